@@ -1,0 +1,299 @@
+/* ae.h: the C API of aecore on a page.
+ *
+ * Dimension letters, used as variable names everywhere:
+ *   N batch        C, K channels in and out     H, W large image side    P, Q small image side
+ *   R, S kernel    I, O features in and out     D code dimension         E codebook entries
+ *   F features of a sample                      M, N, K rows, columns, depth in gemm.c alone
+ * Layouts: images (N, H, W, C), tables (N, F); linear weights (O, I); convolution weights
+ * (out, R, S, in) for both directions. Everything is float32 and C-contiguous.
+ *
+ * Conventions:
+ *   - ae_<op>_fwd and ae_<op>_bwd are drivers: they plan, partition and call the kernel table.
+ *     Order of arguments: outputs, caches, inputs, parameters (nullable last), cfg, ctx.
+ *   - Input gradients overwrite, parameter gradients accumulate; a NULL gradient is skipped.
+ *   - Drivers never allocate but from ctx->arena, never print, and report an ae_status.
+ *   - Every output element has one writer and a fixed order of summation, so that results do
+ *     not depend on the number of threads.
+ */
+#ifndef AE_H
+#define AE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- status ------------------------------------------------------------------------- */
+
+typedef enum { AE_OK = 0, AE_ENOMEM, AE_ESIZE, AE_EVALUE } ae_status;
+
+const char *ae_status_text(ae_status status);
+
+#define AE_TRY(expr)                                                                         \
+    do {                                                                                     \
+        status = (expr);                                                                     \
+        if (status != AE_OK) {                                                               \
+            goto done;                                                                       \
+        }                                                                                    \
+    } while (0)
+
+/* ---- arena: one growing 64-byte aligned workspace, emptied by every driver ---------- */
+
+typedef struct {
+    char *base;
+    size_t capacity, used;
+    int64_t grown; /* how often it had to allocate, for tests of steady state */
+} ae_arena;
+
+/* Empty the arena and make room for `bytes`; the only place where the core allocates. */
+ae_status ae_arena_reserve(ae_arena *arena, size_t bytes);
+/* The next block of `bytes` (rounded up to 64) of what was reserved. */
+void *ae_arena_take(ae_arena *arena, size_t bytes);
+void ae_arena_free(ae_arena *arena);
+/* a * b * c in bytes rounded up to 64, or SIZE_MAX on overflow; sums saturate too. */
+size_t ae_bytes(int64_t a, int64_t b, int64_t c);
+size_t ae_bytes_add(size_t a, size_t b);
+
+/* ---- kernels and context ------------------------------------------------------------- */
+
+typedef struct ae_kernels ae_kernels; /* kern/table.h */
+
+typedef struct {
+    ae_arena *arena;
+    int threads;
+    const ae_kernels *k;
+} ae_ctx;
+
+/* The best table this CPU runs, or the one named (NULL if it is not compiled in or not
+ * supported here). */
+const ae_kernels *ae_cpu_select(const char *name);
+const ae_kernels *ae_cpu_table(int i); /* the i-th table this CPU runs, worst first, or NULL */
+const char *ae_cpu_isa(const ae_kernels *k);
+const char *ae_cpu_kernel(int i); /* the name of the i-th kernel of a table, or NULL */
+
+/* Run fn(arg, i, thread) for i in [0, n), handed out one at a time. `work` is the total in
+ * floating point operations: small work runs serially. */
+typedef void (*ae_task)(void *arg, int64_t i, int thread);
+void ae_parallel(const ae_ctx *ctx, int64_t n, double work, ae_task fn, void *arg);
+int ae_max_threads(void); /* what OpenMP would use now; 1 without OpenMP */
+
+/* ---- activations ------------------------------------------------------------------------ */
+
+typedef enum {
+    AE_LINEAR = 0,
+    AE_RELU,
+    AE_LEAKY_RELU, /* slope 0.01 */
+    AE_ELU,        /* alpha 1 */
+    AE_TANH,
+    AE_SIGMOID,
+    AE_SOFTPLUS,
+    AE_GELU, /* exact, by erf; its gradient and silu's need the input, not the output */
+    AE_SILU,
+    AE_ACTIVATIONS
+} ae_act;
+
+static inline bool
+ae_act_from_output(ae_act act)
+{
+    return act < AE_GELU;
+}
+
+/* y = act(x), n values; y may be x. */
+ae_status ae_activation_fwd(float *y, const float *x, int64_t n, ae_act act,
+                            const ae_ctx *ctx);
+/* dx = dy * act'(.), from the output y, or from the input for gelu and silu; dx may be dy. */
+ae_status ae_activation_bwd(float *dx, const float *dy, const float *y, int64_t n,
+                            ae_act act, const ae_ctx *ctx);
+
+/* ---- linear: y (N, O) = act(x (N, I) w^T + b) ----------------------------------------------- */
+
+typedef struct {
+    int64_t N, I, O;
+    ae_act act;      /* fused into the forward pass */
+    ae_act x_act;    /* backward: dx is multiplied by x_act'(x), x being that act's output */
+    bool transposed; /* w is (I, O): y = x w, as the tied decoder needs */
+} ae_linear_cfg;
+
+ae_status ae_linear_fwd(float *y, const float *x, const float *w, const float *b,
+                        const ae_linear_cfg *cfg, const ae_ctx *ctx);
+ae_status ae_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
+                        const float *w, const ae_linear_cfg *cfg, const ae_ctx *ctx);
+
+/* ---- conv2d and conv_transpose2d -------------------------------------------------------------- */
+
+typedef struct {
+    int64_t N;
+    int64_t H, W, C; /* input  of the layer */
+    int64_t P, Q, K; /* output of the layer */
+    int64_t R, S;    /* kernel */
+    int64_t stride_h, stride_w, pad_h, pad_w;
+    ae_act act, x_act; /* as in ae_linear_cfg */
+} ae_conv_cfg;
+
+/* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) */
+ae_status ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b,
+                        const ae_conv_cfg *cfg, const ae_ctx *ctx);
+ae_status ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
+                        const float *w, const ae_conv_cfg *cfg, const ae_ctx *ctx);
+/* Likewise with the stride on the output side; output_padding shows in P and Q alone. */
+ae_status ae_conv_transpose2d_fwd(float *y, const float *x, const float *w, const float *b,
+                                  const ae_conv_cfg *cfg, const ae_ctx *ctx);
+ae_status ae_conv_transpose2d_bwd(float *dx, float *dw, float *db, const float *dy,
+                                  const float *x, const float *w, const ae_conv_cfg *cfg,
+                                  const ae_ctx *ctx);
+
+/* ---- pooling and upsampling: images (N, H, W, C), window and factor R x S --------------------- */
+
+typedef struct {
+    int64_t N, H, W, C;
+    int64_t P, Q; /* output */
+    int64_t R, S, stride_h, stride_w, pad_h, pad_w;
+} ae_pool_cfg;
+
+/* index holds, for each output, h * W + w of its maximum: the first in case of a tie. */
+ae_status ae_max_pool2d_fwd(float *y, int32_t *index, const float *x, const ae_pool_cfg *cfg,
+                            const ae_ctx *ctx);
+ae_status ae_max_pool2d_bwd(float *dx, const float *dy, const int32_t *index,
+                            const ae_pool_cfg *cfg, const ae_ctx *ctx);
+/* Nearest neighbour by whole factors: P = H * R, Q = W * S. */
+ae_status ae_upsample2d_fwd(float *y, const float *x, const ae_pool_cfg *cfg,
+                            const ae_ctx *ctx);
+ae_status ae_upsample2d_bwd(float *dx, const float *dy, const ae_pool_cfg *cfg,
+                            const ae_ctx *ctx);
+
+/* ---- normalisation -------------------------------------------------------------------------- */
+
+/* x is (N, T, C): N samples of T positions of C channels. layer_norm is over C (T = 1),
+ * group_norm over T and C / G channels, batch_norm over N and T. mean and rstd are caches of
+ * (N, G) or (C). Statistics are summed in double. */
+typedef struct {
+    int64_t N, T, C, G;
+    float eps;
+} ae_norm_cfg;
+
+ae_status ae_group_norm_fwd(float *y, float *mean, float *rstd, const float *x,
+                            const float *gamma, const float *beta, const ae_norm_cfg *cfg,
+                            const ae_ctx *ctx);
+ae_status ae_group_norm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy,
+                            const float *x, const float *mean, const float *rstd,
+                            const float *gamma, const ae_norm_cfg *cfg, const ae_ctx *ctx);
+/* training: mean and the biased var (C) of this batch are written; otherwise they are read. */
+ae_status ae_batch_norm_fwd(float *y, float *mean, float *var, const float *x,
+                            const float *gamma, const float *beta, bool training,
+                            const ae_norm_cfg *cfg, const ae_ctx *ctx);
+ae_status ae_batch_norm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy,
+                            const float *x, const float *mean, const float *var,
+                            const float *gamma, bool training, const ae_norm_cfg *cfg,
+                            const ae_ctx *ctx);
+
+/* ---- the latent terms ------------------------------------------------------------------------- */
+
+/* z = mean + exp(logvar / 2) * eps, n values. */
+ae_status ae_reparameterize_fwd(float *z, const float *mean, const float *logvar,
+                                const float *eps, int64_t n, const ae_ctx *ctx);
+ae_status ae_reparameterize_bwd(float *dmean, float *dlogvar, float *deps, const float *dz,
+                                const float *logvar, const float *eps, int64_t n,
+                                const ae_ctx *ctx);
+/* kl (N) = -1/2 sum_D (1 + logvar - mean^2 - exp(logvar)), in nats. */
+ae_status ae_gaussian_kl_fwd(float *kl, const float *mean, const float *logvar, int64_t N,
+                             int64_t D, const ae_ctx *ctx);
+ae_status ae_gaussian_kl_bwd(float *dmean, float *dlogvar, const float *dkl,
+                             const float *mean, const float *logvar, int64_t N, int64_t D,
+                             const ae_ctx *ctx);
+
+/* ---- vector quantisation: z (N, D), codebook (E, D) ------------------------------------------- */
+
+/* index (N): the nearest entry, the lower one in case of a tie; quantized (N, D) or NULL. */
+ae_status ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *z,
+                                 const float *codebook, int64_t N, int64_t D, int64_t E,
+                                 const ae_ctx *ctx);
+/* dz = dq + 2 scale commitment (z - e);  dcodebook[index] += 2 scale (e - z). */
+ae_status ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq,
+                                 const float *z, const float *codebook,
+                                 const int64_t *index, float commitment, float scale,
+                                 int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
+/* count (E) = how often each entry is used, sum (E, D) = sum of the z assigned to it. */
+ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64_t *index,
+                           int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
+
+/* ---- losses: per-sample sums over F features, loss (N), and dx = dloss[n] * dloss/dx ------------ */
+
+typedef enum { AE_MSE = 0, AE_L1, AE_HUBER, AE_BCE_WITH_LOGITS, AE_LOSSES } ae_loss;
+
+/* mask (N, F) or NULL: weights, where 0 drops a value whatever it is. Either of loss and dx
+ * may be NULL. dloss (N) or NULL for ones. delta is huber's. */
+ae_status ae_loss_fwd_bwd(float *loss, float *dx, const float *dloss, const float *x,
+                          const float *target, const float *mask, ae_loss kind, float delta,
+                          int64_t N, int64_t F, const ae_ctx *ctx);
+/* logits (N, T, E), labels (N, T), mask (N, T) or NULL; loss (N) sums over T. */
+ae_status ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss,
+                                   const float *logits, const int64_t *labels,
+                                   const float *mask, int64_t N, int64_t T, int64_t E,
+                                   const ae_ctx *ctx);
+
+/* ---- optimisers over one flat buffer ----------------------------------------------------------- */
+
+/* The sum of squares in double, by fixed blocks. */
+ae_status ae_sum_squares(double *sum, const float *x, int64_t n, const ae_ctx *ctx);
+
+typedef struct {
+    float lr, beta1, beta2, eps, weight_decay;
+    float grad_scale; /* of clipping */
+    bool decoupled;   /* AdamW */
+    int64_t step;     /* counts from 1 */
+} ae_adam_cfg;
+
+ae_status ae_adam_step(float *p, float *m, float *v, const float *g, int64_t n,
+                       const ae_adam_cfg *cfg, const ae_ctx *ctx);
+
+typedef struct {
+    float lr, momentum, weight_decay, grad_scale;
+    bool nesterov;
+    int64_t step; /* counts from 1: the first momentum is the gradient itself */
+} ae_sgd_cfg;
+
+ae_status ae_sgd_step(float *p, float *m, const float *g, int64_t n, const ae_sgd_cfg *cfg,
+                      const ae_ctx *ctx);
+
+/* ---- random numbers: Philox4x32-10, element i of stream (seed, purpose) ------------------------- */
+
+typedef struct {
+    uint64_t seed;
+    uint32_t purpose;
+    uint64_t offset; /* of the first element */
+} ae_stream;
+
+void ae_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
+ae_status ae_random_normal(float *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
+ae_status ae_random_uniform(float *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
+ae_status ae_random_bits(uint32_t *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
+/* y = x / (1 - rate) where u >= rate, else 0; backward is the same on dy. */
+ae_status ae_dropout(float *y, const float *x, float rate, int64_t n,
+                     const ae_stream *stream, const ae_ctx *ctx);
+
+/* ---- batches -------------------------------------------------------------------------------------- */
+
+typedef enum { AE_U8 = 0, AE_F32, AE_F64 } ae_source;
+typedef enum { AE_CLEAN = 0, AE_GAUSSIAN, AE_MASKING, AE_SALT_PEPPER, AE_CORRUPTIONS } ae_corruption;
+
+typedef struct {
+    ae_source source;
+    float scale;              /* x = scale * source */
+    ae_corruption corruption; /* of the second output */
+    float amount;             /* sigma of the noise, or the share of values changed */
+    float low, high;          /* what salt and pepper are */
+    ae_stream stream;         /* its element i is that of row-major value i of the batch */
+} ae_gather_cfg;
+
+/* clean (B, F) = scale * source[index (B)]; corrupted (B, F) or NULL likewise, with noise.
+ * source has n rows and every index is in [0, n). */
+ae_status ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index,
+                    int64_t B, int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx);
+/* y (N, T, C + D) = x (N, T, C) beside cond (N, D), and the gradient of x back. */
+ae_status ae_concat_fwd(float *y, const float *x, const float *cond, int64_t N, int64_t T,
+                        int64_t C, int64_t D, const ae_ctx *ctx);
+ae_status ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_t C,
+                        int64_t D, const ae_ctx *ctx);
+/* y = a + b, n values; y may be either. */
+ae_status ae_add(float *y, const float *a, const float *b, int64_t n, const ae_ctx *ctx);
+
+#endif

@@ -1,0 +1,63 @@
+/* arena.c: one 64-byte aligned workspace that grows and is emptied by every driver. */
+#include <stdlib.h>
+
+#include "ae.h"
+
+#define ALIGN ((size_t)64)
+
+size_t
+ae_bytes(int64_t a, int64_t b, int64_t c)
+{
+    size_t n;
+    if (a < 0 || b < 0 || c < 0 || __builtin_mul_overflow((size_t)a, (size_t)b, &n) ||
+        __builtin_mul_overflow(n, (size_t)c, &n) || n > SIZE_MAX / 2) {
+        return SIZE_MAX;
+    }
+    return (n + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+size_t
+ae_bytes_add(size_t a, size_t b)
+{
+    return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+ae_status
+ae_arena_reserve(ae_arena *arena, size_t bytes)
+{
+    arena->used = 0;
+    if (bytes <= arena->capacity) {
+        return AE_OK;
+    }
+    if (bytes > SIZE_MAX / 2) {
+        return AE_ESIZE;
+    }
+    ae_arena_free(arena);
+    arena->base = aligned_alloc(ALIGN, (bytes + ALIGN - 1) / ALIGN * ALIGN);
+    if (arena->base == NULL) {
+        return AE_ENOMEM;
+    }
+    arena->capacity = bytes;
+    arena->grown += 1;
+    return AE_OK;
+}
+
+void *
+ae_arena_take(ae_arena *arena, size_t bytes)
+{
+    size_t rounded = (bytes + ALIGN - 1) / ALIGN * ALIGN;
+    if (bytes > arena->capacity || rounded > arena->capacity - arena->used) {
+        return NULL; /* a driver reserved less than it takes */
+    }
+    void *block = arena->base + arena->used;
+    arena->used += rounded;
+    return block;
+}
+
+void
+ae_arena_free(ae_arena *arena)
+{
+    free(arena->base);
+    arena->base = NULL;
+    arena->capacity = arena->used = 0;
+}

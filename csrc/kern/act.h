@@ -1,0 +1,67 @@
+/* act.h: activations and their gradients on one vector, shared by the fused epilogue (gemm.inc)
+ * and the elementwise kernels (act.inc). */
+#ifndef AE_ACT_H
+#define AE_ACT_H
+
+#define ACT_SLOPE 0.01f             /* of leaky_relu */
+#define INV_SQRT_2PI 0.3989422804f /* the normal density at 0 */
+
+V_INLINE vf
+v_act(vf x, ae_act act)
+{
+    vf e;
+    switch (act) {
+        case AE_RELU:
+            return v_select(x < 0.0f, v_set(0.0f), x);
+        case AE_LEAKY_RELU:
+            return v_select(x < 0.0f, x * ACT_SLOPE, x);
+        case AE_ELU:
+            /* e^x - 1 as tanh(x/2) (e^x + 1), which doesn't cancel near 0 */
+            e = v_min(x, v_set(0.0f));
+            return v_select(x < 0.0f, v_tanh(0.5f * e) * (v_exp(e) + 1.0f), x);
+        case AE_TANH:
+            return v_tanh(x);
+        case AE_SIGMOID:
+            return v_sigmoid(x);
+        case AE_SOFTPLUS:
+            return v_softplus(x);
+        case AE_GELU:
+            return x * v_normal_cdf(x, &e);
+        case AE_SILU:
+            return x * v_sigmoid(x);
+        default:
+            return x;
+    }
+}
+
+/* act'(.), from the output y; from the input for gelu and silu. */
+V_INLINE vf
+v_act_grad(vf y, ae_act act)
+{
+    vf e, s;
+    switch (act) {
+        case AE_RELU:
+            return v_select(y > 0.0f, v_set(1.0f), v_set(0.0f));
+        case AE_LEAKY_RELU:
+            return v_select(y > 0.0f, v_set(1.0f), v_set(ACT_SLOPE));
+        case AE_ELU:
+            return v_select(y > 0.0f, v_set(1.0f), y + 1.0f);
+        case AE_TANH:
+            return (1.0f - y) * (1.0f + y);
+        case AE_SIGMOID:
+            return y * (1.0f - y);
+        case AE_SOFTPLUS:
+            /* sigmoid(x) = 1 - e^-y; 1 - e^-y = tanh(y/2) (1 + e^-y) doesn't cancel */
+            return v_tanh(0.5f * y) * (1.0f + v_exp(-y));
+        case AE_GELU:
+            s = v_normal_cdf(y, &e);
+            return s + y * (e * INV_SQRT_2PI);
+        case AE_SILU:
+            s = v_sigmoid(y);
+            return s * (1.0f + y * (1.0f - s));
+        default:
+            return v_set(1.0f);
+    }
+}
+
+#endif

@@ -1,0 +1,33 @@
+/* table.h: the kernel table, filled once per ISA from the same bodies (kern/ and isa/). */
+#ifndef AE_TABLE_H
+#define AE_TABLE_H
+
+#include "ae.h"
+
+#define AE_MAX_MR 12
+#define AE_MAX_NR 32
+
+/* A run of the depth dimension: offsets off, off + 1, ... (len of them) from a row's start. */
+typedef struct {
+    int64_t off, len;
+} ae_seg;
+
+/* What happens to a finished tile on its way to C; all pointers are for C's own layout. */
+typedef struct {
+    const float *bias;     /* (N) or NULL, added first */
+    ae_act act;            /* then applied */
+    const float *gate;     /* at C's offsets, or NULL: the value is multiplied by */
+    ae_act gate_act;       /* gate_act'(gate), gate being that activation's output */
+    bool accumulate;       /* add to what C holds instead of overwriting it */
+} ae_epilogue;
+
+#define AE_KERNEL(name, args) void(*name) args;
+struct ae_kernels {
+    const char *isa;
+    int vlen;   /* floats in a vector */
+    int mr, nr; /* the gemm tile */
+#include "kern/table.def"
+};
+#undef AE_KERNEL
+
+#endif

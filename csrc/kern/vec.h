@@ -1,0 +1,126 @@
+/* vec.h: the vocabulary of the kernel bodies: AE_VLEN floats in GCC vector extensions.
+ *
+ * Every loop over n values is a main loop of whole vectors and one tail through v_loadn and
+ * v_storen, which runs the same instructions: a value's bits don't depend on where in an array it
+ * stands. a * b + c contracts to a fused multiply-add where the ISA has one.
+ *
+ * The elementary functions are polynomials after Cephes (S. Moshier): errors in ulp of float32
+ * are measured in tests/c/test_vec.c, and listed in docs/numerics.md.
+ */
+#ifndef AE_VEC_H
+#define AE_VEC_H
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "ae.h"
+
+#define V_BYTES (4 * AE_VLEN)
+typedef float vf __attribute__((vector_size(V_BYTES)));
+typedef int32_t vi __attribute__((vector_size(V_BYTES)));
+typedef uint32_t vu __attribute__((vector_size(V_BYTES)));
+typedef float vf_any __attribute__((vector_size(V_BYTES), aligned(4), may_alias));
+
+#define V_INLINE static inline __attribute__((always_inline, unused))
+
+#if defined(__clang__)
+#define V_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define V_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+V_INLINE vf
+v_set(float x)
+{
+    return x - (vf){0};
+}
+
+V_INLINE vi
+vi_set(int32_t x)
+{
+    return x - (vi){0};
+}
+
+V_INLINE vf
+v_load(const float *p)
+{
+    return *(const vf_any *)p;
+}
+
+V_INLINE void
+v_store(float *p, vf x)
+{
+    *(vf_any *)p = x;
+}
+
+/* The first n < AE_VLEN values, zeros behind them. */
+V_INLINE vf
+v_loadn(const float *p, int64_t n)
+{
+    vf x = {0};
+    memcpy(&x, p, (size_t)n * sizeof(float));
+    return x;
+}
+
+V_INLINE void
+v_storen(float *p, vf x, int64_t n)
+{
+    memcpy(p, &x, (size_t)n * sizeof(float));
+}
+
+/* m ? a : b, for masks of whole lanes as comparisons give them. */
+V_INLINE vf
+v_select(vi m, vf a, vf b)
+{
+    return (vf)((m & (vi)a) | (~m & (vi)b));
+}
+
+V_INLINE vf
+v_max(vf a, vf b)
+{
+    return v_select(a > b, a, b);
+}
+
+V_INLINE vf
+v_min(vf a, vf b)
+{
+    return v_select(a < b, a, b);
+}
+
+V_INLINE vf
+v_abs(vf x)
+{
+    return (vf)((vi)x & vi_set(0x7fffffff));
+}
+
+/* |x| with the sign of s */
+V_INLINE vf
+v_copysign(vf x, vf s)
+{
+    vi sign = vi_set(INT32_MIN);
+    return (vf)(((vi)x & ~sign) | ((vi)s & sign));
+}
+
+/* Lanes added in a fixed order, in double. */
+V_INLINE double
+v_sum(vf x)
+{
+    double s = 0.0;
+    for (int i = 0; i < AE_VLEN; i++) {
+        s += (double)x[i];
+    }
+    return s;
+}
+
+/* The nearest whole number for |x| < 2^22, ties to even: adding 1.5 * 2^23 leaves no fraction. */
+V_INLINE vf
+v_round(vf x)
+{
+    const vf magic = v_set(12582912.0f);
+    return (x + magic) - magic;
+}
+
+#include "kern/vec_math.h"
+
+#endif

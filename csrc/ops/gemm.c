@@ -1,0 +1,274 @@
+/* gemm.c: the blocked matrix product around the micro-kernels of kern/gemm.inc.
+ *
+ * Each element of C is one chain of multiply-adds in the order of depth, cut only where DEPTH says:
+ * its bits depend neither on the number of threads nor on the chunk or tile that it falls in.
+ */
+#include "ops/gemm.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define DEPTH 512    /* of a block: a panel of it stays in L1, rows of it in L2 */
+#define RUNS 64      /* most runs in a block */
+#define ROW_TILES 16 /* tiles of rows in a chunk */
+#define MIN_CHUNKS 16
+
+typedef struct {
+    ae_seg seg[RUNS];
+    int64_t nseg, depth;
+} depth_block;
+
+/* The next block of depth, from position (*s, *at) of the runs on. */
+static void
+next_block(depth_block *block, const ae_product *p, int64_t *s, int64_t *at)
+{
+    int64_t step = p->a_stride == 0 ? 1 : p->a_stride;
+    block->nseg = block->depth = 0;
+    while (*s < p->nseg && block->nseg < RUNS && block->depth < DEPTH) {
+        int64_t len = ae_min(p->seg[*s].len - *at, DEPTH - block->depth);
+        block->seg[block->nseg].off = p->seg[*s].off + *at * step;
+        block->seg[block->nseg].len = len;
+        block->nseg += 1;
+        block->depth += len;
+        *at += len;
+        if (*at == p->seg[*s].len) {
+            *s += 1;
+            *at = 0;
+        }
+    }
+}
+
+static void
+load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, int64_t nr,
+          int ld)
+{
+    for (int64_t i = 0; i < mr; i++) {
+        memcpy(tile + i * ld, p->c + p->c_row[i0 + i] + n0, (size_t)nr * sizeof(float));
+    }
+}
+
+/* One block of depth, panel by panel, so that a panel is read from L1 by every tile of rows. */
+static void
+multiply_block(const ae_kernels *k, const ae_product *p, const depth_block *block, int64_t k0,
+               bool first, bool last)
+{
+    float tile[AE_MAX_MR * AE_MAX_NR] __attribute__((aligned(64))) = {0};
+    const ae_epilogue none = {.accumulate = p->epilogue->accumulate};
+    const ae_epilogue *epilogue = last ? p->epilogue : &none;
+    bool load = !first && !p->epilogue->accumulate;
+    for (int64_t panel = p->p0; panel < p->p1; panel++) {
+        const float *b = p->panels + (panel * p->K + k0) * k->nr;
+        int64_t n0 = panel * k->nr, nr = ae_min(k->nr, p->N - n0);
+        for (int64_t i0 = 0; i0 < p->m; i0 += k->mr) {
+            int64_t mr = ae_min(k->mr, p->m - i0);
+            if (load) {
+                load_tile(tile, p, i0, mr, n0, nr, k->nr);
+            }
+            if (p->a_stride == 0) {
+                const float *row[AE_MAX_MR];
+                for (int64_t i = 0; i < k->mr; i++) {
+                    row[i] = p->a + p->a_row[i0 + ae_min(i, mr - 1)];
+                }
+                k->mul_rows(tile, row, block->seg, block->nseg, b, load);
+            }
+            else {
+                k->mul_cols(tile, p->a + p->a_row[i0], p->a_stride, block->seg, block->nseg, b,
+                            load);
+            }
+            k->store_tile(tile, p->c, p->c_row + i0, mr, n0, nr, epilogue);
+        }
+    }
+}
+
+void
+ae_multiply(const ae_kernels *k, const ae_product *p)
+{
+    depth_block block;
+    int64_t s = 0, at = 0, k0 = 0;
+    do {
+        next_block(&block, p, &s, &at);
+        multiply_block(k, p, &block, k0, k0 == 0, s == p->nseg);
+        k0 += block.depth;
+    } while (s < p->nseg);
+}
+
+size_t
+ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N)
+{
+    return ae_bytes(ae_ceil_div(N, k->nr) * k->nr, K, sizeof(float));
+}
+
+typedef struct {
+    float *panels;
+    const ae_panel_source *b;
+    const ae_kernels *k;
+} pack_task;
+
+static void
+pack_one(void *arg, int64_t panel, int thread)
+{
+    const pack_task *t = arg;
+    const ae_panel_source *b = t->b;
+    int64_t nr = t->k->nr, n0 = panel * nr;
+    float *dst = t->panels + panel * b->ntap * b->nk * nr;
+    (void)thread;
+    for (int64_t tap = 0; tap < b->ntap; tap++) {
+        t->k->pack_panel(dst + tap * b->nk * nr, b->src + b->tap[tap] + n0 * b->ns, b->nk,
+                         ae_min(nr, b->N - n0), b->ks, b->ns);
+    }
+}
+
+void
+ae_pack(float *panels, const ae_panel_source *b, const ae_ctx *ctx)
+{
+    pack_task task = {panels, b, ctx->k};
+    double work = 4.0 * (double)b->ntap * (double)b->nk * (double)b->N;
+    ae_parallel(ctx, ae_ceil_div(b->N, ctx->k->nr), work, pack_one, &task);
+}
+
+typedef struct {
+    const ae_gemm_args *g;
+    const ae_kernels *k;
+    const float *panels;
+    float *edge; /* the last rows of A in the form in columns, zeros behind them */
+    int64_t mc, panel_group, row_chunks;
+} gemm_task;
+
+static void
+gemm_chunk(void *arg, int64_t chunk, int thread)
+{
+    const gemm_task *t = arg;
+    const ae_gemm_args *g = t->g;
+    const ae_kernels *k = t->k;
+    int64_t rows[ROW_TILES * AE_MAX_MR], out[ROW_TILES * AE_MAX_MR];
+    int64_t i0 = chunk % t->row_chunks * t->mc;
+    int64_t panel = chunk / t->row_chunks * t->panel_group;
+    ae_seg all = {0, g->K};
+    ae_product p = {.a = g->a + i0 * g->a_rs,
+                    .a_row = rows,
+                    .a_stride = g->a_ks == 1 ? 0 : g->a_ks,
+                    .seg = &all,
+                    .nseg = 1,
+                    .panels = t->panels,
+                    .K = g->K,
+                    .N = g->N,
+                    .p0 = panel,
+                    .p1 = ae_min(panel + t->panel_group, ae_ceil_div(g->N, k->nr)),
+                    .c = g->c,
+                    .c_row = out,
+                    .m = ae_min(t->mc, g->M - i0),
+                    .epilogue = &g->epilogue};
+    (void)thread;
+    for (int64_t i = 0; i < p.m; i++) {
+        rows[i] = i * g->a_rs;
+        out[i] = (i0 + i) * g->ldc;
+    }
+    int64_t rest = p.m % k->mr;
+    if (p.a_stride == 0 || rest == 0) {
+        ae_multiply(k, &p);
+        return;
+    }
+    p.m -= rest;
+    if (p.m > 0) {
+        ae_multiply(k, &p);
+    }
+    p.c_row = out + p.m;
+    p.m = rest;
+    p.a = t->edge;
+    p.a_stride = k->mr;
+    rows[0] = 0;
+    ae_multiply(k, &p);
+}
+
+static void
+copy_edge(float *edge, const ae_gemm_args *g, int mr)
+{
+    int64_t rest = g->M % mr;
+    memset(edge, 0, (size_t)(g->K * mr) * sizeof(float));
+    for (int64_t k = 0; k < g->K; k++) {
+        memcpy(edge + k * mr, g->a + g->M - rest + k * g->a_ks, (size_t)rest * sizeof(float));
+    }
+}
+
+/* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
+ * of one row makes both strides 1 and is then a product in rows. */
+ae_status
+ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
+{
+    ae_status status = AE_OK;
+    const ae_kernels *k = ctx->k;
+    const int64_t zero = 0;
+    bool columns = g->a_ks != 1;
+    assert(g->a_rs == 1 || g->a_ks == 1);
+    if (g->M == 0 || g->N == 0) {
+        return AE_OK;
+    }
+    size_t packed = ae_packed_bytes(k, g->K, g->N);
+    size_t edge = columns ? ae_bytes(g->K, k->mr, sizeof(float)) : 0;
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, edge)));
+    float *panels = ae_arena_take(ctx->arena, packed);
+    ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
+    ae_pack(panels, &b, ctx);
+
+    int64_t npanel = ae_ceil_div(g->N, k->nr);
+    gemm_task t = {.g = g, .k = k, .panels = panels};
+    if (columns) {
+        t.edge = ae_arena_take(ctx->arena, edge);
+        if (g->M % k->mr != 0) {
+            copy_edge(t.edge, g, k->mr);
+        }
+    }
+    t.mc = ROW_TILES * k->mr;
+    t.row_chunks = ae_ceil_div(g->M, t.mc);
+    int64_t groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
+    t.panel_group = ae_ceil_div(npanel, groups);
+    groups = ae_ceil_div(npanel, t.panel_group);
+    double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
+    ae_parallel(ctx, t.row_chunks * groups, work, gemm_chunk, &t);
+done:
+    return status;
+}
+
+/* ---- column sums --------------------------------------------------------------------------- */
+
+#define SUM_ROWS 512  /* rows of a block, whose sums are float */
+#define SUM_BLOCKS 64 /* at most; the blocks are added in double */
+
+typedef struct {
+    float *part;
+    const float *x;
+    int64_t rows, cols, block;
+    const ae_kernels *k;
+} sum_task;
+
+static void
+sum_one(void *arg, int64_t i, int thread)
+{
+    const sum_task *t = arg;
+    int64_t r0 = i * t->block;
+    float *part = t->part + i * t->cols;
+    (void)thread;
+    memset(part, 0, (size_t)t->cols * sizeof(float));
+    t->k->add_columns(part, t->x + r0 * t->cols, ae_min(t->block, t->rows - r0), t->cols);
+}
+
+ae_status
+ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols, const ae_ctx *ctx)
+{
+    ae_status status = AE_OK;
+    int64_t block = ae_max(SUM_ROWS, ae_ceil_div(rows, SUM_BLOCKS));
+    int64_t blocks = ae_ceil_div(rows, block);
+    size_t bytes = ae_bytes(blocks, cols, sizeof(float));
+    AE_TRY(ae_arena_reserve(ctx->arena, bytes));
+    sum_task t = {ae_arena_take(ctx->arena, bytes), x, rows, cols, block, ctx->k};
+    ae_parallel(ctx, blocks, (double)rows * (double)cols, sum_one, &t);
+    for (int64_t j = 0; j < cols; j++) {
+        double s = 0.0;
+        for (int64_t i = 0; i < blocks; i++) {
+            s += (double)t.part[i * cols + j];
+        }
+        sum[j] += (float)s;
+    }
+done:
+    return status;
+}

@@ -1,0 +1,76 @@
+/* gemm.h: what linear.c, conv.c and vq.c are made of. B is packed in panels of k->nr columns
+ * ([panel][depth][nr]) and shared by all threads; A is read where it lies. */
+#ifndef AE_GEMM_H
+#define AE_GEMM_H
+
+#include "kern/table.h"
+
+static inline int64_t
+ae_ceil_div(int64_t a, int64_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static inline int64_t
+ae_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t
+ae_max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* One thread's share of C (rows m, panels p0 to p1) += A B. */
+typedef struct {
+    const float *a;       /* rows: value (i, run s, t) is a[a_row[i] + seg[s].off + t] */
+    const int64_t *a_row; /* columns: a[a_row[i] + seg[s].off + t * a_stride], with a_row[i + 1]
+                             = a_row[i] + 1 inside a tile */
+    int64_t a_stride;     /* 0 for the form in rows */
+    const ae_seg *seg;
+    int64_t nseg;
+    const float *panels;
+    int64_t K, N; /* depth (the sum of the runs) and columns */
+    int64_t p0, p1;
+    float *c;
+    const int64_t *c_row; /* offset of each row of C */
+    int64_t m;
+    const ae_epilogue *epilogue;
+} ae_product;
+
+void ae_multiply(const ae_kernels *k, const ae_product *p);
+
+/* The bytes that N columns of depth K take when packed. */
+size_t ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N);
+
+/* B as blocks of depth stacked on one another: block t holds rows [t * nk, (t + 1) * nk) of the
+ * packed depth, and its value (i, n) is src[tap[t] + i * ks + n * ns]; ks or ns is 1. */
+typedef struct {
+    const float *src;
+    const int64_t *tap;
+    int64_t ntap, nk, N, ks, ns;
+} ae_panel_source;
+
+void ae_pack(float *panels, const ae_panel_source *b, const ae_ctx *ctx);
+
+/* C (M, N), rows ldc apart = or += A (M, K) B (K, N), each with one unit stride. */
+typedef struct {
+    int64_t M, N, K;
+    const float *a;
+    int64_t a_rs, a_ks; /* strides of rows and of depth */
+    const float *b;
+    int64_t b_ks, b_ns;
+    float *c;
+    int64_t ldc;
+    ae_epilogue epilogue;
+} ae_gemm_args;
+
+ae_status ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx);
+
+/* sum (cols) += the columns of x (rows, cols). */
+ae_status ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols,
+                         const ae_ctx *ctx);
+
+#endif

@@ -1,0 +1,418 @@
+/* convert.c: see convert.h. */
+#include "py/convert.h"
+
+#define NO_IMPORT_ARRAY
+#define PY_ARRAY_UNIQUE_SYMBOL aecore_ARRAY_API
+#include <numpy/arrayobject.h>
+#include <string.h>
+
+#include "py/module.h"
+
+/* ---- arrays -------------------------------------------------------------------------------- */
+
+static const char *
+dtype_name(int type)
+{
+    switch (type) {
+        case NPY_FLOAT32:
+            return "float32";
+        case NPY_INT64:
+            return "int64";
+        case NPY_INT32:
+            return "int32";
+        default:
+            return "uint32";
+    }
+}
+
+static int
+fill_view(ae_view *view, PyArrayObject *a, bool writable)
+{
+    if (PyArray_NDIM(a) > AE_MAX_DIMS) {
+        PyErr_Format(PyExc_ValueError, "%s: expected at most %d dimensions, got %d", view->name,
+                     AE_MAX_DIMS, PyArray_NDIM(a));
+        return 0;
+    }
+    if (!PyArray_IS_C_CONTIGUOUS(a) || !PyArray_ISALIGNED(a) || !PyArray_ISNOTSWAPPED(a)) {
+        PyErr_Format(PyExc_ValueError,
+                     "%s: expected a C-contiguous, aligned array in native byte order; "
+                     "numpy.ascontiguousarray makes one",
+                     view->name);
+        return 0;
+    }
+    if (writable && !PyArray_ISWRITEABLE(a)) {
+        PyErr_Format(PyExc_ValueError, "%s: the output array is read-only", view->name);
+        return 0;
+    }
+    view->data = PyArray_DATA(a);
+    view->ndim = PyArray_NDIM(a);
+    view->size = PyArray_SIZE(a);
+    view->bytes = (size_t)PyArray_NBYTES(a);
+    view->writable = writable;
+    for (int i = 0; i < view->ndim; i++) {
+        view->shape[i] = PyArray_DIM(a, i);
+    }
+    return 1;
+}
+
+static int
+convert(PyObject *object, ae_view *view, int type, bool writable, bool optional)
+{
+    if (optional && object == Py_None) {
+        view->data = NULL;
+        return 1;
+    }
+    if (!PyArray_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s: expected a numpy array of %s, got %s", view->name,
+                     dtype_name(type), Py_TYPE(object)->tp_name);
+        return 0;
+    }
+    PyArrayObject *a = (PyArrayObject *)object;
+    if (!PyArray_EquivTypenums(PyArray_TYPE(a), type)) {
+        PyErr_Format(PyExc_TypeError, "%s: expected an array of %s, got %S", view->name,
+                     dtype_name(type), (PyObject *)PyArray_DESCR(a));
+        return 0;
+    }
+    return fill_view(view, a, writable);
+}
+
+int
+ae_in_f32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_FLOAT32, false, false);
+}
+
+int
+ae_out_f32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_FLOAT32, true, false);
+}
+
+int
+ae_maybe_in_f32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_FLOAT32, false, true);
+}
+
+int
+ae_maybe_out_f32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_FLOAT32, true, true);
+}
+
+int
+ae_in_i64(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_INT64, false, false);
+}
+
+int
+ae_out_i64(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_INT64, true, false);
+}
+
+int
+ae_maybe_out_i64(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_INT64, true, true);
+}
+
+int
+ae_in_i32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_INT32, false, false);
+}
+
+int
+ae_out_i32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_INT32, true, false);
+}
+
+int
+ae_out_u32(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_UINT32, true, false);
+}
+
+int
+ae_in_source(PyObject *object, void *p)
+{
+    ae_view *view = p;
+    PyArrayObject *a = (PyArrayObject *)object;
+    if (!PyArray_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "%s: expected a numpy array, got %s", view->name,
+                     Py_TYPE(object)->tp_name);
+        return 0;
+    }
+    switch (PyArray_TYPE(a)) {
+        case NPY_UINT8:
+        case NPY_BOOL:
+            view->kind = AE_U8;
+            break;
+        case NPY_FLOAT32:
+            view->kind = AE_F32;
+            break;
+        case NPY_FLOAT64:
+            view->kind = AE_F64;
+            break;
+        default:
+            PyErr_Format(PyExc_TypeError, "%s: expected uint8, bool, float32 or float64, got %S",
+                         view->name, (PyObject *)PyArray_DESCR(a));
+            return 0;
+    }
+    return fill_view(view, a, false);
+}
+
+/* ---- activations ----------------------------------------------------------------------------- */
+
+static const char *const activation_names[AE_ACTIVATIONS + 1] = {
+    [AE_LINEAR] = "linear", [AE_RELU] = "relu",
+    [AE_LEAKY_RELU] = "leaky_relu", [AE_ELU] = "elu",
+    [AE_TANH] = "tanh", [AE_SIGMOID] = "sigmoid",
+    [AE_SOFTPLUS] = "softplus", [AE_GELU] = "gelu",
+    [AE_SILU] = "silu", [AE_ACTIVATIONS] = NULL,
+};
+
+const char *const *
+ae_activation_names(void)
+{
+    return activation_names;
+}
+
+int
+ae_in_activation(PyObject *object, void *p)
+{
+    ae_act *act = p;
+    if (object == Py_None) {
+        *act = AE_LINEAR;
+        return 1;
+    }
+    if (!PyUnicode_Check(object)) {
+        PyErr_Format(PyExc_TypeError, "activation: expected a name or None, got %s",
+                     Py_TYPE(object)->tp_name);
+        return 0;
+    }
+    for (int i = 0; i < AE_ACTIVATIONS; i++) {
+        if (PyUnicode_CompareWithASCIIString(object, activation_names[i]) == 0) {
+            *act = (ae_act)i;
+            return 1;
+        }
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "activation: expected one of linear, relu, leaky_relu, elu, tanh, sigmoid, "
+                 "softplus, gelu, silu, got %R",
+                 object);
+    return 0;
+}
+
+/* ---- shapes ------------------------------------------------------------------------------------ */
+
+void
+ae_dims_init(ae_dims *dims)
+{
+    for (int i = 0; i < 26; i++) {
+        dims->size[i] = -1;
+    }
+}
+
+int64_t
+ae_dim(const ae_dims *dims, char letter)
+{
+    return dims->size[letter - 'A'];
+}
+
+static PyObject *
+shape_tuple(const ae_view *view)
+{
+    PyObject *t = PyTuple_New(view->ndim);
+    for (int i = 0; t != NULL && i < view->ndim; i++) {
+        PyObject *n = PyLong_FromLongLong(view->shape[i]);
+        if (n == NULL) {
+            Py_CLEAR(t);
+            break;
+        }
+        PyTuple_SET_ITEM(t, i, n);
+    }
+    return t;
+}
+
+static int
+shape_error(const ae_dims *dims, const ae_view *view, const char *letters)
+{
+    char text[256];
+    size_t at = 0;
+    for (const char *l = letters; *l != '\0' && at + 32 < sizeof text; l++) {
+        int64_t n = ae_dim(dims, *l);
+        const char *comma = l == letters ? "" : ", ";
+        at += (size_t)(n < 0 ? snprintf(text + at, sizeof text - at, "%s%c", comma, *l)
+                             : snprintf(text + at, sizeof text - at, "%s%c=%lld", comma, *l,
+                                        (long long)n));
+    }
+    text[at] = '\0';
+    PyObject *got = shape_tuple(view);
+    if (got != NULL) {
+        PyErr_Format(PyExc_ValueError, "%s: expected shape (%s), got %R", view->name, text, got);
+        Py_DECREF(got);
+    }
+    return -1;
+}
+
+int
+ae_match(ae_dims *dims, const ae_view *view, const char *letters)
+{
+    ae_dims seen = *dims;
+    if (view->data == NULL && view->ndim == 0) {
+        return 0; /* None */
+    }
+    if (view->ndim != (int)strlen(letters)) {
+        return shape_error(dims, view, letters);
+    }
+    for (int i = 0; i < view->ndim; i++) {
+        int64_t *n = &seen.size[letters[i] - 'A'];
+        if (*n >= 0 && *n != view->shape[i]) {
+            return shape_error(dims, view, letters);
+        }
+        *n = view->shape[i];
+    }
+    *dims = seen;
+    return 0;
+}
+
+int
+ae_distinct(int n_out, int n, const ae_view *const *views)
+{
+    for (int i = 0; i < n_out; i++) {
+        const char *a = views[i]->data;
+        for (int j = i + 1; j < n; j++) {
+            const char *b = views[j]->data;
+            if (a != NULL && b != NULL && a < b + views[j]->bytes && b < a + views[i]->bytes) {
+                PyErr_Format(PyExc_ValueError, "%s: shares memory with %s", views[i]->name,
+                             views[j]->name);
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- workspaces --------------------------------------------------------------------------------- */
+
+static PyObject *
+workspace_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {"n_threads", "isa", NULL};
+    int threads = 0;
+    const char *isa = NULL;
+    const ae_kernels *k = NULL;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iz:Workspace", names, &threads, &isa)) {
+        return NULL;
+    }
+    if (threads < 0) {
+        PyErr_Format(PyExc_ValueError, "n_threads: expected at least 0, got %d", threads);
+        return NULL;
+    }
+    if (isa != NULL && (k = ae_cpu_select(isa)) == NULL) {
+        PyErr_Format(PyExc_ValueError, "isa: %s is not available here", isa);
+        return NULL;
+    }
+    ae_workspace *ws = (ae_workspace *)type->tp_alloc(type, 0);
+    if (ws != NULL) {
+        ws->threads = threads;
+        ws->k = k;
+        ws->module = Py_XNewRef(PyType_GetModule(type));
+    }
+    return (PyObject *)ws;
+}
+
+static void
+workspace_dealloc(PyObject *self)
+{
+    ae_workspace *ws = (ae_workspace *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    ae_arena_free(&ws->arena);
+    Py_XDECREF(ws->module);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+workspace_grown(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromLongLong(((ae_workspace *)self)->arena.grown);
+}
+
+static PyObject *
+workspace_bytes(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromSize_t(((ae_workspace *)self)->arena.capacity);
+}
+
+static PyGetSetDef workspace_getset[] = {
+    {"grown", workspace_grown, NULL, "How often memory was allocated.", NULL},
+    {"nbytes", workspace_bytes, NULL, "Bytes held.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot workspace_slots[] = {
+    {Py_tp_doc, "Workspace(n_threads=0, isa=None)\n--\n\n"
+                "Scratch memory that one thread's calls share, with the number of threads\n"
+                "(0: as set_num_threads says) and the instruction set that they run with."},
+    {Py_tp_new, workspace_new},
+    {Py_tp_dealloc, workspace_dealloc},
+    {Py_tp_getset, workspace_getset},
+    {0, NULL},
+};
+
+PyType_Spec ae_workspace_spec = {
+    .name = "aecore._core.Workspace",
+    .basicsize = sizeof(ae_workspace),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = workspace_slots,
+};
+
+int
+ae_in_workspace(PyObject *object, void *p)
+{
+    if (Py_TYPE(object)->tp_dealloc != workspace_dealloc) {
+        PyErr_Format(PyExc_TypeError, "workspace: expected a Workspace, got %s",
+                     Py_TYPE(object)->tp_name);
+        return 0;
+    }
+    *(ae_workspace **)p = (ae_workspace *)object;
+    return 1;
+}
+
+int
+ae_begin(ae_workspace *ws, ae_ctx *ctx)
+{
+    if (__atomic_exchange_n(&ws->busy, true, __ATOMIC_ACQUIRE)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this workspace is in use by another thread: give each thread its own");
+        return -1;
+    }
+    const ae_module_state *state = PyModule_GetState(ws->module);
+    ctx->arena = &ws->arena;
+    ctx->threads = ae_state_threads(state, ws->threads);
+    ctx->k = ws->k != NULL ? ws->k : state->k;
+    return 0;
+}
+
+PyObject *
+ae_end(ae_workspace *ws, ae_status status)
+{
+    __atomic_store_n(&ws->busy, false, __ATOMIC_RELEASE);
+    switch (status) {
+        case AE_OK:
+            Py_RETURN_NONE;
+        case AE_ENOMEM:
+            PyErr_SetString(PyExc_MemoryError, ae_status_text(status));
+            return NULL;
+        default:
+            PyErr_SetString(PyExc_ValueError, ae_status_text(status));
+            return NULL;
+    }
+}

@@ -1,0 +1,73 @@
+/* py_linear.c: linear layers. */
+#include "py/module.h"
+
+static int
+match_linear(ae_dims *d, const ae_view *x, const ae_view *w, ae_linear_cfg *cfg)
+{
+    ae_dims_init(d);
+    if (ae_match(d, x, "NI") < 0 || ae_match(d, w, cfg->transposed ? "IO" : "OI") < 0) {
+        return -1;
+    }
+    cfg->N = ae_dim(d, 'N');
+    cfg->I = ae_dim(d, 'I');
+    cfg->O = ae_dim(d, 'O');
+    return 0;
+}
+
+static PyObject *
+linear(PyObject *module, PyObject *args)
+{
+    ae_view y = {.name = "out"}, x = {.name = "x"}, w = {.name = "weight"}, b = {.name = "bias"};
+    ae_linear_cfg cfg = {0};
+    ae_workspace *ws;
+    ae_dims d;
+    int transposed;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&pO&:linear", ae_out_f32, &y, ae_in_f32, &x,
+                          ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
+                          &transposed, ae_in_workspace, &ws)) {
+        return NULL;
+    }
+    cfg.transposed = transposed;
+    if (match_linear(&d, &x, &w, &cfg) < 0 || ae_match(&d, &b, "O") < 0 ||
+        ae_match(&d, &y, "NO") < 0 || AE_DISTINCT(1, &y, &x, &w, &b) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, ae_linear_fwd(y.data, x.data, w.data, b.data, &cfg, ctx));
+}
+
+static PyObject *
+linear_backward(PyObject *module, PyObject *args)
+{
+    ae_view dx = {.name = "dx"}, dw = {.name = "dweight"}, db = {.name = "dbias"};
+    ae_view dy = {.name = "grad"}, x = {.name = "x"}, w = {.name = "weight"};
+    ae_linear_cfg cfg = {0};
+    ae_workspace *ws;
+    ae_dims d;
+    int transposed;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&pO&:linear_backward", ae_maybe_out_f32, &dx,
+                          ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
+                          ae_in_f32, &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act,
+                          &transposed, ae_in_workspace, &ws)) {
+        return NULL;
+    }
+    cfg.transposed = transposed;
+    if (match_linear(&d, &x, &w, &cfg) < 0 || ae_match(&d, &dy, "NO") < 0 ||
+        ae_match(&d, &dx, "NI") < 0 || ae_match(&d, &dw, transposed ? "IO" : "OI") < 0 ||
+        ae_match(&d, &db, "O") < 0 || AE_DISTINCT(3, &dx, &dw, &db, &dy, &x, &w) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, ae_linear_bwd(dx.data, dw.data, db.data, dy.data, x.data, w.data, &cfg, ctx));
+}
+
+PyMethodDef ae_linear_methods[] = {
+    {"linear", linear, METH_VARARGS,
+     "linear($module, out, x, weight, bias, activation, transposed, workspace, /)\n--\n\n"
+     "out (N, O) = activation(x (N, I) weight (O, I)^T + bias (O) or None)."},
+    {"linear_backward", linear_backward, METH_VARARGS,
+     "linear_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, transposed, "
+     "workspace, /)\n--\n\n"
+     "dx is overwritten, dweight and dbias are added to; None skips one."},
+    {NULL, NULL, 0, NULL},
+};

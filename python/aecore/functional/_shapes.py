@@ -1,0 +1,34 @@
+"""What the functional wrappers share: results that may be given, and arguments of one or two."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def result(out: np.ndarray | None, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    """Return `out`, or a new array. The core checks what a given one looks like."""
+    if min(shape, default=0) < 0:
+        raise ValueError(f"the result would have a negative size: {shape}")
+    return np.empty(shape, dtype) if out is None else out
+
+
+def array(name: str, value: Any, *ndims: int) -> np.ndarray:
+    """Check that `value` is an array of one of the numbers of dimensions given (any if none)."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{name}: expected a numpy array, got {type(value).__name__}")
+    if ndims and value.ndim not in ndims:
+        wanted = " or ".join(map(str, ndims))
+        raise ValueError(f"{name}: expected {wanted} dimensions, got shape {value.shape}")
+    return value
+
+
+def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
+    """Return `value`, an integer for both axes or one for each, as two integers."""
+    values = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
+        raise TypeError(f"{name}: expected an integer or a pair of them, got {value!r}")
+    if min(values) < minimum or max(values) > 2**31 - 1:
+        raise ValueError(f"{name}: expected at least {minimum}, got {value!r}")
+    return int(values[0]), int(values[1])

@@ -1,0 +1,6 @@
+"""The kernels once more, in plain NumPy and float64: what they should compute, and the tests' oracle.
+
+Same names and signatures as in `aecore.functional`, without out=.
+"""
+
+from .linear import *  # noqa: F403
