@@ -3,4 +3,5 @@
 Same names and signatures as in `aecore.functional`, without out=.
 """
 
+from .convolution import *  # noqa: F403
 from .linear import *  # noqa: F403

@@ -7,9 +7,19 @@ each differentiable input, in order; ``grad`` is with respect to the value befor
 which ``activation_backward(grad, y, kind)`` makes from the gradient after it.
 """
 
+from .convolution import (
+    conv2d,
+    conv2d_backward,
+    conv_transpose2d,
+    conv_transpose2d_backward,
+)
 from .linear import linear, linear_backward
 
 __all__ = [
+    "conv2d",
+    "conv2d_backward",
+    "conv_transpose2d",
+    "conv_transpose2d_backward",
     "linear",
     "linear_backward",
 ]

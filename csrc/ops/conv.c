@@ -1,0 +1,148 @@
+/* conv.c: conv2d and conv_transpose2d as the products of conv.h, and what those share. */
+#include "ops/conv.h"
+
+#include <string.h>
+
+ae_chunks
+ae_cut(int64_t N, int64_t rows, int64_t cols, int64_t pixels, int64_t row_bytes, int64_t bytes)
+{
+    ae_chunks c = {.images = 1, .rows = rows};
+    int64_t image = ae_max(1, rows * cols), image_bytes = ae_max(1, rows * row_bytes);
+    if (image <= pixels && image_bytes <= bytes) {
+        c.images = ae_max(1, ae_min(pixels / image, bytes / image_bytes));
+    }
+    else {
+        int64_t fit = ae_min(pixels / ae_max(1, cols), bytes / ae_max(1, row_bytes));
+        c.rows = ae_max(1, ae_min(rows, fit));
+    }
+    c.groups = ae_ceil_div(N, c.images);
+    c.strips = ae_ceil_div(rows, ae_max(1, c.rows));
+    return c;
+}
+
+void
+ae_copy_part(float *dst, const float *src, int64_t H, int64_t W, int64_t C, int64_t y0,
+             int64_t x0, int64_t rows, int64_t cols)
+{
+    int64_t left = ae_min(cols, ae_max(0, -x0));
+    int64_t middle = ae_max(0, ae_min(cols, W - x0) - left);
+    int64_t right = cols - left - middle;
+    for (int64_t y = 0; y < rows; y++, dst += cols * C) {
+        if (y0 + y < 0 || y0 + y >= H || middle == 0) {
+            memset(dst, 0, (size_t)(cols * C) * sizeof(float));
+            continue;
+        }
+        const float *from = src + ((y0 + y) * W + x0 + left) * C;
+        memset(dst, 0, (size_t)(left * C) * sizeof(float));
+        memcpy(dst + left * C, from, (size_t)(middle * C) * sizeof(float));
+        memset(dst + (left + middle) * C, 0, (size_t)(right * C) * sizeof(float));
+    }
+}
+
+/* conv2d: the input is the big image, w is (small, R, S, big). */
+static ae_window
+conv_window(const ae_conv_cfg *c)
+{
+    return (ae_window){.N = c->N,
+                       .H = c->H,
+                       .W = c->W,
+                       .B = c->C,
+                       .P = c->P,
+                       .Q = c->Q,
+                       .C = c->K,
+                       .R = c->R,
+                       .S = c->S,
+                       .sh = c->stride_h,
+                       .sw = c->stride_w,
+                       .ph = c->pad_h,
+                       .pw = c->pad_w,
+                       .w_big = 1,
+                       .w_small = c->R * c->S * c->C,
+                       .w_tap = c->C};
+}
+
+/* conv_transpose2d: the output is the big image, w is (big, R, S, small). */
+static ae_window
+transpose_window(const ae_conv_cfg *c)
+{
+    return (ae_window){.N = c->N,
+                       .H = c->P,
+                       .W = c->Q,
+                       .B = c->K,
+                       .P = c->H,
+                       .Q = c->W,
+                       .C = c->C,
+                       .R = c->R,
+                       .S = c->S,
+                       .sh = c->stride_h,
+                       .sw = c->stride_w,
+                       .ph = c->pad_h,
+                       .pw = c->pad_w,
+                       .w_big = c->R * c->S * c->C,
+                       .w_small = 1,
+                       .w_tap = c->C};
+}
+
+static ae_epilogue
+gate(const float *x, ae_act act)
+{
+    return (ae_epilogue){.gate = act == AE_LINEAR ? NULL : x, .gate_act = act};
+}
+
+ae_status
+ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b, const ae_conv_cfg *cfg,
+              const ae_ctx *ctx)
+{
+    ae_window g = conv_window(cfg);
+    ae_epilogue epilogue = {.bias = b, .act = cfg->act};
+    return ae_window_down(y, x, w, &g, &epilogue, ctx);
+}
+
+ae_status
+ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
+              const ae_conv_cfg *cfg, const ae_ctx *ctx)
+{
+    ae_status status = AE_OK;
+    ae_window g = conv_window(cfg);
+    ae_epilogue epilogue = gate(x, cfg->x_act);
+    if (db != NULL) {
+        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
+    }
+    if (dw != NULL) {
+        AE_TRY(ae_window_weight(dw, x, dy, &g, ctx));
+    }
+    if (dx != NULL) {
+        AE_TRY(ae_window_up(dx, dy, w, &g, &epilogue, ctx));
+    }
+done:
+    return status;
+}
+
+ae_status
+ae_conv_transpose2d_fwd(float *y, const float *x, const float *w, const float *b,
+                        const ae_conv_cfg *cfg, const ae_ctx *ctx)
+{
+    ae_window g = transpose_window(cfg);
+    ae_epilogue epilogue = {.bias = b, .act = cfg->act};
+    return ae_window_up(y, x, w, &g, &epilogue, ctx);
+}
+
+ae_status
+ae_conv_transpose2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
+                        const float *w, const ae_conv_cfg *cfg, const ae_ctx *ctx)
+{
+    ae_status status = AE_OK;
+    ae_window g = transpose_window(cfg);
+    ae_epilogue epilogue = gate(x, cfg->x_act);
+    if (db != NULL) {
+        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
+    }
+    if (dw != NULL) {
+        AE_TRY(ae_window_weight(dw, dy, x, &g, ctx));
+    }
+    if (dx != NULL) {
+        AE_TRY(ae_window_down(dx, dy, w, &g, &epilogue, ctx));
+    }
+done:
+    return status;
+}

@@ -1,0 +1,46 @@
+/* conv.h: the three products behind convolution and transposed convolution.
+ *
+ * Both layers relate a big image (N, H, W, B) to a small one (N, P, Q, C) through a window of R x S:
+ * the big pixel (p * sh - ph + r, q * sw - pw + s) meets the small pixel (p, q) in tap (r, s).
+ *   down    small = patches of big x w      conv2d forward, conv_transpose2d input gradient
+ *   up      big = gathered small x w        conv_transpose2d forward, conv2d input gradient
+ *   weight  dw = patches of big^T x small   both weight gradients
+ * so that conv2d and conv_transpose2d differ in nothing but the strides of w.
+ */
+#ifndef AE_CONV_H
+#define AE_CONV_H
+
+#include "ops/gemm.h"
+
+typedef struct {
+    int64_t N;
+    int64_t H, W, B; /* big image and its channels */
+    int64_t P, Q, C; /* small image and its channels */
+    int64_t R, S, sh, sw, ph, pw;
+    int64_t w_big, w_small, w_tap; /* strides of w over the two channels and the taps */
+} ae_window;
+
+ae_status ae_window_down(float *small, const float *big, const float *w, const ae_window *g,
+                         const ae_epilogue *epilogue, const ae_ctx *ctx);
+ae_status ae_window_up(float *big, const float *small, const float *w, const ae_window *g,
+                       const ae_epilogue *epilogue, const ae_ctx *ctx);
+/* dw += */
+ae_status ae_window_weight(float *dw, const float *big, const float *small, const ae_window *g,
+                           const ae_ctx *ctx);
+
+/* How images are cut into chunks: groups of whole images, or strips of rows of one. */
+typedef struct {
+    int64_t images, rows;    /* of a chunk */
+    int64_t groups, strips;  /* of all */
+} ae_chunks;
+
+/* About `pixels` of the `rows` x `cols` pixels of each of N images in a chunk, which also costs
+ * at most about `bytes`, where one row of an image costs row_bytes. */
+ae_chunks ae_cut(int64_t N, int64_t rows, int64_t cols, int64_t pixels, int64_t row_bytes,
+                 int64_t bytes);
+
+/* dst (rows, cols, C) = the part of src (H, W, C) whose first pixel is (y0, x0), zeros outside. */
+void ae_copy_part(float *dst, const float *src, int64_t H, int64_t W, int64_t C, int64_t y0,
+                  int64_t x0, int64_t rows, int64_t cols);
+
+#endif

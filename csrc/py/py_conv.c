@@ -1,0 +1,167 @@
+/* py_conv.c: convolutions. */
+#include "py/module.h"
+
+/* Letters of conv2d and conv_transpose2d alike: x NHWC, y NPQK, weight KRSC. */
+static int
+match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_conv_cfg *cfg)
+{
+    ae_dims_init(d);
+    if (ae_match(d, x, "NHWC") < 0 || ae_match(d, w, "KRSC") < 0 || ae_match(d, y, "NPQK") < 0) {
+        return -1;
+    }
+    cfg->N = ae_dim(d, 'N');
+    cfg->H = ae_dim(d, 'H');
+    cfg->W = ae_dim(d, 'W');
+    cfg->C = ae_dim(d, 'C');
+    cfg->P = ae_dim(d, 'P');
+    cfg->Q = ae_dim(d, 'Q');
+    cfg->K = ae_dim(d, 'K');
+    cfg->R = ae_dim(d, 'R');
+    cfg->S = ae_dim(d, 'S');
+    if (cfg->R < 1 || cfg->S < 1 || cfg->stride_h < 1 || cfg->stride_w < 1) {
+        PyErr_SetString(PyExc_ValueError, "kernel and stride: expected at least 1");
+        return -1;
+    }
+    if (cfg->pad_h < 0 || cfg->pad_w < 0 || cfg->pad_h > cfg->R || cfg->pad_w > cfg->S) {
+        PyErr_Format(PyExc_ValueError,
+                     "padding: expected 0 up to the kernel's size (%lld, %lld), got (%lld, %lld)",
+                     (long long)cfg->R, (long long)cfg->S, (long long)cfg->pad_h,
+                     (long long)cfg->pad_w);
+        return -1;
+    }
+    return 0;
+}
+
+static int
+wrong_size(const char *axis, int64_t got, int64_t low, int64_t high)
+{
+    PyErr_Format(PyExc_ValueError,
+                 "%s of the output: expected %lld to %lld for these sizes, got %lld", axis,
+                 (long long)low, (long long)high, (long long)got);
+    return -1;
+}
+
+/* The output of conv2d, or the input that conv_transpose2d has, has one possible size. */
+static int
+check_axis(const char *axis, int64_t big, int64_t small, int64_t kernel, int64_t stride,
+           int64_t pad, bool transposed)
+{
+    if (!transposed) {
+        int64_t room = big + 2 * pad - kernel;
+        int64_t want = room < 0 ? 0 : room / stride + 1;
+        return small == want ? 0 : wrong_size(axis, small, want, want);
+    }
+    int64_t low = small == 0 ? 0 : (small - 1) * stride + kernel - 2 * pad;
+    int64_t high = small == 0 ? 0 : low + (stride > 1 ? stride - 1 : 0);
+    low = low < 0 ? 0 : low;
+    return big >= low && big <= high ? 0 : wrong_size(axis, big, low, high);
+}
+
+static int
+check_sizes(const ae_conv_cfg *c, bool transposed)
+{
+    if (transposed) {
+        return check_axis("height", c->P, c->H, c->R, c->stride_h, c->pad_h, true) < 0 ||
+                       check_axis("width", c->Q, c->W, c->S, c->stride_w, c->pad_w, true) < 0
+                   ? -1
+                   : 0;
+    }
+    return check_axis("height", c->H, c->P, c->R, c->stride_h, c->pad_h, false) < 0 ||
+                   check_axis("width", c->W, c->Q, c->S, c->stride_w, c->pad_w, false) < 0
+               ? -1
+               : 0;
+}
+
+typedef ae_status (*forward_fn)(float *, const float *, const float *, const float *,
+                                const ae_conv_cfg *, const ae_ctx *);
+typedef ae_status (*backward_fn)(float *, float *, float *, const float *, const float *,
+                                 const float *, const ae_conv_cfg *, const ae_ctx *);
+
+static PyObject *
+forward(PyObject *args, forward_fn fn, bool transposed)
+{
+    ae_view y = {.name = "out"}, x = {.name = "x"};
+    ae_view w = {.name = "weight"}, b = {.name = "bias"};
+    ae_conv_cfg cfg = {0};
+    ae_workspace *ws;
+    ae_dims d;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)O&", ae_out_f32, &y, ae_in_f32, &x, ae_in_f32,
+                          &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act, &cfg.stride_h,
+                          &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace, &ws)) {
+        return NULL;
+    }
+    if (match_conv(&d, &x, &w, &y, &cfg) < 0 || ae_match(&d, &b, "K") < 0 ||
+        check_sizes(&cfg, transposed) < 0 || AE_DISTINCT(1, &y, &x, &w, &b) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, fn(y.data, x.data, w.data, b.data, &cfg, ctx));
+}
+
+static PyObject *
+backward(PyObject *args, backward_fn fn, bool transposed)
+{
+    ae_view dx = {.name = "dx"}, dw = {.name = "dweight"}, db = {.name = "dbias"};
+    ae_view dy = {.name = "grad"}, x = {.name = "x"}, w = {.name = "weight"};
+    ae_conv_cfg cfg = {0};
+    ae_workspace *ws;
+    ae_dims d;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)(LL)O&", ae_maybe_out_f32, &dx,
+                          ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy, ae_in_f32,
+                          &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act, &cfg.stride_h,
+                          &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace, &ws)) {
+        return NULL;
+    }
+    if (match_conv(&d, &x, &w, &dy, &cfg) < 0 || ae_match(&d, &dx, "NHWC") < 0 ||
+        ae_match(&d, &dw, "KRSC") < 0 || ae_match(&d, &db, "K") < 0 ||
+        check_sizes(&cfg, transposed) < 0 || AE_DISTINCT(3, &dx, &dw, &db, &dy, &x, &w) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, fn(dx.data, dw.data, db.data, dy.data, x.data, w.data, &cfg, ctx));
+}
+
+static PyObject *
+conv2d(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return forward(args, ae_conv2d_fwd, false);
+}
+
+static PyObject *
+conv2d_backward(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return backward(args, ae_conv2d_bwd, false);
+}
+
+static PyObject *
+conv_transpose2d(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return forward(args, ae_conv_transpose2d_fwd, true);
+}
+
+static PyObject *
+conv_transpose2d_backward(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return backward(args, ae_conv_transpose2d_bwd, true);
+}
+
+PyMethodDef ae_conv_methods[] = {
+    {"conv2d", conv2d, METH_VARARGS,
+     "conv2d($module, out, x, weight, bias, activation, stride, padding, workspace, /)\n--\n\n"
+     "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None."},
+    {"conv2d_backward", conv2d_backward, METH_VARARGS,
+     "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
+     "padding, workspace, /)\n--\n\n"
+     "dx is overwritten, dweight and dbias are added to; None skips one."},
+    {"conv_transpose2d", conv_transpose2d, METH_VARARGS,
+     "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, workspace, "
+     "/)\n--\n\n"
+     "out (N, P, Q, K), whose size says the output padding, as conv2d's arguments."},
+    {"conv_transpose2d_backward", conv_transpose2d_backward, METH_VARARGS,
+     "conv_transpose2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, "
+     "stride, padding, workspace, /)\n--\n\n"
+     "dx is overwritten, dweight and dbias are added to; None skips one."},
+    {NULL, NULL, 0, NULL},
+};

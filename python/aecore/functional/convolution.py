@@ -1,0 +1,201 @@
+"""Convolution and transposed convolution of images, channels last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _core, _workspace
+from ._shapes import array, pair, result
+
+Pair = int | tuple[int, int]
+
+
+def _geometry(x: Any, weight: Any, stride: Pair, padding: Pair) -> tuple[Any, ...]:
+    """Return x's and the kernel's height and width, stride and padding as pairs."""
+    array("x", x, 4), array("weight", weight, 4)
+    return x.shape[1:3], weight.shape[1:3], pair("stride", stride, 1), pair("padding", padding, 0)
+
+
+def conv2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    activation: str | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    r"""Convolve images with a bank of kernels (cross-correlation, as all of this field does).
+
+    .. math:: y_{npqk} = f\Big(b_k + \sum_{r,s,c} x_{n,\,p\cdot sh - ph + r,\,q\cdot sw - pw + s,\,c}
+              \; w_{krsc}\Big)
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (N, H, W, C)
+        Images, channels last.
+    weight : ndarray of float32, shape (K, R, S, C)
+        K kernels of R x S.
+    bias : ndarray of float32, shape (K,), optional
+    stride, padding : int or (int, int)
+        For height and width. Padding is with zeros, and at most the kernel's size.
+    activation : str, optional
+        Name of the function f; see `activation`.
+    out : ndarray of float32, shape (N, P, Q, K), optional
+        Where to write the result.
+
+    Returns
+    -------
+    ndarray of float32, shape (N, P, Q, K)
+        :math:`P = \lfloor (H + 2 ph - R) / sh \rfloor + 1`, and Q likewise; 0 where the kernel
+        doesn't fit.
+
+    Raises
+    ------
+    TypeError
+        For an array of another dtype than float32.
+    ValueError
+        For arrays that aren't C-contiguous, shapes that don't agree, or sizes out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore.functional as F
+    >>> x = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
+    >>> F.conv2d(x, np.ones((1, 2, 2, 1), np.float32), stride=2)[0, :, :, 0]
+    array([[10., 18.],
+           [42., 50.]], dtype=float32)
+    """
+    (h, w), (r, s), stride, padding = _geometry(x, weight, stride, padding)
+    p = max(0, (h + 2 * padding[0] - r) // stride[0] + 1)
+    q = max(0, (w + 2 * padding[1] - s) // stride[1] + 1)
+    out = result(out, (x.shape[0], p, q, weight.shape[0]))
+    _core.conv2d(out, x, weight, bias, activation, stride, padding, _workspace.current())
+    return out
+
+
+def conv2d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Pair = 0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Differentiate `conv2d` with respect to x, weight and bias.
+
+    Parameters
+    ----------
+    grad : ndarray of float32, shape (N, P, Q, K)
+        Gradient with respect to the value before the activation.
+    x, weight, bias, stride, padding
+        What `conv2d` was given.
+
+    Returns
+    -------
+    dx, dweight, dbias : ndarray
+        Of the shapes of x, weight and bias; dbias is None if bias is.
+    """
+    *_, stride, padding = _geometry(x, weight, stride, padding)
+    dx, dweight = np.empty_like(x), np.zeros_like(weight)
+    dbias = None if bias is None else np.zeros_like(bias)
+    ws = _workspace.current()
+    _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, None, stride, padding, ws)
+    return dx, dweight, dbias
+
+
+def conv_transpose2d(
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    output_padding: Pair = 0,
+    activation: str | None = None,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    r"""Apply the transposed convolution, which enlarges images: `conv2d`'s gradient as a layer.
+
+    Every pixel (h, w) of x adds :math:`x_{nhwc} w_{krsc}` to the pixels
+    :math:`(h\cdot sh - ph + r,\; w\cdot sw - pw + s)` of channel k.
+
+    Parameters
+    ----------
+    x : ndarray of float32, shape (N, H, W, C)
+        Images, channels last.
+    weight : ndarray of float32, shape (K, R, S, C)
+        The same layout as `conv2d`'s: K output channels first.
+    bias : ndarray of float32, shape (K,), optional
+    stride, padding : int or (int, int)
+    output_padding : int or (int, int)
+        Rows and columns added at the end, less than the stride: which of the sizes that a
+        convolution maps to H x W is wanted.
+    activation : str, optional
+    out : ndarray of float32, shape (N, P, Q, K), optional
+
+    Returns
+    -------
+    ndarray of float32, shape (N, P, Q, K)
+        :math:`P = (H - 1) sh - 2 ph + R + oh`, and Q likewise.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore.functional as F
+    >>> x = np.array([1, 2], np.float32).reshape(1, 1, 2, 1)
+    >>> F.conv_transpose2d(x, np.ones((1, 1, 2, 1), np.float32), stride=(1, 2))[0, :, :, 0]
+    array([[1., 1., 2., 2.]], dtype=float32)
+    """
+    (h, w), (r, s), stride, padding = _geometry(x, weight, stride, padding)
+    extra = pair("output_padding", output_padding, 0)
+    if extra[0] >= stride[0] or extra[1] >= stride[1]:
+        raise ValueError(f"output_padding: expected less than the stride {stride}, got {extra}")
+    p = (h - 1) * stride[0] - 2 * padding[0] + r + extra[0] if h else 0
+    q = (w - 1) * stride[1] - 2 * padding[1] + s + extra[1] if w else 0
+    out = result(out, (x.shape[0], p, q, weight.shape[0]))
+    ws = _workspace.current()
+    _core.conv_transpose2d(out, x, weight, bias, activation, stride, padding, ws)
+    return out
+
+
+def conv_transpose2d_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    output_padding: Pair = 0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Differentiate `conv_transpose2d` with respect to x, weight and bias.
+
+    Parameters
+    ----------
+    grad : ndarray of float32, shape (N, P, Q, K)
+        Gradient with respect to the value before the activation.
+    x, weight, bias, stride, padding, output_padding
+        What `conv_transpose2d` was given.
+
+    Returns
+    -------
+    dx, dweight, dbias : ndarray
+        Of the shapes of x, weight and bias; dbias is None if bias is.
+    """
+    *_, stride, padding = _geometry(x, weight, stride, padding)
+    pair("output_padding", output_padding, 0)
+    dx, dweight = np.empty_like(x), np.zeros_like(weight)
+    dbias = None if bias is None else np.zeros_like(bias)
+    ws = _workspace.current()
+    _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, None, stride, padding, ws)
+    return dx, dweight, dbias

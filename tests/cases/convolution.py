@@ -1,0 +1,70 @@
+"""Cases of the convolutions: kernels, strides, paddings and image sizes that don't divide."""
+
+from .base import OpCase, normal
+
+# n, height, width, channels in and out, kernel, stride, padding
+GEOMETRY = [
+    (2, 9, 11, 3, 5, 3, 2, 1),
+    (3, 8, 8, 4, 8, 4, 2, 1),
+    (2, 5, 7, 2, 3, 1, 1, 0),
+    (2, 6, 5, 3, 4, 3, 1, 1),
+    (1, 7, 7, 1, 1, (2, 3), (3, 1), (1, 2)),
+    (2, 6, 9, 2, 17, (3, 2), (1, 2), (0, 1)),
+    (1, 4, 4, 5, 2, 5, 1, 2),
+    (2, 5, 5, 3, 2, 2, 3, 0),
+    (1, 1, 1, 1, 1, 1, 1, 0),
+    (1, 1, 1, 2, 3, 3, 1, 1),
+    (2, 3, 1, 2, 3, (1, 1), (1, 1), (1, 1)),
+    (0, 5, 5, 2, 3, 3, 1, 1),
+    (2, 4, 4, 0, 3, 3, 1, 1),
+    (2, 4, 4, 3, 0, 3, 1, 1),
+    (5, 4, 4, 16, 33, 4, 2, 1),
+    (30, 4, 5, 7, 6, 3, 1, 1),
+    (2, 33, 31, 3, 4, 4, 2, 1),
+    (1, 3, 400, 2, 3, 3, 1, 1),
+    (1, 66, 9, 1, 2, (65, 3), 1, (1, 1)),
+    (3, 6, 6, 40, 70, 3, 1, 1),
+    (17, 8, 8, 33, 20, 1, 1, 0),
+    (600, 2, 2, 3, 2, 2, 1, 1),
+]
+
+
+def _pair(v):
+    return (v, v) if isinstance(v, int) else v
+
+
+def _case(name, geometry, bias=True, activation=None, output_padding=0):
+    n, h, w, c, k, kernel, stride, padding = geometry
+    r, s = _pair(kernel)
+
+    def inputs(rng):
+        weight = normal(rng, k, r, s, c, scale=1 / max(1, r * s * c) ** 0.5)
+        return normal(rng, n, h, w, c), weight, normal(rng, k) if bias else None
+
+    options = {"stride": stride, "padding": padding, "activation": activation}
+    if output_padding:
+        options["output_padding"] = output_padding
+    label = f"{n}x{h}x{w}x{c}-{k}-k{kernel}s{stride}p{padding}".replace(" ", "")
+    label += f"{'' if bias else '-nobias'}{'-' + activation if activation else ''}"
+    label += f"-op{output_padding}".replace(" ", "") if output_padding else ""
+    # the weight gradient is a sum over all pixels: its error grows with their number
+    return OpCase(name, inputs, label, options, (0, 1, 2), atol=3e-5)
+
+
+def _enlarges(geometry):
+    """Whether a transposed convolution of this geometry has an output at all."""
+    _, h, w, _, _, kernel, stride, padding = geometry
+    sides = zip((h, w), _pair(kernel), _pair(stride), _pair(padding), strict=True)
+    return all((x - 1) * st - 2 * p + k >= 0 for x, k, st, p in sides)
+
+
+CASES = [
+    *[_case("conv2d", g) for g in GEOMETRY],
+    *[_case("conv_transpose2d", g) for g in GEOMETRY if _enlarges(g)],
+    _case("conv2d", GEOMETRY[0], False, "relu"),
+    _case("conv2d", GEOMETRY[6], True, "tanh"),
+    _case("conv_transpose2d", GEOMETRY[0], False, "relu", 1),
+    _case("conv_transpose2d", GEOMETRY[5], True, "elu", (0, 1)),
+    _case("conv_transpose2d", GEOMETRY[7], True, None, (2, 1)),
+    _case("conv_transpose2d", (2, 4, 3, 2, 3, 1, 3, 0), True, "sigmoid", (0, 2)),
+]
