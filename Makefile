@@ -1,0 +1,129 @@
+# One command for each thing one does here; `make help` lists them. Everything is installed into
+# virtual environments inside this folder, and nothing outside it is touched.
+
+PYTHON ?= python3
+VENV = .venv
+DEV = .venv-dev
+ARGS =
+
+BIN = $(VENV)/bin
+BUILD = tools/build_env.sh
+PIP = -m pip --disable-pip-version-check install --quiet
+C_FILES := $(sort $(shell find csrc -name '*.[ch]' -o -name '*.inc' -o -name '*.def'))
+# Folders too, so that a file taken away is noticed.
+SOURCES := $(C_FILES) pyproject.toml setup.py $(shell find python/aecore \
+    \( -type d -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -not -name __pycache__)
+FORMATTED = $(shell find csrc tests tools -name '*.[ch]' -o -name '*.inc')
+
+CORE = $(sort $(wildcard csrc/base/*.c csrc/ops/*.c)) csrc/isa/baseline.c
+CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -Wall -Wextra
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: asan bench clean demo dev docs format help lint readme reproductions test test-avx512 \
+    test-neon tiny tsan
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
+	    while read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+	@echo "ARGS=... goes to the command: make test ARGS='-k conv2d'"
+
+# ---- for everyone --------------------------------------------------------------------------------
+
+demo: $(VENV)/.has-demo ## train five autoencoders on digits and show what they do
+	$(BIN)/aecore demo $(ARGS)
+
+test: $(VENV)/.has-test ## run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.has-bench ## time the workloads, beside PyTorch where it is installed in .venv
+	$(BIN)/python -m bench $(ARGS)
+
+reproductions: $(VENV)/.has-demo ## run every script of reproductions/
+	set -e; for script in reproductions/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+docs: $(VENV)/.has-docs ## the API's reference, into build/docs
+	$(BIN)/python -m pdoc --docformat numpy --math --output-directory build/docs aecore
+
+# ---- for who works on aecore -----------------------------------------------------------------------
+
+dev: $(DEV)/.built ## an editable installation with all tools, in .venv-dev
+	@echo "Now: . $(DEV)/bin/activate"
+
+tiny: $(DEV)/.built ## the smoke test, under 5 s
+	$(DEV)/bin/python -m pytest -q -m tiny $(ARGS)
+
+lint: $(VENV)/.has-lint ## what ruff, mypy and clang-format have to say
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(FORMATTED)
+
+format: $(VENV)/.has-lint ## lay out all sources as lint wants them
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(FORMATTED)
+
+readme: ## put the latest figures into README.md
+	$(PYTHON) tools/readme.py
+
+asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	PYTHONPATH=build/asan PYTHONMALLOC=malloc \
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
+	    $(BIN)/python -m pytest $(ARGS)
+
+tsan: ## the C tests under ThreadSanitizer
+	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread -pthread' \
+	    tools/ctests.sh build/tsan $(CORE:csrc/base/thread.c=tools/pthreads.c)
+
+test-avx512: build/avx512/.made ## the tests with the avx512 kernels, on any CPU that has AVX2
+	PYTHONPATH=build/avx512 AECORE_ISA=avx512 $(BIN)/python -m pytest $(ARGS)
+
+test-neon: ## the C tests for AArch64, under qemu
+	HINT='sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' \
+	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -fopenmp -static -DAE_HAVE_NEON' \
+	    RUN=qemu-aarch64 tools/ctests.sh build/neon $(CORE) csrc/isa/neon.c
+
+clean: ## remove all that can be made again
+	rm -rf build dist .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf python/aecore.egg-info python/aecore/_core.*.so
+	find bench python reproductions tests tools -name __pycache__ -prune -exec rm -rf {} +
+
+# ---- how ---------------------------------------------------------------------------------------------
+
+%/.made-venv:
+	@echo "Making $* ..."
+	@tools/venv.sh $(PYTHON) $*
+	@touch $@
+
+# setuptools leaves modules that were taken away in its build folder, and would install them.
+$(VENV)/.has-%: $(VENV)/.made-venv $(SOURCES)
+	@echo "Installing aecore[$*] into $(VENV) (the first time may take minutes) ..."
+	@[ ! -d build ] || find build -path '*/lib.*' -name '*.py*' -delete
+	@$(BUILD) $(BIN)/python $(BIN)/python $(PIP) '.[$*]'
+	@touch $@
+
+# The tools look at the sources as they are, not at what is installed.
+$(VENV)/.has-lint: $(VENV)/.made-venv pyproject.toml
+	@echo "Installing aecore[lint] into $(VENV) ..."
+	@$(BUILD) $(BIN)/python $(BIN)/python $(PIP) '.[lint]'
+	@touch $@
+
+$(DEV)/.has-dev: $(DEV)/.made-venv pyproject.toml
+	@echo "Installing aecore[dev] into $(DEV), editable ..."
+	@$(BUILD) $(DEV)/bin/python $(DEV)/bin/python $(PIP) -e '.[dev]'
+	@touch $@
+
+$(DEV)/.built: $(DEV)/.has-dev $(C_FILES) setup.py
+	@$(BUILD) $(DEV)/bin/python $(DEV)/bin/python setup.py --quiet build_clib build_ext --inplace
+	@touch $@
+
+build/asan/.made: SWITCH = AECORE_SANITIZE=address,undefined
+build/avx512/.made: SWITCH = AECORE_EMULATE_AVX512=1
+build/asan/.made build/avx512/.made: $(VENV)/.has-test
+	@echo "Building with $(SWITCH) into $(@D) ..."
+	@rm -rf $(@D)
+	@$(SWITCH) $(BUILD) $(BIN)/python $(BIN)/python $(PIP) --no-deps --target $(@D) .
+	@touch $@

@@ -1,0 +1,138 @@
+"""Builds aecore._core: one static library for each instruction set, then the extension.
+
+Everything else stands in pyproject.toml. Switches, all environment variables:
+
+AECORE_WERROR=1           warnings are errors
+AECORE_DEBUG=1            no optimisation, debug symbols, asserts
+AECORE_SANITIZE=LIST      -fsanitize=LIST (address,undefined), debug symbols, asserts
+AECORE_NO_OPENMP=1        one thread; also what a compiler without OpenMP gives
+AECORE_NATIVE=1           -march=native for what isn't dispatched: not portable
+AECORE_EMULATE_AVX512=1   the avx512 kernels in AVX2 instructions, to test them anywhere
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import zlib
+from glob import glob
+from pathlib import Path
+
+import numpy
+from setuptools import Extension, setup
+from setuptools.command.build_clib import build_clib
+
+HELP = """
+
+aecore is built from C. {problem}
+On Debian or Ubuntu this installs all it needs:
+
+    sudo apt-get install gcc libc6-dev python3-dev
+"""
+OPENMP = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+PLATFORM = sysconfig.get_platform()
+X86_64 = PLATFORM.endswith("x86_64")
+AARCH64 = PLATFORM.endswith(("aarch64", "arm64"))
+
+
+def switch(name):
+    return os.environ.get(f"AECORE_{name}", "") not in ("", "0")
+
+
+def builds(source, *flags):
+    """Whether the compiler makes a program of this."""
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "probe.c")
+        file.write_text(source)
+        command = [*compiler, *flags, str(file), "-o", str(file.with_suffix(""))]
+        try:
+            return subprocess.run(command, capture_output=True).returncode == 0
+        except OSError:
+            return False
+
+
+class CheckedBuild(build_clib):
+    """The first step of a build, where a missing tool gets an answer rather than a log."""
+
+    def run(self):
+        if not builds("#include <stdio.h>\nint main(void) { return 0; }\n"):
+            sys.exit(HELP.format(problem="There is no working C compiler here."))
+        if not builds("#include <Python.h>\n", "-c", f"-I{sysconfig.get_path('include')}"):
+            sys.exit(HELP.format(problem="The headers of Python (Python.h) are missing here."))
+        super().run()
+
+
+sanitize = os.environ.get("AECORE_SANITIZE", "")
+debug = switch("DEBUG") or sanitize
+emulate = switch("EMULATE_AVX512")
+
+flags = ["-std=gnu11", "-fno-math-errno", "-ffp-contract=fast", "-fvisibility=hidden"]
+flags += "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wpointer-arith -Wvla".split()
+flags += ["-O1" if sanitize else "-O0", "-g", "-UNDEBUG"] if debug else ["-O3", "-g0", "-DNDEBUG"]
+link = []
+if sanitize:
+    flags += ["-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
+    link += [f"-fsanitize={sanitize}"]
+if not switch("NO_OPENMP") and builds(OPENMP, "-fopenmp"):
+    link += ["-fopenmp"]
+else:
+    flags += ["-fopenmp-simd"]
+flags += link
+if not debug and PLATFORM.startswith("linux"):
+    link += ["-Wl,-s"]
+if switch("WERROR"):
+    flags += ["-Werror"]
+if emulate:
+    flags += ["-DAE_EMULATE_AVX512"]
+native = ["-march=native"] if switch("NATIVE") else []
+
+AVX2 = ["-mavx2", "-mfma"]
+AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
+if emulate:
+    AVX512 = [*AVX2, "-Wno-psabi"]
+isas = {"baseline": native}
+if X86_64:
+    isas |= {"avx2": AVX2, "avx512": AVX512}
+elif AARCH64:
+    isas |= {"neon": []}
+
+# The libraries look at obj_deps and the extension at depends: a change of any must reach both.
+files = sorted(glob("csrc/**/*.*", recursive=True))
+libraries = [
+    (
+        f"aecore_{isa}",
+        {
+            "sources": [f"csrc/isa/{isa}.c"],
+            "include_dirs": ["csrc"],
+            "cflags": flags + isa_flags,
+            "obj_deps": {"": files},
+        },
+    )
+    for isa, isa_flags in isas.items()
+]
+core = Extension(
+    "aecore._core",
+    sources=sorted(glob("csrc/base/*.c") + glob("csrc/ops/*.c") + glob("csrc/py/*.c")),
+    include_dirs=["csrc"],
+    define_macros=[
+        *((f"AE_HAVE_{isa.upper()}", None) for isa in isas),
+        ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
+        ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION"),
+    ],
+    depends=files,
+    # -isystem: NumPy's headers are not ours to warn about
+    extra_compile_args=["-isystem", numpy.get_include(), *flags, *native],
+    extra_link_args=link,
+)
+# Objects of one configuration are no use to another, so each has a folder of its own.
+configuration = repr([os.environ.get(name) for name in ("CC", "CFLAGS")] + [flags, link, native])
+folder = f"build/{zlib.crc32(configuration.encode()):08x}"
+setup(
+    libraries=libraries,
+    ext_modules=[core],
+    cmdclass={"build_clib": CheckedBuild},
+    options={"build": {"build_base": folder}},
+)
