@@ -296,4 +296,9 @@ ae_status ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_
 /* y = a + b, n values; y may be either. */
 ae_status ae_add(float *y, const float *a, const float *b, int64_t n, const ae_ctx *ctx);
 
+/* ---- benchmarks ---------------------------------------------------------------------------------- */
+
+/* Multiply-adds in registers on every thread; returns how many operations that was. */
+double ae_fma_peak(int64_t steps, const ae_ctx *ctx);
+
 #endif

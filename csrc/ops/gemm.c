@@ -1,6 +1,6 @@
 /* gemm.c: the blocked matrix product around the micro-kernels of kern/gemm.inc.
  *
- * Each element of C is one chain of multiply-adds in the order of depth, cut only where DEPTH says:
+ * Each element of C is one chain of multiply-adds in the order of depth, cut only where depth_block says:
  * its bits depend neither on the number of threads nor on the chunk or tile that it falls in.
  */
 #include "ops/gemm.h"
@@ -8,9 +8,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define DEPTH 512    /* of a block: a panel of it stays in L1, rows of it in L2 */
-#define RUNS 64      /* most runs in a block */
-#define ROW_TILES 16 /* tiles of rows in a chunk */
+#define DEPTH 512        /* of a block: a panel of it stays in L1, rows of it in L2 */
+#define COLUMN_DEPTH 256 /* where each step of depth is another cache line of A */
+#define RUNS 64          /* most runs in a block */
+#define ROW_TILES 16     /* tiles of rows in a chunk */
 #define MIN_CHUNKS 16
 
 typedef struct {
@@ -23,9 +24,10 @@ static void
 next_block(depth_block *block, const ae_product *p, int64_t *s, int64_t *at)
 {
     int64_t step = p->a_stride == 0 ? 1 : p->a_stride;
+    int64_t depth = p->a_stride == 0 ? DEPTH : COLUMN_DEPTH;
     block->nseg = block->depth = 0;
-    while (*s < p->nseg && block->nseg < RUNS && block->depth < DEPTH) {
-        int64_t len = ae_min(p->seg[*s].len - *at, DEPTH - block->depth);
+    while (*s < p->nseg && block->nseg < RUNS && block->depth < depth) {
+        int64_t len = ae_min(p->seg[*s].len - *at, depth - block->depth);
         block->seg[block->nseg].off = p->seg[*s].off + *at * step;
         block->seg[block->nseg].len = len;
         block->nseg += 1;

@@ -113,6 +113,7 @@ static PyMethodDef *const method_tables[] = {
     module_methods,
     ae_conv_methods,
     ae_linear_methods,
+    ae_peak_methods,
 };
 
 static int
