@@ -1,0 +1,18 @@
+"""What random numbers are for: each purpose has a stream of its own under the same seed.
+
+The numbers are part of what a seed means and of saved models. Never renumber; add at the end.
+"""
+
+from __future__ import annotations
+
+DIRECT = 0  # the functions of aecore.functional, called by the user
+INIT = 1  # fresh parameters
+SPLIT = 2  # which samples are held out for validation
+SHUFFLE = 3  # the order of the samples in an epoch
+CORRUPTION = 4  # noise on the input
+LATENT = 5  # noise of the posterior while training
+DROPOUT = 6  # which values a Dropout layer drops
+RESTART = 7  # the rows that replace unused codebook entries
+KMEANS = 8  # where k-means starts
+SAMPLE = 9  # what sample() draws
+ESTIMATE = 10  # Monte Carlo estimates of likelihoods and bounds
