@@ -15,8 +15,10 @@ SOURCES := $(C_FILES) pyproject.toml setup.py $(shell find python/aecore \
     \( -type d -o -name '*.py' -o -name '*.pyi' -o -name py.typed \) -not -name __pycache__)
 FORMATTED = $(shell find csrc tests tools -name '*.[ch]' -o -name '*.inc')
 
-CORE = $(sort $(wildcard csrc/base/*.c csrc/ops/*.c)) csrc/isa/baseline.c
-CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -Wall -Wextra
+# For tests in C alone. Theirs are plain threads: ThreadSanitizer can't see into OpenMP.
+CORE = $(filter-out csrc/base/thread.c,$(sort $(wildcard csrc/base/*.c csrc/ops/*.c))) \
+    csrc/isa/baseline.c tools/pthreads.c
+CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pthread -Wall -Wextra
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -72,18 +74,18 @@ asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehavior
 	PYTHONPATH=build/asan PYTHONMALLOC=malloc \
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
-	    $(BIN)/python -m pytest $(ARGS)
+	    $(BIN)/python -m pytest --capture=sys $(ARGS)
 
 tsan: ## the C tests under ThreadSanitizer
-	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread -pthread' \
-	    tools/ctests.sh build/tsan $(CORE:csrc/base/thread.c=tools/pthreads.c)
+	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread' \
+	    tools/ctests.sh build/tsan $(CORE)
 
 test-avx512: build/avx512/.made ## the tests with the avx512 kernels, on any CPU that has AVX2
 	PYTHONPATH=build/avx512 AECORE_ISA=avx512 $(BIN)/python -m pytest $(ARGS)
 
 test-neon: ## the C tests for AArch64, under qemu
 	HINT='sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' \
-	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -fopenmp -static -DAE_HAVE_NEON' \
+	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -static -DAE_HAVE_NEON' \
 	    RUN=qemu-aarch64 tools/ctests.sh build/neon $(CORE) csrc/isa/neon.c
 
 clean: ## remove all that can be made again

@@ -1,5 +1,8 @@
 /* pthreads.c: base/thread.c in POSIX threads, for ThreadSanitizer, which cannot see into OpenMP.
- * Tasks are handed out one at a time, as there. */
+ *
+ * Tasks go to the threads in turns and however little the work, so that each thread gets some:
+ * the first one, starting early, would take them all, and no race would show.
+ */
 #include <pthread.h>
 
 #include "ae.h"
@@ -7,10 +10,10 @@
 #define MAX_THREADS 16
 
 typedef struct {
-    int64_t *next, n;
     ae_task fn;
     void *arg;
-    int thread;
+    int64_t n;
+    int thread, step;
 } worker;
 
 int
@@ -22,32 +25,29 @@ ae_max_threads(void)
 static void *
 run(void *arg)
 {
-    worker *w = arg;
-    int64_t i;
-    while ((i = __atomic_fetch_add(w->next, 1, __ATOMIC_RELAXED)) < w->n) {
+    const worker *w = arg;
+    for (int64_t i = w->thread; i < w->n; i += w->step) {
         w->fn(w->arg, i, w->thread);
     }
     return NULL;
 }
 
-/* Always in parallel, however little the work: races are what this is for. */
 void
 ae_parallel(const ae_ctx *ctx, int64_t n, double work, ae_task fn, void *arg)
 {
     pthread_t threads[MAX_THREADS];
     worker workers[MAX_THREADS];
     bool started[MAX_THREADS] = {false};
-    int64_t next = 0;
-    int count = ctx->threads < MAX_THREADS ? ctx->threads : MAX_THREADS;
+    int step = ctx->threads < MAX_THREADS ? ctx->threads : MAX_THREADS;
     (void)work;
-    for (int t = 0; t < count; t++) {
-        workers[t] = (worker){.next = &next, .n = n, .fn = fn, .arg = arg, .thread = t};
+    for (int t = step - 1; t >= 0; t--) {
+        workers[t] = (worker){.fn = fn, .arg = arg, .n = n, .thread = t, .step = step};
+        started[t] = t > 0 && pthread_create(&threads[t], NULL, run, &workers[t]) == 0;
+        if (!started[t]) {
+            run(&workers[t]);
+        }
     }
-    for (int t = 1; t < count; t++) {
-        started[t] = pthread_create(&threads[t], NULL, run, &workers[t]) == 0;
-    }
-    run(&workers[0]);
-    for (int t = 1; t < count; t++) {
+    for (int t = 1; t < step; t++) {
         if (started[t]) {
             pthread_join(threads[t], NULL);
         }
