@@ -1,0 +1,113 @@
+"""Objects whose parameters are the arguments of their __init__, as scikit-learn has it."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import Any
+
+import numpy as np
+
+
+@functools.cache
+def _defaults(cls: type) -> dict[str, Any]:
+    """Return the arguments of a class's __init__ and their defaults, in order."""
+    arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+    return {a.name: a.default for a in arguments}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values of a parameter are equal; arrays and the like are by identity."""
+    if a is b:
+        return True
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray) or type(a) is not type(b):
+        return False
+    try:
+        return bool(a == b)
+    except Exception:  # an object of the user's whose == doesn't give a truth value
+        return False
+
+
+class Params:
+    """The protocol of parameters: `__init__` only stores its arguments under their names."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Also those of parameters that have parameters, as ``arch__widths``.
+
+        Returns
+        -------
+        dict
+        """
+        params: dict[str, Any] = {}
+        for name in _defaults(type(self)):
+            value = getattr(self, name)
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                params.update((f"{name}__{k}", v) for k, v in value.get_params().items())
+            params[name] = value
+        return params
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name, ``arch__widths`` for one of a parameter's own; return self.
+
+        Raises
+        ------
+        ValueError
+            For a name that doesn't exist. Nothing is set then.
+        """
+        names = _defaults(type(self))
+        own: dict[str, Any] = {}
+        nested: dict[str, dict[str, Any]] = {}
+        for key, value in params.items():
+            name, _, rest = key.partition("__")
+            if name not in names:
+                raise ValueError(
+                    f"Invalid parameter {name!r} for {type(self).__name__}: expected one of "
+                    f"{', '.join(names)}"
+                )
+            if rest:
+                nested.setdefault(name, {})[rest] = value
+            else:
+                own[name] = value
+        for name, inner in nested.items():
+            target = own.get(name, getattr(self, name))
+            if not hasattr(target, "set_params") or not hasattr(target, "get_params"):
+                raise ValueError(
+                    f"Invalid parameter {name}__{next(iter(inner))}: {name} is {target!r}, which "
+                    "has no parameters"
+                )
+            unknown = [key for key in inner if key not in target.get_params()]
+            if unknown:
+                raise ValueError(
+                    f"Invalid parameter {unknown[0]!r} for {type(target).__name__}: expected one "
+                    f"of {', '.join(target.get_params())}"
+                )
+        for name, value in own.items():
+            setattr(self, name, value)
+        for name, inner in nested.items():
+            getattr(self, name).set_params(**inner)
+        return self
+
+    def __repr__(self) -> str:
+        inner = ", ".join(
+            f"{name}={getattr(self, name)!r}"
+            for name, default in _defaults(type(self)).items()
+            if not same(getattr(self, name), default)
+        )
+        return f"{type(self).__name__}({inner})"
+
+
+class Choice(Params):
+    """Parameters as a value: two of the same class with equal parameters are equal."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        theirs = other.get_params(deep=False)  # type: ignore[attr-defined]
+        return all(same(v, theirs[k]) for k, v in self.get_params(deep=False).items())
+
+    __hash__ = None  # type: ignore[assignment]  # parameters can be set
