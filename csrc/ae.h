@@ -262,11 +262,18 @@ typedef struct {
     uint64_t offset; /* of the first element */
 } ae_stream;
 
+/* The generator's constants: two multipliers and the steps of the two halves of the key. */
+#define AE_PHILOX_M0 0xD2511F53u
+#define AE_PHILOX_M1 0xCD9E8D57u
+#define AE_PHILOX_W0 0x9E3779B9u
+#define AE_PHILOX_W1 0xBB67AE85u
+
+/* One block of four words; the scalar reference of the kernels. */
 void ae_philox4x32(uint32_t out[4], const uint32_t counter[4], const uint32_t key[2]);
 ae_status ae_random_normal(float *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
 ae_status ae_random_uniform(float *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
 ae_status ae_random_bits(uint32_t *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
-/* y = x / (1 - rate) where u >= rate, else 0; backward is the same on dy. */
+/* y = x / (1 - rate) where u >= rate, else 0; backward is the same on dy. y may be x. */
 ae_status ae_dropout(float *y, const float *x, float rate, int64_t n,
                      const ae_stream *stream, const ae_ctx *ctx);
 

@@ -280,6 +280,13 @@ ae_match(ae_dims *dims, const ae_view *view, const char *letters)
     return 0;
 }
 
+const char *
+ae_any_shape(const ae_view *view)
+{
+    static const char letters[] = "UVWXYZ";
+    return letters + AE_MAX_DIMS - view->ndim;
+}
+
 int
 ae_distinct(int n_out, int n, const ae_view *const *views)
 {

@@ -43,6 +43,13 @@ int ae_in_activation(PyObject *object, void *act);
 
 const char *const *ae_activation_names(void);
 
+/* O& converters of a random stream's parts, into uint64_t, uint32_t and uint64_t (py_random.c). */
+int ae_in_seed(PyObject *object, void *seed);
+int ae_in_purpose(PyObject *object, void *purpose);
+int ae_in_offset(PyObject *object, void *offset);
+/* A ValueError if n values from the stream's offset on would pass its end. */
+int ae_check_stream(const ae_stream *stream, int64_t n);
+
 /* Sizes by dimension letter, as shapes are matched. */
 typedef struct {
     int64_t size[26];
@@ -53,6 +60,8 @@ void ae_dims_init(ae_dims *dims);
  * size. 0, or -1 with a ValueError that prints what was expected and what came. None matches. */
 int ae_match(ae_dims *dims, const ae_view *view, const char *letters);
 int64_t ae_dim(const ae_dims *dims, char letter);
+/* Letters for a view of any shape, to match others of the same against; "" for none. */
+const char *ae_any_shape(const ae_view *view);
 /* The first n_out of n views are outputs: a ValueError if one shares memory with another view. */
 int ae_distinct(int n_out, int n, const ae_view *const *views);
 #define AE_DISTINCT(n_out, ...)                                                             \

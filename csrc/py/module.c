@@ -114,6 +114,7 @@ static PyMethodDef *const method_tables[] = {
     ae_conv_methods,
     ae_linear_methods,
     ae_peak_methods,
+    ae_random_methods,
 };
 
 static int

@@ -16,5 +16,6 @@ int ae_state_threads(const ae_module_state *state, int wanted);
 extern PyMethodDef ae_conv_methods[];
 extern PyMethodDef ae_linear_methods[];
 extern PyMethodDef ae_peak_methods[];
+extern PyMethodDef ae_random_methods[];
 
 #endif

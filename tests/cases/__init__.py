@@ -3,7 +3,8 @@
 from .base import OpCase
 from .convolution import CASES as CONVOLUTION
 from .linear import CASES as LINEAR
+from .random import CASES as RANDOM
 
-CASES: list[OpCase] = [*CONVOLUTION, *LINEAR]
+CASES: list[OpCase] = [*CONVOLUTION, *LINEAR, *RANDOM]
 
 __all__ = ["CASES", "OpCase"]

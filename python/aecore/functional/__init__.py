@@ -14,12 +14,17 @@ from .convolution import (
     conv_transpose2d_backward,
 )
 from .linear import linear, linear_backward
+from .random import dropout, dropout_backward, random_normal, random_uniform
 
 __all__ = [
     "conv2d",
     "conv2d_backward",
     "conv_transpose2d",
     "conv_transpose2d_backward",
+    "dropout",
+    "dropout_backward",
     "linear",
     "linear_backward",
+    "random_normal",
+    "random_uniform",
 ]
