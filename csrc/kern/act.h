@@ -3,7 +3,7 @@
 #ifndef AE_ACT_H
 #define AE_ACT_H
 
-#define ACT_SLOPE 0.01f             /* of leaky_relu */
+#define ACT_SLOPE 0.01f            /* of leaky_relu */
 #define INV_SQRT_2PI 0.3989422804f /* the normal density at 0 */
 
 V_INLINE vf
@@ -12,13 +12,11 @@ v_act(vf x, ae_act act)
     vf e;
     switch (act) {
         case AE_RELU:
-            return v_select(x < 0.0f, v_set(0.0f), x);
+            return v_max(v_set(0.0f), x); /* in this order, which keeps NaN */
         case AE_LEAKY_RELU:
             return v_select(x < 0.0f, x * ACT_SLOPE, x);
         case AE_ELU:
-            /* e^x - 1 as tanh(x/2) (e^x + 1), which doesn't cancel near 0 */
-            e = v_min(x, v_set(0.0f));
-            return v_select(x < 0.0f, v_tanh(0.5f * e) * (v_exp(e) + 1.0f), x);
+            return v_select(x < 0.0f, v_expm1(x), x);
         case AE_TANH:
             return v_tanh(x);
         case AE_SIGMOID:
@@ -26,8 +24,10 @@ v_act(vf x, ae_act act)
         case AE_SOFTPLUS:
             return v_softplus(x);
         case AE_GELU:
+            x = v_max(v_set(-15.0f), x); /* where Phi is 0 already: no 0 times infinity */
             return x * v_normal_cdf(x, &e);
         case AE_SILU:
+            x = v_max(v_set(-105.0f), x);
             return x * v_sigmoid(x);
         default:
             return x;
@@ -41,9 +41,9 @@ v_act_grad(vf y, ae_act act)
     vf e, s;
     switch (act) {
         case AE_RELU:
-            return v_select(y > 0.0f, v_set(1.0f), v_set(0.0f));
+            return v_select(y <= 0.0f, v_set(0.0f), v_set(1.0f));
         case AE_LEAKY_RELU:
-            return v_select(y > 0.0f, v_set(1.0f), v_set(ACT_SLOPE));
+            return v_select(y <= 0.0f, v_set(ACT_SLOPE), v_set(1.0f));
         case AE_ELU:
             return v_select(y > 0.0f, v_set(1.0f), y + 1.0f);
         case AE_TANH:
@@ -51,14 +51,15 @@ v_act_grad(vf y, ae_act act)
         case AE_SIGMOID:
             return y * (1.0f - y);
         case AE_SOFTPLUS:
-            /* sigmoid(x) = 1 - e^-y; 1 - e^-y = tanh(y/2) (1 + e^-y) doesn't cancel */
-            return v_tanh(0.5f * y) * (1.0f + v_exp(-y));
+            return -v_expm1(-y); /* sigmoid(x) = 1 - e^-y */
         case AE_GELU:
+            y = v_min(v_set(15.0f), v_max(v_set(-15.0f), y));
             s = v_normal_cdf(y, &e);
             return s + y * (e * INV_SQRT_2PI);
         case AE_SILU:
+            y = v_min(v_set(105.0f), v_max(v_set(-105.0f), y));
             s = v_sigmoid(y);
-            return s * (1.0f + y * (1.0f - s));
+            return s + s * (y * v_sigmoid(-y)); /* 1 - s would cancel */
         default:
             return v_set(1.0f);
     }

@@ -54,28 +54,55 @@ v_store(float *p, vf x)
     *(vf_any *)p = x;
 }
 
-/* The first n < AE_VLEN values, zeros behind them. */
+/* ---- what compilers don't find by themselves: see vec_x86.h and the plain forms below ------- */
+
+#if defined(__x86_64__)
+#include "kern/vec_x86.h"
+#endif
+
+#ifndef V_HAVE_TAILS
+/* The first n < AE_VLEN values, zeros behind them. In powers of two, which are plain moves. */
 V_INLINE vf
 v_loadn(const float *p, int64_t n)
 {
-    vf x = {0};
-    memcpy(&x, p, (size_t)n * sizeof(float));
-    return x;
+    float x[AE_VLEN] = {0}, *to = x;
+    for (int64_t part = AE_VLEN / 2; part > 0; part /= 2) {
+        if (n & part) {
+            memcpy(to, p, (size_t)part * sizeof(float));
+            to += part;
+            p += part;
+        }
+    }
+    return v_load(x);
 }
 
 V_INLINE void
 v_storen(float *p, vf x, int64_t n)
 {
-    memcpy(p, &x, (size_t)n * sizeof(float));
+    float y[AE_VLEN], *from = y;
+    v_store(y, x);
+    for (int64_t part = AE_VLEN / 2; part > 0; part /= 2) {
+        if (n & part) {
+            memcpy(p, from, (size_t)part * sizeof(float));
+            from += part;
+            p += part;
+        }
+    }
 }
+#endif
 
+#ifndef V_HAVE_SELECT
 /* m ? a : b, for masks of whole lanes as comparisons give them. */
 V_INLINE vf
 v_select(vi m, vf a, vf b)
 {
     return (vf)((m & (vi)a) | (~m & (vi)b));
 }
+#endif
 
+#ifndef V_HAVE_MAX
+/* a > b ? a : b, and so b if either is NaN: v_max(bound, x) keeps a NaN of x, v_max(x, bound)
+ * drops it. */
 V_INLINE vf
 v_max(vf a, vf b)
 {
@@ -87,6 +114,7 @@ v_min(vf a, vf b)
 {
     return v_select(a < b, a, b);
 }
+#endif
 
 V_INLINE vf
 v_abs(vf x)

@@ -1,37 +1,74 @@
-/* vec_math.h: elementary functions on vectors, after Cephes' single precision ones. */
+/* vec_math.h: elementary functions on vectors, after Cephes' single precision ones.
+ *
+ * NaN in gives NaN out, with two exceptions: v_log and v_sincos2pi take numbers of their domain.
+ */
 #ifndef AE_VEC_MATH_H
 #define AE_VEC_MATH_H
 
-/* e^x; inf above 88.72, 0 below -103.9, NaN for NaN. */
+/* x = n log 2 + r with |r| <= log(2) / 2, for |x| < 2^21. */
 V_INLINE vf
-v_exp(vf x)
+v_exp_reduce(vf x, vi *n)
 {
-    vf t = v_min(v_max(x, v_set(-104.0f)), v_set(89.0f));
-    vf n = v_round(t * 1.44269504088896341f);
-    vf r = t - n * 0.693359375f;
-    r = r - n * -2.12194440e-4f;
+    const vf magic =
+        v_set(12582912.0f); /* 1.5 * 2^23: the sum's last bits are those of n */
+    vf m = x * 1.44269504088896341f + magic;
+    vf k = m - magic;
+    vf r = x - k * 0.693359375f;
+    *n = (vi)((vu)m - (vu)magic);
+    return r - k * -2.12194440e-4f;
+}
+
+/* e^r - 1 for |r| < 0.4 */
+V_INLINE vf
+v_exp_poly(vf r)
+{
     vf p = v_set(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    vf y = p * (r * r) + r + 1.0f;
-    /* 2^n in two factors, so that the ends of the range overflow and underflow gradually */
-    vi i = __builtin_convertvector(n, vi);
-    vi half = i >> 1;
-    y = y * (vf)((half + 127) << 23) * (vf)((i - half + 127) << 23);
-    return v_select(x == x, y, x);
+    return p * (r * r) + r;
 }
 
-/* log x for normal positive x. */
+/* 2^n for -127 < n < 128 */
 V_INLINE vf
-v_log(vf x)
+v_pow2(vi n)
 {
-    const vi root = vi_set(0x3f3504f3); /* sqrt(1/2) */
-    vi bits = (vi)x - root;
-    vf e = __builtin_convertvector(bits >> 23, vf);
-    vf f = (vf)((bits & 0x007fffff) + root) - 1.0f;
+    return (vf)((vu)(n + 127) << 23);
+}
+
+/* y 2^n, in two factors so that the ends of the range overflow and underflow gradually. */
+V_INLINE vf
+v_scale(vf y, vi n)
+{
+    vi half = n >> 1;
+    return y * v_pow2(half) * v_pow2(n - half);
+}
+
+/* e^x; inf above 88.72, 0 below -103.97. */
+V_INLINE vf
+v_exp(vf x)
+{
+    vi n;
+    vf r = v_exp_reduce(v_min(v_set(89.0f), v_max(v_set(-104.0f), x)), &n);
+    return v_scale(v_exp_poly(r) + 1.0f, n);
+}
+
+/* e^x - 1 for x <= 0, without cancellation. */
+V_INLINE vf
+v_expm1(vf x)
+{
+    vi n;
+    vf r = v_exp_reduce(v_max(v_set(-80.0f), x), &n);
+    vf s = v_pow2(n);
+    return s * v_exp_poly(r) + (s - 1.0f);
+}
+
+/* log(1 + f) + e log 2 for sqrt(1/2) <= 1 + f <= sqrt(2). */
+V_INLINE vf
+v_log_poly(vf f, vf e)
+{
     vf z = f * f;
     vf p = v_set(7.0376836292e-2f);
     p = p * f - 1.1514610310e-1f;
@@ -46,67 +83,86 @@ v_log(vf x)
     return f + y + e * 0.693359375f;
 }
 
-/* log(1 + t) for 0 <= t <= 1: the rounding of 1 + t is put back to first order. */
+/* log x for normal positive numbers. */
+V_INLINE vf
+v_log(vf x)
+{
+    const vi root = vi_set(0x3f3504f3); /* sqrt(1/2) */
+    vi bits = (vi)x - root;
+    vf e = __builtin_convertvector(bits >> 23, vf);
+    vf f = (vf)((bits & 0x007fffff) + root) - 1.0f;
+    return v_log_poly(f, e);
+}
+
+/* log(1 + t) for 0 <= t <= 1. 1 + t is never formed, so that nothing of t is lost. */
 V_INLINE vf
 v_log1p(vf t)
 {
-    vf u = t + 1.0f;
-    return v_log(u) + (t - (u - 1.0f)) / u;
+    vi upper = t > 0.41421356f;
+    vf f = v_select(upper, 0.5f * (t - 1.0f), t);
+    return v_log_poly(f, v_select(upper, v_set(1.0f), v_set(0.0f)));
 }
 
+/* With m = e^(-2|x|) - 1: tanh |x| = -m / (2 + m). */
 V_INLINE vf
 v_tanh(vf x)
 {
-    vf a = v_abs(x);
-    vf z = x * x;
-    vf p = v_set(-5.70498872745e-3f);
-    p = p * z + 2.06390887954e-2f;
-    p = p * z - 5.37397155531e-2f;
-    p = p * z + 1.33314422036e-1f;
-    p = p * z - 3.33332819422e-1f;
-    vf small = p * z * x + x;
-    vf large = v_copysign(1.0f - 2.0f / (v_exp(a + a) + 1.0f), x);
-    return v_select(a < 0.625f, small, v_select(x == x, large, x));
+    vf m = v_expm1(-2.0f * v_abs(x));
+    return v_copysign(m / (m + 2.0f), x);
 }
 
+/* 1 / (1 + e^-x), from e^-|x| so that it underflows gradually. */
 V_INLINE vf
 v_sigmoid(vf x)
 {
-    return 1.0f / (1.0f + v_exp(-x));
+    vf e = v_exp(-v_abs(x));
+    return v_select(x < 0.0f, e, v_set(1.0f)) / (1.0f + e);
 }
 
 /* log(1 + e^x) without overflow. */
 V_INLINE vf
 v_softplus(vf x)
 {
-    vf y = v_max(x, v_set(0.0f)) + v_log1p(v_exp(-v_abs(x)));
-    return v_select(x == x, y, x);
+    return v_max(v_set(0.0f), x) + v_log1p(v_exp(-v_abs(x)));
 }
 
-/* The normal distribution's tail beyond |x| over its density's e^(-x^2/2): a polynomial in
- * 1 / (1 + 0.26 |x|), fitted for |x| < 14 to a relative 3e-8. */
+/* The normal distribution's tail beyond z over e^(-z^2/2), for z >= 0: 1 / (z + 3.75) times a
+ * polynomial in (z - 3.75) / (z + 3.75), fitted for z < 13.3 to a relative 1.5e-8. */
 V_INLINE vf
-v_normal_tail(vf x)
+v_normal_tail(vf z)
 {
-    vf t = 1.0f / (1.0f + 0.26f * v_abs(x));
-    vf p = v_set(3.050573600e-02f);
-    p = p * t - 1.528327335e-01f;
-    p = p * t + 2.514988903e-01f;
-    p = p * t - 1.509571156e-01f;
-    p = p * t + 1.609531168e-01f;
-    p = p * t + 5.102559393e-02f;
-    p = p * t + 1.030307506e-01f;
-    p = p * t + 1.030166857e-01f;
-    p = p * t + 1.037590634e-01f;
+    vf t = 1.0f / (z + 3.75f);
+    vf u = (z - 3.75f) * t;
+    vf p = v_set(4.433689755e-4f);
+    p = p * u + 5.094425287e-4f;
+    p = p * u - 4.169120919e-3f;
+    p = p * u + 1.200113911e-3f;
+    p = p * u + 3.749255091e-2f;
+    p = p * u - 1.515208334e-1f;
+    p = p * u + 3.529396057e-1f;
+    p = p * u - 5.881882906e-1f;
+    p = p * u + 7.502940893e-1f;
     return p * t;
+}
+
+/* e^(-z^2/2) for 0 <= z <= 15. z^2 is taken in two parts, high^2 exactly and the rest: e^x turns
+ * the rounding of its argument into a relative error, of 50 ulp where z^2/2 is 100. */
+V_INLINE vf
+v_gauss(vf z)
+{
+    vf high = (vf)((vi)z & vi_set(~0xfff));
+    vf rest = (z - high) * (z + high);
+    vi n;
+    vf r = v_exp_reduce(-0.5f * high * high, &n) - 0.5f * rest;
+    return v_scale(v_exp_poly(r) + 1.0f, n);
 }
 
 /* Phi(x), and e^(-x^2/2) as the density without its 1 / sqrt(2 pi). */
 V_INLINE vf
 v_normal_cdf(vf x, vf *gauss)
 {
-    vf z = v_min(v_abs(x), v_set(14.0f));
-    vf e = v_exp(-0.5f * z * z);
+    vf z = v_min(v_set(15.0f), v_abs(x));
+    vf e = v_gauss(z);
     vf q = e * v_normal_tail(z);
     *gauss = e;
     return v_select(x < 0.0f, q, 1.0f - q);
