@@ -25,7 +25,8 @@ typedef struct {
 struct ae_kernels {
     const char *isa;
     int vlen;   /* floats in a vector */
-    int mr, nr; /* the gemm tile */
+    int mr, nr;        /* the gemm tile, rows and columns */
+    int mr_narrow;     /* rows of the tile of a last panel with at most vlen columns */
 #include "kern/table.def"
 };
 #undef AE_KERNEL

@@ -41,12 +41,39 @@ next_block(depth_block *block, const ae_product *p, int64_t *s, int64_t *at)
 }
 
 static void
-load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, int64_t nr,
-          int ld)
+load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, int64_t nn,
+          int64_t width)
 {
     for (int64_t i = 0; i < mr; i++) {
-        memcpy(tile + i * ld, p->c + p->c_row[i0 + i] + n0, (size_t)nr * sizeof(float));
+        memcpy(tile + i * width, p->c + p->c_row[i0 + i] + n0, (size_t)nn * sizeof(float));
     }
+}
+
+/* What a block of depth adds to one tile, rows i0 to i0 + mr of a panel. */
+static void
+multiply_tile(float *tile, const ae_kernels *k, const ae_product *p, const depth_block *block,
+              int64_t k0, int64_t i0, int64_t mr, bool narrow, const float *b, bool load)
+{
+    const ae_seg *seg = block->seg;
+    int64_t nseg = block->nseg, full = narrow ? k->mr_narrow : k->mr;
+    if (p->a_stride == 0) {
+        const float *row[AE_MAX_MR];
+        for (int64_t i = 0; i < full; i++) {
+            row[i] = p->a + p->a_row[i0 + ae_min(i, mr - 1)];
+        }
+        (narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, seg, nseg, b, load);
+        return;
+    }
+    const float *a = p->a + p->a_row[i0];
+    int64_t stride = p->a_stride;
+    ae_seg whole = {k0 * AE_EDGE, block->depth};
+    if (p->edge != NULL && i0 >= p->edge_row) {
+        a = p->edge + i0 - p->edge_row;
+        stride = AE_EDGE;
+        seg = &whole;
+        nseg = 1;
+    }
+    (narrow ? k->mul_cols_narrow : k->mul_cols)(tile, a, stride, seg, nseg, b, load);
 }
 
 /* One block of depth, panel by panel, so that a panel is read from L1 by every tile of rows. */
@@ -59,25 +86,17 @@ multiply_block(const ae_kernels *k, const ae_product *p, const depth_block *bloc
     const ae_epilogue *epilogue = last ? p->epilogue : &none;
     bool load = !first && !p->epilogue->accumulate;
     for (int64_t panel = p->p0; panel < p->p1; panel++) {
-        const float *b = p->panels + (panel * p->K + k0) * k->nr;
-        int64_t n0 = panel * k->nr, nr = ae_min(k->nr, p->N - n0);
-        for (int64_t i0 = 0; i0 < p->m; i0 += k->mr) {
-            int64_t mr = ae_min(k->mr, p->m - i0);
+        int64_t n0 = panel * k->nr, nn = ae_min(k->nr, p->N - n0);
+        bool narrow = nn <= k->vlen;
+        int64_t width = narrow ? k->vlen : k->nr, full = narrow ? k->mr_narrow : k->mr;
+        const float *b = p->panels + panel * p->K * k->nr + k0 * width;
+        for (int64_t i0 = 0; i0 < p->m; i0 += full) {
+            int64_t mr = ae_min(full, p->m - i0);
             if (load) {
-                load_tile(tile, p, i0, mr, n0, nr, k->nr);
+                load_tile(tile, p, i0, mr, n0, nn, width);
             }
-            if (p->a_stride == 0) {
-                const float *row[AE_MAX_MR];
-                for (int64_t i = 0; i < k->mr; i++) {
-                    row[i] = p->a + p->a_row[i0 + ae_min(i, mr - 1)];
-                }
-                k->mul_rows(tile, row, block->seg, block->nseg, b, load);
-            }
-            else {
-                k->mul_cols(tile, p->a + p->a_row[i0], p->a_stride, block->seg, block->nseg, b,
-                            load);
-            }
-            k->store_tile(tile, p->c, p->c_row + i0, mr, n0, nr, epilogue);
+            multiply_tile(tile, k, p, block, k0, i0, mr, narrow, b, load);
+            k->store_tile(tile, p->c, p->c_row + i0, mr, n0, nn, epilogue);
         }
     }
 }
@@ -111,12 +130,13 @@ pack_one(void *arg, int64_t panel, int thread)
 {
     const pack_task *t = arg;
     const ae_panel_source *b = t->b;
-    int64_t nr = t->k->nr, n0 = panel * nr;
-    float *dst = t->panels + panel * b->ntap * b->nk * nr;
+    int64_t n0 = panel * t->k->nr, nn = ae_min(t->k->nr, b->N - n0);
+    int64_t width = nn <= t->k->vlen ? t->k->vlen : t->k->nr;
+    float *dst = t->panels + n0 * b->ntap * b->nk;
     (void)thread;
     for (int64_t tap = 0; tap < b->ntap; tap++) {
-        t->k->pack_panel(dst + tap * b->nk * nr, b->src + b->tap[tap] + n0 * b->ns, b->nk,
-                         ae_min(nr, b->N - n0), b->ks, b->ns);
+        t->k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
+                         b->ks, b->ns);
     }
 }
 
@@ -132,7 +152,8 @@ typedef struct {
     const ae_gemm_args *g;
     const ae_kernels *k;
     const float *panels;
-    float *edge; /* the last rows of A in the form in columns, zeros behind them */
+    float *edge; /* the last rows of A in the form in columns, [depth][AE_EDGE] */
+    int64_t edge_row;
     int64_t mc, panel_group, row_chunks;
 } gemm_task;
 
@@ -149,6 +170,8 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
     ae_product p = {.a = g->a + i0 * g->a_rs,
                     .a_row = rows,
                     .a_stride = g->a_ks == 1 ? 0 : g->a_ks,
+                   .edge = t->edge,
+                   .edge_row = t->edge_row - i0,
                     .seg = &all,
                     .nseg = 1,
                     .panels = t->panels,
@@ -165,30 +188,16 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
         rows[i] = i * g->a_rs;
         out[i] = (i0 + i) * g->ldc;
     }
-    int64_t rest = p.m % k->mr;
-    if (p.a_stride == 0 || rest == 0) {
-        ae_multiply(k, &p);
-        return;
-    }
-    p.m -= rest;
-    if (p.m > 0) {
-        ae_multiply(k, &p);
-    }
-    p.c_row = out + p.m;
-    p.m = rest;
-    p.a = t->edge;
-    p.a_stride = k->mr;
-    rows[0] = 0;
     ae_multiply(k, &p);
 }
 
+/* The last AE_MAX_MR rows, with zeros behind them: every tile that would read beyond A lies in them. */
 static void
-copy_edge(float *edge, const ae_gemm_args *g, int mr)
+copy_edge(float *edge, const ae_gemm_args *g, int64_t row)
 {
-    int64_t rest = g->M % mr;
-    memset(edge, 0, (size_t)(g->K * mr) * sizeof(float));
+    memset(edge, 0, (size_t)(g->K * AE_EDGE) * sizeof(float));
     for (int64_t k = 0; k < g->K; k++) {
-        memcpy(edge + k * mr, g->a + g->M - rest + k * g->a_ks, (size_t)rest * sizeof(float));
+        memcpy(edge + k * AE_EDGE, g->a + row + k * g->a_ks, (size_t)(g->M - row) * sizeof(float));
     }
 }
 
@@ -206,7 +215,7 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
         return AE_OK;
     }
     size_t packed = ae_packed_bytes(k, g->K, g->N);
-    size_t edge = columns ? ae_bytes(g->K, k->mr, sizeof(float)) : 0;
+    size_t edge = columns ? ae_bytes(g->K, AE_EDGE, sizeof(float)) : 0;
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, edge)));
     float *panels = ae_arena_take(ctx->arena, packed);
     ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
@@ -216,9 +225,8 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     gemm_task t = {.g = g, .k = k, .panels = panels};
     if (columns) {
         t.edge = ae_arena_take(ctx->arena, edge);
-        if (g->M % k->mr != 0) {
-            copy_edge(t.edge, g, k->mr);
-        }
+        t.edge_row = ae_max(0, g->M - AE_MAX_MR);
+        copy_edge(t.edge, g, t.edge_row);
     }
     t.mc = ROW_TILES * k->mr;
     t.row_chunks = ae_ceil_div(g->M, t.mc);
