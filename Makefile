@@ -91,7 +91,7 @@ test-neon: ## the C tests for AArch64, under qemu
 clean: ## remove all that can be made again
 	rm -rf build dist .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf python/aecore.egg-info python/aecore/_core.*.so
-	find bench python reproductions tests tools -name __pycache__ -prune -exec rm -rf {} +
+	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- how ---------------------------------------------------------------------------------------------
 
