@@ -76,7 +76,7 @@ link = []
 if sanitize:
     flags += ["-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
     link += [f"-fsanitize={sanitize}"]
-if not switch("NO_OPENMP") and builds(OPENMP, "-fopenmp"):
+if not switch("NO_OPENMP") and builds(OPENMP, "-fopenmp", "-shared", "-fPIC"):
     link += ["-fopenmp"]
 else:
     flags += ["-fopenmp-simd"]
