@@ -288,11 +288,11 @@ typedef struct {
     ae_corruption corruption; /* of the second output */
     float amount;             /* sigma of the noise, or the share of values changed */
     float low, high;          /* what salt and pepper are */
-    ae_stream stream;         /* its element i is that of row-major value i of the batch */
+    ae_stream stream;         /* value i of the batch, in row-major order, has its element i */
 } ae_gather_cfg;
 
-/* clean (B, F) = scale * source[index (B)]; corrupted (B, F) or NULL likewise, with noise.
- * source has n rows and every index is in [0, n). */
+/* clean (B, F) = scale * source[index (B)]; corrupted (B, F) or NULL likewise, with noise: the
+ * same if there is no corruption. Every index is that of a row of the source. */
 ae_status ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index,
                     int64_t B, int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx);
 /* y (N, T, C + D) = x (N, T, C) beside cond (N, D), and the gradient of x back. */

@@ -288,6 +288,20 @@ ae_any_shape(const ae_view *view)
 }
 
 int
+ae_check_index(const ae_view *view, int64_t n)
+{
+    const int64_t *index = view->data;
+    for (int64_t i = 0; i < view->size; i++) {
+        if (index[i] < 0 || index[i] >= n) {
+            PyErr_Format(PyExc_ValueError, "%s: expected 0 to %lld, got %lld at position %lld",
+                         view->name, (long long)n - 1, (long long)index[i], (long long)i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
 ae_distinct(int n_out, int n, const ae_view *const *views)
 {
     for (int i = 0; i < n_out; i++) {

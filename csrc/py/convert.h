@@ -62,6 +62,8 @@ int ae_match(ae_dims *dims, const ae_view *view, const char *letters);
 int64_t ae_dim(const ae_dims *dims, char letter);
 /* Letters for a view of any shape, to match others of the same against; "" for none. */
 const char *ae_any_shape(const ae_view *view);
+/* A ValueError that names the first of the view's int64 values outside [0, n). */
+int ae_check_index(const ae_view *view, int64_t n);
 /* The first n_out of n views are outputs: a ValueError if one shares memory with another view. */
 int ae_distinct(int n_out, int n, const ae_view *const *views);
 #define AE_DISTINCT(n_out, ...)                                                             \

@@ -112,6 +112,7 @@ static PyMethodDef module_methods[] = {
 static PyMethodDef *const method_tables[] = {
     module_methods,
     ae_conv_methods,
+    ae_gather_methods,
     ae_linear_methods,
     ae_peak_methods,
     ae_random_methods,

@@ -4,5 +4,6 @@ Same names and signatures as in `aecore.functional`, without out=.
 """
 
 from .convolution import *  # noqa: F403
+from .gather import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .random import *  # noqa: F403
