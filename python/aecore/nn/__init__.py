@@ -1,7 +1,34 @@
 """Layers with forward and backward passes, whose parameters are views of one flat buffer."""
 
-from .containers import Sequential
-from .linear import Linear
+from .activation import Activation
+from .containers import Residual, Sequential
+from .convolution import Conv2d, ConvTranspose2d
+from .dropout import Dropout
+from .linear import Linear, TiedLinear
 from .module import Flat, Module, Parameter
+from .norm import BatchNorm2d, GroupNorm, LayerNorm
+from .pooling import MaxPool2d, Upsample2d
+from .quantizer import VectorQuantizer
+from .shape import Flatten, Reshape
 
-__all__ = ["Flat", "Linear", "Module", "Parameter", "Sequential"]
+__all__ = [
+    "Activation",
+    "BatchNorm2d",
+    "Conv2d",
+    "ConvTranspose2d",
+    "Dropout",
+    "Flat",
+    "Flatten",
+    "GroupNorm",
+    "LayerNorm",
+    "Linear",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "Reshape",
+    "Residual",
+    "Sequential",
+    "TiedLinear",
+    "Upsample2d",
+    "VectorQuantizer",
+]

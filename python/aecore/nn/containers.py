@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,18 @@ from .. import _core, _workspace
 from .module import Module, Shape
 
 
+def _fused(layer: Module | None) -> str | None:
+    """Return the activation whose gradient what follows the layer can apply."""
+    return layer.activation if layer is not None and layer.gates else None
+
+
 class Sequential(Module):
     """Layers one after another.
 
     Where a layer's input is the output of a fused activation, its backward pass applies that
     activation's gradient while the input's gradient is still in registers. Views between the two
-    (`Flatten`, `Reshape`) don't stand in the way.
+    (`Flatten`, `Reshape`) don't stand in the way. Where nothing before a layer learns, the gradient
+    of its input is left out.
 
     Parameters
     ----------
@@ -29,16 +36,26 @@ class Sequential(Module):
     gates = True
 
     def __init__(self, *layers: Module) -> None:
+        seen: set[int] = set()
         for layer in layers:
             if not isinstance(layer, Module):
                 raise TypeError(f"Sequential: expected modules, got {type(layer).__name__}")
+            inside = {id(module) for _, module in layer.modules()}
+            if seen & inside:
+                raise ValueError(f"Sequential: the same layer twice, {type(layer).__name__}")
+            seen |= inside
         self.layers = layers
         # the layer whose output each layer sees, views passed over; None for the input
         self._source: list[Module | None] = [None]
+        # whether anything before each layer learns
+        self._learns = [False]
         for layer in layers:
             self._source.append(self._source[-1] if layer.is_view else layer)
+            self._learns.append(self._learns[-1] or layer.n_parameters > 0)
         last = self._source[-1]
-        self.activation = last.activation if last else None
+        self.activation = _fused(last)
+        self.is_view = last is None
+        self.overwrites_grad = last is not None and last.overwrites_grad
 
     def children(self) -> Iterator[tuple[str, Module]]:
         for i, layer in enumerate(self.layers):
@@ -58,19 +75,21 @@ class Sequential(Module):
         gated: bool = False,
         need_dx: bool = True,
     ) -> np.ndarray | None:
-        """Run the layers' backward passes in reverse; the options are those of `Linear`."""
+        """Run the layers' backward passes in reverse; the options are `Affine.backward`'s."""
         for i in reversed(range(len(self.layers))):
-            layer, source = self.layers[i], self._source[i]
+            layer, source, needed = self.layers[i], self._source[i], need_dx or self._learns[i]
             if layer.is_view:
                 grad = layer.backward(grad)  # the gate stays as it is
             elif layer.gates:
-                before = source.activation if source else x_activation
-                needed = need_dx or source is not None
-                grad = layer.backward(grad, x_activation=before, gated=gated, need_dx=needed)
+                before = x_activation if source is None else _fused(source)
+                backward: Any = layer.backward
+                grad = backward(grad, x_activation=before, gated=gated, need_dx=needed)
                 gated = before is not None
             else:
                 grad = layer.backward(grad)
                 gated = False
+            if not needed:
+                return None  # nothing before learns either
         if x_activation and not gated and grad is not None:
             _core.activation_backward(grad, grad, self._kept, x_activation, _workspace.current())
         return grad
@@ -78,4 +97,57 @@ class Sequential(Module):
     def output_shape(self, shape: Shape) -> Shape:
         for layer in self.layers:
             shape = layer.output_shape(shape)
-        return shape
+        return tuple(shape)
+
+
+class Residual(Module):
+    """What a module gives, added to its input: y = x + body(x).
+
+    Shapes: the body keeps the shape. He et al., 2016.
+
+    Parameters
+    ----------
+    body : Module
+    """
+
+    gates = True
+
+    def __init__(self, body: Module) -> None:
+        if not isinstance(body, Module):
+            raise TypeError(f"Residual: expected a module, got {type(body).__name__}")
+        self.body = body
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        self.output_shape(x.shape[1:])
+        y = self.scratch("y", x.shape)
+        _core.add(y, x, self.body.forward(x, training), _workspace.current())
+        self._kept = x
+        return y
+
+    def backward(
+        self,
+        grad: np.ndarray,
+        *,
+        x_activation: str | None = None,
+        gated: bool = False,
+        need_dx: bool = True,
+    ) -> np.ndarray | None:
+        inner = grad
+        if need_dx and self.body.overwrites_grad:
+            inner = self.scratch("grad", grad.shape)
+            np.copyto(inner, grad)
+        backward: Any = self.body.backward
+        dx = backward(inner, need_dx=need_dx) if self.body.gates else backward(inner)
+        if not need_dx:
+            return None
+        ws = _workspace.current()
+        _core.add(dx, dx, grad, ws)
+        if x_activation:
+            _core.activation_backward(dx, dx, self._kept, x_activation, ws)
+        return dx
+
+    def output_shape(self, shape: Shape) -> Shape:
+        got = self.body.output_shape(shape)
+        if got != tuple(shape):
+            raise ValueError(f"Residual: the body turns the shape {tuple(shape)} into {got}")
+        return got

@@ -1,13 +1,11 @@
-"""The fully connected layer and its tied twin."""
+"""The fully connected layer and its tied twin, and what they share with the convolutions."""
 
 from __future__ import annotations
-
-import secrets
 
 import numpy as np
 
 from .. import _core, _workspace
-from .module import Module, Parameter, Shape
+from .module import Module, Parameter, Shape, count, fresh_seed
 
 # The activations whose gradient the output determines: what a layer may fuse.
 FUSED = frozenset({"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus"})
@@ -25,46 +23,35 @@ def check_fused(activation: str | None) -> str | None:
     return activation
 
 
-class Linear(Module):
-    r"""A fully connected layer, :math:`y = f(x W^\top + b)`.
+class Affine(Module):
+    """A layer with a weight, a bias and a fused activation.
 
-    Fresh values are uniform in :math:`\pm 1 / \sqrt{I}`, as PyTorch's are.
-
-    Parameters
-    ----------
-    in_features, out_features : int
-        I and O.
-    bias : bool
-    activation : str, optional
-        Fused into the layer: relu, leaky_relu, elu, tanh, sigmoid or softplus.
-
-    Attributes
-    ----------
-    weight : Parameter, shape (O, I)
-    bias : Parameter, shape (O,), or None
+    A subclass implements `output_shape`, `_product` and `_gradients`; these call the core once.
+    Fresh values are uniform in plus or minus 1 / sqrt(fan_in), as PyTorch's are.
     """
 
     gates = True
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int,
-        *,
-        bias: bool = True,
-        activation: str | None = None,
+        weight: Parameter | Shape,
+        fan_in: int,
+        outputs: int,
+        bias: bool,
+        activation: str | None,
     ) -> None:
         self.activation = check_fused(activation)
-        bound = 1 / max(1, in_features) ** 0.5
-        self.weight = Parameter((out_features, in_features), bound)
-        self.bias = Parameter((out_features,), bound) if bias else None
-        self.initialize(secrets.randbits(63))
+        self.overwrites_grad = self.activation is not None
+        bound = 1 / max(1, fan_in) ** 0.5
+        self.weight = weight if isinstance(weight, Parameter) else Parameter(weight, bound)
+        self.bias = Parameter((outputs,), bound) if bias else None
+        fresh = self.bias if self.weight is weight else self
+        if fresh is not None:
+            fresh.initialize(fresh_seed(), 0)
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        y = self.scratch("y", (x.shape[0], self.weight.shape[0]))
-        bias = None if self.bias is None else self.bias.value
-        ws = _workspace.current()
-        _core.linear(y, x, self.weight.value, bias, self.activation, False, ws)
+        y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
+        self._product(y, x, None if self.bias is None else self.bias.value)
         self._kept = x, y
         return y
 
@@ -80,7 +67,7 @@ class Linear(Module):
 
         Parameters
         ----------
-        grad : ndarray of float32, shape (N, O)
+        grad : ndarray of float32, shape of the output
         x_activation : str, optional
             The input is this activation's output: return the gradient before it.
         gated : bool
@@ -90,22 +77,114 @@ class Linear(Module):
             False leaves the input's gradient out and returns None.
         """
         x, y = self._kept
-        ws = _workspace.current()
         if self.activation and not gated:
-            _core.activation_backward(grad, grad, y, self.activation, ws)
+            _core.activation_backward(grad, grad, y, self.activation, _workspace.current())
         dx = self.scratch("dx", x.shape) if need_dx else None
-        dbias = None if self.bias is None else self.bias.grad
-        _core.linear_backward(
-            dx, self.weight.grad, dbias, grad, x, self.weight.value, x_activation, False, ws
-        )
+        self._gradients(dx, None if self.bias is None else self.bias.grad, grad, x, x_activation)
         return dx
 
+    def _product(self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
+        raise NotImplementedError
+
+    def _gradients(
+        self,
+        dx: np.ndarray | None,
+        dbias: np.ndarray | None,
+        grad: np.ndarray,
+        x: np.ndarray,
+        x_activation: str | None,
+    ) -> None:
+        raise NotImplementedError
+
+    def _options_repr(self) -> str:
+        fused = f", activation={self.activation!r}" if self.activation else ""
+        return f"{'' if self.bias else ', bias=False'}{fused}"
+
+
+class Linear(Affine):
+    r"""A fully connected layer, :math:`y = f(x W^\top + b)`.
+
+    Shapes: x (N, I), y (N, O). Fresh values are uniform in :math:`\pm 1 / \sqrt{I}`.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        I and O.
+    bias : bool
+    activation : str, optional
+        Fused into the layer: relu, leaky_relu, elu, tanh, sigmoid or softplus.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (O, I)
+    bias : Parameter, shape (O,), or None
+    """
+
+    transposed = False  # whether the weight is (inputs, outputs)
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        bias: bool = True,
+        activation: str | None = None,
+    ) -> None:
+        i, o = count("in_features", in_features), count("out_features", out_features)
+        super().__init__((o, i), i, o, bias, activation)
+
+    def _product(self, y, x, bias):
+        ws = _workspace.current()
+        _core.linear(y, x, self.weight.value, bias, self.activation, self.transposed, ws)
+
+    def _gradients(self, dx, dbias, grad, x, x_activation):
+        w, dw, ws = self.weight.value, self.weight.grad, _workspace.current()
+        _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, self.transposed, ws)
+
+    def _features(self) -> tuple[int, int]:
+        """Return the numbers of inputs and outputs."""
+        rows, columns = self.weight.shape
+        return (rows, columns) if self.transposed else (columns, rows)
+
     def output_shape(self, shape: Shape) -> Shape:
-        if shape != (self.weight.shape[1],):
-            raise ValueError(f"Linear: expected {self.weight.shape[1]} features, got {shape}")
-        return (self.weight.shape[0],)
+        inputs, outputs = self._features()
+        if tuple(shape) != (inputs,):
+            raise ValueError(
+                f"{type(self).__name__}: expected samples of {inputs} features, got "
+                f"the shape {tuple(shape)}"
+            )
+        return (outputs,)
 
     def extra_repr(self) -> str:
-        o, i = self.weight.shape
-        fused = f", activation={self.activation!r}" if self.activation else ""
-        return f"{i}, {o}{'' if self.bias else ', bias=False'}{fused}"
+        inputs, outputs = self._features()
+        return f"{inputs}, {outputs}{self._options_repr()}"
+
+
+class TiedLinear(Linear):
+    r"""The way back through another layer's weight, :math:`y = f(x W + b)`.
+
+    Shapes: x (N, O), y (N, I), where the other layer's weight W is (O, I). Its gradient is the sum
+    of what both layers add. The bias is the layer's own.
+
+    Parameters
+    ----------
+    source : Linear
+        The layer whose weight is shared.
+    bias : bool
+    activation : str, optional
+        Fused into the layer, as `Linear`'s.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (O, I)
+        The very object that the other layer has. Copy or pickle the two in one go to keep it so.
+    bias : Parameter, shape (I,), or None
+    """
+
+    transposed = True
+
+    def __init__(self, source: Linear, *, bias: bool = True, activation: str | None = None) -> None:
+        if type(source) is not Linear:
+            raise TypeError(f"TiedLinear: expected a Linear, got {type(source).__name__}")
+        o, i = source.weight.shape
+        Affine.__init__(self, source.weight, o, i, bias, activation)

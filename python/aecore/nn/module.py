@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +13,20 @@ from .. import _core, _workspace
 from .._purposes import INIT
 
 Shape = tuple[int, ...]
+
+
+def fresh_seed() -> int:
+    """Return a seed that nobody can foresee."""
+    return int.from_bytes(os.urandom(8), "little") >> 1
+
+
+def count(name: str, value: Any, minimum: int = 1) -> int:
+    """Return a size as an int: TypeError if it isn't an integer, ValueError if it is too small."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name}: expected an integer, got {value!r}")
+    if value < minimum:
+        raise ValueError(f"{name}: expected at least {minimum}, got {value}")
+    return int(value)
 
 
 class Parameter:
@@ -26,12 +41,24 @@ class Parameter:
         Fresh values are uniform in [-bound, bound).
     fill : float, optional
         Fresh values are this instead.
+    std : float, optional
+        Fresh values are normal with mean 0 and this deviation instead.
+
+    Attributes
+    ----------
+    value, grad : ndarray of float32
     """
 
-    def __init__(self, shape: Shape, bound: float = 0.0, fill: float | None = None) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        bound: float = 0.0,
+        fill: float | None = None,
+        std: float | None = None,
+    ) -> None:
         if min(shape, default=1) < 0:
             raise ValueError(f"a parameter can't have the shape {shape}")
-        self.bound, self.fill = bound, fill
+        self.bound, self.fill, self.std = bound, fill, std
         self.value = np.zeros(shape, np.float32)
         self.grad = np.zeros(shape, np.float32)
 
@@ -43,10 +70,24 @@ class Parameter:
         """Draw fresh values: elements offset, offset + 1, ... of the seed's stream."""
         if self.fill is not None:
             self.value.fill(self.fill)
-            return
-        _core.random_uniform(self.value, seed, INIT, offset, _workspace.current())
-        self.value *= 2 * self.bound
-        self.value -= self.bound
+        elif self.std is not None:
+            _core.random_normal(self.value, seed, INIT, offset, _workspace.current())
+            self.value *= self.std
+        else:
+            _core.random_uniform(self.value, seed, INIT, offset, _workspace.current())
+            self.value *= 2 * self.bound
+            self.value -= self.bound
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the gradient out of copies and pickles: theirs starts at zero."""
+        return {k: v for k, v in vars(self).items() if k != "grad"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.grad = np.zeros_like(self.value)
+
+    def __repr__(self) -> str:
+        return f"Parameter{self.shape}"
 
 
 class Module:
@@ -55,29 +96,36 @@ class Module:
     A subclass assigns its `Parameter` objects, buffers (`add_buffer`) and child modules as
     attributes, and implements `forward`, `backward` and `output_shape`.
 
-    `forward` keeps what `backward` needs, so the two alternate. The arrays that they return belong to
-    the layer and are overwritten by its next call. `backward` takes the gradient with respect to
-    the output, adds to the parameters' gradients and returns the gradient with respect to the input.
+    `forward` keeps what `backward` needs, so the two alternate. The arrays that they return belong
+    to the layer and are overwritten by its next call. `backward` takes the gradient with respect to
+    the output, adds to the parameters' gradients and returns the gradient with respect to the
+    input. It may overwrite the gradient that it was given.
 
     Attributes
     ----------
     activation : str or None
         The activation fused into the layer's output, if `backward` of what follows can apply its
-        gradient (one that the output determines).
+        gradient (one that the output determines). Such a layer `gates`.
     gates : bool
-        Whether `backward` takes ``x_activation``, ``gated`` and ``need_dx``: see `Linear`.
+        Whether `backward` takes ``x_activation``, ``gated`` and ``need_dx``: see `Affine.backward`.
     is_view : bool
-        Whether the output is the input in another shape.
+        Whether the output is the input in another shape. `backward` then passes None on too.
+    overwrites_grad : bool
+        Whether `backward` may overwrite the gradient that it is given, or return that very array.
     """
 
     activation: str | None = None
     gates: bool = False
     is_view: bool = False
+    overwrites_grad: bool = True
+    _kept: Any
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        """Return the output for a batch; `training` switches noise and statistics on."""
         raise NotImplementedError
 
-    def backward(self, grad: np.ndarray) -> np.ndarray | None:
+    def backward(self, grad: Any) -> Any:
+        """Add to the parameters' gradients; return the gradient with respect to the input."""
         raise NotImplementedError
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -87,7 +135,7 @@ class Module:
     def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         return self.forward(x, training)
 
-    # ---- what it holds ------------------------------------------------------------------------
+    # ---- what it holds -----------------------------------------------------------------------
 
     def add_buffer(self, name: str, value: np.ndarray) -> None:
         """Hold an array that is part of the state but isn't learned by gradients."""
@@ -127,19 +175,57 @@ class Module:
         return sum(p.value.size for _, p in self.parameters())
 
     def initialize(self, seed: int, offset: int = 0) -> int:
-        """Give every parameter fresh values from the seed; return the stream's next position."""
+        """Give every parameter and buffer fresh values from the seed.
+
+        Parameters
+        ----------
+        seed, offset : int
+            The stream and where in it to start.
+
+        Returns
+        -------
+        int
+            The stream's next position, for the next module.
+        """
         for _, parameter in self.parameters():
             parameter.initialize(seed, offset)
             offset += parameter.value.size
+        for _, module in self.modules():
+            offset = module.reset(seed, offset)
         return offset
 
-    # ---- scratch arrays -------------------------------------------------------------------------
+    def reset(self, seed: int, offset: int) -> int:
+        """Give the layer's own buffers fresh values; return the stream's next position."""
+        return offset
+
+    def seed_noise(self, seed: int, first: int = 0) -> int:
+        """Give every layer that draws random numbers a seed of its own, made from this one.
+
+        Parameters
+        ----------
+        seed : int
+        first : int
+            How many such layers other modules with this seed have, as their `seed_noise` said.
+
+        Returns
+        -------
+        int
+            The same count, with the layers of this module.
+        """
+        for _, module in self.modules():
+            if "seed" in vars(module):
+                first += 1
+                module.__dict__["seed"] = (seed + first * 0x9E3779B97F4A7C15) & (2**63 - 1)
+        return first
+
+    # ---- scratch arrays ----------------------------------------------------------------------
 
     def scratch(self, name: str, shape: Shape, dtype: Any = np.float32) -> np.ndarray:
         """Return an uninitialised array that the layer keeps between calls, by name.
 
         Smaller batches get views of the array of the largest one, so that training allocates
-        nothing after its first steps.
+        nothing after its first steps. By convention ``y`` is the output, ``dx`` the input's
+        gradient. A name has one dtype.
         """
         views = self.__dict__.setdefault("_scratch", {})
         found = views.get((name, shape))
@@ -158,7 +244,7 @@ class Module:
         """Leave scratch arrays and what forward kept for backward out of copies and pickles."""
         return {k: v for k, v in vars(self).items() if k not in ("_scratch", "_kept")}
 
-    # ---- repr -------------------------------------------------------------------------------------
+    # ---- repr --------------------------------------------------------------------------------
 
     def extra_repr(self) -> str:
         return ""
@@ -192,6 +278,10 @@ class Flat:
                 if id(parameter) not in seen:  # tied weights are shared
                     seen.add(id(parameter))
                     self.named[f"{prefix}.{name}"] = parameter
+        self._link()
+
+    def _link(self) -> None:
+        """Move the parameters' values into one buffer; gradients start at zero."""
         sizes = [-(-p.value.size // self.ALIGN) * self.ALIGN for p in self.named.values()]
         self.value = np.zeros(sum(sizes), np.float32)
         self.grad = np.zeros(sum(sizes), np.float32)
@@ -203,7 +293,18 @@ class Flat:
             parameter.value, parameter.grad = value, self.grad[at : at + n].reshape(shape)
             at += size
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle the parameters alone: they are linked afresh."""
+        return {"named": self.named}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._link()
+
     @property
     def size(self) -> int:
         """The number of parameters, padding not counted."""
         return sum(p.value.size for p in self.named.values())
+
+    def __repr__(self) -> str:
+        return f"Flat({len(self.named)} parameters of {self.size} values)"

@@ -1,0 +1,172 @@
+"""Convolution layers, channels last."""
+
+from __future__ import annotations
+
+from .. import _core, _workspace
+from ..functional._shapes import pair
+from .linear import Affine
+from .module import Shape, count
+
+Pair = int | tuple[int, int]
+
+
+class _Convolution(Affine):
+    """What the two directions share: geometry, weight layout and repr."""
+
+    def __init__(self, c, k, kernel_size, stride, padding, fan_in_channels, bias, activation):
+        r, s = pair("kernel_size", kernel_size, 1)
+        self.kernel_size, self.stride = (r, s), pair("stride", stride, 1)
+        self.padding = pair("padding", padding, 0)
+        if self.padding[0] > r or self.padding[1] > s:
+            raise ValueError(f"padding: expected at most the kernel size {(r, s)}, got {padding!r}")
+        super().__init__((k, r, s, c), fan_in_channels * r * s, k, bias, activation)
+
+    def _check(self, shape: Shape) -> tuple[int, int]:
+        """Return the height and width of a sample of the right form."""
+        c = self.weight.shape[3]
+        if len(shape) != 3 or shape[2] != c:
+            name = type(self).__name__
+            raise ValueError(f"{name}: expected images (H, W, {c}), got the shape {tuple(shape)}")
+        return shape[0], shape[1]
+
+    def _wrong_size(self, shape: Shape, p: int, q: int) -> ValueError:
+        return ValueError(
+            f"{type(self).__name__}: images of {shape[0]} x {shape[1]} are too small for kernel "
+            f"{self.kernel_size}, stride {self.stride} and padding {self.padding}: the output "
+            f"would be {max(0, p)} x {max(0, q)}"
+        )
+
+    def extra_repr(self) -> str:
+        def short(v: tuple[int, int]) -> str:
+            return str(v[0] if v[0] == v[1] else v)
+
+        k, _, _, c = self.weight.shape
+        text = f"{c}, {k}, kernel_size={short(self.kernel_size)}, stride={short(self.stride)}"
+        if any(self.padding):
+            text += f", padding={short(self.padding)}"
+        extra = getattr(self, "output_padding", (0, 0))
+        if any(extra):
+            text += f", output_padding={short(extra)}"
+        return text + self._options_repr()
+
+
+class Conv2d(_Convolution):
+    r"""A convolution of images with a bank of kernels, :math:`y = f(W * x + b)`.
+
+    Shapes: x (N, H, W, C), y (N, P, Q, K) with :math:`P = \lfloor (H + 2 ph - R) / sh \rfloor + 1`
+    and Q likewise. Fresh values are uniform in :math:`\pm 1 / \sqrt{C R S}`.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        C and K.
+    kernel_size : int or (int, int)
+        R and S.
+    stride, padding : int or (int, int)
+        For height and width; padding is with zeros.
+    bias : bool
+    activation : str, optional
+        Fused into the layer: relu, leaky_relu, elu, tanh, sigmoid or softplus.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (K, R, S, C)
+    bias : Parameter, shape (K,), or None
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        *,
+        bias: bool = True,
+        activation: str | None = None,
+    ) -> None:
+        c, k = count("in_channels", in_channels), count("out_channels", out_channels)
+        super().__init__(c, k, kernel_size, stride, padding, c, bias, activation)
+
+    def _product(self, y, x, bias):
+        geometry = self.stride, self.padding, _workspace.current()
+        _core.conv2d(y, x, self.weight.value, bias, self.activation, *geometry)
+
+    def _gradients(self, dx, dbias, grad, x, x_activation):
+        geometry = self.stride, self.padding, _workspace.current()
+        w, dw = self.weight.value, self.weight.grad
+        _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        h, w = self._check(shape)
+        p = (h + 2 * self.padding[0] - self.kernel_size[0]) // self.stride[0] + 1
+        q = (w + 2 * self.padding[1] - self.kernel_size[1]) // self.stride[1] + 1
+        if p < 1 or q < 1:
+            raise self._wrong_size(shape, p, q)
+        return (p, q, self.weight.shape[0])
+
+
+class ConvTranspose2d(_Convolution):
+    r"""The transposed convolution, which enlarges images: the gradient of `Conv2d` as a layer.
+
+    Shapes: x (N, H, W, C), y (N, P, Q, K) with :math:`P = (H - 1) sh - 2 ph + R + oh`, Q likewise.
+    Fresh values are uniform in :math:`\pm 1 / \sqrt{K R S}` as PyTorch's are: it takes the fan-in
+    of the convolution that this one transposes.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        C and K.
+    kernel_size : int or (int, int)
+        R and S.
+    stride, padding : int or (int, int)
+    output_padding : int or (int, int)
+        Rows and columns added at the end, less than the stride: which of the sizes that the
+        convolution maps to H x W is wanted.
+    bias : bool
+    activation : str, optional
+        Fused into the layer, as `Conv2d`'s.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (K, R, S, C)
+    bias : Parameter, shape (K,), or None
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        output_padding: Pair = 0,
+        *,
+        bias: bool = True,
+        activation: str | None = None,
+    ) -> None:
+        c, k = count("in_channels", in_channels), count("out_channels", out_channels)
+        super().__init__(c, k, kernel_size, stride, padding, k, bias, activation)
+        self.output_padding = pair("output_padding", output_padding, 0)
+        if any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
+            raise ValueError(
+                f"output_padding: expected less than the stride {self.stride}, got "
+                f"{output_padding!r}"
+            )
+
+    def _product(self, y, x, bias):
+        geometry = self.stride, self.padding, _workspace.current()
+        _core.conv_transpose2d(y, x, self.weight.value, bias, self.activation, *geometry)
+
+    def _gradients(self, dx, dbias, grad, x, x_activation):
+        geometry = self.stride, self.padding, _workspace.current()
+        w, dw = self.weight.value, self.weight.grad
+        _core.conv_transpose2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        (h, w), (r, s), (a, b) = self._check(shape), self.kernel_size, self.output_padding
+        p = (h - 1) * self.stride[0] - 2 * self.padding[0] + r + a
+        q = (w - 1) * self.stride[1] - 2 * self.padding[1] + s + b
+        if min(h, w, p, q) < 1:
+            raise self._wrong_size(shape, p, q)
+        return (p, q, self.weight.shape[0])

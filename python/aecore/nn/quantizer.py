@@ -1,0 +1,127 @@
+"""Vector quantisation with a codebook that learns."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import _core, _workspace
+from .codebook import Codebook
+from .module import Shape
+
+
+class VectorQuantizer(Codebook):
+    r"""Each vector replaced by the nearest entry of a codebook; its gradient is passed straight on.
+
+    The loss of a sample is :math:`\lVert \mathrm{sg}[z] - e \rVert^2 + \mathrm{commitment} \lVert
+    z - \mathrm{sg}[e] \rVert^2`, summed over its vectors. With ``codebook="ema"`` gradients don't
+    minimise the first term: entries are moving averages of the vectors assigned to them.
+    Shapes: z (N, ..., D), output the same. Van den Oord, Vinyals and Kavukcuoglu, 2017.
+
+    Parameters
+    ----------
+    codebook_size, code_dim : int
+        E and D.
+    commitment : float
+    codebook : {"ema", "loss"}
+        How the entries learn.
+    decay : float
+        Of the moving averages, of which ``"loss"`` has the counts alone.
+    restart_dead : bool
+        Whether entries that have fallen out of use start anew at vectors of the current batch.
+
+    Attributes
+    ----------
+    codebook : ndarray, shape (E, D)
+    indices : ndarray of int64, shape (N, ...)
+        The entries that the last forward pass chose.
+    terms : dict of ndarray, shape (N,)
+        The two sums of the last forward pass, ``vq`` and ``commitment``.
+    minimized : tuple of str
+        Which of the terms are minimised by gradients.
+    entries : Parameter (loss) or buffer (ema), shape (E, D)
+    count : buffer, shape (E,)
+        Moving average of how many vectors of a batch each entry has.
+    sum : buffer (ema), shape (E, D)
+        Moving average of their sum.
+    seed : int
+    position : buffer, shape (1,)
+        Of the random numbers that restarts take; see `Module.seed_noise`.
+    """
+
+    overwrites_grad = False
+
+    def __init__(
+        self,
+        codebook_size: int,
+        code_dim: int,
+        *,
+        commitment: float = 0.25,
+        codebook: str = "ema",
+        decay: float = 0.99,
+        restart_dead: bool = True,
+    ) -> None:
+        if not 0 <= commitment < math.inf:
+            raise ValueError(f"commitment: expected a number of at least 0, got {commitment!r}")
+        self.commitment = float(commitment)
+        self.minimized = ("vq", "commitment") if codebook == "loss" else ("commitment",)
+        super().__init__(codebook_size, code_dim, codebook, decay, restart_dead)
+
+    @property
+    def indices(self) -> np.ndarray:
+        z, _, index = self._kept
+        return index.reshape(z.shape[:-1])
+
+    @property
+    def terms(self) -> dict[str, np.ndarray]:
+        z, y, _ = self._kept
+        vq, commitment = (self.scratch(name, z.shape[:1]) for name in ("vq", "commitment"))
+        z, y = _samples(z, z.shape), _samples(y, z.shape)
+        _core.loss("mse", vq, None, None, z, y, None, 1.0, _workspace.current())
+        np.multiply(vq, self.commitment, out=commitment)
+        return {"vq": vq, "commitment": commitment}
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        self.output_shape(x.shape[1:])
+        rows = x.reshape(-1, self.codebook.shape[1])
+        y, index = self.scratch("y", rows.shape), self.scratch("index", rows.shape[:1], np.int64)
+        _core.vector_quantize(y, index, rows, self.codebook, _workspace.current())
+        self._kept = x, y, index
+        if training and len(rows):
+            self.follow(rows, index)
+        return y.reshape(x.shape)
+
+    def backward(self, grad: np.ndarray) -> np.ndarray:
+        z, y, index = self._kept
+        dz, ws = self.scratch("dx", z.shape), _workspace.current()
+        scale = 1 / max(1, len(z))  # the loss is a mean over the batch
+        if self.mode == "loss":
+            drows, gradient, rows = (a.reshape(y.shape) for a in (dz, grad, z))
+            options = self.codebook, index, self.commitment, scale, ws
+            _core.vector_quantize_backward(drows, self.entries.grad, gradient, rows, *options)
+            return dz
+        # the entries have moved on since: the gradient is towards those that were chosen
+        weight = self.scratch("weight", z.shape[:1])
+        weight.fill(self.commitment * scale)
+        dx, x, target = (_samples(a, z.shape) for a in (dz, z, y))
+        _core.loss("mse", None, dx, weight, x, target, None, 1.0, ws)
+        _core.add(dz, dz, grad, ws)
+        return dz
+
+    def output_shape(self, shape: Shape) -> Shape:
+        dim = self.codebook.shape[1]
+        if not shape or shape[-1] != dim:
+            raise ValueError(
+                f"VectorQuantizer: expected vectors of {dim}, got the shape {tuple(shape)}"
+            )
+        return tuple(shape)
+
+    def extra_repr(self) -> str:
+        size, dim = self.codebook.shape
+        return f"{size}, {dim}, commitment={self.commitment:g}, codebook={self.mode!r}"
+
+
+def _samples(values: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return the values with one row for each sample of a batch of this shape."""
+    return values.reshape(shape[0], math.prod(shape[1:]))
