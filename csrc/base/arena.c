@@ -26,6 +26,7 @@ ae_status
 ae_arena_reserve(ae_arena *arena, size_t bytes)
 {
     arena->used = 0;
+    bytes = bytes > 0 ? bytes : ALIGN; /* a block of nothing has an address too */
     if (bytes <= arena->capacity) {
         return AE_OK;
     }
