@@ -1,0 +1,8 @@
+"""Architectures: what builds an encoder and its mirrored decoder for samples of any shape."""
+
+from .base import Arch, Code, build_network
+from .conv import Conv
+from .dense import Dense
+from .resnet import ResNet
+
+__all__ = ["Arch", "Code", "Conv", "Dense", "ResNet", "build_network"]

@@ -1,0 +1,247 @@
+"""What architectures share, and how a model gets its encoder and decoder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from .._params import Choice
+from ..nn.activation import Activation
+from ..nn.convolution import ConvTranspose2d
+from ..nn.linear import FUSED
+from ..nn.module import Module, Shape, count
+
+
+class Code(NamedTuple):
+    """What the encoder must give and the decoder takes.
+
+    Attributes
+    ----------
+    outputs : int
+        Width of what the encoder gives: latent_dim, or twice that for means and log-variances.
+    inputs : int
+        Width of what the decoder takes, without a condition.
+    spatial : bool
+        Whether the code of an image is a map (h, w, width) rather than a vector.
+    """
+
+    outputs: int
+    inputs: int
+    spatial: bool = False
+
+
+class Arch(Choice):
+    """An architecture: parameters by name, compared by value. A subclass implements `build`."""
+
+    def build(
+        self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
+    ) -> tuple[Module, Module]:
+        """Make a fresh encoder and decoder.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Of one sample, (F,) or (H, W, C), which the decoder restores.
+        code : Code
+        condition : int
+            Width of a vector that the model puts behind the last axis of the encoder's input and
+            of the code.
+        tied : bool
+            Whether the decoder uses the encoder's weights.
+
+        Returns
+        -------
+        encoder, decoder : Module
+
+        Raises
+        ------
+        TypeError, ValueError
+            For samples of another form or too small, or parameters that make no sense.
+        """
+        raise NotImplementedError
+
+    def _refuse_tied(self, tied: bool) -> None:
+        if tied:
+            raise ValueError(f"tied: {type(self).__name__} has no tied weights, only Dense has")
+
+
+def build_network(
+    arch: Any, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
+) -> tuple[Module, Module]:
+    """Return the encoder and decoder that an estimator's `arch` stands for.
+
+    Parameters
+    ----------
+    arch : None, Arch or (Module, Module)
+        None is `Dense` for samples (F,) and `Conv` for samples (H, W, C), with fewer convolutions
+        where the images are small. Modules are copied.
+    input_shape, code, condition, tied
+        See `Arch.build`.
+
+    Returns
+    -------
+    encoder, decoder : Module
+
+    Raises
+    ------
+    TypeError
+        For an arch that is none of these.
+    ValueError
+        Where shapes don't agree.
+    """
+    input_shape = tuple(input_shape)
+    if arch is None:
+        arch = _default(input_shape)
+    if isinstance(arch, Arch):
+        pair = arch.build(input_shape, code, condition=condition, tied=tied)
+    elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
+        if tied:
+            raise ValueError("tied: only Dense does this; in modules of your own use nn.TiedLinear")
+        pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
+    else:
+        raise TypeError(
+            "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
+            f"made of aecore.nn modules, got {arch!r}"
+        )
+    check_network(*pair, input_shape, code, condition)
+    return pair
+
+
+def _default(input_shape: Shape) -> Arch:
+    from .conv import Conv
+    from .dense import Dense
+
+    if len(input_shape) == 1:
+        return Dense()
+    if len(input_shape) == 3:
+        # as many of the convolutions as a small image has room for
+        levels = Ladder.fitting(input_shape, 3, 4, 2).levels
+        return Conv(Conv().channels[:levels]) if levels else Dense()
+    raise ValueError(
+        f"arch: there is no default for samples of shape {input_shape}; expected (F,) or (H, W, C)"
+    )
+
+
+def check_network(
+    encoder: Module, decoder: Module, input_shape: Shape, code: Code, condition: int
+) -> None:
+    """Raise ValueError unless the encoder gives the code and the decoder restores the shape."""
+
+    def through(name: str, module: Module, shape: Shape) -> Shape:
+        try:
+            return module.output_shape(shape)
+        except ValueError as error:
+            message = f"arch: the {name} can't take samples of shape {shape}: {error}"
+            raise ValueError(message) from None
+
+    given = through("encoder", encoder, _widened(input_shape, condition))
+    room = given[:-1] if code.spatial else ()
+    if given != (*room, code.outputs):
+        raise ValueError(
+            f"arch: the encoder turns samples of shape {input_shape} into {given}; expected "
+            f"{(*room, code.outputs)}"
+        )
+    restored = through("decoder", decoder, (*room, code.inputs + condition))
+    if restored != input_shape:
+        raise ValueError(
+            f"arch: the decoder turns codes of shape {(*room, code.inputs)} into {restored}; "
+            f"expected {input_shape}"
+        )
+
+
+def _widened(shape: Shape, condition: int) -> Shape:
+    return (*shape[:-1], shape[-1] + condition) if shape else shape
+
+
+# ---- pieces -------------------------------------------------------------------------------------
+
+
+def counts(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
+    """Return a sequence of positive integers, at least so many of them, as a tuple."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name}: expected a sequence of integers, got {values!r}")
+    found = tuple(count(name, v) for v in values)
+    if len(found) < least:
+        raise ValueError(f"{name}: expected at least {least}, got none")
+    return found
+
+
+def image_shape(arch: Arch, shape: Shape, condition: int) -> tuple[int, int, int, int]:
+    """Return an image's height, width and channels, and its channels with the condition."""
+    if len(shape) != 3:
+        raise ValueError(
+            f"{type(arch).__name__}: expected images (H, W, C), got samples of shape {shape}"
+        )
+    h, w, c = counts("input_shape", shape)
+    return h, w, c, c + condition
+
+
+def activated(layer: type[Module], *args: Any, activation: Any) -> list[Module]:
+    """Return a layer with its activation: fused where that can be, behind it otherwise."""
+    if activation in (None, "linear"):
+        return [layer(*args)]
+    if activation in FUSED:
+        return [layer(*args, activation=activation)]  # type: ignore[call-arg]
+    return [layer(*args), Activation(activation)]
+
+
+class Ladder(NamedTuple):
+    """The sizes of an image on its way down through strided convolutions, and the way back up.
+
+    The padding keeps size / stride where it can: 1 for kernel 4 and stride 2.
+    """
+
+    sizes: list[tuple[int, int]]
+    kernel_size: int
+    stride: int
+    padding: int
+
+    @classmethod
+    def fitting(cls, size: Sequence[int], levels: int, kernel_size: int, stride: int) -> Ladder:
+        """Measure the way down as far as there is something left of the image."""
+        kernel_size, stride = count("kernel_size", kernel_size), count("stride", stride)
+        padding = max(0, (kernel_size - stride + 1) // 2)
+        sizes = [(size[0], size[1])]
+        for _ in range(levels):
+            h, w = ((n + 2 * padding - kernel_size) // stride + 1 for n in sizes[-1])
+            if min(h, w) < 1:
+                break
+            sizes.append((h, w))
+        return cls(sizes, kernel_size, stride, padding)
+
+    @classmethod
+    def descend(
+        cls, name: str, size: Sequence[int], levels: int, kernel_size: int, stride: int
+    ) -> Ladder:
+        """Measure the way down; ValueError where nothing is left of the image before its end."""
+        ladder = cls.fitting(size, levels, kernel_size, stride)
+        if ladder.levels < levels:
+            h, w = ladder.sizes[-1]
+            raise ValueError(
+                f"{name}: images of {size[0]} x {size[1]} are too small for {levels} convolutions "
+                f"with kernel {kernel_size} and stride {stride}: number {ladder.levels + 1} "
+                f"leaves nothing of {h} x {w}"
+            )
+        return ladder
+
+    @property
+    def levels(self) -> int:
+        """How many convolutions there are."""
+        return len(self.sizes) - 1
+
+    def ascend(self, channels: Sequence[int], activation: str | None) -> list[Module]:
+        """Return the transposed convolutions back up; `channels` are those on the way down.
+
+        The last one is linear.
+        """
+        layers: list[Module] = []
+        for level in reversed(range(self.levels)):
+            (h, w), small = self.sizes[level], self.sizes[level + 1]
+            bare = [(n - 1) * self.stride + self.kernel_size - 2 * self.padding for n in small]
+            extra = (h - bare[0], w - bare[1])
+            geometry = self.kernel_size, self.stride, self.padding, extra
+            kind = activation if level else None
+            widths = channels[level + 1], channels[level]
+            layers += activated(ConvTranspose2d, *widths, *geometry, activation=kind)
+        return layers
