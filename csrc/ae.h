@@ -100,7 +100,7 @@ ae_act_from_output(ae_act act)
 /* y = act(x), n values; y may be x. */
 ae_status ae_activation_fwd(float *y, const float *x, int64_t n, ae_act act,
                             const ae_ctx *ctx);
-/* dx = dy * act'(.), from the output y, or from the input for gelu and silu; dx may be dy. */
+/* dx = dy * act'(.), from the output y, or from the input for gelu and silu; dx may be dy or y. */
 ae_status ae_activation_bwd(float *dx, const float *dy, const float *y, int64_t n,
                             ae_act act, const ae_ctx *ctx);
 

@@ -45,8 +45,9 @@ def assert_same_bits(a, b, what):
 def gradients(case, module, grad, inputs):
     """Call NAME_backward of `module` as the case says."""
     extra = case.cached(module, inputs, case.options) if case.cached else ()
+    saved = case.saved(module, inputs, case.options) if case.saved else inputs
     options = case.backward_options()
-    return as_tuple(getattr(module, f"{case.name}_backward")(grad, *inputs, *extra, **options))
+    return as_tuple(getattr(module, f"{case.name}_backward")(grad, *saved, *extra, **options))
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -9,7 +9,7 @@
 V_INLINE vf
 v_act(vf x, ae_act act)
 {
-    vf e;
+    vf e, s;
     switch (act) {
         case AE_RELU:
             return v_max(v_set(0.0f), x); /* in this order, which keeps NaN */
@@ -24,11 +24,11 @@ v_act(vf x, ae_act act)
         case AE_SOFTPLUS:
             return v_softplus(x);
         case AE_GELU:
-            x = v_max(v_set(-15.0f), x); /* where Phi is 0 already: no 0 times infinity */
-            return x * v_normal_cdf(x, &e);
+            /* x Phi(x), to an absolute 1e-37; beyond the bound Phi is 0 */
+            s = v_min(v_set(13.0f), v_abs(x));
+            return v_max(v_set(0.0f), x) - s * v_normal_tail(s, &e);
         case AE_SILU:
-            x = v_max(v_set(-105.0f), x);
-            return x * v_sigmoid(x);
+            return v_max(v_set(-87.0f), x) * v_sigmoid(x);
         default:
             return x;
     }
@@ -53,13 +53,13 @@ v_act_grad(vf y, ae_act act)
         case AE_SOFTPLUS:
             return -v_expm1(-y); /* sigmoid(x) = 1 - e^-y */
         case AE_GELU:
-            y = v_min(v_set(15.0f), v_max(v_set(-15.0f), y));
             s = v_normal_cdf(y, &e);
+            y = v_min(v_set(13.0f), v_max(v_set(-13.0f), y)); /* no infinity times 0 */
             return s + y * (e * INV_SQRT_2PI);
         case AE_SILU:
-            y = v_min(v_set(105.0f), v_max(v_set(-105.0f), y));
-            s = v_sigmoid(y);
-            return s + s * (y * v_sigmoid(-y)); /* 1 - s would cancel */
+            y = v_min(v_set(87.0f), v_max(v_set(-87.0f), y));
+            s = v_sigmoid_both(y, &e); /* e = 1 - s, which would cancel */
+            return s + s * (y * e);
         default:
             return v_set(1.0f);
     }

@@ -55,6 +55,16 @@ v_exp(vf x)
     return v_scale(v_exp_poly(r) + 1.0f, n);
 }
 
+/* e^x for x <= 0, to an absolute 2e-38: where v_exp would underflow, its last normal value. */
+V_INLINE vf
+v_exp_negative(vf x)
+{
+    vi n;
+    vf r = v_exp_reduce(v_max(v_set(-87.0f), x), &n);
+    vf s = v_pow2(n);
+    return s * v_exp_poly(r) + s;
+}
+
 /* e^x - 1 for x <= 0, without cancellation. */
 V_INLINE vf
 v_expm1(vf x)
@@ -65,10 +75,14 @@ v_expm1(vf x)
     return s * v_exp_poly(r) + (s - 1.0f);
 }
 
-/* log(1 + f) + e log 2 for sqrt(1/2) <= 1 + f <= sqrt(2). */
+/* log x for normal positive numbers. */
 V_INLINE vf
-v_log_poly(vf f, vf e)
+v_log(vf x)
 {
+    const vi root = vi_set(0x3f3504f3); /* sqrt(1/2) */
+    vi bits = (vi)x - root;
+    vf e = __builtin_convertvector(bits >> 23, vf);
+    vf f = (vf)((bits & 0x007fffff) + root) - 1.0f;
     vf z = f * f;
     vf p = v_set(7.0376836292e-2f);
     p = p * f - 1.1514610310e-1f;
@@ -83,24 +97,17 @@ v_log_poly(vf f, vf e)
     return f + y + e * 0.693359375f;
 }
 
-/* log x for normal positive numbers. */
-V_INLINE vf
-v_log(vf x)
-{
-    const vi root = vi_set(0x3f3504f3); /* sqrt(1/2) */
-    vi bits = (vi)x - root;
-    vf e = __builtin_convertvector(bits >> 23, vf);
-    vf f = (vf)((bits & 0x007fffff) + root) - 1.0f;
-    return v_log_poly(f, e);
-}
-
-/* log(1 + t) for 0 <= t <= 1. 1 + t is never formed, so that nothing of t is lost. */
+/* log(1 + t) for 0 <= t <= 1, as 2 artanh(t / (2 + t)): 1 + t, which loses t, is never formed. */
 V_INLINE vf
 v_log1p(vf t)
 {
-    vi upper = t > 0.41421356f;
-    vf f = v_select(upper, 0.5f * (t - 1.0f), t);
-    return v_log_poly(f, v_select(upper, v_set(1.0f), v_set(0.0f)));
+    vf s = t / (t + 2.0f);
+    vf z = s * s;
+    vf p = v_set(2.801199257e-1f);
+    p = p * z + 2.800180316e-1f;
+    p = p * z + 4.002152681e-1f;
+    p = p * z + 6.666641831e-1f;
+    return p * (z * s) + (s + s);
 }
 
 /* With m = e^(-2|x|) - 1: tanh |x| = -m / (2 + m). */
@@ -111,25 +118,48 @@ v_tanh(vf x)
     return v_copysign(m / (m + 2.0f), x);
 }
 
-/* 1 / (1 + e^-x), from e^-|x| so that it underflows gradually. */
+/* 1 / (1 + e^-x), from e^-|x|: small values have a relative accuracy, down to 1e-38. */
 V_INLINE vf
 v_sigmoid(vf x)
 {
-    vf e = v_exp(-v_abs(x));
+    vf e = v_exp_negative(-v_abs(x));
     return v_select(x < 0.0f, e, v_set(1.0f)) / (1.0f + e);
+}
+
+/* The same, and that of -x. */
+V_INLINE vf
+v_sigmoid_both(vf x, vf *other)
+{
+    vf e = v_exp_negative(-v_abs(x));
+    vf large = 1.0f / (1.0f + e), small = e * large;
+    *other = v_select(x < 0.0f, large, small);
+    return v_select(x < 0.0f, small, large);
 }
 
 /* log(1 + e^x) without overflow. */
 V_INLINE vf
 v_softplus(vf x)
 {
-    return v_max(v_set(0.0f), x) + v_log1p(v_exp(-v_abs(x)));
+    return v_max(v_set(0.0f), x) + v_log1p(v_exp_negative(-v_abs(x)));
 }
 
-/* The normal distribution's tail beyond z over e^(-z^2/2), for z >= 0: 1 / (z + 3.75) times a
- * polynomial in (z - 3.75) / (z + 3.75), fitted for z < 13.3 to a relative 1.5e-8. */
+/* e^(-z^2/2) for 0 <= z <= 13. z^2 is taken in two parts, high^2 exactly and the rest: e^x turns
+ * the rounding of its argument into a relative error, of 40 ulp where z^2/2 is 80. */
 V_INLINE vf
-v_normal_tail(vf z)
+v_gauss(vf z)
+{
+    vf high = (vf)((vi)z & vi_set(~0xfff));
+    vf rest = (z - high) * (z + high);
+    vi n;
+    vf r = v_exp_reduce(-0.5f * high * high, &n) - 0.5f * rest;
+    vf s = v_pow2(n);
+    return s * v_exp_poly(r) + s;
+}
+
+/* 1 - Phi(z), the normal distribution's tail, for 0 <= z <= 13; and e^(-z^2/2). Their quotient is
+ * 1 / (z + 3.75) times a polynomial in (z - 3.75) / (z + 3.75), fitted to a relative 1.5e-8. */
+V_INLINE vf
+v_normal_tail(vf z, vf *gauss)
 {
     vf t = 1.0f / (z + 3.75f);
     vf u = (z - 3.75f) * t;
@@ -142,29 +172,15 @@ v_normal_tail(vf z)
     p = p * u + 3.529396057e-1f;
     p = p * u - 5.881882906e-1f;
     p = p * u + 7.502940893e-1f;
-    return p * t;
+    *gauss = v_gauss(z);
+    return *gauss * (p * t);
 }
 
-/* e^(-z^2/2) for 0 <= z <= 15. z^2 is taken in two parts, high^2 exactly and the rest: e^x turns
- * the rounding of its argument into a relative error, of 50 ulp where z^2/2 is 100. */
-V_INLINE vf
-v_gauss(vf z)
-{
-    vf high = (vf)((vi)z & vi_set(~0xfff));
-    vf rest = (z - high) * (z + high);
-    vi n;
-    vf r = v_exp_reduce(-0.5f * high * high, &n) - 0.5f * rest;
-    return v_scale(v_exp_poly(r) + 1.0f, n);
-}
-
-/* Phi(x), and e^(-x^2/2) as the density without its 1 / sqrt(2 pi). */
+/* Phi(x), to an absolute 1e-38; and e^(-x^2/2). */
 V_INLINE vf
 v_normal_cdf(vf x, vf *gauss)
 {
-    vf z = v_min(v_set(15.0f), v_abs(x));
-    vf e = v_gauss(z);
-    vf q = e * v_normal_tail(z);
-    *gauss = e;
+    vf q = v_normal_tail(v_min(v_set(13.0f), v_abs(x)), gauss);
     return v_select(x < 0.0f, q, 1.0f - q);
 }
 

@@ -111,6 +111,7 @@ static PyMethodDef module_methods[] = {
 
 static PyMethodDef *const method_tables[] = {
     module_methods,
+    ae_activation_methods,
     ae_conv_methods,
     ae_gather_methods,
     ae_linear_methods,

@@ -13,6 +13,7 @@ typedef struct {
 int ae_state_threads(const ae_module_state *state, int wanted);
 
 /* One table for each family, ended by a NULL name. */
+extern PyMethodDef ae_activation_methods[];
 extern PyMethodDef ae_conv_methods[];
 extern PyMethodDef ae_gather_methods[];
 extern PyMethodDef ae_linear_methods[];

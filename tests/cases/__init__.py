@@ -1,10 +1,11 @@
 """One table of cases for every operation: it drives parity, gradients, contracts and benchmarks."""
 
+from .activation import CASES as ACTIVATION
 from .base import OpCase
 from .convolution import CASES as CONVOLUTION
 from .linear import CASES as LINEAR
 from .random import CASES as RANDOM
 
-CASES: list[OpCase] = [*CONVOLUTION, *LINEAR, *RANDOM]
+CASES: list[OpCase] = [*ACTIVATION, *CONVOLUTION, *LINEAR, *RANDOM]
 
 __all__ = ["CASES", "OpCase"]

@@ -34,6 +34,8 @@ class OpCase:
         Whether there is a NAME_backward.
     cached : callable, optional
         Extra positional arguments of backward behind the inputs, from (twin module, inputs, options).
+    saved : callable, optional
+        What backward takes in place of the inputs, from the same, where it isn't the inputs.
     flops : float
         Of the forward pass, for benchmarks.
     """
@@ -48,6 +50,7 @@ class OpCase:
     forward_only: tuple[str, ...] = ("activation",)
     backward: bool = True
     cached: Callable[..., tuple[Any, ...]] | None = None
+    saved: Callable[..., tuple[Any, ...]] | None = None
     flops: float = 0.0
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 Same names and signatures as in `aecore.functional`, without out=.
 """
 
+from .activation import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .gather import *  # noqa: F403
 from .linear import *  # noqa: F403

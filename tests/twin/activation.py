@@ -30,8 +30,8 @@ FORWARD = {
 # With respect to the output y, but to the input for gelu and silu.
 GRADIENT = {
     "linear": np.ones_like,
-    "relu": lambda y: np.where(y > 0, 1.0, 0.0),
-    "leaky_relu": lambda y: np.where(y > 0, 1.0, 0.01),
+    "relu": lambda y: np.where(y <= 0, 0.0, 1.0),
+    "leaky_relu": lambda y: np.where(y <= 0, 0.01, 1.0),
     "elu": lambda y: np.where(y > 0, 1.0, y + 1),
     "tanh": lambda y: 1 - y * y,
     "sigmoid": lambda y: y * (1 - y),
@@ -43,3 +43,11 @@ GRADIENT = {
 
 def activate(x, kind):
     return FORWARD[kind or "linear"](x)
+
+
+def activation(x, kind):
+    return activate(x, kind)
+
+
+def activation_backward(grad, y, kind):
+    return grad * GRADIENT[kind or "linear"](y)

@@ -7,6 +7,7 @@ each differentiable input, in order; ``grad`` is with respect to the value befor
 which ``activation_backward(grad, y, kind)`` makes from the gradient after it.
 """
 
+from .activation import activation, activation_backward
 from .convolution import (
     conv2d,
     conv2d_backward,
@@ -17,6 +18,8 @@ from .linear import linear, linear_backward
 from .random import dropout, dropout_backward, random_normal, random_uniform
 
 __all__ = [
+    "activation",
+    "activation_backward",
     "conv2d",
     "conv2d_backward",
     "conv_transpose2d",
