@@ -40,7 +40,7 @@ Split = tuple[NDArray[Any], NDArray[np.int64], NDArray[Any], NDArray[np.int64]]
 
 
 class _Remote(NamedTuple):
-    """Where a file comes from. An archive (tar.gz, zip) is unpacked when its name isn't the file's own."""
+    """Where a file comes from: its own address, or that of a tar or zip archive that holds it."""
 
     url: str
     file_hash: str | None = None
@@ -82,7 +82,7 @@ _FILES: dict[str, dict[str, _Remote]] = {
             _TEST_LABELS: "bb300cfdad3c16e7a12a480ee83cd310",
         }.items()
     },
-    "cifar10": {name: _CIFAR10 for name in _CIFAR_BATCHES},
+    "cifar10": dict.fromkeys(_CIFAR_BATCHES, _CIFAR10),
     "ecg5000": {
         name: _Remote(_ECG5000_URL, "sha256:" + digest)
         for name, digest in {
@@ -375,7 +375,7 @@ def load_adult(*, data_home: str | os.PathLike[str] | None = None) -> Split:
 
 
 def _cache_home() -> Path:
-    """The folder for files that can be fetched again, by the custom of the platform."""
+    """Name the folder for files that can be fetched again, by the custom of the platform."""
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "aecore"
     if sys.platform == "darwin":
@@ -386,7 +386,7 @@ def _cache_home() -> Path:
 
 
 def _locate(dataset: str, data_home: str | os.PathLike[str] | None) -> dict[str, Path]:
-    """The path of every file of a data set, after downloading those that are missing."""
+    """Find every file of a data set, downloading those that are missing."""
     if data_home is not None:
         homes = [Path(data_home)]
     else:
@@ -468,7 +468,7 @@ def _check_hash(what: str, content: bytes, expected: str | None) -> None:
 
 
 def _members(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield (name, content) of the wanted files of a zip or tar archive, wherever they lie in it."""
+    """Yield (name, content) of an archive's wanted files, wherever they lie in it."""
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as zipped:
@@ -556,8 +556,8 @@ def _read_ecg(path: Path) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Read rows of a label and 140 values, written as text."""
     text = _read_text(path)
     # The last number of a file that was cut short would still be a number.
-    if not text.endswith("\n"):
-        raise ValueError(f"{path} is damaged: its last line is cut short")
+    if not text.endswith("\n") or not text.strip():
+        raise ValueError(f"{path} is damaged: it is empty, or its last line is cut short")
     try:
         table = np.loadtxt(text.splitlines(), ndmin=2)
     except ValueError as error:

@@ -1,0 +1,506 @@
+"""Data sets: small files in the official formats, damage, finding, downloading; the real files.
+
+The real files are tested where $AECORE_DATA holds them.
+"""
+
+import doctest
+import functools
+import gc
+import gzip
+import hashlib
+import http.server
+import io
+import os
+import struct
+import sys
+import tarfile
+import threading
+import zipfile
+
+import numpy as np
+import pytest
+from aecore import datasets
+
+IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
+TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
+ADULT = (
+    "39, State-gov, 77516, Bachelors, 13, Never-married, Adm-clerical, Not-in-family, White, Male, "
+    "2174, 0, 40, Cuba"
+)
+
+# ---------------------------------------------------------------------------------- small files
+
+
+def idx(array):
+    header = bytes((0, 0, 8, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return gzip.compress(header + array.astype(np.uint8).tobytes())
+
+
+def mnist_files(rng):
+    arrays = [
+        rng.integers(0, 256, (7, 28, 28)),
+        np.arange(7),
+        rng.integers(0, 256, (3, 28, 28)),
+        np.arange(3),
+    ]
+    return arrays, dict(
+        zip((IMAGES, LABELS, TEST_IMAGES, TEST_LABELS), map(idx, arrays), strict=True)
+    )
+
+
+def cifar_files(rng):
+    names = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+    rows = rng.integers(0, 256, (6, 4, 3073), dtype=np.uint8)
+    rows[:, :, 0] %= 10
+    return rows, {name: part.tobytes() for name, part in zip(names, rows, strict=True)}
+
+
+def ecg_files(rng):
+    tables = []
+    for n in (6, 4):
+        labels = rng.integers(1, 6, (n, 1))
+        tables.append(np.hstack([labels, rng.standard_normal((n, 140)).round(4)]))
+    texts = [
+        "".join("".join(f"{v:16.7e}" for v in row) + "\n" for row in table) for table in tables
+    ]
+    return tables, {"ECG5000_TRAIN.txt": texts[0].encode(), "ECG5000_TEST.txt": texts[1].encode()}
+
+
+def adult_files(rng):
+    missing = ADULT.replace("State-gov", "?").replace("39", "?")
+    train = f"{ADULT}, <=50K\n{missing}, >50K\n\n"
+    test = f"|1x3 Cross validator\n{ADULT}, >50K.\n\n"
+    return None, {"adult.data": train.encode(), "adult.test": test.encode()}
+
+
+SETS = {
+    "mnist": (datasets.load_mnist, mnist_files),
+    "fashion_mnist": (datasets.load_fashion_mnist, mnist_files),
+    "cifar10": (datasets.load_cifar10, cifar_files),
+    "ecg5000": (datasets.load_ecg5000, ecg_files),
+    "adult": (datasets.load_adult, adult_files),
+}
+
+
+def write(folder, files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.fixture
+def homes(tmp_path, monkeypatch):
+    """Return empty folders for AECORE_DATA and the cache, and no way to download."""
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    return tmp_path / "data", tmp_path / "cache" / "aecore"
+
+
+def check_split(split):
+    X_train, y_train, X_test, y_test = split
+    for X, y in ((X_train, y_train), (X_test, y_test)):
+        assert len(X) == len(y) > 0
+        assert y.dtype == np.int64 and y.ndim == 1
+        assert X.flags.c_contiguous and X.flags.writeable
+    assert X_train.shape[1:] == X_test.shape[1:] and X_train.dtype == X_test.dtype
+
+
+@pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
+def test_idx_images_come_back_pixel_for_pixel(name, homes, rng):
+    load, make = SETS[name]
+    arrays, files = make(rng)
+    write(homes[0] / name, files)
+    split = load()
+    check_split(split)
+    assert split[0].shape == (7, 28, 28, 1) and split[0].dtype == np.uint8
+    for got, expected in zip(split, arrays, strict=True):
+        np.testing.assert_array_equal(got.reshape(expected.shape), expected)
+
+
+def test_cifar_planes_become_channels_last(homes, rng):
+    rows, files = cifar_files(rng)
+    write(homes[0] / "cifar10", files)
+    split = datasets.load_cifar10()
+    check_split(split)
+    assert split[0].shape == (20, 32, 32, 3) and split[2].shape == (4, 32, 32, 3)
+    assert split[0].dtype == np.uint8
+    flat = rows.reshape(24, 3073)
+    np.testing.assert_array_equal(split[1], flat[:20, 0])
+    np.testing.assert_array_equal(split[3], flat[20:, 0])
+    # The byte of plane c, row h, column w, as the format has it.
+    for n, c, h, w in ((0, 0, 0, 0), (5, 1, 2, 3), (19, 2, 31, 30)):
+        assert split[0][n, h, w, c] == flat[n, 1 + 1024 * c + 32 * h + w]
+    assert split[2][3, 4, 5, 1] == flat[23, 1 + 1024 + 32 * 4 + 5]
+
+
+def test_ecg_is_float32_sequences(homes, rng):
+    tables, files = ecg_files(rng)
+    write(homes[0] / "ecg5000", files)
+    split = datasets.load_ecg5000()
+    check_split(split)
+    assert split[0].shape == (6, 140, 1) and split[2].shape == (4, 140, 1)
+    assert split[0].dtype == np.float32
+    np.testing.assert_array_equal(split[0][..., 0], tables[0][:, 1:].astype(np.float32))
+    np.testing.assert_array_equal(split[3], tables[1][:, 0])
+
+
+def test_adult_is_a_mixed_table_with_missing_values(homes, rng):
+    write(homes[0] / "adult", adult_files(rng)[1])
+    split = datasets.load_adult()
+    check_split(split)
+    X, y, X_test, y_test = split
+    assert y.tolist() == [0, 1] and y_test.tolist() == [1]
+    assert sum(X.dtype[name].kind == "f" for name in X.dtype.names) == 6
+    assert sum(X.dtype[name].kind == "U" for name in X.dtype.names) == 8
+    assert (
+        X["age"][0] == 39 and np.isnan(X["age"][1]) and X["workclass"].tolist() == ["State-gov", ""]
+    )
+    assert X["native-country"][1] == "Cuba" and X_test["hours-per-week"][0] == 40
+
+
+def test_digits_fill_the_range_and_are_split_once_and_for_all():
+    sklearn = pytest.importorskip("sklearn.datasets")
+    X_train, y_train, X_test, y_test = split = datasets.load_digits()
+    check_split(split)
+    assert X_train.shape == (1437, 8, 8, 1) and X_test.shape == (360, 8, 8, 1)
+    assert X_train.dtype == np.uint8 and X_train.min() == 0 and X_train.max() == 255
+    bunch = sklearn.load_digits()
+    levels = {(int(g) * 255) // 16 for g in range(17)}
+    assert set(np.unique(X_train)) == levels
+    # Every image is there once: a permutation of the whole, whose first labels are frozen here.
+    images = np.concatenate([X_train, X_test])[..., 0]
+    expected = (bunch.images * 255 // 16).astype(np.uint8)
+    key = lambda images: sorted(image.tobytes() for image in images)  # noqa: E731
+    assert key(images) == key(expected)
+    assert y_test[:12].tolist() == FROZEN_DIGITS
+    np.testing.assert_array_equal(X_train, datasets.load_digits()[0])
+
+
+FROZEN_DIGITS = [7, 9, 4, 7, 0, 2, 6, 1, 3, 1, 3, 7]
+
+
+# --------------------------------------------------------------------------------------- damage
+
+
+def cut(content):
+    return content[: len(content) * 3 // 5]
+
+
+def regzip(change):
+    return lambda content: gzip.compress(change(gzip.decompress(content)))
+
+
+DAMAGE = {
+    "mnist: gzip cut short": ("mnist", IMAGES, cut),
+    "mnist: not gzip": ("mnist", LABELS, lambda c: b"<html>not found</html>"),
+    "mnist: empty": ("mnist", IMAGES, lambda c: b""),
+    "mnist: flipped bits": ("mnist", IMAGES, lambda c: c[:-40] + bytes(b ^ 255 for b in c[-40:])),
+    "mnist: data cut short": ("mnist", IMAGES, regzip(lambda c: c[:-1])),
+    "mnist: data too long": ("mnist", LABELS, regzip(lambda c: c + b"\0")),
+    "mnist: header only": ("mnist", IMAGES, regzip(lambda c: c[:10])),
+    "mnist: nothing inside": ("mnist", LABELS, regzip(lambda c: b"")),
+    "mnist: other magic": ("mnist", IMAGES, regzip(lambda c: b"\0\0\x0d\3" + c[4:])),
+    "mnist: labels for images": ("mnist", IMAGES, lambda c: idx(np.arange(7))),
+    "mnist: huge header": ("mnist", IMAGES, regzip(lambda c: c[:4] + b"\xff" * 12 + c[16:])),
+    "mnist: no images": ("mnist", IMAGES, lambda c: idx(np.zeros((0, 28, 28)))),
+    "mnist: fewer labels": ("mnist", LABELS, lambda c: idx(np.arange(6))),
+    "mnist: label 10": ("mnist", LABELS, lambda c: idx(np.arange(4, 11))),
+    "cifar: cut short": ("cifar10", "data_batch_2.bin", cut),
+    "cifar: empty": ("cifar10", "test_batch.bin", lambda c: b""),
+    "cifar: shifted": ("cifar10", "data_batch_5.bin", lambda c: b"\xff" + c[:-1]),
+    "ecg: line cut short": ("ecg5000", "ECG5000_TRAIN.txt", cut),
+    "ecg: number cut short": ("ecg5000", "ECG5000_TEST.txt", lambda c: c[:-3]),
+    "ecg: words": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"not found\n"),
+    "ecg: binary": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"\xff\xfe\x00\n"),
+    "ecg: empty": ("ecg5000", "ECG5000_TEST.txt", lambda c: b""),
+    "ecg: blank": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"\n"),
+    "ecg: columns": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"1 2 3\n"),
+    "ecg: NaN": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"1 " + b"nan " * 140 + b"\n"),
+    "ecg: label 6": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"6 " + b"0 " * 140 + b"\n"),
+    "ecg: label 1.5": ("ecg5000", "ECG5000_TEST.txt", lambda c: b"1.5 " + b"0 " * 140 + b"\n"),
+    "adult: cut short": ("adult", "adult.data", lambda c: c[:-20]),
+    "adult: empty": ("adult", "adult.test", lambda c: b""),
+    "adult: comment only": ("adult", "adult.test", lambda c: b"|1x3 Cross validator\n"),
+    "adult: a word for a number": ("adult", "adult.data", lambda c: c.replace(b"39", b"old")),
+    "adult: other label": ("adult", "adult.test", lambda c: c.replace(b">50K", b">60K")),
+    "adult: a field missing": ("adult", "adult.test", lambda c: c.replace(b"Male, ", b"")),
+    "adult: long category": ("adult", "adult.test", lambda c: c.replace(b"Cuba", b"C" * 27)),
+    "adult: binary": ("adult", "adult.test", lambda c: b"\xff\xfe"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damaged_files_are_named(case, homes, rng):
+    name, file, damage = DAMAGE[case]
+    load, make = SETS[name]
+    files = make(rng)[1]
+    write(homes[0] / name, files)
+    check_split(load())
+    changed = damage(files[file])
+    assert changed != files[file]
+    write(homes[0] / name, {file: changed})
+    with pytest.raises(ValueError) as caught:
+        load()
+    assert str(homes[0] / name / file) in str(caught.value)
+
+
+# -------------------------------------------------------------------------------------- finding
+
+
+def test_order_of_search(homes, rng, tmp_path, monkeypatch):
+    data, cache = homes
+    for home, n in ((data, 1), (cache, 2), (tmp_path / "own", 3)):
+        files = {name: idx(np.zeros((n, 4, 4))) for name in (IMAGES, TEST_IMAGES)}
+        files |= {name: idx(np.zeros(n)) for name in (LABELS, TEST_LABELS)}
+        write(home / "mnist", files)
+    load = lambda **options: len(datasets.load_mnist(**options)[0])  # noqa: E731
+    assert load() == 1
+    assert load(data_home=tmp_path / "own") == load(data_home=str(tmp_path / "own")) == 3
+    monkeypatch.delenv("AECORE_DATA")
+    assert load() == 2
+    monkeypatch.setenv("AECORE_DATA", "")
+    assert load() == 2
+    # Each file is looked for by itself.
+    monkeypatch.setenv("AECORE_DATA", str(data))
+    (data / "mnist" / IMAGES).unlink()
+    (data / "mnist" / LABELS).unlink()
+    assert load() == 2
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_missing_file_is_named_with_what_to_do(name, homes, rng):
+    load, make = SETS[name]
+    files = make(rng)[1]
+    first = next(iter(datasets._FILES[name]))
+    write(homes[0] / name, {file: c for file, c in files.items() if file != first})
+    with pytest.raises(FileNotFoundError) as caught:
+        load()
+    message = str(caught.value)
+    expected = (
+        first,
+        str(homes[0] / name),
+        str(homes[1] / name),
+        "AECORE_DATA",
+        "pooch",
+        "https://",
+    )
+    assert [part for part in expected if part not in message] == []
+
+
+def test_cache_folder_by_platform(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/ada")
+    assert datasets._cache_home().as_posix() == "/var/cache/ada/aecore"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert datasets._cache_home().as_posix() == "/home/ada/.cache/aecore"
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert datasets._cache_home().as_posix() == "/home/ada/Library/Caches/aecore"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setenv("LOCALAPPDATA", "C:/Users/ada")
+    assert datasets._cache_home().as_posix() == "C:/Users/ada/aecore/Cache"
+
+
+def test_digits_without_scikit_learn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"aecore\[sklearn\]"):
+        datasets.load_digits()
+
+
+# ---------------------------------------------------------------------------------- downloading
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Serve a folder over HTTP from this machine; yields (folder, address, paths asked for)."""
+    pytest.importorskip("pooch")
+    folder = tmp_path / "www"
+    folder.mkdir()
+    asked = []
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, form, *args):
+            asked.append(self.path.lstrip("/"))
+
+    handler = functools.partial(Handler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        monkeypatch.setenv("no_proxy", "*")
+        monkeypatch.delenv("AECORE_DATA", raising=False)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        yield folder, f"http://127.0.0.1:{httpd.server_address[1]}/", asked
+        httpd.shutdown()
+        thread.join()
+
+
+def sha(content):
+    return "sha256:" + hashlib.sha256(content).hexdigest()
+
+
+def test_download_checks_the_hash_and_keeps_the_file(server, rng, tmp_path, monkeypatch):
+    folder, address, asked = server
+    arrays, files = mnist_files(rng)
+    write(folder, files)
+    sources = {name: datasets._Remote(address + name, sha(c)) for name, c in files.items()}
+    monkeypatch.setitem(datasets._FILES, "mnist", sources)
+    np.testing.assert_array_equal(datasets.load_mnist()[0][..., 0], arrays[0])
+    assert sorted(asked) == sorted(files)
+    cached = tmp_path / "cache" / "aecore" / "mnist"
+    assert {path.name: path.read_bytes() for path in cached.iterdir()} == files
+    datasets.load_mnist()
+    assert len(asked) == len(files)
+    # data_home takes the cache's place.
+    datasets.load_mnist(data_home=tmp_path / "own")
+    assert len(asked) == 2 * len(files) and (tmp_path / "own" / "mnist" / IMAGES).is_file()
+
+
+def test_a_file_of_another_hash_is_refused_and_not_kept(server, rng, tmp_path, monkeypatch):
+    folder, address, _ = server
+    files = mnist_files(rng)[1]
+    write(folder, {name: c + b"!" for name, c in files.items()})
+    sources = {name: datasets._Remote(address + name, sha(c)) for name, c in files.items()}
+    monkeypatch.setitem(datasets._FILES, "mnist", sources)
+    with pytest.raises(ValueError, match=IMAGES):
+        datasets.load_mnist()
+    assert list((tmp_path / "cache" / "aecore" / "mnist").iterdir()) == []
+
+
+# pooch leaves the connection of a refused request to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+@pytest.mark.parametrize("source", ["gone", "refused", "no folder"])
+def test_a_failed_download_says_what_to_do(source, server, tmp_path, monkeypatch):
+    _, address, _ = server
+    if source == "refused":
+        address = "http://127.0.0.1:9/"
+    if source == "no folder":
+        (tmp_path / "cache").write_text("a file where the cache should be")
+    sources = {IMAGES: datasets._Remote(address + IMAGES, sha(b""))}
+    monkeypatch.setitem(datasets._FILES, "mnist", sources)
+    with pytest.raises(FileNotFoundError, match="AECORE_DATA") as caught:
+        datasets.load_mnist()
+    assert IMAGES in str(caught.value) and str(tmp_path / "cache") in str(caught.value)
+    del caught
+    gc.collect()
+
+
+def tar_of(files):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tape:
+        folder = tarfile.TarInfo("cifar-10-batches-bin")
+        folder.type = tarfile.DIRTYPE
+        tape.addfile(folder)
+        for name, content in {"readme.html": b"read", **files}.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            tape.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def zip_of(files):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as zipped:
+        for name, content in {"ECG5000.txt": b"about", **files}.items():
+            zipped.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_a_tar_archive_is_fetched_once_and_taken_apart(server, rng, tmp_path, monkeypatch):
+    folder, address, asked = server
+    rows, files = cifar_files(rng)
+    archive = tar_of(files)
+    write(folder, {"cifar.tar.gz": archive})
+    remote = datasets._Remote(address + "cifar.tar.gz", archive_hash=sha(archive))
+    monkeypatch.setitem(datasets._FILES, "cifar10", dict.fromkeys(files, remote))
+    np.testing.assert_array_equal(datasets.load_cifar10()[3], rows[5, :, 0])
+    assert asked == ["cifar.tar.gz"]
+    cached = tmp_path / "cache" / "aecore" / "cifar10"
+    assert {path.name: path.read_bytes() for path in cached.iterdir()} == files
+
+
+def test_the_members_of_a_zip_archive_are_checked(server, rng, tmp_path, monkeypatch):
+    folder, address, _ = server
+    tables, files = ecg_files(rng)
+    sources = {name: datasets._Remote(address + "ecg.zip", sha(c)) for name, c in files.items()}
+    monkeypatch.setitem(datasets._FILES, "ecg5000", sources)
+    test = files["ECG5000_TEST.txt"]
+    bad = {
+        "other content": zip_of({**files, "ECG5000_TEST.txt": test + b"\n"}),
+        "a file missing": zip_of({"ECG5000_TRAIN.txt": files["ECG5000_TRAIN.txt"]}),
+        "no archive": b"<html>try later</html>",
+        "cut short": cut(tar_of(files)),
+        "a bad checksum": zip_of(files).replace(test[:50], b"9" * 50),
+    }
+    cached = tmp_path / "cache" / "aecore" / "ecg5000"
+    for what, archive in bad.items():
+        write(folder, {"ecg.zip": archive})
+        with pytest.raises(ValueError, match=r"ecg\.zip"):
+            datasets.load_ecg5000()
+        # Neither the archive nor a wrong file stays behind.
+        kept = {path.name: path.read_bytes() for path in cached.iterdir()}
+        assert kept.items() <= files.items() and "ECG5000_TEST.txt" not in kept, what
+    write(folder, {"ecg.zip": zip_of(files)})
+    np.testing.assert_array_equal(datasets.load_ecg5000()[1], tables[0][:, 0])
+    assert {path.name for path in cached.iterdir()} == set(files)
+
+
+def test_sources_are_complete():
+    for name, files in datasets._FILES.items():
+        for file, remote in files.items():
+            assert remote.url.startswith("https://"), (name, file)
+            algorithm, digest = (remote.file_hash or remote.archive_hash).split(":")
+            assert len(digest) == 2 * hashlib.new(algorithm).digest_size, (name, file)
+
+
+# --------------------------------------------------------------------------------- the real files
+
+
+def real(name):
+    folder = os.environ.get("AECORE_DATA")
+    if not folder or not os.path.isdir(os.path.join(folder, name)):
+        pytest.skip(f"$AECORE_DATA holds no {name}")
+
+
+@pytest.mark.parametrize(
+    "name, train, test, counts",
+    [
+        ("mnist", (60000, 28, 28, 1), (10000, 28, 28, 1),
+         [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]),
+        ("fashion_mnist", (60000, 28, 28, 1), (10000, 28, 28, 1), [6000] * 10),
+        ("cifar10", (50000, 32, 32, 3), (10000, 32, 32, 3), [5000] * 10),
+        ("ecg5000", (500, 140, 1), (4500, 140, 1), [0, 292, 177, 10, 19, 2]),
+        ("adult", (32561,), (16281,), [24720, 7841]),
+    ],
+)  # fmt: skip
+def test_real_files(name, train, test, counts):
+    real(name)
+    split = SETS[name][0]()
+    check_split(split)
+    assert split[0].shape == train and split[2].shape == test
+    assert np.bincount(split[1]).tolist() == counts
+
+
+def test_adult_has_the_published_number_of_missing_values():
+    real("adult")
+    X = datasets.load_adult()[0]
+    text = [name for name in X.dtype.names if X.dtype[name].kind == "U"]
+    assert sum((X[name] == "").any() for name in text) == 3
+    assert np.any([X[name] == "" for name in text], axis=0).sum() == 2399
+
+
+@pytest.mark.parametrize(
+    "name", ["load_mnist", "load_cifar10", "load_ecg5000", "load_adult", "load_digits"]
+)
+def test_examples(name):
+    if name == "load_digits":
+        pytest.importorskip("sklearn")
+    else:
+        real(name.removeprefix("load_"))
+    test = doctest.DocTestFinder(recurse=False).find(
+        getattr(datasets, name), name, globs=vars(datasets)
+    )[0]
+    result = doctest.DocTestRunner().run(test)
+    assert result.attempted > 1 and result.failed == 0
