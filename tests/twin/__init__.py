@@ -7,4 +7,5 @@ from .activation import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .gather import *  # noqa: F403
 from .linear import *  # noqa: F403
+from .pool import *  # noqa: F403
 from .random import *  # noqa: F403
