@@ -129,10 +129,9 @@ def shuffled(n: int, seed: int, purpose: int, offset: int) -> np.ndarray:
 
 
 def kmeans(centers: np.ndarray, rows: np.ndarray, seed: int, iterations: int = 10) -> None:
-    """Cluster rows by Lloyd's algorithm, from random rows. Overwrites the centers.
+    """Cluster rows by Lloyd's algorithm, from k-means++. Overwrites the centers.
 
-    An empty cluster starts anew at the row that is farthest from its center. Where there are fewer
-    rows than centers, the rest lies closely around rows.
+    An empty cluster starts anew at the row that is farthest from its center.
 
     Parameters
     ----------
@@ -142,21 +141,44 @@ def kmeans(centers: np.ndarray, rows: np.ndarray, seed: int, iterations: int = 1
     iterations : int
     """
     ws = _workspace.current()
-    e, m = len(centers), len(rows)
-    centers[...] = rows[shuffled(m, seed, KMEANS, 0)[np.arange(e) % m]]
-    if e > m:
-        noise = np.empty((e - m, rows.shape[1]), np.float32)
-        _core.random_normal(noise, seed, KMEANS, m, ws)
-        centers[m:] += np.float32(0.01) * rows.std(0) * noise
-    index, counts, sums = np.empty(m, np.int64), np.empty(e, np.float32), np.empty_like(centers)
-    nearest = np.empty_like(rows)
+    spread(centers, rows, seed)
+    counts, sums = np.empty(len(centers), np.float32), np.empty_like(centers)
+    index, nearest = np.empty(len(rows), np.int64), np.empty_like(rows)
     for _ in range(iterations):
         _core.vector_quantize(nearest, index, rows, centers, ws)
         _core.vq_statistics(counts, sums, rows, index, ws)
         used = counts > 0
         centers[used] = sums[used] / counts[used, None]
         empty = np.flatnonzero(~used)
-        if len(empty) and e <= m:
+        if len(empty) and len(centers) <= len(rows):
             nearest -= rows
             distance = np.einsum("md,md->m", nearest, nearest)
             centers[empty] = rows[np.argsort(-distance, kind="stable")[: len(empty)]]
+
+
+def spread(centers: np.ndarray, rows: np.ndarray, seed: int) -> None:
+    """Put the centers on rows far from each other: k-means++ (Arthur and Vassilvitskii, 2007).
+
+    Where there are more centers than different rows, the rest lies closely around rows.
+    """
+    (e, d), m, ws = centers.shape, len(rows), _workspace.current()
+    draws, noise = np.empty(e, np.float32), np.empty((e, d), np.float32)
+    _core.random_uniform(draws, seed, KMEANS, 0, ws)
+    _core.random_normal(noise, seed, KMEANS, e, ws)
+    noise *= np.float32(0.01) * rows.std(0)
+    centred = rows - rows.mean(0)
+    norms = np.einsum("md,md->m", centred, centred)
+    distance = np.ones(m, np.float32)  # the first one is any row
+    for k in range(e):
+        sums = np.cumsum(distance, dtype=np.float64)
+        if sums[-1] > 0:
+            chosen = min(int(np.searchsorted(sums, draws[k] * sums[-1], side="right")), m - 1)
+            centers[k] = rows[chosen]
+        else:
+            chosen = k % m
+            centers[k] = rows[chosen] + noise[k]
+        # not by @: a BLAS's sums may depend on its number of threads
+        scale = norms + norms[chosen]
+        square = scale - 2 * np.einsum("md,d->m", centred, centred[chosen])
+        square[square < 1e-6 * scale] = 0  # what is left of equal rows
+        distance = np.minimum(distance, square) if k else square

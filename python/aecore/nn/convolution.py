@@ -5,9 +5,14 @@ from __future__ import annotations
 from .. import _core, _workspace
 from ..functional._shapes import pair
 from .linear import Affine
-from .module import Shape, count
+from .module import Shape, count, shown
 
 Pair = int | tuple[int, int]
+
+
+def short(v: tuple[int, int]) -> Pair:
+    """Return one number for an equal pair."""
+    return v[0] if v[0] == v[1] else v
 
 
 class _Convolution(Affine):
@@ -37,17 +42,17 @@ class _Convolution(Affine):
         )
 
     def extra_repr(self) -> str:
-        def short(v: tuple[int, int]) -> str:
-            return str(v[0] if v[0] == v[1] else v)
-
         k, _, _, c = self.weight.shape
-        text = f"{c}, {k}, kernel_size={short(self.kernel_size)}, stride={short(self.stride)}"
-        if any(self.padding):
-            text += f", padding={short(self.padding)}"
         extra = getattr(self, "output_padding", (0, 0))
-        if any(extra):
-            text += f", output_padding={short(extra)}"
-        return text + self._options_repr()
+        return (
+            f"{c}, {k}, {short(self.kernel_size)}"
+            + shown(
+                stride=(short(self.stride), 1),
+                padding=(short(self.padding), 0),
+                output_padding=(short(extra), 0),
+            )
+            + self._shown()
+        )
 
 
 class Conv2d(_Convolution):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _core, _workspace
-from .module import Module, Parameter, Shape, count, fresh_seed
+from .module import Module, Parameter, Shape, count, fresh_seed, shown
 
 # The activations whose gradient the output determines: what a layer may fuse.
 FUSED = frozenset({"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus"})
@@ -96,9 +96,8 @@ class Affine(Module):
     ) -> None:
         raise NotImplementedError
 
-    def _options_repr(self) -> str:
-        fused = f", activation={self.activation!r}" if self.activation else ""
-        return f"{'' if self.bias else ', bias=False'}{fused}"
+    def _shown(self) -> str:
+        return shown(bias=(self.bias is not None, True), activation=(self.activation, None))
 
 
 class Linear(Affine):
@@ -157,7 +156,7 @@ class Linear(Affine):
 
     def extra_repr(self) -> str:
         inputs, outputs = self._features()
-        return f"{inputs}, {outputs}{self._options_repr()}"
+        return f"{inputs}, {outputs}{self._shown()}"
 
 
 class TiedLinear(Linear):

@@ -29,6 +29,11 @@ def count(name: str, value: Any, minimum: int = 1) -> int:
     return int(value)
 
 
+def shown(**options: tuple[Any, Any]) -> str:
+    """Return what a repr says of options, each given as (value, default): the unusual ones."""
+    return "".join(f", {name}={v!r}" for name, (v, default) in options.items() if v != default)
+
+
 class Parameter:
     """An array that is learned, and its gradient of the same shape.
 

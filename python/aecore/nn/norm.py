@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core, _workspace
-from .module import Module, Parameter, Shape, count
+from .module import Module, Parameter, Shape, count, shown
 
 
 class _Norm(Module):
@@ -55,7 +55,8 @@ class _Norm(Module):
         return tuple(shape)
 
     def extra_repr(self) -> str:
-        return f"{self.channels}, eps={self.eps:g}{'' if self.weight else ', affine=False'}"
+        affine = self.weight is not None
+        return f"{self.channels}" + shown(eps=(self.eps, 1e-5), affine=(affine, True))
 
 
 class LayerNorm(_Norm):
@@ -205,4 +206,4 @@ class BatchNorm2d(_Norm):
             running += step
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, momentum={self.momentum:g}"
+        return super().extra_repr() + shown(momentum=(self.momentum, 0.1))

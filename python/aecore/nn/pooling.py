@@ -6,8 +6,8 @@ import numpy as np
 
 from .. import _core, _workspace
 from ..functional._shapes import pair
-from .convolution import Pair
-from .module import Module, Shape
+from .convolution import Pair, short
+from .module import Module, Shape, shown
 
 
 def _image(name: str, shape: Shape) -> Shape:
@@ -65,7 +65,9 @@ class MaxPool2d(Module):
         return (p, q, c)
 
     def extra_repr(self) -> str:
-        return f"{self.kernel_size}, stride={self.stride}, padding={self.padding}"
+        stride, default = short(self.stride), short(self.kernel_size)
+        padding = short(self.padding)
+        return f"{default}" + shown(stride=(stride, default), padding=(padding, 0))
 
 
 class Upsample2d(Module):
@@ -100,4 +102,4 @@ class Upsample2d(Module):
         return (h * self.factor[0], w * self.factor[1], c)
 
     def extra_repr(self) -> str:
-        return str(self.factor)
+        return str(short(self.factor))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _core, _workspace
 from .codebook import Codebook
-from .module import Shape
+from .module import Shape, shown
 
 
 class VectorQuantizer(Codebook):
@@ -119,7 +119,12 @@ class VectorQuantizer(Codebook):
 
     def extra_repr(self) -> str:
         size, dim = self.codebook.shape
-        return f"{size}, {dim}, commitment={self.commitment:g}, codebook={self.mode!r}"
+        return f"{size}, {dim}" + shown(
+            commitment=(self.commitment, 0.25),
+            codebook=(self.mode, "ema"),
+            decay=(self.decay, 0.99),
+            restart_dead=(self.restart_dead, True),
+        )
 
 
 def _samples(values: np.ndarray, shape: Shape) -> np.ndarray:
