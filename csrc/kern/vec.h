@@ -60,22 +60,26 @@ v_store(float *p, vf x)
 #include "kern/vec_x86.h"
 #endif
 
-#ifndef V_HAVE_TAILS
-/* The first n < AE_VLEN values, zeros behind them. In powers of two, which are plain moves. */
+#ifndef V_HAVE_LOADN
+/* The first n < AE_VLEN values, zeros behind them. */
 V_INLINE vf
 v_loadn(const float *p, int64_t n)
 {
-    float x[AE_VLEN] = {0}, *to = x;
-    for (int64_t part = AE_VLEN / 2; part > 0; part /= 2) {
-        if (n & part) {
-            memcpy(to, p, (size_t)part * sizeof(float));
-            to += part;
-            p += part;
-        }
-    }
-    return v_load(x);
+#if AE_VLEN == 4 /* by way of memory it would wait for the stores */
+    return n == 1   ? (vf){p[0]}
+           : n == 2 ? (vf){p[0], p[1]}
+           : n == 3 ? (vf){p[0], p[1], p[2]}
+                    : (vf){0};
+#else
+    vf x = {0};
+    memcpy(&x, p, (size_t)n * sizeof(float));
+    return x;
+#endif
 }
+#endif
 
+#ifndef V_HAVE_STOREN
+/* In powers of two, which are plain moves: masked stores are slow on some CPUs. */
 V_INLINE void
 v_storen(float *p, vf x, int64_t n)
 {

@@ -33,13 +33,14 @@ v_min(vf a, vf b)
 }
 
 #ifndef V_SANITIZED
-#define V_HAVE_TAILS
+#define V_HAVE_LOADN
 V_INLINE vf
 v_loadn(const float *p, int64_t n)
 {
     return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
 }
 
+#define V_HAVE_STOREN
 V_INLINE void
 v_storen(float *p, vf x, int64_t n)
 {
@@ -70,7 +71,7 @@ v_min(vf a, vf b)
 }
 
 #ifndef V_SANITIZED
-#define V_HAVE_TAILS
+#define V_HAVE_LOADN
 V_INLINE __m256i
 v_first(int64_t n)
 {
@@ -81,12 +82,6 @@ V_INLINE vf
 v_loadn(const float *p, int64_t n)
 {
     return (vf)_mm256_maskload_ps(p, v_first(n));
-}
-
-V_INLINE void
-v_storen(float *p, vf x, int64_t n)
-{
-    _mm256_maskstore_ps(p, v_first(n), (__m256)x);
 }
 #endif
 

@@ -116,6 +116,7 @@ static PyMethodDef *const method_tables[] = {
     ae_gather_methods,
     ae_linear_methods,
     ae_peak_methods,
+    ae_pool_methods,
     ae_random_methods,
 };
 

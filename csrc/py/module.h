@@ -18,6 +18,7 @@ extern PyMethodDef ae_conv_methods[];
 extern PyMethodDef ae_gather_methods[];
 extern PyMethodDef ae_linear_methods[];
 extern PyMethodDef ae_peak_methods[];
+extern PyMethodDef ae_pool_methods[];
 extern PyMethodDef ae_random_methods[];
 
 #endif

@@ -15,6 +15,7 @@ from .convolution import (
     conv_transpose2d_backward,
 )
 from .linear import linear, linear_backward
+from .pool import max_pool2d, max_pool2d_backward, upsample2d, upsample2d_backward
 from .random import dropout, dropout_backward, random_normal, random_uniform
 
 __all__ = [
@@ -28,6 +29,10 @@ __all__ = [
     "dropout_backward",
     "linear",
     "linear_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
     "random_normal",
     "random_uniform",
+    "upsample2d",
+    "upsample2d_backward",
 ]

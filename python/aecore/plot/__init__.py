@@ -1,0 +1,34 @@
+"""Pictures of models and data, drawn with matplotlib (``pip install 'aecore[plot]'``).
+
+Every function draws on one axes. With ``ax=None`` it makes a figure and returns it; with ``ax=`` it
+draws there and returns that Axes. Figures are made without pyplot, so nothing has to be closed,
+nothing needs a display, and the style is the figure's own: no rcParams are changed. In a notebook a
+returned figure shows itself.
+
+Samples are images (N, H, W, 1) or (N, H, W, 3), drawn as one tiled image; sequences (N, T, F),
+drawn as lines; or tables (N, F), drawn as strips of colour with a row for each sample. uint8 is
+taken as 0..1 in 255 steps, as models do.
+
+A `model` is any fitted object with the methods named in a function's text. Where it is conditional,
+that is where its method takes ``y``, the function's `y` is passed on.
+"""
+
+from ._codes import codebook, latent_space
+from ._curves import history, roc
+from ._decode import interpolation, manifold, samples, traversal
+from ._grid import tile
+from ._reconstruct import errors, reconstructions
+
+__all__ = [
+    "codebook",
+    "errors",
+    "history",
+    "interpolation",
+    "latent_space",
+    "manifold",
+    "reconstructions",
+    "roc",
+    "samples",
+    "tile",
+    "traversal",
+]

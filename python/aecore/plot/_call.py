@@ -1,0 +1,53 @@
+"""How plot functions talk to a model."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def lookup(model: Any, name: str, function: str) -> Callable[..., Any]:
+    """Look up a method, or say who lacks what."""
+    found = getattr(model, name, None)
+    if not callable(found):
+        raise TypeError(
+            f"{function} needs a fitted model with the method {name}, got {type(model).__name__}"
+        )
+    return found  # type: ignore[no-any-return]
+
+
+def takes_y(function: Callable[..., Any]) -> bool:
+    return "y" in inspect.signature(function).parameters
+
+
+def call(function: Callable[..., Any], *args: Any, y: Any = None, **options: Any) -> Any:
+    """Call a model's method, with y where there is one and the method is conditional."""
+    if y is not None and takes_y(function):
+        options["y"] = y
+    return function(*args, **options)
+
+
+def repeated(y: Any, n: int) -> Any:
+    """Give n samples the same condition: a label, or a vector of properties."""
+    return None if y is None else np.repeat(np.asarray(y)[None], n, axis=0)
+
+
+def condition_of(y: Any, n: int) -> NDArray[Any] | None:
+    """Check the conditions or labels of n samples: (n,) or (n, P)."""
+    if y is None:
+        return None
+    values = np.asarray(y)
+    if values.ndim not in (1, 2) or len(values) != n:
+        raise ValueError(f"y must have the shape ({n},) or ({n}, P), got {values.shape}")
+    return values
+
+
+def names_of(y: NDArray[Any] | None) -> list[str]:
+    """Name samples by their labels; measured values and matrices name nothing."""
+    if y is None or y.ndim != 1 or y.dtype.kind == "f":
+        return []
+    return [str(label) for label in y]

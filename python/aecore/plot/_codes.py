@@ -1,0 +1,349 @@
+"""Where codes lie, and which are used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..metrics import perplexity
+from ._call import call, condition_of, lookup
+from ._style import COLORS, INK, PALE, canvas, colorbar, legend, palette
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_METHODS = ("direct", "pca", "tsne", "mds")
+# t-SNE takes a minute for ten thousand points; MDS needs the distances of all pairs, many times.
+_MOST = {"tsne": 2000, "mds": 1000}
+
+
+def latent_space(
+    model: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    method: str | None = None,
+    n: int | None = None,
+    random_state: Any = 0,
+    ax: Axes | None = None,
+) -> Any:
+    """Draw the codes of samples in the plane, coloured by label.
+
+    Parameters
+    ----------
+    model : estimator or array-like (N, D)
+        With ``transform(X)``, or ``transform(X, y)``; or the codes themselves, and no X.
+    X : array-like (N, ...), optional
+        Samples, for a model.
+    y : array-like (N,) or (N, P), optional
+        Labels, and the condition of a conditional model. Integers, booleans and strings are
+        classes, with a legend; floats, and more than 20 different integers, are a scale. Of a
+        matrix the first column is shown.
+    method : {"direct", "pca", "tsne", "mds"}, optional
+        How D dimensions become two. direct: the two there are; pca: the two principal components;
+        tsne: scikit-learn's t-SNE (``pip install 'aecore[sklearn]'``), which keeps neighbours
+        together; mds: metric multidimensional scaling, which keeps distances. By default direct for
+        two dimensions and pca for more.
+    n : int, optional
+        Number of samples drawn, evenly spaced through X; by default all, but at most 2,000 for tsne
+        and 1,000 for mds.
+    random_state : int, default 0
+        Seed of tsne; the other methods have nothing random.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        There is neither a model with X nor codes, a shape does not fit, or the method is unknown.
+    ImportError
+        The method is tsne and scikit-learn is not installed, or matplotlib is not.
+
+    References
+    ----------
+    L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9, 2008.
+    I. Borg and P. Groenen, "Modern multidimensional scaling", Springer, 1997 (SMACOF).
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> model = ae.Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+    >>> figure = ae.plot.latent_space(model, X_test, y_test)
+    """
+    if method is not None and method not in _METHODS:
+        raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
+    if n is not None and n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if X is None and hasattr(model, "transform"):
+        raise TypeError("latent_space of a model needs X, got None")
+    data = np.asarray(model) if X is None else X
+    if np.ndim(data) == 0 or len(data) == 0:
+        raise ValueError(f"latent_space needs samples, got the shape {np.shape(data)}")
+    labels = condition_of(y, len(data))
+    limit = min(len(data), n or _MOST.get(method or "", len(data)))
+    chosen = np.linspace(0, len(data) - 1, limit).astype(np.int64)
+    if labels is not None:
+        labels = labels[chosen]
+    codes = _take(data, chosen)
+    if X is not None:
+        codes = call(lookup(model, "transform", "latent_space"), codes, y=labels)
+    codes = _checked(np.asarray(codes))
+    if method is None:
+        method = "direct" if codes.shape[1] == 2 else "pca"
+    points, names = _flatten(codes, method, random_state)
+    with canvas(ax, (4.6, 3.7)) as (result, axes):
+        _scatter(axes, points, labels)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set(xlabel=names[0], ylabel=names[1])
+        if method in _MOST:
+            axes.set_xticks([])
+            axes.set_yticks([])
+        axes.set_title("Latent space")
+    return result
+
+
+def _take(data: Any, chosen: NDArray[np.int64]) -> Any:
+    """Take rows of an array, a data frame or a sequence; all of them as they are."""
+    if len(chosen) == len(data):
+        return data
+    return data.iloc[chosen] if hasattr(data, "iloc") else np.asarray(data[:])[chosen]
+
+
+def _checked(codes: NDArray[Any]) -> NDArray[np.float64]:
+    if codes.dtype.kind not in "biuf":
+        raise TypeError(f"codes must be numbers, got {codes.dtype}")
+    if codes.ndim != 2 or codes.size == 0:
+        raise ValueError(f"codes must have the shape (N, D), N > 0, got {codes.shape}")
+    if not np.isfinite(codes).all():
+        raise ValueError("codes must be finite, got NaN or infinity")
+    return codes.astype(np.float64)
+
+
+def _flatten(
+    codes: NDArray[np.float64], method: str, random_state: Any
+) -> tuple[NDArray[np.float64], tuple[str, str]]:
+    """Bring codes (N, D) to (N, 2), and name the two axes."""
+    if method == "direct":
+        if codes.shape[1] != 2:
+            raise ValueError(
+                f"method='direct' needs codes of 2 dimensions, got {codes.shape[1]}: "
+                "choose pca, tsne or mds"
+            )
+        return codes, ("latent 0", "latent 1")
+    if method == "pca":
+        return project(codes)
+    if method == "mds":
+        return _mds(codes - codes.mean(axis=0)), ("MDS 1", "MDS 2")
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise ImportError(
+            "method='tsne' needs scikit-learn: pip install 'aecore[sklearn]'"
+        ) from error
+    # The perplexity has to be below the number of points.
+    near = min(30.0, max(1.0, (len(codes) - 1) / 3))
+    embed = TSNE(perplexity=near, random_state=random_state)
+    return np.asarray(embed.fit_transform(codes), np.float64), ("t-SNE 1", "t-SNE 2")
+
+
+def _mds(codes: NDArray[np.float64], steps: int = 300) -> NDArray[np.float64]:
+    """Find points in the plane whose distances are, in least squares, those of the codes.
+
+    SMACOF: each step moves the points to the minimum of a bound on the squared differences
+    (Guttman's transform), so these never grow. It starts from the principal components.
+    """
+    points, n = project(codes)[0], len(codes)
+    target, previous = _distances(codes), np.inf
+    for _ in range(steps):
+        found = _distances(points)
+        stress = float(((found - target) ** 2).sum())
+        if previous - stress <= 1e-6 * stress:
+            break
+        previous = stress
+        ratio = np.divide(target, found, out=np.zeros_like(found), where=found > 0)
+        points = (ratio.sum(axis=1, keepdims=True) * points - ratio @ points) / n
+    return points
+
+
+def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.einsum("nd,nd->n", points, points)
+    squared = lengths[:, None] + lengths - 2 * (points @ points.T)
+    np.fill_diagonal(squared, 0)
+    return np.asarray(np.sqrt(np.maximum(squared, 0)))
+
+
+def project(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, str]]:
+    """Project codes (N, D) on their two principal components; D = 1 leaves the second empty."""
+    centred = codes - codes.mean(axis=0)
+    # The D x D side is small; an SVD of all of N x D would not be.
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    shares = np.maximum(values[::-1], 0) / max(values.sum(), np.finfo(float).tiny)
+    shares = np.append(shares, 0.0)[:2]
+    axes = vectors[:, ::-1][:, :2]
+    # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
+    points = np.zeros((len(codes), 2))
+    points[:, : axes.shape[1]] = centred @ axes
+    first, second = (
+        f"principal component {i} ({share:.0%} of the variance)"
+        for i, share in enumerate(shares, 1)
+    )
+    return points, (first, second)
+
+
+def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None) -> None:
+    n = len(points)
+    size = float(np.clip(6000 / n, 1.5, 14))
+    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 2000}
+    if labels is None:
+        ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
+        return
+    values = labels[:, 0] if labels.ndim == 2 else labels
+    classes = None if values.dtype.kind == "f" else np.unique(values)
+    # One fixed shuffle, or the class drawn last would hide the others.
+    order = np.random.RandomState(0).permutation(n)
+    if classes is None or (values.dtype.kind in "iu" and len(classes) > 20):
+        shown = ax.scatter(
+            points[order, 0],
+            points[order, 1],
+            c=values[order].astype(np.float64),
+            cmap="viridis",
+            **style,
+        )
+        colorbar(ax, shown, "label" if labels.ndim == 1 else "first property")
+        return
+    looks = palette(len(classes))
+    index = np.searchsorted(classes, values)[order]
+    for marker in dict.fromkeys(marker for _, marker in looks):
+        here = np.flatnonzero([looks[i][1] == marker for i in index])
+        ax.scatter(
+            points[order[here], 0],
+            points[order[here], 1],
+            c=[looks[i][0] for i in index[here]],
+            marker=marker,
+            **style,
+        )
+    _name_classes(ax, points, values, classes, looks)
+
+
+def _name_classes(
+    ax: Axes,
+    points: NDArray[np.float64],
+    values: NDArray[Any],
+    classes: NDArray[Any],
+    looks: list[tuple[str, str]],
+) -> None:
+    """Name the classes in a legend, and, where there is room, also where they lie."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patheffects import withStroke
+
+    handles = [
+        Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5)
+        for color, marker in looks
+    ]
+    legend(
+        ax,
+        handles=handles,
+        labels=[str(name) for name in classes],
+        ncols=1 + (len(classes) - 1) // 16,
+        handletextpad=0.1,
+        columnspacing=0.6,
+    )
+    if len(classes) > 12:
+        return
+    span = max(np.ptp(points, axis=0))
+    placed: list[tuple[float, float, float]] = []
+    for name in classes:
+        x, y = np.median(points[values == name], axis=0)
+        width = 0.025 * len(str(name)) * span
+        # A name that would lie on another is left to the legend.
+        if all(abs(x - u) > (width + w) / 2 or abs(y - v) > 0.04 * span for u, v, w in placed):
+            placed.append((x, y, width))
+            ax.text(
+                x, y, str(name), ha="center", va="center", color=INK, fontsize=8, weight="bold",
+                path_effects=[withStroke(linewidth=2, foreground="white")],
+            )  # fmt: skip
+
+
+def codebook(model: Any, X: Any = None, *, ax: Axes | None = None) -> Any:
+    """Draw the use of a codebook, or the codebook itself.
+
+    With `X`, the share of each code among all codes of X, in falling order, beside the even share
+    1/K; the title gives the perplexity, the effective number of codes. Without `X`, the code
+    vectors in the plane of their two principal components.
+
+    Parameters
+    ----------
+    model : estimator
+        With ``codebook_`` (K, D); with `X`, also with ``transform(X)`` that returns code indices.
+    X : array-like (N, ...), optional
+        Samples to encode.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        The model has no ``codebook_``, or its codes are not indices into it.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> arch = ae.ResNet(16, 8, 1, downsample=1)
+    >>> model = ae.VQVAE(arch, codebook_size=32, code_dim=8, epochs=1, random_state=0).fit(X)
+    >>> figure = ae.plot.codebook(model, X_test)
+    """
+    vectors = getattr(model, "codebook_", None)
+    if vectors is None:
+        raise TypeError(
+            f"codebook needs a fitted model with a codebook_, got {type(model).__name__}"
+        )
+    vectors = np.asarray(vectors, np.float64)
+    if X is not None:
+        codes = np.asarray(call(lookup(model, "transform", "codebook"), X))
+        return _usage(codes, len(vectors), ax)
+    points, names = project(vectors)
+    with canvas(ax, (4.0, 3.6)) as (result, axes):
+        axes.scatter(points[:, 0], points[:, 1], s=10, color=COLORS[0], alpha=0.75, linewidths=0)
+        axes.set_aspect("equal", adjustable="datalim")
+        axes.set(xlabel=names[0], ylabel=names[1])
+        axes.set_title(f"Codebook: {vectors.shape[0]} codes of {vectors.shape[1]} dimensions")
+    return result
+
+
+def _usage(codes: NDArray[Any], size: int, ax: Axes | None) -> Any:
+    effective = perplexity(codes, size)
+    shares = np.sort(np.bincount(codes.ravel(), minlength=size) / codes.size)[::-1]
+    unused = int((shares == 0).sum())
+    with canvas(ax, (5.0, 2.4)) as (result, axes):
+        axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=COLORS[0])
+        axes.axhline(1 / size, color=COLORS[1], linewidth=1, linestyle="--")
+        axes.text(
+            size + 0.5,
+            1 / size,
+            "even use",
+            color=COLORS[1],
+            fontsize=7,
+            ha="right",
+            va="bottom",
+        )
+        if unused:
+            axes.axvspan(size - unused + 0.5, size + 0.5, color=PALE, alpha=0.5, linewidth=0)
+        axes.set(xlabel="code, by rank", ylabel="share of uses", xlim=(0.5, size + 0.5))
+        axes.set_title(
+            f"Codebook use: perplexity {effective:.0f} of {size}, "
+            f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
+        )
+    return result

@@ -1,0 +1,196 @@
+"""Curves: how training went, and how well scores tell two classes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._style import GREY, TICKS, canvas, legend, palette, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The terms of the loss, which share a unit; perplexity, mse or learning rates don't.
+_TERMS = ("loss", "recon", "kl", "vq", "commitment", "penalty")
+
+
+def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:
+    """Draw the course of training: the loss and its terms against the epoch.
+
+    Where there was a validation split, its values are dashed lines of the same colour. Where
+    positive values range over more than a factor of 50, the scale is logarithmic.
+
+    Parameters
+    ----------
+    model : estimator or list of dict
+        With ``history_``, or such a list itself: one dict of numbers for each epoch.
+    keys : str or sequence of str, optional
+        What to draw, such as ``"perplexity"``; by default the loss and those of its terms that were
+        recorded.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        There is no history, it is empty, or it has none of the keys.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> model = ae.VAE(latent_dim=2, epochs=3, validation_fraction=0.1, random_state=0).fit(X)
+    >>> figure = ae.plot.history(model)
+    >>> figure = ae.plot.history(model, keys="kl")
+    """
+    epochs = getattr(model, "history_", model)
+    if not isinstance(epochs, Sequence) or not all(isinstance(e, Mapping) for e in epochs):
+        raise TypeError(
+            "history needs a fitted model or a list of dicts, one for each epoch, "
+            f"got {type(model).__name__}"
+        )
+    recorded = dict.fromkeys(key for epoch in epochs for key in epoch)
+    if keys is None:
+        wanted = [key for key in _TERMS if key in recorded]
+        # Without other terms, the loss is the reconstruction error: one line says it.
+        if wanted[:2] == ["loss", "recon"] and len(wanted) == 2:
+            wanted = ["loss"]
+    else:
+        wanted = [keys] if isinstance(keys, str) else list(keys)
+    missing = [key for key in wanted if key not in recorded]
+    if not wanted or missing:
+        raise ValueError(
+            f"history has {', '.join(recorded) or 'no epochs'}; "
+            f"expected {', '.join(missing or _TERMS)}"
+        )
+    x = np.array([epoch.get("epoch", i) for i, epoch in enumerate(epochs, 1)])
+    with canvas(ax, (5.0, 2.6)) as (result, axes):
+        drawn = []
+        for key, (color, _) in zip(wanted, palette(len(wanted)), strict=True):
+            # A single epoch is a point, which a line alone would not show.
+            marker = "o" if len(x) < 15 else ""
+            style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 2.5}
+            drawn.append(_column(epochs, key))
+            axes.plot(x, drawn[-1], label=key, **style)
+            if "val_" + key in recorded:
+                drawn.append(_column(epochs, "val_" + key))
+                axes.plot(
+                    x, drawn[-1], label=f"{key}, validation", linestyle="--", mfc="white", **style
+                )
+        values = np.concatenate(drawn)
+        values = values[np.isfinite(values)]
+        if len(values) and 0 < 50 * values.min() < values.max():
+            from matplotlib.ticker import LogFormatter
+
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+            axes.tick_params(axis="y", which="minor", **{**TICKS, "length": 1.5})
+        whole_numbers(axes)
+        if len(x) == 1:
+            axes.set_xticks(x)
+        unit = "loss per sample" if set(wanted) <= set(_TERMS) else "value"
+        axes.set(xlabel="epoch", ylabel=wanted[0] if len(wanted) == 1 else unit)
+        axes.set_title("Training")
+        if len(axes.lines) > 1:
+            legend(axes)
+    return result
+
+
+def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+    """Read one value of each epoch; NaN, a gap in the line, where it was not recorded."""
+    return np.array([np.nan if e.get(key) is None else float(e[key]) for e in epochs])
+
+
+def roc(
+    y: ArrayLike, scores: ArrayLike | Mapping[str, ArrayLike], *, ax: Axes | None = None
+) -> Any:
+    """Draw how well scores tell two classes apart: the receiver operating characteristic.
+
+    For each threshold, the share of the positives above it against the share of the negatives above
+    it. The area under the curve is the probability that a positive scores higher than a negative,
+    ties counting half.
+
+    Parameters
+    ----------
+    y : array-like (N,)
+        Two different labels; the larger one (1 of 0 and 1, True, +1 of -1 and +1) is the positive
+        class.
+    scores : array-like (N,), or dict of name to array-like (N,)
+        Higher for the positive class. With anomalies as positives, ``-model.score_samples(X)``. Of
+        several, each has its own curve.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        There are not two labels, or the scores are not as many finite numbers.
+
+    References
+    ----------
+    T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> figure = ae.plot.roc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
+    >>> figure.axes[0].get_title(loc="left")
+    'ROC: area 0.750'
+    """
+    labels, codes = np.unique(np.asarray(y), return_inverse=True)
+    if np.ndim(y) != 1 or len(labels) != 2:
+        raise ValueError(
+            f"y must have the shape (N,) and two different labels, got {np.shape(y)} "
+            f"and {len(labels)}"
+        )
+    named = scores if isinstance(scores, Mapping) else {"": scores}
+    if not named:
+        raise ValueError("scores must not be empty")
+    curves = {str(name): _roc_curve(codes == 1, values) for name, values in named.items()}
+    with canvas(ax, (3.4, 3.4)) as (result, axes):
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, linestyle=":")
+        for (name, (false, true, area)), (color, _) in zip(
+            curves.items(), palette(len(curves)), strict=True
+        ):
+            axes.plot(false, true, color=color, label=f"{name} ({area:.3f})", clip_on=False)
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set(xlabel="false positive rate", ylabel="true positive rate")
+        if len(curves) == 1 and "" in curves:
+            axes.set_title(f"ROC: area {curves[''][2]:.3f}")
+        else:
+            axes.set_title("ROC (area under the curve)")
+            # A curve that is better than chance leaves this corner empty.
+            axes.legend(loc="lower right", borderaxespad=0.8)
+    return result
+
+
+def _roc_curve(
+    positive: NDArray[np.bool_], values: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return false positive rates, true positive rates and the area between them and 0."""
+    scores = np.asarray(values)
+    if scores.dtype.kind not in "biuf":
+        raise TypeError(f"scores must be numbers, got {scores.dtype}")
+    if scores.shape != positive.shape or not np.isfinite(scores).all():
+        raise ValueError(
+            f"scores must be finite and have y's shape {positive.shape}, got {scores.shape}"
+        )
+    order = np.argsort(-scores.astype(np.float64), kind="stable")
+    # Samples of equal score pass the threshold together: keep the last of each run.
+    last = np.append(np.flatnonzero(np.diff(scores[order].astype(np.float64))), len(scores) - 1)
+    true = np.concatenate([[0], np.cumsum(positive[order])[last]]) / positive.sum()
+    false = np.concatenate([[0], np.cumsum(~positive[order])[last]]) / (~positive).sum()
+    area = float((np.diff(false) * (true[1:] + true[:-1]) / 2).sum())
+    return false, true, area

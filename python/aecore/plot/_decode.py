@@ -1,0 +1,344 @@
+"""What a decoder makes of codes: samples, and walks through the latent space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._call import call, lookup, repeated, takes_y
+from ._grid import as_samples, draw_cells, limits_of
+from ._style import numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def samples(
+    model: Any,
+    y: Any = None,
+    *,
+    n: int = 64,
+    columns: int | None = None,
+    random_state: Any = None,
+    ax: Axes | None = None,
+) -> Any:
+    """Draw samples of a generative model.
+
+    Of a conditional model with ``classes_``, unless `y` is given, each class has its own row.
+
+    Parameters
+    ----------
+    model : estimator
+        With ``sample(n, random_state=...)``, or ``sample(n, y=..., random_state=...)``.
+    y : label, vector of P properties, or array-like (n,) or (n, P), optional
+        The condition of a conditional model: one for all samples, or one for each.
+    n : int, default 64
+        Number of samples (rounded up to whole rows where each class has its own).
+    columns : int, optional
+        Samples to a row.
+    random_state : int, Generator or RandomState, optional
+        Passed on to the model.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        The model has no ``sample``, or n or columns is not positive.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> figure = ae.plot.samples(model, n=32, random_state=0)
+    """
+    if n < 1 or (columns is not None and columns < 1):
+        raise ValueError(f"n and columns must be at least 1, got {n} and {columns}")
+    sample = lookup(model, "sample", "samples")
+    classes = getattr(model, "classes_", None)
+    rows: list[str] = []
+    if y is None and classes is not None and takes_y(sample):
+        columns = -(-n // len(classes)) if columns is None else columns
+        n = columns * len(classes)
+        y = np.repeat(np.asarray(classes), columns)
+        rows = [str(name) for name in classes]
+    drawn = as_samples("the sample", call(sample, n, y=y, random_state=random_state))
+    limits = limits_of(drawn)
+    cells = _in_rows(drawn, columns)
+    title = "Samples of each class" if rows else "Samples"
+    return draw_cells(ax, cells, limits, title, rows=rows)[0]
+
+
+def _in_rows(drawn: NDArray[np.float32], columns: int | None) -> NDArray[np.float32]:
+    """Lay n samples in cells (R, C, ...), those left over in the last row empty."""
+    n = len(drawn)
+    if columns is None:
+        # Strips lie one below the other, in one group.
+        columns = n if drawn.ndim == 2 else max(1, int(n**0.5))
+        columns = next((c for c in range(columns, 2 * columns) if n % c == 0), columns)
+    columns = min(n, columns)
+    lines = -(-n // columns)
+    cells = np.full((lines * columns, *drawn.shape[1:]), np.nan, np.float32)
+    cells[:n] = drawn
+    return cells.reshape(lines, columns, *drawn.shape[1:])
+
+
+def interpolation(
+    model: Any, a: Any, b: Any, y: Any = None, *, n: int = 9, ax: Axes | None = None
+) -> Any:
+    """Draw the way from one sample to another through the latent space.
+
+    The first and the last column are the samples themselves, between them is what the model
+    decodes.
+
+    Parameters
+    ----------
+    model : estimator
+        With ``interpolate(a, b, n)``.
+    a, b : array-like: one sample each, or equally many
+        Where the way begins and ends; of several samples, each pair has its own row.
+    y : label or vector of P properties, optional
+        The condition of a conditional model.
+    n : int, default 9
+        Number of decoded steps.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        The model has no ``interpolate``, or a shape does not fit.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> figure = ae.plot.interpolation(model, X_test[:3], X_test[3:6])
+    """
+    walk = lookup(model, "interpolate", "interpolation")
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
+    ways, ends = _ways(lambda s, e: np.asarray(call(walk, s, e, n, y=y)), a, b)
+    cells = np.stack(
+        [
+            np.concatenate(
+                [as_samples("a", s[None]), as_samples("the way", way), as_samples("b", e[None])]
+            )
+            for way, (s, e) in zip(ways, ends, strict=True)
+        ]
+    )
+    several = len(cells) > 1 and cells.ndim == 3
+    return draw_cells(
+        ax,
+        cells,
+        limits_of(cells.reshape(-1, *cells.shape[2:])),
+        "Interpolation" if cells.ndim > 3 else "Interpolation, from a down to b",
+        rows=[str(i) for i in range(len(cells))] if several else [],
+        columns=["a", *numbers(np.linspace(0, 1, n)), "b"],
+    )[0]
+
+
+def _ways(
+    walk: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]], a: NDArray[Any], b: NDArray[Any]
+) -> tuple[list[NDArray[Any]], list[tuple[NDArray[Any], NDArray[Any]]]]:
+    """Walk from a to b, or, where the model doesn't take these for one sample, between each pair.
+
+    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table.
+    """
+    try:
+        way = walk(a, b)
+        if way.shape[1:] == a.shape or a.ndim < 2:
+            return [way], [(a, b)]
+    except ValueError:
+        if a.ndim < 2:
+            raise
+    pairs = list(zip(a, b, strict=True))
+    return [walk(start, end) for start, end in pairs], pairs
+
+
+def traversal(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    dims: Sequence[int] | None = None,
+    values: ArrayLike | None = None,
+    ax: Axes | None = None,
+) -> Any:
+    """Draw what each latent dimension does: a sample decoded with one of them replaced.
+
+    Parameters
+    ----------
+    model : estimator
+        With ``traverse(x, dim, values)``, and ``latent_dim`` unless `dims` is given.
+    x : array-like (H, W, 1 or 3), (T, F) or (F,)
+        One sample.
+    y : label or vector of P properties, optional
+        The condition of a conditional model.
+    dims : sequence of int, optional
+        Latent dimensions, a row for each; by default the first 10.
+    values : array-like (C,), optional
+        What replaces the code's own value; by default 9 values from -3 to 3, which covers a
+        standard normal prior.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        The model has no ``traverse``, or a shape or a dimension does not fit.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> figure = ae.plot.traversal(model, X_test[0])
+    """
+    traverse = lookup(model, "traverse", "traversal")
+    rows = list(range(min(10, _latent_dim(model, "traversal"))) if dims is None else dims)
+    steps = np.linspace(-3, 3, 9) if values is None else np.asarray(values, np.float64)
+    if not rows or steps.ndim != 1 or steps.size == 0:
+        raise ValueError(f"dims and values must not be empty, got {rows} and {steps}")
+    cells = np.stack(
+        [as_samples("the traversal", call(traverse, x, dim, steps, y=y)) for dim in rows]
+    )
+    title, labels = "Latent traversal", numbers(steps)
+    if cells.ndim == 3:
+        title += f", from {labels[0]} down to {labels[-1]}"
+    return draw_cells(
+        ax,
+        cells,
+        limits_of(cells.reshape(-1, *cells.shape[2:])),
+        title,
+        rows=[f"latent {dim}" for dim in rows],
+        columns=labels,
+    )[0]
+
+
+def manifold(
+    model: Any,
+    X: Any = None,
+    y: Any = None,
+    *,
+    n: int = 15,
+    dims: tuple[int, int] = (0, 1),
+    ax: Axes | None = None,
+) -> Any:
+    r"""Draw a plane of the latent space, decoded on a grid.
+
+    Along each axis the n codes are :math:`\Phi^{-1}(p)` for p evenly spaced from 0.03 to 0.97, so
+    that each stands for an equal share of a standard normal prior. With `X`, the grid has equal
+    steps over the same quantiles of the codes of X instead, which suits an autoencoder without a
+    prior.
+
+    Parameters
+    ----------
+    model : estimator
+        With ``inverse_transform(Z)`` and ``latent_dim``; with `X`, also with ``transform(X)``.
+    X : array-like (N, ...), optional
+        Samples whose codes span the grid.
+    y : label or vector of P properties, optional
+        The condition of a conditional model.
+    n : int, default 15
+        Codes along each axis.
+    dims : (int, int), default (0, 1)
+        Latent dimensions, across and up; the others stay at 0 (with `X`, at their median).
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        The model lacks a method, has fewer than two latent dimensions or not those of `dims`, or n
+        is below 2.
+
+    References
+    ----------
+    D. P. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014, figure 4.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> model = ae.VAE(latent_dim=2, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> figure = ae.plot.manifold(model)
+    """
+    from statistics import NormalDist  # slow to import, and of use only here
+
+    decode = lookup(model, "inverse_transform", "manifold")
+    size = _latent_dim(model, "manifold")
+    if n < 2 or len(dims) != 2 or dims[0] == dims[1] or not all(0 <= d < size for d in dims):
+        raise ValueError(
+            f"manifold needs n of at least 2 and two different dims from 0 to {size - 1}, "
+            f"got n={n} and dims={tuple(dims)}"
+        )
+    quantiles = np.linspace(0.03, 0.97, n)
+    if X is None:
+        base = np.zeros(size)
+        across = up = np.array([NormalDist().inv_cdf(p) for p in quantiles])
+    else:
+        encode = lookup(model, "transform", "manifold")
+        condition = repeated(y, len(X))
+        Z = np.asarray(call(encode, X, y=condition))
+        if Z.ndim != 2 or Z.shape[1] != size:
+            raise ValueError(f"manifold needs codes of the shape (N, {size}), got {Z.shape}")
+        base = np.median(Z, axis=0)
+        spans = np.quantile(Z[:, list(dims)], quantiles[[0, -1]], axis=0)
+        across, up = (np.linspace(spans[0, i], spans[1, i], n) for i in range(2))
+    Z = np.tile(base.astype(np.float32), (n, n, 1))
+    Z[..., dims[0]], Z[..., dims[1]] = across, up[::-1, None]
+    Z = Z.reshape(n * n, size)
+    decoded = as_samples("the decoded grid", call(decode, Z, y=repeated(y, n * n)))
+    cells = decoded.reshape(n, n, *decoded.shape[1:])
+    result, axes = draw_cells(
+        ax,
+        cells,
+        limits_of(decoded),
+        "Decoded latent plane",
+        rows=_sparse(numbers(up[::-1])),
+        columns=_sparse(numbers(across)),
+        extra=(0.18, 0.16),
+        gap=0 if min(decoded.shape[1:3]) >= 16 else 1,
+    )
+    if cells.ndim > 3:
+        axes.tick_params(axis="x", labeltop=False, labelbottom=True)
+        axes.set_xlabel(f"latent {dims[0]}")
+    axes.set_ylabel(f"latent {dims[1]}")
+    return result
+
+
+def _sparse(labels: list[str]) -> list[str]:
+    """Keep the first, the middle and the last of many labels."""
+    n = len(labels)
+    shown = {0, n // 2, n - 1} if n > 9 else set(range(n))
+    return [label if i in shown else "" for i, label in enumerate(labels)]
+
+
+def _latent_dim(model: Any, function: str) -> int:
+    size = getattr(model, "latent_dim", None)
+    if not isinstance(size, (int, np.integer)):
+        raise TypeError(f"{function} needs a model with a latent_dim, got {type(model).__name__}")
+    return int(size)

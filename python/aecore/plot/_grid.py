@@ -1,0 +1,245 @@
+"""Cells in rows and columns, each a sample: one tiled image, lines, or strips of colour.
+
+R rows, C columns; samples of the shape (H, W, 1 or 3), (T, F) or (F,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._style import COLORS, GREY, canvas, colorbar, whole_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Limits = tuple[Any, Any]
+
+
+def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDArray[Any]:
+    """Lay images side by side in rows and return them as one image.
+
+    Cells left over in the last row and the gaps between images are white: 255 for uint8, 1 for
+    booleans and floats (or the largest value among the images, where that is more).
+
+    Parameters
+    ----------
+    images : array-like (N, H, W), (N, H, W, 1) or (N, H, W, 3)
+        N images of one size, N > 0.
+    columns : int, optional
+        Images to a row; by default as many as make the result about as wide as high.
+    gap : int, default 1
+        Pixels between neighbours.
+
+    Returns
+    -------
+    array (R * (H + gap) - gap, columns * (W + gap) - gap), with a last axis of 3 for colour
+        One image of the same dtype, ready for ``imshow`` or an image file.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The images are no numbers or have another shape, or columns or gap is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tile(np.zeros((6, 8, 8, 1), np.uint8), columns=3).shape
+    (17, 26)
+    """
+    stack = np.asarray(images)
+    if stack.dtype.kind not in "biuf":
+        raise TypeError(f"images must be numbers, got {stack.dtype}")
+    if stack.ndim == 3:
+        stack = stack[..., None]
+    if stack.ndim != 4 or stack.shape[3] not in (1, 3) or stack.size == 0:
+        raise ValueError(
+            f"images must have the shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), N > 0, "
+            f"got {np.shape(images)}"
+        )
+    n, height, width, channels = stack.shape
+    if columns is None:
+        columns = min(n, max(1, round((n * height / width) ** 0.5)))
+    if columns < 1 or gap < 0:
+        raise ValueError(f"columns must be at least 1 and gap at least 0, got {columns} and {gap}")
+    rows = -(-n // columns)
+    white: Any = 255 if stack.dtype == np.uint8 else 1
+    if stack.dtype.kind != "b":
+        white = max(white, np.nanmax(stack))
+    cells = np.full((rows, height + gap, columns, width + gap, channels), white, dtype=stack.dtype)
+    # Index (row, column) of each image; NumPy puts these two axes first.
+    row, column = np.divmod(np.arange(n), columns)
+    cells[row, :height, column, :width] = stack
+    whole = cells.reshape(rows * (height + gap), columns * (width + gap), channels)
+    whole = whole[: rows * (height + gap) - gap, : columns * (width + gap) - gap]
+    return np.ascontiguousarray(whole[..., 0] if channels == 1 else whole)
+
+
+def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
+    """Take the first n samples as float32, uint8 scaled to 0..1, if they can be drawn."""
+    shape = tuple(getattr(X, "shape", None) or np.shape(X))
+    if n is not None and n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    if not 2 <= len(shape) <= 4 or 0 in shape or (len(shape) == 4 and shape[3] not in (1, 3)):
+        raise ValueError(
+            f"{name} must be images (N, H, W, 1 or 3), sequences (N, T, F) or a table (N, F), "
+            f"N > 0, got {shape}"
+        )
+    # Slicing before converting spares a memory map or an HDF5 data set.
+    values = np.asarray(X[:n] if hasattr(X, "shape") else X)[:n]
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be numbers, got {values.dtype}")
+    if values.dtype == np.uint8:
+        return values.astype(np.float32) / np.float32(255)
+    return values.astype(np.float32)
+
+
+def limits_of(samples: NDArray[np.float32]) -> Limits:
+    """Find the values to draw as darkest and brightest; of a table, for each column."""
+    axis = 0 if samples.ndim == 2 else None
+    finite = np.isfinite(samples)
+    low = np.min(samples, axis=axis, where=finite, initial=np.inf)
+    high = np.max(samples, axis=axis, where=finite, initial=-np.inf)
+    # Nothing finite, or a single value: any interval of positive length around it will do.
+    low = np.where(np.isfinite(low), low, 0)
+    high = np.where(high > low, high, low + 1)
+    if samples.ndim == 2:
+        return low, high
+    if samples.ndim == 4 and finite.any():
+        # Images of the range 0..1 are shown on that scale, even if a linear output goes beyond it
+        # here and there: stretching it over the extremes would turn black into grey.
+        most = np.quantile(samples[finite], [0.01, 0.99])
+        if most[0] >= -0.5 and most[1] <= 1.5:
+            return 0.0, 1.0
+    return float(low), float(high)
+
+
+def draw_cells(
+    ax: Axes | None,
+    cells: NDArray[np.float32],
+    limits: Limits,
+    title: str,
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    gap: int | None = None,
+    extra: tuple[float, float] = (0, 0),
+) -> tuple[Any, Axes]:
+    """Draw cells (R, C, ...) with a label for each row and column.
+
+    Returns what the caller returns, and the axes. A new figure has room for the title and these
+    labels; `extra` is the width and height, in inches, that the caller's own additions need.
+    """
+    width, height = grid_size(cells, rows, columns)
+    with canvas(ax, (width + extra[0], height + extra[1])) as (result, axes):
+        _draw_grid(axes, cells, limits, rows, columns, gap)
+        axes.set_title(title)
+    return result, axes
+
+
+def grid_size(
+    cells: NDArray[Any], rows: Sequence[str] = (), columns: Sequence[str] = ()
+) -> tuple[float, float]:
+    """Find a figure's size in inches for cells (R, C, ...), at most 6.3 wide."""
+    n_rows, n_columns = cells.shape[:2]
+    left = 0.12 + 0.058 * max(map(len, rows), default=0)
+    top = 0.28 + (0.15 if columns else 0)
+    if cells.ndim == 5:
+        height, width = cells.shape[2:4]
+        side = min(0.62, (6.3 - left) / n_columns, 5.4 * width / height / n_rows)
+        return max(2.0, n_columns * side + left), n_rows * side * height / width + top
+    if cells.ndim == 4:
+        side = min(1.25, (6.3 - left) / n_columns)
+        return max(3.0, n_columns * side + left), n_rows * min(0.75 * side, 0.8) + top
+    strips = n_rows * (n_columns + 1) if n_rows > 1 else n_columns
+    return min(6.3, 2.6 + 0.18 * cells.shape[2]), min(6.0, max(2.2, 0.9 + 0.13 * strips))
+
+
+def _draw_grid(
+    ax: Axes,
+    cells: NDArray[np.float32],
+    limits: Limits,
+    row_labels: Sequence[str],
+    column_labels: Sequence[str],
+    gap: int | None,
+) -> None:
+    rows, columns = cells.shape[:2]
+    low, high = limits
+    shown = np.clip((cells - low) / (high - low), 0, 1)
+    if cells.ndim == 5:
+        height, width = cells.shape[2:4]
+        gap = max(1, round(min(height, width) / 14)) if gap is None else gap
+        # What is missing, and cells left over, are as white as the gaps.
+        shown = np.where(np.isnan(shown), 1, shown)
+        picture = tile(shown.reshape(-1, *cells.shape[2:]), columns, gap=gap)
+        ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        x = np.arange(columns) * (width + gap) + (width - 1) / 2
+        y = np.arange(rows) * (height + gap) + (height - 1) / 2
+    elif cells.ndim == 4:
+        draw_lines(ax, cells, limits)
+        x, y = np.arange(columns) + 0.45, np.arange(rows) + 0.5
+    else:
+        _draw_strips(ax, shown, row_labels)
+        return
+    clear_frame(ax)
+    ax.tick_params(axis="x", top=False, labeltop=True, bottom=False, labelbottom=False)
+    ax.set_xticks(x[: len(column_labels)], list(column_labels))
+    ax.set_yticks(y[: len(row_labels)], list(row_labels))
+
+
+def draw_lines(
+    ax: Axes,
+    cells: NDArray[np.float32],
+    limits: Limits,
+    *,
+    colors: Sequence[str] = COLORS,
+    **options: Any,
+) -> None:
+    """Draw sequences (R, C, T, F) in cells of unit size, a coloured line for each feature."""
+    from matplotlib.collections import LineCollection
+
+    rows, columns, steps, features = cells.shape
+    low, high = limits
+    row, column, step = np.meshgrid(
+        np.arange(rows), np.arange(columns), np.arange(steps), indexing="ij"
+    )
+    x = column + 0.9 * step / max(1, steps - 1)
+    options = {"linewidths": 1.0, **options}
+    for f in range(features):
+        y = row + 0.95 - 0.9 * (cells[..., f] - low) / (high - low)
+        lines = np.stack([x, y], axis=-1).reshape(-1, steps, 2)
+        ax.add_collection(LineCollection(list(lines), colors=colors[f % len(colors)], **options))
+    ax.set_xlim(-0.05, columns)
+    ax.set_ylim(rows, 0)
+    clear_frame(ax)
+
+
+def _draw_strips(ax: Axes, shown: NDArray[np.float32], row_labels: Sequence[str]) -> None:
+    """Draw table rows (R, C, F), scaled to 0..1, as R groups of C strips."""
+    rows, columns, features = shown.shape
+    gap = 1 if rows > 1 and columns > 1 else 0
+    picture = np.full((rows, columns + gap, features), np.nan, np.float32)
+    picture[:, :columns] = shown
+    flat = picture.reshape(-1, features)
+    flat = flat[: len(flat) - gap]
+    image = ax.imshow(flat, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
+    clear_frame(ax)
+    centres = np.arange(rows) * (columns + gap) + (columns - 1) / 2
+    every = max(1, -(-len(row_labels) // 30))
+    ax.set_yticks(centres[: len(row_labels) : every], list(row_labels)[::every])
+    ax.tick_params(axis="x", bottom=True, length=2.5, color=GREY)
+    whole_numbers(ax)
+    ax.set_xlabel("feature")
+    colorbar(ax, image, "value, scaled per feature")
+
+
+def clear_frame(ax: Axes) -> None:
+    """Leave labels, but no lines and ticks around a picture."""
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_xticks([])
+    ax.set_yticks([])

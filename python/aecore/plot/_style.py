@@ -1,0 +1,115 @@
+"""One look for all pictures: small sober type, colours that colour-blind readers can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
+
+# Okabe and Ito, "Color universal design", 2008, with black and the faint yellow at the end; and two
+# more, for ten classes, that differ from each other and from these eight as much as these do among
+# themselves.
+COLORS = (
+    "#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#333333", "#f0e442",
+    "#cc0033", "#cc33ff",
+)  # fmt: skip
+# More than ten colours aren't told apart: the shapes go on.
+MARKERS = "o^sDvP*X<>"
+
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": GREY,
+    "axes.facecolor": "white",
+    "axes.grid": False,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "figure.dpi": 150,
+    "figure.facecolor": "white",
+    "font.family": "sans-serif",
+    "font.size": 8,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.4,
+    "savefig.dpi": "figure",
+    "text.color": INK,
+}
+TICKS: dict[str, Any] = {
+    "color": GREY,
+    "labelcolor": INK,
+    "labelsize": 7,
+    "length": 2.5,
+    "width": 0.6,
+}
+
+
+@contextmanager
+def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Axes]]:
+    """Yield what the caller returns and the axes to draw on: a new figure's, or the user's own.
+
+    On the user's axes nothing of the style is set that the user may have set differently.
+    """
+    try:
+        import matplotlib
+        from matplotlib.axes import Axes as MatplotlibAxes
+
+        from ._figure import Figure
+    except ImportError as error:
+        raise ImportError("plots need matplotlib: pip install 'aecore[plot]'") from error
+    if ax is not None:
+        if not isinstance(ax, MatplotlibAxes):
+            raise TypeError(f"ax must be a matplotlib Axes, got {type(ax).__name__}")
+        yield ax, ax
+        return
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.add_subplot()
+        # Ticks are made when they are drawn, long after the context is left: their style is set on
+        # the axes.
+        axes.tick_params(**TICKS)
+        yield figure, axes
+
+
+def colorbar(ax: Axes, mappable: Any, label: str) -> None:
+    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=30)
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(**TICKS)
+    bar.set_label(label)
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """Put the legend to the right of the axes, where it covers no data."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, **options)
+
+
+def whole_numbers(ax: Axes) -> None:
+    """Put the ticks of the x axis at integers."""
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
+
+
+def palette(n: int) -> list[tuple[str, str]]:
+    """Choose n pairs of colour and marker that differ."""
+    return [(COLORS[i % len(COLORS)], MARKERS[i // len(COLORS) % len(MARKERS)]) for i in range(n)]
+
+
+def numbers(values: ArrayLike) -> list[str]:
+    """Write numbers short, with the decimals that their size asks for."""
+    array = np.asarray(values, np.float64)
+    decimals = 2 if np.abs(array).max(initial=0) >= 0.1 else 4
+    texts = (f"{value:.{decimals}f}".rstrip("0").rstrip(".") for value in array)
+    return ["0" if text == "-0" else text.replace("-", "\N{MINUS SIGN}") for text in texts]
