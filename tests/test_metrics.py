@@ -75,7 +75,7 @@ def test_nmi_of_many_names_needs_no_table():
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 60])
-@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("offset", [0.0, 1e7])
 def test_knn_accuracy_is_that_of_scikit_learn(k, offset, rng, monkeypatch):
     KNeighborsClassifier = pytest.importorskip("sklearn.neighbors").KNeighborsClassifier
     monkeypatch.setattr(metrics, "_BLOCK", 60 * 7)  # several blocks, the last one short
