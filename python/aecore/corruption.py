@@ -1,0 +1,110 @@
+"""What a denoising autoencoder undoes: noise on its input, while the target stays clean.
+
+Corruption is drawn afresh for every batch while the batch is gathered, from a stream of the model's
+seed. Only `fit` and `partial_fit` corrupt; every other method reads what it is given.
+
+P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from . import _check
+from ._params import Choice
+
+
+class Corruption(Choice):
+    """What the kinds of corruption share: how the gather of a batch applies them."""
+
+    kind: ClassVar[str]
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def amount(self) -> float:
+        """The number that the kind has: a deviation or a rate."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for parameters that make no sense."""
+        raise NotImplementedError
+
+
+class GaussianNoise(Corruption):
+    r"""Add normal noise: :math:`\tilde x = x + \sigma \epsilon`, :math:`\epsilon \sim N(0, 1)`.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation, in the units of the data (of the scaled ones for uint8: 0..1).
+    """
+
+    kind = "gaussian"
+
+    def __init__(self, sigma: float = 0.1) -> None:
+        self.sigma = sigma
+
+    @property
+    def amount(self) -> float:
+        """The standard deviation."""
+        return float(self.sigma)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a sigma that isn't a number of at least 0."""
+        _check.real("corruption: sigma", self.sigma)
+
+
+class Masking(Corruption):
+    """Set each value to zero with probability `rate`.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1].
+    """
+
+    kind = "masking"
+
+    def __init__(self, rate: float = 0.25) -> None:
+        self.rate = rate
+
+    @property
+    def amount(self) -> float:
+        """The share of values that are set to zero."""
+        return float(self.rate)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a rate outside [0, 1]."""
+        _check.real("corruption: rate", self.rate, 0, 1)
+
+
+class SaltAndPepper(Corruption):
+    """Set each value with probability `rate` to `low` or to `high`, either equally often.
+
+    Parameters
+    ----------
+    rate : float
+        In [0, 1].
+    low, high : float
+        Pepper and salt.
+    """
+
+    kind = "salt_and_pepper"
+
+    def __init__(self, rate: float = 0.1, low: float = 0.0, high: float = 1.0) -> None:
+        self.rate = rate
+        self.low = low
+        self.high = high
+
+    @property
+    def amount(self) -> float:
+        """The share of values that are replaced."""
+        return float(self.rate)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a rate outside [0, 1] or values that aren't finite."""
+        _check.real("corruption: rate", self.rate, 0, 1)
+        largest = 3.4e38  # of float32
+        low = _check.real("corruption: low", self.low, -largest, largest)
+        _check.real("corruption: high", self.high, low, largest)
