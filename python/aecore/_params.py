@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 
 @functools.cache
-def _defaults(cls: type) -> dict[str, Any]:
-    """Return the arguments of a class's __init__ and their defaults, in order."""
-    arguments = list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+def _arguments(init: Callable[..., Any]) -> dict[str, Any]:
+    """Return the arguments of an __init__ and their defaults, in order."""
+    arguments = list(inspect.signature(init).parameters.values())[1:]
     return {a.name: a.default for a in arguments}
 
 
@@ -44,7 +45,7 @@ class Params:
         dict
         """
         params: dict[str, Any] = {}
-        for name in _defaults(type(self)):
+        for name in _arguments(type(self).__init__):
             value = getattr(self, name)
             if deep and hasattr(value, "get_params") and not isinstance(value, type):
                 params.update((f"{name}__{k}", v) for k, v in value.get_params().items())
@@ -59,7 +60,7 @@ class Params:
         ValueError
             For a name that doesn't exist. Nothing is set then.
         """
-        names = _defaults(type(self))
+        names = _arguments(type(self).__init__)
         own: dict[str, Any] = {}
         nested: dict[str, dict[str, Any]] = {}
         for key, value in params.items():
@@ -95,7 +96,7 @@ class Params:
     def __repr__(self) -> str:
         inner = ", ".join(
             f"{name}={getattr(self, name)!r}"
-            for name, default in _defaults(type(self)).items()
+            for name, default in _arguments(type(self).__init__).items()
             if not same(getattr(self, name), default)
         )
         return f"{type(self).__name__}({inner})"
@@ -107,7 +108,8 @@ class Choice(Params):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        theirs = other.get_params(deep=False)  # type: ignore[attr-defined]
+        theirs = other.get_params(deep=False)
         return all(same(v, theirs[k]) for k, v in self.get_params(deep=False).items())
 
-    __hash__ = None  # type: ignore[assignment]  # parameters can be set
+    def __hash__(self) -> int:  # parameters can be set
+        raise TypeError(f"unhashable type: {type(self).__name__!r}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -32,6 +34,32 @@ def count(name: str, value: Any, minimum: int = 1) -> int:
 def shown(**options: tuple[Any, Any]) -> str:
     """Return what a repr says of options, each given as (value, default): the unusual ones."""
     return "".join(f", {name}={v!r}" for name, (v, default) in options.items() if v != default)
+
+
+_budget: ContextVar[list[int] | None] = ContextVar("budget", default=None)
+
+
+@contextlib.contextmanager
+def budget(values: int) -> Iterator[None]:
+    """Within it, parameters of more values together are a MemoryError, before they are made.
+
+    Operating systems promise more memory than there is: without it a width that is much too large
+    may end the process.
+    """
+    token = _budget.set([values])
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+def reserve(shape: Shape) -> None:
+    """Take a shape's number of values from the budget, if any; MemoryError if it is spent."""
+    left = _budget.get()
+    if left is not None:
+        left[0] -= math.prod(shape)
+        if left[0] < 0:
+            raise MemoryError(f"the network is too large: no room for a parameter of shape {shape}")
 
 
 class Parameter:
@@ -63,6 +91,7 @@ class Parameter:
     ) -> None:
         if min(shape, default=1) < 0:
             raise ValueError(f"a parameter can't have the shape {shape}")
+        reserve(shape)
         self.bound, self.fill, self.std = bound, fill, std
         self.value = np.zeros(shape, np.float32)
         self.grad = np.zeros(shape, np.float32)
@@ -287,16 +316,24 @@ class Flat:
 
     def _link(self) -> None:
         """Move the parameters' values into one buffer; gradients start at zero."""
-        sizes = [-(-p.value.size // self.ALIGN) * self.ALIGN for p in self.named.values()]
-        self.value = np.zeros(sum(sizes), np.float32)
-        self.grad = np.zeros(sum(sizes), np.float32)
-        at = 0
-        for parameter, size in zip(self.named.values(), sizes, strict=True):
-            shape, n = parameter.shape, parameter.value.size
-            value = self.value[at : at + n].reshape(shape)
-            value[...] = parameter.value
-            parameter.value, parameter.grad = value, self.grad[at : at + n].reshape(shape)
-            at += size
+        size = sum(self._room(p.value.size) for p in self.named.values())
+        self.value, self.grad = np.zeros(size, np.float32), np.zeros(size, np.float32)
+        values, grads = self.split(self.value), self.split(self.grad)
+        for name, parameter in self.named.items():
+            values[name][...] = parameter.value
+            parameter.value, parameter.grad = values[name], grads[name]
+
+    def split(self, array: np.ndarray) -> dict[str, np.ndarray]:
+        """Return views of an array as long as `value`, one for each parameter and of its shape."""
+        parts, at = {}, 0
+        for name, parameter in self.named.items():
+            n = parameter.value.size
+            parts[name] = array[at : at + n].reshape(parameter.shape)
+            at += self._room(n)
+        return parts
+
+    def _room(self, n: int) -> int:
+        return -(-n // self.ALIGN) * self.ALIGN
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle the parameters alone: they are linked afresh."""

@@ -1,0 +1,7 @@
+"""Training: batches, the loop, optimisers, schedules and what happens between epochs."""
+
+from .callbacks import TrainingState
+from .optim import SGD, Adam, AdamW
+from .schedules import Constant, Cosine, Step, Warmup
+
+__all__ = ["SGD", "Adam", "AdamW", "Constant", "Cosine", "Step", "TrainingState", "Warmup"]

@@ -1,0 +1,172 @@
+"""What a fitted model is made of: modules, optimiser state and its place in the random streams."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import _core, _workspace
+from ..nn.module import Flat, Module
+from .optim import Optimizer, StepSize
+
+
+class Network(Module):
+    """An encoder and a decoder (and a quantizer, where a model has one) under one flat buffer.
+
+    Everything that training changes is in here, so that copying it keeps a state and saving it
+    saves the model.
+
+    Parameters
+    ----------
+    modules : dict of str to Module
+        At least ``encoder`` and ``decoder``.
+    input_shape : tuple of int
+        The shape of a sample.
+    seed : int
+        Of every random stream: fresh parameters, shuffling, noise.
+
+    Attributes
+    ----------
+    flat : Flat
+        The parameters.
+    moments : dict of str to ndarray
+        What the optimiser keeps, each array as long as the parameters.
+    conditioner : object or None
+        What the model has learned of its conditions.
+    steps, samples, epoch : int
+        How many steps, samples and epochs training has seen. The position in every stream follows
+        from `samples`.
+    """
+
+    encoder: Module
+    decoder: Module
+    quantizer: Any  # of a VQVAE
+
+    def __init__(
+        self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
+    ) -> None:
+        for name, module in modules.items():
+            setattr(self, name, module)
+        self.input_shape, self.seed = input_shape, seed
+        self.conditioner: Any = None
+        self.optimizer = ""
+        self.moments: dict[str, np.ndarray] = {}
+        self.steps = self.samples = self.epoch = 0
+        self.initialize(seed)
+        self.seed_layers()
+        self._link()
+
+    def _link(self) -> None:
+        self.flat = Flat(self.children())
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {k: v for k, v in state.items() if k not in ("flat", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._link()
+
+    def seed_layers(self) -> None:
+        """Give every layer that draws random numbers a seed of its own."""
+        first = 0
+        for _, module in self.children():
+            first = module.seed_noise(self.seed, first)
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Held by whoever runs the network: its layers keep their outputs, so one at a time."""
+        return self._lock
+
+    # ---- passes ---------------------------------------------------------------------------------
+
+    def encode(
+        self, x: np.ndarray, condition: np.ndarray | None = None, training: bool = False
+    ) -> np.ndarray:
+        """Return the encoder's output for x (n, ...) beside its condition (n, p)."""
+        if condition is not None:
+            x = self._beside("x", x, condition)
+        return self.encoder.forward(x, training)
+
+    def decode(
+        self, z: np.ndarray, condition: np.ndarray | None = None, training: bool = False
+    ) -> np.ndarray:
+        """Return the decoder's output for codes z (n, ...) beside their condition (n, p)."""
+        if condition is not None:
+            z = self._beside("z", z, condition)
+        return self.decoder.forward(z, training)
+
+    def encode_backward(self, grad: np.ndarray) -> None:
+        """Add to the encoder's gradients."""
+        if self.encoder.gates:
+            backward: Any = self.encoder.backward
+            backward(grad, need_dx=False)
+        else:
+            self.encoder.backward(grad)
+
+    def decode_backward(self, grad: np.ndarray, condition: np.ndarray | None = None) -> np.ndarray:
+        """Add to the decoder's gradients; return the gradient of the codes."""
+        dz = self.decoder.backward(grad)
+        assert dz is not None
+        if condition is None:
+            return dz
+        n, width, p = len(dz), dz.shape[-1], condition.shape[1]
+        out = self.scratch("dz", (*dz.shape[:-1], width - p))
+        groups = dz.reshape(n, -1, width)
+        _core.concat_backward(out.reshape(n, -1, width - p), groups, _workspace.current())
+        return out
+
+    def _beside(self, name: str, x: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        n, width, p = len(x), x.shape[-1], condition.shape[1]
+        out = self.scratch(name, (*x.shape[:-1], width + p))
+        groups = out.reshape(n, -1, width + p)
+        _core.concat(groups, x.reshape(n, -1, width), condition, _workspace.current())
+        return out
+
+    # ---- steps ----------------------------------------------------------------------------------
+
+    def use(self, optimizer: Optimizer) -> None:
+        """Make room for an optimiser's moments; another kind's are forgotten."""
+        name = type(optimizer).__name__
+        if self.optimizer != name:
+            self.optimizer, self.steps = name, 0
+            self.moments = {m: np.zeros_like(self.flat.value) for m in optimizer.moments}
+
+    def gradient_norm(self) -> float:
+        """Return the Euclidean norm of all gradients together; not finite if one of them isn't."""
+        return math.sqrt(_core.sum_squares(self.flat.grad, _workspace.current()))
+
+    def descend(
+        self, optimizer: Optimizer, learning_rate: float, weight_decay: float, grad_scale: float
+    ) -> None:
+        """Take a step along the gradients."""
+        self.steps += 1
+        size = StepSize(learning_rate, weight_decay, self.steps, grad_scale)
+        optimizer.step(self.flat.value, self.flat.grad, self.moments, size)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return everything that a step changes: parameters, moments and buffers."""
+        moments = {f"optimizer.{name}": m for name, m in self.moments.items()}
+        return {"parameters": self.flat.value} | moments | dict(self.buffers())
+
+
+class Kept:
+    """A copy of arrays, to go back to; making it again reuses the copy."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._pairs = [(a, a.copy()) for a in arrays.values()]
+
+    def keep(self) -> None:
+        """Copy the arrays as they are now."""
+        for array, copy in self._pairs:
+            np.copyto(copy, array)
+
+    def restore(self) -> None:
+        """Give the arrays the values of the copy."""
+        for array, copy in self._pairs:
+            np.copyto(array, copy)

@@ -1,0 +1,62 @@
+"""How training shows where it is: a tqdm bar in a terminal or a notebook, lines, or nothing."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+
+class Progress:
+    """Shows batches and epochs as they pass; a context manager.
+
+    Parameters
+    ----------
+    verbose : int
+        0 shows nothing, 1 a bar, 2 a line for each epoch.
+    epochs, batches : int
+        How many epochs, and batches of an epoch.
+    first : int
+        How many epochs were trained before.
+    """
+
+    def __init__(self, verbose: int, epochs: int, batches: int, first: int = 0) -> None:
+        self.verbose, self.last = int(verbose), first + epochs
+        self.bar: Any = None
+        if self.verbose == 1:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
+
+    def _epoch(self, epoch: int) -> str:
+        return f"epoch {min(epoch, self.last)}/{self.last}"
+
+    def batch(self) -> None:
+        """Note that a batch is done."""
+        if self.bar is not None:
+            self.bar.update()
+
+    def epoch(self, record: dict[str, Any]) -> None:
+        """Show an epoch's record."""
+        if self.bar is not None:
+            self.bar.set_description_str(self._epoch(record["epoch"] + 1), refresh=False)
+            self.bar.set_postfix_str(summary(record))
+        elif self.verbose > 1:
+            print(f"{self._epoch(record['epoch'])}  {summary(record)}", flush=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+
+def summary(record: dict[str, Any]) -> str:
+    """Return the losses of an epoch in a line."""
+    shown = ("loss", "recon", "kl", "perplexity", "val_loss")
+    return ", ".join(f"{name} {record[name]:.4g}" for name in shown if name in record)

@@ -1,0 +1,159 @@
+"""How the learning rate changes over training: a factor as a function of the epoch.
+
+A schedule's horizon is its own parameter, in epochs since the model was made, and never the number
+of epochs that `fit` happens to run. So ten epochs, a saved file and ten more give the same steps as
+twenty. The factor multiplies ``learning_rate`` and is taken afresh for every batch, at the epoch as
+a fraction: 2.5 is the middle of the third one. Schedules multiply: ``Warmup(2) * Cosine(20)``.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .. import _check
+from .._params import Choice
+
+
+class Schedule(Choice):
+    """A factor of the learning rate."""
+
+    def __call__(self, epoch: float) -> float:
+        """Return the factor at an epoch, counted from 0 with fractions."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for parameters that make no sense."""
+        raise NotImplementedError
+
+    def __mul__(self, other: Schedule) -> Product:
+        if not isinstance(other, Schedule):
+            return NotImplemented
+        return Product(self, other)
+
+
+class Constant(Schedule):
+    """The same factor throughout.
+
+    Parameters
+    ----------
+    factor : float
+    """
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
+
+    def __call__(self, epoch: float) -> float:
+        """Return the factor."""
+        return float(self.factor)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a factor below 0."""
+        _check.real("schedule: factor", self.factor)
+
+
+class Cosine(Schedule):
+    r"""Half a cosine wave from 1 to `final`, which then stays.
+
+    .. math:: f + (1 - f) (1 + \cos(\pi \min(t / T, 1))) / 2
+
+    Parameters
+    ----------
+    epochs : float
+        T, where the factor arrives at `final`.
+    final : float
+        f.
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+    """
+
+    def __init__(self, epochs: float, final: float = 0.0) -> None:
+        self.epochs = epochs
+        self.final = final
+
+    def __call__(self, epoch: float) -> float:
+        """Return the factor at an epoch."""
+        wave = (1 + math.cos(math.pi * min(epoch / self.epochs, 1.0))) / 2
+        return self.final + (1 - self.final) * wave
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a horizon of 0 or less, or a final factor below 0."""
+        _check.real("schedule: epochs", self.epochs, above=True)
+        _check.real("schedule: final", self.final)
+
+
+class Step(Schedule):
+    """Multiply by `factor` after every so many epochs.
+
+    Parameters
+    ----------
+    every : float
+        Epochs between two changes.
+    factor : float
+    """
+
+    def __init__(self, every: float, factor: float = 0.1) -> None:
+        self.every = every
+        self.factor = factor
+
+    def __call__(self, epoch: float) -> float:
+        """Return the factor at an epoch."""
+        return float(self.factor ** math.floor(epoch / self.every))
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a period of 0 or less, or a factor outside [0, 1]."""
+        _check.real("schedule: every", self.every, above=True)
+        _check.real("schedule: factor", self.factor, 0, 1)
+
+
+class Warmup(Schedule):
+    """Rise in a straight line from `start` to 1, which then stays.
+
+    Parameters
+    ----------
+    epochs : float
+        Where the factor arrives at 1.
+    start : float
+        The factor at the very beginning.
+    """
+
+    def __init__(self, epochs: float, start: float = 0.01) -> None:
+        self.epochs = epochs
+        self.start = start
+
+    def __call__(self, epoch: float) -> float:
+        """Return the factor at an epoch."""
+        return self.start + (1 - self.start) * min(epoch / self.epochs, 1.0)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a rise of 0 epochs or a start outside [0, 1]."""
+        _check.real("schedule: epochs", self.epochs, above=True)
+        _check.real("schedule: start", self.start, 0, 1)
+
+
+class Product(Schedule):
+    """The product of two schedules; made by multiplying them.
+
+    Parameters
+    ----------
+    first, second : Schedule
+    """
+
+    def __init__(self, first: Schedule, second: Schedule) -> None:
+        self.first = first
+        self.second = second
+
+    def __call__(self, epoch: float) -> float:
+        """Return the product of the two factors at an epoch."""
+        return self.first(epoch) * self.second(epoch)
+
+    def check(self) -> None:
+        """Check both."""
+        for schedule in (self.first, self.second):
+            if not isinstance(schedule, Schedule):
+                raise TypeError(f"schedule: expected two schedules, got {schedule!r}")
+            schedule.check()
+
+    def __repr__(self) -> str:
+        return f"{self.first!r} * {self.second!r}"
