@@ -1,0 +1,457 @@
+"""What the objectives share in training: checked parameters, `fit` and its record."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from .. import _check, _workspace
+from .._purposes import SPLIT
+from ..arch.base import Code, build_network
+from ..corruption import Corruption
+from ..losses import NAMES, Loss
+from ..nn.module import Module, budget
+from ..training import callbacks as _callbacks
+from ..training import data as _data
+from ..training import optim
+from ..training.batches import Batch, Batches, Condition, shuffled
+from ..training.data import Data
+from ..training.loop import Plan, train
+from ..training.network import Network
+from ..training.progress import Progress
+from ..training.schedules import Schedule
+from ._condition import Conditioner, conditions
+from ._protocol import Estimator, check_random_state, new_seed, not_fitted
+
+INFERENCE_BATCH = 256
+BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+class Input(NamedTuple):
+    """Samples and what accompanies them."""
+
+    data: Data
+    condition: Condition | None = None
+
+    def batches(self, size: int, **options: Any) -> Batches:
+        """Return them in batches."""
+        return Batches(self.data, size, condition=self.condition, **options)
+
+
+def memory_limit() -> int:
+    """Return the machine's memory in bytes, or something very large."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**62
+
+
+def fitted(method: Method) -> Method:
+    """Let a method run on a fitted model alone, one at a time, with the model's threads."""
+
+    @functools.wraps(method)
+    def run(self: BaseModel, *args: Any, **kwargs: Any) -> Any:
+        network = self._fitted()
+        with network.lock, _workspace.threads(self.n_threads):
+            return method(self, *args, **kwargs)
+
+    return run  # type: ignore[return-value]
+
+
+class BaseModel(Estimator):
+    """An objective: what is minimised, over a network that an architecture builds.
+
+    A subclass says what its network is made of (`_modules`), what a step of training does
+    (`_loss_step`), what it measures without noise (`_terms`), and what its codes are.
+    """
+
+    arch: Any
+    loss: str
+    tied: bool
+    corruption: Corruption | None
+    penalty: Any
+    pretrain_epochs: int
+    optimizer: Any
+    learning_rate: float
+    weight_decay: float
+    schedule: Schedule | None
+    clip_norm: float | None
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    validation_fraction: float
+    patience: int | None
+    warm_start: bool
+    callbacks: Any
+    checkpoint: Any
+    random_state: Any
+    n_threads: int | None
+    verbose: int
+
+    history_: list[dict[str, Any]]
+    n_parameters_: int
+    best_epoch_: int
+    _network: Network
+
+    # ---- what subclasses say --------------------------------------------------------------------
+
+    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+        """Return the network's parts for samples of a shape and conditions of a width."""
+        raise NotImplementedError
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        raise NotImplementedError
+
+    def _epoch_terms(self, means: dict[str, float], n: int) -> dict[str, float]:
+        return {}
+
+    def _begin_training(self) -> None:
+        """Make ready what `_loss_step` needs."""
+
+    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the decoder's output (n, F) and each sample's terms, without any noise."""
+        raise NotImplementedError
+
+    def _weights(self) -> dict[str, float]:
+        """Return how much each term counts in the loss."""
+        return {"recon": 1.0}
+
+    def _conditioner(self, y: Any, n: int) -> Conditioner | None:
+        """Return what a fresh model learns of its conditions from y; None if it has none."""
+        return None
+
+    def _finish_initializing(self, network: Network, given: Input) -> None:
+        """Use the data for what depends on them before training."""
+
+    # ---- parameters -----------------------------------------------------------------------------
+
+    def _store(self, arguments: dict[str, Any]) -> None:
+        """Store the arguments of `__init__` under their names, and nothing else."""
+        for name, value in arguments.items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
+    def _check_params(self) -> None:
+        """Raise TypeError or ValueError for a parameter that makes no sense."""
+        _check.choice("loss", self.loss, NAMES)
+        _check.boolean("tied", self.tied)
+        _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
+        if self.corruption is not None:
+            self.corruption.check()
+        if self.penalty is not None:
+            raise ValueError(
+                f"penalty: this version has no penalties; expected None, got {self.penalty!r}"
+            )
+        if self.pretrain_epochs != 0:
+            raise ValueError(
+                "pretrain_epochs: this version has no layer-wise pretraining; expected 0, got "
+                f"{self.pretrain_epochs!r}"
+            )
+        self._check_training_params()
+
+    def _check_training_params(self) -> None:
+        optim.resolve(self.optimizer)
+        _check.real("learning_rate", self.learning_rate, above=True)
+        _check.real("weight_decay", self.weight_decay)
+        _check.instance("schedule", self.schedule, Schedule, "Cosine(20)")
+        if self.schedule is not None:
+            self.schedule.check()
+        if self.clip_norm is not None:
+            _check.real("clip_norm", self.clip_norm, above=True)
+        _check.integer("batch_size", self.batch_size, 1)
+        _check.integer("epochs", self.epochs, 0)
+        _check.boolean("shuffle", self.shuffle)
+        if _check.real("validation_fraction", self.validation_fraction, 0, 1) == 1:
+            raise ValueError("validation_fraction: expected less than 1, got 1")
+        if self.patience is not None:
+            _check.integer("patience", self.patience, 1)
+        _check.boolean("warm_start", self.warm_start)
+        _callbacks.check(self.callbacks)
+        if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
+            raise TypeError(f"checkpoint: expected None or a path, got {self.checkpoint!r}")
+        check_random_state(self.random_state)
+        if self.n_threads is not None:
+            _check.integer("n_threads", self.n_threads, 1, 4096)
+        if not isinstance(self.verbose, (bool, np.bool_)):
+            _check.integer("verbose", self.verbose)
+
+    # ---- fitting --------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
+        """Train on samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, F) or (N, H, W, C)
+            Numbers; uint8 is taken as 0..255 and scaled to 0..1, everything else as it is. Memory
+            maps and array-likes with shape, dtype and slicing are read a batch at a time.
+        y : array-like, shape (N,) or (N, p), optional
+            The condition of a `CVAE`; other models take no notice of it.
+        X_val : array-like, or (X_val, y_val) for a model with conditions, optional
+            Samples to measure after each epoch, in place of ``validation_fraction``.
+        sample_mask : array-like of bool, the shape of X, optional
+            True where a value is observed. The others take no part in the loss, are 0 to the
+            encoder, and may be NaN.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters or data that make no sense, before anything changes.
+        MemoryError
+            For a network that is too large.
+        FloatingPointError
+            If the loss stops being finite; the model is left in its last finite state.
+        """
+        self._check_params()
+        resume = bool(self.warm_start) and self.__sklearn_is_fitted__()
+        with _workspace.threads(self.n_threads):
+            conditioner, given = self._read_training(X, y, sample_mask, resume)
+            validation = self._read_validation(X_val, given, conditioner)
+            held = self._held_out(len(given.data))
+            if not resume:
+                self._start(conditioner, given)
+            rows = None
+            if held:
+                order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
+                rows = np.sort(order[held:])
+                validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
+            self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
+        """Make one pass over the samples in batches of ``batch_size``, in their order.
+
+        The first call makes the network. The pass counts as an epoch.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        resume = self.__sklearn_is_fitted__()
+        with _workspace.threads(self.n_threads):
+            conditioner, given = self._read_training(X, y, sample_mask, resume)
+            if not resume:
+                self._start(conditioner, given)
+            self._train(given, None, None, self._plan(1, False))
+        return self
+
+    def initialize(self, X: Any, y: Any = None) -> Any:
+        """Make the network that `fit` would start from, and don't train it.
+
+        With ``warm_start=True`` a following `fit` goes on from there, so this is the moment to copy
+        weights into `parameters_`.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`; they give the shapes, and what a model takes from data before training.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        with _workspace.threads(self.n_threads):
+            conditioner, given = self._read_training(X, y, None, False)
+            self._start(conditioner, given)
+        return self
+
+    def _read_training(
+        self, X: Any, y: Any, sample_mask: Any, resume: bool
+    ) -> tuple[Conditioner | None, Input]:
+        """Check what fit is given."""
+        like = self._network.input_shape if resume else None
+        data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
+        Loss(self.loss, data.shape).check(data, "X")
+        if resume:
+            self._check_names(data)
+        conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
+        return conditioner, Input(data, conditions(conditioner, y, len(data)))
+
+    def _read_validation(
+        self, X_val: Any, given: Input, conditioner: Conditioner | None
+    ) -> Batches | None:
+        if X_val is None:
+            return None
+        if self.validation_fraction:
+            raise ValueError("X_val: expected None where validation_fraction is more than 0")
+        y_val = None
+        if isinstance(X_val, tuple):
+            if len(X_val) != 2:
+                raise ValueError(f"X_val: expected an array or (X, y), got {len(X_val)} things")
+            X_val, y_val = X_val
+        owner = type(self).__name__
+        data = _data.read(X_val, name="X_val", like=given.data.shape, owner=owner)
+        Loss(self.loss, data.shape).check(data, "X_val")
+        condition = conditions(conditioner, y_val, len(data))
+        return Input(data, condition).batches(INFERENCE_BATCH)
+
+    def _held_out(self, n: int) -> int:
+        """Return how many of n samples are for validation."""
+        held = int(n * self.validation_fraction)
+        if self.validation_fraction and not 0 < held < n:
+            raise ValueError(
+                f"validation_fraction: {self.validation_fraction:g} of {n} samples leaves nothing "
+                "to validate on, or to train on"
+            )
+        return held
+
+    def _start(self, conditioner: Conditioner | None, given: Input) -> None:
+        """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
+        with budget(memory_limit() // BYTES_PER_PARAMETER):
+            modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
+        network = Network(modules, given.data.shape, new_seed(self.random_state))
+        network.conditioner = conditioner
+        self._finish_initializing(network, given)
+        self._adopt(network, given.data.features, given.data.columns)
+
+    def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
+        """Make a network the model's own."""
+        self._network = network
+        self.history_ = []
+        self.n_features_in_ = features
+        self.n_parameters_ = network.flat.size
+        vars(self).pop("feature_names_in_", None)
+        vars(self).pop("best_epoch_", None)
+        if columns is not None:
+            self.feature_names_in_ = columns
+
+    def _coders(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        inputs: int,
+        condition: int = 0,
+        spatial: bool = False,
+        arch: Any = None,
+    ) -> dict[str, Module]:
+        """Return encoder and decoder, as the architecture builds them."""
+        code = Code(int(outputs), int(inputs), spatial)
+        arch = self.arch if arch is None else arch
+        encoder, decoder = build_network(
+            arch, shape, code, condition=condition, tied=bool(self.tied)
+        )
+        return {"encoder": encoder, "decoder": decoder}
+
+    def _plan(self, epochs: int, shuffle: bool) -> Plan:
+        return Plan(
+            optim.resolve(self.optimizer),
+            float(self.learning_rate),
+            self.schedule,
+            float(self.weight_decay),
+            None if self.clip_norm is None else float(self.clip_norm),
+            int(epochs),
+            bool(shuffle),
+        )
+
+    def _train(
+        self, given: Input, rows: np.ndarray | None, validation: Batches | None, plan: Plan
+    ) -> None:
+        network = self._network
+        batches = given.batches(
+            int(self.batch_size), rows=rows, corruption=self.corruption, seed=network.seed
+        )
+        network.use(plan.optimizer)
+        stopping = None
+        if self.patience is not None:
+            stopping = _callbacks.EarlyStopping(network, int(self.patience))
+        self._begin_training()
+        with Progress(self.verbose, plan.epochs, len(batches), network.epoch) as progress:
+            for record in train(network, self, batches, plan, progress):
+                if validation is not None:
+                    record |= self._validate(validation)
+                self.history_.append(record)
+                progress.epoch(record)
+                if self._after_epoch(record, stopping):
+                    break
+        if stopping is not None:
+            stopping.restore()
+            self.best_epoch_ = stopping.best
+
+    def _after_epoch(self, record: dict[str, Any], stopping: Any) -> bool:
+        """Do what is due between epochs; return whether to stop."""
+        if self.checkpoint is not None:
+            self.save(self.checkpoint)
+        state = _callbacks.TrainingState(self, record["epoch"], record)
+        wishes = [callback(state) is True for callback in self.callbacks]
+        if stopping is not None:
+            wishes.append(stopping.update(record))
+        return any(wishes)
+
+    def _validate(self, batches: Batches) -> dict[str, float]:
+        """Return the loss, its terms and the squared error of held-out samples, as val_*."""
+        totals: dict[str, float] = {}
+        squared, observed = 0.0, 0
+        for batch in batches():
+            output, terms = self._terms(batch)
+            for name, values in terms.items():
+                totals[name] = totals.get(name, 0.0) + float(values.sum(dtype=np.float64))
+            scratch = self._network.scratch
+            squared += self._loss.squared_error(output, batch.target, batch.mask, scratch)
+            observed += batch.observed
+        means = {name: total / len(batches.rows) for name, total in totals.items()}
+        total = sum(weight * means[name] for name, weight in self._weights().items())
+        means = {"loss": total, **means, "mse": squared / max(observed, 1)}
+        return {f"val_{name}": value for name, value in means.items()}
+
+    # ---- fitted models --------------------------------------------------------------------------
+
+    def _fitted(self) -> Network:
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(type(self).__name__)
+        return self._network
+
+    def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
+        """Check samples given to a fitted model."""
+        network = self._fitted()
+        owner = type(self).__name__
+        data = _data.read(X, mask=sample_mask, like=network.input_shape, owner=owner)
+        self._check_names(data)
+        return Input(data, conditions(network.conditioner, y, len(data)))
+
+    def _chunks(self, given: Input) -> Iterator[tuple[slice, Batch]]:
+        """Yield batches of samples for inference, and where they stand."""
+        start = 0
+        for batch in given.batches(INFERENCE_BATCH)():
+            yield slice(start, start + batch.n), batch
+            start += batch.n
+
+    @property
+    def _loss(self) -> Loss:
+        return Loss(self.loss, self._fitted().input_shape)
+
+    @property
+    def parameters_(self) -> dict[str, np.ndarray]:
+        """The network's parameters by name: views, so that writing into one changes the model."""
+        return {name: p.value for name, p in self._fitted().flat.named.items()}
+
+    def save(self, path: Any) -> None:
+        """Write the model to a safetensors file, all of it or nothing.
+
+        The file has what `fit` with ``warm_start=True`` needs to go on exactly: parameters,
+        optimiser state, running statistics and the place in every random stream. Not in it:
+        ``callbacks``, and a generator as ``random_state`` (whose seed has been drawn).
+
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        from ..io import save
+
+        save(self, path)

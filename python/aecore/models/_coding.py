@@ -1,0 +1,319 @@
+"""What the objectives share once they are fitted: codes, reconstructions, scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..training import data as _data
+from ..training.batches import Batch, Condition
+from ._base import INFERENCE_BATCH, BaseModel, Input, fitted
+from ._condition import conditions, shared
+
+
+class BaseAutoencoder(BaseModel):
+    """A model with codes: what all objectives answer about samples.
+
+    A subclass says what the codes of a batch are (`_codes`), the continuous ones between encoder
+    and decoder (`_latent`), and how either is decoded.
+    """
+
+    latent_dim: int
+
+    # ---- what subclasses say --------------------------------------------------------------------
+
+    def _latent(self, batch: Batch) -> np.ndarray:
+        """Return the points in code space that samples are mapped to, without noise."""
+        raise NotImplementedError
+
+    def _codes(self, batch: Batch) -> np.ndarray:
+        """Return what `transform` gives for a batch."""
+        return self._latent(batch)
+
+    def _decode_latent(self, z: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        """Return the decoder's output for points in code space."""
+        return self._network.decode(z, condition)
+
+    def _decode_codes(self, codes: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        """Return the decoder's output for what `transform` gave."""
+        return self._decode_latent(codes, condition)
+
+    def _read_codes(self, Z: Any) -> np.ndarray:
+        """Check codes that a user passed to `inverse_transform`."""
+        Z = np.asarray(Z)
+        if Z.dtype.kind not in "biuf":
+            raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
+        if Z.ndim != 2 or Z.shape[1] != self.latent_dim:
+            raise ValueError(f"Z: expected codes of shape (N, {self.latent_dim}), got {Z.shape}")
+        with np.errstate(over="ignore"):
+            Z = np.ascontiguousarray(Z, np.float32)
+        if not np.isfinite(Z).all():
+            raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
+        return Z
+
+    # ---- parts of a step ------------------------------------------------------------------------
+
+    def _reconstruction(
+        self, output: np.ndarray, batch: Batch
+    ) -> tuple[np.ndarray, dict[str, float]]:
+        """Return the gradient of the mean loss with respect to the output, and the terms."""
+        scratch, n = self._network.scratch, batch.n
+        flat = output.reshape(n, -1)
+        grad, recon = scratch("grad", flat.shape), scratch("recon", (n,))
+        weight = scratch("weight", (n,))
+        weight.fill(1 / n)
+        loss = self._loss
+        loss.per_sample(recon, grad, weight, flat, batch.target, batch.mask, scratch)
+        total = float(recon.sum(dtype=np.float64))
+        mse = total
+        if self.loss != "mse":
+            mse = loss.squared_error(flat, batch.target, batch.mask, scratch)
+        return grad.reshape(output.shape), {"loss": total, "recon": total, "mse": mse}
+
+    def _measure(self, output: np.ndarray, batch: Batch) -> np.ndarray:
+        """Return the reconstruction loss of each sample."""
+        scratch = self._network.scratch
+        recon = scratch("recon", (batch.n,))
+        flat = output.reshape(batch.n, -1)
+        self._loss.per_sample(recon, None, None, flat, batch.target, batch.mask, scratch)
+        return recon
+
+    # ---- codes and reconstructions --------------------------------------------------------------
+
+    def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> Any:
+        """Train on samples and return their codes.
+
+        Parameters
+        ----------
+        X, y, **fit_params
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray, shape (N, latent_dim)
+        """
+        self.fit(X, y, **fit_params)
+        mask = fit_params.get("sample_mask")
+        return self.transform(X, y, sample_mask=mask)
+
+    @fitted
+    def transform(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
+        """Encode samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, ...)
+            Samples of the shape that the model was fitted to.
+        y : array-like, optional
+            The condition of a `CVAE`; other models take no notice of it.
+        sample_mask : array-like of bool, the shape of X, optional
+            True where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, latent_dim)
+        """
+        given = self._input(X, y, sample_mask)
+        codes = None
+        for rows, batch in self._chunks(given):
+            part = self._codes(batch)
+            if codes is None:
+                codes = np.empty((len(given.data), *part.shape[1:]), part.dtype)
+            codes[rows] = part
+        assert codes is not None
+        return self._contained(codes, X)
+
+    @fitted
+    def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
+        """Decode codes.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, latent_dim)
+            Codes, as `transform` gives them.
+        y : array-like, optional
+            The condition of a `CVAE`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, ...)
+            Samples in data space: probabilities where the loss is bce or cross_entropy.
+        """
+        codes = self._read_codes(Z)
+        return self._decoded(codes, conditions(self._network.conditioner, y, len(codes)))
+
+    @fitted
+    def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+        """Encode samples and decode them again, without noise or corruption.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, the shape of X
+            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy.
+        """
+        given = self._input(X, y, sample_mask)
+        rebuilt = np.empty((len(given.data), given.data.features), np.float32)
+        for rows, batch in self._chunks(given):
+            output, _ = self._terms(batch)
+            self._loss.to_data(output, rebuilt[rows])
+        return rebuilt.reshape(len(rebuilt), *given.data.shape)
+
+    # ---- scores ---------------------------------------------------------------------------------
+
+    @fitted
+    def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+        """Return how well the model explains each sample: its loss, negated.
+
+        Nothing is drawn, so that equal samples have equal scores.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N,)
+            In nats where the loss is a log-likelihood; see `aecore.losses` for the constants left
+            out.
+        """
+        given = self._input(X, y, sample_mask)
+        scores = np.zeros(len(given.data), np.float32)
+        for rows, batch in self._chunks(given):
+            _, terms = self._terms(batch)
+            for name, weight in self._score_weights().items():
+                scores[rows] -= np.float32(weight) * terms[name]
+        return scores
+
+    def _score_weights(self) -> dict[str, float]:
+        """Return how much each term counts in `score_samples`."""
+        return self._weights()
+
+    def score(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> float:
+        """Return the mean of `score_samples`.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        float
+        """
+        return float(self.score_samples(X, y, sample_mask=sample_mask).mean(dtype=np.float64))
+
+    @fitted
+    def errors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+        """Return what each feature adds to its sample's reconstruction loss.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, the shape of X
+            Squared differences where the loss is mse. 0 where a value is not observed.
+        """
+        given = self._input(X, y, sample_mask)
+        out = np.empty((len(given.data), given.data.features), np.float32)
+        for rows, batch in self._chunks(given):
+            output, _ = self._terms(batch)
+            self._loss.per_feature(out[rows], output, batch.target)
+            if batch.missing is not None:
+                out[rows][batch.missing] = 0
+        return out.reshape(len(out), *given.data.shape)
+
+    # ---- walks through code space ---------------------------------------------------------------
+
+    @fitted
+    def interpolate(self, a: Any, b: Any, n: int, *, y: Any = None) -> np.ndarray:
+        """Decode n points on the straight line between two samples' codes, both ends included.
+
+        The line is straight in the space between encoder and decoder: means for a `VAE`, vectors
+        before they are quantised for a `VQVAE`.
+
+        Parameters
+        ----------
+        a, b : array-like
+            Two samples.
+        n : int
+            At least 2.
+        y : optional
+            The condition of a `CVAE`, one for all points.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        n = _check.integer("n", n, 2)
+        ends = self._points(np.stack([self._sample("a", a), self._sample("b", b)]), y)
+        t = np.linspace(0, 1, n).reshape(-1, *[1] * (ends.ndim - 1))
+        z = ((1 - t) * ends[0] + t * ends[1]).astype(np.float32)
+        return self._walked(z, y)
+
+    @fitted
+    def traverse(self, x: Any, dim: int, values: Any, *, y: Any = None) -> np.ndarray:
+        """Decode a sample's code with one of its coordinates set to each of some values.
+
+        Parameters
+        ----------
+        x : array-like
+            A sample.
+        dim : int
+            The coordinate.
+        values : array-like of float, shape (n,)
+        y : optional
+            The condition of a `CVAE`.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        dim = _check.integer("dim", dim, 0, self.latent_dim - 1)
+        values = np.asarray(values)
+        if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
+            raise ValueError(f"values: expected a vector of finite numbers, got {values!r}")
+        z = np.repeat(self._points(self._sample("x", x)[None], y), len(values), axis=0)
+        z[:, dim] = values
+        return self._walked(z, y)
+
+    def _sample(self, name: str, x: Any) -> np.ndarray:
+        """Check that x is one sample; return it."""
+        x, shape = np.asarray(x), self._network.input_shape
+        if x.shape != shape:
+            raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
+        return x
+
+    def _points(self, X: np.ndarray, y: Any) -> np.ndarray:
+        """Return the points in code space of a few samples that share a condition."""
+        data = _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
+        condition = shared(self._network.conditioner, y, len(data))
+        given = Input(data, condition)
+        return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
+
+    def _walked(self, z: np.ndarray, y: Any) -> np.ndarray:
+        return self._decoded(z, shared(self._network.conditioner, y, len(z)), latent=True)
+
+    def _decoded(
+        self, codes: np.ndarray, condition: Condition | None, *, latent: bool = False
+    ) -> np.ndarray:
+        """Return the samples that codes, or points in code space, stand for."""
+        shape = self._network.input_shape
+        out = np.empty((len(codes), int(np.prod(shape))), np.float32)
+        decode = self._decode_latent if latent else self._decode_codes
+        for start in range(0, len(codes), INFERENCE_BATCH):
+            rows = slice(start, start + INFERENCE_BATCH)
+            beside = None if condition is None else condition.take(rows)
+            output = decode(codes[rows], beside)
+            self._loss.to_data(output.reshape(len(output), -1), out[rows])
+        return out.reshape(len(out), *shape)

@@ -1,0 +1,148 @@
+"""The plain autoencoder; a denoising one with corruption, a tied one with tied weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..nn.module import Module
+from ..training.batches import Batch
+from ._coding import BaseAutoencoder
+
+
+class Autoencoder(BaseAutoencoder):
+    r"""An encoder f and a decoder g that minimise :math:`E\,[\ell(x, g(f(\tilde x)))]`.
+
+    Parameters
+    ----------
+    arch : Dense, Conv, ResNet, (encoder, decoder) or None
+        The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables and
+        `Conv` for images.
+    latent_dim : int
+        The length of a code.
+    loss : {"mse", "bce", "l1", "huber", "cross_entropy"}
+        What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
+        sample and a mean over samples.
+    tied : bool
+        Whether the decoder's weights are the encoder's, transposed (`Dense` alone).
+    corruption : GaussianNoise, Masking, SaltAndPepper or None
+        What is done to the encoder's input in training, while the target stays clean:
+        :math:`\tilde x`.
+    penalty, pretrain_epochs
+        Not in this version: None and 0.
+    optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
+    learning_rate : float
+    weight_decay : float
+        An L2 penalty, or decoupled for adamw.
+    schedule : Constant, Cosine, Step, Warmup, a product of them, or None
+        A factor of the learning rate over the epochs.
+    clip_norm : float or None
+        The largest norm that the gradient of all parameters together may have.
+    batch_size, epochs : int
+    shuffle : bool
+        Whether every epoch has the samples in a new order.
+    validation_fraction : float
+        The share of samples that is held out and measured after each epoch.
+    patience : int or None
+        Stop after so many epochs without a lower loss (val_loss, where there is one) and go back to
+        the best state.
+    warm_start : bool
+        Whether `fit` goes on with the fitted model: its parameters, optimiser, epoch and random
+        streams. ``fit`` of 10 epochs and then 10 more gives the bits of one of 20.
+    callbacks : sequence of callables
+        Each is given a `TrainingState` after every epoch, and may return True to stop.
+    checkpoint : path or None
+        Where to save the model after every epoch.
+    random_state : int, numpy Generator, RandomState or None
+        The seed of everything random. The same seed gives the same bits, whatever the number of
+        threads. None is a fresh one.
+    n_threads : int or None
+        None is what `set_num_threads` or OpenMP says.
+    verbose : int
+        0 for silence, 1 for a progress bar, 2 for a line per epoch.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        For each epoch its number, means of the ``loss`` and its terms over samples, ``mse`` per
+        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on.
+    n_features_in_ : int
+        Values of a sample.
+    feature_names_in_ : ndarray of str
+        Where X was a data frame.
+    n_parameters_ : int
+    parameters_ : dict of str to ndarray
+        Views of the parameters by name.
+    best_epoch_ : int
+        With ``patience``: whose state the model has.
+
+    References
+    ----------
+    G. Hinton and R. Salakhutdinov, "Reducing the dimensionality of data with neural networks",
+    Science 313, 2006. P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), latent_dim=2, epochs=5, random_state=0).fit(X)
+    >>> model.transform(X).shape, model.reconstruct(X).shape, len(model.history_)
+    ((100, 2), (100, 20), 5)
+    """
+
+    def __init__(
+        self,
+        arch: Any = None,
+        latent_dim: int = 32,
+        *,
+        loss: str = "mse",
+        tied: bool = False,
+        corruption: Any = None,
+        penalty: Any = None,
+        pretrain_epochs: int = 0,
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: Any = None,
+        clip_norm: float | None = None,
+        batch_size: int = 128,
+        epochs: int = 20,
+        shuffle: bool = True,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        warm_start: bool = False,
+        callbacks: Any = (),
+        checkpoint: Any = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    def _check_params(self) -> None:
+        _check.integer("latent_dim", self.latent_dim, 1)
+        super()._check_params()
+
+    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+        return self._coders(shape, self.latent_dim, self.latent_dim, condition)
+
+    def _codes_width(self) -> int:
+        self._fitted()
+        return self.latent_dim
+
+    def _latent(self, batch: Batch) -> np.ndarray:
+        return self._network.encode(batch.x)
+
+    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        output = self._network.decode(self._latent(batch))
+        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        network = self._network
+        output = network.decode(network.encode(batch.x, training=True), training=True)
+        grad, terms = self._reconstruction(output, batch)
+        network.encode_backward(network.decode_backward(grad))
+        return terms

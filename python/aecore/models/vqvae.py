@@ -1,0 +1,297 @@
+"""The vector-quantised autoencoder."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core, _workspace
+from .._purposes import SAMPLE
+from ..arch import ResNet
+from ..nn import VectorQuantizer
+from ..nn.module import Module, reserve
+from ..training.batches import Batch
+from ..training.network import Network
+from ._base import Input, fitted
+from ._coding import BaseAutoencoder
+from ._protocol import new_seed
+
+VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
+
+
+class VQVAE(BaseAutoencoder):
+    r"""Codes that are entries of a codebook: discrete, on a grid for images, one each for tables.
+
+    Every vector z of the encoder's output is replaced by the nearest entry e. Minimises, as sums
+    over features and vectors and a mean over samples,
+
+    .. math:: \ell(x, g(e)) + \|\mathrm{sg}[z] - e\|^2 + \gamma \|z - \mathrm{sg}[e]\|^2
+
+    where sg stops gradients, the decoder's gradient passes straight from e to z, and with
+    codebook="ema" the entries are moving averages of their vectors in place of the middle term.
+
+    Parameters
+    ----------
+    arch : ResNet, Conv, Dense, (encoder, decoder) or None
+        None is `ResNet` for images and `Dense` for tables.
+    codebook_size, code_dim : int
+        How many entries, and their length.
+    commitment : float
+        :math:`\gamma`.
+    codebook : {"ema", "loss"}
+        How the entries learn.
+    ema_decay : float
+        Of the moving averages.
+    restart_dead : bool
+        Whether entries that fall out of use start anew at vectors of the current batch.
+    codebook_init : {"kmeans", "normal"}
+        Whether the entries start as centres of what the fresh encoder gives for the first samples,
+        or as normal numbers.
+    prior
+        Not in this version: None. `sample` draws codes uniformly.
+    loss, tied, corruption, ...
+        As in `Autoencoder`.
+
+    Attributes
+    ----------
+    codebook_ : ndarray of float32, shape (codebook_size, code_dim)
+    history_ : list of dict
+        Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), and
+        ``perplexity``, the exponential of the entropy of how often entries were used in the epoch:
+        codebook_size if all were equally often, 1 if only one was.
+
+    References
+    ----------
+    A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
+    NeurIPS 2017.
+    """
+
+    def __init__(
+        self,
+        arch: Any = None,
+        codebook_size: int = 512,
+        code_dim: int = 64,
+        *,
+        commitment: float = 0.25,
+        codebook: str = "ema",
+        ema_decay: float = 0.99,
+        restart_dead: bool = True,
+        codebook_init: str = "kmeans",
+        prior: Any = None,
+        loss: str = "mse",
+        tied: bool = False,
+        corruption: Any = None,
+        penalty: Any = None,
+        pretrain_epochs: int = 0,
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: Any = None,
+        clip_norm: float | None = None,
+        batch_size: int = 128,
+        epochs: int = 20,
+        shuffle: bool = True,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        warm_start: bool = False,
+        callbacks: Any = (),
+        checkpoint: Any = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    codebook_size: int
+    code_dim: int
+    commitment: float
+    codebook: str
+    ema_decay: float
+    restart_dead: bool
+    codebook_init: str
+    prior: Any
+
+    _preserves_dtype: list[str] = []
+
+    def _check_params(self) -> None:
+        _check.integer("codebook_size", self.codebook_size, 1)
+        _check.integer("code_dim", self.code_dim, 1)
+        _check.real("commitment", self.commitment)
+        _check.choice("codebook", self.codebook, ("ema", "loss"))
+        if _check.real("ema_decay", self.ema_decay, 0, 1) == 1:
+            raise ValueError("ema_decay: expected less than 1, got 1")
+        _check.boolean("restart_dead", self.restart_dead)
+        _check.choice("codebook_init", self.codebook_init, ("kmeans", "normal"))
+        if self.prior is not None:
+            raise ValueError(
+                f"prior: this version has no priors over codes; expected None, got {self.prior!r}"
+            )
+        super()._check_params()
+
+    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+        dim = int(self.code_dim)
+        arch = ResNet() if self.arch is None and len(shape) == 3 else self.arch
+        parts = self._coders(shape, dim, dim, spatial=True, arch=arch)
+        reserve((int(self.codebook_size), dim))
+        quantizer = VectorQuantizer(
+            int(self.codebook_size),
+            dim,
+            commitment=float(self.commitment),
+            codebook=self.codebook,
+            decay=float(self.ema_decay),
+            restart_dead=bool(self.restart_dead),
+        )
+        return {"encoder": parts["encoder"], "quantizer": quantizer, "decoder": parts["decoder"]}
+
+    def _finish_initializing(self, network: Network, given: Input) -> None:
+        if self.codebook_init != "kmeans":
+            return
+        wanted, found, rows = VECTORS_PER_CODE * int(self.codebook_size), 0, []
+        for batch in given.batches(int(self.batch_size))():
+            rows.append(network.encode(batch.x).reshape(-1, self.code_dim).copy())
+            found += len(rows[-1])
+            if found >= wanted:
+                break
+        network.quantizer.start_kmeans(np.concatenate(rows)[:wanted])
+
+    def _codes_width(self) -> int:
+        return math.prod(self._grid())
+
+    @property
+    def _quantizer(self) -> VectorQuantizer:
+        return self._network.quantizer
+
+    def _map(self) -> tuple[int, ...]:
+        """Return the shape of what the encoder gives for a sample, but for its last axis."""
+        network = self._fitted()
+        return network.encoder.output_shape(network.input_shape)[:-1]
+
+    def _grid(self) -> tuple[int, ...]:
+        """Return the shape of a sample's codes: (h, w) for images, (1,) for tables."""
+        return self._map() or (1,)
+
+    # ---- training -------------------------------------------------------------------------------
+
+    def _begin_training(self) -> None:
+        self._network.scratch("usage", (self.codebook_size,), np.int64).fill(0)
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        network, quantizer = self._network, self._quantizer
+        z = network.encode(batch.x, training=True)
+        output = network.decode(quantizer.forward(z, training=True), training=True)
+        grad, terms = self._reconstruction(output, batch)
+        for name, values in quantizer.terms.items():
+            terms[name] = float(values.sum(dtype=np.float64))
+            if name in quantizer.minimized:
+                terms["loss"] += terms[name]
+        network.encode_backward(quantizer.backward(network.decode_backward(grad)))
+        usage = network.scratch("usage", (self.codebook_size,), np.int64)
+        np.add.at(usage, quantizer.indices.reshape(-1), 1)
+        return terms
+
+    def _epoch_terms(self, means: dict[str, float], n: int) -> dict[str, float]:
+        usage = self._network.scratch("usage", (self.codebook_size,), np.int64)
+        share = usage[usage > 0] / max(1, usage.sum())
+        usage.fill(0)
+        return {"perplexity": float(np.exp(-(share * np.log(share)).sum()))}
+
+    # ---- without noise --------------------------------------------------------------------------
+
+    def _latent(self, batch: Batch) -> np.ndarray:
+        return self._network.encode(batch.x)
+
+    def _codes(self, batch: Batch) -> np.ndarray:
+        quantizer = self._quantizer
+        quantizer.forward(self._latent(batch))
+        return quantizer.indices.reshape(batch.n, *self._grid())
+
+    def _decode_latent(self, z: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        return self._network.decode(self._quantizer.forward(np.ascontiguousarray(z)))
+
+    def _decode_codes(self, codes: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        entries = self._quantizer.codebook[codes.reshape(-1)]
+        return self._network.decode(entries.reshape(len(codes), *self._map(), self.code_dim))
+
+    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        quantizer = self._quantizer
+        output = self._network.decode(quantizer.forward(self._latent(batch)))
+        terms = {"recon": self._measure(output, batch), **quantizer.terms}
+        return output.reshape(batch.n, -1), terms
+
+    def _weights(self) -> dict[str, float]:
+        return {"recon": 1.0} | dict.fromkeys(self._quantizer.minimized, 1.0)
+
+    def _read_codes(self, Z: Any) -> np.ndarray:
+        Z = np.asarray(Z)
+        grid = self._grid()
+        if Z.dtype.kind not in "iu":
+            raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
+        if Z.shape[1:] != grid or Z.ndim == 0:
+            raise ValueError(f"Z: expected codes of shape {('N', *grid)}, got {Z.shape}")
+        if Z.size and not (0 <= int(Z.min()) and int(Z.max()) < self.codebook_size):
+            raise ValueError(
+                f"Z: expected codes of 0 to {self.codebook_size - 1}, got {Z.min()} to {Z.max()}"
+            )
+        return Z.astype(np.int64)
+
+    @property
+    def codebook_(self) -> np.ndarray:
+        """A copy of the codebook."""
+        self._fitted()
+        return self._quantizer.codebook.copy()
+
+    # ---- samples --------------------------------------------------------------------------------
+
+    @fitted
+    def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
+        """Decode codes that are drawn uniformly, each independently: there is no prior over them.
+
+        Parameters
+        ----------
+        n : int
+        y : optional
+            No notice is taken of it.
+        random_state : int, Generator, RandomState or None
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        n, seed, grid = _check.integer("n", n, 0), new_seed(random_state), self._grid()
+        u = np.empty((n, *grid), np.float32)
+        _core.random_uniform(u, seed, SAMPLE, 0, _workspace.current())
+        codes = np.minimum(u.astype(np.float64) * self.codebook_size, self.codebook_size - 1)
+        return self._decoded(codes.astype(np.int64), None)
+
+    @fitted
+    def traverse(self, x: Any, dim: int, values: Any, *, y: Any = None) -> np.ndarray:
+        """Decode a sample's codes with one of them set to each of some values.
+
+        Parameters
+        ----------
+        x : array-like
+            A sample.
+        dim : int
+            Which of its codes, counted along the flattened grid.
+        values : array-like of int, shape (n,)
+            Numbers of codebook entries.
+        y : optional
+            No notice is taken of it.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        dim = _check.integer("dim", dim, 0, self._codes_width() - 1)
+        values = np.asarray(values)
+        if values.ndim != 1:
+            raise ValueError(f"values: expected a vector of integers, got shape {values.shape}")
+        given = self._input(self._sample("x", x)[None], None)
+        code = np.concatenate([self._codes(batch) for _, batch in self._chunks(given)])
+        codes = np.repeat(code, len(values), axis=0)
+        if values.dtype.kind not in "iu" and (values != np.floor(values)).any():
+            raise ValueError(f"values: expected numbers of codebook entries, got {values!r}")
+        codes.reshape(len(values), -1)[:, dim] = values
+        return self._decoded(self._read_codes(codes), None)
