@@ -4,13 +4,46 @@ from __future__ import annotations
 
 import os
 
-from . import functional
-from ._core import build_info, get_num_threads, set_num_threads
+from . import functional, metrics, nn
 from ._core import after_fork as _after_fork
+from ._core import build_info, get_num_threads, set_num_threads
+from .arch import Conv, Dense, ResNet
+from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .io import load
+from .models import CVAE, VAE, VQVAE, Autoencoder
+from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
 
-__all__ = ["build_info", "functional", "get_num_threads", "set_num_threads"]
+__all__ = [
+    "CVAE",
+    "SGD",
+    "VAE",
+    "VQVAE",
+    "Adam",
+    "AdamW",
+    "Autoencoder",
+    "Constant",
+    "Conv",
+    "Cosine",
+    "Dense",
+    "GaussianNoise",
+    "Masking",
+    "ResNet",
+    "SaltAndPepper",
+    "Step",
+    "TrainingState",
+    "VAE",
+    "VQVAE",
+    "Warmup",
+    "build_info",
+    "functional",
+    "get_num_threads",
+    "load",
+    "metrics",
+    "nn",
+    "set_num_threads",
+]
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)  # OpenMP may hang in a forked child

@@ -1,0 +1,224 @@
+"""Parameters and modules as JSON and back: explicit, so that reading can't run anything.
+
+A value is None, a bool, a number, a string, a tuple or list of values, one of the classes of
+`CHOICES` with its parameters, or a module made of the layers in `LAYERS`. Everything else is
+refused both ways.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import arch, corruption, nn
+from ._params import Choice
+from .training import optim, schedules
+
+CHOICES: dict[str, type[Choice]] = {
+    cls.__name__: cls
+    for cls in (
+        arch.Dense,
+        arch.Conv,
+        arch.ResNet,
+        corruption.GaussianNoise,
+        corruption.Masking,
+        corruption.SaltAndPepper,
+        schedules.Constant,
+        schedules.Cosine,
+        schedules.Step,
+        schedules.Warmup,
+        schedules.Product,
+        optim.Adam,
+        optim.AdamW,
+        optim.SGD,
+    )
+}
+
+
+def _affine(module: Any) -> dict[str, Any]:
+    return {"bias": module.bias is not None, "activation": module.activation}
+
+
+def _linear(module: nn.Linear) -> dict[str, Any]:
+    o, i = module.weight.shape
+    return {"in_features": i, "out_features": o, **_affine(module)}
+
+
+def _conv(module: Any) -> dict[str, Any]:
+    k, _, _, c = module.weight.shape
+    sizes = {name: getattr(module, name) for name in ("kernel_size", "stride", "padding")}
+    return {"in_channels": c, "out_channels": k, **sizes, **_affine(module)}
+
+
+def _conv_transpose(module: nn.ConvTranspose2d) -> dict[str, Any]:
+    return {**_conv(module), "output_padding": module.output_padding}
+
+
+def _norm(module: Any) -> dict[str, Any]:
+    return {"channels": module.channels, "eps": module.eps, "affine": module.weight is not None}
+
+
+# How each layer's __init__ would be called again.
+LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
+    nn.Activation: lambda m: {"kind": m.kind},
+    nn.BatchNorm2d: lambda m: {**_norm(m), "momentum": m.momentum},
+    nn.Conv2d: _conv,
+    nn.ConvTranspose2d: _conv_transpose,
+    nn.Dropout: lambda m: {"rate": m.rate},
+    nn.Flatten: lambda m: {},
+    nn.GroupNorm: lambda m: {"groups": m.groups, **_norm(m)},
+    nn.LayerNorm: _norm,
+    nn.Linear: _linear,
+    nn.MaxPool2d: lambda m: {n: getattr(m, n) for n in ("kernel_size", "stride", "padding")},
+    nn.Reshape: lambda m: {"shape": m.shape},
+    nn.TiedLinear: _affine,
+    nn.Upsample2d: lambda m: {"factor": m.factor},
+}
+_LAYER_NAMES = {cls.__name__: cls for cls in LAYERS}
+
+
+class Encoder:
+    """Values to JSON, and modules with the ties among them."""
+
+    def __init__(self) -> None:
+        self._linears: list[nn.Linear] = []  # in the order met; a tied layer names its source
+
+    def value(self, value: Any, name: str) -> Any:
+        """Return what stands for a value in JSON; ValueError if nothing can."""
+        if isinstance(value, (np.bool_, np.integer, np.floating)):
+            value = value.item()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}: a file can't hold {value}")
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, (tuple, list, np.ndarray)):
+            kind = "list" if isinstance(value, list) else "tuple"
+            return {kind: [self.value(v, name) for v in value]}
+        if type(value) in CHOICES.values():
+            params = value.get_params(deep=False).items()
+            inner = {k: self.value(v, f"{name}: {k}") for k, v in params}
+            return {"class": type(value).__name__, "params": inner}
+        if isinstance(value, nn.Module):
+            return {"module": self.module(value, name)}
+        raise ValueError(
+            f"{name}: a file can't hold {value!r}; pickle holds it, or use aecore's own objects"
+        )
+
+    def module(self, module: Any, name: str) -> dict[str, Any]:
+        """Return a module's structure, without its parameters."""
+        cls = type(module)
+        if cls is nn.Sequential:
+            layers = [self.module(m, name) for m in module.layers]
+            return {"layer": "Sequential", "layers": layers}
+        if cls is nn.Residual:
+            body = module.body
+            return {"layer": "Residual", "body": self.module(body, name)}
+        if cls not in LAYERS:
+            raise ValueError(
+                f"{name}: {cls.__name__} is not a layer of aecore.nn, so a file can't hold it; "
+                "pickle holds the model"
+            )
+        spec = {"layer": cls.__name__, **LAYERS[cls](module)}
+        if cls is nn.Linear:
+            self._linears.append(module)
+        if cls is nn.TiedLinear:
+            shared = [i for i, m in enumerate(self._linears) if m.weight is module.weight]
+            if not shared:
+                raise ValueError(f"{name}: a TiedLinear stands before the layer it is tied to")
+            spec["source"] = shared[0]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in spec.items()}
+
+
+class Decoder:
+    """JSON to values: strict, everything unknown is a ValueError.
+
+    Parameters
+    ----------
+    largest : int
+        The largest size that a layer may have.
+    """
+
+    def __init__(self, largest: int) -> None:
+        self.largest = largest
+        self._linears: list[nn.Linear] = []
+
+    def value(self, value: Any) -> Any:
+        """Return the value that JSON stands for."""
+        if value is None or isinstance(value, (bool, int, str)):
+            return value
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                raise ValueError(f"{value} is not finite")
+            return value
+        if not isinstance(value, dict):
+            raise ValueError(f"expected a value, got {value!r}")
+        keys = set(value)
+        if keys == {"tuple"} and isinstance(value["tuple"], list):
+            return tuple(self.value(v) for v in value["tuple"])
+        if keys == {"list"} and isinstance(value["list"], list):
+            return [self.value(v) for v in value["list"]]
+        if keys == {"module"}:
+            return self.module(value["module"])
+        if keys == {"class", "params"}:
+            cls = known(CHOICES, value["class"], "class")
+            return cls(**self.params(value["params"], cls().get_params(deep=False)))
+        raise ValueError(f"expected a value, got something with {sorted(keys)}")
+
+    def params(self, found: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Return parameters by name, exactly those wanted."""
+        same_keys(found, wanted, "parameters")
+        return {k: self.value(found[k]) for k in wanted}
+
+    def module(self, spec: Any) -> nn.Module:
+        """Return the module that a structure describes, with fresh parameters."""
+        if not isinstance(spec, dict) or "layer" not in spec:
+            raise ValueError(f"expected a module, got {spec!r}")
+        options: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()
+        }
+        name = options.pop("layer")
+        if name == "Sequential":
+            same_keys(options, ["layers"], name)
+            return nn.Sequential(*map(self.module, options["layers"]))
+        if name == "Residual":
+            same_keys(options, ["body"], name)
+            return nn.Residual(self.module(options["body"]))
+        cls = known(_LAYER_NAMES, name, "layer")
+        sizes = [n for v in options.values() for n in (v if isinstance(v, tuple) else (v,))]
+        if any(isinstance(n, int) and n > self.largest for n in sizes):
+            raise ValueError(f"{name}: larger than everything in the file")
+        if cls is nn.TiedLinear:
+            same_keys(options, ["source", "bias", "activation"], name)
+            source = options.pop("source")
+            if type(source) is not int or not 0 <= source < len(self._linears):
+                raise ValueError(f"TiedLinear: there is no layer {source!r}")
+            return nn.TiedLinear(self._linears[source], **options)
+        module = cls(**options)
+        same_keys(options, LAYERS[cls](module), name)
+        if cls is nn.Linear:
+            self._linears.append(module)
+        return module
+
+
+def known(table: dict[str, Any], name: Any, what: str) -> Any:
+    """Return a table's entry; ValueError if there is none."""
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"unknown {what} {name!r}")
+    return table[name]
+
+
+def same_keys(found: Any, wanted: Any, what: str) -> None:
+    """Raise ValueError unless the keys of `found` are exactly those wanted."""
+    if not isinstance(found, dict):
+        raise ValueError(f"{what}: expected a dictionary, got {type(found).__name__}")
+    unknown, missing = set(found) - set(wanted), set(wanted) - set(found)
+    if unknown or missing:
+        parts = [f"unknown {sorted(unknown)}"] if unknown else []
+        parts += [f"missing {sorted(missing)}"] if missing else []
+        raise ValueError(f"{what}: {', '.join(parts)}")

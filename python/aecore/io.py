@@ -1,0 +1,313 @@
+"""Models as files: safetensors with the configuration as JSON in its metadata.
+
+Reading one builds the model from explicit tables of classes and never runs code from the file. It
+is strict: whatever is unknown, missing, of a wrong shape or not finite is a ValueError, and a
+digest of everything tells damage. Writing is atomic: the file is there whole, or as it was before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from typing import Any
+
+import numpy as np
+
+from . import _codec
+from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models._base import BaseModel
+from .models._condition import Conditioner
+from .nn.module import budget
+from .training.network import Network
+
+FORMAT = "1"
+MODELS: dict[str, type[BaseModel]] = {c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE)}
+FIELDS = (
+    "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
+).split()
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+
+def save(model: BaseModel, path: Any) -> None:
+    """Write a fitted model to a file.
+
+    Parameters
+    ----------
+    model : Autoencoder, VAE, CVAE or VQVAE
+    path : str or path-like
+
+    Raises
+    ------
+    ValueError
+        For a model that isn't fitted, or with objects that a file can't hold: layers or parameters
+        of the user's own classes.
+    """
+    from safetensors.numpy import save_file
+
+    network = model._fitted()
+    config = json.dumps(_config(model, network), allow_nan=False)
+    tensors = {k: np.ascontiguousarray(v) for k, v in _tensors(network).items()}
+    metadata = {"aecore": FORMAT, "config": config, "digest": _digest(config, tensors)}
+    path = os.path.abspath(os.fspath(path))
+    if isinstance(path, bytes):
+        path = os.fsdecode(path)
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".aecore-")
+    try:
+        os.close(handle)
+        save_file(tensors, temporary, metadata)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _config(model: BaseModel, network: Network) -> dict[str, Any]:
+    if MODELS.get(type(model).__name__) is not type(model):
+        raise ValueError(f"save: {type(model).__name__} is not one of aecore's own models")
+    encoder = _codec.Encoder()
+    params = model.get_params(deep=False)
+    params["callbacks"] = ()  # code
+    if not isinstance(params["random_state"], (int, np.integer)):
+        params["random_state"] = None  # the seed drawn from it is in the state
+    columns = vars(model).get("feature_names_in_")
+    return {
+        "model": type(model).__name__,
+        "params": {k: encoder.value(v, k) for k, v in params.items()},
+        "shape": list(network.input_shape),
+        "columns": None if columns is None else [str(c) for c in columns],
+        "conditions": _conditions(network.conditioner),
+        "seed": network.seed,
+        "optimizer": network.optimizer,
+        "steps": network.steps,
+        "samples": network.samples,
+        "epoch": network.epoch,
+        "best_epoch": vars(model).get("best_epoch_"),
+        "history": [_record(r) for r in model.history_],
+    }
+
+
+def _conditions(conditioner: Conditioner | None) -> dict[str, Any] | None:
+    if conditioner is None:
+        return None
+    if conditioner.classes is not None:
+        dtype = conditioner.classes.dtype
+        return {"classes": conditioner.classes.tolist(), "dtype": dtype.str}
+    assert conditioner.mean is not None and conditioner.scale is not None
+    return {"mean": conditioner.mean.tolist(), "scale": conditioner.scale.tolist()}
+
+
+def _record(record: dict[str, Any]) -> dict[str, Any]:
+    """Return an epoch's record for JSON, in which None stands for what isn't finite."""
+    out: dict[str, Any] = {}
+    for key, value in record.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        if not (value is None or isinstance(value, (bool, int, float, str))):
+            raise ValueError(f"history_: a file can't hold {key}={value!r}")
+        out[str(key)] = value
+    return out
+
+
+def _tensors(network: Network) -> dict[str, np.ndarray]:
+    """Return every array of a network by name, as views."""
+    tensors = {name: p.value for name, p in network.flat.named.items()}
+    tensors |= dict(network.buffers())
+    for moment, array in network.moments.items():
+        for name, part in network.flat.split(array).items():
+            tensors[f"optimizer.{moment}.{name}"] = part
+    return tensors
+
+
+def _digest(config: str, tensors: dict[str, np.ndarray]) -> str:
+    digest = hashlib.blake2b(config.encode(), digest_size=32)
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+def load(path: Any) -> Any:
+    """Read a model that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Autoencoder, VAE, CVAE or VQVAE
+        The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
+
+    Raises
+    ------
+    OSError
+        If there is no file, or it can't be read.
+    ValueError
+        For anything but a whole model file.
+    """
+    path = os.fspath(path)
+    with open(path, "rb"):
+        pass  # a missing file is an OSError
+    try:
+        config, tensors = _read(path)
+        return _model(config, tensors)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None
+
+
+def _read(path: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the configuration and the arrays, once the digest agrees."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, AttributeError) as error:
+        raise ValueError(f"not a safetensors file ({error})") from None
+    _codec.same_keys(metadata, ["aecore", "config", "digest"], "metadata")
+    if metadata["aecore"] != FORMAT:
+        raise ValueError(f"format {metadata['aecore']!r}, expected {FORMAT!r}")
+    if metadata["digest"] != _digest(metadata["config"], tensors):
+        raise ValueError("the digest doesn't agree: the file is damaged or was edited")
+    return json.loads(metadata["config"], parse_constant=_refuse), tensors
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} in the configuration")
+
+
+def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
+    """Return the model that a configuration and arrays describe."""
+    _codec.same_keys(config, FIELDS, "configuration")
+    cls = _codec.known(MODELS, config["model"], "model")
+    shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
+    conditioner = _read_conditions(config["conditions"], cls)
+    total = sum(t.size for t in tensors.values())
+    with budget(total):
+        decoder = _codec.Decoder(total)
+        params = decoder.params(config["params"], cls().get_params(deep=False))
+        model = cls(**params)
+        model._check_params()
+        modules = model._modules(shape, conditioner.width if conditioner else 0)
+    network = Network(modules, shape, _count(config["seed"], "seed"))
+    network.conditioner = conditioner
+    _use_optimizer(network, config["optimizer"])
+    _fill(network, tensors)
+    for name in ("steps", "samples", "epoch"):
+        setattr(network, name, _count(config[name], name))
+    model._adopt(network, math.prod(shape), _columns(config["columns"], shape))
+    model.history_ = [_read_record(r) for r in _list(config["history"], "history")]
+    if config["best_epoch"] is not None:
+        model.best_epoch_ = _count(config["best_epoch"], "best_epoch")
+    return model
+
+
+def _use_optimizer(network: Network, name: Any) -> None:
+    if name == "":
+        return  # never trained
+    from .training.optim import SGD, Adam, AdamW, Optimizer
+
+    classes: dict[str, type[Optimizer]] = {c.__name__: c for c in (Adam, AdamW, SGD)}
+    network.use(_codec.known(classes, name, "optimizer")())
+
+
+def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
+    """Copy arrays into a network, exactly those that it has."""
+    wanted = _tensors(network)
+    _codec.same_keys(tensors, wanted, "tensors")
+    for name, array in wanted.items():
+        found = tensors[name]
+        if found.dtype != array.dtype or found.shape != array.shape:
+            raise ValueError(
+                f"{name}: expected {array.dtype} of shape {array.shape}, got {found.dtype} of "
+                f"shape {found.shape}"
+            )
+        if not np.isfinite(found).all():
+            raise ValueError(f"{name}: contains NaN or infinity")
+        if found.dtype.kind == "i" and found.size and found.min() < 0:
+            raise ValueError(f"{name}: contains a negative position")
+        array[...] = found
+
+
+def _read_conditions(found: Any, cls: type) -> Conditioner | None:
+    if (found is None) != (cls is not CVAE):
+        raise ValueError(f"conditions: unexpected for a {cls.__name__}")
+    if found is None:
+        return None
+    if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
+        return Conditioner(classes=_classes(found))
+    _codec.same_keys(found, ["mean", "scale"], "conditions")
+    mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
+    if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():
+        raise ValueError("conditions: expected a mean and a positive scale for each property")
+    return Conditioner(mean=mean, scale=scale)
+
+
+def _classes(found: dict[str, Any]) -> np.ndarray:
+    values, dtype = _list(found["classes"], "classes"), found["dtype"]
+    kinds = {"U": str, "i": int, "u": int, "b": bool, "S": None}
+    kind = kinds.get(np.dtype(dtype).kind) if isinstance(dtype, str) else None
+    if kind is None or not values or any(type(v) is not kind for v in values):
+        raise ValueError(f"classes: expected labels of dtype {dtype!r}")
+    classes = np.array(values, dtype=np.dtype(dtype))
+    if classes.tolist() != values or (classes[1:] <= classes[:-1]).any():
+        raise ValueError("classes: expected distinct labels in order")
+    return classes
+
+
+def _read_record(found: Any) -> dict[str, Any]:
+    if not isinstance(found, dict):
+        raise ValueError("history: expected dictionaries")
+    for key, value in found.items():
+        if not (value is None or isinstance(value, (bool, int, float, str))):
+            raise ValueError(f"history: {key} is {type(value).__name__}")
+    return {k: math.nan if v is None else v for k, v in found.items()}
+
+
+def _columns(found: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    if found is None:
+        return None
+    names = _list(found, "columns")
+    if len(shape) != 1 or len(names) != shape[0] or not all(isinstance(n, str) for n in names):
+        raise ValueError(f"columns: expected {shape[0]} names")
+    return np.array(names, dtype=object)
+
+
+def _list(found: Any, name: str) -> list[Any]:
+    if not isinstance(found, list):
+        raise ValueError(f"{name}: expected a list, got {type(found).__name__}")
+    return found
+
+
+def _numbers(found: Any, name: str) -> list[float]:
+    numbers = _list(found, name)
+    if not all(isinstance(v, float) and math.isfinite(v) for v in numbers):
+        raise ValueError(f"{name}: expected finite numbers")
+    return numbers
+
+
+def _count(found: Any, name: str, least: int = 0) -> int:
+    if type(found) is not int or not least <= found < 2**63:
+        raise ValueError(f"{name}: expected an integer of at least {least}, got {found!r}")
+    return found
+
+
+__all__ = ["load", "save"]
