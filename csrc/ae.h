@@ -199,6 +199,12 @@ ae_status ae_gaussian_kl_fwd(float *kl, const float *mean, const float *logvar, 
 ae_status ae_gaussian_kl_bwd(float *dmean, float *dlogvar, const float *dkl,
                              const float *mean, const float *logvar, int64_t N, int64_t D,
                              const ae_ctx *ctx);
+/* mean (N, D) = h[:, :D]; logvar (N, D) = h[:, D:] within +-10, and +-(10 + 5 tanh((|h| - 10) / 5))
+ * beyond, so that a variance stays finite whatever an encoder says. */
+ae_status ae_split_latent_fwd(float *mean, float *logvar, const float *h, int64_t N, int64_t D,
+                              const ae_ctx *ctx);
+ae_status ae_split_latent_bwd(float *dh, const float *dmean, const float *dlogvar,
+                              const float *h, int64_t N, int64_t D, const ae_ctx *ctx);
 
 /* ---- vector quantisation: z (N, D), codebook (E, D) ------------------------------------------- */
 
@@ -219,12 +225,13 @@ ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64
 
 typedef enum { AE_MSE = 0, AE_L1, AE_HUBER, AE_BCE_WITH_LOGITS, AE_LOSSES } ae_loss;
 
-/* mask (N, F) or NULL: weights, where 0 drops a value whatever it is. Either of loss and dx
- * may be NULL. dloss (N) or NULL for ones. delta is huber's. */
+/* mask (N, F) or NULL: weights, where 0 drops a value whatever it is, and its gradient. Either of
+ * loss and dx may be NULL. dloss (N) or NULL for ones. delta is huber's. */
 ae_status ae_loss_fwd_bwd(float *loss, float *dx, const float *dloss, const float *x,
                           const float *target, const float *mask, ae_loss kind, float delta,
                           int64_t N, int64_t F, const ae_ctx *ctx);
-/* logits (N, T, E), labels (N, T), mask (N, T) or NULL; loss (N) sums over T. */
+/* logits (N, T, E), labels (N, T), mask (N, T) or NULL; loss (N) sums over T. A label is in
+ * [0, E), or anything where the mask is 0. */
 ae_status ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss,
                                    const float *logits, const int64_t *labels,
                                    const float *mask, int64_t N, int64_t T, int64_t E,
@@ -236,10 +243,10 @@ ae_status ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss,
 ae_status ae_sum_squares(double *sum, const float *x, int64_t n, const ae_ctx *ctx);
 
 typedef struct {
-    float lr, beta1, beta2, eps, weight_decay;
-    float grad_scale; /* of clipping */
-    bool decoupled;   /* AdamW */
-    int64_t step;     /* counts from 1 */
+    double lr, beta1, beta2, eps, weight_decay; /* 1 - 0.999 is 1.3e-5 off in float */
+    double grad_scale;                          /* of clipping: multiplies the gradient first */
+    bool decoupled;                             /* AdamW */
+    int64_t step;                               /* counts from 1 */
 } ae_adam_cfg;
 
 ae_status ae_adam_step(float *p, float *m, float *v, const float *g, int64_t n,
@@ -251,6 +258,7 @@ typedef struct {
     int64_t step; /* counts from 1: the first momentum is the gradient itself */
 } ae_sgd_cfg;
 
+/* m is NULL where momentum is 0. */
 ae_status ae_sgd_step(float *p, float *m, const float *g, int64_t n, const ae_sgd_cfg *cfg,
                       const ae_ctx *ctx);
 

@@ -21,6 +21,14 @@ typedef struct {
     bool accumulate;       /* add to what C holds instead of overwriting it */
 } ae_epilogue;
 
+/* What Adam's settings come to at one step. */
+typedef struct {
+    float grad_scale, decay;          /* g = grad_scale grad + decay p */
+    float take1, keep1, take2, keep2; /* 1 - beta and beta, each rounded once */
+    float rate, spread, eps;          /* lr / correction1, 1 / sqrt(correction2) */
+    float shrink;                     /* the share of p that AdamW takes away first */
+} ae_adam_factors;
+
 #define AE_KERNEL(name, args) void(*name) args;
 struct ae_kernels {
     const char *isa;

@@ -95,6 +95,24 @@ v_storen(float *p, vf x, int64_t n)
 }
 #endif
 
+/* Whole vectors, or what is left of one. */
+V_INLINE vf
+load_part(const float *p, int64_t n)
+{
+    return n >= AE_VLEN ? v_load(p) : v_loadn(p, n);
+}
+
+V_INLINE void
+store_part(float *p, vf x, int64_t n)
+{
+    if (n >= AE_VLEN) {
+        v_store(p, x);
+    }
+    else {
+        v_storen(p, x, n);
+    }
+}
+
 #ifndef V_HAVE_SELECT
 /* m ? a : b, for masks of whole lanes as comparisons give them. */
 V_INLINE vf

@@ -18,17 +18,23 @@ v_exp_reduce(vf x, vi *n)
     return r - k * -2.12194440e-4f;
 }
 
-/* e^r - 1 for |r| < 0.4 */
+/* (e^r - 1 - r) / r^2 for |r| < 0.4 */
 V_INLINE vf
-v_exp_poly(vf r)
+v_exp_second(vf r)
 {
     vf p = v_set(1.9875691500e-4f);
     p = p * r + 1.3981999507e-3f;
     p = p * r + 8.3334519073e-3f;
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    return p * (r * r) + r;
+    return p * r + 5.0000001201e-1f;
+}
+
+/* e^r - 1 for |r| < 0.4 */
+V_INLINE vf
+v_exp_poly(vf r)
+{
+    return v_exp_second(r) * (r * r) + r;
 }
 
 /* 2^n for -127 < n < 128 */

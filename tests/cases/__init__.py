@@ -3,10 +3,12 @@
 from .activation import CASES as ACTIVATION
 from .base import OpCase
 from .convolution import CASES as CONVOLUTION
+from .latent import CASES as LATENT
 from .linear import CASES as LINEAR
+from .loss import CASES as LOSS
 from .pool import CASES as POOL
 from .random import CASES as RANDOM
 
-CASES: list[OpCase] = [*ACTIVATION, *CONVOLUTION, *LINEAR, *POOL, *RANDOM]
+CASES: list[OpCase] = [*ACTIVATION, *CONVOLUTION, *LATENT, *LINEAR, *LOSS, *POOL, *RANDOM]
 
 __all__ = ["CASES", "OpCase"]

@@ -6,6 +6,9 @@ Same names and signatures as in `aecore.functional`, without out=.
 from .activation import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .gather import *  # noqa: F403
+from .latent import *  # noqa: F403
 from .linear import *  # noqa: F403
+from .loss import *  # noqa: F403
+from .optim import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .random import *  # noqa: F403

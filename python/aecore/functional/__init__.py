@@ -14,25 +14,55 @@ from .convolution import (
     conv_transpose2d,
     conv_transpose2d_backward,
 )
+from .latent import gaussian_kl, gaussian_kl_backward, reparameterize, reparameterize_backward
 from .linear import linear, linear_backward
+from .loss import (
+    bce_with_logits,
+    bce_with_logits_backward,
+    cross_entropy,
+    cross_entropy_backward,
+    huber,
+    huber_backward,
+    l1,
+    l1_backward,
+    mse,
+    mse_backward,
+)
+from .optim import adam_step, sgd_step
 from .pool import max_pool2d, max_pool2d_backward, upsample2d, upsample2d_backward
 from .random import dropout, dropout_backward, random_normal, random_uniform
 
 __all__ = [
     "activation",
     "activation_backward",
+    "adam_step",
+    "bce_with_logits",
+    "bce_with_logits_backward",
     "conv2d",
     "conv2d_backward",
     "conv_transpose2d",
     "conv_transpose2d_backward",
+    "cross_entropy",
+    "cross_entropy_backward",
     "dropout",
     "dropout_backward",
+    "gaussian_kl",
+    "gaussian_kl_backward",
+    "huber",
+    "huber_backward",
+    "l1",
+    "l1_backward",
     "linear",
     "linear_backward",
     "max_pool2d",
     "max_pool2d_backward",
+    "mse",
+    "mse_backward",
     "random_normal",
     "random_uniform",
+    "reparameterize",
+    "reparameterize_backward",
+    "sgd_step",
     "upsample2d",
     "upsample2d_backward",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,3 +33,27 @@ def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
     if min(values) < minimum or max(values) > 2**31 - 1:
         raise ValueError(f"{name}: expected at least {minimum}, got {value!r}")
     return int(values[0]), int(values[1])
+
+
+def table(name: str, value: Any) -> np.ndarray:
+    """View an array of samples, (N, ...), as a table (N, F)."""
+    array(name, value)
+    if value.ndim == 0:
+        raise ValueError(f"{name}: expected one axis or more, got a scalar array")
+    return view(name, value, (value.shape[0], math.prod(value.shape[1:])))
+
+
+def view(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a C-contiguous array in another shape of equal size, without a copy."""
+    if not array(name, value).flags.c_contiguous:
+        raise ValueError(f"{name}: expected a C-contiguous array (numpy.ascontiguousarray)")
+    return value.reshape(shape)
+
+
+def same_shape(**arrays: Any) -> None:
+    """Check that all arrays (or None) have the shape of the first."""
+    first, *others = arrays
+    wanted = array(first, arrays[first]).shape
+    for name in others:
+        if arrays[name] is not None and array(name, arrays[name]).shape != wanted:
+            raise ValueError(f"{name}: expected {first}'s shape {wanted}, got {arrays[name].shape}")
