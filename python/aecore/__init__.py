@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+from types import ModuleType
 
-from . import functional, metrics, nn
+from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import Conv, Dense, ResNet
@@ -33,17 +35,23 @@ __all__ = [
     "SaltAndPepper",
     "Step",
     "TrainingState",
-    "VAE",
-    "VQVAE",
     "Warmup",
     "build_info",
+    "datasets",
     "functional",
     "get_num_threads",
     "load",
     "metrics",
     "nn",
+    "plot",
     "set_num_threads",
 ]
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)  # OpenMP may hang in a forked child
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in ("datasets", "metrics", "plot"):  # imported when they are used
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

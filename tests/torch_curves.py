@@ -1,0 +1,175 @@
+"""The curves of curves.py in PyTorch: the same weights, batches and noise, its own arithmetic.
+
+usage: python tests/torch_curves.py     writes golden.json; needs torch
+"""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as tf
+from aecore import _core, nn
+from aecore._purposes import LATENT
+from curves import BATCH, CURVES, Curve, batches, prepared
+from torch import Tensor
+
+GOLDEN = pathlib.Path(__file__).with_name("golden.json")
+GOLDEN_STEPS = 20
+
+ACTIVATIONS: dict[str | None, Callable[[Tensor], Tensor]] = {
+    None: lambda x: x,
+    "relu": torch.relu,
+    "elu": tf.elu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+class Mirror:
+    """aecore modules run by PyTorch, with copies of their parameters in their own layout."""
+
+    def __init__(self, parameters: dict[str, np.ndarray]) -> None:
+        self.tensors = {k: torch.tensor(v, requires_grad=True) for k, v in parameters.items()}
+
+    def run(self, module: nn.Module, prefix: str, x: Tensor) -> Tensor:
+        """Apply a module, whose parameters are called prefix.*, to channels-last x."""
+        if isinstance(module, nn.Sequential):
+            for name, layer in module.children():
+                x = self.run(layer, f"{prefix}.{name}", x)
+            return x
+        if isinstance(module, nn.Residual):
+            return x + self.run(module.body, f"{prefix}.body", x)
+        if isinstance(module, nn.Flatten):
+            return x.flatten(1)
+        if isinstance(module, nn.Reshape):
+            return x.reshape(len(x), *module.shape)
+        if isinstance(module, nn.Activation):
+            return ACTIVATIONS[module.kind](x)
+        return ACTIVATIONS[module.activation](self._weighted(module, prefix, x))
+
+    def _weighted(self, module: nn.Module, prefix: str, x: Tensor) -> Tensor:
+        bias = self.tensors.get(f"{prefix}.bias")
+        if isinstance(module, nn.TiedLinear):
+            return tf.linear(x, self._of(module.weight).t(), bias)
+        weight = self.tensors[f"{prefix}.weight"]
+        if isinstance(module, nn.Linear):
+            return tf.linear(x, weight, bias)
+        x, geometry = x.permute(0, 3, 1, 2), (module.stride, module.padding)
+        if isinstance(module, nn.ConvTranspose2d):
+            kernel = weight.permute(3, 0, 1, 2)
+            y = tf.conv_transpose2d(x, kernel, bias, *geometry, module.output_padding)
+        elif isinstance(module, nn.Conv2d):
+            y = tf.conv2d(x, weight.permute(0, 3, 1, 2), bias, *geometry)
+        else:
+            raise TypeError(f"no mirror of {type(module).__name__}")
+        return y.permute(0, 2, 3, 1)
+
+    def _of(self, parameter: nn.Parameter) -> Tensor:
+        return self.tensors[self.names[id(parameter)]]
+
+    names: dict[int, str]
+
+
+def _noise(network: Any, n: int, width: int) -> Tensor:
+    """Return what the VAE draws for the samples that follow."""
+    eps = np.empty((n, width), np.float32)
+    _core.random_normal(eps, network.seed, LATENT, network.samples * width, _core.Workspace())
+    return torch.from_numpy(eps)
+
+
+class Twin:
+    """One of our models in PyTorch, trained a step at a time."""
+
+    def __init__(self, curve: Curve) -> None:
+        self.model = prepared(curve)
+        self.network = self.model._network
+        self.mirror = Mirror(self.model.parameters_)
+        self.mirror.names = {id(p): name for name, p in self.network.flat.named.items()}
+        self.averages: dict[str, Tensor] = {}
+        if hasattr(self.model, "codebook_"):
+            quantizer = self.network.quantizer
+            self.averages = {k: torch.tensor(v) for k, v in quantizer.buffers() if k != "position"}
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[self.model.optimizer]
+        self.optimizer = kind(
+            self.mirror.tensors.values(),
+            self.model.learning_rate,
+            weight_decay=self.model.weight_decay,
+        )
+
+    def step(self, x: np.ndarray, y: np.ndarray | None) -> float:
+        target = torch.from_numpy(x)
+        condition = None if y is None else tf.one_hot(torch.from_numpy(y), 10).float()
+        self.optimizer.zero_grad()
+        loss = self._loss(target, condition)
+        loss.backward()
+        if self.model.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.mirror.tensors.values(), self.model.clip_norm)
+        self.optimizer.step()
+        self.network.samples += len(x)
+        return loss.item()
+
+    def _loss(self, x: Tensor, condition: Tensor | None) -> Tensor:
+        kind = type(self.model).__name__
+        h = self._apply("encoder", x, condition)
+        terms = torch.zeros(())
+        if kind in ("VAE", "CVAE"):
+            mean, logvar = h.chunk(2, 1)
+            eps = _noise(self.network, *mean.shape)
+            terms = -0.5 * (1 + logvar - mean**2 - logvar.exp()).sum()
+            h = mean + torch.exp(0.5 * logvar) * eps
+        elif kind == "VQVAE":
+            h, terms = self._quantize(h)
+        output = self._apply("decoder", h, condition)
+        return (self._reconstruction(output, x) + terms) / len(x)
+
+    def _apply(self, part: str, x: Tensor, condition: Tensor | None) -> Tensor:
+        if condition is not None:
+            x = torch.cat([x, condition], 1)
+        return self.mirror.run(getattr(self.network, part), part, x)
+
+    def _reconstruction(self, output: Tensor, x: Tensor) -> Tensor:
+        if self.model.loss == "bce":
+            return tf.binary_cross_entropy_with_logits(output, x, reduction="sum")
+        return tf.mse_loss(output, x, reduction="sum")
+
+    def _quantize(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        learned = self.model.codebook == "loss"
+        entries = self.mirror.tensors["quantizer.entries"] if learned else self.averages["entries"]
+        flat = z.reshape(-1, z.shape[-1])
+        index = torch.cdist(flat.detach().double(), entries.detach().double()).argmin(1)
+        chosen = entries[index].view(z.shape)
+        terms = self.model.commitment * ((z - chosen.detach()) ** 2).sum()
+        if learned:
+            terms = terms + ((chosen - z.detach()) ** 2).sum()
+        else:
+            chosen = chosen.clone()
+            self._follow(flat.detach(), index)
+        return z + (chosen - z).detach(), terms
+
+    def _follow(self, rows: Tensor, index: Tensor) -> None:
+        """Move the averages of an EMA codebook, after Sonnet."""
+        a, decay, size = self.averages, self.model.ema_decay, self.model.codebook_size
+        chosen = tf.one_hot(index, size).float()
+        a["count"].mul_(decay).add_(chosen.sum(0), alpha=1 - decay)
+        a["sum"].mul_(decay).add_(chosen.t() @ rows, alpha=1 - decay)
+        total = a["count"].sum()
+        smooth = (a["count"] + 1e-5) / (total + size * 1e-5) * total
+        a["entries"].copy_(a["sum"] / smooth[:, None])
+
+
+def torch_curve(curve: Curve, steps: int) -> list[float]:
+    """Return the loss of every step."""
+    twin = Twin(curve)
+    return [twin.step(x, y) for x, y in batches(curve, steps)]
+
+
+if __name__ == "__main__":
+    frozen = {curve.name: torch_curve(curve, GOLDEN_STEPS) for curve in CURVES}
+    note = f"PyTorch {torch.__version__}, batches of {BATCH} digits; made by torch_curves.py"
+    GOLDEN.write_text(json.dumps({"made by": note, "losses": frozen}, indent=1) + "\n")
+    print(f"wrote {GOLDEN}")
