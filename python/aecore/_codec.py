@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from . import arch, corruption, nn
-from ._params import Choice
+from ._params import Choice, names
 from .training import optim, schedules
 
 CHOICES: dict[str, type[Choice]] = {
@@ -167,10 +167,10 @@ class Decoder:
             return self.module(value["module"])
         if keys == {"class", "params"}:
             cls = known(CHOICES, value["class"], "class")
-            return cls(**self.params(value["params"], cls().get_params(deep=False)))
+            return cls(**self.params(value["params"], names(cls)))
         raise ValueError(f"expected a value, got something with {sorted(keys)}")
 
-    def params(self, found: Any, wanted: dict[str, Any]) -> dict[str, Any]:
+    def params(self, found: Any, wanted: Iterable[str]) -> dict[str, Any]:
         """Return parameters by name, exactly those wanted."""
         same_keys(found, wanted, "parameters")
         return {k: self.value(found[k]) for k in wanted}

@@ -17,6 +17,11 @@ def _arguments(init: Callable[..., Any]) -> dict[str, Any]:
     return {a.name: a.default for a in arguments}
 
 
+def names(cls: type) -> tuple[str, ...]:
+    """Return the names of a class's parameters, in order."""
+    return tuple(_arguments(cls.__init__))  # type: ignore[misc]
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two values of a parameter are equal; arrays and the like are by identity."""
     if a is b:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import _codec
+from ._params import names
 from .models import CVAE, VAE, VQVAE, Autoencoder
 from .models._base import BaseModel
 from .models._condition import Conditioner
@@ -203,7 +204,7 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     total = sum(t.size for t in tensors.values())
     with budget(total):
         decoder = _codec.Decoder(total)
-        params = decoder.params(config["params"], cls().get_params(deep=False))
+        params = decoder.params(config["params"], names(cls))
         model = cls(**params)
         model._check_params()
         modules = model._modules(shape, conditioner.width if conditioner else 0)
