@@ -208,7 +208,8 @@ ae_status ae_split_latent_bwd(float *dh, const float *dmean, const float *dlogva
 
 /* ---- vector quantisation: z (N, D), codebook (E, D) ------------------------------------------- */
 
-/* index (N): the nearest entry, the lower one in case of a tie; quantized (N, D) or NULL. */
+/* index (N): the nearest entry by distances in float64, the lower one in case of a tie; always in
+ * [0, E), whatever isn't finite. quantized (N, D): those entries, or NULL. */
 ae_status ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *z,
                                  const float *codebook, int64_t N, int64_t D, int64_t E,
                                  const ae_ctx *ctx);

@@ -121,6 +121,7 @@ static PyMethodDef *const method_tables[] = {
     ae_peak_methods,
     ae_pool_methods,
     ae_random_methods,
+    ae_vq_methods,
 };
 
 static int

@@ -7,8 +7,18 @@ from .latent import CASES as LATENT
 from .linear import CASES as LINEAR
 from .loss import CASES as LOSS
 from .pool import CASES as POOL
+from .quantize import CASES as QUANTIZE
 from .random import CASES as RANDOM
 
-CASES: list[OpCase] = [*ACTIVATION, *CONVOLUTION, *LATENT, *LINEAR, *LOSS, *POOL, *RANDOM]
+CASES: list[OpCase] = [
+    *ACTIVATION,
+    *CONVOLUTION,
+    *LATENT,
+    *LINEAR,
+    *LOSS,
+    *POOL,
+    *QUANTIZE,
+    *RANDOM,
+]
 
 __all__ = ["CASES", "OpCase"]

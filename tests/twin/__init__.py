@@ -11,4 +11,5 @@ from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403
 from .optim import *  # noqa: F403
 from .pool import *  # noqa: F403
+from .quantize import *  # noqa: F403
 from .random import *  # noqa: F403

@@ -30,6 +30,7 @@ from .loss import (
 )
 from .optim import adam_step, sgd_step
 from .pool import max_pool2d, max_pool2d_backward, upsample2d, upsample2d_backward
+from .quantize import vector_quantize, vector_quantize_backward
 from .random import dropout, dropout_backward, random_normal, random_uniform
 
 __all__ = [
@@ -65,4 +66,6 @@ __all__ = [
     "sgd_step",
     "upsample2d",
     "upsample2d_backward",
+    "vector_quantize",
+    "vector_quantize_backward",
 ]
