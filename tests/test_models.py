@@ -39,7 +39,7 @@ def conditions(model, n):
 MODELS = [ae.Autoencoder, ae.VAE, ae.CVAE, ae.VQVAE]
 
 
-# ---- losses ----------------------------------------------------------------------------------------
+# ---- losses -------------------------------------------------------------------------------------
 
 
 def by_hand(loss, x, output):
@@ -160,7 +160,7 @@ def test_log_likelihood_is_above_the_bound_and_rises(X):
     assert not np.array_equal(one, model.log_likelihood(X, n_samples=7, random_state=4))
 
 
-# ---- gradients -------------------------------------------------------------------------------------
+# ---- gradients ----------------------------------------------------------------------------------
 
 
 GRADIENTS = {
@@ -206,7 +206,7 @@ def test_step_gradients_by_finite_differences(case, X, images, rng):
         assert (up - down) / (2 * step) == pytest.approx(gradient @ direction, abs=2e-3 * scale)
 
 
-# ---- codes and reconstructions -----------------------------------------------------------------------
+# ---- codes and reconstructions ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -279,7 +279,7 @@ def test_images_go_with_every_objective(cls, arch, images):
     np.testing.assert_allclose(walk[0], model.reconstruct(images[:1], [1])[0], atol=1e-5)
 
 
-# ---- walks and samples --------------------------------------------------------------------------------
+# ---- walks and samples --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cls", MODELS)
@@ -324,7 +324,7 @@ def test_vqvae_samples_codes_uniformly(X):
     assert np.bincount(found, minlength=8).min() > 180
 
 
-# ---- conditions ---------------------------------------------------------------------------------------
+# ---- conditions ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["int", "str", "object", "bool", "uint8", "big"])
@@ -364,8 +364,12 @@ def test_cvae_properties_are_standardised(rng, X):
     np.testing.assert_allclose(model.condition_scale_, [y[:, 0].std(), 1])
     assert not hasattr(model, "classes_")
     scaled = small(ae.CVAE).fit(X, (y - [50, 0]) * [10, 1])
-    np.testing.assert_allclose(model.reconstruct(X, y), scaled.reconstruct(X, (y - [50, 0]) * [10, 1]),
-                               rtol=1e-4, atol=1e-5)  # fmt: skip
+    np.testing.assert_allclose(
+        model.reconstruct(X, y),
+        scaled.reconstruct(X, (y - [50, 0]) * [10, 1]),
+        rtol=1e-4,
+        atol=1e-5,
+    )
     one = model.sample(2, y=[110, 3], random_state=0)
     np.testing.assert_array_equal(one, model.sample(2, y=[[110, 3]] * 2, random_state=0))
 
@@ -377,7 +381,7 @@ def test_cvae_validates_with_conditions(X):
     assert "val_kl" in small(ae.CVAE, epochs=1, validation_fraction=0.2).fit(X, y).history_[0]
 
 
-# ---- codebooks ------------------------------------------------------------------------------------------
+# ---- codebooks ----------------------------------------------------------------------------------
 
 
 def test_vqvae_codes_are_the_nearest_entries(images):
@@ -441,9 +445,13 @@ def test_tied_weights_are_shared(X):
     assert model.n_parameters_ == 12 * 8 + 8 + 8 * 3 + 3 + 8 + 12
     assert free.n_parameters_ == model.n_parameters_ + 12 * 8 + 8 * 3
     assert sorted(model.parameters_) == [
-        "decoder.0.bias", "decoder.1.bias", "encoder.0.bias", "encoder.0.weight",
-        "encoder.1.bias", "encoder.1.weight",
-    ]  # fmt: skip
+        "decoder.0.bias",
+        "decoder.1.bias",
+        "encoder.0.bias",
+        "encoder.0.weight",
+        "encoder.1.bias",
+        "encoder.1.weight",
+    ]
 
 
 def test_modules_of_ones_own(X, images):

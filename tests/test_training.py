@@ -1,8 +1,6 @@
 """The loop: determinism, resuming, schedules, stopping, what data may be, and what it allocates."""
 
 import contextlib
-import io
-import math
 import subprocess
 import sys
 import tracemalloc
@@ -10,7 +8,7 @@ import tracemalloc
 import aecore as ae
 import numpy as np
 import pytest
-from aecore import _core, _workspace
+from aecore import _workspace
 from aecore.training.optim import StepSize, resolve
 from aecore.training.schedules import Product
 
@@ -35,15 +33,26 @@ def state(model):
     return {k: v.tobytes() for k, v in arrays.items()}, history, counters
 
 
-# ---- determinism -----------------------------------------------------------------------------------
+# ---- determinism --------------------------------------------------------------------------------
 
-NETS = ae.nn.Sequential(
-    ae.nn.Conv2d(2, 4, 3, 2, 1), ae.nn.BatchNorm2d(4), ae.nn.Activation("gelu"),
-    ae.nn.Flatten(), ae.nn.Dropout(0.2), ae.nn.Linear(64, 3),
-), ae.nn.Sequential(ae.nn.Linear(3, 8, activation="relu"), ae.nn.Linear(8, 128), ae.nn.Reshape((8, 8, 2)))  # fmt: skip
+NETS = (
+    ae.nn.Sequential(
+        ae.nn.Conv2d(2, 4, 3, 2, 1),
+        ae.nn.BatchNorm2d(4),
+        ae.nn.Activation("gelu"),
+        ae.nn.Flatten(),
+        ae.nn.Dropout(0.2),
+        ae.nn.Linear(64, 3),
+    ),
+    ae.nn.Sequential(
+        ae.nn.Linear(3, 8, activation="relu"), ae.nn.Linear(8, 128), ae.nn.Reshape((8, 8, 2))
+    ),
+)
 
 OBJECTIVES = {
-    "denoising": lambda **k: ae.Autoencoder(ae.Dense((8,)), 3, corruption=ae.GaussianNoise(0.1), **k),
+    "denoising": lambda **k: ae.Autoencoder(
+        ae.Dense((8,)), 3, corruption=ae.GaussianNoise(0.1), **k
+    ),
     "own modules": lambda **k: ae.Autoencoder(NETS, 3, corruption=ae.Masking(0.1), **k),
     "vae": lambda **k: ae.VAE(
         ae.Conv((4,)), 3, kl_warmup=3, loss="bce", schedule=ae.Warmup(2) * ae.Cosine(5), **k
@@ -53,7 +62,7 @@ OBJECTIVES = {
     "vqvae loss": lambda **k: ae.VQVAE(
         ae.Dense((8,)), 32, 4, codebook="loss", optimizer="sgd", learning_rate=1e-4, **k
     ),
-}  # fmt: skip
+}
 
 
 def images(n=60):
@@ -160,10 +169,12 @@ def test_changing_the_optimizer_forgets_its_moments(X):
     assert model._network.steps == 4 and set(model._network.moments) == {"m"}
 
 
-# ---- optimisers and schedules --------------------------------------------------------------------------
+# ---- optimisers and schedules -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("optimizer", [ae.SGD(0.0), ae.SGD(0.5, nesterov=True), ae.Adam(), ae.AdamW()])
+@pytest.mark.parametrize(
+    "optimizer", [ae.SGD(0.0), ae.SGD(0.5, nesterov=True), ae.Adam(), ae.AdamW()]
+)
 def test_optimizers_step_by_the_textbook(optimizer, rng):
     p, m, v = rng.standard_normal(33), np.zeros(33), np.zeros(33)
     value = p.astype(np.float32)
@@ -192,14 +203,17 @@ def test_optimizers_by_name():
     assert resolve("sgd") == ae.SGD(0.9) and resolve(ae.SGD(0.1)) == ae.SGD(0.1)
 
 
-@pytest.mark.parametrize("schedule, at, want", [
-    (ae.Constant(0.5), [0, 7.5], [0.5, 0.5]),
-    (ae.Cosine(10), [0, 5, 10, 20], [1, 0.5, 0, 0]),
-    (ae.Cosine(10, final=0.2), [0, 5, 10, 20], [1, 0.6, 0.2, 0.2]),
-    (ae.Step(3, 0.1), [0, 2.9, 3, 6], [1, 1, 0.1, 0.01]),
-    (ae.Warmup(4, start=0.2), [0, 2, 4, 9], [0.2, 0.6, 1, 1]),
-    (ae.Warmup(4, start=0) * ae.Step(3), [2, 3.5, 6], [0.5, 0.0875, 0.01]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "schedule, at, want",
+    [
+        (ae.Constant(0.5), [0, 7.5], [0.5, 0.5]),
+        (ae.Cosine(10), [0, 5, 10, 20], [1, 0.5, 0, 0]),
+        (ae.Cosine(10, final=0.2), [0, 5, 10, 20], [1, 0.6, 0.2, 0.2]),
+        (ae.Step(3, 0.1), [0, 2.9, 3, 6], [1, 1, 0.1, 0.01]),
+        (ae.Warmup(4, start=0.2), [0, 2, 4, 9], [0.2, 0.6, 1, 1]),
+        (ae.Warmup(4, start=0) * ae.Step(3), [2, 3.5, 6], [0.5, 0.0875, 0.01]),
+    ],
+)
 def test_schedules(schedule, at, want):
     schedule.check()
     assert [schedule(t) for t in at] == pytest.approx(want)
@@ -234,7 +248,7 @@ def test_clip_norm_bounds_the_step(X):
     assert state(free) == state(none)
 
 
-# ---- validation, stopping, callbacks -------------------------------------------------------------------
+# ---- validation, stopping, callbacks ------------------------------------------------------------
 
 
 def test_validation_measures_held_out_samples(X):
@@ -302,14 +316,12 @@ def test_progress(X, capsys):
 
 def test_history(X):
     record = make().fit(X).history_[0]
-    assert list(record) == ["epoch", "loss", "recon", "mse", "learning_rate", "seconds"] or set(
-        record
-    ) == {"epoch", "loss", "recon", "mse", "learning_rate", "seconds"}
+    assert list(record) == ["epoch", "loss", "recon", "mse", "learning_rate", "seconds"]
     assert record["epoch"] == 1 and record["learning_rate"] == 1e-3 and record["seconds"] > 0
     assert all(type(v) in (int, float) for v in record.values())
 
 
-# ---- numbers that stop being finite ----------------------------------------------------------------------
+# ---- numbers that stop being finite -------------------------------------------------------------
 
 
 class Poison(ae.nn.Module):
@@ -344,7 +356,9 @@ class Poison(ae.nn.Module):
 @pytest.mark.parametrize("backward", [False, True])
 def test_a_loss_that_is_not_finite_stops_and_names_the_layer(X, backward):
     nn = ae.nn
-    encoder = nn.Sequential(nn.Linear(12, 6, activation="tanh"), Poison(7, backward), nn.Linear(6, 2))
+    encoder = nn.Sequential(
+        nn.Linear(12, 6, activation="tanh"), Poison(7, backward), nn.Linear(6, 2)
+    )
     model = ae.Autoencoder((encoder, nn.Sequential(nn.Linear(2, 12))), 2, **KW)
     what = "gradient" if backward else "output"
     where = rf"epoch 2, batch 3: .* the {what} of encoder\.1, Poison"
@@ -355,22 +369,17 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_layer(X, backward):
     # exactly the six steps that went well
     model._network.encoder.layers[1].countdown = 10**9
     assert np.isfinite(model.score(X))
-    quiet = nn.Sequential(
-        nn.Linear(12, 6, activation="tanh"), Poison(10**9), nn.Linear(6, 2)
-    )
+    quiet = nn.Sequential(nn.Linear(12, 6, activation="tanh"), Poison(10**9), nn.Linear(6, 2))
     whole = ae.Autoencoder((quiet, nn.Sequential(nn.Linear(2, 12))), 2, **KW)
-    stop = []
+    stop, real = [], ae.training.network.Network.descend
 
-    def at_six(network_step=ae.training.network.Network.descend):
-        def descend(self, *args):
-            if self.steps == 6:
-                stop.append(self.flat.value.copy())
-            return network_step(self, *args)
-
-        return descend
+    def descend(self, *args):
+        if self.steps == 6:
+            stop.append(self.flat.value.copy())
+        real(self, *args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ae.training.network.Network, "descend", at_six())
+        patch.setattr(ae.training.network.Network, "descend", descend)
         whole.set_params(epochs=2).fit(X)
     np.testing.assert_array_equal(model._network.flat.value, stop[0])
 
@@ -378,11 +387,12 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_layer(X, backward):
 def test_statistics_survive_a_step_that_fails():
     x, _ = images()
     nn = ae.nn
-    encoder = nn.Sequential(nn.Conv2d(2, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 2))
+    encoder = nn.Sequential(
+        nn.Conv2d(2, 4, 3, 2, 1), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 2)
+    )
     decoder = nn.Sequential(nn.Linear(2, 128), nn.Reshape((8, 8, 2)))
     model = ae.Autoencoder((encoder, decoder), 2, epochs=1, **KW).fit(x)
     kept = {k: v.copy() for k, v in model._network.buffers()}
-    model._network.parameters_before = None
     model.parameters_["encoder.0.weight"][...] = np.nan
     with pytest.raises(FloatingPointError, match=r"output of encoder\.0, Conv2d"):
         model.set_params(warm_start=True).fit(x)
@@ -406,137 +416,7 @@ def test_a_parameter_that_overflows_in_the_last_step(X):
     assert all(np.isfinite(v).all() for v in model._network.arrays().values())
 
 
-# ---- what data may be --------------------------------------------------------------------------------------
-
-
-class ArrayLike:
-    """What h5py and zarr give: shape, dtype, slicing; nothing else, and slices are counted."""
-
-    def __init__(self, array):
-        self._array, self.reads = array, []
-        self.shape, self.dtype = array.shape, array.dtype
-
-    def __getitem__(self, key):
-        assert isinstance(key, slice) and key.step in (None, 1)
-        self.reads.append((key.start, key.stop))
-        return self._array[key]
-
-
-def bytes_data(rng, n=50):
-    return rng.integers(0, 256, (n, 4, 3, 2)).astype(np.uint8)
-
-
-def forms(tmp_path, data):
-    """Return the same numbers in many containers."""
-    mapped = np.memmap(tmp_path / "x.bin", data.dtype, "w+", shape=data.shape)
-    mapped[:] = data
-    mapped.flush()
-    wide = np.zeros((*data.shape[:-1], 2 * data.shape[-1]), data.dtype)
-    wide[..., ::2] = data
-    return {
-        "memmap": np.memmap(tmp_path / "x.bin", data.dtype, "r", shape=data.shape),
-        "array-like": ArrayLike(data),
-        "fortran": np.asfortranarray(data),
-        "strided": wide[..., ::2],
-        "reversed": data[::-1][::-1],
-        "big endian": data.astype(data.dtype.newbyteorder(">")),
-        "subclass": data.view(np.memmap) if False else np.asarray(data).view(),
-    }
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
-def test_containers_give_the_same_bits(dtype, rng, tmp_path):
-    data = bytes_data(rng)
-    if dtype != np.uint8:
-        data = rng.standard_normal(data.shape).astype(dtype)
-    options = {"corruption": ae.GaussianNoise(0.1), "validation_fraction": 0.2}
-    want = make(**options).fit(data)
-    for name, form in forms(tmp_path, data).items():
-        got = make(**options).fit(form)
-        assert state(got) == state(want), name
-        np.testing.assert_array_equal(got.transform(form), want.transform(data), err_msg=name)
-
-
-def test_uint8_is_scaled_and_stays_small(rng):
-    data = rng.integers(0, 256, (4000, 256)).astype(np.uint8)
-    scaled = make(epochs=1).fit((data / 255).astype(np.float32))
-    tracemalloc.start()
-    model = make(epochs=1).fit(data)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < data.nbytes  # a float32 copy would be four times as much
-    np.testing.assert_allclose(model.transform(data), scaled.transform(data / 255), atol=1e-5)
-    rebuilt = model.reconstruct(data[:5])
-    assert rebuilt.dtype == np.float32 and abs(rebuilt).max() < 5
-    bits = data > 127
-    same = make(epochs=1).fit(bits), make(epochs=1).fit(bits.astype(np.float32))
-    assert state(same[0]) == state(same[1])
-
-
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, np.uint16, np.float16, object])
-def test_other_numbers_are_taken_as_they_are(dtype, rng):
-    data = rng.integers(0, 5, (50, 12))
-    want = make().fit(data.astype(np.float32))
-    assert state(make().fit(data.astype(dtype))) == state(want)
-    assert state(make().fit(data.tolist())) == state(want)
-
-
-def test_array_likes_are_read_in_runs(rng):
-    source = ArrayLike(rng.random((100, 4), dtype=np.float32))
-    make(shuffle=False, epochs=1, batch_size=25).fit(source)
-    assert source.reads == [(0, 100), (0, 25), (25, 50), (50, 75), (75, 100)]
-
-
-def test_masked_values_take_no_part(X, rng):
-    """What stands where nothing is observed changes nothing, and may be NaN."""
-    mask = rng.random(X.shape) > 0.3
-    holes, other = np.where(mask, X, np.nan), np.where(mask, X, 7)
-    options = {"corruption": ae.GaussianNoise(0.1), "validation_fraction": 0.2}
-    model = make(**options).fit(holes, sample_mask=mask)
-    assert state(model) == state(make(**options).fit(other, sample_mask=mask))
-    codes = model.transform(holes, sample_mask=mask)
-    np.testing.assert_array_equal(codes, model.transform(np.where(mask, X, 0)))
-    np.testing.assert_array_equal(make(**options).fit_transform(holes, sample_mask=mask), codes)
-    rebuilt = model.reconstruct(holes, sample_mask=mask)
-    assert np.isfinite(rebuilt).all()
-    errors = np.where(mask, (rebuilt - X) ** 2, 0)
-    np.testing.assert_allclose(model.errors(holes, sample_mask=mask), errors, atol=1e-6)
-    scores = model.score_samples(holes, sample_mask=mask)
-    np.testing.assert_allclose(scores, -errors.sum(1), rtol=1e-4)
-    frozen = make(learning_rate=1e-30, epochs=1).fit(holes, sample_mask=mask)
-    errors = ((frozen.reconstruct(holes, sample_mask=mask) - X) ** 2)[mask]
-    assert frozen.history_[0]["mse"] == pytest.approx(errors.mean(), rel=1e-5)
-    everything = np.ones(X.shape, bool)
-    assert state(make().fit(X, sample_mask=everything))[1][0] == pytest.approx(
-        state(make().fit(X))[1][0]
-    )
-
-
-@pytest.mark.parametrize("n, batch", [(1, 128), (5, 128), (17, 16), (3, 1)])
-def test_few_samples(n, batch, X):
-    model = make(batch_size=batch).fit(X[:n])
-    assert len(model.history_) == 3 and model.reconstruct(X[:n]).shape == (n, 12)
-    assert model._network.samples == 3 * n
-
-
-def test_every_sample_is_seen_once_an_epoch(rng):
-    x = np.arange(37, dtype=np.float32)[:, None] * np.ones(2, np.float32)
-    seen = []
-    real = ae.Autoencoder._loss_step
-
-    def step(self, batch):
-        seen.append(batch.target[:, 0].copy())
-        return real(self, batch)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ae.Autoencoder, "_loss_step", step)
-        make(epochs=2).fit(x)
-    epochs = np.concatenate(seen).reshape(2, 37)
-    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(np.arange(37), (2, 1)))
-    assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(epochs[0], np.arange(37))
-
-
-# ---- steady state ------------------------------------------------------------------------------------------
+# ---- steady state -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -601,8 +481,3 @@ print(sorted(heavy & set(sys.modules)))
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
-
-
-def test_core_names_are_there():
-    assert math.isfinite(_core.sum_squares(np.ones(3, np.float32), _workspace.current()))
-    assert io.StringIO().write("") == 0

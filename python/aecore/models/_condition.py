@@ -72,14 +72,14 @@ class Conditioner:
             raise ValueError(f"y: expected labels of shape (N,), as in fit, got {y.shape}")
         if (y.dtype.kind in "US") != (classes.dtype.kind in "US"):
             raise ValueError(
-                f"y: expected labels like {classes[0]!r}, as in fit, got {y.dtype} like {y[:1]}"
+                f"y: expected labels like {classes.tolist()[0]!r}, as in fit, got {y.dtype}"
             )
         places = np.searchsorted(classes, y)
         places = np.minimum(places, len(classes) - 1)
         unknown = classes[places] != y
         if unknown.any():
             shown = ", ".join(str(c) for c in classes[:10]) + (", ..." if len(classes) > 10 else "")
-            raise ValueError(f"y: unknown label {y[unknown][0]!r}; fit has seen {shown}")
+            raise ValueError(f"y: unknown label {y[unknown].tolist()[0]!r}; fit has seen {shown}")
         return places.astype(np.int64)
 
     def repeat(self, y: Any, n: int) -> Condition:
