@@ -83,10 +83,17 @@ def _noise(network: Any, n: int, width: int) -> Tensor:
 
 
 class Twin:
-    """One of our models in PyTorch, trained a step at a time."""
+    """One of our models in PyTorch, from the same weights, trained a step at a time.
 
-    def __init__(self, curve: Curve) -> None:
-        self.model = prepared(curve)
+    Parameters
+    ----------
+    model : estimator
+        With its fresh weights; it isn't changed but for its count of samples, by which the twin
+        draws the same noise.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
         self.network = self.model._network
         self.mirror = Mirror(self.model.parameters_)
         self.mirror.names = {id(p): name for name, p in self.network.flat.named.items()}
@@ -113,6 +120,17 @@ class Twin:
         self.network.samples += len(x)
         return loss.item()
 
+    @torch.no_grad()
+    def reconstruct(self, x: np.ndarray) -> np.ndarray:
+        """Return the decoder's output for the means, or the entries, of x's codes."""
+        h = self._apply("encoder", torch.from_numpy(x), None)
+        kind = type(self.model).__name__
+        if kind == "VAE":
+            h = h.chunk(2, 1)[0]
+        elif kind == "VQVAE":
+            h = self._entries()[self.nearest(h)].view(h.shape)
+        return self._apply("decoder", h, None).numpy()
+
     def _loss(self, x: Tensor, condition: Tensor | None) -> Tensor:
         kind = type(self.model).__name__
         h = self._apply("encoder", x, condition)
@@ -137,18 +155,24 @@ class Twin:
             return tf.binary_cross_entropy_with_logits(output, x, reduction="sum")
         return tf.mse_loss(output, x, reduction="sum")
 
-    def _quantize(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def _entries(self) -> Tensor:
         learned = self.model.codebook == "loss"
-        entries = self.mirror.tensors["quantizer.entries"] if learned else self.averages["entries"]
-        flat = z.reshape(-1, z.shape[-1])
-        index = torch.cdist(flat.detach().double(), entries.detach().double()).argmin(1)
-        chosen = entries[index].view(z.shape)
+        return self.mirror.tensors["quantizer.entries"] if learned else self.averages["entries"]
+
+    def nearest(self, z: Tensor) -> Tensor:
+        """Return the numbers of the entries nearest to vectors z (..., D)."""
+        rows = z.detach().reshape(-1, z.shape[-1])
+        return torch.cdist(rows.double(), self._entries().detach().double()).argmin(1)
+
+    def _quantize(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        index = self.nearest(z)
+        chosen = self._entries()[index].view(z.shape)
         terms = self.model.commitment * ((z - chosen.detach()) ** 2).sum()
-        if learned:
+        if self.model.codebook == "loss":
             terms = terms + ((chosen - z.detach()) ** 2).sum()
         else:
             chosen = chosen.clone()
-            self._follow(flat.detach(), index)
+            self._follow(z.detach().reshape(-1, z.shape[-1]), index)
         return z + (chosen - z).detach(), terms
 
     def _follow(self, rows: Tensor, index: Tensor) -> None:
@@ -164,7 +188,7 @@ class Twin:
 
 def torch_curve(curve: Curve, steps: int) -> list[float]:
     """Return the loss of every step."""
-    twin = Twin(curve)
+    twin = Twin(prepared(curve))
     return [twin.step(x, y) for x, y in batches(curve, steps)]
 
 
