@@ -225,9 +225,10 @@ def bce_with_logits(
 
     Examples
     --------
+    >>> import math
     >>> import numpy as np
     >>> import aecore.functional as F
-    >>> F.bce_with_logits(np.zeros((1, 2), np.float32), np.array([[0, 1]], np.float32)) / np.log(2)
+    >>> F.bce_with_logits(np.zeros((1, 2), np.float32), np.array([[0, 1]], np.float32)) / math.log(2)
     array([2.], dtype=float32)
     """
     return _loss("bce_with_logits", x, target, mask, out)
@@ -291,9 +292,10 @@ def cross_entropy(
 
     Examples
     --------
+    >>> import math
     >>> import numpy as np
     >>> import aecore.functional as F
-    >>> F.cross_entropy(np.zeros((2, 8), np.float32), np.array([0, 7])) / np.log(8)
+    >>> F.cross_entropy(np.zeros((2, 8), np.float32), np.array([0, 7])) / math.log(8)
     array([1., 1.], dtype=float32)
     """
     x, rows, weights = _positions(logits, labels, mask)
