@@ -83,10 +83,25 @@ transpose_window(const ae_conv_cfg *c)
                        .w_tap = c->C};
 }
 
-static ae_epilogue
-gate(const float *x, ae_act act)
+/* All gradients; x is the big image of a convolution and the small one of a transposed one. */
+static ae_status
+backward(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
+         const ae_conv_cfg *cfg, bool transposed, const ae_ctx *ctx)
 {
-    return (ae_epilogue){.gate = act == AE_LINEAR ? NULL : x, .gate_act = act};
+    ae_status status = AE_OK;
+    ae_window g = transposed ? transpose_window(cfg) : conv_window(cfg);
+    ae_epilogue gate = {.gate = cfg->x_act == AE_LINEAR ? NULL : x, .gate_act = cfg->x_act};
+    if (db != NULL) {
+        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
+    }
+    if (dw != NULL) {
+        AE_TRY(ae_window_weight(dw, transposed ? dy : x, transposed ? x : dy, &g, ctx));
+    }
+    if (dx != NULL) {
+        AE_TRY((transposed ? ae_window_down : ae_window_up)(dx, dy, w, &g, &gate, ctx));
+    }
+done:
+    return status;
 }
 
 ae_status
@@ -102,20 +117,7 @@ ae_status
 ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
               const ae_conv_cfg *cfg, const ae_ctx *ctx)
 {
-    ae_status status = AE_OK;
-    ae_window g = conv_window(cfg);
-    ae_epilogue epilogue = gate(x, cfg->x_act);
-    if (db != NULL) {
-        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
-    }
-    if (dw != NULL) {
-        AE_TRY(ae_window_weight(dw, x, dy, &g, ctx));
-    }
-    if (dx != NULL) {
-        AE_TRY(ae_window_up(dx, dy, w, &g, &epilogue, ctx));
-    }
-done:
-    return status;
+    return backward(dx, dw, db, dy, x, w, cfg, false, ctx);
 }
 
 ae_status
@@ -131,18 +133,5 @@ ae_status
 ae_conv_transpose2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
                         const float *w, const ae_conv_cfg *cfg, const ae_ctx *ctx)
 {
-    ae_status status = AE_OK;
-    ae_window g = transpose_window(cfg);
-    ae_epilogue epilogue = gate(x, cfg->x_act);
-    if (db != NULL) {
-        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
-    }
-    if (dw != NULL) {
-        AE_TRY(ae_window_weight(dw, dy, x, &g, ctx));
-    }
-    if (dx != NULL) {
-        AE_TRY(ae_window_down(dx, dy, w, &g, &epilogue, ctx));
-    }
-done:
-    return status;
+    return backward(dx, dw, db, dy, x, w, cfg, true, ctx);
 }
