@@ -228,7 +228,8 @@ def bce_with_logits(
     >>> import math
     >>> import numpy as np
     >>> import aecore.functional as F
-    >>> F.bce_with_logits(np.zeros((1, 2), np.float32), np.array([[0, 1]], np.float32)) / math.log(2)
+    >>> target = np.array([[0, 1]], np.float32)
+    >>> F.bce_with_logits(np.zeros((1, 2), np.float32), target) / math.log(2)
     array([2.], dtype=float32)
     """
     return _loss("bce_with_logits", x, target, mask, out)
