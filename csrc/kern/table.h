@@ -29,6 +29,11 @@ typedef struct {
     float shrink;                     /* the share of p that AdamW takes away first */
 } ae_adam_factors;
 
+/* What the gradient of a normalised row is made of: see norm_grad_row. */
+typedef struct {
+    float mean, scale, offset, slope;
+} ae_norm_grad;
+
 #define AE_KERNEL(name, args) void(*name) args;
 struct ae_kernels {
     const char *isa;

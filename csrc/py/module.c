@@ -117,6 +117,7 @@ static PyMethodDef *const method_tables[] = {
     ae_latent_methods,
     ae_linear_methods,
     ae_loss_methods,
+    ae_norm_methods,
     ae_optim_methods,
     ae_peak_methods,
     ae_pool_methods,

@@ -28,6 +28,14 @@ from .loss import (
     mse,
     mse_backward,
 )
+from .norm import (
+    batch_norm2d,
+    batch_norm2d_backward,
+    group_norm,
+    group_norm_backward,
+    layer_norm,
+    layer_norm_backward,
+)
 from .optim import adam_step, sgd_step
 from .pool import max_pool2d, max_pool2d_backward, upsample2d, upsample2d_backward
 from .quantize import vector_quantize, vector_quantize_backward
@@ -37,6 +45,8 @@ __all__ = [
     "activation",
     "activation_backward",
     "adam_step",
+    "batch_norm2d",
+    "batch_norm2d_backward",
     "bce_with_logits",
     "bce_with_logits_backward",
     "conv2d",
@@ -49,10 +59,14 @@ __all__ = [
     "dropout_backward",
     "gaussian_kl",
     "gaussian_kl_backward",
+    "group_norm",
+    "group_norm_backward",
     "huber",
     "huber_backward",
     "l1",
     "l1_backward",
+    "layer_norm",
+    "layer_norm_backward",
     "linear",
     "linear_backward",
     "max_pool2d",
