@@ -16,6 +16,7 @@
 #endif
 #include "kern/vec.h"
 #include "kern/act.h"
+#include "kern/wide.h"
 
 typedef struct {
     const char *name;
@@ -372,6 +373,29 @@ test_lanes(void)
     expect(v_sum(v) == AE_VLEN * (AE_VLEN - 1) / 2.0 - 1.5 * AE_VLEN, "v_sum");
 }
 
+static void
+test_wide(void)
+{
+    float x[AE_VLEN], y[AE_VLEN];
+    double to[AE_VLEN + 1], sum = 0;
+    for (int i = 0; i < AE_VLEN; i++) {
+        x[i] = 1.0f + 0x1p-23f * (float)i;
+        y[i] = (float)(i - 2);
+        sum += 3.0 + (double)x[i] * (double)y[i];
+    }
+    to[AE_VLEN] = -1.0;
+    v_wide three = v_widen(v_set(3.0f));
+    v_wide s = v_wide_add_product(three, v_widen(v_load(x)), v_widen(v_load(y)));
+    v_wide_store(to, s);
+    for (int i = 0; i < AE_VLEN; i++) {
+        expect(to[i] == 3.0 + (double)x[i] * (double)y[i],
+               "v_widen and v_wide_add_product");
+    }
+    expect(to[AE_VLEN] == -1.0, "v_wide_store stays inside");
+    expect(v_wide_sum(v_wide_load(to)) == sum, "v_wide_sum");
+    expect(v_wide_sum(v_wide_add(s, three)) == sum + 3.0 * AE_VLEN, "v_wide_add");
+}
+
 int
 main(int argc, char **argv)
 {
@@ -382,6 +406,7 @@ main(int argc, char **argv)
     }
     test_tails();
     test_lanes();
+    test_wide();
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
         run(&checks[i], (uint64_t)step);
     }
