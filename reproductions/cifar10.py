@@ -1,4 +1,4 @@
-"""CIFAR-10: a convolutional AE, VAE and VQ-VAE, three epochs each, beside PyTorch from equal weights.
+"""CIFAR-10: a convolutional AE, VAE and VQ-VAE beside PyTorch, three epochs from equal weights.
 
 usage: AECORE_DATA=folder python reproductions/cifar10.py     needs torch
 """

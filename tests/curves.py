@@ -55,9 +55,7 @@ CURVES = [
     ),
     Curve("vae-dense", lambda **o: ae.VAE(ae.Dense((48,)), 4, loss="bce", **o)),
     Curve("vae-conv", lambda **o: ae.VAE(ae.Conv((8, 16), activation="elu"), 4, **o), images=True),
-    Curve(
-        "cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True
-    ),
+    Curve("cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True),
     Curve(
         "vq-loss",
         lambda **o: ae.VQVAE(

@@ -33,7 +33,7 @@ class OpCase:
     backward : bool
         Whether there is a NAME_backward.
     cached : callable, optional
-        Extra positional arguments of backward behind the inputs, from (twin module, inputs, options).
+        Extra positional arguments of backward behind the inputs, from (module, inputs, options).
     saved : callable, optional
         What backward takes in place of the inputs, from the same, where it isn't the inputs.
     flops : float

@@ -1,4 +1,4 @@
-"""The kernels once more, in plain NumPy and float64: what they should compute, and the tests' oracle.
+"""The kernels in plain NumPy and float64: what they should compute, and the tests' oracle.
 
 Same names and signatures as in `aecore.functional`, without out=.
 """

@@ -70,9 +70,7 @@ def conv_transpose2d(
     return activate(y if bias is None else y + bias, activation)
 
 
-def conv_transpose2d_backward(
-    grad, x, weight, bias=None, *, stride=1, padding=0, output_padding=0
-):
+def conv_transpose2d_backward(grad, x, weight, bias=None, *, stride=1, padding=0, output_padding=0):
     stride, padding = _pair(stride), _pair(padding)
     small = x.shape[1:3]
     big = _pad(grad.shape, weight, small, stride, padding)

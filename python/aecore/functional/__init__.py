@@ -1,10 +1,10 @@
 """The kernels as documented NumPy functions.
 
-Every function takes and returns C-contiguous float32 arrays (indices and labels are int64) and never
-copies one silently: another dtype is a TypeError, another layout or shape a ValueError. ``out=``
-gives the array to write into. ``NAME_backward(grad, *inputs, **options)`` returns one gradient for
-each differentiable input, in order; ``grad`` is with respect to the value before a fused activation,
-which ``activation_backward(grad, y, kind)`` makes from the gradient after it.
+Every function takes and returns C-contiguous float32 arrays (indices and labels are int64) and
+never copies one silently: another dtype is a TypeError, another layout or shape a ValueError.
+``out=`` gives the array to write into. ``NAME_backward(grad, *inputs, **options)`` returns one
+gradient for each differentiable input, in order; ``grad`` is with respect to the value before a
+fused activation, which ``activation_backward(grad, y, kind)`` makes from the gradient after it.
 """
 
 from .activation import activation, activation_backward

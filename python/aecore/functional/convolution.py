@@ -30,8 +30,8 @@ def conv2d(
 ) -> np.ndarray:
     r"""Convolve images with a bank of kernels (cross-correlation, as all of this field does).
 
-    .. math:: y_{npqk} = f\Big(b_k + \sum_{r,s,c} x_{n,\,p\cdot sh - ph + r,\,q\cdot sw - pw + s,\,c}
-              \; w_{krsc}\Big)
+    .. math:: y_{npqk} = f\Big(b_k + \sum_{r,s,c}
+            x_{n,\,p\cdot sh - ph + r,\,q\cdot sw - pw + s,\,c} \; w_{krsc}\Big)
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ def conv2d(
     array([[10., 18.],
            [42., 50.]], dtype=float32)
     """
-    (h, w), (r, s), stride, padding = _geometry(x, weight, stride, padding)
-    p = max(0, (h + 2 * padding[0] - r) // stride[0] + 1)
-    q = max(0, (w + 2 * padding[1] - s) // stride[1] + 1)
+    (h, w), (r, s), step, pad = _geometry(x, weight, stride, padding)
+    p = max(0, (h + 2 * pad[0] - r) // step[0] + 1)
+    q = max(0, (w + 2 * pad[1] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    _core.conv2d(out, x, weight, bias, activation, stride, padding, _workspace.current())
+    _core.conv2d(out, x, weight, bias, activation, step, pad, _workspace.current())
     return out
 
 
@@ -100,11 +100,11 @@ def conv2d_backward(
     dx, dweight, dbias : ndarray
         Of the shapes of x, weight and bias; dbias is None if bias is.
     """
-    *_, stride, padding = _geometry(x, weight, stride, padding)
+    *_, step, pad = _geometry(x, weight, stride, padding)
     dx, dweight = np.empty_like(x), np.zeros_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
     ws = _workspace.current()
-    _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, None, stride, padding, ws)
+    _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, None, step, pad, ws)
     return dx, dweight, dbias
 
 
@@ -156,15 +156,15 @@ def conv_transpose2d(
     >>> F.conv_transpose2d(x, np.ones((1, 1, 2, 1), np.float32), stride=(1, 2))[0, :, :, 0]
     array([[1., 1., 2., 2.]], dtype=float32)
     """
-    (h, w), (r, s), stride, padding = _geometry(x, weight, stride, padding)
+    (h, w), (r, s), step, pad = _geometry(x, weight, stride, padding)
     extra = pair("output_padding", output_padding, 0)
-    if extra[0] >= stride[0] or extra[1] >= stride[1]:
-        raise ValueError(f"output_padding: expected less than the stride {stride}, got {extra}")
-    p = (h - 1) * stride[0] - 2 * padding[0] + r + extra[0] if h else 0
-    q = (w - 1) * stride[1] - 2 * padding[1] + s + extra[1] if w else 0
+    if extra[0] >= step[0] or extra[1] >= step[1]:
+        raise ValueError(f"output_padding: expected less than the stride {step}, got {extra}")
+    p = (h - 1) * step[0] - 2 * pad[0] + r + extra[0] if h else 0
+    q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
-    _core.conv_transpose2d(out, x, weight, bias, activation, stride, padding, ws)
+    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, ws)
     return out
 
 
@@ -192,10 +192,10 @@ def conv_transpose2d_backward(
     dx, dweight, dbias : ndarray
         Of the shapes of x, weight and bias; dbias is None if bias is.
     """
-    *_, stride, padding = _geometry(x, weight, stride, padding)
+    *_, step, pad = _geometry(x, weight, stride, padding)
     pair("output_padding", output_padding, 0)
     dx, dweight = np.empty_like(x), np.zeros_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
     ws = _workspace.current()
-    _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, None, stride, padding, ws)
+    _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, None, step, pad, ws)
     return dx, dweight, dbias
