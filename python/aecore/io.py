@@ -7,11 +7,8 @@ digest of everything tells damage. Writing is atomic: the file is there whole, o
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
-import tempfile
 from typing import Any
 
 import numpy as np
@@ -48,6 +45,9 @@ def save(model: BaseModel, path: Any) -> None:
         For a model that isn't fitted, or with objects that a file can't hold: layers or parameters
         of the user's own classes.
     """
+    import json
+    import tempfile
+
     from safetensors.numpy import save_file
 
     network = model._fitted()
@@ -133,6 +133,8 @@ def _tensors(network: Network) -> dict[str, np.ndarray]:
 
 
 def _digest(config: str, tensors: dict[str, np.ndarray]) -> str:
+    import hashlib
+
     digest = hashlib.blake2b(config.encode(), digest_size=32)
     for name in sorted(tensors):
         array = tensors[name]
@@ -175,6 +177,8 @@ def load(path: Any) -> Any:
 
 def _read(path: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the configuration and the arrays, once the digest agrees."""
+    import json
+
     from safetensors import SafetensorError, safe_open
 
     try:
