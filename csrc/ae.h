@@ -28,12 +28,12 @@ typedef enum { AE_OK = 0, AE_ENOMEM, AE_ESIZE, AE_EVALUE } ae_status;
 
 const char *ae_status_text(ae_status status);
 
-#define AE_TRY(expr)                                                                         \
-    do {                                                                                     \
-        status = (expr);                                                                     \
-        if (status != AE_OK) {                                                               \
-            goto done;                                                                       \
-        }                                                                                    \
+#define AE_TRY(expr)           \
+    do {                       \
+        status = (expr);       \
+        if (status != AE_OK) { \
+            goto done;         \
+        }                      \
     } while (0)
 
 /* ---- arena: one growing 64-byte aligned workspace, emptied by every driver ---------- */
@@ -98,11 +98,10 @@ ae_act_from_output(ae_act act)
 }
 
 /* y = act(x), n values; y may be x. */
-ae_status ae_activation_fwd(float *y, const float *x, int64_t n, ae_act act,
-                            const ae_ctx *ctx);
+ae_status ae_activation_fwd(float *y, const float *x, int64_t n, ae_act act, const ae_ctx *ctx);
 /* dx = dy * act'(.), from the output y, or from the input for gelu and silu; dx may be dy or y. */
-ae_status ae_activation_bwd(float *dx, const float *dy, const float *y, int64_t n,
-                            ae_act act, const ae_ctx *ctx);
+ae_status ae_activation_bwd(float *dx, const float *dy, const float *y, int64_t n, ae_act act,
+                            const ae_ctx *ctx);
 
 /* ---- linear: y (N, O) = act(x (N, I) w^T + b) ----------------------------------------------- */
 
@@ -196,9 +195,8 @@ ae_status ae_reparameterize_bwd(float *dmean, float *dlogvar, float *deps, const
 /* kl (N) = -1/2 sum_D (1 + logvar - mean^2 - exp(logvar)), in nats. */
 ae_status ae_gaussian_kl_fwd(float *kl, const float *mean, const float *logvar, int64_t N,
                              int64_t D, const ae_ctx *ctx);
-ae_status ae_gaussian_kl_bwd(float *dmean, float *dlogvar, const float *dkl,
-                             const float *mean, const float *logvar, int64_t N, int64_t D,
-                             const ae_ctx *ctx);
+ae_status ae_gaussian_kl_bwd(float *dmean, float *dlogvar, const float *dkl, const float *mean,
+                             const float *logvar, int64_t N, int64_t D, const ae_ctx *ctx);
 /* mean (N, D) = h[:, :D]; logvar (N, D) = h[:, D:] within +-10, and +-(10 + 5 tanh((|h| - 10) / 5))
  * beyond, so that a variance stays finite whatever an encoder says. */
 ae_status ae_split_latent_fwd(float *mean, float *logvar, const float *h, int64_t N, int64_t D,
@@ -214,10 +212,10 @@ ae_status ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *
                                  const float *codebook, int64_t N, int64_t D, int64_t E,
                                  const ae_ctx *ctx);
 /* dz = dq + 2 scale commitment (z - e);  dcodebook[index] += 2 scale (e - z). */
-ae_status ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq,
-                                 const float *z, const float *codebook,
-                                 const int64_t *index, float commitment, float scale,
-                                 int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
+ae_status ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, const float *z,
+                                 const float *codebook, const int64_t *index, float commitment,
+                                 float scale, int64_t N, int64_t D, int64_t E,
+                                 const ae_ctx *ctx);
 /* count (E) = how often each entry is used, sum (E, D) = sum of the z assigned to it. */
 ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64_t *index,
                            int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
@@ -283,13 +281,19 @@ ae_status ae_random_normal(float *x, int64_t n, const ae_stream *stream, const a
 ae_status ae_random_uniform(float *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
 ae_status ae_random_bits(uint32_t *x, int64_t n, const ae_stream *stream, const ae_ctx *ctx);
 /* y = x / (1 - rate) where u >= rate, else 0; backward is the same on dy. y may be x. */
-ae_status ae_dropout(float *y, const float *x, float rate, int64_t n,
-                     const ae_stream *stream, const ae_ctx *ctx);
+ae_status ae_dropout(float *y, const float *x, float rate, int64_t n, const ae_stream *stream,
+                     const ae_ctx *ctx);
 
 /* ---- batches -------------------------------------------------------------------------------------- */
 
 typedef enum { AE_U8 = 0, AE_F32, AE_F64 } ae_source;
-typedef enum { AE_CLEAN = 0, AE_GAUSSIAN, AE_MASKING, AE_SALT_PEPPER, AE_CORRUPTIONS } ae_corruption;
+typedef enum {
+    AE_CLEAN = 0,
+    AE_GAUSSIAN,
+    AE_MASKING,
+    AE_SALT_PEPPER,
+    AE_CORRUPTIONS
+} ae_corruption;
 
 typedef struct {
     ae_source source;
@@ -307,8 +311,8 @@ ae_status ae_gather(float *clean, float *corrupted, const void *source, const in
 /* y (N, T, C + D) = x (N, T, C) beside cond (N, D), and the gradient of x back. */
 ae_status ae_concat_fwd(float *y, const float *x, const float *cond, int64_t N, int64_t T,
                         int64_t C, int64_t D, const ae_ctx *ctx);
-ae_status ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_t C,
-                        int64_t D, const ae_ctx *ctx);
+ae_status ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_t C, int64_t D,
+                        const ae_ctx *ctx);
 /* y = a + b, n values; y may be either. */
 ae_status ae_add(float *y, const float *a, const float *b, int64_t n, const ae_ctx *ctx);
 

@@ -28,7 +28,7 @@ V_INLINE vf
 keep_lanes(vf x, int64_t n, vf rest)
 {
     vi lane = {0};
-    V_UNROLL for (int i = 0; i < AE_VLEN; i++) {
+    V_FOR(i, AE_VLEN) {
         lane[i] = i;
     }
     return v_select(lane < vi_set((int32_t)n), x, rest);
@@ -42,7 +42,7 @@ sum_row(row_term term, const row_streams *s, int64_t i, int64_t end, vf g)
         int64_t stop = end - i < ROW_RUN ? end : i + ROW_RUN;
         vf part[4] = {0};
         for (; i + 4 * AE_VLEN <= stop; i += 4 * AE_VLEN) {
-            V_UNROLL for (int j = 0; j < 4; j++) {
+            V_FOR(j, 4) {
                 part[j] += term(s, i + j * AE_VLEN, AE_VLEN, g);
             }
         }
@@ -60,8 +60,8 @@ sum_row(row_term term, const row_streams *s, int64_t i, int64_t end, vf g)
 
 /* Rows of F < NARROW_ROW values, a run of them at a time. */
 V_INLINE void
-sum_narrow_rows(row_term term, double *sum, const row_streams *s, const float *g,
-                int64_t rows, int64_t F)
+sum_narrow_rows(row_term term, double *sum, const row_streams *s, const float *g, int64_t rows,
+                int64_t F)
 {
     float value[NARROW_RUN], scale[NARROW_RUN];
     const int64_t group = NARROW_RUN / F;

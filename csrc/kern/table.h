@@ -14,11 +14,11 @@ typedef struct {
 
 /* What happens to a finished tile on its way to C; all pointers are for C's own layout. */
 typedef struct {
-    const float *bias;     /* (N) or NULL, added first */
-    ae_act act;            /* then applied */
-    const float *gate;     /* at C's offsets, or NULL: the value is multiplied by */
-    ae_act gate_act;       /* gate_act'(gate), gate being that activation's output */
-    bool accumulate;       /* add to what C holds instead of overwriting it */
+    const float *bias; /* (N) or NULL, added first */
+    ae_act act;        /* then applied */
+    const float *gate; /* at C's offsets, or NULL: the value is multiplied by */
+    ae_act gate_act;   /* gate_act'(gate), gate being that activation's output */
+    bool accumulate;   /* add to what C holds instead of overwriting it */
 } ae_epilogue;
 
 /* What Adam's settings come to at one step. */
@@ -37,9 +37,9 @@ typedef struct {
 #define AE_KERNEL(name, args) void(*name) args;
 struct ae_kernels {
     const char *isa;
-    int vlen;   /* floats in a vector */
-    int mr, nr;        /* the gemm tile, rows and columns */
-    int mr_narrow;     /* rows of the tile of a last panel with at most vlen columns */
+    int vlen;      /* floats in a vector */
+    int mr, nr;    /* the gemm tile, rows and columns */
+    int mr_narrow; /* rows of the tile of a last panel with at most vlen columns */
 #include "kern/table.def"
 };
 #undef AE_KERNEL

@@ -32,13 +32,13 @@
 #define HIGH_8(a, b) SHUFFLE(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
 #endif
 
-#define EXCHANGE(x, gap)                                      \
-    V_UNROLL for (int i_ = 0; i_ < AE_VLEN; i_++) {           \
-        if ((i_ & (gap)) == 0) {                              \
-            vf low_ = LOW_##gap((x)[i_], (x)[i_ + (gap)]);    \
+#define EXCHANGE(x, gap)                                            \
+    V_FOR(i_, AE_VLEN) {                                            \
+        if ((i_ & (gap)) == 0) {                                    \
+            vf low_ = LOW_##gap((x)[i_], (x)[i_ + (gap)]);          \
             (x)[i_ + (gap)] = HIGH_##gap((x)[i_], (x)[i_ + (gap)]); \
-            (x)[i_] = low_;                                   \
-        }                                                     \
+            (x)[i_] = low_;                                         \
+        }                                                           \
     }
 
 /* x[i] lane j becomes x[j] lane i. */

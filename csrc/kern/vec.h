@@ -29,6 +29,8 @@ typedef float vf_any __attribute__((vector_size(V_BYTES), aligned(4), may_alias)
 #else
 #define V_UNROLL _Pragma("GCC unroll 32")
 #endif
+/* A loop over a constant number of registers, unrolled. */
+#define V_FOR(i, n) V_UNROLL for (int i = 0; i < (n); i++)
 
 V_INLINE vf
 v_set(float x)
@@ -157,7 +159,7 @@ V_INLINE vf
 v_sqrt(vf x)
 {
     vf y = {0};
-    V_UNROLL for (int i = 0; i < AE_VLEN; i++) {
+    V_FOR(i, AE_VLEN) {
         y[i] = __builtin_sqrtf(x[i]);
     }
     return y;

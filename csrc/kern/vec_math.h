@@ -9,8 +9,7 @@
 V_INLINE vf
 v_exp_reduce(vf x, vi *n)
 {
-    const vf magic =
-        v_set(12582912.0f); /* 1.5 * 2^23: the sum's last bits are those of n */
+    const vf magic = v_set(12582912.0f); /* 1.5 * 2^23: the sum's last bits are those of n */
     vf m = x * 1.44269504088896341f + magic;
     vf k = m - magic;
     vf r = x - k * 0.693359375f;

@@ -52,8 +52,8 @@ ae_concat_fwd(float *y, const float *x, const float *cond, int64_t N, int64_t T,
 {
     batch_task t = {.y = y, .a = x, .b = cond, .n = N * T, .T = T, .C = C, .D = D};
     t.part = ae_max(1, PART / ae_max(1, C + D));
-    ae_parallel(ctx, ae_ceil_div(t.n, t.part), 2.0 * (double)t.n * (double)(C + D),
-                concat_rows, &t);
+    ae_parallel(ctx, ae_ceil_div(t.n, t.part), 2.0 * (double)t.n * (double)(C + D), concat_rows,
+                &t);
     return AE_OK;
 }
 
@@ -63,8 +63,8 @@ ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_t C, int64
 {
     batch_task t = {.y = dx, .a = dy, .n = N * T, .T = T, .C = C, .D = D};
     t.part = ae_max(1, PART / ae_max(1, C + D));
-    ae_parallel(ctx, ae_ceil_div(t.n, t.part), 2.0 * (double)t.n * (double)(C + D),
-                split_rows, &t);
+    ae_parallel(ctx, ae_ceil_div(t.n, t.part), 2.0 * (double)t.n * (double)(C + D), split_rows,
+                &t);
     return AE_OK;
 }
 

@@ -30,8 +30,8 @@ ae_status ae_window_weight(float *dw, const float *big, const float *small, cons
 
 /* How images are cut into chunks: groups of whole images, or strips of rows of one. */
 typedef struct {
-    int64_t images, rows;    /* of a chunk */
-    int64_t groups, strips;  /* of all */
+    int64_t images, rows;   /* of a chunk */
+    int64_t groups, strips; /* of all */
 } ae_chunks;
 
 /* About `pixels` of the `rows` x `cols` pixels of each of N images in a chunk, which also costs

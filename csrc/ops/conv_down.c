@@ -41,8 +41,8 @@ down_chunk(void *arg, int64_t i, int thread)
     int64_t m = 0, images = t->direct ? g->H * g->W * g->B : 0;
     const float *a = t->direct ? t->big : copy;
     for (int64_t n = n0; n < n1; n++) {
-        int64_t first = t->direct ? n * images + p0 * g->sh * cols * g->B
-                                  : (n - n0) * rows * cols * g->B;
+        int64_t first =
+            t->direct ? n * images + p0 * g->sh * cols * g->B : (n - n0) * rows * cols * g->B;
         if (!t->direct) {
             ae_copy_part(copy + first, t->big + n * g->H * g->W * g->B, g->H, g->W, g->B,
                          p0 * g->sh - g->ph, -g->pw, (p1 - p0 - 1) * g->sh + g->R, cols);
@@ -110,8 +110,8 @@ ae_window_down(float *small, const float *big, const float *w, const ae_window *
     size_t packed = ae_packed_bytes(ctx->k, taps * g->B, g->C);
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    AE_TRY(ae_arena_reserve(ctx->arena,
-                            ae_bytes_add(packed, ae_bytes_add(tap_bytes, scratch))));
+    AE_TRY(
+        ae_arena_reserve(ctx->arena, ae_bytes_add(packed, ae_bytes_add(tap_bytes, scratch))));
     float *panels = ae_arena_take(ctx->arena, packed);
     int64_t *tap = ae_arena_take(ctx->arena, tap_bytes);
     t.scratch = ae_arena_take(ctx->arena, scratch);

@@ -35,8 +35,9 @@ typedef struct {
     int64_t nphase;
     ae_chunks cut;
     int64_t panel_group, groups;
-    int64_t y_low, x_low; /* the first small pixel that any phase reads, relative to t = u = 0 */
-    int64_t rows, cols;   /* of the copied part of an image */
+    int64_t y_low,
+        x_low;          /* the first small pixel that any phase reads, relative to t = u = 0 */
+    int64_t rows, cols; /* of the copied part of an image */
     char *scratch;
     size_t thread_bytes, list_bytes, copy_bytes;
 } up_task;
@@ -115,7 +116,8 @@ up_chunk(void *arg, int64_t i, int thread)
 
 /* Widen [*low, *high) to what the phases of one axis read, relative to their t. */
 static void
-axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
+axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride,
+           int64_t pad)
 {
     for (int64_t a = 0; a < stride; a++) {
         axis_phase p = make_axis_phase(a, size, kernel, stride, pad);
@@ -194,8 +196,8 @@ ae_window_up(float *big, const float *small, const float *w, const ae_window *g,
     size_t phase_bytes = ae_bytes(t.nphase, 1, sizeof(phase));
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));
     /* panels of all phases, each rounded up to a cache line */
-    size_t packed = ae_bytes_add(ae_packed_bytes(k, taps * g->C, g->B),
-                                 ae_bytes(t.nphase, 64, 1));
+    size_t packed =
+        ae_bytes_add(ae_packed_bytes(k, taps * g->C, g->B), ae_bytes(t.nphase, 64, 1));
     size_t head = ae_bytes_add(ae_bytes_add(phase_bytes, tap_bytes), packed);
     AE_TRY(plan(&t, g, ctx));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);

@@ -21,7 +21,7 @@ typedef struct {
     int64_t part_size, blocks;
     ae_chunks cut;
     int64_t rows, cols; /* of the copied part of an image */
-    char *scratch;      /* of each thread: offset lists, the copy, the packed pixels, the runs */
+    char *scratch; /* of each thread: offset lists, the copy, the packed pixels, the runs */
     size_t thread_bytes, list_bytes, copy_bytes, packed_bytes;
     float *dw;
 } weight_task;
@@ -140,9 +140,9 @@ plan(weight_task *t, const ae_window *g, const ae_ctx *ctx)
                                  AE_MAX_MR * 16 * sizeof(float));
     t->packed_bytes = ae_packed_bytes(ctx->k, K, g->C);
     size_t seg_bytes = ae_bytes(t->cut.images, t->cut.rows, sizeof(ae_seg));
-    t->thread_bytes = ae_bytes_add(ae_bytes_add(t->list_bytes, t->list_bytes),
-                                   ae_bytes_add(t->copy_bytes,
-                                                ae_bytes_add(t->packed_bytes, seg_bytes)));
+    t->thread_bytes =
+        ae_bytes_add(ae_bytes_add(t->list_bytes, t->list_bytes),
+                     ae_bytes_add(t->copy_bytes, ae_bytes_add(t->packed_bytes, seg_bytes)));
     return t->thread_bytes == SIZE_MAX ? AE_ESIZE : AE_OK;
 }
 

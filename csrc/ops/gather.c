@@ -7,8 +7,7 @@
 
 #define PIECE 8192 /* values in a task */
 #define BLOCK 2048 /* values converted before they are corrupted */
-#define AHEAD \
-    1024 /* bytes of the next row to ask for (rows from anywhere: twice as fast) */
+#define AHEAD 1024 /* bytes of the next row to ask for (rows from anywhere: twice as fast) */
 
 typedef struct {
     float *clean, *corrupted;
@@ -72,8 +71,8 @@ gather_piece(void *arg, int64_t i, int thread)
 }
 
 ae_status
-ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index,
-          int64_t B, int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx)
+ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index, int64_t B,
+          int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx)
 {
     static const int64_t item[] = {[AE_U8] = 1, [AE_F32] = 4, [AE_F64] = 8};
     if (B == 0 || F == 0) {

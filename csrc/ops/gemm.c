@@ -135,8 +135,8 @@ pack_one(void *arg, int64_t panel, int thread)
     float *dst = t->panels + n0 * b->ntap * b->nk;
     (void)thread;
     for (int64_t tap = 0; tap < b->ntap; tap++) {
-        t->k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
-                         b->ks, b->ns);
+        t->k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk,
+                         nn, b->ks, b->ns);
     }
 }
 
@@ -170,8 +170,8 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
     ae_product p = {.a = g->a + i0 * g->a_rs,
                     .a_row = rows,
                     .a_stride = g->a_ks == 1 ? 0 : g->a_ks,
-                   .edge = t->edge,
-                   .edge_row = t->edge_row - i0,
+                    .edge = t->edge,
+                    .edge_row = t->edge_row - i0,
                     .seg = &all,
                     .nseg = 1,
                     .panels = t->panels,
@@ -197,7 +197,8 @@ copy_edge(float *edge, const ae_gemm_args *g, int64_t row)
 {
     memset(edge, 0, (size_t)(g->K * AE_EDGE) * sizeof(float));
     for (int64_t k = 0; k < g->K; k++) {
-        memcpy(edge + k * AE_EDGE, g->a + row + k * g->a_ks, (size_t)(g->M - row) * sizeof(float));
+        memcpy(edge + k * AE_EDGE, g->a + row + k * g->a_ks,
+               (size_t)(g->M - row) * sizeof(float));
     }
 }
 

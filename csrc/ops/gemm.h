@@ -29,8 +29,9 @@ typedef struct {
     const int64_t *a_row; /* columns: a[a_row[i] + seg[s].off + t * a_stride], with a_row[i + 1]
                              = a_row[i] + 1; whole tiles are read, beyond the last row too */
     int64_t a_stride;     /* 0 for the form in rows */
-    const float *edge;    /* columns, or NULL: rows from `edge_row` on once more, AE_EDGE apart in */
-    int64_t edge_row;     /* depth, for tiles that would read beyond the last row */
+    const float
+        *edge; /* columns, or NULL: rows from `edge_row` on once more, AE_EDGE apart in */
+    int64_t edge_row; /* depth, for tiles that would read beyond the last row */
     const ae_seg *seg;
     int64_t nseg;
     const float *panels;

@@ -31,8 +31,8 @@ sample_grad_span(const void *arg, int64_t at, int64_t n)
 {
     const sample_task *t = arg;
     t->k->reparameterize_grad(t->dmean + at, t->dlogvar + at,
-                              t->deps != NULL ? t->deps + at : NULL, t->dz + at,
-                              t->logvar + at, t->eps + at, n);
+                              t->deps != NULL ? t->deps + at : NULL, t->dz + at, t->logvar + at,
+                              t->eps + at, n);
 }
 
 ae_status
@@ -63,9 +63,8 @@ kl_block(const void *arg, double *sum, const ae_block *b)
     const kl_task *t = arg;
     int64_t at = b->row * t->D + b->at;
     bool back = t->dmean != NULL;
-    t->k->kl_rows(back ? NULL : sum, back ? t->dmean + at : NULL,
-                  back ? t->dlogvar + at : NULL, back ? t->dkl + b->row : NULL,
-                  t->mean + at, t->logvar + at, b->rows, b->n);
+    t->k->kl_rows(back ? NULL : sum, back ? t->dmean + at : NULL, back ? t->dlogvar + at : NULL,
+                  back ? t->dkl + b->row : NULL, t->mean + at, t->logvar + at, b->rows, b->n);
 }
 
 ae_status
@@ -101,8 +100,8 @@ split_rows(const void *arg, double *sum, const ae_block *b)
         t->k->split_latent(t->mean + at, t->logvar + at, t->h + 2 * at, b->rows, t->D);
     }
     else {
-        t->k->split_latent_grad(t->dh + 2 * at, t->dmean + at, t->dlogvar + at,
-                                t->h + 2 * at, b->rows, t->D);
+        t->k->split_latent_grad(t->dh + 2 * at, t->dmean + at, t->dlogvar + at, t->h + 2 * at,
+                                b->rows, t->D);
     }
 }
 
@@ -118,7 +117,6 @@ ae_status
 ae_split_latent_bwd(float *dh, const float *dmean, const float *dlogvar, const float *h,
                     int64_t N, int64_t D, const ae_ctx *ctx)
 {
-    split_task t = {
-        .dh = dh, .h = h, .dmean = dmean, .dlogvar = dlogvar, .D = D, .k = ctx->k};
+    split_task t = {.dh = dh, .h = h, .dmean = dmean, .dlogvar = dlogvar, .D = D, .k = ctx->k};
     return ae_split_rows(NULL, N, 1, 2 * D, EXP_COST * (double)D, split_rows, &t, ctx);
 }

@@ -22,14 +22,13 @@ loss_block(const void *arg, double *sum, const ae_block *b)
     int64_t at = b->row * t->F + b->at;
     t->k->loss_rows(t->loss != NULL ? sum : NULL, t->dx != NULL ? t->dx + at : NULL,
                     t->dloss != NULL ? t->dloss + b->row : NULL, t->x + at, t->target + at,
-                    t->mask != NULL ? t->mask + at : NULL, b->rows, b->n, t->kind,
-                    t->delta);
+                    t->mask != NULL ? t->mask + at : NULL, b->rows, b->n, t->kind, t->delta);
 }
 
 ae_status
-ae_loss_fwd_bwd(float *loss, float *dx, const float *dloss, const float *x,
-                const float *target, const float *mask, ae_loss kind, float delta,
-                int64_t N, int64_t F, const ae_ctx *ctx)
+ae_loss_fwd_bwd(float *loss, float *dx, const float *dloss, const float *x, const float *target,
+                const float *mask, ae_loss kind, float delta, int64_t N, int64_t F,
+                const ae_ctx *ctx)
 {
     loss_task t = {loss, dx, dloss, x, target, mask, kind, delta, F, ctx->k};
     return ae_split_rows(loss, N, F, 1, loss_cost[kind], loss_block, &t, ctx);
@@ -53,9 +52,9 @@ entropy_block(const void *arg, double *sum, const ae_block *b)
     const entropy_task *t = arg;
     int64_t at = b->row * t->T + b->at;
     t->k->cross_entropy_rows(sum, t->dx != NULL ? t->dx + at * t->E : NULL,
-                             t->dloss != NULL ? t->dloss + b->row : NULL,
-                             t->logits + at * t->E, t->labels + at,
-                             t->mask != NULL ? t->mask + at : NULL, b->rows, b->n, t->E);
+                             t->dloss != NULL ? t->dloss + b->row : NULL, t->logits + at * t->E,
+                             t->labels + at, t->mask != NULL ? t->mask + at : NULL, b->rows,
+                             b->n, t->E);
 }
 
 ae_status

@@ -19,8 +19,7 @@ ae_norm_plan(ae_norm_task *t, int64_t size, const ae_ctx *ctx)
     size_t sums = ae_bytes(t->blocks, 2 * (int64_t)sizeof(double), t->width);
     size_t moments = ae_bytes(ctx->threads, 2 * (int64_t)sizeof(double), t->width);
     size_t factors = ae_bytes(ctx->threads, 4 * (int64_t)sizeof(float), t->width);
-    AE_TRY(
-        ae_arena_reserve(ctx->arena, ae_bytes_add(sums, ae_bytes_add(moments, factors))));
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(sums, ae_bytes_add(moments, factors))));
     t->sums = ae_arena_take(ctx->arena, sums);
     t->moments = ae_arena_take(ctx->arena, moments);
     t->factors = ae_arena_take(ctx->arena, factors);

@@ -19,8 +19,8 @@ moments_block(void *arg, int64_t i, int thread)
     double *s = t->sums + i * 2 * t->width;
     (void)thread;
     /* less the first row, so that the variance doesn't cancel */
-    t->k->column_moments(s, s + t->width, t->x + i * t->block * t->g->C, t->x,
-                         rows_of(t, i), t->g->C);
+    t->k->column_moments(s, s + t->width, t->x + i * t->block * t->g->C, t->x, rows_of(t, i),
+                         t->g->C);
 }
 
 static void
@@ -35,8 +35,7 @@ norm_block(void *arg, int64_t i, int thread)
 
 ae_status
 ae_batch_norm_fwd(float *y, float *mean, float *var, const float *x, const float *gamma,
-                  const float *beta, bool training, const ae_norm_cfg *cfg,
-                  const ae_ctx *ctx)
+                  const float *beta, bool training, const ae_norm_cfg *cfg, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     ae_norm_task t = {

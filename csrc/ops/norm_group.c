@@ -30,8 +30,7 @@ layer_fwd(void *arg, int64_t i, int thread)
         t->k->row_moments(sum, x, C, shift);
         ae_norm_finish(&t->mean_out[n], &t->rstd_out[n], NULL, sum, (double)C, shift,
                        t->g->eps);
-        t->k->norm_row(t->out + n * C, x, t->mean_out[n], t->rstd_out[n], t->gamma, t->beta,
-                       C);
+        t->k->norm_row(t->out + n * C, x, t->mean_out[n], t->rstd_out[n], t->gamma, t->beta, C);
     }
 }
 
@@ -116,16 +115,15 @@ group_fwd(void *arg, int64_t i, int thread)
             center[c] = mean[c / size];
             scale[c] = rstd[c / size] * (t->gamma != NULL ? t->gamma[c] : 1.0f);
         }
-        t->k->norm_columns(t->out + n * T * C, t->x + n * T * C, center, scale, t->beta, T,
-                           C);
+        t->k->norm_columns(t->out + n * T * C, t->x + n * T * C, center, scale, t->beta, T, C);
     }
 }
 
 /* The factors of dx for channels [c0, c0 + size), a group, from the sums of its channels; sums
  * of dgamma get theirs. `factor` is center, scale, offset and slope, width apart. */
 static void
-group_factors(const ae_norm_task *t, int64_t n, int64_t g, const double *s,
-              const double *ss, float *factor, double *sums)
+group_factors(const ae_norm_task *t, int64_t n, int64_t g, const double *s, const double *ss,
+              float *factor, double *sums)
 {
     const int64_t size = t->g->C / t->g->G, c0 = g * size, w = t->width;
     float rstd = t->rstd[n * t->g->G + g];
@@ -163,8 +161,7 @@ group_bwd(void *arg, int64_t i, int thread)
             group_factors(t, n, g, s, ss, factor, t->sums + i * 2 * t->width);
         }
         if (t->out != NULL) {
-            t->k->norm_grad_columns(t->out + at, t->dy + at, t->x + at, factor, t->width, T,
-                                    C);
+            t->k->norm_grad_columns(t->out + at, t->dy + at, t->x + at, factor, t->width, T, C);
         }
     }
 }
@@ -192,8 +189,7 @@ ae_group_norm_fwd(float *y, float *mean, float *rstd, const float *x, const floa
                       .items = cfg->N};
     double values = (double)cfg->N * (double)cfg->T * (double)cfg->C;
     AE_TRY(ae_norm_plan(&t, cfg->T * cfg->C, ctx));
-    ae_parallel(ctx, t.blocks, 10.0 * values, is_layer_norm(cfg) ? layer_fwd : group_fwd,
-                &t);
+    ae_parallel(ctx, t.blocks, 10.0 * values, is_layer_norm(cfg) ? layer_fwd : group_fwd, &t);
 done:
     return status;
 }
@@ -215,8 +211,7 @@ ae_group_norm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const
                       .parameters = dgamma != NULL || dbeta != NULL};
     double values = (double)cfg->N * (double)cfg->T * (double)cfg->C;
     AE_TRY(ae_norm_plan(&t, cfg->T * cfg->C, ctx));
-    ae_parallel(ctx, t.blocks, 20.0 * values, is_layer_norm(cfg) ? layer_bwd : group_bwd,
-                &t);
+    ae_parallel(ctx, t.blocks, 20.0 * values, is_layer_norm(cfg) ? layer_bwd : group_bwd, &t);
     if (t.parameters) {
         ae_norm_total(&t);
         ae_norm_parameters(&t, dgamma, dbeta);

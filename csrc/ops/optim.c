@@ -57,8 +57,8 @@ adam_span(const void *arg, int64_t at, int64_t n)
 }
 
 ae_status
-ae_adam_step(float *p, float *m, float *v, const float *g, int64_t n,
-             const ae_adam_cfg *cfg, const ae_ctx *ctx)
+ae_adam_step(float *p, float *m, float *v, const float *g, int64_t n, const ae_adam_cfg *cfg,
+             const ae_ctx *ctx)
 {
     double correction1 = 1.0 - pow(cfg->beta1, (double)cfg->step);
     double correction2 = 1.0 - pow(cfg->beta2, (double)cfg->step);

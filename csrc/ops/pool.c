@@ -56,8 +56,7 @@ pool_row(const void *task, int64_t n, int64_t p)
     const pool_task *t = task;
     const ae_pool_cfg *g = t->g;
     int64_t at = (n * g->P + p) * g->Q * g->C;
-    t->k->max_pool_row(t->out + at, t->index_out + at, t->in + n * g->H * g->W * g->C, p,
-                       g);
+    t->k->max_pool_row(t->out + at, t->index_out + at, t->in + n * g->H * g->W * g->C, p, g);
 }
 
 ae_status
@@ -74,8 +73,8 @@ pool_grad_row(const void *task, int64_t n, int64_t h)
     const pool_task *t = task;
     const ae_pool_cfg *g = t->g;
     int64_t at = n * g->P * g->Q * g->C;
-    t->k->max_pool_grad_row(t->out + (n * g->H + h) * g->W * g->C, t->in + at,
-                            t->index + at, h, g);
+    t->k->max_pool_grad_row(t->out + (n * g->H + h) * g->W * g->C, t->in + at, t->index + at, h,
+                            g);
 }
 
 ae_status
@@ -83,8 +82,7 @@ ae_max_pool2d_bwd(float *dx, const float *dy, const int32_t *index, const ae_poo
                   const ae_ctx *ctx)
 {
     pool_task t = {.g = cfg, .out = dx, .in = dy, .index = index, .row = pool_grad_row};
-    int64_t windows =
-        ae_ceil_div(cfg->R, cfg->stride_h) * ae_ceil_div(cfg->S, cfg->stride_w);
+    int64_t windows = ae_ceil_div(cfg->R, cfg->stride_h) * ae_ceil_div(cfg->S, cfg->stride_w);
     return over_rows(&t, cfg->H, cfg->W * cfg->C, windows, ctx);
 }
 
@@ -114,8 +112,8 @@ upsample_grad_row(const void *task, int64_t n, int64_t h)
     const pool_task *t = task;
     const ae_pool_cfg *g = t->g;
     int64_t row = n * g->H + h;
-    t->k->sum_blocks(t->out + row * g->W * g->C, t->in + row * g->R * g->Q * g->C, g->R,
-                     g->W, g->S, g->C);
+    t->k->sum_blocks(t->out + row * g->W * g->C, t->in + row * g->R * g->Q * g->C, g->R, g->W,
+                     g->S, g->C);
 }
 
 ae_status

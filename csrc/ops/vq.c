@@ -67,8 +67,8 @@ scan_tiles(const nearest_task *t, chunk_state *s, bool compare)
             (narrow ? k->mul_rows_narrow : k->mul_rows)(tile, s->row + i, &all, 1, panel,
                                                         false);
             if (compare) {
-                k->vq_compare(s->least + i, s->index + i, s->limit + i, s->row + i, tile,
-                              half, mr, n0, width, t->codebook, t->E, t->D);
+                k->vq_compare(s->least + i, s->index + i, s->limit + i, s->row + i, tile, half,
+                              mr, n0, width, t->codebook, t->E, t->D);
             }
             else {
                 k->vq_scan(s->best + at, s->second + at, s->which + at, tile, half, mr, n0,
@@ -122,8 +122,8 @@ nearest_chunk(void *arg, int64_t i, int thread)
         s.best[j] = s.second[j] = 0.0f; /* vq_pick reads whole vectors of rows */
         s.which[j] = 0;
     }
-    t->k->vq_pick(t->index + r0, s.limit, s.best, s.second, s.which, z, s.rows, t->D,
-                  t->slope, t->constant);
+    t->k->vq_pick(t->index + r0, s.limit, s.best, s.second, s.which, z, s.rows, t->D, t->slope,
+                  t->constant);
     int64_t r1 = r0 + s.rows;
     settle_doubts(t, &s, t->index + r0, z);
     for (int64_t r = r0; t->quantized != NULL && r < r1; r++) {
@@ -153,9 +153,8 @@ plan_scores(nearest_task *t, float *half, int64_t padded)
 }
 
 ae_status
-ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *z,
-                       const float *codebook, int64_t N, int64_t D, int64_t E,
-                       const ae_ctx *ctx)
+ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *z, const float *codebook,
+                       int64_t N, int64_t D, int64_t E, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     const ae_kernels *k = ctx->k;
@@ -213,8 +212,8 @@ pull_rows(void *arg, int64_t i, int thread)
     (void)thread;
     for (int64_t r = i * PULL_ROWS; r < r1; r++) {
         int64_t at = r * t->D;
-        t->k->vq_pull(t->dz + at, t->dq + at, t->z + at, t->codebook + t->index[r] * t->D,
-                      t->D, t->c);
+        t->k->vq_pull(t->dz + at, t->dq + at, t->z + at, t->codebook + t->index[r] * t->D, t->D,
+                      t->c);
     }
 }
 
@@ -274,8 +273,7 @@ plan_by_entry(by_entry *t, const int64_t *index, int64_t N, const ae_ctx *ctx)
     size_t entries = ae_bytes(t->E + 1, 1, sizeof(int64_t));
     size_t pieces = ae_bytes(most, 1, sizeof(int64_t));
     size_t parts = ae_bytes(most, t->D, sizeof(float));
-    size_t sorted =
-        ae_bytes_add(ae_bytes_add(rows, pieces), ae_bytes_add(entries, entries));
+    size_t sorted = ae_bytes_add(ae_bytes_add(rows, pieces), ae_bytes_add(entries, entries));
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(sorted, parts)));
     t->row = ae_arena_take(ctx->arena, rows);
     t->start = ae_arena_take(ctx->arena, entries);
@@ -347,8 +345,7 @@ ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, const float
         AE_TRY(plan_by_entry(&t, index, N, ctx));
         add_by_entry(&t, ctx);
     }
-    ae_parallel(ctx, ae_ceil_div(N, PULL_ROWS), 3.0 * (double)N * (double)D, pull_rows,
-                &pull);
+    ae_parallel(ctx, ae_ceil_div(N, PULL_ROWS), 3.0 * (double)N * (double)D, pull_rows, &pull);
 done:
     return status;
 }

@@ -158,8 +158,9 @@ ae_in_source(PyObject *object, void *p)
             view->kind = AE_F64;
             break;
         default:
-            PyErr_Format(PyExc_TypeError, "%s: expected uint8, bool, float32 or float64, got %S",
-                         view->name, (PyObject *)PyArray_DESCR(a));
+            PyErr_Format(PyExc_TypeError,
+                         "%s: expected uint8, bool, float32 or float64, got %S", view->name,
+                         (PyObject *)PyArray_DESCR(a));
             return 0;
     }
     return fill_view(view, a, false);
@@ -168,11 +169,10 @@ ae_in_source(PyObject *object, void *p)
 /* ---- activations ----------------------------------------------------------------------------- */
 
 static const char *const activation_names[AE_ACTIVATIONS + 1] = {
-    [AE_LINEAR] = "linear", [AE_RELU] = "relu",
-    [AE_LEAKY_RELU] = "leaky_relu", [AE_ELU] = "elu",
-    [AE_TANH] = "tanh", [AE_SIGMOID] = "sigmoid",
-    [AE_SOFTPLUS] = "softplus", [AE_GELU] = "gelu",
-    [AE_SILU] = "silu", [AE_ACTIVATIONS] = NULL,
+    [AE_LINEAR] = "linear",     [AE_RELU] = "relu", [AE_LEAKY_RELU] = "leaky_relu",
+    [AE_ELU] = "elu",           [AE_TANH] = "tanh", [AE_SIGMOID] = "sigmoid",
+    [AE_SOFTPLUS] = "softplus", [AE_GELU] = "gelu", [AE_SILU] = "silu",
+    [AE_ACTIVATIONS] = NULL,
 };
 
 const char *const *
@@ -253,7 +253,8 @@ shape_error(const ae_dims *dims, const ae_view *view, const char *letters)
     text[at] = '\0';
     PyObject *got = shape_tuple(view);
     if (got != NULL) {
-        PyErr_Format(PyExc_ValueError, "%s: expected shape (%s), got %R", view->name, text, got);
+        PyErr_Format(PyExc_ValueError, "%s: expected shape (%s), got %R", view->name, text,
+                     got);
         Py_DECREF(got);
     }
     return -1;

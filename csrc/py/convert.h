@@ -75,8 +75,8 @@ int ae_distinct(int n_out, int n, const ae_view *const *views);
 typedef struct {
     PyObject_HEAD
     ae_arena arena;
-    int threads;          /* 0: the module's setting */
-    const ae_kernels *k;  /* NULL: the module's choice */
+    int threads;         /* 0: the module's setting */
+    const ae_kernels *k; /* NULL: the module's choice */
     PyObject *module;
     bool busy;
 } ae_workspace;
@@ -89,18 +89,18 @@ int ae_begin(ae_workspace *ws, ae_ctx *ctx);
 /* Give it back; None, or NULL with the exception that the status stands for. */
 PyObject *ae_end(ae_workspace *ws, ae_status status);
 
-#define AE_RUN(ws, call)                    \
-    do {                                    \
-        ae_ctx ctx_;                        \
-        ae_status status_;                  \
-        const ae_ctx *ctx = &ctx_;          \
-        if (ae_begin(ws, &ctx_) < 0) {      \
-            return NULL;                    \
-        }                                   \
-        Py_BEGIN_ALLOW_THREADS;             \
-        status_ = (call);                   \
-        Py_END_ALLOW_THREADS;               \
-        return ae_end(ws, status_);         \
+#define AE_RUN(ws, call)               \
+    do {                               \
+        ae_ctx ctx_;                   \
+        ae_status status_;             \
+        const ae_ctx *ctx = &ctx_;     \
+        if (ae_begin(ws, &ctx_) < 0) { \
+            return NULL;               \
+        }                              \
+        Py_BEGIN_ALLOW_THREADS;        \
+        status_ = (call);              \
+        Py_END_ALLOW_THREADS;          \
+        return ae_end(ws, status_);    \
     } while (0)
 
 #endif

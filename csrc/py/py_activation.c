@@ -37,16 +37,14 @@ activation_backward(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:activation_backward", ae_out_f32, &dx,
-                          ae_in_f32, &dy, ae_in_f32, &y, ae_in_activation, &act,
-                          ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:activation_backward", ae_out_f32, &dx, ae_in_f32,
+                          &dy, ae_in_f32, &y, ae_in_activation, &act, ae_in_workspace, &ws)) {
         return NULL;
     }
     const char *any = ae_any_shape(&y);
     ae_dims_init(&d);
-    if (ae_match(&d, &y, any) < 0 || ae_match(&d, &dy, any) < 0 ||
-        ae_match(&d, &dx, any) < 0 || same_or_distinct(&dx, &dy) < 0 ||
-        same_or_distinct(&dx, &y) < 0) {
+    if (ae_match(&d, &y, any) < 0 || ae_match(&d, &dy, any) < 0 || ae_match(&d, &dx, any) < 0 ||
+        same_or_distinct(&dx, &dy) < 0 || same_or_distinct(&dx, &y) < 0) {
         return NULL;
     }
     AE_RUN(ws, ae_activation_bwd(dx.data, dy.data, y.data, y.size, act, ctx));

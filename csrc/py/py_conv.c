@@ -6,7 +6,8 @@ static int
 match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_conv_cfg *cfg)
 {
     ae_dims_init(d);
-    if (ae_match(d, x, "NHWC") < 0 || ae_match(d, w, "KRSC") < 0 || ae_match(d, y, "NPQK") < 0) {
+    if (ae_match(d, x, "NHWC") < 0 || ae_match(d, w, "KRSC") < 0 ||
+        ae_match(d, y, "NPQK") < 0) {
         return -1;
     }
     cfg->N = ae_dim(d, 'N');
@@ -23,10 +24,10 @@ match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_
         return -1;
     }
     if (cfg->pad_h < 0 || cfg->pad_w < 0 || cfg->pad_h > cfg->R || cfg->pad_w > cfg->S) {
-        PyErr_Format(PyExc_ValueError,
-                     "padding: expected 0 up to the kernel's size (%lld, %lld), got (%lld, %lld)",
-                     (long long)cfg->R, (long long)cfg->S, (long long)cfg->pad_h,
-                     (long long)cfg->pad_w);
+        PyErr_Format(
+            PyExc_ValueError,
+            "padding: expected 0 up to the kernel's size (%lld, %lld), got (%lld, %lld)",
+            (long long)cfg->R, (long long)cfg->S, (long long)cfg->pad_h, (long long)cfg->pad_w);
         return -1;
     }
     return 0;
@@ -85,9 +86,10 @@ forward(PyObject *args, forward_fn fn, bool transposed)
     ae_conv_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)O&", ae_out_f32, &y, ae_in_f32, &x, ae_in_f32,
-                          &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act, &cfg.stride_h,
-                          &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)O&", ae_out_f32, &y, ae_in_f32, &x,
+                          ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
+                          &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace,
+                          &ws)) {
         return NULL;
     }
     if (match_conv(&d, &x, &w, &y, &cfg) < 0 || ae_match(&d, &b, "K") < 0 ||
@@ -106,9 +108,10 @@ backward(PyObject *args, backward_fn fn, bool transposed)
     ae_workspace *ws;
     ae_dims d;
     if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)(LL)O&", ae_maybe_out_f32, &dx,
-                          ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy, ae_in_f32,
-                          &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act, &cfg.stride_h,
-                          &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace, &ws)) {
+                          ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
+                          ae_in_f32, &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act,
+                          &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace,
+                          &ws)) {
         return NULL;
     }
     if (match_conv(&d, &x, &w, &dy, &cfg) < 0 || ae_match(&d, &dx, "NHWC") < 0 ||

@@ -37,9 +37,8 @@ match_batch(const ae_view *batch, int64_t B, int64_t F)
     }
     if (batch->ndim == 0 || batch->shape[0] != B || __builtin_mul_overflow(B, F, &size) ||
         batch->size != size) {
-        PyErr_Format(PyExc_ValueError,
-                     "%s: expected %lld rows of %lld values, got %lld values", batch->name,
-                     (long long)B, (long long)F, (long long)batch->size);
+        PyErr_Format(PyExc_ValueError, "%s: expected %lld rows of %lld values, got %lld values",
+                     batch->name, (long long)B, (long long)F, (long long)batch->size);
         return -1;
     }
     return 0;
@@ -89,8 +88,8 @@ gather(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O&O&O&O&fO&fffO&O&O&O&:gather", ae_out_f32, &clean,
                           ae_maybe_out_f32, &corrupted, ae_in_source, &source, ae_in_i64,
                           &index, &cfg.scale, in_corruption, &cfg.corruption, &cfg.amount,
-                          &cfg.low, &cfg.high, ae_in_seed, &s->seed, ae_in_purpose,
-                          &s->purpose, ae_in_offset, &s->offset, ae_in_workspace, &ws)) {
+                          &cfg.low, &cfg.high, ae_in_seed, &s->seed, ae_in_purpose, &s->purpose,
+                          ae_in_offset, &s->offset, ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.source = (ae_source)source.kind;
@@ -143,15 +142,13 @@ concat_backward(PyObject *module, PyObject *args)
     }
     int64_t C = ae_dim(&d, 'C'), D = ae_dim(&d, 'S') - C;
     if (D < 0) {
-        return PyErr_Format(PyExc_ValueError,
-                            "grad: expected at least %lld channels, got %lld", (long long)C,
-                            (long long)(C + D));
+        return PyErr_Format(PyExc_ValueError, "grad: expected at least %lld channels, got %lld",
+                            (long long)C, (long long)(C + D));
     }
     if (AE_DISTINCT(1, &dx, &dy) < 0) {
         return NULL;
     }
-    AE_RUN(ws,
-           ae_concat_bwd(dx.data, dy.data, ae_dim(&d, 'N'), ae_dim(&d, 'T'), C, D, ctx));
+    AE_RUN(ws, ae_concat_bwd(dx.data, dy.data, ae_dim(&d, 'N'), ae_dim(&d, 'T'), C, D, ctx));
 }
 
 static PyObject *
@@ -161,14 +158,14 @@ add(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&:add", ae_out_f32, &y, ae_in_f32, &a, ae_in_f32,
-                          &b, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&:add", ae_out_f32, &y, ae_in_f32, &a, ae_in_f32, &b,
+                          ae_in_workspace, &ws)) {
         return NULL;
     }
     const char *any = ae_any_shape(&a);
     ae_dims_init(&d);
-    if (ae_match(&d, &a, any) < 0 || ae_match(&d, &b, any) < 0 ||
-        ae_match(&d, &y, any) < 0 || (y.data != a.data && AE_DISTINCT(1, &y, &a) < 0) ||
+    if (ae_match(&d, &a, any) < 0 || ae_match(&d, &b, any) < 0 || ae_match(&d, &y, any) < 0 ||
+        (y.data != a.data && AE_DISTINCT(1, &y, &a) < 0) ||
         (y.data != b.data && AE_DISTINCT(1, &y, &b) < 0)) {
         return NULL;
     }

@@ -9,9 +9,8 @@ reparameterize(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:reparameterize", ae_out_f32, &z, ae_in_f32,
-                          &mean, ae_in_f32, &logvar, ae_in_f32, &eps, ae_in_workspace,
-                          &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:reparameterize", ae_out_f32, &z, ae_in_f32, &mean,
+                          ae_in_f32, &logvar, ae_in_f32, &eps, ae_in_workspace, &ws)) {
         return NULL;
     }
     const char *shape = ae_any_shape(&mean);
@@ -21,22 +20,20 @@ reparameterize(PyObject *module, PyObject *args)
         AE_DISTINCT(1, &z, &mean, &logvar, &eps) < 0) {
         return NULL;
     }
-    AE_RUN(ws,
-           ae_reparameterize_fwd(z.data, mean.data, logvar.data, eps.data, z.size, ctx));
+    AE_RUN(ws, ae_reparameterize_fwd(z.data, mean.data, logvar.data, eps.data, z.size, ctx));
 }
 
 static PyObject *
 reparameterize_backward(PyObject *module, PyObject *args)
 {
-    ae_view dmean = {.name = "dmean"}, dlogvar = {.name = "dlogvar"},
-            deps = {.name = "deps"};
+    ae_view dmean = {.name = "dmean"}, dlogvar = {.name = "dlogvar"}, deps = {.name = "deps"};
     ae_view dz = {.name = "grad"}, logvar = {.name = "logvar"}, eps = {.name = "eps"};
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&:reparameterize_backward", ae_out_f32,
-                          &dmean, ae_out_f32, &dlogvar, ae_maybe_out_f32, &deps, ae_in_f32,
-                          &dz, ae_in_f32, &logvar, ae_in_f32, &eps, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&:reparameterize_backward", ae_out_f32, &dmean,
+                          ae_out_f32, &dlogvar, ae_maybe_out_f32, &deps, ae_in_f32, &dz,
+                          ae_in_f32, &logvar, ae_in_f32, &eps, ae_in_workspace, &ws)) {
         return NULL;
     }
     const char *shape = ae_any_shape(&logvar);
@@ -47,8 +44,8 @@ reparameterize_backward(PyObject *module, PyObject *args)
         AE_DISTINCT(3, &dmean, &dlogvar, &deps, &dz, &logvar, &eps) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_reparameterize_bwd(dmean.data, dlogvar.data, deps.data, dz.data,
-                                     logvar.data, eps.data, dz.size, ctx));
+    AE_RUN(ws, ae_reparameterize_bwd(dmean.data, dlogvar.data, deps.data, dz.data, logvar.data,
+                                     eps.data, dz.size, ctx));
 }
 
 static PyObject *
@@ -74,15 +71,14 @@ gaussian_kl(PyObject *module, PyObject *args)
 static PyObject *
 gaussian_kl_backward(PyObject *module, PyObject *args)
 {
-    ae_view dmean = {.name = "dmean"}, dlogvar = {.name = "dlogvar"},
-            dkl = {.name = "grad"};
+    ae_view dmean = {.name = "dmean"}, dlogvar = {.name = "dlogvar"}, dkl = {.name = "grad"};
     ae_view mean = {.name = "mean"}, logvar = {.name = "logvar"};
     ae_workspace *ws;
     ae_dims d;
     (void)module;
     if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&:gaussian_kl_backward", ae_out_f32, &dmean,
-                          ae_out_f32, &dlogvar, ae_in_f32, &dkl, ae_in_f32, &mean,
-                          ae_in_f32, &logvar, ae_in_workspace, &ws)) {
+                          ae_out_f32, &dlogvar, ae_in_f32, &dkl, ae_in_f32, &mean, ae_in_f32,
+                          &logvar, ae_in_workspace, &ws)) {
         return NULL;
     }
     ae_dims_init(&d);
@@ -92,8 +88,8 @@ gaussian_kl_backward(PyObject *module, PyObject *args)
         AE_DISTINCT(2, &dmean, &dlogvar, &dkl, &mean, &logvar) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_gaussian_kl_bwd(dmean.data, dlogvar.data, dkl.data, mean.data,
-                                  logvar.data, ae_dim(&d, 'N'), ae_dim(&d, 'D'), ctx));
+    AE_RUN(ws, ae_gaussian_kl_bwd(dmean.data, dlogvar.data, dkl.data, mean.data, logvar.data,
+                                  ae_dim(&d, 'N'), ae_dim(&d, 'D'), ctx));
 }
 
 /* h (N, 2D) holds both halves. */
@@ -115,12 +111,11 @@ split_latent(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&:split_latent", ae_out_f32, &mean, ae_out_f32,
-                          &logvar, ae_in_f32, &h, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&:split_latent", ae_out_f32, &mean, ae_out_f32, &logvar,
+                          ae_in_f32, &h, ae_in_workspace, &ws)) {
         return NULL;
     }
-    if (match_halves(&d, &h, &mean, &logvar) < 0 ||
-        AE_DISTINCT(2, &mean, &logvar, &h) < 0) {
+    if (match_halves(&d, &h, &mean, &logvar) < 0 || AE_DISTINCT(2, &mean, &logvar, &h) < 0) {
         return NULL;
     }
     AE_RUN(ws, ae_split_latent_fwd(mean.data, logvar.data, h.data, ae_dim(&d, 'N'),
@@ -135,17 +130,16 @@ split_latent_backward(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:split_latent_backward", ae_out_f32, &dh,
-                          ae_in_f32, &dmean, ae_in_f32, &dlogvar, ae_in_f32, &h,
-                          ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:split_latent_backward", ae_out_f32, &dh, ae_in_f32,
+                          &dmean, ae_in_f32, &dlogvar, ae_in_f32, &h, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_halves(&d, &h, &dmean, &dlogvar) < 0 || ae_match(&d, &dh, "NH") < 0 ||
         AE_DISTINCT(1, &dh, &dmean, &dlogvar, &h) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_split_latent_bwd(dh.data, dmean.data, dlogvar.data, h.data,
-                                   ae_dim(&d, 'N'), ae_dim(&d, 'D'), ctx));
+    AE_RUN(ws, ae_split_latent_bwd(dh.data, dmean.data, dlogvar.data, h.data, ae_dim(&d, 'N'),
+                                   ae_dim(&d, 'D'), ctx));
 }
 
 PyMethodDef ae_latent_methods[] = {

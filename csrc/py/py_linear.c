@@ -17,7 +17,8 @@ match_linear(ae_dims *d, const ae_view *x, const ae_view *w, ae_linear_cfg *cfg)
 static PyObject *
 linear(PyObject *module, PyObject *args)
 {
-    ae_view y = {.name = "out"}, x = {.name = "x"}, w = {.name = "weight"}, b = {.name = "bias"};
+    ae_view y = {.name = "out"}, x = {.name = "x"}, w = {.name = "weight"},
+            b = {.name = "bias"};
     ae_linear_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;

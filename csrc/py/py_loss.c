@@ -35,9 +35,9 @@ loss(PyObject *module, PyObject *args)
     float delta;
     (void)module;
     if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&fO&:loss", in_loss, &kind, ae_maybe_out_f32,
-                          &sum, ae_maybe_out_f32, &dx, ae_maybe_in_f32, &dloss, ae_in_f32,
-                          &x, ae_in_f32, &target, ae_maybe_in_f32, &mask, &delta,
-                          ae_in_workspace, &ws)) {
+                          &sum, ae_maybe_out_f32, &dx, ae_maybe_in_f32, &dloss, ae_in_f32, &x,
+                          ae_in_f32, &target, ae_maybe_in_f32, &mask, &delta, ae_in_workspace,
+                          &ws)) {
         return NULL;
     }
     ae_dims_init(&d);
@@ -51,9 +51,8 @@ loss(PyObject *module, PyObject *args)
         PyErr_SetString(PyExc_ValueError, "delta: expected a number above 0");
         return NULL;
     }
-    AE_RUN(ws,
-           ae_loss_fwd_bwd(sum.data, dx.data, dloss.data, x.data, target.data, mask.data,
-                           kind, delta, ae_dim(&d, 'N'), ae_dim(&d, 'F'), ctx));
+    AE_RUN(ws, ae_loss_fwd_bwd(sum.data, dx.data, dloss.data, x.data, target.data, mask.data,
+                               kind, delta, ae_dim(&d, 'N'), ae_dim(&d, 'F'), ctx));
 }
 
 /* Labels that aren't masked are in [0, E), or a ValueError names the first that isn't. */
@@ -64,11 +63,10 @@ check_labels(const ae_view *labels, const ae_view *mask, int64_t T, int64_t E)
     const float *w = mask->data;
     for (int64_t i = 0; i < labels->size; i++) {
         if ((uint64_t)label[i] >= (uint64_t)E && (w == NULL || w[i] != 0.0f)) {
-            PyErr_Format(
-                PyExc_ValueError,
-                "labels: expected 0 to %lld, got %lld in sample %lld, position %lld",
-                (long long)E - 1, (long long)label[i], (long long)(i / T),
-                (long long)(i % T));
+            PyErr_Format(PyExc_ValueError,
+                         "labels: expected 0 to %lld, got %lld in sample %lld, position %lld",
+                         (long long)E - 1, (long long)label[i], (long long)(i / T),
+                         (long long)(i % T));
             return -1;
         }
     }
@@ -79,15 +77,13 @@ static PyObject *
 cross_entropy(PyObject *module, PyObject *args)
 {
     ae_view sum = {.name = "out"}, dx = {.name = "dx"}, dloss = {.name = "grad"};
-    ae_view logits = {.name = "logits"}, labels = {.name = "labels"},
-            mask = {.name = "mask"};
+    ae_view logits = {.name = "logits"}, labels = {.name = "labels"}, mask = {.name = "mask"};
     ae_workspace *ws;
     ae_dims d;
     (void)module;
     if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&:cross_entropy", ae_maybe_out_f32, &sum,
-                          ae_maybe_out_f32, &dx, ae_maybe_in_f32, &dloss, ae_in_f32,
-                          &logits, ae_in_i64, &labels, ae_maybe_in_f32, &mask,
-                          ae_in_workspace, &ws)) {
+                          ae_maybe_out_f32, &dx, ae_maybe_in_f32, &dloss, ae_in_f32, &logits,
+                          ae_in_i64, &labels, ae_maybe_in_f32, &mask, ae_in_workspace, &ws)) {
         return NULL;
     }
     ae_dims_init(&d);
@@ -101,9 +97,8 @@ cross_entropy(PyObject *module, PyObject *args)
     if (check_labels(&labels, &mask, T, E) < 0) {
         return NULL;
     }
-    AE_RUN(ws,
-           ae_cross_entropy_fwd_bwd(sum.data, dx.data, dloss.data, logits.data, labels.data,
-                                    mask.data, ae_dim(&d, 'N'), T, E, ctx));
+    AE_RUN(ws, ae_cross_entropy_fwd_bwd(sum.data, dx.data, dloss.data, logits.data, labels.data,
+                                        mask.data, ae_dim(&d, 'N'), T, E, ctx));
 }
 
 PyMethodDef ae_loss_methods[] = {

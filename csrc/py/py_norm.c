@@ -54,8 +54,8 @@ group_forward(PyObject *args, bool grouped)
         AE_DISTINCT(3, &y, &mean, &rstd, &x, &w, &b) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_group_norm_fwd(y.data, mean.data, rstd.data, x.data, w.data, b.data, &cfg,
-                                 ctx));
+    AE_RUN(ws,
+           ae_group_norm_fwd(y.data, mean.data, rstd.data, x.data, w.data, b.data, &cfg, ctx));
 }
 
 static PyObject *
@@ -68,10 +68,9 @@ group_backward(PyObject *args, bool grouped)
     ae_workspace *ws;
     ae_dims d;
     const char *letters = grouped ? "NTC" : "NC";
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&", ae_maybe_out_f32, &dx,
-                          ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
-                          ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32, &rstd,
-                          ae_maybe_in_f32, &w, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&", ae_maybe_out_f32, &dx, ae_maybe_out_f32,
+                          &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy, ae_in_f32, &x, ae_in_f32,
+                          &mean, ae_in_f32, &rstd, ae_maybe_in_f32, &w, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_group(&d, &x, &mean, &rstd, grouped, &cfg) < 0 || ae_match(&d, &w, "C") < 0 ||
@@ -118,8 +117,7 @@ match_batch(ae_dims *d, const ae_view *x, const ae_view *mean, const ae_view *va
             ae_norm_cfg *cfg)
 {
     ae_dims_init(d);
-    if (ae_match(d, x, "MC") < 0 || ae_match(d, mean, "C") < 0 ||
-        ae_match(d, var, "C") < 0) {
+    if (ae_match(d, x, "MC") < 0 || ae_match(d, mean, "C") < 0 || ae_match(d, var, "C") < 0) {
         return -1;
     }
     cfg->N = ae_dim(d, 'M');
@@ -140,8 +138,8 @@ batch_norm2d(PyObject *module, PyObject *args)
     int training;
     (void)module;
     if (!PyArg_ParseTuple(args, "O&OOO&O&O&pfO&:batch_norm2d", ae_out_f32, &y, &mean_array,
-                          &var_array, ae_in_f32, &x, ae_maybe_in_f32, &w, ae_maybe_in_f32,
-                          &b, &training, &cfg.eps, ae_in_workspace, &ws)) {
+                          &var_array, ae_in_f32, &x, ae_maybe_in_f32, &w, ae_maybe_in_f32, &b,
+                          &training, &cfg.eps, ae_in_workspace, &ws)) {
         return NULL;
     }
     int (*converter)(PyObject *, void *) = training ? ae_out_f32 : ae_in_f32;
@@ -151,8 +149,8 @@ batch_norm2d(PyObject *module, PyObject *args)
         AE_DISTINCT(training ? 3 : 1, &y, &mean, &var, &x, &w, &b) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_batch_norm_fwd(y.data, mean.data, var.data, x.data, w.data, b.data,
-                                 training, &cfg, ctx));
+    AE_RUN(ws, ae_batch_norm_fwd(y.data, mean.data, var.data, x.data, w.data, b.data, training,
+                                 &cfg, ctx));
 }
 
 static PyObject *
@@ -166,11 +164,10 @@ batch_norm2d_backward(PyObject *module, PyObject *args)
     ae_dims d;
     int training;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&pfO&:batch_norm2d_backward",
-                          ae_maybe_out_f32, &dx, ae_maybe_out_f32, &dw, ae_maybe_out_f32,
-                          &db, ae_in_f32, &dy, ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32,
-                          &var, ae_maybe_in_f32, &w, &training, &cfg.eps, ae_in_workspace,
-                          &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&pfO&:batch_norm2d_backward", ae_maybe_out_f32,
+                          &dx, ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
+                          ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32, &var, ae_maybe_in_f32, &w,
+                          &training, &cfg.eps, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_batch(&d, &x, &mean, &var, &cfg) < 0 || ae_match(&d, &w, "C") < 0 ||

@@ -36,9 +36,9 @@ check_setting(const char *name, double value, double end)
     }
     PyObject *got = PyFloat_FromDouble(value);
     if (got != NULL) {
-        PyErr_Format(
-            PyExc_ValueError, "%s: expected %s, got %R", name,
-            end == 1.0 ? "at least 0 and below 1" : "a finite number of at least 0", got);
+        PyErr_Format(PyExc_ValueError, "%s: expected %s, got %R", name,
+                     end == 1.0 ? "at least 0 and below 1" : "a finite number of at least 0",
+                     got);
         Py_DECREF(got);
     }
     return -1;
@@ -57,18 +57,17 @@ check_step(long long step)
 static PyObject *
 adam_step(PyObject *module, PyObject *args)
 {
-    ae_view p = {.name = "param"}, m = {.name = "m"}, v = {.name = "v"},
-            g = {.name = "grad"};
+    ae_view p = {.name = "param"}, m = {.name = "m"}, v = {.name = "v"}, g = {.name = "grad"};
     ae_adam_cfg cfg;
     ae_workspace *ws;
     ae_dims d;
     int decoupled;
     long long step;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&dddddpLdO&:adam_step", ae_out_f32, &p, ae_out_f32,
-                          &m, ae_out_f32, &v, ae_in_f32, &g, &cfg.lr, &cfg.beta1,
-                          &cfg.beta2, &cfg.eps, &cfg.weight_decay, &decoupled, &step,
-                          &cfg.grad_scale, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&dddddpLdO&:adam_step", ae_out_f32, &p, ae_out_f32, &m,
+                          ae_out_f32, &v, ae_in_f32, &g, &cfg.lr, &cfg.beta1, &cfg.beta2,
+                          &cfg.eps, &cfg.weight_decay, &decoupled, &step, &cfg.grad_scale,
+                          ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.decoupled = decoupled;
@@ -99,9 +98,9 @@ sgd_step(PyObject *module, PyObject *args)
     int nesterov;
     long long step;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&fffpLfO&:sgd_step", ae_out_f32, &p, ae_maybe_out_f32,
-                          &m, ae_in_f32, &g, &cfg.lr, &cfg.momentum, &cfg.weight_decay,
-                          &nesterov, &step, &cfg.grad_scale, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&fffpLfO&:sgd_step", ae_out_f32, &p, ae_maybe_out_f32, &m,
+                          ae_in_f32, &g, &cfg.lr, &cfg.momentum, &cfg.weight_decay, &nesterov,
+                          &step, &cfg.grad_scale, ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.nesterov = nesterov;
@@ -109,8 +108,8 @@ sgd_step(PyObject *module, PyObject *args)
     const char *shape = ae_any_shape(&p);
     ae_dims_init(&d);
     if (ae_match(&d, &p, shape) < 0 || ae_match(&d, &m, shape) < 0 ||
-        ae_match(&d, &g, shape) < 0 || AE_DISTINCT(2, &p, &m, &g) < 0 ||
-        check_step(step) < 0 || check_setting("learning_rate", cfg.lr, INFINITY) < 0 ||
+        ae_match(&d, &g, shape) < 0 || AE_DISTINCT(2, &p, &m, &g) < 0 || check_step(step) < 0 ||
+        check_setting("learning_rate", cfg.lr, INFINITY) < 0 ||
         check_setting("momentum", cfg.momentum, 1.0) < 0 ||
         check_setting("weight_decay", cfg.weight_decay, INFINITY) < 0 ||
         check_setting("grad_scale", cfg.grad_scale, INFINITY) < 0) {

@@ -23,8 +23,8 @@ wrong_output(const ae_pool_cfg *c, int64_t P, int64_t Q)
 {
     PyErr_Format(PyExc_ValueError,
                  "the output of images of %lld x %lld is %lld x %lld, got %lld x %lld",
-                 (long long)c->H, (long long)c->W, (long long)P, (long long)Q,
-                 (long long)c->P, (long long)c->Q);
+                 (long long)c->H, (long long)c->W, (long long)P, (long long)Q, (long long)c->P,
+                 (long long)c->Q);
     return -1;
 }
 
@@ -45,10 +45,10 @@ check_pool(const ae_pool_cfg *c)
         return -1;
     }
     if (c->pad_h < 0 || c->pad_w < 0 || c->pad_h >= c->R || c->pad_w >= c->S) {
-        PyErr_Format(
-            PyExc_ValueError,
-            "padding: expected less than kernel_size (%lld, %lld), got (%lld, %lld)",
-            (long long)c->R, (long long)c->S, (long long)c->pad_h, (long long)c->pad_w);
+        PyErr_Format(PyExc_ValueError,
+                     "padding: expected less than kernel_size (%lld, %lld), got (%lld, %lld)",
+                     (long long)c->R, (long long)c->S, (long long)c->pad_h,
+                     (long long)c->pad_w);
         return -1;
     }
     if (c->H < 1 || c->W < 1 || c->H > most / c->W) {
@@ -70,9 +70,9 @@ max_pool2d(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&(LL)(LL)(LL)O&:max_pool2d", ae_out_f32, &y,
-                          ae_out_i32, &index, ae_in_f32, &x, &cfg.R, &cfg.S, &cfg.stride_h,
-                          &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&(LL)(LL)(LL)O&:max_pool2d", ae_out_f32, &y, ae_out_i32,
+                          &index, ae_in_f32, &x, &cfg.R, &cfg.S, &cfg.stride_h, &cfg.stride_w,
+                          &cfg.pad_h, &cfg.pad_w, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_images(&d, &x, &y, &cfg) < 0 || check_pool(&cfg) < 0 ||
@@ -125,8 +125,8 @@ upsample2d(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&(LL)O&:upsample2d", ae_out_f32, &y, ae_in_f32, &x,
-                          &cfg.R, &cfg.S, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&(LL)O&:upsample2d", ae_out_f32, &y, ae_in_f32, &x, &cfg.R,
+                          &cfg.S, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_images(&d, &x, &y, &cfg) < 0 || check_upsample(&cfg) < 0 ||
@@ -144,8 +144,8 @@ upsample2d_backward(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&(LL)O&:upsample2d_backward", ae_out_f32, &dx,
-                          ae_in_f32, &dy, &cfg.R, &cfg.S, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&(LL)O&:upsample2d_backward", ae_out_f32, &dx, ae_in_f32,
+                          &dy, &cfg.R, &cfg.S, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_images(&d, &dx, &dy, &cfg) < 0 || check_upsample(&cfg) < 0 ||

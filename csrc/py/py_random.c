@@ -75,9 +75,9 @@ random_bits(PyObject *module, PyObject *args)
     ae_stream s;
     ae_workspace *ws;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:random_bits", ae_out_u32, &x, ae_in_seed,
-                          &s.seed, ae_in_purpose, &s.purpose, ae_in_offset, &s.offset,
-                          ae_in_workspace, &ws) ||
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:random_bits", ae_out_u32, &x, ae_in_seed, &s.seed,
+                          ae_in_purpose, &s.purpose, ae_in_offset, &s.offset, ae_in_workspace,
+                          &ws) ||
         ae_check_stream(&s, x.size) < 0) {
         return NULL;
     }
@@ -107,9 +107,9 @@ random_normal(PyObject *module, PyObject *args)
     ae_stream s;
     ae_workspace *ws;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:random_normal", ae_out_f32, &x, ae_in_seed,
-                          &s.seed, ae_in_purpose, &s.purpose, ae_in_offset, &s.offset,
-                          ae_in_workspace, &ws) ||
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:random_normal", ae_out_f32, &x, ae_in_seed, &s.seed,
+                          ae_in_purpose, &s.purpose, ae_in_offset, &s.offset, ae_in_workspace,
+                          &ws) ||
         ae_check_stream(&s, x.size) < 0) {
         return NULL;
     }
@@ -125,20 +125,18 @@ dropout(PyObject *module, PyObject *args)
     ae_dims d;
     float rate;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&fO&O&O&O&:dropout", ae_out_f32, &y, ae_in_f32, &x,
-                          &rate, ae_in_seed, &s.seed, ae_in_purpose, &s.purpose,
-                          ae_in_offset, &s.offset, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&fO&O&O&O&:dropout", ae_out_f32, &y, ae_in_f32, &x, &rate,
+                          ae_in_seed, &s.seed, ae_in_purpose, &s.purpose, ae_in_offset,
+                          &s.offset, ae_in_workspace, &ws)) {
         return NULL;
     }
     if (!(rate >= 0.0f && rate < 1.0f)) {
-        return PyErr_Format(PyExc_ValueError,
-                            "rate: expected at least 0 and below 1, got %S",
+        return PyErr_Format(PyExc_ValueError, "rate: expected at least 0 and below 1, got %S",
                             PyTuple_GET_ITEM(args, 2));
     }
     ae_dims_init(&d);
     if (ae_match(&d, &x, ae_any_shape(&x)) < 0 || ae_match(&d, &y, ae_any_shape(&x)) < 0 ||
-        (y.data != x.data && AE_DISTINCT(1, &y, &x) < 0) ||
-        ae_check_stream(&s, x.size) < 0) {
+        (y.data != x.data && AE_DISTINCT(1, &y, &x) < 0) || ae_check_stream(&s, x.size) < 0) {
         return NULL;
     }
     AE_RUN(ws, ae_dropout(y.data, x.data, rate, x.size, &s, ctx));

@@ -9,9 +9,8 @@ vector_quantize(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:vector_quantize", ae_maybe_out_f32, &q,
-                          ae_out_i64, &index, ae_in_f32, &z, ae_in_f32, &codebook,
-                          ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&:vector_quantize", ae_maybe_out_f32, &q, ae_out_i64,
+                          &index, ae_in_f32, &z, ae_in_f32, &codebook, ae_in_workspace, &ws)) {
         return NULL;
     }
     ae_dims_init(&d);
@@ -25,8 +24,7 @@ vector_quantize(PyObject *module, PyObject *args)
         return PyErr_Format(PyExc_ValueError,
                             "codebook: expected at least one entry, got none");
     }
-    AE_RUN(ws,
-           ae_vector_quantize_fwd(q.data, index.data, z.data, codebook.data, N, D, E, ctx));
+    AE_RUN(ws, ae_vector_quantize_fwd(q.data, index.data, z.data, codebook.data, N, D, E, ctx));
 }
 
 static PyObject *
@@ -38,10 +36,10 @@ vector_quantize_backward(PyObject *module, PyObject *args)
     ae_workspace *ws;
     ae_dims d;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&ffO&:vector_quantize_backward", ae_out_f32,
-                          &dz, ae_maybe_out_f32, &de, ae_in_f32, &dq, ae_in_f32, &z,
-                          ae_in_f32, &codebook, ae_in_i64, &index, &commitment, &scale,
-                          ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&ffO&:vector_quantize_backward", ae_out_f32, &dz,
+                          ae_maybe_out_f32, &de, ae_in_f32, &dq, ae_in_f32, &z, ae_in_f32,
+                          &codebook, ae_in_i64, &index, &commitment, &scale, ae_in_workspace,
+                          &ws)) {
         return NULL;
     }
     ae_dims_init(&d);

@@ -51,8 +51,7 @@ static double
 reference_normal(const ae_stream *s, uint64_t at)
 {
     double u = (double)((float)(reference_word(s, at & ~1ull) >> 1) * 0x1p-31f + 0x1p-32f);
-    double angle =
-        2.0 * 3.14159265358979323846 * (reference_word(s, at | 1) >> 8) * 0x1p-24;
+    double angle = 2.0 * 3.14159265358979323846 * (reference_word(s, at | 1) >> 8) * 0x1p-24;
     return sqrt(-2.0 * log(u)) * (at % 2 == 0 ? cos(angle) : sin(angle));
 }
 
@@ -62,10 +61,8 @@ reference_normal(const ae_stream *s, uint64_t at)
 static void
 test_table(const ae_kernels *k)
 {
-    static const uint64_t offsets[] = {
-        0, 1, 2, 3, 4, 61, (1ull << 34) - 77, UINT64_MAX - MOST};
-    static const int64_t sizes[] = {0,  1,  2,  3,  4,   5,   31,  32,
-                                    33, 63, 64, 65, 127, 129, MOST};
+    static const uint64_t offsets[] = {0, 1, 2, 3, 4, 61, (1ull << 34) - 77, UINT64_MAX - MOST};
+    static const int64_t sizes[] = {0, 1, 2, 3, 4, 5, 31, 32, 33, 63, 64, 65, 127, 129, MOST};
     for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
         for (size_t j = 0; j < sizeof sizes / sizeof *sizes; j++) {
             ae_stream s = {0x0123456789abcdefu + i, (uint32_t)j, offsets[i]};

@@ -62,7 +62,8 @@ convolve(double *y, double *dx, double *dw, double *db, const float *dy, const f
                 continue;
             }
             int64_t big = (n * big_h + h) * big_w + v, small = (n * rows + p) * cols + q;
-            int64_t in = (transposed ? small : big) * c->C, out = (transposed ? big : small) * c->K;
+            int64_t in = (transposed ? small : big) * c->C,
+                    out = (transposed ? big : small) * c->K;
             for (int64_t k = 0; k < c->K; k++) {
                 for (int64_t i = 0; i < c->C; i++) {
                     int64_t tap = ((k * c->R + r) * c->S + s) * c->C + i;
@@ -82,11 +83,12 @@ test_conv(const ae_ctx *ctx, const char *isa, const ae_conv_cfg *c, bool transpo
     int64_t nw = c->K * c->R * c->S * c->C;
     float *x = draw_many(nx), *w = draw_many(nw), *b = draw_many(c->K), *dy = draw_many(ny);
     float *y = draw_many(ny), *dx = draw_many(nx);
-    float *dw = calloc((size_t)nw + 1, sizeof(float)), *db = calloc((size_t)c->K, sizeof(float));
+    float *dw = calloc((size_t)nw + 1, sizeof(float)),
+          *db = calloc((size_t)c->K, sizeof(float));
     double *want = calloc((size_t)(nx + ny + nw + c->K), sizeof(double));
     convolve(want, want + ny, want + ny + nx, want + ny + nx + nw, dy, x, w, b, c, transposed);
-    ae_status status =
-        transposed ? ae_conv_transpose2d_fwd(y, x, w, b, c, ctx) : ae_conv2d_fwd(y, x, w, b, c, ctx);
+    ae_status status = transposed ? ae_conv_transpose2d_fwd(y, x, w, b, c, ctx)
+                                  : ae_conv2d_fwd(y, x, w, b, c, ctx);
     ae_status back = transposed ? ae_conv_transpose2d_bwd(dx, dw, db, dy, x, w, c, ctx)
                                 : ae_conv2d_bwd(dx, dw, db, dy, x, w, c, ctx);
     if (status != AE_OK || back != AE_OK) {
@@ -105,11 +107,22 @@ static void
 test_linear(const ae_ctx *ctx, const char *isa, int64_t N, int64_t I, int64_t O)
 {
     ae_linear_cfg cfg = {.N = N, .I = I, .O = O};
-    ae_conv_cfg as_conv = {.N = N, .H = 1, .W = 1, .C = I, .P = 1, .Q = 1, .K = O, .R = 1, .S = 1,
-                           .stride_h = 1, .stride_w = 1};
-    float *x = draw_many(N * I), *w = draw_many(O * I), *b = draw_many(O), *dy = draw_many(N * O);
+    ae_conv_cfg as_conv = {.N = N,
+                           .H = 1,
+                           .W = 1,
+                           .C = I,
+                           .P = 1,
+                           .Q = 1,
+                           .K = O,
+                           .R = 1,
+                           .S = 1,
+                           .stride_h = 1,
+                           .stride_w = 1};
+    float *x = draw_many(N * I), *w = draw_many(O * I), *b = draw_many(O),
+          *dy = draw_many(N * O);
     float *y = draw_many(N * O), *dx = draw_many(N * I);
-    float *dw = calloc((size_t)(O * I) + 1, sizeof(float)), *db = calloc((size_t)O, sizeof(float));
+    float *dw = calloc((size_t)(O * I) + 1, sizeof(float)),
+          *db = calloc((size_t)O, sizeof(float));
     double *want = calloc((size_t)(N * O + N * I + O * I + O), sizeof(double));
     double *want_dx = want + N * O, *want_dw = want_dx + N * I, *want_db = want_dw + O * I;
     convolve(want, want_dx, want_dw, want_db, dy, x, w, b, &as_conv, false);
@@ -131,8 +144,8 @@ static const int64_t linears[][3] = {
 
 /* N H W C, K, R S, stride, padding, output padding of the transposed one */
 static const int64_t convs[][11] = {
-    {2, 9, 11, 3, 5, 3, 3, 2, 2, 1, 1}, {3, 8, 8, 4, 8, 4, 4, 2, 2, 1, 0},
-    {1, 7, 7, 1, 1, 2, 3, 3, 1, 1, 0},  {2, 5, 5, 3, 2, 2, 2, 3, 3, 0, 2},
+    {2, 9, 11, 3, 5, 3, 3, 2, 2, 1, 1},  {3, 8, 8, 4, 8, 4, 4, 2, 2, 1, 0},
+    {1, 7, 7, 1, 1, 2, 3, 3, 1, 1, 0},   {2, 5, 5, 3, 2, 2, 2, 3, 3, 0, 2},
     {5, 4, 4, 16, 33, 4, 4, 2, 2, 1, 0}, {17, 8, 8, 9, 20, 1, 1, 1, 1, 0, 0},
     {2, 33, 31, 3, 4, 4, 4, 2, 2, 1, 1}, {3, 6, 6, 20, 40, 3, 3, 1, 1, 1, 0},
 };
@@ -145,8 +158,16 @@ test_all(const ae_ctx *ctx, const char *isa)
     }
     for (size_t i = 0; i < sizeof convs / sizeof *convs; i++) {
         const int64_t *g = convs[i];
-        ae_conv_cfg c = {.N = g[0], .H = g[1], .W = g[2], .C = g[3], .K = g[4], .R = g[5],
-                         .S = g[6], .stride_h = g[7], .stride_w = g[8], .pad_h = g[9],
+        ae_conv_cfg c = {.N = g[0],
+                         .H = g[1],
+                         .W = g[2],
+                         .C = g[3],
+                         .K = g[4],
+                         .R = g[5],
+                         .S = g[6],
+                         .stride_h = g[7],
+                         .stride_w = g[8],
+                         .pad_h = g[9],
                          .pad_w = g[9]};
         c.P = (c.H + 2 * c.pad_h - c.R) / c.stride_h + 1;
         c.Q = (c.W + 2 * c.pad_w - c.S) / c.stride_w + 1;

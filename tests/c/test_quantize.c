@@ -113,13 +113,12 @@ test_quantize(const ae_ctx *ctx, int64_t N, int64_t D, int64_t E, float far)
     expect(status == AE_OK, ctx, "status", N, D, E);
     for (int64_t i = 0; i < N; i++) {
         expect(chosen[i] == nearest(z + i * D, codebook, D, E), ctx, "index", N, D, E);
-        expect(memcmp(quantized + i * D, codebook + chosen[i] * D,
-                      (size_t)D * sizeof(float)) == 0,
+        expect(memcmp(quantized + i * D, codebook + chosen[i] * D, (size_t)D * sizeof(float)) ==
+                   0,
                ctx, "quantized", N, D, E);
     }
     accumulate(N, D, E, 0.3, 0.7);
-    ae_vector_quantize_bwd(dz, dcodebook, dq, z, codebook, chosen, 0.3f, 0.7f, N, D, E,
-                           ctx);
+    ae_vector_quantize_bwd(dz, dcodebook, dq, z, codebook, chosen, 0.3f, 0.7f, N, D, E, ctx);
     expect(close_to(dz, want_dz, N * D), ctx, "dz", N, D, E);
     expect(close_to(dcodebook, want_dcodebook, E * D), ctx, "dcodebook", N, D, E);
     ae_vq_statistics(count, sum, z, chosen, N, D, E, ctx);
@@ -166,9 +165,8 @@ test_gather(const ae_ctx *ctx, int64_t B, int64_t F)
 int
 main(void)
 {
-    static const int64_t sizes[][3] = {{1, 1, 1},    {7, 3, 5},   {25, 16, 9},
-                                       {33, 17, 31}, {70, 5, 65}, {300, 64, 50},
-                                       {9, 530, 40}, {2000, 8, 3}};
+    static const int64_t sizes[][3] = {{1, 1, 1},   {7, 3, 5},     {25, 16, 9},  {33, 17, 31},
+                                       {70, 5, 65}, {300, 64, 50}, {9, 530, 40}, {2000, 8, 3}};
     static const int64_t batches[][2] = {{1, 1}, {5, 33}, {40, 784}, {2, 9001}};
     ae_arena arena = {0};
     int tables = 0;

@@ -89,8 +89,8 @@ test_loss(const buffers *b, ae_loss kind, int64_t N, int64_t F, bool masked)
             b->x[i] = NAN;
         }
     }
-    ae_loss_fwd_bwd(b->sum, b->dx, b->g, b->x, b->y, masked ? b->mask : NULL, kind, 0.7f, N,
-                    F, b->ctx);
+    ae_loss_fwd_bwd(b->sum, b->dx, b->g, b->x, b->y, masked ? b->mask : NULL, kind, 0.7f, N, F,
+                    b->ctx);
     compare(b, "loss", b->sum, b->want_sum, N);
     compare(b, "its gradient", b->dx, b->want_dx, N * F);
 }

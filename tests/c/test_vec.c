@@ -308,8 +308,8 @@ run(const check *c, uint64_t step)
     }
     bool failed = !(w.error <= c->bound);
     failures += failed;
-    printf("%-16s %8.3f ulp at %-14a (bound %.2f)%s\n", c->name, w.error, (double)w.x,
-           c->bound, failed ? "  FAILED" : "");
+    printf("%-16s %8.3f ulp at %-14a (bound %.2f)%s\n", c->name, w.error, (double)w.x, c->bound,
+           failed ? "  FAILED" : "");
     if (failed) {
         printf("    x = %.9g: got %.9g, expected %.9g\n", (double)w.x, (double)w.got,
                c->exact((double)w.x));
@@ -388,8 +388,7 @@ test_wide(void)
     v_wide s = v_wide_add_product(three, v_widen(v_load(x)), v_widen(v_load(y)));
     v_wide_store(to, s);
     for (int i = 0; i < AE_VLEN; i++) {
-        expect(to[i] == 3.0 + (double)x[i] * (double)y[i],
-               "v_widen and v_wide_add_product");
+        expect(to[i] == 3.0 + (double)x[i] * (double)y[i], "v_widen and v_wide_add_product");
     }
     expect(to[AE_VLEN] == -1.0, "v_wide_store stays inside");
     expect(v_wide_sum(v_wide_load(to)) == sum, "v_wide_sum");
