@@ -17,7 +17,7 @@ def lookup(model: Any, name: str, function: str) -> Callable[..., Any]:
         raise TypeError(
             f"{function} needs a fitted model with the method {name}, got {type(model).__name__}"
         )
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def takes_y(function: Callable[..., Any]) -> bool:

@@ -1,0 +1,319 @@
+"""The C core: strict functions on arrays, which write into the outputs given to them.
+
+Made from the signatures in csrc/py; tests/test_stub.py compares the two.
+"""
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray
+Pair = tuple[int, int]
+ACTIVATIONS: tuple[str, ...]
+
+class Workspace:
+    def __init__(self, n_threads: int = 0, isa: str | None = None) -> None: ...
+    @property
+    def grown(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+
+def activation(out: Array, x: Array, kind: str | None, workspace: Workspace, /) -> None: ...
+def activation_backward(
+    dx: Array, grad: Array, y: Array, kind: str | None, workspace: Workspace, /
+) -> None: ...
+def adam_step(
+    param: Array,
+    m: Array,
+    v: Array,
+    grad: Array,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    step: int,
+    grad_scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def add(out: Array, a: Array, b: Array, workspace: Workspace, /) -> None: ...
+def after_fork() -> None: ...
+def batch_norm2d(
+    out: Array,
+    mean: Array,
+    var: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    training: bool,
+    eps: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def batch_norm2d_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array | None,
+    training: bool,
+    eps: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def build_info() -> dict[str, Any]: ...
+def concat(out: Array, x: Array, cond: Array, workspace: Workspace, /) -> None: ...
+def concat_backward(dx: Array, grad: Array, workspace: Workspace, /) -> None: ...
+def conv2d(
+    out: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    activation: str | None,
+    stride: Pair,
+    padding: Pair,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def conv2d_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    weight: Array,
+    x_activation: str | None,
+    stride: Pair,
+    padding: Pair,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def conv_transpose2d(
+    out: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    activation: str | None,
+    stride: Pair,
+    padding: Pair,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def conv_transpose2d_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    weight: Array,
+    x_activation: str | None,
+    stride: Pair,
+    padding: Pair,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def cross_entropy(
+    out: Array | None,
+    dx: Array | None,
+    grad: Array | None,
+    logits: Array,
+    labels: Array,
+    mask: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def dropout(
+    out: Array, x: Array, rate: float, seed: int, purpose: int, offset: int, workspace: Workspace, /
+) -> None: ...
+def fma_peak(steps: int, workspace: Workspace, /) -> float: ...
+def gather(
+    clean: Array,
+    corrupted: Array | None,
+    source: Array,
+    index: Array,
+    scale: float,
+    corruption: str | None,
+    amount: float,
+    low: float,
+    high: float,
+    seed: int,
+    purpose: int,
+    offset: int,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def gaussian_kl(out: Array, mean: Array, logvar: Array, workspace: Workspace, /) -> None: ...
+def gaussian_kl_backward(
+    dmean: Array, dlogvar: Array, grad: Array, mean: Array, logvar: Array, workspace: Workspace, /
+) -> None: ...
+def get_num_threads() -> int: ...
+def group_norm(
+    out: Array,
+    mean: Array,
+    rstd: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def group_norm_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    mean: Array,
+    rstd: Array,
+    weight: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def isa_names() -> list[str]: ...
+def layer_norm(
+    out: Array,
+    mean: Array,
+    rstd: Array,
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def layer_norm_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    mean: Array,
+    rstd: Array,
+    weight: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def linear(
+    out: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    activation: str | None,
+    transposed: bool,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def linear_backward(
+    dx: Array | None,
+    dweight: Array | None,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    weight: Array,
+    x_activation: str | None,
+    transposed: bool,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def loss(
+    kind: str | None,
+    out: Array | None,
+    dx: Array | None,
+    grad: Array | None,
+    x: Array,
+    target: Array,
+    mask: Array | None,
+    delta: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def max_pool2d(
+    out: Array,
+    index: Array,
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def max_pool2d_backward(
+    dx: Array,
+    grad: Array,
+    index: Array,
+    kernel_size: Pair,
+    stride: Pair,
+    padding: Pair,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def philox4x32(
+    counter: tuple[int, int, int, int], key: tuple[int, int], /
+) -> tuple[int, int, int, int]: ...
+def random_bits(
+    out: Array, seed: int, purpose: int, offset: int, workspace: Workspace, /
+) -> None: ...
+def random_normal(
+    out: Array, seed: int, purpose: int, offset: int, workspace: Workspace, /
+) -> None: ...
+def random_uniform(
+    out: Array, seed: int, purpose: int, offset: int, workspace: Workspace, /
+) -> None: ...
+def reparameterize(
+    out: Array, mean: Array, logvar: Array, eps: Array, workspace: Workspace, /
+) -> None: ...
+def reparameterize_backward(
+    dmean: Array,
+    dlogvar: Array,
+    deps: Array | None,
+    grad: Array,
+    logvar: Array,
+    eps: Array,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def set_num_threads(n: int, /) -> None: ...
+def sgd_step(
+    param: Array,
+    m: Array | None,
+    grad: Array,
+    lr: float,
+    momentum: float,
+    weight_decay: float,
+    nesterov: bool,
+    step: int,
+    grad_scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def split_latent(mean: Array, logvar: Array, h: Array, workspace: Workspace, /) -> None: ...
+def split_latent_backward(
+    dh: Array, dmean: Array, dlogvar: Array, h: Array, workspace: Workspace, /
+) -> None: ...
+def sum_squares(x: Array, workspace: Workspace, /) -> float: ...
+def upsample2d(out: Array, x: Array, factor: Pair, workspace: Workspace, /) -> None: ...
+def upsample2d_backward(dx: Array, grad: Array, factor: Pair, workspace: Workspace, /) -> None: ...
+def vector_quantize(
+    quantized: Array | None, indices: Array, z: Array, codebook: Array, workspace: Workspace, /
+) -> None: ...
+def vector_quantize_backward(
+    dz: Array,
+    dcodebook: Array | None,
+    grad: Array,
+    z: Array,
+    codebook: Array,
+    indices: Array,
+    commitment: float,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def vq_statistics(
+    count: Array, sum: Array, z: Array, indices: Array, workspace: Workspace, /
+) -> None: ...
