@@ -127,6 +127,7 @@ CALLS = [
         "int, str",
     ),
     ("cvae", lambda m: m.fit(X, Y.astype(complex)), ValueError, "complex"),
+    ("cvae", lambda m: m.fit(np.zeros((5000, 6)), np.arange(5000)), ValueError, "at most 4096"),
     ("cvae", lambda m: m.transform(X), ValueError, "y: expected labels"),
     ("cvae", lambda m: m.transform(X, Y + 1), ValueError, "unknown label 3; fit has seen 0, 1, 2"),
     ("cvae", lambda m: m.transform(X, Y - 1), ValueError, "unknown label -1"),

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..training.batches import Condition
 
+MAX_CLASSES = 4096  # one-hot vectors of more are a waste
+
 
 class Conditioner:
     """What a model has learned of its conditions: the classes, or the scale of the properties.
@@ -34,7 +36,13 @@ class Conditioner:
         y = read(y)
         check_length(y, n)
         if y.ndim == 1:
-            return cls(classes=np.unique(y))
+            classes = np.unique(y)
+            if len(classes) > MAX_CLASSES:
+                raise ValueError(
+                    f"y: expected at most {MAX_CLASSES} different labels, got {len(classes)}; "
+                    "numbers that aren't labels go into a matrix (N, p)"
+                )
+            return cls(classes=classes)
         mean, scale = y.mean(0), y.std(0)
         return cls(mean=mean, scale=np.where(scale > 0, scale, 1.0))
 
