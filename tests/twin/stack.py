@@ -1,0 +1,122 @@
+"""Whole modules once more in float64, and their gradients by finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+from aecore import nn
+
+from .activation import activate
+from .convolution import conv2d, conv_transpose2d
+from .linear import linear
+
+
+def _linear(m, x, value, training):
+    weight = value(m.weight)
+    return linear(x, weight.T if m.transposed else weight, value(m.bias), activation=m.activation)
+
+
+def _conv2d(m, x, value, training):
+    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    return conv2d(x, value(m.weight), value(m.bias), **options)
+
+
+def _conv_transpose2d(m, x, value, training):
+    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    extra = m.output_padding
+    return conv_transpose2d(x, value(m.weight), value(m.bias), output_padding=extra, **options)
+
+
+def _max_pool2d(m, x, value, training):
+    (r, s), (sh, sw), (ph, pw) = m.kernel_size, m.stride, m.padding
+    big = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(big, (r, s), (1, 2))
+    return windows[:, ::sh, ::sw].max((-2, -1))
+
+
+def _normalized(m, x, axes, value, mean=None, var=None):
+    mean = x.mean(axes, keepdims=True) if mean is None else mean
+    var = x.var(axes, keepdims=True) if var is None else var
+    return (x - mean) / np.sqrt(var + m.eps)
+
+
+def _affine(m, y, value):
+    return y if m.weight is None else y * value(m.weight) + value(m.bias)
+
+
+def _group_norm(m, x, value, training):
+    groups = x.reshape(x.shape[0], -1, m.groups, x.shape[-1] // m.groups)
+    return _affine(m, _normalized(m, groups, (1, 3), value).reshape(x.shape), value)
+
+
+def _batch_norm(m, x, value, training):
+    axes, running = tuple(range(x.ndim - 1)), ()
+    if not training:
+        running = [m.buffer(n).astype(np.float64) for n in ("running_mean", "running_var")]
+    return _affine(m, _normalized(m, x, axes, value, *running), value)
+
+
+def _dropout(m, x, value, training):
+    assert not training or m.rate == 0, "noise has no twin here"
+    return x
+
+
+def _sequential(m, x, value, training):
+    for layer in m.layers:
+        x = evaluate(layer, x, value, training)
+    return x
+
+
+def _view(m, x, value, training):
+    return x.reshape(x.shape[0], *m.output_shape(x.shape[1:]))
+
+
+TWINS = {
+    nn.Linear: _linear,
+    nn.TiedLinear: _linear,
+    nn.Conv2d: _conv2d,
+    nn.ConvTranspose2d: _conv_transpose2d,
+    nn.Activation: lambda m, x, value, training: activate(x, m.kind),
+    nn.MaxPool2d: _max_pool2d,
+    nn.Upsample2d: lambda m, x, v, t: x.repeat(m.factor[0], 1).repeat(m.factor[1], 2),
+    nn.LayerNorm: lambda m, x, v, t: _affine(m, _normalized(m, x, -1, v), v),
+    nn.GroupNorm: _group_norm,
+    nn.BatchNorm2d: _batch_norm,
+    nn.Dropout: _dropout,
+    nn.Flatten: _view,
+    nn.Reshape: _view,
+    nn.Residual: lambda m, x, v, t: x + evaluate(m.body, x, v, t),
+    nn.Sequential: _sequential,
+}
+
+
+def evaluate(module, x, value=None, training=False):
+    """Return what the module makes of x, all in float64.
+
+    `value` maps each Parameter (or None) to its array.
+    """
+    value = value or (lambda p: None if p is None else p.value.astype(np.float64))
+    return TWINS[type(module)](module, np.asarray(x, np.float64), value, training)
+
+
+def slopes(module, x, weight, rng, training=False, step=1e-6, directions=2):
+    """Yield (name, direction, slope of (weight * y).sum() along it) for x and every parameter.
+
+    By central differences. The name of x is None.
+    """
+    base = {id(p): p.value.astype(np.float64) for _, p in module.parameters()}
+    x = np.asarray(x, np.float64)
+
+    def total(x, changed=None, delta=0.0):
+        def value(p):
+            if p is None:
+                return None
+            return base[id(p)] + delta if p is changed else base[id(p)]
+
+        return (weight * evaluate(module, x, value, training)).sum()
+
+    for _ in range(directions):
+        d = step * rng.standard_normal(x.shape)
+        yield None, d / step, (total(x + d) - total(x - d)) / (2 * step)
+        for name, p in module.parameters():
+            d = step * rng.standard_normal(p.shape)
+            yield name, d / step, (total(x, p, d) - total(x, p, -d)) / (2 * step)
