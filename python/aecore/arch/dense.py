@@ -62,11 +62,14 @@ class Dense(Arch):
 
     def _mirrored(self, encoder: list[Module], code: Code, condition: int) -> list[Module]:
         """Return the decoder that uses the encoder's weights."""
-        if condition or code.inputs != code.outputs:
+        if condition:
             raise ValueError(
-                f"tied: the way back has other sizes than the way there (codes of {code.inputs} "
-                f"from {code.outputs} outputs, a condition of {condition}); it needs a plain "
-                "autoencoder"
+                "tied: a condition widens the encoder's input, so the way back differs"
+            )
+        if code.inputs != code.outputs:
+            raise ValueError(
+                f"tied: the codes that the decoder takes ({code.inputs}) aren't what the encoder "
+                f"gives ({code.outputs}); only an Autoencoder's are"
             )
         *rest, first = reversed([layer for layer in encoder if isinstance(layer, Linear)])
         decoder: list[Module] = []
