@@ -1,0 +1,266 @@
+"""The reference networks beside PyTorch: from equal weights, outputs and all gradients."""
+
+import numpy as np
+import pytest
+from aecore import nn
+from aecore.arch import Code, Conv, Dense, ResNet
+from aecore.nn.linear import Affine
+from cases.base import normal
+
+torch = pytest.importorskip("torch")
+from torch import nn as tnn  # noqa: E402
+from torch.nn import functional as TF  # noqa: E402
+
+pytestmark = pytest.mark.parity
+N = 12
+
+
+# ---- PyTorch's networks, channels first ---------------------------------------------------------
+
+
+def mlp(widths):
+    layers = []
+    for a, b in zip(widths, widths[1:], strict=False):
+        layers += [tnn.Linear(a, b), tnn.ReLU()]
+    return tnn.Sequential(*layers[:-1])
+
+
+def down():
+    convs = [tnn.Conv2d(a, b, 4, 2, 1) for a, b in ((3, 32), (32, 64), (64, 128))]
+    return tnn.Sequential(*[f(m) for m in convs for f in (lambda m: m, lambda m: tnn.ReLU())])
+
+
+def up():
+    convs = [tnn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in ((128, 64), (64, 32), (32, 3))]
+    return tnn.Sequential(convs[0], tnn.ReLU(), convs[1], tnn.ReLU(), convs[2])
+
+
+class Block(tnn.Module):
+    def __init__(self, channels=128, inside=32):
+        super().__init__()
+        self.body = tnn.Sequential(
+            tnn.ReLU(),
+            tnn.Conv2d(channels, inside, 3, 1, 1, bias=False),
+            tnn.ReLU(),
+            tnn.Conv2d(inside, channels, 1, bias=False),
+        )
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+def res_down(dim):
+    return tnn.Sequential(
+        tnn.Conv2d(3, 64, 4, 2, 1), tnn.ReLU(), tnn.Conv2d(64, 128, 4, 2, 1), tnn.ReLU(),
+        tnn.Conv2d(128, 128, 3, 1, 1), Block(), Block(), tnn.ReLU(), tnn.Conv2d(128, dim, 1),
+    )  # fmt: skip
+
+
+def res_up(dim):
+    return tnn.Sequential(
+        tnn.Conv2d(dim, 128, 3, 1, 1), Block(), Block(), tnn.ReLU(),
+        tnn.ConvTranspose2d(128, 64, 4, 2, 1), tnn.ReLU(), tnn.ConvTranspose2d(64, 3, 4, 2, 1),
+    )  # fmt: skip
+
+
+# ---- from one layout to the other ---------------------------------------------------------------
+
+
+def ours(array, like, grid=None, side=None):
+    """Return a parameter of PyTorch's (or its gradient) in our layout.
+
+    `grid` (C, H, W) says what a Linear's columns (side 1) or rows (side 0) stand for.
+    """
+    array = array.detach().numpy()
+    if isinstance(like, tnn.Conv2d) and array.ndim == 4:
+        return array.transpose(0, 2, 3, 1)
+    if isinstance(like, tnn.ConvTranspose2d) and array.ndim == 4:
+        return array.transpose(1, 2, 3, 0)
+    if grid is not None and side == 1 and array.ndim == 2:
+        return array.reshape(-1, *grid).transpose(0, 2, 3, 1).reshape(len(array), -1)
+    if grid is not None and side == 0:
+        return array.reshape(*grid, -1).transpose(1, 2, 0, 3).reshape(array.shape)
+    return array
+
+
+def affine(module):
+    """Return the layers with weights, in order."""
+    kinds = (tnn.Linear, tnn.Conv2d, tnn.ConvTranspose2d, Affine)
+    found = module.modules()
+    return [m for m in (found if isinstance(module, tnn.Module) else dict(found).values())
+            if isinstance(m, kinds)]  # fmt: skip
+
+
+def pairs(theirs, mine, grids):
+    """Yield (name, our parameter, its twin, how to see the twin in our layout)."""
+    a, b = [m for t in theirs for m in affine(t)], [m for o in mine for m in affine(o)]
+    assert len(a) == len(b)
+    for i, (t, o) in enumerate(zip(a, b, strict=True)):
+        grid, side = grids.get(i, (None, None))
+        for kind in ("weight", "bias"):
+            p, q = getattr(o, kind), getattr(t, kind)
+            assert (p is None) == (q is None)
+            if p is not None:
+                name = f"{i} {type(o).__name__} {kind}"
+                yield name, p, q, lambda v, t=t, g=grid, s=side: ours(v, t, g, s)
+
+
+def copy_weights(found):
+    for _, p, q, view in found:
+        p.value[...] = view(q)
+        p.grad.fill(0)
+
+
+def assert_near(got, want, what):
+    error = np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-12)
+    assert error < 1e-4, f"{what}: {error:.2e}"
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4 * np.abs(want).max(), err_msg=what)
+
+
+def assert_gradients(found):
+    assert len(found) > 5
+    for name, p, q, view in found:
+        assert_near(p.grad, view(q.grad), name)
+
+
+def channels_last(x):
+    return np.ascontiguousarray(x.detach().numpy().transpose(0, 2, 3, 1))
+
+
+def images(rng):
+    x = rng.random((N, 32, 32, 3), np.float32)
+    return x, torch.from_numpy(x.transpose(0, 3, 1, 2).copy())
+
+
+# ---- the five -----------------------------------------------------------------------------------
+
+
+def test_mlp_ae(rng):
+    torch.manual_seed(0)
+    there, back = mlp((784, 512, 256, 32)), mlp((32, 256, 512, 784))
+    encoder, decoder = Dense((512, 256)).build((784,), Code(32, 32))
+    found = list(pairs((there, back), (encoder, decoder), {}))
+    copy_weights(found)
+    x = rng.random((N, 784), np.float32)
+    y = back(there(torch.from_numpy(x)))
+    target = torch.from_numpy(x)
+    (TF.binary_cross_entropy_with_logits(y, target, reduction="sum") / N).backward()
+    got = decoder.forward(encoder.forward(x, True), True)
+    assert_near(got, y.detach().numpy(), "output")
+    encoder.backward(decoder.backward((1 / (1 + np.exp(-got)) - x) / N), need_dx=False)
+    assert_gradients(found)
+
+
+def test_conv_ae(rng):
+    torch.manual_seed(1)
+    grid = (128, 4, 4)
+    convs, to, of, back = down(), tnn.Linear(2048, 512), tnn.Linear(512, 2048), up()
+    encoder, decoder = Conv().build((32, 32, 3), Code(512, 512))
+    found = list(pairs((convs, to, of, back), (encoder, decoder), {3: (grid, 1), 4: (grid, 0)}))
+    copy_weights(found)
+    x, tx = images(rng)
+    y = back(TF.relu(of(to(convs(tx).flatten(1)))).view(-1, *grid))
+    (TF.mse_loss(y, tx, reduction="sum") / N).backward()
+    got = decoder.forward(encoder.forward(x, True), True)
+    assert_near(got, channels_last(y), "output")
+    encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
+    assert_gradients(found)
+
+
+def vae_step(encoder, decoder, x, eps, condition=None, bce=False):
+    """Return reconstruction and code distribution, having added the gradients of -ELBO / N."""
+
+    def beside(a):
+        return a if condition is None else np.concatenate([a, condition], 1)
+
+    h = encoder.forward(beside(x), True)
+    mean, logvar = np.split(h, 2, axis=1)
+    z = mean + np.exp(logvar / 2) * eps
+    y = decoder.forward(beside(z), True)
+    grad = (1 / (1 + np.exp(-y)) - x) / N if bce else 2 * (y - x) / N
+    dz = decoder.backward(grad)[:, : z.shape[1]]
+    dmean = dz + mean / N
+    dlogvar = dz * eps * np.exp(logvar / 2) / 2 + (np.exp(logvar) - 1) / (2 * N)
+    encoder.backward(np.concatenate([dmean, dlogvar], 1), need_dx=False)
+    return y, mean, logvar
+
+
+def test_conv_vae(rng):
+    torch.manual_seed(2)
+    grid, latent = (128, 4, 4), 128
+    convs, of, back = down(), tnn.Linear(latent, 2048), up()
+    both = tnn.Linear(2048, 2 * latent)
+    encoder, decoder = Conv().build((32, 32, 3), Code(2 * latent, latent))
+    found = list(pairs((convs, both, of, back), (encoder, decoder), {3: (grid, 1), 4: (grid, 0)}))
+    copy_weights(found)
+    x, tx = images(rng)
+    eps = normal(rng, N, latent)
+    mean, logvar = both(convs(tx).flatten(1)).split(latent, 1)
+    z = mean + torch.exp(0.5 * logvar) * torch.from_numpy(eps)
+    y = back(TF.relu(of(z)).view(-1, *grid))
+    kl = -0.5 * (1 + logvar - mean * mean - logvar.exp()).sum()
+    ((TF.mse_loss(y, tx, reduction="sum") + kl) / N).backward()
+    got, got_mean, got_logvar = vae_step(encoder, decoder, x, eps)
+    assert_near(got, channels_last(y), "output")
+    assert_near(got_mean, mean.detach().numpy(), "mean")
+    assert_near(got_logvar, logvar.detach().numpy(), "logvar")
+    assert_gradients(found)
+
+
+def test_cvae(rng):
+    torch.manual_seed(3)
+    latent, classes = 20, 10
+    hidden, both = tnn.Linear(784 + classes, 400), tnn.Linear(400, 2 * latent)
+    back, out = tnn.Linear(latent + classes, 400), tnn.Linear(400, 784)
+    encoder, decoder = Dense((400,)).build((784,), Code(2 * latent, latent), condition=classes)
+    found = list(pairs((hidden, both, back, out), (encoder, decoder), {}))
+    copy_weights(found)
+    x, eps = rng.random((N, 784), np.float32), normal(rng, N, latent)
+    condition = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, N)]
+    tx, tc = torch.from_numpy(x), torch.from_numpy(condition)
+    mean, logvar = both(TF.relu(hidden(torch.cat([tx, tc], 1)))).split(latent, 1)
+    z = mean + torch.exp(0.5 * logvar) * torch.from_numpy(eps)
+    y = out(TF.relu(back(torch.cat([z, tc], 1))))
+    kl = -0.5 * (1 + logvar - mean * mean - logvar.exp()).sum()
+    bce = TF.binary_cross_entropy_with_logits(y, tx, reduction="sum")
+    ((bce + kl) / N).backward()
+    got, got_mean, got_logvar = vae_step(encoder, decoder, x, eps, condition, bce=True)
+    assert_near(got, y.detach().numpy(), "output")
+    assert_near(got_mean, mean.detach().numpy(), "mean")
+    assert_near(got_logvar, logvar.detach().numpy(), "logvar")
+    assert_gradients(found)
+
+
+def test_vq_vae(rng):
+    torch.manual_seed(4)
+    dim, size, beta = 64, 512, 0.25
+    there, back = res_down(dim), res_up(dim)
+    x, tx = images(rng)
+    with torch.no_grad():  # a codebook of which many entries are used
+        near = there(tx).permute(0, 2, 3, 1).reshape(-1, dim)[:size]
+        entries = torch.nn.Parameter(near + 0.5 * near.std(0) * torch.randn(size, dim))
+    encoder, decoder = ResNet().build((32, 32, 3), Code(dim, dim, spatial=True))
+    quantizer = nn.VectorQuantizer(size, dim, commitment=beta, codebook="loss")
+    found = list(pairs((there, back), (encoder, decoder), {}))
+    found.append(("codebook", quantizer.entries, entries, lambda v: v.detach().numpy()))
+    copy_weights(found)
+    z = there(tx).permute(0, 2, 3, 1)
+    rows = z.reshape(-1, dim)
+    distance = (entries * entries).sum(1) - 2 * rows @ entries.t()
+    index = distance.argmin(1)
+    q = entries[index].view(z.shape)
+    # sums over a sample's values and means over the batch
+    vq = ((q - z.detach()) ** 2).sum() / N
+    commitment = beta * ((z - q.detach()) ** 2).sum() / N
+    y = back((z + (q - z).detach()).permute(0, 3, 1, 2))
+    (TF.mse_loss(y, tx, reduction="sum") / N + vq + commitment).backward()
+    code = encoder.forward(x, True)
+    assert_near(code, z.detach().numpy(), "code")
+    got = decoder.forward(quantizer.forward(code, True), True)
+    np.testing.assert_array_equal(quantizer.indices.ravel(), index.numpy())
+    assert len(np.unique(quantizer.indices)) > 50
+    assert_near(quantizer.terms["vq"].mean(), vq.item(), "vq")
+    assert_near(quantizer.terms["commitment"].mean(), commitment.item(), "commitment")
+    assert_near(got, channels_last(y), "output")
+    encoder.backward(quantizer.backward(decoder.backward(2 * (got - x) / N)), need_dx=False)
+    assert_gradients(found)
