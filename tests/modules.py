@@ -23,6 +23,7 @@ def assert_same_state(a, b):
 
 def check(module, x, rng, training=False, tolerance=2e-5):
     """Compare values with the float64 twin, and gradients with differences of the twin."""
+    module.initialize(2)
     for _, p in module.parameters():
         if p.fill is not None:  # scale 1 and shift 0 would hide mistakes
             p.value += normal(rng, *p.shape) / 3

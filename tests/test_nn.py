@@ -251,6 +251,7 @@ def test_gating_is_the_unfused_computation(name, rng):
     """Also behind an activation of which the stack knows only by x_activation."""
     make, shape = ALL_STACKS[name]
     stack = nn.Sequential(*make())
+    stack.initialize(2)
     plain = unfused(stack)
     before = "tanh"
     x = np.tanh(normal(rng, 5, *shape))

@@ -108,17 +108,23 @@ class TestVectorQuantizer:
             for _ in range(8):
                 layer.forward(z, training=True)
             results.append(layer.codebook.copy())
+            assert layer.buffer("position")[0] > 0
+            layer.initialize(1)
+            assert layer.buffer("position")[0] == 0
         np.testing.assert_array_equal(results[0], results[1])
         assert (results[0] != results[2]).any()
 
     def test_entries_in_use_are_never_restarted(self, rng):
         """However rare it is, an entry that this batch uses stays."""
-        layer, z = self.make(rng, codebook="loss", decay=0.5)
+        layer, z = self.make(rng, codebook="loss")
         layer.buffer("count")[:] = [1e-6] + [10] * 6
         layer.codebook[0] = z[0, 0, 0]
         before = layer.codebook.copy()
         layer.forward(z, training=True)
+        assert layer.buffer("count")[0] < 0.02 * layer.buffer("count").mean()
         np.testing.assert_array_equal(layer.codebook, before)
+        layer.forward(before[None, 1:], training=True)  # the others alone
+        assert (layer.codebook[0] != before[0]).any()
 
     def test_kmeans_finds_clusters(self, rng):
         centers = 10 * normal(rng, 7, 3)
