@@ -9,7 +9,8 @@ from .._purposes import INIT, KMEANS, RESTART
 from .module import Module, Parameter, count, fresh_seed
 
 EPSILON = 1e-5  # of Laplace smoothing, as in Sonnet
-DEAD = 0.03  # an entry that is used less than this share of the average is restarted
+DEAD = 0.2  # an entry that is used less than this share of the average is restarted,
+RESTARTED = 0.5  # and taken to be used this share of the average
 
 
 class Codebook(Module):
@@ -105,9 +106,10 @@ class Codebook(Module):
         average += step
 
     def _restart(self, rows: np.ndarray, counts: np.ndarray) -> None:
-        """Put unused entries on random rows, as if these were used as often as the average is."""
+        """Put unused entries on random rows, as if these had been used a little."""
         count, position = self.buffer("count"), self.buffer("position")
         mean = float(count.sum()) / len(count)
+        weight = RESTARTED * mean
         dead, unused = (self.scratch(n, counts.shape, np.bool_) for n in ("dead", "unused"))
         np.less(count, DEAD * mean, out=dead)
         dead &= np.equal(counts, 0, out=unused)
@@ -116,9 +118,9 @@ class Codebook(Module):
         which = np.flatnonzero(dead)[: len(rows)]
         chosen = rows[shuffled(len(rows), self.seed, RESTART, int(position[0]))[: len(which)]]
         position += len(rows)
-        self.codebook[which], count[which] = chosen, mean
+        self.codebook[which], count[which] = chosen, weight
         if self.mode == "ema":
-            self.buffer("sum")[which] = mean * chosen
+            self.buffer("sum")[which] = weight * chosen
 
 
 def shuffled(n: int, seed: int, purpose: int, offset: int) -> np.ndarray:
