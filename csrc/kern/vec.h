@@ -20,6 +20,7 @@
 typedef float vf __attribute__((vector_size(V_BYTES)));
 typedef int32_t vi __attribute__((vector_size(V_BYTES)));
 typedef uint32_t vu __attribute__((vector_size(V_BYTES)));
+typedef float v_lane __attribute__((may_alias)); /* indices are loaded as floats too */
 typedef float vf_any __attribute__((vector_size(V_BYTES), aligned(4), may_alias));
 
 #define V_INLINE static inline __attribute__((always_inline, unused))
@@ -68,9 +69,10 @@ V_INLINE vf
 v_loadn(const float *p, int64_t n)
 {
 #if AE_VLEN == 4 /* by way of memory it would wait for the stores */
-    return n == 1   ? (vf){p[0]}
-           : n == 2 ? (vf){p[0], p[1]}
-           : n == 3 ? (vf){p[0], p[1], p[2]}
+    const v_lane *q = (const v_lane *)p;
+    return n == 1   ? (vf){q[0]}
+           : n == 2 ? (vf){q[0], q[1]}
+           : n == 3 ? (vf){q[0], q[1], q[2]}
                     : (vf){0};
 #else
     vf x = {0};
