@@ -1,0 +1,297 @@
+"""The pictures: how each is made and what it shows.
+
+The page shows the body of each function below as the code that made its picture, and names its
+arguments as the code does: the data, and the models by the names that a `Recipe` gives them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import aecore as ae
+import aecore.plot
+
+from .training import DRAWING, Stages
+
+# --------------------------------------------------------------------------------------------------
+# How
+
+
+def _autoencoder_reconstructions(autoencoder: Any, X_test: Any, y_test: Any) -> Any:
+    return ae.plot.reconstructions(autoencoder, X_test, y_test, n=12)
+
+
+def _autoencoder_map(autoencoder: Any, X_test: Any, y_test: Any) -> Any:
+    return ae.plot.latent_space(autoencoder, X_test, y_test, n=2000)
+
+
+def _autoencoder_training(autoencoder: Any) -> Any:
+    return ae.plot.history(autoencoder)
+
+
+def _denoiser_triples(denoiser: Any, X_test: Any, y_test: Any) -> Any:
+    noise = np.random.default_rng(0).standard_normal(X_test.shape)
+    noisy = X_test / 255 + denoiser.corruption.sigma * noise
+    return ae.plot.reconstructions(denoiser, X_test, y_test, n=12, noisy=noisy)
+
+
+def _denoiser_training(denoiser: Any) -> Any:
+    return ae.plot.history(denoiser)
+
+
+def _vae_samples(vae: Any) -> Any:
+    return ae.plot.samples(vae, n=60, random_state=0)
+
+
+def _vae_reconstructions(vae: Any, X_test: Any, y_test: Any) -> Any:
+    return ae.plot.reconstructions(vae, X_test, y_test, n=12)
+
+
+def _vae_training(vae: Any) -> Any:
+    return ae.plot.history(vae)
+
+
+def _plane_map(plane: Any, X_test: Any, y_test: Any) -> Any:
+    return ae.plot.latent_space(plane, X_test, y_test, n=2000)
+
+
+def _plane_manifold(plane: Any) -> Any:
+    return ae.plot.manifold(plane)
+
+
+def _cvae_classes(cvae: Any) -> Any:
+    return ae.plot.samples(cvae, n=120, random_state=0)
+
+
+def _cvae_training(cvae: Any) -> Any:
+    return ae.plot.history(cvae)
+
+
+def _vqvae_reconstructions(vqvae: Any, X_test: Any, y_test: Any) -> Any:
+    return ae.plot.reconstructions(vqvae, X_test, y_test, n=12)
+
+
+def _vqvae_codebook(vqvae: Any, X_test: Any) -> Any:
+    return ae.plot.codebook(vqvae, X_test)
+
+
+def _vqvae_training(vqvae: Any) -> Any:
+    return ae.plot.history(vqvae, keys="perplexity")
+
+
+# --------------------------------------------------------------------------------------------------
+# What
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a model, and what it shows.
+
+    Attributes
+    ----------
+    name : str
+        Of its file, without the number before it and ``.png`` behind.
+    make : function
+        Returns a Figure; its arguments are among the data and the models.
+    text : str
+        Two sentences for someone who has never seen an autoencoder; {thing} is what a sample shows.
+    """
+
+    name: str
+    make: Callable[..., Any]
+    text: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A model: what it is, and its pictures."""
+
+    name: str
+    title: str
+    text: str
+    pictures: tuple[Picture, ...]
+
+
+CHAPTERS = (
+    Chapter(
+        "autoencoder",
+        "An autoencoder: a picture as two numbers",
+        "The plain kind is trained for one thing: that what comes out looks like what went in. "
+        "Here the code between the two networks is only two numbers, so each picture can also be "
+        "drawn as a point.",
+        (
+            Picture(
+                "autoencoder-reconstructions",
+                _autoencoder_reconstructions,
+                "Above are test pictures, which the networks never saw in training, below what the "
+                "decoder makes of the two numbers of each. Two numbers are few: they keep which "
+                "{thing} it roughly is, and lose the writer's hand.",
+            ),
+            Picture(
+                "autoencoder-map",
+                _autoencoder_map,
+                "Every dot is a test picture, placed by its two numbers and coloured by the "
+                "{thing} it shows. Nobody told the networks which {thing} is which, yet pictures "
+                "of the same one have come to lie together.",
+            ),
+            Picture(
+                "autoencoder-training",
+                _autoencoder_training,
+                "The error falls with every pass through the training pictures, an epoch. Where "
+                "the curve has become flat, more of the same would gain little.",
+            ),
+        ),
+    ),
+    Chapter(
+        "denoiser",
+        "A denoising autoencoder: the clean picture from a noisy one",
+        "It is given noisy pictures and must answer with the clean ones. Copying doesn't help, so "
+        "it has to learn what pictures look like without noise.",
+        (
+            Picture(
+                "denoiser-triples",
+                _denoiser_triples,
+                "Above is the clean picture, in the middle the noisy one, which is all that the "
+                "networks are given, and below what they make of it. Both the picture and its "
+                "noise are new to them, so nothing here is remembered.",
+            ),
+            Picture(
+                "denoiser-training",
+                _denoiser_training,
+                "The curve is the distance from the rebuilt to the clean picture. Noise is drawn "
+                "afresh every time a picture comes up, so the networks never see the same input "
+                "twice.",
+            ),
+        ),
+    ),
+    Chapter(
+        "vae",
+        "A variational autoencoder (VAE): new pictures",
+        "Its encoder answers with a small cloud of codes in place of one, and training presses "
+        "all the clouds together into one bell-shaped heap. So a code drawn blindly from the heap "
+        "decodes to a picture that nobody drew.",
+        (
+            Picture(
+                "vae-samples",
+                _vae_samples,
+                "None of these exists in the data: each is a handful of random numbers, decoded. "
+                "Most are plausible, and some lie between two kinds of {thing}, because the heap "
+                "has no borders.",
+            ),
+            Picture(
+                "vae-reconstructions",
+                _vae_reconstructions,
+                "Test pictures above, rebuilt below. The code is longer than two numbers, so more "
+                "of each picture survives.",
+            ),
+            Picture(
+                "vae-training",
+                _vae_training,
+                "Training has to balance two terms: recon says how much of the picture is lost, kl "
+                "how much the code tells about it. As the code tells more, less is lost.",
+            ),
+        ),
+    ),
+    Chapter(
+        "plane",
+        "The same with two numbers: a map without holes",
+        "With a code of two numbers, a VAE draws a map like the first one on this page. Because "
+        "all the clouds were pressed together, hardly a place on it is empty.",
+        (
+            Picture(
+                "plane-map",
+                _plane_map,
+                "Each test picture at the middle of its cloud, coloured by the {thing} it shows. "
+                "They fill a disc around zero, without the large gaps of the plain autoencoder's "
+                "map.",
+            ),
+            Picture(
+                "plane-manifold",
+                _plane_manifold,
+                "The decoder's answer at each place of the map, from a regular grid of codes. "
+                "Neighbours look alike, and walking across the map changes one {thing} into "
+                "another step by step.",
+            ),
+        ),
+    ),
+    Chapter(
+        "cvae",
+        "A conditional VAE (CVAE): pictures on demand",
+        "Both networks are told which {thing} a picture shows, so the code is left to say how it "
+        "looks. Afterwards the class can be chosen and the code be drawn at random.",
+        (
+            Picture(
+                "cvae-classes",
+                _cvae_classes,
+                "Each row was asked for one class, written at its left; no picture here is from "
+                "the data. All the rows use different random codes, and the class decides what is "
+                "drawn, the code how.",
+            ),
+            Picture(
+                "cvae-training",
+                _cvae_training,
+                "The same two terms as for the VAE. The term kl stays lower here, since the class "
+                "comes for free and the code needn't tell it: this is why k-means can't find the "
+                "classes in these codes, see the table.",
+            ),
+        ),
+    ),
+    Chapter(
+        "vqvae",
+        "A vector-quantised VAE (VQ-VAE): pictures as words",
+        "Its code is a small grid of words out of a vocabulary, the codebook, that it learns "
+        "together with the networks. Words are whole numbers, so a picture takes up only a few "
+        "bytes.",
+        (
+            Picture(
+                "vqvae-reconstructions",
+                _vqvae_reconstructions,
+                "Test pictures above, and below what the decoder makes of the few words of each. "
+                "As every word stands for a patch at its own place, details survive that two "
+                "numbers couldn't keep.",
+            ),
+            Picture(
+                "vqvae-codebook",
+                _vqvae_codebook,
+                "How often the test pictures use each word, from the most to the least frequent, "
+                "and as a line how it would be if all were used alike. A good codebook has few "
+                "idle words: the perplexity says how many evenly used ones it is worth.",
+            ),
+            Picture(
+                "vqvae-training",
+                _vqvae_training,
+                "The number of words in effective use over the course of training. It starts well "
+                "because the words begin as typical patches, and words that fall out of use are "
+                "given new meanings.",
+            ),
+        ),
+    ),
+)
+
+
+def draw(names: Mapping[str, Any], folder: Path, stages: Stages) -> dict[str, Path]:
+    """Make all pictures; return their files by the pictures' names."""
+    pictures = [picture for chapter in CHAPTERS for picture in chapter.pictures]
+    files = {}
+    for i, picture in enumerate(pictures, 1):
+        arguments = {name: names[name] for name in inspect.signature(picture.make).parameters}
+        files[picture.name] = folder / f"{i:02d}-{picture.name}.png"
+        # Without the version of matplotlib in it, the same picture is the same file.
+        picture.make(**arguments).savefig(files[picture.name], metadata={"Software": None})
+        stages.advance(DRAWING / len(pictures))
+    return files
+
+
+def code_of(function: Callable[..., Any], *, result: str = "") -> str:
+    """Return a function's body, its last line as ``result = ...``, or left out without result."""
+    source = textwrap.dedent(inspect.getsource(function))
+    body = textwrap.dedent(source[source.index("\n") + 1 :]).rstrip()
+    lines, _, last = body.rpartition("return ")
+    return f"{lines}{result} = {last}" if result else lines.rstrip()

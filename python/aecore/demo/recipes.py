@@ -1,0 +1,197 @@
+"""What is trained on which data: sizes and epochs that two slow cores manage.
+
+The functions that load data are shown on the page as they stand here, so they read like a user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+import aecore as ae
+import aecore.datasets
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A model to train.
+
+    Attributes
+    ----------
+    title : str
+        What to call it.
+    model : estimator
+        Not fitted yet.
+    cost : float
+        Seconds that an epoch takes, roughly: how far it moves the progress bar.
+    """
+
+    title: str
+    model: Any
+    cost: float
+
+    def shortened(self) -> Plan:
+        """Return the plan with a tenth of the epochs."""
+        epochs = max(1, self.model.epochs // 10)
+        model = type(self.model)(**self.model.get_params(deep=False))
+        return replace(self, model=model.set_params(epochs=epochs, schedule=None))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A data set and what is trained on it.
+
+    Attributes
+    ----------
+    title : str
+        What the data are, in the plural.
+    thing : str
+        What one sample shows.
+    load : function
+        Returns X_train, y_train, X_test, y_test.
+    plans : function
+        From a seed to the plans, by the name of the variable that the page uses for each model.
+    quick : int
+        How many samples of each split are enough for a quick look.
+    threads : int or None
+        How many are worth while; None leaves it to aecore.
+    about : str
+        A sentence on the data.
+    notes : dict of str to str
+        What a picture shows where it differs from what digits show, by the picture's name.
+    """
+
+    title: str
+    thing: str
+    load: Callable[[], Any]
+    plans: Callable[[int], dict[str, Plan]]
+    quick: int
+    threads: int | None
+    about: str
+    notes: dict[str, str]
+
+
+def _training(seed: int, epochs: int, **more: Any) -> dict[str, Any]:
+    return {
+        "learning_rate": 2e-3,
+        "schedule": ae.Cosine(epochs),
+        "epochs": epochs,
+        "random_state": seed,
+    } | more
+
+
+# --------------------------------------------------------------------------------------------------
+# digits
+
+
+def _load_digits() -> Any:
+    X_train, y_train, X_test, y_test = ae.datasets.load_digits()
+    return X_train, y_train, X_test, y_test
+
+
+def _digits(seed: int) -> dict[str, Plan]:
+    narrow, wide = ae.Dense((256, 128, 64), "tanh"), ae.Dense((256, 128), "tanh")
+    common = {"loss": "bce", "batch_size": 64}
+    train, noise = _training(seed, 80, **common), ae.GaussianNoise(0.3)
+    images = ae.ResNet(32, 16, blocks=1, downsample=1)
+    return {
+        "autoencoder": Plan("2-D autoencoder", ae.Autoencoder(narrow, 2, **train), 0.024),
+        "denoiser": Plan(
+            "denoising autoencoder", ae.Autoencoder(wide, 16, corruption=noise, **train), 0.024
+        ),
+        "vae": Plan("VAE", ae.VAE(wide, 8, beta=0.3, **train), 0.024),
+        "plane": Plan("2-D VAE", ae.VAE(narrow, 2, beta=0.3, **train), 0.024),
+        "cvae": Plan("CVAE", ae.CVAE(wide, 8, beta=0.3, **train), 0.045),
+        "vqvae": Plan("VQ-VAE", ae.VQVAE(images, 32, 16, **_training(seed, 40, **common)), 0.06),
+    }
+
+
+# --------------------------------------------------------------------------------------------------
+# MNIST
+
+
+def _load_mnist() -> Any:
+    X_train, y_train, X_test, y_test = ae.datasets.load_mnist()
+    return X_train, y_train, X_test, y_test
+
+
+def _mnist(seed: int) -> dict[str, Plan]:
+    narrow, wide = ae.Dense((512, 256, 128), "tanh"), ae.Dense((400,))
+    images, noise = ae.Conv((16, 32)), ae.GaussianNoise(0.5)
+    code = ae.ResNet(32, 16, blocks=1, downsample=2)
+    train = _training(seed, 10, loss="bce")
+    return {
+        "autoencoder": Plan("2-D autoencoder", ae.Autoencoder(narrow, 2, **train), 5),
+        "denoiser": Plan(
+            "denoising autoencoder", ae.Autoencoder(images, 32, corruption=noise, **train), 5
+        ),
+        "vae": Plan("VAE", ae.VAE(wide, 20, **train), 5),
+        "plane": Plan("2-D VAE", ae.VAE(narrow, 2, **train), 5),
+        "cvae": Plan("CVAE", ae.CVAE(wide, 20, **train), 5),
+        "vqvae": Plan("VQ-VAE", ae.VQVAE(code, 64, 16, **_training(seed, 3, loss="bce")), 15),
+    }
+
+
+# --------------------------------------------------------------------------------------------------
+# CIFAR-10
+
+
+def _load_cifar10() -> Any:
+    X_train, y_train, X_test, y_test = ae.datasets.load_cifar10()
+    names = np.array("plane car bird cat deer dog frog horse ship truck".split())
+    y_train, y_test = names[y_train], names[y_test]
+    return X_train, y_train, X_test, y_test
+
+
+def _cifar10(seed: int) -> dict[str, Plan]:
+    images, noise = ae.Conv((32, 64, 128)), ae.GaussianNoise(0.15)
+    code = ae.ResNet(64, 32, blocks=2, downsample=2)
+    train = _training(seed, 3)
+    return {
+        "autoencoder": Plan("2-D autoencoder", ae.Autoencoder(images, 2, **train), 15),
+        "denoiser": Plan(
+            "denoising autoencoder", ae.Autoencoder(images, 256, corruption=noise, **train), 15
+        ),
+        "vae": Plan("VAE", ae.VAE(images, 128, beta=0.1, **train), 15),
+        "plane": Plan("2-D VAE", ae.VAE(images, 2, beta=0.1, **train), 15),
+        "cvae": Plan("CVAE", ae.CVAE(images, 128, beta=0.1, **train), 15),
+        "vqvae": Plan("VQ-VAE", ae.VQVAE(code, 256, 32, **_training(seed, 2)), 60),
+    }
+
+
+RECIPES = {
+    "digits": Recipe(
+        title="handwritten digits",
+        thing="digit",
+        load=_load_digits,
+        plans=_digits,
+        quick=500,
+        threads=1,  # so little work that sharing it out costs more than it brings
+        about="Small pictures of handwritten digits, 8 × 8 pixels each, that come with "
+        "scikit-learn.",
+        notes={},
+    ),
+    "mnist": Recipe(
+        title="MNIST's handwritten digits",
+        thing="digit",
+        load=_load_mnist,
+        plans=_mnist,
+        quick=1000,
+        threads=None,
+        about="Pictures of handwritten digits, 28 × 28 pixels each: MNIST.",
+        notes={},
+    ),
+    "cifar10": Recipe(
+        title="CIFAR-10's photographs",
+        thing="object",
+        load=_load_cifar10,
+        plans=_cifar10,
+        quick=500,
+        threads=None,
+        about="Small photographs of ten kinds of things, 32 × 32 pixels each: CIFAR-10.",
+        notes={},
+    ),
+}
