@@ -1,0 +1,173 @@
+"""The command line: what it says, and with what status it ends."""
+
+import json
+import subprocess
+import sys
+
+import aecore
+import pytest
+from aecore import cli
+
+
+def status(*arguments):
+    """Run a command; return its exit status, argparse's own too."""
+    try:
+        return cli.main(arguments)
+    except SystemExit as end:
+        return end.code
+
+
+def block(monkeypatch, *names):
+    """Let modules seem not to be installed."""
+    found = cli.util.find_spec
+    monkeypatch.setattr(cli.util, "find_spec", lambda name: None if name in names else found(name))
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_help_lists_every_command_and_gives_examples(capsys):
+    assert status("--help") == 0
+    listed = capsys.readouterr().out
+    for command in ("demo", "info", "bench"):
+        assert f"\n    {command}" in listed
+        assert status(command, "--help") == 0
+        text = capsys.readouterr().out
+        assert f"examples:\n  aecore {command}" in text
+        assert max(map(len, text.splitlines())) <= 80
+
+
+def test_version(capsys):
+    assert status("--version") == 0
+    assert capsys.readouterr().out == f"aecore {aecore.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments, complaint",
+    [
+        ((), "required: COMMAND"),
+        (("fly",), "invalid choice: 'fly'"),
+        (("demo", "--data", "imagenet"), "invalid choice: 'imagenet'"),
+        (("demo", "--seed", "-1"), "expected 0 to 4294967295, got -1"),
+        (("demo", "--seed", "4294967296"), "expected 0 to 4294967295, got 4294967296"),
+        (("demo", "--seed", "one"), "'one'"),
+        (("demo", "--out"), "--out: expected one argument"),
+        (("info", "--xml"), "unrecognized arguments: --xml"),
+    ],
+)
+def test_wrong_calls_end_with_2(arguments, complaint, capsys):
+    assert status(*arguments) == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "sklearn"])
+def test_demo_says_which_extra_is_missing(missing, monkeypatch, capsys, tmp_path):
+    block(monkeypatch, missing)
+    assert status("demo", "--out", str(tmp_path / "out")) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+    assert "pip install 'aecore[demo]'" in printed.err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "data, file", [("mnist", "train-images-idx3-ubyte.gz"), ("cifar10", "data_batch_1.bin")]
+)
+def test_demo_names_the_data_it_misses(data, file, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    block(monkeypatch, "pooch")
+    assert status("demo", "--data", data, "--out", str(tmp_path / "out")) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith(f"aecore demo: {data}: the file {file} is not in")
+    assert "AECORE_DATA" in printed.err
+
+
+def test_demo_says_that_data_are_damaged(monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "mnist"
+    folder.mkdir()
+    for kind in ("train", "t10k"):
+        for what in ("images-idx3", "labels-idx1"):
+            (folder / f"{kind}-{what}-ubyte.gz").write_bytes(b"no gzip")
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path))
+    assert status("demo", "--data", "mnist", "--out", str(tmp_path / "out")) == 2
+    assert "is damaged" in capsys.readouterr().err
+
+
+def test_demo_says_that_it_cannot_write(capsys, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert status("demo", "--out", str(tmp_path / "file")) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"aecore demo: can't write into {tmp_path / 'file'}: ")
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_demo_passes_its_options_on(monkeypatch):
+    calls = []
+    monkeypatch.setattr("aecore.demo.run", lambda *args, **options: calls.append((args, options)))
+    assert status("demo") == 0
+    assert status("demo", "--data", "mnist", "--out", "there", "--seed", "7", "--quick") == 0
+    assert calls == [
+        (("digits", "./aecore-demo"), {"seed": 0, "quick": False}),
+        (("mnist", "there"), {"seed": 7, "quick": True}),
+    ]
+
+
+def test_interruption_is_no_traceback(monkeypatch, capsys):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aecore.demo.run", interrupted)
+    assert status("demo") == 130
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_bug_is_not_called_a_wrong_call(monkeypatch):
+    def broken(*args, **options):
+        raise ValueError("shapes don't match")
+
+    monkeypatch.setattr("aecore.demo.run", broken)
+    with pytest.raises(ValueError, match="shapes don't match"):
+        status("demo")
+
+
+def test_info_for_people(capsys):
+    assert status("info") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["aecore", aecore.__version__]
+    assert any(line.split() == ["isa", aecore.build_info()["isa"]] for line in lines)
+    assert any(line.startswith("  numpy ") for line in lines)
+
+
+def test_info_for_programs(capsys):
+    assert status("info", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["aecore"] == aecore.__version__
+    assert facts["threads"] == aecore.get_num_threads()
+    assert facts["build"]["isa"] == aecore.build_info()["isa"]
+    assert facts["packages"]["numpy"]
+
+
+def test_info_says_what_is_not_installed(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "OPTIONAL", ("no-such-package",))
+    assert status("info") == 0
+    assert "no-such-package  not installed" in capsys.readouterr().out
+
+
+def test_bench_points_to_the_sources(capsys):
+    assert status("bench") == 0
+    assert "\n    make bench\n" in capsys.readouterr().out
+
+
+def test_runs_as_a_module_and_imports_little():
+    code = (
+        "import sys, aecore.cli; aecore.cli.main(['info']);"
+        "print([n for n in ('matplotlib', 'sklearn', 'torch', 'pandas') if n in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.endswith("[]\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "aecore", "--version"], capture_output=True, text=True, check=True
+    )
+    assert run.stdout == f"aecore {aecore.__version__}\n"
