@@ -67,6 +67,22 @@ def test_steady_state_allocates_nothing(rng, workspace):
     assert after - before < 2000, f"{after - before} bytes stayed"
 
 
+def test_bits_are_the_same_for_any_number_of_threads(rng, workspace):
+    x, grad = normal(rng, 24, 16, 16, 3), normal(rng, 24, 16, 16, 3)
+    results = []
+    for threads in (1, 2, 3):
+        workspace(threads)
+        stack = deep_stack()
+        stack.initialize(3)
+        stack.seed_noise(3)
+        y = stack.forward(x, training=True)
+        dx = stack.backward(grad.copy())
+        grads = {f"gradient of {name}": p.grad for name, p in stack.parameters()}
+        results.append({"y": y, "dx": dx, **grads, **state(stack)})
+    for other in results[1:]:
+        assert_same_state(results[0], other)
+
+
 def test_scratch_grows_and_serves_smaller_batches():
     layer = nn.Linear(3, 4)
     small = layer.forward(np.ones((2, 3), np.float32))

@@ -12,36 +12,62 @@ from torch import nn as tnn  # noqa: E402
 from torch.nn import functional as TF  # noqa: E402
 
 pytestmark = pytest.mark.parity
-N = 12
+N = 4  # so few values that a draw off the kinks is found
 
 
 # ---- PyTorch's networks, channels first ---------------------------------------------------------
 
 
+class Relu(tnn.Module):
+    """ReLU that notes how close to its kink it has come.
+
+    Where rounding decides on which side of it a value lies, the two gradients may differ.
+    """
+
+    closest = 1.0
+
+    def forward(self, x):
+        Relu.closest = min(Relu.closest, x.detach().abs().min().item())
+        return x.relu()
+
+
+RELU = Relu()
+
+
+def off_the_kinks(draw):
+    """Return what `draw` gives, inputs and outputs, when no value was too close to a kink."""
+    for _ in range(50):
+        Relu.closest = 1.0
+        result = draw()
+        if Relu.closest > 3e-7:
+            return result
+    raise AssertionError("every draw came too close to a kink")
+
+
 def mlp(widths):
     layers = []
     for a, b in zip(widths, widths[1:], strict=False):
-        layers += [tnn.Linear(a, b), tnn.ReLU()]
+        layers += [tnn.Linear(a, b), Relu()]
     return tnn.Sequential(*layers[:-1])
 
 
 def down():
     convs = [tnn.Conv2d(a, b, 4, 2, 1) for a, b in ((3, 32), (32, 64), (64, 128))]
-    return tnn.Sequential(*[f(m) for m in convs for f in (lambda m: m, lambda m: tnn.ReLU())])
+    return tnn.Sequential(*[f(m) for m in convs for f in (lambda m: m, lambda m: Relu())])
 
 
 def up():
     convs = [tnn.ConvTranspose2d(a, b, 4, 2, 1) for a, b in ((128, 64), (64, 32), (32, 3))]
-    return tnn.Sequential(convs[0], tnn.ReLU(), convs[1], tnn.ReLU(), convs[2])
+    return tnn.Sequential(convs[0], Relu(), convs[1], Relu(), convs[2])
 
 
 class Block(tnn.Module):
     def __init__(self, channels=128, inside=32):
         super().__init__()
         self.body = tnn.Sequential(
-            tnn.ReLU(),
+            Relu(),
             tnn.Conv2d(channels, inside, 3, 1, 1, bias=False),
-            tnn.ReLU(),
+            Relu(),
             tnn.Conv2d(inside, channels, 1, bias=False),
         )
 
@@ -51,15 +77,15 @@ class Block(tnn.Module):
 
 def res_down(dim):
     return tnn.Sequential(
-        tnn.Conv2d(3, 64, 4, 2, 1), tnn.ReLU(), tnn.Conv2d(64, 128, 4, 2, 1), tnn.ReLU(),
-        tnn.Conv2d(128, 128, 3, 1, 1), Block(), Block(), tnn.ReLU(), tnn.Conv2d(128, dim, 1),
+        tnn.Conv2d(3, 64, 4, 2, 1), Relu(), tnn.Conv2d(64, 128, 4, 2, 1), Relu(),
+        tnn.Conv2d(128, 128, 3, 1, 1), Block(), Block(), Relu(), tnn.Conv2d(128, dim, 1),
     )  # fmt: skip
 
 
 def res_up(dim):
     return tnn.Sequential(
-        tnn.Conv2d(dim, 128, 3, 1, 1), Block(), Block(), tnn.ReLU(),
-        tnn.ConvTranspose2d(128, 64, 4, 2, 1), tnn.ReLU(), tnn.ConvTranspose2d(64, 3, 4, 2, 1),
+        tnn.Conv2d(dim, 128, 3, 1, 1), Block(), Block(), Relu(),
+        tnn.ConvTranspose2d(128, 64, 4, 2, 1), Relu(), tnn.ConvTranspose2d(64, 3, 4, 2, 1),
     )  # fmt: skip
 
 
@@ -113,8 +139,8 @@ def copy_weights(found):
 
 def assert_near(got, want, what):
     error = np.linalg.norm(got - want) / max(np.linalg.norm(want), 1e-12)
-    assert error < 1e-4, f"{what}: {error:.2e}"
-    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-4 * np.abs(want).max(), err_msg=what)
+    assert error < 2e-5, f"{what}: {error:.2e}"
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=2e-5 * np.abs(want).max(), err_msg=what)
 
 
 def assert_gradients(found):
@@ -141,8 +167,12 @@ def test_mlp_ae(rng):
     encoder, decoder = Dense((512, 256)).build((784,), Code(32, 32))
     found = list(pairs((there, back), (encoder, decoder), {}))
     copy_weights(found)
-    x = rng.random((N, 784), np.float32)
-    y = back(there(torch.from_numpy(x)))
+
+    def draw():
+        x = rng.random((N, 784), np.float32)
+        return x, back(there(torch.from_numpy(x)))
+
+    x, y = off_the_kinks(draw)
     target = torch.from_numpy(x)
     (TF.binary_cross_entropy_with_logits(y, target, reduction="sum") / N).backward()
     got = decoder.forward(encoder.forward(x, True), True)
@@ -158,8 +188,12 @@ def test_conv_ae(rng):
     encoder, decoder = Conv().build((32, 32, 3), Code(512, 512))
     found = list(pairs((convs, to, of, back), (encoder, decoder), {3: (grid, 1), 4: (grid, 0)}))
     copy_weights(found)
-    x, tx = images(rng)
-    y = back(TF.relu(of(to(convs(tx).flatten(1)))).view(-1, *grid))
+
+    def draw():
+        x, tx = images(rng)
+        return x, tx, back(RELU(of(to(convs(tx).flatten(1)))).view(-1, *grid))
+
+    x, tx, y = off_the_kinks(draw)
     (TF.mse_loss(y, tx, reduction="sum") / N).backward()
     got = decoder.forward(encoder.forward(x, True), True)
     assert_near(got, channels_last(y), "output")
@@ -193,11 +227,14 @@ def test_conv_vae(rng):
     encoder, decoder = Conv().build((32, 32, 3), Code(2 * latent, latent))
     found = list(pairs((convs, both, of, back), (encoder, decoder), {3: (grid, 1), 4: (grid, 0)}))
     copy_weights(found)
-    x, tx = images(rng)
-    eps = normal(rng, N, latent)
-    mean, logvar = both(convs(tx).flatten(1)).split(latent, 1)
-    z = mean + torch.exp(0.5 * logvar) * torch.from_numpy(eps)
-    y = back(TF.relu(of(z)).view(-1, *grid))
+
+    def draw():
+        (x, tx), eps = images(rng), normal(rng, N, latent)
+        mean, logvar = both(convs(tx).flatten(1)).split(latent, 1)
+        z = mean + torch.exp(0.5 * logvar) * torch.from_numpy(eps)
+        return x, tx, eps, mean, logvar, back(RELU(of(z)).view(-1, *grid))
+
+    x, tx, eps, mean, logvar, y = off_the_kinks(draw)
     kl = -0.5 * (1 + logvar - mean * mean - logvar.exp()).sum()
     ((TF.mse_loss(y, tx, reduction="sum") + kl) / N).backward()
     got, got_mean, got_logvar = vae_step(encoder, decoder, x, eps)
@@ -215,12 +252,18 @@ def test_cvae(rng):
     encoder, decoder = Dense((400,)).build((784,), Code(2 * latent, latent), condition=classes)
     found = list(pairs((hidden, both, back, out), (encoder, decoder), {}))
     copy_weights(found)
-    x, eps = rng.random((N, 784), np.float32), normal(rng, N, latent)
     condition = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, N)]
-    tx, tc = torch.from_numpy(x), torch.from_numpy(condition)
-    mean, logvar = both(TF.relu(hidden(torch.cat([tx, tc], 1)))).split(latent, 1)
-    z = mean + torch.exp(0.5 * logvar) * torch.from_numpy(eps)
-    y = out(TF.relu(back(torch.cat([z, tc], 1))))
+    tc = torch.from_numpy(condition)
+
+    def draw():
+        x, eps = rng.random((N, 784), np.float32), normal(rng, N, latent)
+        h = RELU(hidden(torch.cat([torch.from_numpy(x), tc], 1)))
+        mean, logvar = both(h).split(latent, 1)
+        z = mean + torch.exp(0.5 * logvar) * torch.from_numpy(eps)
+        return x, eps, mean, logvar, out(RELU(back(torch.cat([z, tc], 1))))
+
+    x, eps, mean, logvar, y = off_the_kinks(draw)
+    tx = torch.from_numpy(x)
     kl = -0.5 * (1 + logvar - mean * mean - logvar.exp()).sum()
     bce = TF.binary_cross_entropy_with_logits(y, tx, reduction="sum")
     ((bce + kl) / N).backward()
@@ -235,24 +278,27 @@ def test_vq_vae(rng):
     torch.manual_seed(4)
     dim, size, beta = 64, 512, 0.25
     there, back = res_down(dim), res_up(dim)
-    x, tx = images(rng)
     with torch.no_grad():  # a codebook of which many entries are used
-        near = there(tx).permute(0, 2, 3, 1).reshape(-1, dim)[:size]
+        near = there(torch.cat([images(rng)[1] for _ in range(2)])).permute(0, 2, 3, 1).reshape(-1, dim)[:size]
         entries = torch.nn.Parameter(near + 0.5 * near.std(0) * torch.randn(size, dim))
     encoder, decoder = ResNet().build((32, 32, 3), Code(dim, dim, spatial=True))
     quantizer = nn.VectorQuantizer(size, dim, commitment=beta, codebook="loss")
     found = list(pairs((there, back), (encoder, decoder), {}))
     found.append(("codebook", quantizer.entries, entries, lambda v: v.detach().numpy()))
     copy_weights(found)
-    z = there(tx).permute(0, 2, 3, 1)
-    rows = z.reshape(-1, dim)
-    distance = (entries * entries).sum(1) - 2 * rows @ entries.t()
-    index = distance.argmin(1)
-    q = entries[index].view(z.shape)
+
+    def draw():
+        x, tx = images(rng)
+        z = there(tx).permute(0, 2, 3, 1)
+        distance = (entries * entries).sum(1) - 2 * z.reshape(-1, dim) @ entries.t()
+        index = distance.argmin(1)
+        q = entries[index].view(z.shape)
+        return x, tx, z, index, q, back((z + (q - z).detach()).permute(0, 3, 1, 2))
+
+    x, tx, z, index, q, y = off_the_kinks(draw)
     # sums over a sample's values and means over the batch
     vq = ((q - z.detach()) ** 2).sum() / N
     commitment = beta * ((z - q.detach()) ** 2).sum() / N
-    y = back((z + (q - z).detach()).permute(0, 3, 1, 2))
     (TF.mse_loss(y, tx, reduction="sum") / N + vq + commitment).backward()
     code = encoder.forward(x, True)
     assert_near(code, z.detach().numpy(), "code")
