@@ -135,9 +135,7 @@ plan(weight_task *t, const ae_window *g, const ae_ctx *ctx)
     size_t pixels = ae_bytes(t->rows, t->cols, t->cut.images);
     int64_t K = t->cut.images * t->cut.rows * g->Q;
     t->list_bytes = ae_bytes(g->S, g->B, sizeof(int64_t));
-    /* a tile may read past the last row of the window, never to use what it finds */
-    t->copy_bytes = ae_bytes_add(ae_bytes((int64_t)pixels, g->B, sizeof(float)),
-                                 AE_MAX_MR * 16 * sizeof(float));
+    t->copy_bytes = ae_bytes((int64_t)pixels, g->B, sizeof(float));
     t->packed_bytes = ae_packed_bytes(ctx->k, K, g->C);
     size_t seg_bytes = ae_bytes(t->cut.images, t->cut.rows, sizeof(ae_seg));
     t->thread_bytes =

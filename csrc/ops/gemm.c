@@ -1,6 +1,6 @@
 /* gemm.c: the blocked matrix product around the micro-kernels of kern/gemm.inc.
  *
- * Each element of C is one chain of multiply-adds in the order of depth, cut only where depth_block says:
+ * Each element of C is one chain of multiply-adds in the order of depth, cut only by next_block:
  * its bits depend neither on the number of threads nor on the chunk or tile that it falls in.
  */
 #include "ops/gemm.h"
@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define DEPTH 512        /* of a block: a panel of it stays in L1, rows of it in L2 */
-#define COLUMN_DEPTH 256 /* where each step of depth is another cache line of A */
+#define COLUMN_DEPTH 256 /* where A is packed a tile at a time, in L1 too */
 #define RUNS 64          /* most runs in a block */
 #define ROW_TILES 16     /* tiles of rows in a chunk */
 #define MIN_CHUNKS 16
@@ -49,55 +49,98 @@ load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, 
     }
 }
 
-/* What a block of depth adds to one tile, rows i0 to i0 + mr of a panel. */
-static void
-multiply_tile(float *tile, const ae_kernels *k, const ae_product *p, const depth_block *block,
-              int64_t k0, int64_t i0, int64_t mr, bool narrow, const float *b, bool load)
+/* One block of depth of the product, and how its tiles go in and out of C. */
+typedef struct {
+    const ae_kernels *k;
+    const ae_product *p;
+    const depth_block *block;
+    int64_t k0; /* where in the depth it begins */
+    bool load;  /* tiles go on from what C holds */
+    const ae_epilogue *epilogue;
+} block_product;
+
+typedef struct {
+    int64_t n0, nn; /* its columns */
+    bool narrow;
+    int64_t mr, width; /* of its tile */
+    const float *b;
+} panel_view;
+
+static panel_view
+view_panel(const block_product *x, int64_t panel)
 {
-    const ae_seg *seg = block->seg;
-    int64_t nseg = block->nseg, full = narrow ? k->mr_narrow : k->mr;
-    if (p->a_stride == 0) {
-        const float *row[AE_MAX_MR];
-        for (int64_t i = 0; i < full; i++) {
-            row[i] = p->a + p->a_row[i0 + ae_min(i, mr - 1)];
-        }
-        (narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, seg, nseg, b, load);
-        return;
-    }
-    const float *a = p->a + p->a_row[i0];
-    int64_t stride = p->a_stride;
-    ae_seg whole = {k0 * AE_EDGE, block->depth};
-    if (p->edge != NULL && i0 >= p->edge_row) {
-        a = p->edge + i0 - p->edge_row;
-        stride = AE_EDGE;
-        seg = &whole;
-        nseg = 1;
-    }
-    (narrow ? k->mul_cols_narrow : k->mul_cols)(tile, a, stride, seg, nseg, b, load);
+    const ae_kernels *k = x->k;
+    panel_view v = {.n0 = panel * k->nr, .nn = ae_min(k->nr, x->p->N - panel * k->nr)};
+    v.narrow = v.nn <= k->vlen;
+    v.mr = v.narrow ? k->mr_narrow : k->mr;
+    v.width = v.narrow ? k->vlen : k->nr;
+    v.b = x->p->panels + v.n0 * x->p->K + x->k0 * v.width;
+    return v;
 }
 
-/* One block of depth, panel by panel, so that a panel is read from L1 by every tile of rows. */
+/* Rows of A where they lie, panel by panel: a panel is read from L1 by every tile of rows. */
 static void
-multiply_block(const ae_kernels *k, const ae_product *p, const depth_block *block, int64_t k0,
-               bool first, bool last)
+multiply_rows(const block_product *x)
 {
+    const ae_product *p = x->p;
     float tile[AE_MAX_MR * AE_MAX_NR] __attribute__((aligned(64))) = {0};
-    const ae_epilogue none = {.accumulate = p->epilogue->accumulate};
-    const ae_epilogue *epilogue = last ? p->epilogue : &none;
-    bool load = !first && !p->epilogue->accumulate;
     for (int64_t panel = p->p0; panel < p->p1; panel++) {
-        int64_t n0 = panel * k->nr, nn = ae_min(k->nr, p->N - n0);
-        bool narrow = nn <= k->vlen;
-        int64_t width = narrow ? k->vlen : k->nr, full = narrow ? k->mr_narrow : k->mr;
-        const float *b = p->panels + panel * p->K * k->nr + k0 * width;
-        for (int64_t i0 = 0; i0 < p->m; i0 += full) {
-            int64_t mr = ae_min(full, p->m - i0);
-            if (load) {
-                load_tile(tile, p, i0, mr, n0, nn, width);
+        panel_view v = view_panel(x, panel);
+        for (int64_t i0 = 0; i0 < p->m; i0 += v.mr) {
+            int64_t mr = ae_min(v.mr, p->m - i0);
+            const float *row[AE_MAX_MR];
+            for (int64_t i = 0; i < v.mr; i++) {
+                row[i] = p->a + p->a_row[i0 + ae_min(i, mr - 1)];
             }
-            multiply_tile(tile, k, p, block, k0, i0, mr, narrow, b, load);
-            k->store_tile(tile, p->c, p->c_row + i0, mr, n0, nn, epilogue);
+            if (x->load) {
+                load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
+            }
+            (v.narrow ? x->k->mul_rows_narrow : x->k->mul_rows)(tile, row, x->block->seg,
+                                                                x->block->nseg, v.b, x->load);
+            x->k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
         }
+    }
+}
+
+/* Columns of A, tile by tile: what is packed for a tile is read from L1 by every panel. The panels
+ * from p0 to p1 have tiles of one shape. */
+static void
+multiply_columns(const block_product *x, int64_t p0, int64_t p1)
+{
+    const ae_product *p = x->p;
+    float tile[AE_MAX_MR * AE_MAX_NR] __attribute__((aligned(64))) = {0};
+    float packed[COLUMN_DEPTH * AE_MAX_MR] __attribute__((aligned(64)));
+    panel_view v = view_panel(x, p0);
+    for (int64_t i0 = 0; i0 < p->m; i0 += v.mr) {
+        int64_t mr = ae_min(v.mr, p->m - i0);
+        (v.narrow ? x->k->pack_cols_narrow : x->k->pack_cols)(
+            packed, p->a + p->a_row[i0], p->a_stride, x->block->seg, x->block->nseg, mr);
+        for (int64_t panel = p0; panel < p1; panel++) {
+            v = view_panel(x, panel);
+            if (x->load) {
+                load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
+            }
+            (v.narrow ? x->k->mul_cols_narrow : x->k->mul_cols)(tile, packed, x->block->depth,
+                                                                v.b, x->load);
+            x->k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
+        }
+    }
+}
+
+static void
+multiply_block(const block_product *x)
+{
+    const ae_product *p = x->p;
+    if (p->a_stride == 0) {
+        multiply_rows(x);
+        return;
+    }
+    int64_t wide = p->p1 - (view_panel(x, p->p1 - 1).narrow ? 1 : 0);
+    if (wide > p->p0) {
+        multiply_columns(x, p->p0, wide);
+    }
+    if (p->p1 > wide) {
+        multiply_columns(x, wide, p->p1);
     }
 }
 
@@ -105,10 +148,14 @@ void
 ae_multiply(const ae_kernels *k, const ae_product *p)
 {
     depth_block block;
+    const ae_epilogue none = {.accumulate = p->epilogue->accumulate};
     int64_t s = 0, at = 0, k0 = 0;
     do {
         next_block(&block, p, &s, &at);
-        multiply_block(k, p, &block, k0, k0 == 0, s == p->nseg);
+        block_product x = {.k = k, .p = p, .block = &block, .k0 = k0};
+        x.load = k0 > 0 && !p->epilogue->accumulate;
+        x.epilogue = s == p->nseg ? p->epilogue : &none;
+        multiply_block(&x);
         k0 += block.depth;
     } while (s < p->nseg);
 }
@@ -152,8 +199,6 @@ typedef struct {
     const ae_gemm_args *g;
     const ae_kernels *k;
     const float *panels;
-    float *edge; /* the last rows of A in the form in columns, [depth][AE_EDGE] */
-    int64_t edge_row;
     int64_t mc, panel_group, row_chunks;
 } gemm_task;
 
@@ -170,8 +215,6 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
     ae_product p = {.a = g->a + i0 * g->a_rs,
                     .a_row = rows,
                     .a_stride = g->a_ks == 1 ? 0 : g->a_ks,
-                    .edge = t->edge,
-                    .edge_row = t->edge_row - i0,
                     .seg = &all,
                     .nseg = 1,
                     .panels = t->panels,
@@ -191,17 +234,6 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
     ae_multiply(k, &p);
 }
 
-/* The last AE_MAX_MR rows, with zeros behind them: every tile that would read beyond A lies in them. */
-static void
-copy_edge(float *edge, const ae_gemm_args *g, int64_t row)
-{
-    memset(edge, 0, (size_t)(g->K * AE_EDGE) * sizeof(float));
-    for (int64_t k = 0; k < g->K; k++) {
-        memcpy(edge + k * AE_EDGE, g->a + row + k * g->a_ks,
-               (size_t)(g->M - row) * sizeof(float));
-    }
-}
-
 /* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
  * of one row makes both strides 1 and is then a product in rows. */
 ae_status
@@ -210,25 +242,18 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     ae_status status = AE_OK;
     const ae_kernels *k = ctx->k;
     const int64_t zero = 0;
-    bool columns = g->a_ks != 1;
     assert(g->a_rs == 1 || g->a_ks == 1);
     if (g->M == 0 || g->N == 0) {
         return AE_OK;
     }
     size_t packed = ae_packed_bytes(k, g->K, g->N);
-    size_t edge = columns ? ae_bytes(g->K, AE_EDGE, sizeof(float)) : 0;
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, edge)));
+    AE_TRY(ae_arena_reserve(ctx->arena, packed));
     float *panels = ae_arena_take(ctx->arena, packed);
     ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
     ae_pack(panels, &b, ctx);
 
     int64_t npanel = ae_ceil_div(g->N, k->nr);
     gemm_task t = {.g = g, .k = k, .panels = panels};
-    if (columns) {
-        t.edge = ae_arena_take(ctx->arena, edge);
-        t.edge_row = ae_max(0, g->M - AE_MAX_MR);
-        copy_edge(t.edge, g, t.edge_row);
-    }
     t.mc = ROW_TILES * k->mr;
     t.row_chunks = ae_ceil_div(g->M, t.mc);
     int64_t groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));

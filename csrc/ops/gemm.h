@@ -1,5 +1,5 @@
 /* gemm.h: what linear.c, conv.c and vq.c are made of. B is packed in panels of k->nr columns
- * ([panel][depth][nr]) and shared by all threads; A is read where it lies. */
+ * ([panel][depth][nr]) and shared by all threads. */
 #ifndef AE_GEMM_H
 #define AE_GEMM_H
 
@@ -27,11 +27,8 @@ ae_max(int64_t a, int64_t b)
 typedef struct {
     const float *a;       /* rows: value (i, run s, t) is a[a_row[i] + seg[s].off + t] */
     const int64_t *a_row; /* columns: a[a_row[i] + seg[s].off + t * a_stride], with a_row[i + 1]
-                             = a_row[i] + 1; whole tiles are read, beyond the last row too */
+                             = a_row[i] + 1 */
     int64_t a_stride;     /* 0 for the form in rows */
-    const float
-        *edge; /* columns, or NULL: rows from `edge_row` on once more, AE_EDGE apart in */
-    int64_t edge_row; /* depth, for tiles that would read beyond the last row */
     const ae_seg *seg;
     int64_t nseg;
     const float *panels;
@@ -42,8 +39,6 @@ typedef struct {
     int64_t m;
     const ae_epilogue *epilogue;
 } ae_product;
-
-#define AE_EDGE (2 * AE_MAX_MR)
 
 void ae_multiply(const ae_kernels *k, const ae_product *p);
 
