@@ -25,7 +25,7 @@ from .training import DRAWING, Stages
 
 
 def _autoencoder_reconstructions(autoencoder: Any, X_test: Any, y_test: Any) -> Any:
-    return ae.plot.reconstructions(autoencoder, X_test, y_test, n=12)
+    return ae.plot.reconstructions(autoencoder, X_test, y_test, n=8)
 
 
 def _autoencoder_map(autoencoder: Any, X_test: Any, y_test: Any) -> Any:
@@ -39,7 +39,7 @@ def _autoencoder_training(autoencoder: Any) -> Any:
 def _denoiser_triples(denoiser: Any, X_test: Any, y_test: Any) -> Any:
     noise = np.random.default_rng(0).standard_normal(X_test.shape)
     noisy = X_test / 255 + denoiser.corruption.sigma * noise
-    return ae.plot.reconstructions(denoiser, X_test, y_test, n=12, noisy=noisy)
+    return ae.plot.reconstructions(denoiser, X_test, y_test, n=8, noisy=noisy)
 
 
 def _denoiser_training(denoiser: Any) -> Any:
@@ -51,7 +51,7 @@ def _vae_samples(vae: Any) -> Any:
 
 
 def _vae_reconstructions(vae: Any, X_test: Any, y_test: Any) -> Any:
-    return ae.plot.reconstructions(vae, X_test, y_test, n=12)
+    return ae.plot.reconstructions(vae, X_test, y_test, n=8)
 
 
 def _vae_training(vae: Any) -> Any:
@@ -67,7 +67,7 @@ def _plane_manifold(plane: Any) -> Any:
 
 
 def _cvae_classes(cvae: Any) -> Any:
-    return ae.plot.samples(cvae, n=120, random_state=0)
+    return ae.plot.samples(cvae, n=80, random_state=0)
 
 
 def _cvae_training(cvae: Any) -> Any:
@@ -75,7 +75,7 @@ def _cvae_training(cvae: Any) -> Any:
 
 
 def _vqvae_reconstructions(vqvae: Any, X_test: Any, y_test: Any) -> Any:
-    return ae.plot.reconstructions(vqvae, X_test, y_test, n=12)
+    return ae.plot.reconstructions(vqvae, X_test, y_test, n=8)
 
 
 def _vqvae_codebook(vqvae: Any, X_test: Any) -> Any:
@@ -209,8 +209,8 @@ CHAPTERS = (
                 "plane-map",
                 _plane_map,
                 "Each test picture at the middle of its cloud, coloured by the {thing} it shows. "
-                "They fill a disc around zero, without the large gaps of the plain autoencoder's "
-                "map.",
+                "They crowd around zero as the bell shape wants it, and the kinds lie side by side "
+                "with no empty land between.",
             ),
             Picture(
                 "plane-manifold",

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, build_info, get_num_threads
+from .. import __version__, build_info
 from .chapters import Chapter, Picture, code_of
 from .recipes import Recipe
 from .scores import HEADINGS, Row, cells
@@ -44,9 +44,9 @@ def write_page(
         What the run can be repeated with.
     """
     parts = [
-        _head(recipe, names),
-        _table(rows),
+        _head(recipe, chapters, names),
         *(_chapter(chapter, recipe, names, pictures) for chapter in chapters),
+        _table(rows),
         _foot(recipe, seconds, seed),
     ]
     file.write_text(_FRAME.format(style=_STYLE, title=_TITLE, body="\n".join(parts)), "utf-8")
@@ -55,8 +55,11 @@ def write_page(
 _TITLE = "What autoencoders do"
 
 
-def _head(recipe: Recipe, names: Mapping[str, Any]) -> str:
+def _head(recipe: Recipe, chapters: Sequence[Chapter], names: Mapping[str, Any]) -> str:
     X_train, X_test = names["X_train"], names["X_test"]
+    contents = "\n".join(
+        f'<li><a href="#{chapter.name}">{escape(chapter.title)}</a></li>' for chapter in chapters
+    )
     code = f"import numpy as np\nimport aecore as ae\n\n{code_of(recipe.load)}"
     return f"""
 <header>
@@ -68,6 +71,10 @@ pictures show.</p>
 <p>{escape(recipe.about)} {len(X_train):,} of them are for training; {len(X_test):,} others, the
 test pictures, are for seeing what was learned.</p>
 {_code(code)}
+<nav><ol>
+{contents}
+<li><a href="#results">The results in numbers</a></li>
+</ol></nav>
 </header>"""
 
 
@@ -172,7 +179,7 @@ def construction(name: str, model: Any) -> str:
 def _foot(recipe: Recipe, seconds: float, seed: int) -> str:
     made = (
         f"Made by <code>aecore demo</code> (aecore {escape(__version__)}, "
-        f"{escape(str(build_info()['isa']))}, {get_num_threads()} threads, seed {seed}) in "
+        f"{escape(build_info()['isa'])}, seed {seed}) in "
         f"{seconds:.0f} s, on {escape(recipe.title)}. The pictures lie beside this page as PNG "
         "files."
     )
@@ -199,13 +206,14 @@ _FRAME = """<!doctype html>
 _STYLE = """
 :root {
   --paper: #fff; --ink: #1d2129; --faint: #5d6675; --rule: #e2e5ea; --code: #f5f6f8;
-  --link: #0059a8; --card: #fff;
+  --link: #0059a8;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15181d; --ink: #e4e7ec; --faint: #9aa4b2; --rule: #2d333c; --code: #1e2229;
-    --link: #7db8f5; --card: #f4f4f2;
+    --link: #7db8f5;
   }
+  img { filter: brightness(0.88); }
 }
 * { box-sizing: border-box; }
 body {
@@ -214,6 +222,8 @@ body {
 }
 main { max-width: 46rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
 h1 { font-size: 2.1rem; line-height: 1.2; margin: 0 0 1.25rem; letter-spacing: -0.015em; }
+nav ol { margin: 0; padding-left: 1.5rem; }
+nav li { margin: 0.15rem 0; }
 h2 { font-size: 1.4rem; line-height: 1.3; margin: 3.5rem 0 0.75rem; letter-spacing: -0.01em; }
 p { margin: 0 0 1rem; }
 a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: 0.15em; }
@@ -224,7 +234,7 @@ pre {
 code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; }
 figure { margin: 2rem 0 0; }
 figure img {
-  display: block; max-width: 100%; height: auto; margin: 0 auto 0.75rem; background: var(--card);
+  display: block; max-width: 100%; height: auto; margin: 0 auto 0.75rem; border-radius: 3px;
 }
 figcaption p { margin-bottom: 0.6rem; }
 .wide { overflow-x: auto; margin-bottom: 1.25rem; }
@@ -236,8 +246,8 @@ th, td {
 th:first-child, td:nth-child(2), th:nth-child(2) { text-align: left; }
 th:first-child { padding-left: 0; font-weight: 600; }
 thead th { color: var(--faint); font-weight: 400; border-bottom: 1px solid var(--rule); }
-tbody tr:not(.peer) > * { border-top: 1px solid var(--rule); padding-top: 0.5rem; }
-.peer > * { color: var(--faint); padding-bottom: 0.5rem; }
+tbody tr:not(.peer) > * { border-top: 1px solid var(--rule); }
+.peer > * { color: var(--faint); }
 .peer th:first-child { font-weight: 400; padding-left: 1rem; }
 dl { font-size: 0.9375rem; }
 dt { font-weight: 600; }
@@ -249,6 +259,9 @@ footer p { color: var(--faint); font-size: 0.875rem; }
   main { padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.75rem; }
   h2 { font-size: 1.25rem; margin-top: 2.75rem; }
+  table { font-size: 0.8125rem; }
+  th, td { padding-left: 0.6rem; }
+  .peer th:first-child { padding-left: 0.6rem; }
   pre { margin-left: -1rem; margin-right: -1rem; padding-left: 1rem; border-radius: 0; }
 }
 """
