@@ -6,6 +6,7 @@ import importlib
 import os
 from types import ModuleType
 
+from . import _openmp as _openmp  # first: it loads the core
 from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads

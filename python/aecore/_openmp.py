@@ -1,0 +1,36 @@
+"""How the core's threads wait for work, which is settled while the core is loaded.
+
+GNU's OpenMP lets an idle thread spin for about a millisecond or more before it sleeps. Where other
+programs run too, a thread that spins keeps the one it waits for off the CPU: with a second busy
+process on two cores, training steps became 20 to 100 times slower than with one thread. A few
+microseconds of spinning, enough to span the gap between two operations, avoid that, and cost
+nothing measurable on an idle machine.
+
+OpenMP reads its settings from the environment when it is loaded, and has no function for this one.
+So the variable is set just for that moment, unless the user has set it or `OMP_WAIT_POLICY`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SPINS = "300"
+
+
+@contextmanager
+def short_spins() -> Iterator[None]:
+    """Let an OpenMP that is loaded meanwhile spin briefly."""
+    if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        yield
+        return
+    os.environ["GOMP_SPINCOUNT"] = SPINS
+    try:
+        yield
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+with short_spins():
+    from . import _core as _core
