@@ -40,7 +40,7 @@ test: $(VENV)/.has-test ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.has-bench ## time the workloads, beside PyTorch where it is installed in .venv
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
 reproductions: $(VENV)/.has-demo ## run every script of reproductions/
 	set -e; for script in reproductions/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
@@ -67,7 +67,8 @@ format: $(VENV)/.has-lint ## lay out all sources as lint wants them
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(FORMATTED)
 
-readme: ## put the latest figures into README.md
+readme: ## put the latest figures into README.md and docs
+	$(PYTHON) tools/tables.py
 	$(PYTHON) tools/readme.py
 
 asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer

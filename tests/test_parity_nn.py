@@ -279,7 +279,11 @@ def test_vq_vae(rng):
     dim, size, beta = 64, 512, 0.25
     there, back = res_down(dim), res_up(dim)
     with torch.no_grad():  # a codebook of which many entries are used
-        near = there(torch.cat([images(rng)[1] for _ in range(2)])).permute(0, 2, 3, 1).reshape(-1, dim)[:size]
+        near = (
+            there(torch.cat([images(rng)[1] for _ in range(2)]))
+            .permute(0, 2, 3, 1)
+            .reshape(-1, dim)[:size]
+        )
         entries = torch.nn.Parameter(near + 0.5 * near.std(0) * torch.randn(size, dim))
     encoder, decoder = ResNet().build((32, 32, 3), Code(dim, dim, spatial=True))
     quantizer = nn.VectorQuantizer(size, dim, commitment=beta, codebook="loss")

@@ -1,11 +1,17 @@
-"""Bring README.md up to date: between <!-- FILE --> and <!-- end --> stands that file's text."""
+"""Bring the pages up to date: between <!-- FILE --> and <!-- end --> stands that file's text."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PAGES = ("README.md", "docs/performance.md", "docs/reproductions.md")
 BLOCK = re.compile(r"(<!-- (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-readme = ROOT / "README.md"
-text = readme.read_text()
-readme.write_text(BLOCK.sub(lambda m: f"{m[1]}{(ROOT / m[2]).read_text().rstrip()}\n{m[3]}", text))
+
+def current(match: re.Match) -> str:
+    return f"{match[1]}{(ROOT / match[2]).read_text().rstrip()}\n{match[3]}"
+
+
+for page in PAGES:
+    path = ROOT / page
+    path.write_text(BLOCK.sub(current, path.read_text()))
