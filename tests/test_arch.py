@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from aecore import nn
 from aecore.arch import Code, Conv, Dense, ResNet, build_network
+from aecore.arch.base import beside
 from cases.base import normal
 from modules import check
 
@@ -48,6 +49,21 @@ def test_dense_takes_images():
     encoder, decoder = Dense((8,), "gelu").build((4, 5, 3), Code(2, 2))
     assert layers(encoder) == ["Flatten()", "Linear(60, 8)", "Activation('gelu')", "Linear(8, 2)"]
     assert layers(decoder)[1:] == ["Activation('gelu')", "Linear(8, 60)", "Reshape((4, 5, 3))"]
+
+
+def test_a_condition_stands_once_beside_flattened_images():
+    encoder, _ = Dense((8,)).build((4, 5, 3), Code(2, 2), condition=10)
+    assert layers(encoder)[:2] == ["Flatten()", "Linear(70, 8, activation='relu')"]
+    assert beside(encoder, (4, 5, 3), 10) == (70,)
+    assert beside(nn.Sequential(encoder), (4, 5, 3), 10) == (70,)
+    encoder, _ = Conv((8,)).build((4, 5, 3), Code(2, 2), condition=10)
+    assert layers(encoder)[0].startswith("Conv2d(13, 8")
+    assert beside(encoder, (4, 5, 3), 10) == (4, 5, 13)
+    own = (
+        nn.Sequential(nn.Flatten(), nn.Linear(70, 2)),
+        nn.Sequential(nn.Linear(12, 60), nn.Reshape((4, 5, 3))),
+    )
+    build_network(own, (4, 5, 3), Code(2, 2), condition=10)
 
 
 def test_conv():
@@ -198,7 +214,7 @@ def test_gradients(name, condition, code, rng):
     """Of the encoder, the decoder and the two in one, by finite differences of float64 twins."""
     arch, shape = SMALL[name]
     encoder, decoder = build_network(arch, shape, code, condition=condition)
-    x = normal(rng, 4, *shape[:-1], shape[-1] + condition)
+    x = normal(rng, 4, *beside(encoder, shape, condition))
     check(encoder, x, rng, training=True, tolerance=5e-5)
     z = encoder.forward(x).shape
     check(decoder, normal(rng, *z[:-1], 3 + condition), rng, training=True, tolerance=5e-5)

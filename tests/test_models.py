@@ -357,6 +357,16 @@ def test_cvae_learns_what_the_condition_says(rng):
     assert model.history_[-1]["kl"] < 0.1  # nothing is left for the code to say
 
 
+def test_cvae_of_images_is_that_of_their_vectors(rng):
+    """With Dense: the condition stands beside the flattened image, once."""
+    X, y = rng.random((60, 4, 3, 2), np.float32), rng.integers(0, 3, 60)
+    images, table = (small(ae.CVAE).fit(v, y) for v in (X, X.reshape(60, -1)))
+    np.testing.assert_array_equal(images.transform(X, y), table.transform(X.reshape(60, -1), y))
+    np.testing.assert_array_equal(
+        images.sample(5, y=1, random_state=0).reshape(5, -1), table.sample(5, y=1, random_state=0)
+    )
+
+
 def test_cvae_properties_are_standardised(rng, X):
     y = np.stack([rng.normal(100, 7, 50), np.full(50, 3.0)], 1)
     model = small(ae.CVAE).fit(X, y)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .._params import Choice
 from ..nn.activation import Activation
+from ..nn.containers import starts_flat
 from ..nn.convolution import ConvTranspose2d
 from ..nn.linear import FUSED
 from ..nn.module import Module, Shape, count
@@ -45,8 +47,8 @@ class Arch(Choice):
             Of one sample, (F,) or (H, W, C), which the decoder restores.
         code : Code
         condition : int
-            Width of a vector that the model puts behind the last axis of the encoder's input and
-            of the code.
+            Width of a vector that the model puts behind the last axis of the encoder's input (or
+            of its flattened input, if the encoder starts with `Flatten`) and of the code.
         tied : bool
             Whether the decoder uses the encoder's weights.
 
@@ -135,7 +137,7 @@ def check_network(
             message = f"arch: the {name} can't take samples of shape {shape}: {error}"
             raise ValueError(message) from None
 
-    given = through("encoder", encoder, _widened(input_shape, condition))
+    given = through("encoder", encoder, beside(encoder, input_shape, condition))
     room = given[:-1] if code.spatial else ()
     if given != (*room, code.outputs):
         raise ValueError(
@@ -150,7 +152,14 @@ def check_network(
         )
 
 
-def _widened(shape: Shape, condition: int) -> Shape:
+def beside(encoder: Module, shape: Shape, condition: int) -> Shape:
+    """Return the shape of what an encoder takes: samples of a shape beside a condition.
+
+    The condition stands beside the last axis, at every pixel. An encoder that starts by flattening
+    has it once, beside the flattened sample.
+    """
+    if condition and starts_flat(encoder):
+        shape = (math.prod(shape),)
     return (*shape[:-1], shape[-1] + condition) if shape else shape
 
 

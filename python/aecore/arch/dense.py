@@ -43,7 +43,7 @@ class Dense(Arch):
         """Make a fresh encoder and decoder; see `Arch.build`."""
         shape, hidden = counts("input_shape", input_shape, 1), counts("widths", self.widths)
         features = math.prod(shape)
-        inputs = features // shape[-1] * (shape[-1] + condition)
+        inputs = features + condition
         encoder: list[Module] = [] if len(shape) == 1 else [Flatten()]
         for a, b in pairwise((inputs, *hidden)):
             encoder += activated(Linear, a, b, activation=self.activation)

@@ -9,11 +9,19 @@ import numpy as np
 
 from .. import _core, _workspace
 from .module import Module, Shape
+from .shape import Flatten
 
 
 def _fused(layer: Module | None) -> str | None:
     """Return the activation whose gradient what follows the layer can apply."""
     return layer.activation if layer is not None and layer.gates else None
+
+
+def starts_flat(module: Module) -> bool:
+    """Return whether a module begins by flattening its input."""
+    while isinstance(module, Sequential) and module.layers:
+        module = module.layers[0]
+    return isinstance(module, Flatten)
 
 
 class Sequential(Module):

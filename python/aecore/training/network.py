@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core, _workspace
+from ..nn.containers import starts_flat
 from ..nn.module import Flat, Module
 from .optim import Optimizer, StepSize
 
@@ -90,6 +91,8 @@ class Network(Module):
     ) -> np.ndarray:
         """Return the encoder's output for x (n, ...) beside its condition (n, p)."""
         if condition is not None:
+            if starts_flat(self.encoder):
+                x = x.reshape(len(x), -1)
             x = self._beside("x", x, condition)
         return self.encoder.forward(x, training)
 
