@@ -13,6 +13,8 @@ from typing import Any
 import aecore as ae
 import numpy as np
 import torch
+from aecore._purposes import SHUFFLE
+from aecore.training.batches import shuffled
 from results import record
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
@@ -25,10 +27,10 @@ COMMON: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "random_state":
 
 
 def train_twin(make: Callable[[], Any]) -> Twin:
-    """Train in PyTorch on the same number of shuffled batches."""
-    twin, rng = Twin(make().initialize(X)), np.random.default_rng(0)
+    """Train in PyTorch on the same batches, with the same noise."""
+    twin = Twin(make().initialize(X))
     for _ in range(EPOCHS):
-        order = rng.permutation(len(X))
+        order = shuffled(np.arange(len(X)), twin.network.seed, SHUFFLE, twin.network.samples)
         for start in range(0, len(X), BATCH):
             twin.step(np.float32(X[order[start : start + BATCH]]) / 255, None)
     return twin
