@@ -22,7 +22,16 @@ def vae_bound() -> str:
 
 
 def digits_by_class() -> str:
-    model = ae.CVAE(ae.Dense((400,)), 20, loss="bce", epochs=30, random_state=0).fit(X, labels)
+    epochs = 15
+    model = ae.CVAE(
+        ae.Dense((512, 512)),
+        10,
+        loss="bce",
+        beta=1.5,
+        epochs=epochs,
+        schedule=ae.Cosine(epochs),
+        random_state=0,
+    ).fit(X, labels)
     classifier = MLPClassifier((256,), max_iter=12, early_stopping=True, random_state=0)
     classifier.fit(scaled, labels)
     wanted = np.repeat(np.arange(10), 100)
@@ -69,7 +78,7 @@ if __name__ == "__main__":
         vae_bound,
     )
     record(
-        "CVAE 784-400-20: 1,000 drawn digits recognised as the class asked for",
+        "CVAE 784-512-512-10, beta 1.5: 1,000 drawn digits recognised as the class asked for",
         "at least 95 %",
         "Sohn et al. 2015 (the model)",
         digits_by_class,
