@@ -192,6 +192,9 @@ ae_window_up(float *big, const float *small, const float *w, const ae_window *g,
     if (g->N * g->H * g->W * g->B == 0) {
         return AE_OK;
     }
+    if (ae_winograd_pays(g, ctx->k, true)) {
+        return ae_winograd(big, small, w, g, true, epilogue, ctx);
+    }
     t.nphase = g->sh * g->sw;
     size_t phase_bytes = ae_bytes(t.nphase, 1, sizeof(phase));
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));

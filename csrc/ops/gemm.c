@@ -166,6 +166,18 @@ ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N)
     return ae_bytes(ae_ceil_div(N, k->nr) * k->nr, K, sizeof(float));
 }
 
+void
+ae_pack_panel(float *panels, const ae_panel_source *b, int64_t panel, const ae_kernels *k)
+{
+    int64_t n0 = panel * k->nr, nn = ae_min(k->nr, b->N - n0);
+    int64_t width = nn <= k->vlen ? k->vlen : k->nr;
+    float *dst = panels + n0 * b->ntap * b->nk;
+    for (int64_t tap = 0; tap < b->ntap; tap++) {
+        k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
+                      b->ks, b->ns);
+    }
+}
+
 typedef struct {
     float *panels;
     const ae_panel_source *b;
@@ -176,15 +188,8 @@ static void
 pack_one(void *arg, int64_t panel, int thread)
 {
     const pack_task *t = arg;
-    const ae_panel_source *b = t->b;
-    int64_t n0 = panel * t->k->nr, nn = ae_min(t->k->nr, b->N - n0);
-    int64_t width = nn <= t->k->vlen ? t->k->vlen : t->k->nr;
-    float *dst = t->panels + n0 * b->ntap * b->nk;
     (void)thread;
-    for (int64_t tap = 0; tap < b->ntap; tap++) {
-        t->k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk,
-                         nn, b->ks, b->ns);
-    }
+    ae_pack_panel(t->panels, t->b, panel, t->k);
 }
 
 void
