@@ -321,11 +321,10 @@ run_chunk(void *arg, int64_t i, int thread)
     int64_t rounds = t->up ? p->phases : 1, phases = t->up ? 1 : p->phases;
     int64_t C = t->depth / phases, step = t->up ? p->stride : 1;
     for (int64_t round = 0; round < rounds; round++) {
-        for (int64_t f = round; f < round + phases; f++) {
-            phase_axes axes = find_phase(p, f, t->up);
-            for (int64_t j = 0; j < tiles; j++) {
-                transform_input(v + j * t->depth + (f - round) * C, t->v_gap, p, t->in, t->up,
-                                t0 + j, axes);
+        for (int64_t j = 0; j < tiles; j++) {
+            for (int64_t f = 0; f < phases; f++) {
+                transform_input(v + j * t->depth + f * C, t->v_gap, p, t->in, t->up, t0 + j,
+                                find_phase(p, round + f, t->up));
             }
         }
         multiply_points(t, m, v, t->weight->panels + round * t->weight->panel_floats,
