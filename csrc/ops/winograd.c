@@ -224,8 +224,8 @@ find_tile(const plan *p, int64_t tile)
 
 /* `count` x `count` pixels of image n of x (N, H, W, C), `step` apart from (h, w) on. */
 static void
-find_pixels(const float **pixel, const plan *p, const float *x, int64_t H, int64_t W,
-            int64_t C, int64_t h, int64_t w, int64_t step, int count)
+find_pixels(const float **pixel, const plan *p, const float *x, int64_t H, int64_t W, int64_t C,
+            int64_t h, int64_t w, int64_t step, int count)
 {
     for (int i = 0; i < count; i++, h += step) {
         for (int j = 0; j < count; j++) {
@@ -257,8 +257,8 @@ typedef struct {
     float *out;
     const ae_epilogue *epilogue;
     bool up;
-    int64_t chunk;      /* tiles */
-    int64_t depth, cols; /* of the products */
+    int64_t chunk;        /* tiles */
+    int64_t depth, cols;  /* of the products */
     int64_t v_gap, m_gap; /* between points: an odd number of cache lines */
     char *scratch;
     size_t thread_bytes;
@@ -367,12 +367,8 @@ ae_winograd(float *out, const float *in, const float *w, const ae_window *g, boo
     int64_t tap[MAX_PHASES];
     make_plan(&p, g, ctx->k, up);
     weight_task weight = {.p = &p, .w = w, .up = up};
-    chunk_task t = {.p = &p,
-                    .weight = &weight,
-                    .in = in,
-                    .out = out,
-                    .epilogue = epilogue,
-                    .up = up};
+    chunk_task t = {
+        .p = &p, .weight = &weight, .in = in, .out = out, .epilogue = epilogue, .up = up};
     for (int64_t f = 0; f < p.phases; f++) {
         tap[f] = f * p.outer * p.inner;
     }
@@ -381,8 +377,8 @@ ae_winograd(float *out, const float *in, const float *w, const ae_window *g, boo
     int64_t channels = up ? g->C : g->B;
     size_t zeros = ae_bytes(channels, 1, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(zeros, scratch),
-                                                     weight_bytes(&weight))));
+    AE_TRY(ae_arena_reserve(ctx->arena,
+                            ae_bytes_add(ae_bytes_add(zeros, scratch), weight_bytes(&weight))));
     p.zeros = memset(ae_arena_take(ctx->arena, zeros), 0, zeros);
     t.scratch = ae_arena_take(ctx->arena, scratch);
     make_weight(&weight, ctx);
@@ -397,8 +393,8 @@ typedef struct {
     const plan *p;
     const float *big, *small;
     float *dw;
-    float *v, *d;   /* (point, tile, phase * B) and (point, tile, C) of a batch of tiles */
-    float *du;      /* (point, outer..., inner...) */
+    float *v, *d; /* (point, tile, phase * B) and (point, tile, C) of a batch of tiles */
+    float *du;    /* (point, outer..., inner...) */
     int64_t t0, tiles, batch;
     int64_t v_gap, d_gap, du_gap;
     int64_t rows, cols; /* of du */
@@ -416,7 +412,8 @@ transform_both(void *arg, int64_t i, int thread)
     const ae_window *g = p->g;
     const float *pixel[OUT * OUT];
     (void)thread;
-    for (int64_t j = i * TRANSFORM_TILES; j < ae_min(t->tiles, (i + 1) * TRANSFORM_TILES); j++) {
+    for (int64_t j = i * TRANSFORM_TILES; j < ae_min(t->tiles, (i + 1) * TRANSFORM_TILES);
+         j++) {
         tile_place at = find_tile(p, t->t0 + j);
         for (int64_t f = 0; f < p->phases; f++) {
             transform_input(t->v + (j * p->phases + f) * g->B, t->v_gap, p, t->big, false,
@@ -523,9 +520,9 @@ ae_winograd_weight(float *dw, const float *big, const float *small, const ae_win
     size_t d = ae_bytes(p.points, t.d_gap, sizeof(float));
     size_t du = ae_bytes(p.points, t.du_gap, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    AE_TRY(ae_arena_reserve(
-        ctx->arena,
-        ae_bytes_add(ae_bytes_add(zeros, v), ae_bytes_add(ae_bytes_add(d, du), scratch))));
+    AE_TRY(
+        ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(zeros, v),
+                                                  ae_bytes_add(ae_bytes_add(d, du), scratch))));
     p.zeros = memset(ae_arena_take(ctx->arena, zeros), 0, zeros);
     t.v = ae_arena_take(ctx->arena, v);
     t.d = ae_arena_take(ctx->arena, d);

@@ -39,6 +39,17 @@ FAST_GEOMETRY = [
     (40, 13, 14, 32, 32, 6, 2, 2),
     (12, 20, 21, 32, 36, 6, 3, 3),
 ]
+# To few channels, in planes: (for the transposed convolution, and conv2d's input gradient)
+FEW_GEOMETRY = [
+    (5, 16, 16, 32, 3, 4, 2, 1),
+    (3, 7, 9, 17, 1, 4, 2, 1),
+    (2, 5, 4, 8, 2, 3, 2, 1),
+    (2, 11, 6, 9, 4, 5, 3, 1),
+    (1, 40, 150, 16, 3, 3, 1, 1),
+    (2, 9, 7, 8, 3, (3, 5), (1, 2), (1, 0)),
+    (3, 5, 6, 10, 2, 2, 3, 0),
+    (3, 1, 1, 8, 4, 4, 2, 1),
+]
 
 
 def _pair(v):
@@ -72,6 +83,10 @@ def _enlarges(geometry):
 
 CASES = [
     *[_case(name, g) for g in FAST_GEOMETRY for name in ("conv2d", "conv_transpose2d")],
+    *[_case("conv_transpose2d", g) for g in FEW_GEOMETRY],
+    *[_case("conv2d", (n, h, w, k, c, *rest)) for n, h, w, c, k, *rest in FEW_GEOMETRY[:6]],
+    _case("conv_transpose2d", FEW_GEOMETRY[0], False, "sigmoid"),
+    _case("conv_transpose2d", FEW_GEOMETRY[3], True, "relu", (1, 2)),
     _case("conv2d", FAST_GEOMETRY[1], False, "tanh"),
     _case("conv_transpose2d", FAST_GEOMETRY[5], True, "relu", 1),
     *[_case("conv2d", g) for g in GEOMETRY],
