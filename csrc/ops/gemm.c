@@ -241,6 +241,36 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
     ae_multiply(k, &p);
 }
 
+/* ---- few rows of A ------------------------------------------------------------------------- */
+
+#define DOT_COLUMNS 32 /* of a task */
+
+static void
+dot_chunk(void *arg, int64_t chunk, int thread)
+{
+    const gemm_task *t = arg;
+    const ae_gemm_args *g = t->g;
+    const ae_kernels *k = t->k;
+    float tile[AE_FEW_ROWS * AE_MAX_VLEN] __attribute__((aligned(64)));
+    const float *a[AE_FEW_ROWS], *b[AE_MAX_VLEN];
+    int64_t out[AE_FEW_ROWS];
+    (void)thread;
+    for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
+        a[i] = g->a + ae_min(i, g->M - 1) * g->a_rs;
+        out[i] = i * g->ldc;
+    }
+    int64_t end = ae_min(g->N, (chunk + 1) * DOT_COLUMNS);
+    for (int64_t n = chunk * DOT_COLUMNS; n < end; n += k->vlen) {
+        for (int64_t j = 0; j < k->vlen; j++) {
+            b[j] = g->b + ae_min(n + j, g->N - 1) * g->b_ns;
+        }
+        k->dot_rows(tile, a, b, g->K, g->M == 1 ? 1 : AE_FEW_ROWS);
+        k->store_tile(tile, g->c, out, g->M, n, ae_min(k->vlen, end - n), &g->epilogue);
+    }
+}
+
+/* ---- the driver ------------------------------------------------------------------------------ */
+
 /* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
  * of one row makes both strides 1 and is then a product in rows. */
 ae_status
@@ -253,6 +283,12 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     if (g->M == 0 || g->N == 0) {
         return AE_OK;
     }
+    double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
+    if (g->M <= AE_FEW_ROWS && g->a_ks == 1 && g->b_ks == 1) {
+        gemm_task few = {.g = g, .k = k};
+        ae_parallel(ctx, ae_ceil_div(g->N, DOT_COLUMNS), work, dot_chunk, &few);
+        return AE_OK;
+    }
     size_t packed = ae_packed_bytes(k, g->K, g->N);
     AE_TRY(ae_arena_reserve(ctx->arena, packed));
     float *panels = ae_arena_take(ctx->arena, packed);
@@ -263,7 +299,6 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     t.row_chunks = ae_ceil_div(g->M, ROW_TILES * k->mr);
     t.panel_groups =
         ae_min(ae_ceil_div(g->N, k->nr), ae_ceil_div(MIN_CHUNKS, t.row_chunks));
-    double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
     ae_parallel(ctx, t.row_chunks * t.panel_groups, work, gemm_chunk, &t);
 done:
     return status;
