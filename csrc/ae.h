@@ -126,6 +126,7 @@ typedef struct {
     int64_t R, S;    /* kernel */
     int64_t stride_h, stride_w, pad_h, pad_w;
     ae_act act, x_act; /* as in ae_linear_cfg */
+    bool winograd; /* where it is faster; without it a sample has the same bits in any batch */
 } ae_conv_cfg;
 
 /* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) */

@@ -7,7 +7,7 @@
 #define AE_MAX_MR 12
 #define AE_MAX_NR 32
 #define AE_MAX_FEW 4  /* channels of mul_planes */
-#define AE_FEW_ROWS 4 /* rows of dot_rows */
+#define AE_FEW_ROWS 4 /* rows of mul_turned */
 #define AE_MAX_VLEN 16
 
 /* A run of the depth dimension: offsets off, off + 1, ... (len of them) from a row's start. */

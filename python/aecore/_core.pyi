@@ -77,6 +77,7 @@ def conv2d(
     activation: str | None,
     stride: Pair,
     padding: Pair,
+    winograd: bool,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -101,6 +102,7 @@ def conv_transpose2d(
     activation: str | None,
     stride: Pair,
     padding: Pair,
+    winograd: bool,
     workspace: Workspace,
     /,
 ) -> None: ...
