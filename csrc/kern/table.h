@@ -21,6 +21,25 @@ typedef struct {
     bool accumulate;   /* add to what C holds instead of overwriting it */
 } ae_epilogue;
 
+/* C (m, n) = [C +] A (m, k) B (k, n): see mul_small. */
+typedef struct {
+    int64_t m, n, k;
+    const float *a;
+    int64_t a_rs, a_ks; /* strides of rows and of depth */
+    const float *b;
+    int64_t b_ks;
+    float *c;
+    int64_t c_rs;
+    bool load; /* add to what C holds instead of overwriting it */
+} ae_small_product;
+
+/* A block of attention scores (rows, width): row i sees the first min(keys, diagonal + i) keys,
+ * and none if that is negative. */
+typedef struct {
+    int64_t rows, keys, width, diagonal;
+    float scale;
+} ae_scores;
+
 /* What Adam's settings come to at one step. */
 typedef struct {
     float grad_scale, decay;          /* g = grad_scale grad + decay p */
