@@ -40,6 +40,34 @@ def adam_step(
 ) -> None: ...
 def add(out: Array, a: Array, b: Array, workspace: Workspace, /) -> None: ...
 def after_fork() -> None: ...
+def attention(
+    out: Array,
+    lse: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def attention_backward(
+    dq: Array | None,
+    dk: Array | None,
+    dv: Array | None,
+    grad: Array,
+    y: Array,
+    lse: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def batch_norm2d(
     out: Array,
     mean: Array,
@@ -253,9 +281,17 @@ def max_pool2d_backward(
     workspace: Workspace,
     /,
 ) -> None: ...
+def mean_steps(out: Array, x: Array, lengths: Array | None, workspace: Workspace, /) -> None: ...
+def mean_steps_backward(
+    dx: Array, grad: Array, lengths: Array | None, workspace: Workspace, /
+) -> None: ...
 def philox4x32(
     counter: tuple[int, int, int, int], key: tuple[int, int], /
 ) -> tuple[int, int, int, int]: ...
+def positions(out: Array, x: Array, positions: Array, workspace: Workspace, /) -> None: ...
+def positions_backward(
+    dx: Array | None, dpositions: Array | None, grad: Array, workspace: Workspace, /
+) -> None: ...
 def random_bits(
     out: Array, seed: int, purpose: int, offset: int, workspace: Workspace, /
 ) -> None: ...
@@ -275,6 +311,28 @@ def reparameterize_backward(
     grad: Array,
     logvar: Array,
     eps: Array,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def self_attention(
+    out: Array,
+    lse: Array,
+    qkv: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def self_attention_backward(
+    dqkv: Array,
+    grad: Array,
+    y: Array,
+    lse: Array,
+    qkv: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
     workspace: Workspace,
     /,
 ) -> None: ...
