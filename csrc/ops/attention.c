@@ -56,9 +56,9 @@ view_head(const attention_task *t, int64_t head)
 }
 
 static void
-zero_rows(float *x, int64_t stride, int64_t rows, int64_t D)
+zero_rows(float *x, int64_t stride, int64_t from, int64_t to, int64_t D)
 {
-    for (int64_t i = 0; x != NULL && i < rows; i++) {
+    for (int64_t i = from; x != NULL && i < to; i++) {
         memset(x + i * stride, 0, (size_t)D * sizeof(float));
     }
 }
@@ -99,10 +99,10 @@ score(const attention_task *t, float *out, const float *x, int64_t stride, const
     t->kern->mul_small(&p);
 }
 
-/* out (rows, D) += w (rows, keys) x (keys, D). */
+/* out (rows, D) [+]= w (rows, keys) x (keys, D). */
 static void
-add_by_query(const attention_task *t, float *out, int64_t out_rs, const float *w,
-             const float *x, int64_t stride, const ae_scores *s)
+sum_keys(const attention_task *t, float *out, int64_t out_rs, const float *w, const float *x,
+         int64_t stride, const ae_scores *s, bool load)
 {
     ae_small_product p = {.m = s->rows,
                           .n = t->g->D,
@@ -114,14 +114,14 @@ add_by_query(const attention_task *t, float *out, int64_t out_rs, const float *w
                           .b_ks = stride,
                           .c = out,
                           .c_rs = out_rs,
-                          .load = true};
+                          .load = load};
     t->kern->mul_small(&p);
 }
 
-/* out (keys, D) += w (rows, keys)^T x (rows, D). */
+/* out (keys, D) [+]= w (rows, keys)^T x (rows, D). */
 static void
-add_by_key(const attention_task *t, float *out, int64_t out_rs, const float *w, const float *x,
-           int64_t stride, const ae_scores *s)
+sum_queries(const attention_task *t, float *out, int64_t out_rs, const float *w, const float *x,
+            int64_t stride, const ae_scores *s, bool load)
 {
     ae_small_product p = {.m = s->keys,
                           .n = t->g->D,
@@ -133,7 +133,7 @@ add_by_key(const attention_task *t, float *out, int64_t out_rs, const float *w, 
                           .b_ks = stride,
                           .c = out,
                           .c_rs = out_rs,
-                          .load = true};
+                          .load = load};
     t->kern->mul_small(&p);
 }
 
@@ -146,11 +146,12 @@ forward_piece(void *arg, int64_t i, int thread)
     const ae_attention_cfg *g = t->g;
     const int64_t y_row = g->H * g->D, q0 = i % t->pieces * t->queries;
     const head_view v = view_head(t, i / t->pieces);
-    const int64_t end = ae_min(q0 + t->queries, g->T), q1 = v.S > 0 ? ae_min(end, v.T) : q0;
+    const int64_t end = ae_min(q0 + t->queries, g->T);
+    const int64_t q1 = v.S > 0 ? ae_max(q0, ae_min(end, v.T)) : q0;
     float *turned = t->scratch + thread * t->floats, *s = turned + t->d_floats;
     float *top = s + t->s_floats, *sum = top + t->t_floats;
     float *y = t->y + v.y, *lse = t->lse_out + v.row;
-    zero_rows(y + q0 * y_row, y_row, end - q0, g->D);
+    zero_rows(y, y_row, q1, end, g->D);
     for (int64_t r = q0; r < end; r++) {
         top[r - q0] = -INFINITY;
         sum[r - q0] = lse[r] = 0.0f;
@@ -164,9 +165,9 @@ forward_piece(void *arg, int64_t i, int thread)
                 t->kern->turn_rows(turned, b.width, t->k + at, g->kv_row, keys, g->D);
             }
             score(t, s, t->q + v.q + r * g->q_row, g->q_row, turned, &b);
-            t->kern->softmax_rows(s, top + r - q0, sum + r - q0, y + r * y_row, y_row, g->D,
-                                  &b);
-            add_by_query(t, y + r * y_row, y_row, s, t->v + at, g->kv_row, &b);
+            t->kern->softmax_rows(s, top + r - q0, sum + r - q0, y + r * y_row, y_row,
+                                  k0 > 0 ? g->D : 0, &b);
+            sum_keys(t, y + r * y_row, y_row, s, t->v + at, g->kv_row, &b, k0 > 0);
         }
     }
     if (q1 > q0) {
@@ -190,10 +191,14 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
     float *s = v_turned + t->d_floats, *d = s + t->s_floats, *delta = d + t->s_floats;
     const float *dy = t->dy + v->y, *q = t->q + v->q, *lse = t->lse + v->row;
     t->kern->row_products(delta, dy + p->q0 * y_row, t->y_in + v->y + p->q0 * y_row, y_row,
-                          ae_max(0, p->q1 - p->q0), g->D);
+                          p->q1 - p->q0, g->D);
     for (int64_t k0 = p->k0; k0 < p->k1; k0 += t->width) {
         const int64_t keys = ae_min(t->width, p->k1 - k0), at = k0 * g->kv_row;
         const int64_t first = first_block(t, p->q0, k0);
+        if (first >= p->q1) { /* nobody sees these keys */
+            zero_rows(p->dk, g->kv_row, k0, k0 + keys, g->D);
+            zero_rows(p->dv, g->kv_row, k0, k0 + keys, g->D);
+        }
         for (int64_t r = first; r < p->q1; r += QUERIES) {
             ae_scores b = block_scores(t, r, p->q1, k0, keys);
             if (r == first) {
@@ -205,14 +210,15 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
             score(t, d, dy + r * y_row, y_row, v_turned, &b);
             t->kern->softmax_grad_rows(s, d, lse + r, delta + r - p->q0, &b);
             if (p->dq != NULL) {
-                add_by_query(t, p->dq + r * g->q_row, g->q_row, d, t->k + v->kv + at, g->kv_row,
-                             &b);
+                sum_keys(t, p->dq + r * g->q_row, g->q_row, d, t->k + v->kv + at, g->kv_row, &b,
+                         k0 > p->k0);
             }
             if (p->dk != NULL) {
-                add_by_key(t, p->dk + at, g->kv_row, d, q + r * g->q_row, g->q_row, &b);
+                sum_queries(t, p->dk + at, g->kv_row, d, q + r * g->q_row, g->q_row, &b,
+                            r > first);
             }
             if (p->dv != NULL) {
-                add_by_key(t, p->dv + at, g->kv_row, s, dy + r * y_row, y_row, &b);
+                sum_queries(t, p->dv + at, g->kv_row, s, dy + r * y_row, y_row, &b, r > first);
             }
         }
     }
@@ -243,16 +249,19 @@ backward_piece(void *arg, int64_t i, int thread)
         k0 = (piece - t->pieces) * LONG;
         k_end = ae_min(k0 + LONG, g->S);
     }
-    head_part p = {q0, ae_min(q_end, v.T), k0, ae_min(k_end, v.S), NULL, NULL, NULL};
+    head_part p = {.q0 = q0,
+                   .q1 = ae_max(q0, ae_min(q_end, v.T)),
+                   .k0 = k0,
+                   .k1 = ae_max(k0, ae_min(k_end, v.S))};
     if (queries || all) {
         p.dq = offset(t->dq, v.q);
-        zero_rows(offset(p.dq, q0 * g->q_row), g->q_row, q_end - q0, g->D);
+        zero_rows(p.dq, g->q_row, p.k1 > k0 ? p.q1 : q0, q_end, g->D);
     }
     if (!queries) {
         p.dk = offset(t->dk, v.kv);
         p.dv = offset(t->dv, v.kv);
-        zero_rows(offset(p.dk, k0 * g->kv_row), g->kv_row, k_end - k0, g->D);
-        zero_rows(offset(p.dv, k0 * g->kv_row), g->kv_row, k_end - k0, g->D);
+        zero_rows(p.dk, g->kv_row, p.k1, k_end, g->D);
+        zero_rows(p.dv, g->kv_row, p.k1, k_end, g->D);
     }
     backward_part(t, &v, &p, thread);
 }
