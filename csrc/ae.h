@@ -115,6 +115,9 @@ typedef struct {
 
 ae_status ae_linear_fwd(float *y, const float *x, const float *w, const float *b,
                         const ae_linear_cfg *cfg, const ae_ctx *ctx);
+/* y (N, O) = x w^T + b + r (N, O), without an activation. */
+ae_status ae_linear_add_fwd(float *y, const float *x, const float *w, const float *b,
+                            const float *r, const ae_linear_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
                         const float *w, const ae_linear_cfg *cfg, const ae_ctx *ctx);
 
@@ -208,6 +211,32 @@ ae_status ae_attention_bwd(float *dq, float *dk, float *dv, const float *dy, con
                            const float *lse, const float *q, const float *k, const float *v,
                            const int64_t *lengths, const ae_attention_cfg *cfg,
                            const ae_ctx *ctx);
+
+/* ---- what surrounds attention: rows x (N, C) ---------------------------------------------------- */
+
+/* z = layer norm of x by gamma and beta (C), h (N, F) = z w1 (F, C)^T + b1 (F); and, unless w2 is
+ * NULL, y (N, C) = x + gelu(h) w2 (C, F)^T + b2 (C). mean and rstd (N) and h are caches. */
+typedef struct {
+    int64_t N, C, F;
+    float eps;
+} ae_norm_mlp_cfg;
+
+typedef struct {
+    const float *gamma, *beta, *w1, *b1, *w2, *b2;
+} ae_norm_mlp;
+
+typedef struct {
+    float *gamma, *beta, *w1, *b1, *w2, *b2;
+} ae_norm_mlp_grads;
+
+ae_status ae_norm_mlp_fwd(float *y, float *h, float *mean, float *rstd, const float *x,
+                          const ae_norm_mlp *p, const ae_norm_mlp_cfg *cfg, const ae_ctx *ctx);
+/* dx (N, C) is that by way of h, + dy. Without w2, dh is the gradient of h, and h NULL; otherwise
+ * dh is NULL. All gradients are wanted. */
+ae_status ae_norm_mlp_bwd(float *dx, const ae_norm_mlp_grads *grads, const float *dy,
+                          const float *dh, const float *h, const float *x, const float *mean,
+                          const float *rstd, const ae_norm_mlp *p, const ae_norm_mlp_cfg *cfg,
+                          const ae_ctx *ctx);
 
 /* ---- steps: sequences (N, T, C) --------------------------------------------------------------- */
 

@@ -18,6 +18,7 @@ typedef struct {
     ae_act act;        /* then applied */
     const float *gate; /* at C's offsets, or NULL: the value is multiplied by */
     ae_act gate_act;   /* gate_act'(gate), gate being that activation's output */
+    const float *add;  /* at C's offsets, or NULL: added last */
     bool accumulate;   /* add to what C holds instead of overwriting it */
 } ae_epilogue;
 

@@ -64,7 +64,7 @@ def _norm(module: Any) -> dict[str, Any]:
 
 
 def _block(module: nn.TransformerBlock) -> dict[str, Any]:
-    width, hidden = module.feedforward.layers[-1].weight.shape
+    width, hidden = module.linear2.weight.shape
     return {"width": width, "heads": module.attention.heads, "feedforward": hidden}
 
 

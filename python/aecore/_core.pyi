@@ -237,6 +237,15 @@ def linear(
     workspace: Workspace,
     /,
 ) -> None: ...
+def linear_add(
+    out: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    added: Array,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def linear_backward(
     dx: Array | None,
     dweight: Array | None,
@@ -284,6 +293,43 @@ def max_pool2d_backward(
 def mean_steps(out: Array, x: Array, lengths: Array | None, workspace: Workspace, /) -> None: ...
 def mean_steps_backward(
     dx: Array, grad: Array, lengths: Array | None, workspace: Workspace, /
+) -> None: ...
+def norm_mlp(
+    out: Array | None,
+    hidden: Array,
+    mean: Array,
+    rstd: Array,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    weight1: Array,
+    bias1: Array,
+    weight2: Array | None,
+    bias2: Array | None,
+    eps: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def norm_mlp_backward(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dweight1: Array,
+    dbias1: Array,
+    dweight2: Array | None,
+    dbias2: Array | None,
+    grad: Array,
+    dhidden: Array | None,
+    hidden: Array | None,
+    x: Array,
+    mean: Array,
+    rstd: Array,
+    gamma: Array,
+    beta: Array,
+    weight1: Array,
+    weight2: Array | None,
+    workspace: Workspace,
+    /,
 ) -> None: ...
 def philox4x32(
     counter: tuple[int, int, int, int], key: tuple[int, int], /

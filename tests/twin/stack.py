@@ -71,7 +71,8 @@ def _multi_head(m, x, value, training):
 def _block(m, x, value, training):
     x = x + evaluate(m.attention, evaluate(m.norm1, x, value), value)
     rows = evaluate(m.norm2, x, value).reshape(-1, x.shape[-1])
-    return x + evaluate(m.feedforward, rows, value).reshape(x.shape)
+    inner = activate(evaluate(m.linear1, rows, value), "gelu")
+    return x + evaluate(m.linear2, inner, value).reshape(x.shape)
 
 
 def _positions(m, x, value, training):

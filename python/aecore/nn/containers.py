@@ -17,9 +17,7 @@ def _fused(layer: Module | None) -> str | None:
     return layer.activation if layer is not None and layer.gates else None
 
 
-def _run(
-    module: Module, x: np.ndarray, training: bool, lengths: np.ndarray | None
-) -> np.ndarray:
+def _run(module: Module, x: np.ndarray, training: bool, lengths: np.ndarray | None) -> np.ndarray:
     """Return a module's output; it gets the lengths if it takes them."""
     forward: Any = module.forward
     return forward(x, training, lengths) if module.takes_lengths else forward(x, training)
