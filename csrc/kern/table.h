@@ -6,6 +6,7 @@
 
 #define AE_MAX_MR 12
 #define AE_MAX_NR 32
+#define AE_MAX_FEW 4 /* channels of mul_planes */
 
 /* A run of the depth dimension: offsets off, off + 1, ... (len of them) from a row's start. */
 typedef struct {
@@ -57,9 +58,10 @@ typedef struct {
 #define AE_KERNEL(name, args) void(*name) args;
 struct ae_kernels {
     const char *isa;
-    int vlen;      /* floats in a vector */
-    int mr, nr;    /* the gemm tile, rows and columns */
-    int mr_narrow; /* rows of the tile of a last panel with at most vlen columns */
+    int vlen;        /* floats in a vector */
+    int mr, nr;      /* the gemm tile, rows and columns */
+    int mr_narrow;   /* rows of the tile of a last panel with at most vlen columns */
+    int plane_block; /* pixels of mul_planes */
 #include "kern/table.def"
 };
 #undef AE_KERNEL

@@ -39,6 +39,30 @@ ae_copy_part(float *dst, const float *src, int64_t H, int64_t W, int64_t C, int6
     }
 }
 
+ae_axis_phase
+ae_make_axis_phase(int64_t a, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
+{
+    int64_t r0 = (a + pad) % stride;
+    ae_axis_phase p = {.size = size > a ? ae_ceil_div(size - a, stride) : 0};
+    p.count = r0 < kernel ? (kernel - 1 - r0) / stride + 1 : 0;
+    p.first = r0 + stride * (p.count - 1);
+    p.low = (a + pad - r0) / stride - (p.count - 1);
+    return p;
+}
+
+void
+ae_axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride,
+              int64_t pad)
+{
+    for (int64_t a = 0; a < stride; a++) {
+        ae_axis_phase p = ae_make_axis_phase(a, size, kernel, stride, pad);
+        if (p.count > 0) {
+            *low = ae_min(*low, p.low);
+            *high = ae_max(*high, p.low + p.count);
+        }
+    }
+}
+
 /* conv2d: the input is the big image, w is (small, R, S, big). */
 static ae_window
 conv_window(const ae_conv_cfg *c)

@@ -28,6 +28,34 @@ ae_status ae_window_up(float *big, const float *small, const float *w, const ae_
 ae_status ae_window_weight(float *dw, const float *big, const float *small, const ae_window *g,
                            const ae_ctx *ctx);
 
+/* The same by winograd.c, where that takes less time: fewer multiplications, errors 3 to 5 times as
+ * large. `up` says which of down and up. */
+bool ae_winograd_pays(const ae_window *g, const ae_kernels *k, bool up);
+ae_status ae_winograd(float *out, const float *in, const float *w, const ae_window *g, bool up,
+                      const ae_epilogue *epilogue, const ae_ctx *ctx);
+ae_status ae_winograd_weight(float *dw, const float *big, const float *small,
+                             const ae_window *g, const ae_ctx *ctx);
+
+/* `up` to at most AE_MAX_FEW channels. */
+bool ae_few_pays(const ae_window *g);
+ae_status ae_window_up_few(float *big, const float *small, const float *w, const ae_window *g,
+                           const ae_epilogue *epilogue, const ae_ctx *ctx);
+
+/* Taps of one phase of `up` along one axis, in the order of the small pixels that they read: the big
+ * rows stride * t + phase read the small rows t + low, t + low + 1, ... */
+typedef struct {
+    int64_t count;
+    int64_t first; /* the tap that reads the lowest small row; the next is `first` - stride */
+    int64_t low;   /* that row, relative to t */
+    int64_t size;  /* how many big rows the phase has */
+} ae_axis_phase;
+
+ae_axis_phase ae_make_axis_phase(int64_t phase, int64_t size, int64_t kernel, int64_t stride,
+                                 int64_t pad);
+/* Widen [*low, *high) to what the phases of one axis read, relative to their t. */
+void ae_axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride,
+                   int64_t pad);
+
 /* How images are cut into chunks: groups of whole images, or strips of rows of one. */
 typedef struct {
     int64_t images, rows;   /* of a chunk */

@@ -106,6 +106,9 @@ ae_window_down(float *small, const float *big, const float *w, const ae_window *
     if (g->N * g->P * g->Q * g->C == 0) {
         return AE_OK;
     }
+    if (ae_winograd_pays(g, ctx->k, false)) {
+        return ae_winograd(small, big, w, g, false, epilogue, ctx);
+    }
     AE_TRY(plan(&t, g, ctx));
     size_t packed = ae_packed_bytes(ctx->k, taps * g->B, g->C);
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));

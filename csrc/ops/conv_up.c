@@ -10,16 +10,8 @@
 #define CHUNK_BYTES (192 * 1024)
 #define MIN_CHUNKS 16
 
-/* Taps of one phase along one axis, in the order of the small pixels that they read. */
 typedef struct {
-    int64_t count;
-    int64_t first; /* the tap that reads the lowest small row; the next is `first` - stride */
-    int64_t low;   /* that row, relative to t */
-    int64_t size;  /* how many big rows the phase has */
-} axis_phase;
-
-typedef struct {
-    axis_phase y, x;
+    ae_axis_phase y, x;
     int64_t a, b;
     int64_t K;
     float *panels;
@@ -41,17 +33,6 @@ typedef struct {
     char *scratch;
     size_t thread_bytes, list_bytes, copy_bytes;
 } up_task;
-
-static axis_phase
-make_axis_phase(int64_t a, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
-{
-    int64_t r0 = (a + pad) % stride;
-    axis_phase p = {.size = size > a ? ae_ceil_div(size - a, stride) : 0};
-    p.count = r0 < kernel ? (kernel - 1 - r0) / stride + 1 : 0;
-    p.first = r0 + stride * (p.count - 1);
-    p.low = (a + pad - r0) / stride - (p.count - 1);
-    return p;
-}
 
 static void
 multiply_phase(const up_task *t, const phase *f, int64_t chunk, int64_t panel, char *scratch)
@@ -114,20 +95,6 @@ up_chunk(void *arg, int64_t i, int thread)
     }
 }
 
-/* Widen [*low, *high) to what the phases of one axis read, relative to their t. */
-static void
-axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride,
-           int64_t pad)
-{
-    for (int64_t a = 0; a < stride; a++) {
-        axis_phase p = make_axis_phase(a, size, kernel, stride, pad);
-        if (p.count > 0) {
-            *low = ae_min(*low, p.low);
-            *high = ae_max(*high, p.low + p.count);
-        }
-    }
-}
-
 static void
 make_phases(phase *f, const ae_window *g)
 {
@@ -135,8 +102,8 @@ make_phases(phase *f, const ae_window *g)
         for (int64_t b = 0; b < g->sw; b++, f++) {
             f->a = a;
             f->b = b;
-            f->y = make_axis_phase(a, g->H, g->R, g->sh, g->ph);
-            f->x = make_axis_phase(b, g->W, g->S, g->sw, g->pw);
+            f->y = ae_make_axis_phase(a, g->H, g->R, g->sh, g->ph);
+            f->x = ae_make_axis_phase(b, g->W, g->S, g->sw, g->pw);
             f->K = f->y.count * f->x.count * g->C;
         }
     }
@@ -160,8 +127,8 @@ static ae_status
 plan(up_task *t, const ae_window *g, const ae_ctx *ctx)
 {
     int64_t y_high = 0, x_high = 0;
-    axis_range(&t->y_low, &y_high, g->H, g->R, g->sh, g->ph);
-    axis_range(&t->x_low, &x_high, g->W, g->S, g->sw, g->pw);
+    ae_axis_range(&t->y_low, &y_high, g->H, g->R, g->sh, g->ph);
+    ae_axis_range(&t->x_low, &x_high, g->W, g->S, g->sw, g->pw);
     int64_t npanel = ae_ceil_div(g->B, ctx->k->nr);
     int64_t rows = ae_ceil_div(g->H, g->sh), cols = ae_ceil_div(g->W, g->sw);
     t->cols = cols - 1 + x_high - t->x_low;
@@ -191,6 +158,12 @@ ae_window_up(float *big, const float *small, const float *w, const ae_window *g,
     int64_t taps = g->R * g->S;
     if (g->N * g->H * g->W * g->B == 0) {
         return AE_OK;
+    }
+    if (ae_few_pays(g)) {
+        return ae_window_up_few(big, small, w, g, epilogue, ctx);
+    }
+    if (ae_winograd_pays(g, ctx->k, true)) {
+        return ae_winograd(big, small, w, g, true, epilogue, ctx);
     }
     t.nphase = g->sh * g->sw;
     size_t phase_bytes = ae_bytes(t.nphase, 1, sizeof(phase));

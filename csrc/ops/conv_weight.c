@@ -153,6 +153,9 @@ ae_window_weight(float *dw, const float *big, const float *small, const ae_windo
     if (g->N * g->P * g->Q * g->B * g->C == 0) {
         return AE_OK;
     }
+    if (ae_winograd_pays(g, ctx->k, false)) {
+        return ae_winograd_weight(dw, big, small, g, ctx);
+    }
     AE_TRY(plan(&t, g, ctx));
     size_t parts = ae_bytes(t.part_size, t.blocks, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);

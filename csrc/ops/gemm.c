@@ -166,6 +166,18 @@ ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N)
     return ae_bytes(ae_ceil_div(N, k->nr) * k->nr, K, sizeof(float));
 }
 
+void
+ae_pack_panel(float *panels, const ae_panel_source *b, int64_t panel, const ae_kernels *k)
+{
+    int64_t n0 = panel * k->nr, nn = ae_min(k->nr, b->N - n0);
+    int64_t width = nn <= k->vlen ? k->vlen : k->nr;
+    float *dst = panels + n0 * b->ntap * b->nk;
+    for (int64_t tap = 0; tap < b->ntap; tap++) {
+        k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
+                      b->ks, b->ns);
+    }
+}
+
 typedef struct {
     float *panels;
     const ae_panel_source *b;
@@ -176,15 +188,8 @@ static void
 pack_one(void *arg, int64_t panel, int thread)
 {
     const pack_task *t = arg;
-    const ae_panel_source *b = t->b;
-    int64_t n0 = panel * t->k->nr, nn = ae_min(t->k->nr, b->N - n0);
-    int64_t width = nn <= t->k->vlen ? t->k->vlen : t->k->nr;
-    float *dst = t->panels + n0 * b->ntap * b->nk;
     (void)thread;
-    for (int64_t tap = 0; tap < b->ntap; tap++) {
-        t->k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk,
-                         nn, b->ks, b->ns);
-    }
+    ae_pack_panel(t->panels, t->b, panel, t->k);
 }
 
 void
@@ -199,7 +204,7 @@ typedef struct {
     const ae_gemm_args *g;
     const ae_kernels *k;
     const float *panels;
-    int64_t mc, panel_group, row_chunks;
+    int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
 } gemm_task;
 
 static void
@@ -209,8 +214,10 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
     const ae_gemm_args *g = t->g;
     const ae_kernels *k = t->k;
     int64_t rows[ROW_TILES * AE_MAX_MR], out[ROW_TILES * AE_MAX_MR];
-    int64_t i0 = chunk % t->row_chunks * t->mc;
-    int64_t panel = chunk / t->row_chunks * t->panel_group;
+    int64_t part = chunk % t->row_chunks, group = chunk / t->row_chunks;
+    int64_t tiles = ae_ceil_div(g->M, k->mr), npanel = ae_ceil_div(g->N, k->nr);
+    int64_t i0 = part * tiles / t->row_chunks * k->mr;
+    int64_t i1 = ae_min(g->M, (part + 1) * tiles / t->row_chunks * k->mr);
     ae_seg all = {0, g->K};
     ae_product p = {.a = g->a + i0 * g->a_rs,
                     .a_row = rows,
@@ -220,11 +227,11 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
                     .panels = t->panels,
                     .K = g->K,
                     .N = g->N,
-                    .p0 = panel,
-                    .p1 = ae_min(panel + t->panel_group, ae_ceil_div(g->N, k->nr)),
+                    .p0 = group * npanel / t->panel_groups,
+                    .p1 = (group + 1) * npanel / t->panel_groups,
                     .c = g->c,
                     .c_row = out,
-                    .m = ae_min(t->mc, g->M - i0),
+                    .m = i1 - i0,
                     .epilogue = &g->epilogue};
     (void)thread;
     for (int64_t i = 0; i < p.m; i++) {
@@ -252,15 +259,12 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
     ae_pack(panels, &b, ctx);
 
-    int64_t npanel = ae_ceil_div(g->N, k->nr);
     gemm_task t = {.g = g, .k = k, .panels = panels};
-    t.mc = ROW_TILES * k->mr;
-    t.row_chunks = ae_ceil_div(g->M, t.mc);
-    int64_t groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
-    t.panel_group = ae_ceil_div(npanel, groups);
-    groups = ae_ceil_div(npanel, t.panel_group);
+    t.row_chunks = ae_ceil_div(g->M, ROW_TILES * k->mr);
+    t.panel_groups =
+        ae_min(ae_ceil_div(g->N, k->nr), ae_ceil_div(MIN_CHUNKS, t.row_chunks));
     double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
-    ae_parallel(ctx, t.row_chunks * groups, work, gemm_chunk, &t);
+    ae_parallel(ctx, t.row_chunks * t.panel_groups, work, gemm_chunk, &t);
 done:
     return status;
 }

@@ -54,6 +54,8 @@ typedef struct {
 } ae_panel_source;
 
 void ae_pack(float *panels, const ae_panel_source *b, const ae_ctx *ctx);
+/* One of its panels. */
+void ae_pack_panel(float *panels, const ae_panel_source *b, int64_t panel, const ae_kernels *k);
 
 /* C (M, N), rows ldc apart = or += A (M, K) B (K, N), each with one unit stride. */
 typedef struct {

@@ -27,6 +27,29 @@ GEOMETRY = [
     (17, 8, 8, 33, 20, 1, 1, 0),
     (600, 2, 2, 3, 2, 2, 1, 1),
 ]
+# Large enough for the transforms of winograd.c, in which a window is 2 or 3 taps in each phase.
+FAST_GEOMETRY = [
+    (24, 8, 8, 32, 48, 3, 1, 1),
+    (40, 9, 7, 33, 31, 3, 1, 0),
+    (150, 3, 5, 32, 40, 3, 1, 2),
+    (30, 13, 11, 34, 65, 4, 2, 1),
+    (60, 8, 8, 17, 64, 4, 2, 0),
+    (40, 7, 10, 32, 33, 4, 2, 2),
+    (150, 5, 5, 32, 33, 2, 1, 1),
+    (40, 13, 14, 32, 32, 6, 2, 2),
+    (12, 20, 21, 32, 36, 6, 3, 3),
+]
+# To few channels, in planes: (for the transposed convolution, and conv2d's input gradient)
+FEW_GEOMETRY = [
+    (5, 16, 16, 32, 3, 4, 2, 1),
+    (3, 7, 9, 17, 1, 4, 2, 1),
+    (2, 5, 4, 8, 2, 3, 2, 1),
+    (2, 11, 6, 9, 4, 5, 3, 1),
+    (1, 40, 150, 16, 3, 3, 1, 1),
+    (2, 9, 7, 8, 3, (3, 5), (1, 2), (1, 0)),
+    (3, 5, 6, 10, 2, 2, 3, 0),
+    (3, 1, 1, 8, 4, 4, 2, 1),
+]
 
 
 def _pair(v):
@@ -59,6 +82,13 @@ def _enlarges(geometry):
 
 
 CASES = [
+    *[_case(name, g) for g in FAST_GEOMETRY for name in ("conv2d", "conv_transpose2d")],
+    *[_case("conv_transpose2d", g) for g in FEW_GEOMETRY],
+    *[_case("conv2d", (n, h, w, k, c, *rest)) for n, h, w, c, k, *rest in FEW_GEOMETRY[:6]],
+    _case("conv_transpose2d", FEW_GEOMETRY[0], False, "sigmoid"),
+    _case("conv_transpose2d", FEW_GEOMETRY[3], True, "relu", (1, 2)),
+    _case("conv2d", FAST_GEOMETRY[1], False, "tanh"),
+    _case("conv_transpose2d", FAST_GEOMETRY[5], True, "relu", 1),
     *[_case("conv2d", g) for g in GEOMETRY],
     *[_case("conv_transpose2d", g) for g in GEOMETRY if _enlarges(g)],
     _case("conv2d", GEOMETRY[0], False, "relu"),

@@ -69,7 +69,7 @@ class EarlyStopping:
         if loss < self.loss:
             self.best, self.loss, self._steps = record["epoch"], loss, self.network.steps
             if self._kept is None:
-                self._kept = Kept(self.network.arrays())
+                self._kept = Kept(self.network, "best", self.network.arrays())
             self._kept.keep()
         return record["epoch"] - self.best >= self.patience
 

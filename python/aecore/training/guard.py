@@ -32,8 +32,8 @@ class Guard:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._buffers = Kept(dict(network.buffers()))
-        self._all = Kept(network.arrays())
+        self._buffers = Kept(network, "step", dict(network.buffers()))
+        self._all = Kept(network, "epoch", network.arrays())
         self._counters = network.steps, network.samples
 
     def begin_epoch(self) -> None:

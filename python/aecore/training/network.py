@@ -159,10 +159,21 @@ class Network(Module):
 
 
 class Kept:
-    """A copy of arrays, to go back to; making it again reuses the copy."""
+    """A copy of a network's arrays, to go back to, in scratch memory that the network keeps.
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._pairs = [(a, a.copy()) for a in arrays.values()]
+    Parameters
+    ----------
+    network : Network
+    name : str
+        Whose copy it is: each has memory of its own.
+    arrays : mapping of str to array
+    """
+
+    def __init__(self, network: Network, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        self._pairs = [
+            (array, network.scratch(f"{name}: {key}", array.shape, array.dtype))
+            for key, array in arrays.items()
+        ]
 
     def keep(self) -> None:
         """Copy the arrays as they are now."""
