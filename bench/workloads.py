@@ -1,7 +1,8 @@
 """The reference workloads: what is trained, on what, and how much arithmetic a step takes.
 
-Each is a pass of training over batches of 128 (sequences: 64), through the public estimators, so that gathering the
-batch, Python and the optimiser count. Data are random numbers: time doesn't depend on them.
+Each is a pass of training over batches of 128 (sequences: 64), through the public estimators, so
+that gathering the batch, Python and the optimiser count. Data are random numbers: time doesn't
+depend on them.
 """
 
 from __future__ import annotations

@@ -221,7 +221,7 @@ I = np.array([0, 6])  # noqa: E741
         (ValueError, "as many queries as keys", lambda: F.attention(Q, K, K, lengths=L)),
         (ValueError, "lengths: expected 0 to 3", lambda: F.attention(Q, Q, Q, lengths=L + 1)),
         (ValueError, "lengths: expected 0 to 3", lambda: F.attention(Q, Q, Q, lengths=L - 2)),
-        (ValueError, r"lengths: expected shape \(N=2\)", lambda: F.attention(Q, Q, Q, lengths=L[:1])),
+        (ValueError, r"lengths: expected shape", lambda: F.attention(Q, Q, Q, lengths=L[:1])),
         (TypeError, "int64", lambda: F.attention(Q, Q, Q, lengths=L.astype(float))),
         (ValueError, "grad: expected shape", lambda: F.attention_backward(K, Q, K, K)),
         (TypeError, "indices: expected an array of int64", lambda: F.embedding(I * 1.0, W)),

@@ -58,7 +58,7 @@ class MultiHeadAttention(Module):
         return dx.reshape(grad.shape)
 
     def attend(self, qkv: np.ndarray, n: int, lengths: np.ndarray | None) -> np.ndarray:
-        """Return what n samples' queries find (N T, C), from queries, keys and values (N T, 3 C)."""
+        """Return what the queries of n samples find (N T, C); qkv is (N T, 3 C)."""
         d = self.width // self.heads
         qkv = qkv.reshape(n, len(qkv) // max(1, n), 3, self.heads, d)
         t, options = qkv.shape[1], (lengths, False, d**-0.5)
@@ -71,8 +71,8 @@ class MultiHeadAttention(Module):
         """Return the gradient of queries, keys and values from that of what `attend` gave."""
         assert grad is not None
         y, lse, qkv, options = self._kept
-        dqkv, dy = self.scratch("dqkv", qkv.shape), grad.reshape(y.shape)
-        _core.self_attention_backward(dqkv, dy, y, lse, qkv, *options, _workspace.current())
+        dqkv, options = self.scratch("dqkv", qkv.shape), (*options, _workspace.current())
+        _core.self_attention_backward(dqkv, grad.reshape(y.shape), y, lse, qkv, *options)
         return dqkv.reshape(len(grad), 3 * self.width)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -120,46 +120,57 @@ class TransformerBlock(Module):
         self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
     ) -> np.ndarray:
         self.output_shape(x.shape[1:])
-        ws, rows = _workspace.current(), x.reshape(-1, x.shape[-1])
-        n, hidden = len(rows), self.linear1.weight.shape[0]
-        qkv, inner = self.scratch("qkv", (n, 3 * rows.shape[1])), self.scratch("inner", (n, hidden))
+        rows, hidden = x.reshape(-1, x.shape[-1]), self.linear1.weight.shape[0]
+        n, width = rows.shape
+        qkv, inner = self.scratch("qkv", (n, 3 * width)), self.scratch("inner", (n, hidden))
         moments1, moments2 = self.scratch("moments1", (2, n)), self.scratch("moments2", (2, n))
-        first, second = (_values(p) for p in self._parameters())
+        first, second = self._parameters()
+        self._norm_mlp(self.norm1, None, qkv, moments1, rows, first)
+        h = self.attention.out.forward_add(self.attention.attend(qkv, len(x), lengths), rows)
         y = self.scratch("y", rows.shape)
-        _core.norm_mlp(None, qkv, *moments1, rows, *first, self.norm1.eps, ws)
-        found = self.attention.attend(qkv, len(x), lengths)
-        h = self.attention.out.forward_add(found, rows)
-        _core.norm_mlp(y, inner, *moments2, h, *second, self.norm2.eps, ws)
+        self._norm_mlp(self.norm2, y, inner, moments2, h, second)
         self._kept = rows, moments1, h, moments2, inner
         return y.reshape(x.shape)
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         x, moments1, h, moments2, inner = self._kept
-        ws, dh, dx = _workspace.current(), self.scratch("dh", x.shape), self.scratch("dx", x.shape)
+        dh, dx = self.scratch("dh", x.shape), self.scratch("dx", x.shape)
         first, second = self._parameters()
-        dy = grad.reshape(x.shape)
-        values, grads = _values(second)[:3] + _values(second)[4:5], _grads(second)
-        _core.norm_mlp_backward(dh, *grads, dy, None, inner, h, *moments2, *values, ws)
+        caches = (grad.reshape(x.shape), None, inner, h, *moments2)
+        self._norm_mlp_backward(dh, caches, second)
         dqkv = self.attention.attend_backward(self.attention.out.backward(dh))
-        values, grads = (*_values(first)[:3], None), _grads(first)
-        _core.norm_mlp_backward(dx, *grads, dh, dqkv, None, x, *moments1, *values, ws)
+        self._norm_mlp_backward(dx, (dh, dqkv, None, x, *moments1), first)
         return dx.reshape(grad.shape)
 
     def _parameters(self) -> tuple[list[Parameter | None], list[Parameter | None]]:
-        """Return those around the attention, and those behind it, as the core takes them."""
-        project, linear1, linear2 = self.attention.project, self.linear1, self.linear2
-        norm1, norm2 = self.norm1, self.norm2
-        first = [norm1.weight, norm1.bias, project.weight, project.bias, None, None]
-        second = [linear1.weight, linear1.bias, linear2.weight, linear2.bias]
-        return first, [norm2.weight, norm2.bias, *second]
+        """Return those in front of the attention and those behind it, as the core takes them."""
+        first, second = ([norm.weight, norm.bias] for norm in (self.norm1, self.norm2))
+        for layer in (self.linear1, self.linear2):
+            second += [layer.weight, layer.bias]
+        project = self.attention.project
+        return [*first, project.weight, project.bias, None, None], second
+
+    def _norm_mlp(
+        self,
+        norm: LayerNorm,
+        y: np.ndarray | None,
+        hidden: np.ndarray,
+        moments: np.ndarray,
+        x: np.ndarray,
+        parameters: list[Parameter | None],
+    ) -> None:
+        values = [None if p is None else p.value for p in parameters]
+        given: Any = (y, hidden, *moments, x, *values, norm.eps, _workspace.current())
+        _core.norm_mlp(*given)
+
+    def _norm_mlp_backward(
+        self, dx: np.ndarray, caches: tuple[Any, ...], parameters: list[Parameter | None]
+    ) -> None:
+        gamma, beta, weight1, _, weight2, _ = (None if p is None else p.value for p in parameters)
+        grads = [None if p is None else p.grad for p in parameters]
+        weights = (gamma, beta, weight1, weight2, _workspace.current())
+        given: Any = (dx, *grads, *caches, *weights)
+        _core.norm_mlp_backward(*given)
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.attention.output_shape(shape)
-
-
-def _values(parameters: list[Parameter | None]) -> list[Any]:
-    return [None if p is None else p.value for p in parameters]
-
-
-def _grads(parameters: list[Parameter | None]) -> list[Any]:
-    return [None if p is None else p.grad for p in parameters]
