@@ -196,6 +196,18 @@ def test_training_allocates_nothing(rng):
     assert ws.grown == before
 
 
+@pytest.mark.parametrize("part", ["linear1", "attention.project", "norm2"])
+def test_a_block_that_is_not_finite_is_named(part, rng):
+    model = ae.Autoencoder(ae.Transformer(8, 2, 2, 12), 4, batch_size=16, random_state=0)
+    x = normal(rng, 16, 5, 3)
+    model.partial_fit(x)
+    for name, p in model._network.parameters():
+        if name == f"encoder.3.{part}.weight":
+            p.value.flat[0] = np.inf
+    with pytest.raises(FloatingPointError, match=r"the output of encoder\.3, TransformerBlock"):
+        model.partial_fit(x)
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 Q = np.zeros((2, 3, 2, 4), np.float32)
