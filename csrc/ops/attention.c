@@ -18,7 +18,7 @@
 #define QUERIES 32
 #define KEYS 128
 #define MIN_TASKS 16 /* with fewer heads than that, queries and keys are shared out too */
-#define LONG 128     /* queries or keys in such a task; LONG = KEYS */
+#define LONG KEYS /* queries or keys in such a task: whole blocks, so that sums are the same */
 
 typedef struct {
     const ae_attention_cfg *g;
@@ -26,9 +26,10 @@ typedef struct {
     float *y, *lse_out, *dq, *dk, *dv;
     const float *dy, *y_in, *lse, *q, *k, *v;
     const int64_t *lengths;
-    int64_t queries, pieces; /* of a task; tasks for the queries of a head */
-    int64_t width;           /* keys in a block, whole vectors */
-    float *scratch;          /* (threads, floats) */
+    int64_t queries;            /* of a task of the forward pass */
+    int64_t pieces, key_pieces; /* tasks for the queries of a head, and for its keys */
+    int64_t width;              /* keys in a block, whole vectors */
+    float *scratch;             /* (threads, floats) */
     int64_t floats, d_floats, s_floats, t_floats; /* in all; of D x width, QUERIES x width, T */
 } attention_task;
 
@@ -230,14 +231,14 @@ offset(float *x, int64_t by)
     return x == NULL ? NULL : x + by;
 }
 
-/* All gradients of a head; or the first `pieces` tasks are some queries' and the others some keys'. */
+/* All gradients of a head; or, where there are pieces, first those of some queries each, then those
+ * of some keys. */
 static void
 backward_piece(void *arg, int64_t i, int thread)
 {
     const attention_task *t = arg;
     const ae_attention_cfg *g = t->g;
-    const int64_t key_pieces = t->pieces == 0 ? 1 : ae_ceil_div(g->S, LONG);
-    const int64_t tasks = t->pieces + key_pieces, piece = i % tasks;
+    const int64_t tasks = t->pieces + t->key_pieces, piece = i % tasks;
     const head_view v = view_head(t, i / tasks);
     const bool queries = piece < t->pieces, all = t->pieces == 0;
     int64_t q0 = 0, q_end = g->T, k0 = 0, k_end = g->S;
@@ -334,11 +335,12 @@ ae_attention_bwd(float *dq, float *dk, float *dv, const float *dy, const float *
                         .v = v,
                         .lengths = lengths};
     int64_t heads = cfg->N * cfg->H;
-    bool shared = heads < MIN_TASKS && ae_max(cfg->T, cfg->S) > LONG;
+    bool shared = heads < MIN_TASKS && cfg->T > 0 && ae_max(cfg->T, cfg->S) > LONG;
     AE_TRY(reserve(&t, 2, ctx));
     t.pieces = shared ? ae_ceil_div(cfg->T, LONG) : 0;
-    int64_t tasks = t.pieces + (shared ? ae_ceil_div(cfg->S, LONG) : 1);
-    ae_parallel(ctx, heads * tasks, product_work(cfg, 5.0), backward_piece, &t);
+    t.key_pieces = shared ? ae_ceil_div(cfg->S, LONG) : 1;
+    ae_parallel(ctx, heads * (t.pieces + t.key_pieces), product_work(cfg, 5.0), backward_piece,
+                &t);
 done:
     return status;
 }
