@@ -15,7 +15,7 @@ from typing import Any
 from . import timing
 from .workloads import WORKLOADS, Workload
 
-BATCHES = 4  # of a pass
+BATCHES = 8  # of a pass
 
 
 def aecore_pass(workload: Workload, x: Any, y: Any) -> Callable[[], None]:

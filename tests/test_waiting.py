@@ -31,7 +31,7 @@ def settings(**variables):
 
 def test_threads_spin_briefly_and_the_environment_stays_as_it_was():
     shown = settings()
-    assert "GOMP_SPINCOUNT = 300" in shown
+    assert "GOMP_SPINCOUNT = 1000" in shown
     assert "before=None" in shown and "after=None" in shown
 
 

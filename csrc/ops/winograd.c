@@ -21,8 +21,8 @@
 #define POINTS 36 /* at most */
 #define MAX_PHASES 16
 #define CHUNK_TILES 96
-#define CHUNK_BYTES (512 * 1024)
-#define BATCH_BYTES (12 << 20) /* of the weight gradient's transformed values */
+#define CHUNK_BYTES (256 * 1024)
+#define BATCH_BYTES (3 << 20) /* of the weight gradient's transformed values */
 #define PANELS 4               /* of a task of its products */
 
 typedef struct {
