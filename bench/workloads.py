@@ -1,7 +1,8 @@
 """The reference workloads: what is trained, on what, and how much arithmetic a step takes.
 
-Each is a pass of training over batches of 128, through the public estimators, so that gathering the
-batch, Python and the optimiser count. Data are random numbers: time doesn't depend on them.
+Each is a pass of training over batches of 128 (sequences: 64), through the public estimators, so
+that gathering the batch, Python and the optimiser count. Data are random numbers: time doesn't
+depend on them.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ class Workload:
         Those of its first layer, whose input needs no gradient.
     labels : int
         Number of classes of y, if the model is conditional.
+    batch : int
+        Samples of a step.
     """
 
     name: str
@@ -42,15 +45,16 @@ class Workload:
     macs: int
     first: int
     labels: int = 0
+    batch: int = BATCH
 
     @property
     def flops(self) -> float:
         """Floating point operations of a step, convolutions counted directly."""
-        return 2.0 * BATCH * (3 * self.macs - self.first)
+        return 2.0 * self.batch * (3 * self.macs - self.first)
 
     def data(self, batches: int) -> tuple[np.ndarray, np.ndarray | None]:
         rng = np.random.default_rng(0)
-        x = rng.random((batches * BATCH, *self.shape), np.float32)
+        x = rng.random((batches * self.batch, *self.shape), np.float32)
         y = np.arange(len(x)) % self.labels if self.labels else None
         return x, y
 
@@ -72,6 +76,8 @@ _VQ = (
     + _conv(64, 64, 128, 3)
     + 64 * 64 * 512 // 3  # the distances, which have no backward pass
 )
+
+_BLOCK = 64 * (4 * 64 * 64 + 2 * 64 * 256) + 2 * 64 * 64 * 64  # of 64 steps, width 64
 
 WORKLOADS = {
     w.name: w
@@ -119,6 +125,14 @@ WORKLOADS = {
             794 * 400 + 400 * 40 + 30 * 400 + 400 * 784,
             794 * 400,
             labels=10,
+        ),
+        Workload(
+            "transformer-ae",
+            lambda: ae.Autoencoder(ae.Transformer(), 32, random_state=0, batch_size=64),
+            (64, 16),
+            2 * (64 * 16 * 64 + 2 * _BLOCK + 64 * 32),
+            64 * 16 * 64,
+            batch=64,
         ),
     )
 }

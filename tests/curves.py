@@ -27,6 +27,8 @@ class Curve:
         Returns the estimator, given the common options.
     images : bool
         Samples are (8, 8, 1) images rather than 64 features.
+    sequences : bool
+        Samples are sequences of 8 rows of pixels.
     conditional : bool
         y is the digit.
     rtol : float
@@ -36,6 +38,7 @@ class Curve:
     name: str
     make: Callable[..., Any]
     images: bool = False
+    sequences: bool = False
     conditional: bool = False
     rtol: float = 1e-4
 
@@ -56,6 +59,7 @@ CURVES = [
     Curve("vae-dense", lambda **o: ae.VAE(ae.Dense((48,)), 4, loss="bce", **o)),
     Curve("vae-conv", lambda **o: ae.VAE(ae.Conv((8, 16), activation="elu"), 4, **o), images=True),
     Curve("cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True),
+    Curve("ae-transformer", lambda **o: ae.Autoencoder(ae.Transformer(), 32, **o), sequences=True),
     Curve(
         "vq-loss",
         lambda **o: ae.VQVAE(
@@ -78,11 +82,16 @@ def _still(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"restart_dead": False}
 
 
+def _digits(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples that a curve is about, and their labels."""
+    images, labels, *_ = ae.datasets.load_digits()
+    shape = (8, 8, 1) if curve.images else (8, 8) if curve.sequences else (64,)
+    return (images.astype(np.float32) / 255).reshape(-1, *shape), labels
+
+
 def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """Return the batches of the first steps: digits, the same for everybody."""
-    images, labels, *_ = ae.datasets.load_digits()
-    x = images.astype(np.float32) / 255
-    x = x if curve.images else x.reshape(len(x), -1)
+    x, labels = _digits(curve)
     found = []
     for step in range(steps):
         rows = (np.arange(BATCH) + step * BATCH) % len(x)
@@ -93,9 +102,7 @@ def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | Non
 def prepared(curve: Curve) -> Any:
     """Return the model with its fresh weights, all classes known."""
     model = curve.model()
-    images, labels, *_ = ae.datasets.load_digits()
-    x = images.astype(np.float32) / 255
-    x = x if curve.images else x.reshape(len(x), -1)
+    x, labels = _digits(curve)
     return model.initialize(x, labels) if curve.conditional else model.initialize(x)
 
 

@@ -8,10 +8,11 @@ import pickle
 import aecore.arch.conv
 import aecore.arch.dense
 import aecore.arch.resnet
+import aecore.arch.transformer
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import Code, Conv, Dense, ResNet, build_network
+from aecore.arch import Code, Conv, Dense, ResNet, Transformer, build_network
 from aecore.arch.base import beside
 from cases.base import normal
 from modules import check
@@ -137,6 +138,20 @@ def test_resnet_halves_as_often_as_it_should():
         assert [m.weight.shape[0] for m in raised] == [*widths[-2::-1], 1]
 
 
+def test_transformer():
+    encoder, decoder = Transformer().build((64, 16), Code(32, 32))
+    block = repr(nn.TransformerBlock(64, 4, 256))
+    assert layers(encoder) == [
+        repr(nn.EachStep(nn.Linear(16, 64))), "Positions(64, 64)", block, block,
+        "MeanSteps()", "Linear(64, 32)",
+    ]  # fmt: skip
+    assert layers(decoder) == [
+        "Linear(32, 64)", "Positions(64, 64)", block, block, repr(nn.EachStep(nn.Linear(64, 16)))
+    ]  # fmt: skip
+    steps = [p for name, p in encoder.parameters() if p.std]
+    assert [(p.shape, p.std) for p in steps] == [((64, 64), 0.02)]
+
+
 # ---- any shape there and back ----------------------------------------------------------------
 
 
@@ -203,6 +218,8 @@ SMALL = {
     "conv-one": (Conv((3,), 3, 1, "elu"), (1, 1, 2)),
     "conv-silu": (Conv((3, 4, 5), 3, 2, "silu"), (7, 10, 2)),
     "resnet": (ResNet(6, 3, 2, 2), (10, 7, 2)),
+    "transformer": (Transformer(6, 3, 2, 8), (5, 3)),
+    "transformer-one": (Transformer(4, 1, 1, 3), (1, 1)),
     "resnet-one": (ResNet(4, 2, 1, 1), (3, 5, 1)),
 }
 
@@ -241,7 +258,8 @@ def test_tied_weights(activation, shape, rng):
 
 # ---- architectures as parameters -------------------------------------------------------------
 
-ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4))
+ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4),
+         Transformer(), Transformer(8, 2))  # fmt: skip
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=repr)
@@ -330,6 +348,13 @@ WRONG = [
     (lambda: ResNet(4, 2, -1).build((8, 8, 1), VECTOR), ValueError, "blocks"),
     (lambda: ResNet(4, 2, 1, 0).build((8, 8, 1), VECTOR), ValueError, "downsample"),
     (lambda: ResNet(4, 2).build((8, 8, 1), VECTOR, tied=True), ValueError, "only Dense"),
+    (lambda: Transformer().build((5,), VECTOR), ValueError, r"expected sequences \(T, F\)"),
+    (lambda: Transformer().build((5, 5, 1), VECTOR), ValueError, "expected sequences"),
+    (lambda: Transformer(6, 4).build((5, 3), VECTOR), ValueError, "4 heads don't divide"),
+    (lambda: Transformer(0).build((5, 3), VECTOR), ValueError, "width"),
+    (lambda: Transformer(layers=0).build((5, 3), VECTOR), ValueError, "layers"),
+    (lambda: Transformer(feedforward=2.5).build((5, 3), VECTOR), TypeError, "feedforward"),
+    (lambda: Transformer().build((5, 3), VECTOR, tied=True), ValueError, "only Dense"),
 ]  # fmt: skip
 
 
@@ -345,7 +370,7 @@ def test_a_huge_width_is_an_error_and_no_crash():
             Dense((width,)).build((784,), VECTOR)
 
 
-@pytest.mark.parametrize("module", ["conv", "dense", "resnet"])
+@pytest.mark.parametrize("module", ["conv", "dense", "resnet", "transformer"])
 def test_examples(module):
     result = doctest.testmod(getattr(aecore.arch, module))
     assert result.attempted and not result.failed

@@ -43,8 +43,23 @@ def own_modules(x):
     return ae.Autoencoder((encoder, decoder), 2, **KW).fit(x)
 
 
+def own_blocks():
+    encoder = nn.Sequential(
+        nn.EachStep(nn.Linear(3, 8)),
+        nn.Positions(4, 8),
+        nn.Residual(nn.MultiHeadAttention(8, 4)),
+        nn.TransformerBlock(8, 2, 5),
+        nn.MeanSteps(),
+    )
+    return encoder, nn.Sequential(nn.Positions(4, 8), nn.EachStep(nn.Linear(8, 3)))
+
+
 MODELS = {
     "autoencoder": lambda X, x, y: ae.Autoencoder(ae.Dense((8,)), 3, **KW).fit(X),
+    "transformer": lambda X, x, y: ae.VAE(ae.Transformer(8, 2, 1, 12), 3, **KW).fit(
+        X.reshape(-1, 4, 3)
+    ),
+    "own blocks": lambda X, x, y: ae.Autoencoder(own_blocks(), 8, **KW).fit(X.reshape(-1, 4, 3)),
     "everything": lambda X, x, y: ae.Autoencoder(
         ae.Dense([8, 6], "gelu"),
         3,
@@ -102,6 +117,7 @@ def contents(path):
 
 
 def codes(model, x, y):
+    x = x.reshape(len(x), *model._network.input_shape)
     if isinstance(model, ae.CVAE):
         y = x[:, :2] * 9 if not hasattr(model, "classes_") else model.classes_[y]
     return model.transform(x, y)

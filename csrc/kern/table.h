@@ -21,8 +21,28 @@ typedef struct {
     ae_act act;        /* then applied */
     const float *gate; /* at C's offsets, or NULL: the value is multiplied by */
     ae_act gate_act;   /* gate_act'(gate), gate being that activation's output */
+    const float *add;  /* at C's offsets, or NULL: added last */
     bool accumulate;   /* add to what C holds instead of overwriting it */
 } ae_epilogue;
+
+/* C (m, n) = [C +] A (m, k) B (k, n): see mul_small. */
+typedef struct {
+    int64_t m, n, k;
+    const float *a;
+    int64_t a_rs, a_ks; /* strides of rows and of depth */
+    const float *b;
+    int64_t b_ks;
+    float *c;
+    int64_t c_rs;
+    bool load; /* add to what C holds instead of overwriting it */
+} ae_small_product;
+
+/* A block of attention scores (rows, width): row i sees the first min(keys, diagonal + i) keys,
+ * and none if that is negative. */
+typedef struct {
+    int64_t rows, keys, width, diagonal;
+    float scale;
+} ae_scores;
 
 /* What Adam's settings come to at one step. */
 typedef struct {

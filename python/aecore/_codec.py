@@ -24,6 +24,7 @@ CHOICES: dict[str, type[Choice]] = {
         arch.Dense,
         arch.Conv,
         arch.ResNet,
+        arch.Transformer,
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
@@ -62,6 +63,11 @@ def _norm(module: Any) -> dict[str, Any]:
     return {"channels": module.channels, "eps": module.eps, "affine": module.weight is not None}
 
 
+def _block(module: nn.TransformerBlock) -> dict[str, Any]:
+    width, hidden = module.linear2.weight.shape
+    return {"width": width, "heads": module.attention.heads, "feedforward": hidden}
+
+
 # How each layer's __init__ would be called again.
 LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Activation: lambda m: {"kind": m.kind},
@@ -73,11 +79,17 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.GroupNorm: lambda m: {"groups": m.groups, **_norm(m)},
     nn.LayerNorm: _norm,
     nn.Linear: _linear,
+    nn.MeanSteps: lambda m: {},
     nn.MaxPool2d: lambda m: {n: getattr(m, n) for n in ("kernel_size", "stride", "padding")},
+    nn.MultiHeadAttention: lambda m: {"width": m.width, "heads": m.heads},
+    nn.Positions: lambda m: {"steps": m.weight.shape[0], "width": m.weight.shape[1]},
     nn.Reshape: lambda m: {"shape": m.shape},
     nn.TiedLinear: _affine,
+    nn.TransformerBlock: _block,
     nn.Upsample2d: lambda m: {"factor": m.factor},
 }
+# Layers around another module.
+BODIES: dict[str, Any] = {cls.__name__: cls for cls in (nn.Residual, nn.EachStep)}
 _LAYER_NAMES = {cls.__name__: cls for cls in LAYERS}
 
 
@@ -116,9 +128,8 @@ class Encoder:
         if cls is nn.Sequential:
             layers = [self.module(m, name) for m in module.layers]
             return {"layer": "Sequential", "layers": layers}
-        if cls is nn.Residual:
-            body = module.body
-            return {"layer": "Residual", "body": self.module(body, name)}
+        if cls in BODIES.values():
+            return {"layer": cls.__name__, "body": self.module(module.body, name)}
         if cls not in LAYERS:
             raise ValueError(
                 f"{name}: {cls.__name__} is not a layer of aecore.nn, so a file can't hold it; "
@@ -186,9 +197,9 @@ class Decoder:
         if name == "Sequential":
             same_keys(options, ["layers"], name)
             return nn.Sequential(*map(self.module, options["layers"]))
-        if name == "Residual":
+        if name in BODIES:
             same_keys(options, ["body"], name)
-            return nn.Residual(self.module(options["body"]))
+            return BODIES[name](self.module(options["body"]))
         cls = known(_LAYER_NAMES, name, "layer")
         sizes = [n for v in options.values() for n in (v if isinstance(v, tuple) else (v,))]
         if any(isinstance(n, int) and n > self.largest for n in sizes):

@@ -4,5 +4,6 @@ from .base import Arch, Code, build_network
 from .conv import Conv
 from .dense import Dense
 from .resnet import ResNet
+from .transformer import Transformer
 
-__all__ = ["Arch", "Code", "Conv", "Dense", "ResNet", "build_network"]
+__all__ = ["Arch", "Code", "Conv", "Dense", "ResNet", "Transformer", "build_network"]

@@ -17,7 +17,7 @@ class Autoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    arch : Dense, Conv, ResNet, (encoder, decoder) or None
+    arch : Dense, Conv, ResNet, Transformer, (encoder, decoder) or None
         The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables and
         `Conv` for images.
     latent_dim : int

@@ -1,6 +1,7 @@
 """Layers with forward and backward passes, whose parameters are views of one flat buffer."""
 
 from .activation import Activation
+from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential
 from .convolution import Conv2d, ConvTranspose2d
 from .dropout import Dropout
@@ -10,6 +11,7 @@ from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
 from .shape import Flatten, Reshape
+from .steps import EachStep, MeanSteps, Positions
 
 __all__ = [
     "Activation",
@@ -17,18 +19,23 @@ __all__ = [
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
+    "EachStep",
     "Flat",
     "Flatten",
     "GroupNorm",
     "LayerNorm",
     "Linear",
     "MaxPool2d",
+    "MeanSteps",
     "Module",
+    "MultiHeadAttention",
     "Parameter",
+    "Positions",
     "Reshape",
     "Residual",
     "Sequential",
     "TiedLinear",
+    "TransformerBlock",
     "Upsample2d",
     "VectorQuantizer",
 ]

@@ -134,6 +134,19 @@ class Linear(Affine):
         i, o = count("in_features", in_features), count("out_features", out_features)
         super().__init__((o, i), i, o, bias, activation)
 
+    def forward_add(self, x: np.ndarray, added: np.ndarray) -> np.ndarray:
+        """Return the output with another array of its shape added, in one pass.
+
+        It isn't for layers with an activation or tied weights. `backward` follows as after
+        `forward`; the added array's gradient is that of the output.
+        """
+        assert self.activation is None and not self.transposed
+        y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
+        bias = None if self.bias is None else self.bias.value
+        _core.linear_add(y, x, self.weight.value, bias, added, _workspace.current())
+        self._kept = x, y
+        return y
+
     def _product(self, y, x, bias, training):
         ws = _workspace.current()
         _core.linear(y, x, self.weight.value, bias, self.activation, self.transposed, ws)
