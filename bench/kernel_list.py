@@ -90,8 +90,8 @@ def linear(quick: bool) -> Iterator[Kernel]:
             return lambda: _core.linear_backward(dx, dw, db, y, x, w, None, False, ws)
 
         yield Kernel(f"{name}, forward", forward, moved, flops)
-        yield Kernel(f"{name}, input gradient", backward(dx, None, None), moved, flops)
-        yield Kernel(f"{name}, weight gradient", backward(None, dw, db), moved, flops)
+        yield Kernel(f"{name}, dx", backward(dx, None, None), moved, flops)
+        yield Kernel(f"{name}, dw", backward(None, dw, db), moved, flops)
 
 
 class Convolution:
