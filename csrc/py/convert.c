@@ -107,6 +107,12 @@ ae_in_i64(PyObject *object, void *view)
 }
 
 int
+ae_maybe_in_i64(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_INT64, false, true);
+}
+
+int
 ae_out_i64(PyObject *object, void *view)
 {
     return convert(object, view, NPY_INT64, true, false);
