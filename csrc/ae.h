@@ -247,10 +247,9 @@ typedef struct {
  * gates (N, T, 4H), cells (N, T, H) = c after each step. */
 ae_status ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells,
                       const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
-/* dy (N, T, H), dh and dc (N, H), of the outputs, may each be NULL. The forward pass's gates are
- * overwritten; of its y and cells, h and c are what the backward pass reads. */
-ae_status ae_lstm_bwd(const ae_lstm_grads *out, float *gates, const float *y,
-                      const float *cells, const float *dy, const float *dh, const float *dc,
+/* dy (N, T, H), dh and dc (N, H), of the outputs, may each be NULL. */
+ae_status ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh,
+                      const float *dc, const float *y, const float *gates, const float *cells,
                       const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
 
 /* ---- losses: per-sample sums over F features, loss (N), and dx = dloss[n] * dloss/dx ------------ */

@@ -301,7 +301,7 @@ WRONG = [
     (lambda: build_network((LINEAR[0], "x"), (5,), VECTOR), TypeError, "arch"),
     (lambda: build_network(Dense, (5,), VECTOR), TypeError, "arch"),
     (lambda: build_network(None, (), VECTOR), ValueError, "no default"),
-    (lambda: build_network(None, (5, 4), VECTOR), ValueError, "no default"),
+    (lambda: build_network(None, (5, 4, 3, 2), VECTOR), ValueError, "no default"),
     (lambda: build_network(None, (0,), VECTOR), ValueError, "at least 1, got 0"),
     (lambda: build_network(LINEAR, (6,), VECTOR), ValueError, "encoder can't take .* 5 features"),
     (lambda: build_network(LINEAR, (5,), Code(7, 3)), ValueError, r"into \(6,\); expected \(7,\)"),

@@ -40,6 +40,16 @@ LAYERS = {
     "batch-norm": (lambda: nn.BatchNorm2d(3), (4, 3, 3)),
     "batch-norm-table": (lambda: nn.BatchNorm2d(3), (3,)),
     "batch-norm-plain": (lambda: nn.BatchNorm2d(3, affine=False), (4, 3, 3)),
+    "lstm": (lambda: nn.LSTM(3, 5), (4, 3)),
+    "lstm-both": (lambda: nn.LSTM(3, 5, bidirectional=True), (4, 3)),
+    "lstm-layers": (lambda: nn.LSTM(3, 5, 3, True), (4, 3)),
+    "lstm-last": (lambda: nn.LSTM(3, 5, 2, last=True), (4, 3)),
+    "lstm-last-both": (lambda: nn.LSTM(3, 5, 2, True, last=True), (4, 3)),
+    "lstm-repeated": (lambda: nn.LSTM(3, 5, steps=4), (3,)),
+    "lstm-repeated-both": (lambda: nn.LSTM(3, 5, 2, True, steps=4), (3,)),
+    "lstm-repeated-once": (lambda: nn.LSTM(3, 5, steps=1, last=True), (3,)),
+    "each-step": (lambda: nn.EachStep(nn.Linear(3, 5, activation="tanh")), (4, 3)),
+    "each-step-plain": (lambda: nn.EachStep(nn.LayerNorm(3)), (4, 3)),
     "flatten": (nn.Flatten, (2, 3, 4)),
     "reshape": (lambda: nn.Reshape((4, 6)), (2, 3, 4)),
     "residual": (lambda: nn.Residual(nn.Linear(4, 4)), (4,)),
@@ -202,9 +212,27 @@ def tied_stack():
     return there, nn.Linear(4, 4, activation=RELU), nn.TiedLinear(there, activation="sigmoid")
 
 
+SEQUENCES = {
+    "recurrent": lambda: [
+        nn.EachStep(nn.Linear(2, 3, activation="tanh")),
+        nn.LSTM(3, 4),
+        nn.LSTM(4, 3, bidirectional=True),
+        nn.EachStep(nn.Sequential(nn.Linear(6, 3, activation="elu"), nn.Linear(3, 2))),
+    ],
+    "recurrent there and back": lambda: [
+        nn.Reshape((7, 6)),
+        nn.LSTM(6, 4, 2, last=True),
+        nn.Linear(4, 3, activation="tanh"),
+        nn.LSTM(3, 4, 1, True, steps=7),
+        nn.EachStep(nn.Linear(8, 2)),
+    ],
+}
+
+
 ALL_STACKS = {name: (make, (8,)) for name, make in STACKS.items()} | {
     name: (make, (6, 7, 2)) for name, make in IMAGES.items()
 }
+ALL_STACKS |= {name: (make, (21, 2)) for name, make in SEQUENCES.items()}
 
 
 def unfused(module):
@@ -213,6 +241,8 @@ def unfused(module):
         return nn.Sequential(*map(unfused, module.layers))
     if isinstance(module, nn.Residual):
         return nn.Residual(unfused(module.body))
+    if isinstance(module, nn.EachStep):
+        return nn.EachStep(unfused(module.body))
     if isinstance(module, nn.Activation):
         return Plain(nn.Sequential(module))
     if module.activation is None:

@@ -44,11 +44,11 @@ typedef struct {
     float *gates, *y, *cells;
 } ae_lstm_row;
 
-/* The same backward: gates become the gradients of their sums, dh and dc are those of the state
- * after the step, then before; dy may be NULL. */
+/* The same backward: d (4H) are the gradients of the gates' sums, dh and dc those of the state after
+ * the step, then before; c is the state before. dy may be NULL. */
 typedef struct {
-    float *gates, *dh, *dc, *total;
-    const float *dy, *c, *cells; /* c is the state before */
+    float *d, *total, *dh, *dc;
+    const float *dy, *gates, *c, *cells;
 } ae_lstm_grad_row;
 
 #define AE_KERNEL(name, args) void(*name) args;

@@ -97,8 +97,8 @@ lstm_backward(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&npO&:lstm_backward",
                           ae_maybe_out_f32, &dx, ae_maybe_out_f32, &dh0, ae_maybe_out_f32, &dc0,
                           ae_maybe_out_f32, &dw_ih, ae_maybe_out_f32, &dw_hh, ae_maybe_out_f32,
-                          &db, ae_out_f32, &v.gates, ae_maybe_in_f32, &dy, ae_maybe_in_f32, &dh,
-                          ae_maybe_in_f32, &dc, ae_in_f32, &v.y, ae_in_f32, &v.cells, ae_in_f32,
+                          &db, ae_maybe_in_f32, &dy, ae_maybe_in_f32, &dh, ae_maybe_in_f32, &dc,
+                          ae_in_f32, &v.y, ae_in_f32, &v.gates, ae_in_f32, &v.cells, ae_in_f32,
                           &v.x, ae_maybe_in_f32, &v.h0, ae_maybe_in_f32, &v.c0, ae_maybe_in_i64,
                           &v.lengths, ae_in_f32, &v.w_ih, ae_in_f32, &v.w_hh, &v.offset,
                           &v.reverse, ae_in_workspace, &ws)) {
@@ -109,15 +109,15 @@ lstm_backward(PyObject *module, PyObject *args)
         ae_match(&d, &dx, cfg.repeat ? "NUF" : "NTF") < 0 || ae_match(&d, &dh0, "NH") < 0 ||
         ae_match(&d, &dc0, "NH") < 0 || ae_match(&d, &dw_ih, "GF") < 0 ||
         ae_match(&d, &dw_hh, "GH") < 0 || ae_match(&d, &db, "G") < 0 ||
-        AE_DISTINCT(7, &dx, &dh0, &dc0, &dw_ih, &dw_hh, &db, &v.gates, &dy, &dh, &dc, &v.y,
+        AE_DISTINCT(6, &dx, &dh0, &dc0, &dw_ih, &dw_hh, &db, &dy, &dh, &dc, &v.y, &v.gates,
                     &v.cells, &v.x, &v.h0, &v.c0, &v.lengths, &v.w_ih, &v.w_hh) < 0) {
         return NULL;
     }
     const ae_lstm_grads out = {dx.data, dh0.data, dc0.data, dw_ih.data, dw_hh.data, db.data};
-    const float *grad = dy.data;
-    AE_RUN(ws, ae_lstm_bwd(&out, v.gates.data, (float *)v.y.data + v.offset, v.cells.data,
-                           grad != NULL ? grad + v.offset : NULL, dh.data, dc.data, &in, &cfg,
-                           ctx));
+    const float *grad = dy.data != NULL ? (const float *)dy.data + v.offset : NULL;
+    const float *y = (const float *)v.y.data + v.offset;
+    AE_RUN(ws, ae_lstm_bwd(&out, grad, dh.data, dc.data, y, v.gates.data, v.cells.data, &in,
+                           &cfg, ctx));
 }
 
 PyMethodDef ae_lstm_methods[] = {
@@ -127,9 +127,9 @@ PyMethodDef ae_lstm_methods[] = {
      "Columns offset to offset + H of out (N, T, Y), and h, c (N, H), from x (N, T, F), or (N, 1, "
      "F)\nfor T equal steps. gates (N, T, 4H) and cells (N, T, H) are what lstm_backward needs."},
     {"lstm_backward", lstm_backward, METH_VARARGS,
-     "lstm_backward($module, dx, dh0, dc0, dweight_ih, dweight_hh, dbias, gates, grad, dh, dc, "
-     "out, cells, x, h0, c0, lengths, weight_ih, weight_hh, offset, reverse, workspace, /)\n--\n\n"
+     "lstm_backward($module, dx, dh0, dc0, dweight_ih, dweight_hh, dbias, grad, dh, dc, out, "
+     "gates, cells, x, h0, c0, lengths, weight_ih, weight_hh, offset, reverse, workspace, /)\n--\n\n"
      "dx, dh0 and dc0 are overwritten, dweight_ih, dweight_hh and dbias are added to; None skips\n"
-     "one. gates are overwritten."},
+     "one."},
     {NULL, NULL, 0, NULL},
 };

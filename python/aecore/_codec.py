@@ -24,6 +24,7 @@ CHOICES: dict[str, type[Choice]] = {
         arch.Dense,
         arch.Conv,
         arch.ResNet,
+        arch.LSTM,
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
@@ -62,6 +63,11 @@ def _norm(module: Any) -> dict[str, Any]:
     return {"channels": module.channels, "eps": module.eps, "affine": module.weight is not None}
 
 
+def _lstm(module: nn.LSTM) -> dict[str, Any]:
+    names = ("in_features", "units", "bidirectional", "steps", "last")
+    return {name: getattr(module, name) for name in names} | {"layers": len(module.layers)}
+
+
 # How each layer's __init__ would be called again.
 LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Activation: lambda m: {"kind": m.kind},
@@ -71,6 +77,7 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Dropout: lambda m: {"rate": m.rate},
     nn.Flatten: lambda m: {},
     nn.GroupNorm: lambda m: {"groups": m.groups, **_norm(m)},
+    nn.LSTM: _lstm,
     nn.LayerNorm: _norm,
     nn.Linear: _linear,
     nn.MaxPool2d: lambda m: {n: getattr(m, n) for n in ("kernel_size", "stride", "padding")},
@@ -116,9 +123,8 @@ class Encoder:
         if cls is nn.Sequential:
             layers = [self.module(m, name) for m in module.layers]
             return {"layer": "Sequential", "layers": layers}
-        if cls is nn.Residual:
-            body = module.body
-            return {"layer": "Residual", "body": self.module(body, name)}
+        if cls in (nn.EachStep, nn.Residual):
+            return {"layer": cls.__name__, "body": self.module(module.body, name)}
         if cls not in LAYERS:
             raise ValueError(
                 f"{name}: {cls.__name__} is not a layer of aecore.nn, so a file can't hold it; "
@@ -186,9 +192,9 @@ class Decoder:
         if name == "Sequential":
             same_keys(options, ["layers"], name)
             return nn.Sequential(*map(self.module, options["layers"]))
-        if name == "Residual":
+        if name in ("EachStep", "Residual"):
             same_keys(options, ["body"], name)
-            return nn.Residual(self.module(options["body"]))
+            return getattr(nn, name)(self.module(options["body"]))
         cls = known(_LAYER_NAMES, name, "layer")
         sizes = [n for v in options.values() for n in (v if isinstance(v, tuple) else (v,))]
         if any(isinstance(n, int) and n > self.largest for n in sizes):

@@ -8,6 +8,7 @@ from aecore import nn
 from .activation import activate
 from .convolution import conv2d, conv_transpose2d
 from .linear import linear
+from .lstm import lstm
 
 
 def _linear(m, x, value, training):
@@ -60,6 +61,23 @@ def _dropout(m, x, value, training):
     return x
 
 
+def _lstm(m, x, value, training):
+    if m.steps is not None:
+        x = x[:, None].repeat(m.steps, 1)
+    for layer in m.layers:
+        runs = [
+            lstm(x, value(one.weight_ih), value(one.weight_hh), value(one.bias), reverse=one.reverse)
+            for one in layer
+        ]
+        x, h, _ = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))
+    return h if m.last else x
+
+
+def _each_step(m, x, value, training):
+    y = evaluate(m.body, x.reshape(-1, x.shape[-1]), value, training)
+    return y.reshape(*x.shape[:2], -1)
+
+
 def _sequential(m, x, value, training):
     for layer in m.layers:
         x = evaluate(layer, x, value, training)
@@ -82,7 +100,9 @@ TWINS = {
     nn.GroupNorm: _group_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.Dropout: _dropout,
+    nn.EachStep: _each_step,
     nn.Flatten: _view,
+    nn.LSTM: _lstm,
     nn.Reshape: _view,
     nn.Residual: lambda m, x, v, t: x + evaluate(m.body, x, v, t),
     nn.Sequential: _sequential,

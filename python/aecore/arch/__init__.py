@@ -3,6 +3,7 @@
 from .base import Arch, Code, build_network
 from .conv import Conv
 from .dense import Dense
+from .lstm import LSTM
 from .resnet import ResNet
 
-__all__ = ["Arch", "Code", "Conv", "Dense", "ResNet", "build_network"]
+__all__ = ["LSTM", "Arch", "Code", "Conv", "Dense", "ResNet", "build_network"]

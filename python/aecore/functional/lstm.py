@@ -155,7 +155,6 @@ def lstm_backward(
     dh0, dc0 = (None if a is None else np.empty_like(a) for a in (h0, c0))
     given = x, h0, c0, lengths, w_ih, w_hh, 0, bool(reverse), _workspace.current()
     grads = dx, dw_ih, dw_hh, dbias, dh0, dc0
-    _core.lstm_backward(
-        dx, dh0, dc0, dw_ih, dw_hh, dbias, run.gates, grad, dh, dc, run.y, run.cells, *given
-    )
+    caches = run.y, run.gates, run.cells
+    _core.lstm_backward(dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, *caches, *given)
     return grads

@@ -159,3 +159,39 @@ class Residual(Module):
         if got != tuple(shape):
             raise ValueError(f"Residual: the body turns the shape {tuple(shape)} into {got}")
         return got
+
+
+class EachStep(Module):
+    """A module for vectors, at every step of a sequence: (N, T, I) to (N, T, O).
+
+    Parameters
+    ----------
+    body : Module
+        From (I,) to (O,).
+    """
+
+    def __init__(self, body: Module) -> None:
+        if not isinstance(body, Module):
+            raise TypeError(f"EachStep: expected a module, got {type(body).__name__}")
+        self.body = body
+        self.activation, self.gates = body.activation, body.gates
+        self.overwrites_grad = body.overwrites_grad
+
+    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+        self._kept = x.shape
+        y = self.body.forward(x.reshape(-1, *self._vector(x.shape[1:])), training)
+        return y.reshape(*x.shape[:2], *y.shape[1:])
+
+    def backward(self, grad: np.ndarray, **options: Any) -> np.ndarray | None:
+        """Run the body's backward pass, with the options that it takes."""
+        backward: Any = self.body.backward
+        dx = backward(grad.reshape(-1, *grad.shape[2:]), **options)
+        return None if dx is None else dx.reshape(self._kept)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (shape[0], *self.body.output_shape(self._vector(shape)))
+
+    def _vector(self, shape: Shape) -> Shape:
+        if len(shape) != 2:
+            raise ValueError(f"EachStep: expected sequences (T, I), got the shape {tuple(shape)}")
+        return tuple(shape[1:])
