@@ -131,12 +131,28 @@ class ConditionalVAE(nn.Module):
         return (recon + _gaussian_kl(mean, logvar)) / len(x)
 
 
+class LstmAE(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.LSTM(1, 64, batch_first=True)
+        self.code = nn.Linear(64, 64)
+        self.decoder = nn.LSTM(64, 64, batch_first=True)
+        self.out = nn.Linear(64, 1)
+
+    def loss(self, x: Tensor) -> Tensor:
+        _, (h, _) = self.encoder(x)
+        code = self.code(h[-1]).unsqueeze(1).expand(-1, x.shape[1], -1).contiguous()
+        y, _ = self.decoder(code)
+        return tf.mse_loss(self.out(y), x, reduction="sum") / len(x)
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "mlp-ae": MlpAE,
     "conv-ae": lambda: ConvNet(512, False),
     "conv-vae": lambda: ConvNet(128, True),
     "vq-vae": VectorQuantizedAE,
     "cvae": ConditionalVAE,
+    "lstm-ae": LstmAE,
 }
 
 
@@ -146,8 +162,8 @@ def variants(name: str) -> list[str]:
     return [v for v in VARIANTS if images or "channels_last" not in v]
 
 
-def make_pass(name: str, variant: str, x: Tensor) -> Callable[[], None]:
-    """Return a function that trains over the batches of x once, with fused Adam."""
+def make_pass(name: str, variant: str, x: Tensor, size: int) -> Callable[[], None]:
+    """Return a function that trains over batches of x of a size once, with fused Adam."""
     torch.manual_seed(0)
     model = MODELS[name]()
     if x.ndim == 4:
@@ -159,7 +175,7 @@ def make_pass(name: str, variant: str, x: Tensor) -> Callable[[], None]:
     loss = torch.compile(model.loss) if "compiled" in variant else model.loss
 
     def one_pass() -> None:
-        for batch in x.split(128):
+        for batch in x.split(size):
             optimizer.zero_grad(set_to_none=True)
             loss(batch).backward()
             optimizer.step()

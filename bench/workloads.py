@@ -1,7 +1,8 @@
 """The reference workloads: what is trained, on what, and how much arithmetic a step takes.
 
-Each is a pass of training over batches of 128, through the public estimators, so that gathering the
-batch, Python and the optimiser count. Data are random numbers: time doesn't depend on them.
+Each is a pass of training over batches (of 128 unless it says so) through the public estimators,
+so that gathering the batch, Python and the optimiser count. Data are random numbers: time doesn't
+depend on them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 BATCH = 128
 COMMON: dict[str, Any] = {"batch_size": BATCH, "random_state": 0}
+SEQUENCES = COMMON | {"batch_size": 64}
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Workload:
         Those of its first layer, whose input needs no gradient.
     labels : int
         Number of classes of y, if the model is conditional.
+    batch : int
+        Samples of a step.
     """
 
     name: str
@@ -42,15 +46,16 @@ class Workload:
     macs: int
     first: int
     labels: int = 0
+    batch: int = BATCH
 
     @property
     def flops(self) -> float:
         """Floating point operations of a step, convolutions counted directly."""
-        return 2.0 * BATCH * (3 * self.macs - self.first)
+        return 2.0 * self.batch * (3 * self.macs - self.first)
 
     def data(self, batches: int) -> tuple[np.ndarray, np.ndarray | None]:
         rng = np.random.default_rng(0)
-        x = rng.random((batches * BATCH, *self.shape), np.float32)
+        x = rng.random((batches * self.batch, *self.shape), np.float32)
         y = np.arange(len(x)) % self.labels if self.labels else None
         return x, y
 
@@ -63,6 +68,7 @@ _DENSE = 2 * (784 * 512 + 512 * 256 + 256 * 32)
 _CONV_FIRST = _conv(16 * 16, 3, 32, 4)
 _CONV = 2 * (_CONV_FIRST + _conv(8 * 8, 32, 64, 4) + _conv(4 * 4, 64, 128, 4))
 _RES = 4 * (_conv(64, 128, 32, 3) + _conv(64, 32, 128, 1))
+_LSTM_FIRST, _LSTM = 140 * 256, 140 * 64 * 256  # of the input, and recurrent
 _VQ_FIRST = _conv(256, 3, 64, 4)
 _VQ = (
     2 * (_VQ_FIRST + _conv(64, 64, 128, 4))
@@ -119,6 +125,14 @@ WORKLOADS = {
             794 * 400 + 400 * 40 + 30 * 400 + 400 * 784,
             794 * 400,
             labels=10,
+        ),
+        Workload(
+            "lstm-ae",
+            lambda: ae.Autoencoder(ae.LSTM(64), 64, **SEQUENCES),
+            (140, 1),
+            _LSTM_FIRST + 2 * _LSTM + 64 * 64 + 64 * 256 + 140 * 64,
+            _LSTM_FIRST,
+            batch=64,
         ),
     )
 }

@@ -25,8 +25,8 @@ class Curve:
     name : str
     make : callable
         Returns the estimator, given the common options.
-    images : bool
-        Samples are (8, 8, 1) images rather than 64 features.
+    shape : tuple of int
+        Of a sample, which has 64 values.
     conditional : bool
         y is the digit.
     rtol : float
@@ -35,7 +35,7 @@ class Curve:
 
     name: str
     make: Callable[..., Any]
-    images: bool = False
+    shape: tuple[int, ...] = (64,)
     conditional: bool = False
     rtol: float = 1e-4
 
@@ -46,7 +46,7 @@ class Curve:
 CURVES = [
     Curve("ae-dense", lambda **o: ae.Autoencoder(ae.Dense((48, 24)), 8, loss="bce", **o)),
     Curve("ae-tied", lambda **o: ae.Autoencoder(ae.Dense((32,)), 8, tied=True, **o)),
-    Curve("ae-conv", lambda **o: ae.Autoencoder(ae.Conv((8, 16)), 8, **o), images=True),
+    Curve("ae-conv", lambda **o: ae.Autoencoder(ae.Conv((8, 16)), 8, **o), shape=(8, 8, 1)),
     Curve(
         "ae-adamw",
         lambda **o: ae.Autoencoder(
@@ -54,20 +54,24 @@ CURVES = [
         ),
     ),
     Curve("vae-dense", lambda **o: ae.VAE(ae.Dense((48,)), 4, loss="bce", **o)),
-    Curve("vae-conv", lambda **o: ae.VAE(ae.Conv((8, 16), activation="elu"), 4, **o), images=True),
+    Curve(
+        "vae-conv", lambda **o: ae.VAE(ae.Conv((8, 16), activation="elu"), 4, **o), shape=(8, 8, 1)
+    ),
+    Curve("ae-lstm", lambda **o: ae.Autoencoder(ae.LSTM(24), 8, **o), shape=(64, 1)),
+    Curve("vae-lstm", lambda **o: ae.VAE(ae.LSTM(12, 2, True), 4, **o), shape=(8, 8)),
     Curve("cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True),
     Curve(
         "vq-loss",
         lambda **o: ae.VQVAE(
             ae.ResNet(16, 8, 1), 16, 8, codebook="loss", codebook_init="normal", **_still(o)
         ),
-        images=True,
+        shape=(8, 8, 1),
         rtol=1e-3,
     ),
     Curve(
         "vq-ema",
         lambda **o: ae.VQVAE(ae.ResNet(16, 8, 2), 16, 8, codebook_init="normal", **_still(o)),
-        images=True,
+        shape=(8, 8, 1),
         rtol=1e-3,
     ),
 ]
@@ -82,7 +86,7 @@ def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | Non
     """Return the batches of the first steps: digits, the same for everybody."""
     images, labels, *_ = ae.datasets.load_digits()
     x = images.astype(np.float32) / 255
-    x = x if curve.images else x.reshape(len(x), -1)
+    x = x.reshape(len(x), *curve.shape)
     found = []
     for step in range(steps):
         rows = (np.arange(BATCH) + step * BATCH) % len(x)
@@ -95,7 +99,7 @@ def prepared(curve: Curve) -> Any:
     model = curve.model()
     images, labels, *_ = ae.datasets.load_digits()
     x = images.astype(np.float32) / 255
-    x = x if curve.images else x.reshape(len(x), -1)
+    x = x.reshape(len(x), *curve.shape)
     return model.initialize(x, labels) if curve.conditional else model.initialize(x)
 
 

@@ -7,11 +7,12 @@ import pickle
 
 import aecore.arch.conv
 import aecore.arch.dense
+import aecore.arch.lstm
 import aecore.arch.resnet
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import Code, Conv, Dense, ResNet, build_network
+from aecore.arch import LSTM, Code, Conv, Dense, ResNet, build_network
 from aecore.arch.base import beside
 from cases.base import normal
 from modules import check
@@ -137,6 +138,18 @@ def test_resnet_halves_as_often_as_it_should():
         assert [m.weight.shape[0] for m in raised] == [*widths[-2::-1], 1]
 
 
+def test_lstm():
+    encoder, decoder = LSTM().build((140, 2), Code(32, 16))
+    assert layers(encoder) == ["LSTM(2, 64, last=True)", "Linear(64, 32)"]
+    assert layers(decoder) == [
+        "LSTM(16, 64, steps=140)", "EachStep(\n  (body): Linear(64, 2)\n)"
+    ]  # fmt: skip
+    encoder, decoder = LSTM(8, 2, True).build((5, 2), VECTOR, condition=3)
+    rest = "layers=2, bidirectional=True"
+    assert layers(encoder) == [f"LSTM(5, 8, {rest}, last=True)", "Linear(16, 6)"]
+    assert layers(decoder)[0] == f"LSTM(6, 8, {rest}, steps=5)"
+
+
 # ---- any shape there and back ----------------------------------------------------------------
 
 
@@ -203,6 +216,9 @@ SMALL = {
     "conv-one": (Conv((3,), 3, 1, "elu"), (1, 1, 2)),
     "conv-silu": (Conv((3, 4, 5), 3, 2, "silu"), (7, 10, 2)),
     "resnet": (ResNet(6, 3, 2, 2), (10, 7, 2)),
+    "lstm": (LSTM(5), (6, 2)),
+    "lstm-layers": (LSTM(4, 2, True), (4, 3)),
+    "lstm-one": (LSTM(3), (1, 1)),
     "resnet-one": (ResNet(4, 2, 1, 1), (3, 5, 1)),
 }
 
@@ -242,6 +258,7 @@ def test_tied_weights(activation, shape, rng):
 # ---- architectures as parameters -------------------------------------------------------------
 
 ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4))
+ARCHS += (LSTM(), LSTM(8, 2, True))
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=repr)
@@ -272,6 +289,7 @@ def test_scikit_learn_clones_them():
 
 def test_defaults():
     assert repr(build_network(None, (9,), VECTOR)) == repr(Dense().build((9,), VECTOR))
+    assert repr(build_network(None, (7, 2), VECTOR)) == repr(LSTM().build((7, 2), VECTOR))
     assert repr(build_network(None, (32, 30, 3), MAP)) == repr(Conv().build((32, 30, 3), MAP))
 
 
@@ -330,6 +348,12 @@ WRONG = [
     (lambda: ResNet(4, 2, -1).build((8, 8, 1), VECTOR), ValueError, "blocks"),
     (lambda: ResNet(4, 2, 1, 0).build((8, 8, 1), VECTOR), ValueError, "downsample"),
     (lambda: ResNet(4, 2).build((8, 8, 1), VECTOR, tied=True), ValueError, "only Dense"),
+    (lambda: LSTM().build((5,), VECTOR), ValueError, r"LSTM: expected sequences \(T, F\)"),
+    (lambda: LSTM().build((5, 0), VECTOR), ValueError, "input_shape"),
+    (lambda: LSTM(0).build((5, 2), VECTOR), ValueError, "units"),
+    (lambda: LSTM(4, 1.5).build((5, 2), VECTOR), TypeError, "layers"),
+    (lambda: LSTM(4, 1, "both").build((5, 2), VECTOR), TypeError, "bidirectional"),
+    (lambda: LSTM().build((5, 2), VECTOR, tied=True), ValueError, "only Dense"),
 ]  # fmt: skip
 
 
@@ -345,7 +369,7 @@ def test_a_huge_width_is_an_error_and_no_crash():
             Dense((width,)).build((784,), VECTOR)
 
 
-@pytest.mark.parametrize("module", ["conv", "dense", "resnet"])
+@pytest.mark.parametrize("module", ["conv", "dense", "lstm", "resnet"])
 def test_examples(module):
     result = doctest.testmod(getattr(aecore.arch, module))
     assert result.attempted and not result.failed

@@ -66,7 +66,9 @@ def _lstm(m, x, value, training):
         x = x[:, None].repeat(m.steps, 1)
     for layer in m.layers:
         runs = [
-            lstm(x, value(one.weight_ih), value(one.weight_hh), value(one.bias), reverse=one.reverse)
+            lstm(
+                x, value(one.weight_ih), value(one.weight_hh), value(one.bias), reverse=one.reverse
+            )
             for one in layer
         ]
         x, h, _ = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))

@@ -153,8 +153,8 @@ def lstm_backward(
     dx, dw_ih, dw_hh = np.empty_like(x), np.zeros_like(w_ih), np.zeros_like(w_hh)
     dbias = None if bias is None else np.zeros_like(bias)
     dh0, dc0 = (None if a is None else np.empty_like(a) for a in (h0, c0))
-    given = x, h0, c0, lengths, w_ih, w_hh, 0, bool(reverse), _workspace.current()
-    grads = dx, dw_ih, dw_hh, dbias, dh0, dc0
-    caches = run.y, run.gates, run.cells
-    _core.lstm_backward(dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, *caches, *given)
-    return grads
+    _core.lstm_backward(
+        dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, run.y, run.gates, run.cells, x, h0, c0,
+        lengths, w_ih, w_hh, 0, bool(reverse), _workspace.current(),
+    )  # fmt: skip
+    return dx, dw_ih, dw_hh, dbias, dh0, dc0

@@ -33,7 +33,10 @@ class _Pass(Module):
         """Write the units' columns of y (N, T, Y), from `offset` on; return the last h (N, H)."""
         n, t, units = *y.shape[:2], self.units
         h, c = self.scratch("h", (n, units)), self.scratch("c", (n, units))
-        gates, cells = self.scratch("gates", (n, t, 4 * units)), self.scratch("cells", (n, t, units))
+        gates, cells = (
+            self.scratch("gates", (n, t, 4 * units)),
+            self.scratch("cells", (n, t, units)),
+        )
         _core.lstm(
             y, h, c, gates, cells, x, None, None, lengths, self.weight_ih.value,
             self.weight_hh.value, self.bias.value, offset, self.reverse, _workspace.current(),

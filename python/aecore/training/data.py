@@ -214,8 +214,9 @@ def read(
     shape = tuple(source.shape)
     if len(shape) < 2:
         raise ValueError(
-            f"{name}: Expected 2D array (samples, features), 3D sequences (samples, steps, features) "
-            f"or 4D images (samples, height, width, channels), got {len(shape)}D array with shape {shape} instead. Reshape your data "
+            f"{name}: Expected 2D array (samples, features), 3D sequences (samples, steps, "
+            "features) or 4D images (samples, height, width, channels), got "
+            f"{len(shape)}D array with shape {shape} instead. Reshape your data "
             "either using array.reshape(-1, 1) if it has a single feature or array.reshape(1, -1) "
             "if it contains a single sample."
         )
