@@ -32,16 +32,33 @@ ae_lstm_at(const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, int64_t n, int64_t 
     return n * cfg->T + (cfg->reverse ? ae_lstm_length(in, cfg, n) - 1 - s : s);
 }
 
-/* The state before the s-th step of sample n: of `states`, `stride` apart, or the first one, which
- * is zeros where there is none. */
+/* Where the caches have that step: a block's samples beside one another, step after step. */
+static inline int64_t
+ae_lstm_slot(const ae_lstm_cfg *cfg, int64_t block, int64_t n, int64_t s)
+{
+    int64_t n0 = n / block * block;
+    return n0 * cfg->T + s * ae_min(block, cfg->N - n0) + n - n0;
+}
+
+/* h and c before the s-th step of sample n; zeros (H) serve where there is no initial state. */
 static inline const float *
-ae_lstm_before(const float *states, int64_t stride, const float *first, const float *zeros,
-               const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, int64_t n, int64_t s)
+ae_lstm_h(const float *y, const float *zeros, const ae_lstm_inputs *in, const ae_lstm_cfg *cfg,
+          int64_t n, int64_t s)
 {
     if (s > 0) {
-        return states + ae_lstm_at(in, cfg, n, s - 1) * stride;
+        return y + ae_lstm_at(in, cfg, n, s - 1) * cfg->stride;
     }
-    return first != NULL ? first + n * cfg->H : zeros;
+    return in->h0 != NULL ? in->h0 + n * cfg->H : zeros;
+}
+
+static inline const float *
+ae_lstm_c(const float *cells, const float *zeros, const ae_lstm_inputs *in,
+          const ae_lstm_cfg *cfg, int64_t block, int64_t n, int64_t s)
+{
+    if (s > 0) {
+        return cells + ae_lstm_slot(cfg, block, n, s - 1) * cfg->H;
+    }
+    return in->c0 != NULL ? in->c0 + n * cfg->H : zeros;
 }
 
 /* How many steps the longest of samples n0 to n1 has. */

@@ -79,7 +79,7 @@ copy_or_zero(float *to, const float *from, int64_t n)
 static const float *
 h_before(const backward_task *t, int64_t n, int64_t s)
 {
-    return ae_lstm_before(t->y, t->cfg->stride, t->in->h0, t->zeros, t->in, t->cfg, n, s);
+    return ae_lstm_h(t->y, t->zeros, t->in, t->cfg, n, s);
 }
 
 /* Of steps s0 to s1, how many sample n takes. */
@@ -100,6 +100,7 @@ step_back(const backward_task *t, const sample_block *b, int64_t s, int64_t s0, 
         const int64_t len = steps_of(t, n, s0, s1), i = n - b->n0;
         if (s < s0 + len) {
             const int64_t step = ae_lstm_at(t->in, cfg, n, s);
+            const int64_t slot = ae_lstm_slot(cfg, t->block, n, s);
             const int64_t at = b->at[i] + (cfg->reverse ? s0 + len - 1 - s : s - s0);
             b->row[rows++] = (ae_lstm_grad_row){
                 .d = b->d + at * 4 * H,
@@ -107,9 +108,9 @@ step_back(const backward_task *t, const sample_block *b, int64_t s, int64_t s0, 
                 .dh = b->dh + i * H,
                 .dc = b->dc + i * H,
                 .dy = t->dy != NULL ? t->dy + step * cfg->stride : NULL,
-                .gates = t->gates + step * 4 * H,
-                .c = ae_lstm_before(t->cells, H, t->in->c0, t->zeros, t->in, cfg, n, s),
-                .cells = t->cells + step * H};
+                .gates = t->gates + slot * 4 * H,
+                .c = ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, s),
+                .cells = t->cells + slot * H};
         }
     }
     t->k->lstm_cell_grads(b->row, rows, H);
