@@ -125,7 +125,7 @@ forward_block(void *arg, int64_t block, int thread)
         }
         for (int64_t j = 0; j < cfg->H; j += width) {
             const float *panel = t->panels + j * 4 * (t->F + cfg->H);
-            t->k->lstm_cells(b.row, rows, panel, t->F, cfg->H, j);
+            t->k->lstm_cells(b.row, rows, panel, t->F, cfg->H, j, n1 - n0);
         }
     }
     for (int64_t n = n0; n < n1; n++) {

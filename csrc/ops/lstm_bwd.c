@@ -111,9 +111,16 @@ step_back(const backward_task *t, const sample_block *b, int64_t s, int64_t s0, 
                 .gates = t->gates + slot * 4 * H,
                 .c = ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, s),
                 .cells = t->cells + slot * H};
+            if (t->dy != NULL && s > 0) {
+                /* a sample's steps lie close, but samples don't: none is fetched by itself */
+                const float *next = t->dy + ae_lstm_at(t->in, cfg, n, s - 1) * cfg->stride;
+                for (int64_t j = 0; j < H; j += 16) {
+                    __builtin_prefetch(next + j);
+                }
+            }
         }
     }
-    t->k->lstm_cell_grads(b->row, rows, H);
+    t->k->lstm_cell_grads(b->row, rows, H, b->n0 - b->n1);
     for (int64_t j = 0; j < H && (s > 0 || t->out->dh0 != NULL); j += width) {
         t->k->lstm_back(b->row, rows, t->h_weights + j * 4 * H, H, j);
     }
