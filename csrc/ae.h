@@ -244,7 +244,8 @@ typedef struct {
 } ae_lstm_grads;
 
 /* y (N, T, H) = h after each step, 0 where there is none; h and c (N, H) = the last ones. Caches:
- * gates (N, T, 4H) and cells (N, T, H), the gates and c of each step in an order of their own. */
+ * gates (N, T, 4H) and cells (N, T, H), the gates and c of each step in an order of their own,
+ * which the kernels that made them know. */
 ae_status ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells,
                       const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
 /* dy (N, T, H), dh and dc (N, H), of the outputs, may each be NULL. */
