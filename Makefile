@@ -33,7 +33,7 @@ help: ## this list
 
 # ---- for everyone --------------------------------------------------------------------------------
 
-demo: $(VENV)/.has-demo ## train five autoencoders on digits and show what they do
+demo: $(VENV)/.has-demo ## train six autoencoders on digits and show what they do
 	$(BIN)/aecore demo $(ARGS)
 
 test: $(VENV)/.has-test ## run the tests

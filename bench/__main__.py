@@ -34,8 +34,8 @@ def contestants(workload: Workload, peers: bool) -> dict[str, Callable[[], None]
         from . import peers as torch_peers
 
         for variant in torch_peers.variants(workload.name):
-            data, size = torch.from_numpy(x), workload.batch
-            one_pass = torch_peers.make_pass(workload.name, variant, data, size)
+            data = torch.from_numpy(x)
+            one_pass = torch_peers.make_pass(workload.name, variant, data, workload.batch)
             try:
                 one_pass()
             except Exception as error:  # a compiler that PyTorch misses, say

@@ -146,6 +146,25 @@ class LstmAE(nn.Module):
         return tf.mse_loss(self.out(y), x, reduction="sum") / len(x)
 
 
+class TransformerAE(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(16, 64), nn.Linear(64, 16)
+        self.there, self.back = (nn.Parameter(torch.randn(64, 64) * 0.02) for _ in range(2))
+        self.encoder, self.decoder = self._blocks(), self._blocks()
+        self.code, self.widen = nn.Linear(64, 32), nn.Linear(32, 64)
+
+    def _blocks(self) -> nn.Sequential:
+        options = {"batch_first": True, "norm_first": True}
+        layer = nn.TransformerEncoderLayer
+        return nn.Sequential(*[layer(64, 4, 256, 0.0, "gelu", **options) for _ in range(2)])
+
+    def loss(self, x: Tensor) -> Tensor:
+        z = self.code(self.encoder(self.first(x) + self.there).mean(1))
+        y = self.last(self.decoder(self.widen(z).unsqueeze(1) + self.back))
+        return tf.mse_loss(y, x, reduction="sum") / len(x)
+
+
 MODELS: dict[str, Callable[[], nn.Module]] = {
     "mlp-ae": MlpAE,
     "conv-ae": lambda: ConvNet(512, False),
@@ -153,6 +172,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "vq-vae": VectorQuantizedAE,
     "cvae": ConditionalVAE,
     "lstm-ae": LstmAE,
+    "transformer-ae": TransformerAE,
 }
 
 
@@ -162,8 +182,8 @@ def variants(name: str) -> list[str]:
     return [v for v in VARIANTS if images or "channels_last" not in v]
 
 
-def make_pass(name: str, variant: str, x: Tensor, size: int) -> Callable[[], None]:
-    """Return a function that trains over batches of x of a size once, with fused Adam."""
+def make_pass(name: str, variant: str, x: Tensor, batch: int) -> Callable[[], None]:
+    """Return a function that trains over x once in batches of a size, with fused Adam."""
     torch.manual_seed(0)
     model = MODELS[name]()
     if x.ndim == 4:
@@ -175,9 +195,9 @@ def make_pass(name: str, variant: str, x: Tensor, size: int) -> Callable[[], Non
     loss = torch.compile(model.loss) if "compiled" in variant else model.loss
 
     def one_pass() -> None:
-        for batch in x.split(size):
+        for part in x.split(batch):
             optimizer.zero_grad(set_to_none=True)
-            loss(batch).backward()
+            loss(part).backward()
             optimizer.step()
 
     return one_pass

@@ -1,7 +1,7 @@
 """The reference workloads: what is trained, on what, and how much arithmetic a step takes.
 
-Each is a pass of training over batches (of 128 unless it says so) through the public estimators,
-so that gathering the batch, Python and the optimiser count. Data are random numbers: time doesn't
+Each is a pass of training over batches of 128 (sequences: 64), through the public estimators, so
+that gathering the batch, Python and the optimiser count. Data are random numbers: time doesn't
 depend on them.
 """
 
@@ -79,6 +79,8 @@ _VQ = (
     + 64 * 64 * 512 // 3  # the distances, which have no backward pass
 )
 
+_BLOCK = 64 * (4 * 64 * 64 + 2 * 64 * 256) + 2 * 64 * 64 * 64  # of 64 steps, width 64
+
 WORKLOADS = {
     w.name: w
     for w in (
@@ -132,6 +134,14 @@ WORKLOADS = {
             (140, 1),
             _LSTM_FIRST + 2 * _LSTM + 64 * 64 + 64 * 256 + 140 * 64,
             _LSTM_FIRST,
+            batch=64,
+        ),
+        Workload(
+            "transformer-ae",
+            lambda: ae.Autoencoder(ae.Transformer(), 32, **SEQUENCES),
+            (64, 16),
+            2 * (64 * 16 * 64 + 2 * _BLOCK + 64 * 32),
+            64 * 16 * 64,
             batch=64,
         ),
     )

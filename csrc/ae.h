@@ -3,6 +3,7 @@
  * Dimension letters, used as variable names everywhere:
  *   N batch        C, K channels in and out     H, W large image side    P, Q small image side
  *   R, S kernel    I, O features in and out     D code dimension         E codebook entries
+ *   T, S steps of queries and keys, H heads (attention, where D is the width of a head)
  *   F features of a sample                      M, N, K rows, columns, depth in gemm.c alone
  *   T steps of a sequence                       H units of an LSTM
  * Layouts: images (N, H, W, C), sequences (N, T, F), tables (N, F); linear weights (O, I); convolution weights
@@ -115,6 +116,9 @@ typedef struct {
 
 ae_status ae_linear_fwd(float *y, const float *x, const float *w, const float *b,
                         const ae_linear_cfg *cfg, const ae_ctx *ctx);
+/* y (N, O) = x w^T + b + r (N, O), without an activation. */
+ae_status ae_linear_add_fwd(float *y, const float *x, const float *w, const float *b,
+                            const float *r, const ae_linear_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
                         const float *w, const ae_linear_cfg *cfg, const ae_ctx *ctx);
 
@@ -127,6 +131,7 @@ typedef struct {
     int64_t R, S;    /* kernel */
     int64_t stride_h, stride_w, pad_h, pad_w;
     ae_act act, x_act; /* as in ae_linear_cfg */
+    bool winograd; /* where it is faster; without it a sample has the same bits in any batch */
 } ae_conv_cfg;
 
 /* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) */
@@ -184,6 +189,70 @@ ae_status ae_batch_norm_bwd(float *dx, float *dgamma, float *dbeta, const float 
                             const float *x, const float *mean, const float *var,
                             const float *gamma, bool training, const ae_norm_cfg *cfg,
                             const ae_ctx *ctx);
+
+/* ---- attention ------------------------------------------------------------------------------ */
+
+/* y (N, T, H, D) = softmax(scale q k^T) v for each head: q (N, T, H, D), k and v (N, S, H, D). Steps
+ * of q are q_row floats apart and those of k and v kv_row: H D, or 3 H D where the three lie side
+ * by side in one array (N, T, 3, H, D). Steps of y and its gradient are H D apart. */
+typedef struct {
+    int64_t N, T, S, H, D;
+    int64_t q_row, kv_row;
+    float scale;
+    bool causal; /* query t sees the keys up to t */
+} ae_attention_cfg;
+
+/* lengths (N) or NULL: steps from there on aren't there, neither as keys nor as queries (T = S);
+ * their y and their gradients are 0. Without any key y is 0. lse (N, H, T) is the logarithm of the
+ * sum of a query's exponentials, a cache. */
+ae_status ae_attention_fwd(float *y, float *lse, const float *q, const float *k, const float *v,
+                           const int64_t *lengths, const ae_attention_cfg *cfg,
+                           const ae_ctx *ctx);
+/* dq is laid out as q, dk and dv as k and v. */
+ae_status ae_attention_bwd(float *dq, float *dk, float *dv, const float *dy, const float *y,
+                           const float *lse, const float *q, const float *k, const float *v,
+                           const int64_t *lengths, const ae_attention_cfg *cfg,
+                           const ae_ctx *ctx);
+
+/* ---- what surrounds attention: rows x (N, C) ---------------------------------------------------- */
+
+/* z = layer norm of x by gamma and beta (C), h (N, F) = z w1 (F, C)^T + b1 (F); and, unless w2 is
+ * NULL, y (N, C) = x + gelu(h) w2 (C, F)^T + b2 (C). mean and rstd (N) and h are caches. */
+typedef struct {
+    int64_t N, C, F;
+    float eps;
+} ae_norm_mlp_cfg;
+
+typedef struct {
+    const float *gamma, *beta, *w1, *b1, *w2, *b2;
+} ae_norm_mlp;
+
+typedef struct {
+    float *gamma, *beta, *w1, *b1, *w2, *b2;
+} ae_norm_mlp_grads;
+
+ae_status ae_norm_mlp_fwd(float *y, float *h, float *mean, float *rstd, const float *x,
+                          const ae_norm_mlp *p, const ae_norm_mlp_cfg *cfg, const ae_ctx *ctx);
+/* dx (N, C) is that by way of h, + dy. Without w2, dh is the gradient of h, and h NULL; otherwise
+ * dh is NULL. All gradients are wanted. */
+ae_status ae_norm_mlp_bwd(float *dx, const ae_norm_mlp_grads *grads, const float *dy,
+                          const float *dh, const float *h, const float *x, const float *mean,
+                          const float *rstd, const ae_norm_mlp *p, const ae_norm_mlp_cfg *cfg,
+                          const ae_ctx *ctx);
+
+/* ---- steps: sequences (N, T, C) --------------------------------------------------------------- */
+
+/* y (N, T, C) = x + p (T, C), where x is (N, T, C), or (N, C) if repeated: the same at each step. */
+ae_status ae_positions_fwd(float *y, const float *x, const float *p, int64_t N, int64_t T,
+                           int64_t C, bool repeated, const ae_ctx *ctx);
+/* dx (N, C) or NULL: that of a repeated x. Otherwise it is dy itself. */
+ae_status ae_positions_bwd(float *dx, float *dp, const float *dy, int64_t N, int64_t T,
+                           int64_t C, const ae_ctx *ctx);
+/* y (N, C) = the mean of x (N, T, C) over its steps, or over the first lengths (N); 0 without any. */
+ae_status ae_mean_steps_fwd(float *y, const float *x, const int64_t *lengths, int64_t N,
+                            int64_t T, int64_t C, const ae_ctx *ctx);
+ae_status ae_mean_steps_bwd(float *dx, const float *dy, const int64_t *lengths, int64_t N,
+                            int64_t T, int64_t C, const ae_ctx *ctx);
 
 /* ---- the latent terms ------------------------------------------------------------------------- */
 

@@ -60,6 +60,7 @@ CURVES = [
     Curve("ae-lstm", lambda **o: ae.Autoencoder(ae.LSTM(24), 8, **o), shape=(64, 1)),
     Curve("vae-lstm", lambda **o: ae.VAE(ae.LSTM(12, 2, True), 4, **o), shape=(8, 8)),
     Curve("cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True),
+    Curve("ae-transformer", lambda **o: ae.Autoencoder(ae.Transformer(), 32, **o), shape=(8, 8)),
     Curve(
         "vq-loss",
         lambda **o: ae.VQVAE(
@@ -82,11 +83,15 @@ def _still(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"restart_dead": False}
 
 
+def _digits(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
+    """Return the samples that a curve is about, and their labels."""
+    images, labels, *_ = ae.datasets.load_digits()
+    return (images.astype(np.float32) / 255).reshape(-1, *curve.shape), labels
+
+
 def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | None]]:
     """Return the batches of the first steps: digits, the same for everybody."""
-    images, labels, *_ = ae.datasets.load_digits()
-    x = images.astype(np.float32) / 255
-    x = x.reshape(len(x), *curve.shape)
+    x, labels = _digits(curve)
     found = []
     for step in range(steps):
         rows = (np.arange(BATCH) + step * BATCH) % len(x)
@@ -97,9 +102,7 @@ def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | Non
 def prepared(curve: Curve) -> Any:
     """Return the model with its fresh weights, all classes known."""
     model = curve.model()
-    images, labels, *_ = ae.datasets.load_digits()
-    x = images.astype(np.float32) / 255
-    x = x.reshape(len(x), *curve.shape)
+    x, labels = _digits(curve)
     return model.initialize(x, labels) if curve.conditional else model.initialize(x)
 
 

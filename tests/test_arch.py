@@ -9,10 +9,11 @@ import aecore.arch.conv
 import aecore.arch.dense
 import aecore.arch.lstm
 import aecore.arch.resnet
+import aecore.arch.transformer
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import LSTM, Code, Conv, Dense, ResNet, build_network
+from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer, build_network
 from aecore.arch.base import beside
 from cases.base import normal
 from modules import check
@@ -141,13 +142,35 @@ def test_resnet_halves_as_often_as_it_should():
 def test_lstm():
     encoder, decoder = LSTM().build((140, 2), Code(32, 16))
     assert layers(encoder) == ["LSTM(2, 64, last=True)", "Linear(64, 32)"]
-    assert layers(decoder) == [
-        "LSTM(16, 64, steps=140)", "EachStep(\n  (body): Linear(64, 2)\n)"
-    ]  # fmt: skip
+    assert layers(decoder) == ["LSTM(16, 64, steps=140)", repr(nn.EachStep(nn.Linear(64, 2)))]
     encoder, decoder = LSTM(8, 2, True).build((5, 2), VECTOR, condition=3)
     rest = "layers=2, bidirectional=True"
     assert layers(encoder) == [f"LSTM(5, 8, {rest}, last=True)", "Linear(16, 6)"]
     assert layers(decoder)[0] == f"LSTM(6, 8, {rest}, steps=5)"
+
+
+def test_sequences_have_maps_of_a_code_for_each_step():
+    for arch in (LSTM(8, 2, True), Transformer(8, 2)):
+        encoder, decoder = arch.build((5, 2), Code(6, 3, spatial=True))
+        assert encoder.output_shape((5, 2)) == (5, 6)
+        assert decoder.output_shape((5, 3)) == (5, 2)
+    encoder, decoder = LSTM(8).build((5, 2), Code(6, 3, spatial=True))
+    assert layers(encoder) == ["LSTM(2, 8)", repr(nn.EachStep(nn.Linear(8, 6)))]
+    assert layers(decoder) == ["LSTM(3, 8)", repr(nn.EachStep(nn.Linear(8, 2)))]
+
+
+def test_transformer():
+    encoder, decoder = Transformer().build((64, 16), Code(32, 32))
+    block = repr(nn.TransformerBlock(64, 4, 256))
+    assert layers(encoder) == [
+        repr(nn.EachStep(nn.Linear(16, 64))), "Positions(64, 64)", block, block,
+        "MeanSteps()", "Linear(64, 32)",
+    ]  # fmt: skip
+    assert layers(decoder) == [
+        "Linear(32, 64)", "Positions(64, 64)", block, block, repr(nn.EachStep(nn.Linear(64, 16)))
+    ]  # fmt: skip
+    steps = [p for name, p in encoder.parameters() if p.std]
+    assert [(p.shape, p.std) for p in steps] == [((64, 64), 0.02)]
 
 
 # ---- any shape there and back ----------------------------------------------------------------
@@ -219,6 +242,8 @@ SMALL = {
     "lstm": (LSTM(5), (6, 2)),
     "lstm-layers": (LSTM(4, 2, True), (4, 3)),
     "lstm-one": (LSTM(3), (1, 1)),
+    "transformer": (Transformer(6, 3, 2, 8), (5, 3)),
+    "transformer-one": (Transformer(4, 1, 1, 3), (1, 1)),
     "resnet-one": (ResNet(4, 2, 1, 1), (3, 5, 1)),
 }
 
@@ -257,8 +282,8 @@ def test_tied_weights(activation, shape, rng):
 
 # ---- architectures as parameters -------------------------------------------------------------
 
-ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4))
-ARCHS += (LSTM(), LSTM(8, 2, True))
+ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4),
+         LSTM(), LSTM(8, 2, True), Transformer(), Transformer(8, 2))  # fmt: skip
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=repr)
@@ -354,6 +379,13 @@ WRONG = [
     (lambda: LSTM(4, 1.5).build((5, 2), VECTOR), TypeError, "layers"),
     (lambda: LSTM(4, 1, "both").build((5, 2), VECTOR), TypeError, "bidirectional"),
     (lambda: LSTM().build((5, 2), VECTOR, tied=True), ValueError, "only Dense"),
+    (lambda: Transformer().build((5,), VECTOR), ValueError, r"expected sequences \(T, F\)"),
+    (lambda: Transformer().build((5, 5, 1), VECTOR), ValueError, "expected sequences"),
+    (lambda: Transformer(6, 4).build((5, 3), VECTOR), ValueError, "4 heads don't divide"),
+    (lambda: Transformer(0).build((5, 3), VECTOR), ValueError, "width"),
+    (lambda: Transformer(layers=0).build((5, 3), VECTOR), ValueError, "layers"),
+    (lambda: Transformer(feedforward=2.5).build((5, 3), VECTOR), TypeError, "feedforward"),
+    (lambda: Transformer().build((5, 3), VECTOR, tied=True), ValueError, "only Dense"),
 ]  # fmt: skip
 
 
@@ -369,7 +401,7 @@ def test_a_huge_width_is_an_error_and_no_crash():
             Dense((width,)).build((784,), VECTOR)
 
 
-@pytest.mark.parametrize("module", ["conv", "dense", "lstm", "resnet"])
+@pytest.mark.parametrize("module", ["conv", "dense", "lstm", "resnet", "transformer"])
 def test_examples(module):
     result = doctest.testmod(getattr(aecore.arch, module))
     assert result.attempted and not result.failed

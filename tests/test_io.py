@@ -49,8 +49,23 @@ def own_lstm(X):
     return ae.Autoencoder((encoder, decoder), 3, **KW).fit(X)
 
 
+def own_blocks():
+    encoder = nn.Sequential(
+        nn.EachStep(nn.Linear(3, 8)),
+        nn.Positions(4, 8),
+        nn.Residual(nn.MultiHeadAttention(8, 4)),
+        nn.TransformerBlock(8, 2, 5),
+        nn.MeanSteps(),
+    )
+    return encoder, nn.Sequential(nn.Positions(4, 8), nn.EachStep(nn.Linear(8, 3)))
+
+
 MODELS = {
     "autoencoder": lambda X, x, y: ae.Autoencoder(ae.Dense((8,)), 3, **KW).fit(X),
+    "transformer": lambda X, x, y: ae.VAE(ae.Transformer(8, 2, 1, 12), 3, **KW).fit(
+        X.reshape(-1, 4, 3)
+    ),
+    "own blocks": lambda X, x, y: ae.Autoencoder(own_blocks(), 8, **KW).fit(X.reshape(-1, 4, 3)),
     "everything": lambda X, x, y: ae.Autoencoder(
         ae.Dense([8, 6], "gelu"),
         3,
@@ -83,8 +98,6 @@ MODELS = {
 def fitted(name, X, rng):
     x = rng.random((40, 8, 9, 3), dtype=np.float32)
     y = np.arange(40) % 3
-    if "lstm" in name:
-        return MODELS[name](X, x, y), X.reshape(40, 6, 2), y
     return MODELS[name](X, x, y), x if "conv" in name or name in ("vqvae", "own modules") else X, y
 
 
@@ -112,6 +125,7 @@ def contents(path):
 
 
 def codes(model, x, y):
+    x = x.reshape(len(x), *model._network.input_shape)
     if isinstance(model, ae.CVAE):
         y = x[:, :2] * 9 if not hasattr(model, "classes_") else model.classes_[y]
     return model.transform(x, y)

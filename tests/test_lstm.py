@@ -3,6 +3,7 @@
 import doctest
 import importlib
 
+import aecore as ae
 import aecore.functional as F
 import numpy as np
 import pytest
@@ -280,6 +281,15 @@ def test_repeated_vectors_are_multiplied_as_sequences_are(rng):
     grad = normal(rng, *y.shape)
     want = again.backward(grad.copy()).sum(1)
     np.testing.assert_allclose(there.backward(grad.copy()), want, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_is_not_finite_is_named(rng):
+    model = ae.Autoencoder(ae.LSTM(8, 2, True), 4, batch_size=16, random_state=0)
+    x = normal(rng, 16, 5, 3)
+    model.partial_fit(x)
+    dict(model._network.parameters())["decoder.0.1r.weight_hh"].value.flat[0] = np.inf
+    with pytest.raises(FloatingPointError, match=r"the output of decoder\.0, LSTM"):
+        model.partial_fit(x)
 
 
 def test_example():

@@ -171,6 +171,7 @@ GRADIENTS = {
     "cvae": (ae.CVAE, {"arch": ae.Dense((8,), activation="tanh"), "loss": "huber"}),
     "lstm": (ae.VAE, {"arch": ae.LSTM(5)}),
     "lstm cvae": (ae.CVAE, {"arch": ae.LSTM(4, 2, True)}),
+    "transformer cvae": (ae.CVAE, {"arch": ae.Transformer(6, 2, 1, 5)}),
     "conv cvae": (ae.CVAE, {"arch": ae.Conv((4,), activation="tanh"), "loss": "bce"}),
 }
 
@@ -179,7 +180,7 @@ GRADIENTS = {
 def test_step_gradients_by_finite_differences(case, X, images, rng):
     cls, params = GRADIENTS[case]
     data = images if "conv" in case else X
-    if "lstm" in case:
+    if "lstm" in case or "transformer" in case:
         data = X.reshape(len(X), -1, 2)
     model = cls(latent_dim=3, **params, **KW)
     y = conditions(model, len(data))
@@ -284,7 +285,7 @@ def test_images_go_with_every_objective(cls, arch, images):
 
 
 @pytest.mark.parametrize("cls", MODELS)
-@pytest.mark.parametrize("arch", [None, ae.LSTM(6, 2, True), ae.Dense((8,))])
+@pytest.mark.parametrize("arch", [None, ae.LSTM(6, 2, True), ae.Transformer(6, 2), ae.Dense((8,))])
 def test_sequences_go_with_every_objective(cls, arch, X):
     X = X.reshape(len(X), -1, 2)
     params = {"codebook_size": 8, "code_dim": 3} if cls is ae.VQVAE else {"latent_dim": 3}
@@ -294,7 +295,10 @@ def test_sequences_go_with_every_objective(cls, arch, X):
     assert model.reconstruct(X, y).shape == X.shape == model.errors(X, y).shape
     if cls is not ae.Autoencoder:
         assert model.sample(4, y=None if y is None else 1).shape == (4, *X.shape[1:])
-    np.testing.assert_array_equal(model.transform(X[3:5], [1, 1]).shape[0], 2)
+    codes = model.transform(X[3:5], [1, 1])
+    assert len(codes) == 2
+    if cls is ae.VQVAE:  # a code for each step, where the architecture knows of steps
+        assert codes.shape[1:] == ((1,) if isinstance(arch, ae.Dense) else X.shape[1:2])
 
 
 # ---- walks and samples --------------------------------------------------------------------------

@@ -48,8 +48,18 @@ LAYERS = {
     "lstm-repeated": (lambda: nn.LSTM(3, 5, steps=4), (3,)),
     "lstm-repeated-both": (lambda: nn.LSTM(3, 5, 2, True, steps=4), (3,)),
     "lstm-repeated-once": (lambda: nn.LSTM(3, 5, steps=1, last=True), (3,)),
-    "each-step": (lambda: nn.EachStep(nn.Linear(3, 5, activation="tanh")), (4, 3)),
-    "each-step-plain": (lambda: nn.EachStep(nn.LayerNorm(3)), (4, 3)),
+    "attention": (lambda: nn.MultiHeadAttention(6, 2), (5, 6)),
+    "attention-one-head": (lambda: nn.MultiHeadAttention(5, 1), (1, 5)),
+    "attention-long": (lambda: nn.MultiHeadAttention(4, 2), (140, 4)),
+    "block": (lambda: nn.TransformerBlock(6, 3, 10), (5, 6)),
+    "block-one-step": (lambda: nn.TransformerBlock(4, 1, 3), (1, 4)),
+    "positions": (lambda: nn.Positions(5, 3), (5, 3)),
+    "positions-vector": (lambda: nn.Positions(5, 3), (3,)),
+    "mean-steps": (nn.MeanSteps, (5, 3)),
+    "each-step": (lambda: nn.EachStep(nn.Linear(3, 4, activation="tanh")), (5, 3)),
+    "each-step-residual": (lambda: nn.Residual(nn.EachStep(nn.Linear(3, 3))), (5, 3)),
+    "each-step-norm": (lambda: nn.EachStep(nn.LayerNorm(3)), (5, 3)),
+    "each-step-view": (lambda: nn.EachStep(nn.Flatten()), (5, 3, 2)),
     "flatten": (nn.Flatten, (2, 3, 4)),
     "reshape": (lambda: nn.Reshape((4, 6)), (2, 3, 4)),
     "residual": (lambda: nn.Residual(nn.Linear(4, 4)), (4,)),
@@ -226,6 +236,17 @@ SEQUENCES = {
         nn.LSTM(3, 4, 1, True, steps=7),
         nn.EachStep(nn.Linear(8, 2)),
     ],
+    "blocks there and back": lambda: [
+        nn.Reshape((7, 6)),
+        nn.EachStep(nn.Linear(6, 6, activation="tanh")),
+        nn.Positions(7, 6),
+        nn.TransformerBlock(6, 2, 5),
+        nn.EachStep(nn.Sequential(nn.Linear(6, 6, activation="elu"), nn.Linear(6, 4))),
+        nn.MeanSteps(),
+        nn.Linear(4, 6, activation="sigmoid"),
+        nn.Positions(3, 6),
+        nn.TransformerBlock(6, 1, 4),
+    ],
 }
 
 
@@ -239,10 +260,8 @@ def unfused(module):
     """Return the same computation, with every activation a layer that nothing can gate."""
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*map(unfused, module.layers))
-    if isinstance(module, nn.Residual):
-        return nn.Residual(unfused(module.body))
-    if isinstance(module, nn.EachStep):
-        return nn.EachStep(unfused(module.body))
+    if isinstance(module, (nn.Residual, nn.EachStep)):
+        return type(module)(unfused(module.body))
     if isinstance(module, nn.Activation):
         return Plain(nn.Sequential(module))
     if module.activation is None:

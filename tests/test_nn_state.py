@@ -34,6 +34,10 @@ def deep_stack():
         nn.Flatten(),
         nn.Linear(1024, 128, activation="tanh"),
         nn.Linear(128, 1024),
+        nn.Reshape((16, 64)),
+        nn.Positions(16, 64),
+        nn.TransformerBlock(64, 4, 32),
+        nn.EachStep(nn.Linear(64, 64)),
         nn.Reshape((8, 8, 16)),
         nn.ConvTranspose2d(16, 3, 4, 2, 1),
     )

@@ -1,9 +1,10 @@
 """The reference networks beside PyTorch: from equal weights, outputs and all gradients."""
 
+import aecore.functional as F
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import LSTM, Code, Conv, Dense, ResNet
+from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer
 from aecore.nn.linear import Affine
 from cases.base import normal
 
@@ -370,6 +371,113 @@ def test_lstm_ae(rng):
     y = out(back(code.unsqueeze(1).expand(-1, steps, -1).contiguous())[0])
     (TF.mse_loss(y, torch.from_numpy(x), reduction="sum") / N).backward()
     got = decoder.forward(encoder.forward(x, True), True)
+    assert_near(got, y.detach().numpy(), "output")
+    encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
+    assert_gradients(found)
+
+
+# ---- transformers -------------------------------------------------------------------------------
+
+
+def lengths_mask(lengths, t):
+    """Return PyTorch's mask of the steps behind each sample's end."""
+    return torch.arange(t)[None] >= torch.from_numpy(lengths)[:, None]
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("t, heads, d", [(1, 1, 1), (64, 4, 16), (130, 2, 24)])
+def test_attention(t, heads, d, causal, rng):
+    arrays = [normal(rng, 3, t, heads, d) for _ in range(4)]
+    *leaves, grad = (torch.from_numpy(a) for a in arrays)
+    q, k, v = (leaf.requires_grad_() for leaf in leaves)
+    turned = [x.transpose(1, 2) for x in (q, k, v)]
+    y = TF.scaled_dot_product_attention(*turned, is_causal=causal).transpose(1, 2)
+    y.backward(grad)
+    assert_near(F.attention(*arrays[:3], causal=causal), y.detach().numpy(), "output")
+    grads = F.attention_backward(arrays[3], *arrays[:3], causal=causal)
+    for name, got, leaf in zip("qkv", grads, (q, k, v), strict=True):
+        assert_near(got + 1, leaf.grad.numpy() + 1, name)  # of one step dq and dk are 0
+
+
+def test_embedding(rng):
+    weight, grad = torch.from_numpy(normal(rng, 7, 5)).requires_grad_(), normal(rng, 4, 6, 5)
+    indices = rng.integers(0, 7, (4, 6))
+    y = TF.embedding(torch.from_numpy(indices), weight)
+    y.backward(torch.from_numpy(grad))
+    got = F.embedding(indices, weight.detach().numpy())
+    np.testing.assert_array_equal(got, y.detach().numpy())
+    got = F.embedding_backward(grad, indices, weight.detach().numpy())
+    assert_near(got, weight.grad.numpy(), "weight")
+
+
+def encoder_layer(width, heads, hidden):
+    options = {"batch_first": True, "norm_first": True}
+    return tnn.TransformerEncoderLayer(width, heads, hidden, 0.0, "gelu", **options)
+
+
+def block_pairs(theirs, mine):
+    """Return (name, our parameter, its twin, the identity) of a block."""
+    ours = dict(mine.parameters())
+    found = []
+    for name, q in theirs.named_parameters():
+        inside = name.replace("self_attn.in_proj_", "attention.project.")
+        inside = inside.replace("self_attn.out_proj", "attention.out")
+        found.append((name, ours.pop(inside), q, lambda v: v.detach().numpy()))
+    assert not ours
+    return found
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_transformer_block(masked, rng):
+    torch.manual_seed(5)
+    t, lengths = 20, np.array([20, 1, 7, 13]) if masked else None
+    layer, block = encoder_layer(24, 3, 40), nn.TransformerBlock(24, 3, 40)
+    found = block_pairs(layer, block)
+    copy_weights(found)
+    x, grad = normal(rng, N, t, 24), normal(rng, N, t, 24)
+    mask = None
+    if masked:
+        mask = lengths_mask(lengths, t)
+        grad[mask.numpy()] = 0  # what PyTorch does behind the end isn't zero
+    tx = torch.from_numpy(x).requires_grad_()
+    y = layer(tx, src_key_padding_mask=mask)
+    y.backward(torch.from_numpy(grad))
+    got = block.forward(x, True, lengths)
+    there = slice(None) if mask is None else ~mask.numpy()
+    assert_near(got[there], y.detach().numpy()[there], "output")
+    assert_near(block.backward(grad), tx.grad.numpy(), "input")
+    assert_gradients(found)
+
+
+def test_transformer_ae(rng):
+    torch.manual_seed(6)
+    steps, features, width, latent = 64, 16, 64, 32
+    first, to, of, last = (
+        tnn.Linear(a, b) for a, b in ((features, width), (width, latent), (latent, width),
+                                      (width, features))
+    )  # fmt: skip
+    there, back = (torch.nn.Parameter(0.02 * torch.randn(steps, width)) for _ in range(2))
+    down, up = (tnn.Sequential(*[encoder_layer(width, 4, 256) for _ in range(2)]) for _ in range(2))
+    encoder, decoder = Transformer().build((steps, features), Code(latent, latent))
+    found = []
+    for theirs, mine in zip(
+        (*down, *up), (*encoder.layers[2:4], *decoder.layers[2:4]), strict=True
+    ):
+        found += block_pairs(theirs, mine)
+    linears = encoder.layers[0].body, encoder.layers[-1], decoder.layers[0], decoder.layers[-1].body
+    found += pairs((first, to, of, last), linears, {})
+    for q, mine in ((there, encoder.layers[1]), (back, decoder.layers[1])):
+        found.append(("positions", mine.weight, q, lambda v: v.detach().numpy()))
+    copy_weights(found)
+    assert len(found) == len({id(p) for _, p, *_ in found}) == 4 * 12 + 8 + 2
+    x = normal(rng, N, steps, features)
+    tx = torch.from_numpy(x)
+    z = to(down(first(tx) + there).mean(1))
+    y = last(up(of(z).unsqueeze(1) + back))
+    (TF.mse_loss(y, tx, reduction="sum") / N).backward()
+    code = encoder.forward(x, True)
+    assert_near(code, z.detach().numpy(), "code")
+    got = decoder.forward(code, True)
     assert_near(got, y.detach().numpy(), "output")
     encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
     assert_gradients(found)

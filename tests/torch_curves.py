@@ -44,10 +44,16 @@ class Mirror:
             return x
         if isinstance(module, nn.Residual):
             return x + self.run(module.body, f"{prefix}.body", x)
-        if isinstance(module, nn.EachStep):
-            return self.run(module.body, f"{prefix}.body", x)
         if isinstance(module, nn.LSTM):
             return self._recurrent(module, prefix, x)
+        if isinstance(module, nn.EachStep):
+            return self.run(module.body, f"{prefix}.body", x)  # PyTorch's layers take any axes
+        if isinstance(module, nn.Positions):
+            return (x if x.ndim == 3 else x[:, None]) + self.tensors[f"{prefix}.weight"]
+        if isinstance(module, nn.MeanSteps):
+            return x.mean(1)
+        if isinstance(module, nn.TransformerBlock):
+            return self._block(module, prefix, x)
         if isinstance(module, nn.Flatten):
             return x.flatten(1)
         if isinstance(module, nn.Reshape):
@@ -68,6 +74,23 @@ class Mirror:
         state = torch.zeros(layers * (1 + both), len(x), module.units)
         y, h, _ = torch.lstm(x, (state, state), weights, True, layers, 0.0, True, both, True)
         return torch.cat(tuple(h[-1 - both :]), 1) if module.last else y
+
+    def _block(self, module: nn.TransformerBlock, prefix: str, x: Tensor) -> Tensor:
+        """Apply PyTorch's own encoder layer, with our parameters."""
+        hidden, width = module.linear1.weight.shape
+        heads, options = module.attention.heads, {"batch_first": True, "norm_first": True}
+        layer = torch.nn.TransformerEncoderLayer(width, heads, hidden, 0.0, "gelu", **options)
+        names = {
+            "self_attn.in_proj_": "attention.project.",
+            "self_attn.out_proj.": "attention.out.",
+        }
+        ours = {}
+        for name, _ in layer.named_parameters():
+            for theirs, mine in names.items():
+                if name.startswith(theirs):
+                    ours[name] = self.tensors[f"{prefix}.{mine}{name[len(theirs) :]}"]
+            ours.setdefault(name, self.tensors.get(f"{prefix}.{name}"))
+        return torch.func.functional_call(layer, ours, (x,))
 
     def _weighted(self, module: nn.Module, prefix: str, x: Tensor) -> Tensor:
         bias = self.tensors.get(f"{prefix}.bias")

@@ -7,7 +7,7 @@
 #define AE_MAX_MR 12
 #define AE_MAX_NR 32
 #define AE_MAX_FEW 4  /* channels of mul_planes */
-#define AE_FEW_ROWS 4 /* rows of dot_rows */
+#define AE_FEW_ROWS 4 /* rows of mul_turned */
 #define AE_MAX_VLEN 16
 
 /* A run of the depth dimension: offsets off, off + 1, ... (len of them) from a row's start. */
@@ -21,8 +21,28 @@ typedef struct {
     ae_act act;        /* then applied */
     const float *gate; /* at C's offsets, or NULL: the value is multiplied by */
     ae_act gate_act;   /* gate_act'(gate), gate being that activation's output */
+    const float *add;  /* at C's offsets, or NULL: added last */
     bool accumulate;   /* add to what C holds instead of overwriting it */
 } ae_epilogue;
+
+/* C (m, n) = [C +] A (m, k) B (k, n): see mul_small. */
+typedef struct {
+    int64_t m, n, k;
+    const float *a;
+    int64_t a_rs, a_ks; /* strides of rows and of depth */
+    const float *b;
+    int64_t b_ks;
+    float *c;
+    int64_t c_rs;
+    bool load; /* add to what C holds instead of overwriting it */
+} ae_small_product;
+
+/* A block of attention scores (rows, width): row i sees the first min(keys, diagonal + i) keys,
+ * and none if that is negative. */
+typedef struct {
+    int64_t rows, keys, width, diagonal;
+    float scale;
+} ae_scores;
 
 /* What Adam's settings come to at one step. */
 typedef struct {

@@ -82,7 +82,8 @@ conv_window(const ae_conv_cfg *c)
                        .pw = c->pad_w,
                        .w_big = 1,
                        .w_small = c->R * c->S * c->C,
-                       .w_tap = c->C};
+                       .w_tap = c->C,
+                       .winograd = c->winograd};
 }
 
 /* conv_transpose2d: the output is the big image, w is (big, R, S, small). */
@@ -104,7 +105,8 @@ transpose_window(const ae_conv_cfg *c)
                        .pw = c->pad_w,
                        .w_big = c->R * c->S * c->C,
                        .w_small = 1,
-                       .w_tap = c->C};
+                       .w_tap = c->C,
+                       .winograd = c->winograd};
 }
 
 /* All gradients; x is the big image of a convolution and the small one of a transposed one. */

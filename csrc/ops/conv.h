@@ -18,6 +18,7 @@ typedef struct {
     int64_t P, Q, C; /* small image and its channels */
     int64_t R, S, sh, sw, ph, pw;
     int64_t w_big, w_small, w_tap; /* strides of w over the two channels and the taps */
+    bool winograd;
 } ae_window;
 
 ae_status ae_window_down(float *small, const float *big, const float *w, const ae_window *g,

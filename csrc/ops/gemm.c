@@ -74,7 +74,7 @@ view_panel(const block_product *x, int64_t panel)
     v.narrow = v.nn <= k->vlen;
     v.mr = v.narrow ? k->mr_narrow : k->mr;
     v.width = v.narrow ? k->vlen : k->nr;
-    v.b = x->p->panels + v.n0 * x->p->K + x->k0 * v.width;
+    v.b = x->p->panels + (v.n0 - x->p->panel0 * k->nr) * x->p->K + x->k0 * v.width;
     return v;
 }
 
@@ -83,6 +83,7 @@ static void
 multiply_rows(const block_product *x)
 {
     const ae_product *p = x->p;
+    const ae_kernels *k = x->k;
     float tile[AE_MAX_MR * AE_MAX_NR] __attribute__((aligned(64))) = {0};
     for (int64_t panel = p->p0; panel < p->p1; panel++) {
         panel_view v = view_panel(x, panel);
@@ -95,9 +96,9 @@ multiply_rows(const block_product *x)
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
             }
-            (v.narrow ? x->k->mul_rows_narrow : x->k->mul_rows)(tile, row, x->block->seg,
-                                                                x->block->nseg, v.b, x->load);
-            x->k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
+            (v.narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, x->block->seg,
+                                                          x->block->nseg, v.b, x->load);
+            k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
         }
     }
 }
@@ -167,11 +168,10 @@ ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N)
 }
 
 void
-ae_pack_panel(float *panels, const ae_panel_source *b, int64_t panel, const ae_kernels *k)
+ae_pack_panel(float *dst, const ae_panel_source *b, int64_t panel, const ae_kernels *k)
 {
     int64_t n0 = panel * k->nr, nn = ae_min(k->nr, b->N - n0);
     int64_t width = nn <= k->vlen ? k->vlen : k->nr;
-    float *dst = panels + n0 * b->ntap * b->nk;
     for (int64_t tap = 0; tap < b->ntap; tap++) {
         k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
                       b->ks, b->ns);
@@ -189,7 +189,7 @@ pack_one(void *arg, int64_t panel, int thread)
 {
     const pack_task *t = arg;
     (void)thread;
-    ae_pack_panel(t->panels, t->b, panel, t->k);
+    ae_pack_panel(t->panels + panel * t->k->nr * t->b->ntap * t->b->nk, t->b, panel, t->k);
 }
 
 void
@@ -203,8 +203,12 @@ ae_pack(float *panels, const ae_panel_source *b, const ae_ctx *ctx)
 typedef struct {
     const ae_gemm_args *g;
     const ae_kernels *k;
-    const float *panels;
+    const ae_panel_source *b;
+    float *panels;
     int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
+    bool
+        own; /* a panel is one chunk's alone, which packs it: there is a place for each thread */
+    size_t thread_bytes;
 } gemm_task;
 
 static void
@@ -233,20 +237,27 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
                     .c_row = out,
                     .m = i1 - i0,
                     .epilogue = &g->epilogue};
-    (void)thread;
     for (int64_t i = 0; i < p.m; i++) {
         rows[i] = i * g->a_rs;
         out[i] = (i0 + i) * g->ldc;
+    }
+    if (t->own) {
+        float *mine = (float *)((char *)t->panels + (size_t)thread * t->thread_bytes);
+        for (int64_t i = p.p0; i < p.p1; i++) {
+            ae_pack_panel(mine + (i - p.p0) * k->nr * g->K, t->b, i, k);
+        }
+        p.panels = mine;
+        p.panel0 = p.p0;
     }
     ae_multiply(k, &p);
 }
 
 /* ---- few rows of A ------------------------------------------------------------------------- */
 
-#define DOT_COLUMNS 32 /* of a task */
+#define TURN_COLUMNS 32 /* of a task */
 
 static void
-dot_chunk(void *arg, int64_t chunk, int thread)
+turn_chunk(void *arg, int64_t chunk, int thread)
 {
     const gemm_task *t = arg;
     const ae_gemm_args *g = t->g;
@@ -259,12 +270,12 @@ dot_chunk(void *arg, int64_t chunk, int thread)
         a[i] = g->a + ae_min(i, g->M - 1) * g->a_rs;
         out[i] = i * g->ldc;
     }
-    int64_t end = ae_min(g->N, (chunk + 1) * DOT_COLUMNS);
-    for (int64_t n = chunk * DOT_COLUMNS; n < end; n += k->vlen) {
+    int64_t end = ae_min(g->N, (chunk + 1) * TURN_COLUMNS);
+    for (int64_t n = chunk * TURN_COLUMNS; n < end; n += k->vlen) {
         for (int64_t j = 0; j < k->vlen; j++) {
             b[j] = g->b + ae_min(n + j, g->N - 1) * g->b_ns;
         }
-        k->dot_rows(tile, a, b, g->K, g->M == 1 ? 1 : AE_FEW_ROWS);
+        k->mul_turned(tile, a, b, g->K, g->M == 1 ? 1 : AE_FEW_ROWS);
         k->store_tile(tile, g->c, out, g->M, n, ae_min(k->vlen, end - n), &g->epilogue);
     }
 }
@@ -284,21 +295,25 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
         return AE_OK;
     }
     double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
+    ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
+    gemm_task t = {.g = g, .k = k, .b = &b};
     if (g->M <= AE_FEW_ROWS && g->a_ks == 1 && g->b_ks == 1) {
-        gemm_task few = {.g = g, .k = k};
-        ae_parallel(ctx, ae_ceil_div(g->N, DOT_COLUMNS), work, dot_chunk, &few);
+        ae_parallel(ctx, ae_ceil_div(g->N, TURN_COLUMNS), work, turn_chunk, &t);
         return AE_OK;
     }
-    size_t packed = ae_packed_bytes(k, g->K, g->N);
-    AE_TRY(ae_arena_reserve(ctx->arena, packed));
-    float *panels = ae_arena_take(ctx->arena, packed);
-    ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
-    ae_pack(panels, &b, ctx);
-
-    gemm_task t = {.g = g, .k = k, .panels = panels};
+    int64_t npanel = ae_ceil_div(g->N, k->nr);
     t.row_chunks = ae_ceil_div(g->M, ROW_TILES * k->mr);
-    t.panel_groups =
-        ae_min(ae_ceil_div(g->N, k->nr), ae_ceil_div(MIN_CHUNKS, t.row_chunks));
+    t.panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
+    t.own = t.row_chunks == 1;
+    int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
+    t.thread_bytes = ae_packed_bytes(k, g->K, columns);
+    size_t packed = t.own ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
+                          : ae_packed_bytes(k, g->K, g->N);
+    AE_TRY(ae_arena_reserve(ctx->arena, packed));
+    t.panels = ae_arena_take(ctx->arena, packed);
+    if (!t.own) {
+        ae_pack(t.panels, &b, ctx);
+    }
     ae_parallel(ctx, t.row_chunks * t.panel_groups, work, gemm_chunk, &t);
 done:
     return status;

@@ -32,7 +32,8 @@ typedef struct {
     const ae_seg *seg;
     int64_t nseg;
     const float *panels;
-    int64_t K, N; /* depth (the sum of the runs) and columns */
+    int64_t panel0; /* the first one there */
+    int64_t K, N;   /* depth (the sum of the runs) and columns */
     int64_t p0, p1;
     float *c;
     const int64_t *c_row; /* offset of each row of C */
@@ -54,8 +55,8 @@ typedef struct {
 } ae_panel_source;
 
 void ae_pack(float *panels, const ae_panel_source *b, const ae_ctx *ctx);
-/* One of its panels. */
-void ae_pack_panel(float *panels, const ae_panel_source *b, int64_t panel, const ae_kernels *k);
+/* One of its panels, to where that begins. */
+void ae_pack_panel(float *dst, const ae_panel_source *b, int64_t panel, const ae_kernels *k);
 
 /* C (M, N), rows ldc apart = or += A (M, K) B (K, N), each with one unit stride. */
 typedef struct {

@@ -32,4 +32,11 @@ void ae_norm_finish(float *mean, float *rstd, float *var, const double sum[2], d
                     float shift, float eps);
 float ae_norm_rstd(float var, float eps);
 
+/* layer_norm of some rows (rows, C) in the calling thread, and the gradient of its input. */
+void ae_layer_rows(const ae_kernels *k, float *y, float *mean, float *rstd, const float *x,
+                   const float *gamma, const float *beta, int64_t rows, int64_t C, float eps);
+void ae_layer_rows_grad(const ae_kernels *k, float *dx, const float *dy, const float *x,
+                        const float *mean, const float *rstd, const float *gamma, int64_t rows,
+                        int64_t C);
+
 #endif

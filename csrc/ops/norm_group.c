@@ -17,21 +17,27 @@ block_end(const ae_norm_task *t, int64_t i)
 
 /* ---- layer_norm: statistics of rows --------------------------------------------------------- */
 
+void
+ae_layer_rows(const ae_kernels *k, float *y, float *mean, float *rstd, const float *x,
+              const float *gamma, const float *beta, int64_t rows, int64_t C, float eps)
+{
+    for (int64_t n = 0; n < rows; n++, x += C, y += C) {
+        double sum[2];
+        float shift = C > 0 ? x[0] : 0.0f;
+        k->row_moments(sum, x, C, shift);
+        ae_norm_finish(&mean[n], &rstd[n], NULL, sum, (double)C, shift, eps);
+        k->norm_row(y, x, mean[n], rstd[n], gamma, beta, C);
+    }
+}
+
 static void
 layer_fwd(void *arg, int64_t i, int thread)
 {
     const ae_norm_task *t = arg;
-    const int64_t C = t->g->C;
+    const int64_t C = t->g->C, n0 = i * t->block;
     (void)thread;
-    for (int64_t n = i * t->block; n < block_end(t, i); n++) {
-        const float *x = t->x + n * C;
-        double sum[2];
-        float shift = C > 0 ? x[0] : 0.0f;
-        t->k->row_moments(sum, x, C, shift);
-        ae_norm_finish(&t->mean_out[n], &t->rstd_out[n], NULL, sum, (double)C, shift,
-                       t->g->eps);
-        t->k->norm_row(t->out + n * C, x, t->mean_out[n], t->rstd_out[n], t->gamma, t->beta, C);
-    }
+    ae_layer_rows(t->k, t->out + n0 * C, t->mean_out + n0, t->rstd_out + n0, t->x + n0 * C,
+                  t->gamma, t->beta, block_end(t, i) - n0, C, t->g->eps);
 }
 
 static ae_norm_grad
@@ -44,6 +50,19 @@ grad_factors(float mean, float rstd, const double sum[2], double count)
                           .slope = (float)(r * r * r * sum[1] / count)};
 }
 
+void
+ae_layer_rows_grad(const ae_kernels *k, float *dx, const float *dy, const float *x,
+                   const float *mean, const float *rstd, const float *gamma, int64_t rows,
+                   int64_t C)
+{
+    for (int64_t n = 0; n < rows; n++, dx += C, dy += C, x += C) {
+        double sum[2];
+        k->row_dots(sum, dy, x, mean[n], gamma, C);
+        ae_norm_grad g = grad_factors(mean[n], rstd[n], sum, (double)C);
+        k->norm_grad_row(dx, dy, x, gamma, &g, C);
+    }
+}
+
 static void
 layer_bwd(void *arg, int64_t i, int thread)
 {
@@ -54,12 +73,9 @@ layer_bwd(void *arg, int64_t i, int thread)
     (void)thread;
     for (int64_t n0 = i * t->block; n0 < end; n0 += near) {
         int64_t rows = ae_min(near, end - n0);
-        for (int64_t n = n0; n < n0 + rows && t->out != NULL; n++) {
-            double sum[2];
-            const float *dy = t->dy + n * C, *x = t->x + n * C;
-            t->k->row_dots(sum, dy, x, t->mean[n], t->gamma, C);
-            ae_norm_grad g = grad_factors(t->mean[n], t->rstd[n], sum, (double)C);
-            t->k->norm_grad_row(t->out + n * C, dy, x, t->gamma, &g, C);
+        if (t->out != NULL) {
+            ae_layer_rows_grad(t->k, t->out + n0 * C, t->dy + n0 * C, t->x + n0 * C,
+                               t->mean + n0, t->rstd + n0, t->gamma, rows, C);
         }
         if (t->parameters) {
             t->k->column_dots_by_row(sums, sums + t->width, t->dy + n0 * C, t->x + n0 * C,

@@ -23,7 +23,7 @@
 #define CHUNK_TILES 96
 #define CHUNK_BYTES (256 * 1024)
 #define BATCH_BYTES (3 << 20) /* of the weight gradient's transformed values */
-#define PANELS 4               /* of a task of its products */
+#define PANELS 4              /* of a task of its products */
 
 typedef struct {
     const ae_window *g;
@@ -77,7 +77,7 @@ bool
 ae_winograd_pays(const ae_window *g, const ae_kernels *k, bool up)
 {
     plan p;
-    return make_plan(&p, g, k, up) && pays(&p, direct_work(g));
+    return g->winograd && make_plan(&p, g, k, up) && pays(&p, direct_work(g));
 }
 
 /* ---- weights: U as panels ------------------------------------------------------------------ */
@@ -163,8 +163,10 @@ pack_product(void *arg, int64_t i, int thread)
     int64_t npanel = ae_ceil_div(t->b.N, t->p->k->nr), product = i / npanel;
     ae_panel_source b = t->b;
     (void)thread;
+    int64_t panel = i % npanel;
     b.src += product * b.ntap * t->p->outer * t->p->inner;
-    ae_pack_panel(t->panels + product * t->panel_floats, &b, i % npanel, t->p->k);
+    ae_pack_panel(t->panels + product * t->panel_floats + panel * t->p->k->nr * b.ntap * b.nk,
+                  &b, panel, t->p->k);
 }
 
 static size_t
@@ -461,7 +463,7 @@ multiply_batch(void *arg, int64_t i, int thread)
                     .m = t->rows,
                     .epilogue = &accumulate};
     for (int64_t panel = 0; panel < x.p1; panel++) {
-        ae_pack_panel(panels, &b, panel, p->k);
+        ae_pack_panel(panels + panel * p->k->nr * t->tiles, &b, panel, p->k);
     }
     for (int64_t j = 0; j < t->rows; j++) {
         a_row[j] = j;

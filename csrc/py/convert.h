@@ -32,7 +32,7 @@ int ae_out_f32(PyObject *object, void *view);
 int ae_maybe_in_f32(PyObject *object, void *view); /* or None */
 int ae_maybe_out_f32(PyObject *object, void *view);
 int ae_in_i64(PyObject *object, void *view);
-int ae_maybe_in_i64(PyObject *object, void *view); /* or None */
+int ae_maybe_in_i64(PyObject *object, void *view);
 int ae_out_i64(PyObject *object, void *view);
 int ae_maybe_out_i64(PyObject *object, void *view);
 int ae_in_i32(PyObject *object, void *view);

@@ -14,6 +14,7 @@ int ae_state_threads(const ae_module_state *state, int wanted);
 
 /* One table for each family, ended by a NULL name. */
 extern PyMethodDef ae_activation_methods[];
+extern PyMethodDef ae_attention_methods[];
 extern PyMethodDef ae_conv_methods[];
 extern PyMethodDef ae_gather_methods[];
 extern PyMethodDef ae_latent_methods[];
@@ -21,10 +22,12 @@ extern PyMethodDef ae_linear_methods[];
 extern PyMethodDef ae_loss_methods[];
 extern PyMethodDef ae_lstm_methods[];
 extern PyMethodDef ae_norm_methods[];
+extern PyMethodDef ae_norm_mlp_methods[];
 extern PyMethodDef ae_optim_methods[];
 extern PyMethodDef ae_peak_methods[];
 extern PyMethodDef ae_pool_methods[];
 extern PyMethodDef ae_random_methods[];
+extern PyMethodDef ae_steps_methods[];
 extern PyMethodDef ae_vq_methods[];
 
 #endif

@@ -86,12 +86,14 @@ forward(PyObject *args, forward_fn fn, bool transposed)
     ae_conv_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)O&", ae_out_f32, &y, ae_in_f32, &x,
+    int winograd;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)pO&", ae_out_f32, &y, ae_in_f32, &x,
                           ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
-                          &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace,
-                          &ws)) {
+                          &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, &winograd,
+                          ae_in_workspace, &ws)) {
         return NULL;
     }
+    cfg.winograd = winograd;
     if (match_conv(&d, &x, &w, &y, &cfg) < 0 || ae_match(&d, &b, "K") < 0 ||
         check_sizes(&cfg, transposed) < 0 || AE_DISTINCT(1, &y, &x, &w, &b) < 0) {
         return NULL;
@@ -104,7 +106,7 @@ backward(PyObject *args, backward_fn fn, bool transposed)
 {
     ae_view dx = {.name = "dx"}, dw = {.name = "dweight"}, db = {.name = "dbias"};
     ae_view dy = {.name = "grad"}, x = {.name = "x"}, w = {.name = "weight"};
-    ae_conv_cfg cfg = {0};
+    ae_conv_cfg cfg = {.winograd = true};
     ae_workspace *ws;
     ae_dims d;
     if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)(LL)O&", ae_maybe_out_f32, &dx,
@@ -152,15 +154,16 @@ conv_transpose2d_backward(PyObject *module, PyObject *args)
 
 PyMethodDef ae_conv_methods[] = {
     {"conv2d", conv2d, METH_VARARGS,
-     "conv2d($module, out, x, weight, bias, activation, stride, padding, workspace, /)\n--\n\n"
+     "conv2d($module, out, x, weight, bias, activation, stride, padding, winograd, "
+     "workspace, /)\n--\n\n"
      "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None."},
     {"conv2d_backward", conv2d_backward, METH_VARARGS,
      "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
      "padding, workspace, /)\n--\n\n"
      "dx is overwritten, dweight and dbias are added to; None skips one."},
     {"conv_transpose2d", conv_transpose2d, METH_VARARGS,
-     "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, workspace, "
-     "/)\n--\n\n"
+     "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, "
+     "winograd, workspace, /)\n--\n\n"
      "out (N, P, Q, K), whose size says the output padding, as conv2d's arguments."},
     {"conv_transpose2d_backward", conv_transpose2d_backward, METH_VARARGS,
      "conv_transpose2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, "

@@ -38,6 +38,28 @@ linear(PyObject *module, PyObject *args)
 }
 
 static PyObject *
+linear_add(PyObject *module, PyObject *args)
+{
+    ae_view y = {.name = "out"}, x = {.name = "x"}, w = {.name = "weight"},
+            b = {.name = "bias"}, r = {.name = "added"};
+    ae_linear_cfg cfg = {0};
+    ae_workspace *ws;
+    ae_dims d;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&:linear_add", ae_out_f32, &y, ae_in_f32, &x,
+                          ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_f32, &r, ae_in_workspace,
+                          &ws)) {
+        return NULL;
+    }
+    if (match_linear(&d, &x, &w, &cfg) < 0 || ae_match(&d, &b, "O") < 0 ||
+        ae_match(&d, &r, "NO") < 0 || ae_match(&d, &y, "NO") < 0 ||
+        AE_DISTINCT(1, &y, &x, &w, &b, &r) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, ae_linear_add_fwd(y.data, x.data, w.data, b.data, r.data, &cfg, ctx));
+}
+
+static PyObject *
 linear_backward(PyObject *module, PyObject *args)
 {
     ae_view dx = {.name = "dx"}, dw = {.name = "dweight"}, db = {.name = "dbias"};
@@ -66,6 +88,9 @@ PyMethodDef ae_linear_methods[] = {
     {"linear", linear, METH_VARARGS,
      "linear($module, out, x, weight, bias, activation, transposed, workspace, /)\n--\n\n"
      "out (N, O) = activation(x (N, I) weight (O, I)^T + bias (O) or None)."},
+    {"linear_add", linear_add, METH_VARARGS,
+     "linear_add($module, out, x, weight, bias, added, workspace, /)\n--\n\n"
+     "out (N, O) = x (N, I) weight (O, I)^T + bias (O) or None + added (N, O)."},
     {"linear_backward", linear_backward, METH_VARARGS,
      "linear_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, transposed, "
      "workspace, /)\n--\n\n"

@@ -10,7 +10,7 @@ from . import _openmp as _openmp  # first: it loads the core
 from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
-from .arch import LSTM, Conv, Dense, ResNet
+from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
 from .models import CVAE, VAE, VQVAE, Autoencoder
@@ -37,6 +37,7 @@ __all__ = [
     "SaltAndPepper",
     "Step",
     "TrainingState",
+    "Transformer",
     "Warmup",
     "build_info",
     "datasets",

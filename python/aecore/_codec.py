@@ -25,6 +25,7 @@ CHOICES: dict[str, type[Choice]] = {
         arch.Conv,
         arch.ResNet,
         arch.LSTM,
+        arch.Transformer,
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
@@ -63,6 +64,11 @@ def _norm(module: Any) -> dict[str, Any]:
     return {"channels": module.channels, "eps": module.eps, "affine": module.weight is not None}
 
 
+def _block(module: nn.TransformerBlock) -> dict[str, Any]:
+    width, hidden = module.linear2.weight.shape
+    return {"width": width, "heads": module.attention.heads, "feedforward": hidden}
+
+
 def _lstm(module: nn.LSTM) -> dict[str, Any]:
     names = ("in_features", "units", "bidirectional", "steps", "last")
     return {name: getattr(module, name) for name in names} | {"layers": len(module.layers)}
@@ -80,11 +86,17 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.LSTM: _lstm,
     nn.LayerNorm: _norm,
     nn.Linear: _linear,
+    nn.MeanSteps: lambda m: {},
     nn.MaxPool2d: lambda m: {n: getattr(m, n) for n in ("kernel_size", "stride", "padding")},
+    nn.MultiHeadAttention: lambda m: {"width": m.width, "heads": m.heads},
+    nn.Positions: lambda m: {"steps": m.weight.shape[0], "width": m.weight.shape[1]},
     nn.Reshape: lambda m: {"shape": m.shape},
     nn.TiedLinear: _affine,
+    nn.TransformerBlock: _block,
     nn.Upsample2d: lambda m: {"factor": m.factor},
 }
+# Layers around another module.
+BODIES: dict[str, Any] = {cls.__name__: cls for cls in (nn.Residual, nn.EachStep)}
 _LAYER_NAMES = {cls.__name__: cls for cls in LAYERS}
 
 
@@ -123,7 +135,7 @@ class Encoder:
         if cls is nn.Sequential:
             layers = [self.module(m, name) for m in module.layers]
             return {"layer": "Sequential", "layers": layers}
-        if cls in (nn.EachStep, nn.Residual):
+        if cls in BODIES.values():
             return {"layer": cls.__name__, "body": self.module(module.body, name)}
         if cls not in LAYERS:
             raise ValueError(
@@ -192,9 +204,9 @@ class Decoder:
         if name == "Sequential":
             same_keys(options, ["layers"], name)
             return nn.Sequential(*map(self.module, options["layers"]))
-        if name in ("EachStep", "Residual"):
+        if name in BODIES:
             same_keys(options, ["body"], name)
-            return getattr(nn, name)(self.module(options["body"]))
+            return BODIES[name](self.module(options["body"]))
         cls = known(_LAYER_NAMES, name, "layer")
         sizes = [n for v in options.values() for n in (v if isinstance(v, tuple) else (v,))]
         if any(isinstance(n, int) and n > self.largest for n in sizes):

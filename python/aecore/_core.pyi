@@ -40,6 +40,34 @@ def adam_step(
 ) -> None: ...
 def add(out: Array, a: Array, b: Array, workspace: Workspace, /) -> None: ...
 def after_fork() -> None: ...
+def attention(
+    out: Array,
+    lse: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def attention_backward(
+    dq: Array | None,
+    dk: Array | None,
+    dv: Array | None,
+    grad: Array,
+    y: Array,
+    lse: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def batch_norm2d(
     out: Array,
     mean: Array,
@@ -77,6 +105,7 @@ def conv2d(
     activation: str | None,
     stride: Pair,
     padding: Pair,
+    winograd: bool,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -101,6 +130,7 @@ def conv_transpose2d(
     activation: str | None,
     stride: Pair,
     padding: Pair,
+    winograd: bool,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -209,6 +239,15 @@ def linear(
     workspace: Workspace,
     /,
 ) -> None: ...
+def linear_add(
+    out: Array,
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    added: Array,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def linear_backward(
     dx: Array | None,
     dweight: Array | None,
@@ -295,9 +334,54 @@ def max_pool2d_backward(
     workspace: Workspace,
     /,
 ) -> None: ...
+def mean_steps(out: Array, x: Array, lengths: Array | None, workspace: Workspace, /) -> None: ...
+def mean_steps_backward(
+    dx: Array, grad: Array, lengths: Array | None, workspace: Workspace, /
+) -> None: ...
+def norm_mlp(
+    out: Array | None,
+    hidden: Array,
+    mean: Array,
+    rstd: Array,
+    x: Array,
+    gamma: Array,
+    beta: Array,
+    weight1: Array,
+    bias1: Array,
+    weight2: Array | None,
+    bias2: Array | None,
+    eps: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def norm_mlp_backward(
+    dx: Array,
+    dgamma: Array,
+    dbeta: Array,
+    dweight1: Array,
+    dbias1: Array,
+    dweight2: Array | None,
+    dbias2: Array | None,
+    grad: Array,
+    dhidden: Array | None,
+    hidden: Array | None,
+    x: Array,
+    mean: Array,
+    rstd: Array,
+    gamma: Array,
+    beta: Array,
+    weight1: Array,
+    weight2: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def philox4x32(
     counter: tuple[int, int, int, int], key: tuple[int, int], /
 ) -> tuple[int, int, int, int]: ...
+def positions(out: Array, x: Array, positions: Array, workspace: Workspace, /) -> None: ...
+def positions_backward(
+    dx: Array | None, dpositions: Array | None, grad: Array, workspace: Workspace, /
+) -> None: ...
 def random_bits(
     out: Array, seed: int, purpose: int, offset: int, workspace: Workspace, /
 ) -> None: ...
@@ -317,6 +401,28 @@ def reparameterize_backward(
     grad: Array,
     logvar: Array,
     eps: Array,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def self_attention(
+    out: Array,
+    lse: Array,
+    qkv: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def self_attention_backward(
+    dqkv: Array,
+    grad: Array,
+    y: Array,
+    lse: Array,
+    qkv: Array,
+    lengths: Array | None,
+    causal: bool,
+    scale: float,
     workspace: Workspace,
     /,
 ) -> None: ...

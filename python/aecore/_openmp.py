@@ -4,7 +4,8 @@ GNU's OpenMP lets an idle thread spin for about a millisecond or more before it 
 programs run too, a thread that spins keeps the one it waits for off the CPU: with a second busy
 process on two cores, training steps became 20 to 100 times slower than with one thread. Some
 microseconds of spinning span the gap between two operations and avoid that: with a tenth of them
-small models train 10 % slower on an idle machine, with ten times as many half as fast on a busy one.
+small models train 10 % slower on an idle machine, with ten times as many half as fast on a busy
+one.
 
 OpenMP reads its settings from the environment when it is loaded, and has no function for this one.
 So the variable is set just for that moment, unless the user has set it or `OMP_WAIT_POLICY`.

@@ -1,6 +1,7 @@
 """One table of cases for every operation: it drives parity, gradients, contracts and benchmarks."""
 
 from .activation import CASES as ACTIVATION
+from .attention import CASES as ATTENTION
 from .base import OpCase
 from .convolution import CASES as CONVOLUTION
 from .latent import CASES as LATENT
@@ -14,6 +15,7 @@ from .random import CASES as RANDOM
 
 CASES: list[OpCase] = [
     *ACTIVATION,
+    *ATTENTION,
     *CONVOLUTION,
     *LATENT,
     *LINEAR,

@@ -4,6 +4,7 @@ Same names and signatures as in `aecore.functional`, without out=.
 """
 
 from .activation import *  # noqa: F403
+from .attention import *  # noqa: F403
 from .convolution import *  # noqa: F403
 from .gather import *  # noqa: F403
 from .latent import *  # noqa: F403

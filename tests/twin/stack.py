@@ -6,6 +6,7 @@ import numpy as np
 from aecore import nn
 
 from .activation import activate
+from .attention import attention
 from .convolution import conv2d, conv_transpose2d
 from .linear import linear
 from .lstm import lstm
@@ -75,9 +76,27 @@ def _lstm(m, x, value, training):
     return h if m.last else x
 
 
+def _multi_head(m, x, value, training):
+    n, t, width = x.shape
+    qkv = evaluate(m.project, x.reshape(n * t, width), value)
+    q, k, v = qkv.reshape(n, t, 3, m.heads, width // m.heads).transpose(2, 0, 1, 3, 4)
+    return evaluate(m.out, attention(q, k, v).reshape(n * t, width), value).reshape(x.shape)
+
+
+def _block(m, x, value, training):
+    x = x + evaluate(m.attention, evaluate(m.norm1, x, value), value)
+    rows = evaluate(m.norm2, x, value).reshape(-1, x.shape[-1])
+    inner = activate(evaluate(m.linear1, rows, value), "gelu")
+    return x + evaluate(m.linear2, inner, value).reshape(x.shape)
+
+
+def _positions(m, x, value, training):
+    return (x[:, None] if x.ndim == 2 else x) + value(m.weight)
+
+
 def _each_step(m, x, value, training):
-    y = evaluate(m.body, x.reshape(-1, x.shape[-1]), value, training)
-    return y.reshape(*x.shape[:2], -1)
+    y = evaluate(m.body, x.reshape(-1, *x.shape[2:]), value, training)
+    return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
 def _sequential(m, x, value, training):
@@ -102,10 +121,14 @@ TWINS = {
     nn.GroupNorm: _group_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.Dropout: _dropout,
-    nn.EachStep: _each_step,
     nn.Flatten: _view,
     nn.LSTM: _lstm,
     nn.Reshape: _view,
+    nn.EachStep: _each_step,
+    nn.MeanSteps: lambda m, x, v, t: x.mean(1),
+    nn.MultiHeadAttention: _multi_head,
+    nn.Positions: _positions,
+    nn.TransformerBlock: _block,
     nn.Residual: lambda m, x, v, t: x + evaluate(m.body, x, v, t),
     nn.Sequential: _sequential,
 }

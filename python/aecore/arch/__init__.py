@@ -5,5 +5,15 @@ from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
 from .resnet import ResNet
+from .transformer import Transformer
 
-__all__ = ["LSTM", "Arch", "Code", "Conv", "Dense", "ResNet", "build_network"]
+__all__ = [
+    "LSTM",
+    "Arch",
+    "Code",
+    "Conv",
+    "Dense",
+    "ResNet",
+    "Transformer",
+    "build_network",
+]

@@ -25,7 +25,8 @@ class Code(NamedTuple):
     inputs : int
         Width of what the decoder takes, without a condition.
     spatial : bool
-        Whether the code of an image is a map (h, w, width) rather than a vector.
+        Whether the code of an image is a map (h, w, width), and of a sequence (t, width), rather
+        than a vector.
     """
 
     outputs: int

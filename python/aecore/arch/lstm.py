@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from ..nn import recurrent
-from ..nn.containers import EachStep, Sequential
+from ..nn.containers import Sequential
 from ..nn.linear import Linear
 from ..nn.module import Module, Shape
+from ..nn.steps import EachStep
 from .base import Arch, Code, counts
 
 
 class LSTM(Arch):
     """LSTM layers whose last state a linear layer turns into the code; and back.
 
-    The decoder takes the code at every step: LSTM layers, and a linear layer at each step. The
-    encoder sees a condition at every step. After Srivastava, Mansimov and Salakhutdinov, 2015.
+    The decoder takes the code at every step: LSTM layers, and a linear layer for each step. The
+    encoder sees a condition at every step. A code that is a map has a vector for each step, made of
+    the state after it. After Srivastava, Mansimov and Salakhutdinov, 2015.
 
     Parameters
     ----------
@@ -43,14 +45,14 @@ class LSTM(Arch):
         """Make a fresh encoder and decoder; see `Arch.build`."""
         self._refuse_tied(tied)
         if len(input_shape) != 2:
-            raise ValueError(
-                f"LSTM: expected sequences (T, F), got samples of shape {tuple(input_shape)}"
-            )
+            raise ValueError(f"LSTM: expected sequences (T, F), got samples of shape {input_shape}")
         steps, features = counts("input_shape", input_shape)
         sizes = self.units, self.layers, self.bidirectional
-        there = recurrent.LSTM(features + condition, *sizes, last=True)
-        back = recurrent.LSTM(code.inputs + condition, *sizes, steps=steps)
+        each = code.spatial  # a code for each step, rather than one that each step gets
+        there = recurrent.LSTM(features + condition, *sizes, last=not each)
+        back = recurrent.LSTM(code.inputs + condition, *sizes, steps=None if each else steps)
+        to_code = Linear(there.width, code.outputs)
         return (
-            Sequential(there, Linear(there.width, code.outputs)),
+            Sequential(there, EachStep(to_code) if each else to_code),
             Sequential(back, EachStep(Linear(back.width, features))),
         )

@@ -8,12 +8,14 @@ fused activation, which ``activation_backward(grad, y, kind)`` makes from the gr
 """
 
 from .activation import activation, activation_backward
+from .attention import attention, attention_backward
 from .convolution import (
     conv2d,
     conv2d_backward,
     conv_transpose2d,
     conv_transpose2d_backward,
 )
+from .embedding import embedding, embedding_backward
 from .latent import gaussian_kl, gaussian_kl_backward, reparameterize, reparameterize_backward
 from .linear import linear, linear_backward
 from .loss import (
@@ -46,6 +48,8 @@ __all__ = [
     "activation",
     "activation_backward",
     "adam_step",
+    "attention",
+    "attention_backward",
     "batch_norm2d",
     "batch_norm2d_backward",
     "bce_with_logits",
@@ -58,6 +62,8 @@ __all__ = [
     "cross_entropy_backward",
     "dropout",
     "dropout_backward",
+    "embedding",
+    "embedding_backward",
     "gaussian_kl",
     "gaussian_kl_backward",
     "group_norm",

@@ -26,6 +26,7 @@ def conv2d(
     stride: Pair = 1,
     padding: Pair = 0,
     activation: str | None = None,
+    winograd: bool = True,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Convolve images with a bank of kernels (cross-correlation, as all of this field does).
@@ -44,6 +45,10 @@ def conv2d(
         For height and width. Padding is with zeros, and at most the kernel's size.
     activation : str, optional
         Name of the function f; see `activation`.
+    winograd : bool
+        Whether fewer multiplications may do, where that is faster (Winograd 1980; Lavin and Gray
+        2016): kernels of 3 at stride 1, of 4 at stride 2, and the like. Rounding errors are 3 to 5
+        times as large then, and the last bits of a sample depend on how many there are.
     out : ndarray of float32, shape (N, P, Q, K), optional
         Where to write the result.
 
@@ -73,7 +78,8 @@ def conv2d(
     p = max(0, (h + 2 * pad[0] - r) // step[0] + 1)
     q = max(0, (w + 2 * pad[1] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    _core.conv2d(out, x, weight, bias, activation, step, pad, _workspace.current())
+    ws = _workspace.current()
+    _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, ws)
     return out
 
 
@@ -117,6 +123,7 @@ def conv_transpose2d(
     padding: Pair = 0,
     output_padding: Pair = 0,
     activation: str | None = None,
+    winograd: bool = True,
     out: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Apply the transposed convolution, which enlarges images: `conv2d`'s gradient as a layer.
@@ -136,6 +143,8 @@ def conv_transpose2d(
         Rows and columns added at the end, less than the stride: which of the sizes that a
         convolution maps to H x W is wanted.
     activation : str, optional
+    winograd : bool
+        As `conv2d`'s.
     out : ndarray of float32, shape (N, P, Q, K), optional
 
     Returns
@@ -164,7 +173,7 @@ def conv_transpose2d(
     q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
-    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, ws)
+    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, ws)
     return out
 
 

@@ -1,7 +1,8 @@
 """Layers with forward and backward passes, whose parameters are views of one flat buffer."""
 
 from .activation import Activation
-from .containers import EachStep, Residual, Sequential
+from .attention import MultiHeadAttention, TransformerBlock
+from .containers import Residual, Sequential
 from .convolution import Conv2d, ConvTranspose2d
 from .dropout import Dropout
 from .linear import Linear, TiedLinear
@@ -11,6 +12,7 @@ from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
 from .recurrent import LSTM
 from .shape import Flatten, Reshape
+from .steps import EachStep, MeanSteps, Positions
 
 __all__ = [
     "LSTM",
@@ -26,12 +28,16 @@ __all__ = [
     "LayerNorm",
     "Linear",
     "MaxPool2d",
+    "MeanSteps",
     "Module",
+    "MultiHeadAttention",
     "Parameter",
+    "Positions",
     "Reshape",
     "Residual",
     "Sequential",
     "TiedLinear",
+    "TransformerBlock",
     "Upsample2d",
     "VectorQuantizer",
 ]

@@ -17,6 +17,12 @@ def _fused(layer: Module | None) -> str | None:
     return layer.activation if layer is not None and layer.gates else None
 
 
+def _run(module: Module, x: np.ndarray, training: bool, lengths: np.ndarray | None) -> np.ndarray:
+    """Return a module's output; it gets the lengths if it takes them."""
+    forward: Any = module.forward
+    return forward(x, training, lengths) if module.takes_lengths else forward(x, training)
+
+
 def starts_flat(module: Module) -> bool:
     """Return whether a module begins by flattening its input."""
     while isinstance(module, Sequential) and module.layers:
@@ -64,15 +70,18 @@ class Sequential(Module):
         self.activation = _fused(last)
         self.is_view = last is None
         self.overwrites_grad = last is not None and last.overwrites_grad
+        self.takes_lengths = any(layer.takes_lengths for layer in layers)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         for i, layer in enumerate(self.layers):
             yield str(i), layer
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def forward(
+        self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
+    ) -> np.ndarray:
         self._kept = x
         for layer in self.layers:
-            x = layer.forward(x, training)
+            x = _run(layer, x, training, lengths)
         return x
 
     def backward(
@@ -123,12 +132,14 @@ class Residual(Module):
     def __init__(self, body: Module) -> None:
         if not isinstance(body, Module):
             raise TypeError(f"Residual: expected a module, got {type(body).__name__}")
-        self.body = body
+        self.body, self.takes_lengths = body, body.takes_lengths
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def forward(
+        self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
+    ) -> np.ndarray:
         self.output_shape(x.shape[1:])
         y = self.scratch("y", x.shape)
-        _core.add(y, x, self.body.forward(x, training), _workspace.current())
+        _core.add(y, x, _run(self.body, x, training, lengths), _workspace.current())
         self._kept = x
         return y
 
@@ -159,39 +170,3 @@ class Residual(Module):
         if got != tuple(shape):
             raise ValueError(f"Residual: the body turns the shape {tuple(shape)} into {got}")
         return got
-
-
-class EachStep(Module):
-    """A module for vectors, at every step of a sequence: (N, T, I) to (N, T, O).
-
-    Parameters
-    ----------
-    body : Module
-        From (I,) to (O,).
-    """
-
-    def __init__(self, body: Module) -> None:
-        if not isinstance(body, Module):
-            raise TypeError(f"EachStep: expected a module, got {type(body).__name__}")
-        self.body = body
-        self.activation, self.gates = body.activation, body.gates
-        self.overwrites_grad = body.overwrites_grad
-
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self._kept = x.shape
-        y = self.body.forward(x.reshape(-1, *self._vector(x.shape[1:])), training)
-        return y.reshape(*x.shape[:2], *y.shape[1:])
-
-    def backward(self, grad: np.ndarray, **options: Any) -> np.ndarray | None:
-        """Run the body's backward pass, with the options that it takes."""
-        backward: Any = self.body.backward
-        dx = backward(grad.reshape(-1, *grad.shape[2:]), **options)
-        return None if dx is None else dx.reshape(self._kept)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (shape[0], *self.body.output_shape(self._vector(shape)))
-
-    def _vector(self, shape: Shape) -> Shape:
-        if len(shape) != 2:
-            raise ValueError(f"EachStep: expected sequences (T, I), got the shape {tuple(shape)}")
-        return tuple(shape[1:])

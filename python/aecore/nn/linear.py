@@ -51,7 +51,7 @@ class Affine(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        self._product(y, x, None if self.bias is None else self.bias.value)
+        self._product(y, x, None if self.bias is None else self.bias.value, training)
         self._kept = x, y
         return y
 
@@ -83,7 +83,9 @@ class Affine(Module):
         self._gradients(dx, None if self.bias is None else self.bias.grad, grad, x, x_activation)
         return dx
 
-    def _product(self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
+    def _product(
+        self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None, training: bool
+    ) -> None:
         raise NotImplementedError
 
     def _gradients(
@@ -132,7 +134,20 @@ class Linear(Affine):
         i, o = count("in_features", in_features), count("out_features", out_features)
         super().__init__((o, i), i, o, bias, activation)
 
-    def _product(self, y, x, bias):
+    def forward_add(self, x: np.ndarray, added: np.ndarray) -> np.ndarray:
+        """Return the output with another array of its shape added, in one pass.
+
+        It isn't for layers with an activation or tied weights. `backward` follows as after
+        `forward`; the added array's gradient is that of the output.
+        """
+        assert self.activation is None and not self.transposed
+        y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
+        bias = None if self.bias is None else self.bias.value
+        _core.linear_add(y, x, self.weight.value, bias, added, _workspace.current())
+        self._kept = x, y
+        return y
+
+    def _product(self, y, x, bias, training):
         ws = _workspace.current()
         _core.linear(y, x, self.weight.value, bias, self.activation, self.transposed, ws)
 

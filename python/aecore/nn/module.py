@@ -146,12 +146,16 @@ class Module:
         Whether the output is the input in another shape. `backward` then passes None on too.
     overwrites_grad : bool
         Whether `backward` may overwrite the gradient that it is given, or return that very array.
+    takes_lengths : bool
+        Whether `forward` takes, as its third argument, how many steps each sample of a batch of
+        sequences has: int64 (N,), or None where all are full.
     """
 
     activation: str | None = None
     gates: bool = False
     is_view: bool = False
     overwrites_grad: bool = True
+    takes_lengths: bool = False
     _kept: Any
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:

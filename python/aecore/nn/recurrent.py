@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _core, _workspace
 from .module import Module, Parameter, Shape, count, fresh_seed, shown
+from .steps import sequence
 
 
 class _Pass(Module):
@@ -87,6 +88,7 @@ class LSTM(Module):
     """
 
     gates = True
+    takes_lengths = True
     overwrites_grad = False
 
     def __init__(
@@ -185,11 +187,14 @@ class LSTM(Module):
         return part
 
     def output_shape(self, shape: Shape) -> Shape:
-        wanted = (self.in_features,)
-        if tuple(shape)[-1:] != wanted or len(shape) != (2 if self.steps is None else 1):
-            what = f"sequences (T, {self.in_features})" if self.steps is None else f"{wanted}"
-            raise ValueError(f"LSTM: expected {what}, got the shape {tuple(shape)}")
-        steps = shape[0] if self.steps is None else self.steps
+        if self.steps is None:
+            steps, _ = sequence(self, shape, self.in_features)
+        elif tuple(shape) == (self.in_features,):
+            steps = self.steps
+        else:
+            raise ValueError(
+                f"LSTM: expected vectors ({self.in_features},), got the shape {tuple(shape)}"
+            )
         return (self.width,) if self.last else (steps, self.width)
 
     def extra_repr(self) -> str:
