@@ -131,6 +131,21 @@ class ConditionalVAE(nn.Module):
         return (recon + _gaussian_kl(mean, logvar)) / len(x)
 
 
+class LstmAE(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder = nn.LSTM(1, 64, batch_first=True)
+        self.code = nn.Linear(64, 64)
+        self.decoder = nn.LSTM(64, 64, batch_first=True)
+        self.out = nn.Linear(64, 1)
+
+    def loss(self, x: Tensor) -> Tensor:
+        _, (h, _) = self.encoder(x)
+        code = self.code(h[-1]).unsqueeze(1).expand(-1, x.shape[1], -1).contiguous()
+        y, _ = self.decoder(code)
+        return tf.mse_loss(self.out(y), x, reduction="sum") / len(x)
+
+
 class TransformerAE(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -156,6 +171,7 @@ MODELS: dict[str, Callable[[], nn.Module]] = {
     "conv-vae": lambda: ConvNet(128, True),
     "vq-vae": VectorQuantizedAE,
     "cvae": ConditionalVAE,
+    "lstm-ae": LstmAE,
     "transformer-ae": TransformerAE,
 }
 

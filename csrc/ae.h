@@ -5,7 +5,8 @@
  *   R, S kernel    I, O features in and out     D code dimension         E codebook entries
  *   T, S steps of queries and keys, H heads (attention, where D is the width of a head)
  *   F features of a sample                      M, N, K rows, columns, depth in gemm.c alone
- * Layouts: images (N, H, W, C), tables (N, F); linear weights (O, I); convolution weights
+ *   T steps of a sequence                       H units of an LSTM
+ * Layouts: images (N, H, W, C), sequences (N, T, F), tables (N, F); linear weights (O, I); convolution weights
  * (out, R, S, in) for both directions. Everything is float32 and C-contiguous.
  *
  * Conventions:
@@ -288,6 +289,38 @@ ae_status ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, c
 /* count (E) = how often each entry is used, sum (E, D) = sum of the z assigned to it. */
 ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64_t *index,
                            int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
+
+/* ---- lstm: x (N, T, F), state h and c (N, H) --------------------------------------------------- */
+
+/* Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000. At each step
+ *   i, f, o = sigmoid(.), g = tanh(.) of x w_ih^T + h w_hh^T + b;  c = f c + i g;  h = o tanh(c). */
+typedef struct {
+    int64_t N, T, F, H;
+    int64_t stride; /* from one step of y and dy to the next: H or more */
+    bool repeat;    /* x is (N, F), the same at every step */
+    bool reverse;   /* from each sample's last step to its first */
+} ae_lstm_cfg;
+
+typedef struct {
+    const float *x;
+    const float *h0, *c0;         /* (N, H), each NULL for zeros */
+    const int64_t *lengths;       /* (N), 0 to T, or NULL for T: later steps don't exist */
+    const float *w_ih, *w_hh, *b; /* (4H, F), (4H, H), (4H) or NULL; gates i, f, g, o */
+} ae_lstm_inputs;
+
+typedef struct {
+    float *dx, *dh0, *dc0, *dw_ih, *dw_hh, *db;
+} ae_lstm_grads;
+
+/* y (N, T, H) = h after each step, 0 where there is none; h and c (N, H) = the last ones. Caches:
+ * gates (N, T, 4H) and cells (N, T, H), the gates and c of each step in an order of their own,
+ * which the kernels that made them know. */
+ae_status ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells,
+                      const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
+/* dy (N, T, H), dh and dc (N, H), of the outputs, may each be NULL. */
+ae_status ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh,
+                      const float *dc, const float *y, const float *gates, const float *cells,
+                      const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
 
 /* ---- losses: per-sample sums over F features, loss (N), and dx = dloss[n] * dloss/dx ------------ */
 

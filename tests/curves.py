@@ -25,10 +25,8 @@ class Curve:
     name : str
     make : callable
         Returns the estimator, given the common options.
-    images : bool
-        Samples are (8, 8, 1) images rather than 64 features.
-    sequences : bool
-        Samples are sequences of 8 rows of pixels.
+    shape : tuple of int
+        Of a sample, which has 64 values.
     conditional : bool
         y is the digit.
     rtol : float
@@ -37,8 +35,7 @@ class Curve:
 
     name: str
     make: Callable[..., Any]
-    images: bool = False
-    sequences: bool = False
+    shape: tuple[int, ...] = (64,)
     conditional: bool = False
     rtol: float = 1e-4
 
@@ -49,7 +46,7 @@ class Curve:
 CURVES = [
     Curve("ae-dense", lambda **o: ae.Autoencoder(ae.Dense((48, 24)), 8, loss="bce", **o)),
     Curve("ae-tied", lambda **o: ae.Autoencoder(ae.Dense((32,)), 8, tied=True, **o)),
-    Curve("ae-conv", lambda **o: ae.Autoencoder(ae.Conv((8, 16)), 8, **o), images=True),
+    Curve("ae-conv", lambda **o: ae.Autoencoder(ae.Conv((8, 16)), 8, **o), shape=(8, 8, 1)),
     Curve(
         "ae-adamw",
         lambda **o: ae.Autoencoder(
@@ -57,21 +54,25 @@ CURVES = [
         ),
     ),
     Curve("vae-dense", lambda **o: ae.VAE(ae.Dense((48,)), 4, loss="bce", **o)),
-    Curve("vae-conv", lambda **o: ae.VAE(ae.Conv((8, 16), activation="elu"), 4, **o), images=True),
+    Curve(
+        "vae-conv", lambda **o: ae.VAE(ae.Conv((8, 16), activation="elu"), 4, **o), shape=(8, 8, 1)
+    ),
+    Curve("ae-lstm", lambda **o: ae.Autoencoder(ae.LSTM(24), 8, **o), shape=(64, 1)),
+    Curve("vae-lstm", lambda **o: ae.VAE(ae.LSTM(12, 2, True), 4, **o), shape=(8, 8)),
     Curve("cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True),
-    Curve("ae-transformer", lambda **o: ae.Autoencoder(ae.Transformer(), 32, **o), sequences=True),
+    Curve("ae-transformer", lambda **o: ae.Autoencoder(ae.Transformer(), 32, **o), shape=(8, 8)),
     Curve(
         "vq-loss",
         lambda **o: ae.VQVAE(
             ae.ResNet(16, 8, 1), 16, 8, codebook="loss", codebook_init="normal", **_still(o)
         ),
-        images=True,
+        shape=(8, 8, 1),
         rtol=1e-3,
     ),
     Curve(
         "vq-ema",
         lambda **o: ae.VQVAE(ae.ResNet(16, 8, 2), 16, 8, codebook_init="normal", **_still(o)),
-        images=True,
+        shape=(8, 8, 1),
         rtol=1e-3,
     ),
 ]
@@ -85,8 +86,7 @@ def _still(options: dict[str, Any]) -> dict[str, Any]:
 def _digits(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     """Return the samples that a curve is about, and their labels."""
     images, labels, *_ = ae.datasets.load_digits()
-    shape = (8, 8, 1) if curve.images else (8, 8) if curve.sequences else (64,)
-    return (images.astype(np.float32) / 255).reshape(-1, *shape), labels
+    return (images.astype(np.float32) / 255).reshape(-1, *curve.shape), labels
 
 
 def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | None]]:

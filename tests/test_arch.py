@@ -7,12 +7,13 @@ import pickle
 
 import aecore.arch.conv
 import aecore.arch.dense
+import aecore.arch.lstm
 import aecore.arch.resnet
 import aecore.arch.transformer
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import Code, Conv, Dense, ResNet, Transformer, build_network
+from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer, build_network
 from aecore.arch.base import beside
 from cases.base import normal
 from modules import check
@@ -138,6 +139,26 @@ def test_resnet_halves_as_often_as_it_should():
         assert [m.weight.shape[0] for m in raised] == [*widths[-2::-1], 1]
 
 
+def test_lstm():
+    encoder, decoder = LSTM().build((140, 2), Code(32, 16))
+    assert layers(encoder) == ["LSTM(2, 64, last=True)", "Linear(64, 32)"]
+    assert layers(decoder) == ["LSTM(16, 64, steps=140)", repr(nn.EachStep(nn.Linear(64, 2)))]
+    encoder, decoder = LSTM(8, 2, True).build((5, 2), VECTOR, condition=3)
+    rest = "layers=2, bidirectional=True"
+    assert layers(encoder) == [f"LSTM(5, 8, {rest}, last=True)", "Linear(16, 6)"]
+    assert layers(decoder)[0] == f"LSTM(6, 8, {rest}, steps=5)"
+
+
+def test_sequences_have_maps_of_a_code_for_each_step():
+    for arch in (LSTM(8, 2, True), Transformer(8, 2)):
+        encoder, decoder = arch.build((5, 2), Code(6, 3, spatial=True))
+        assert encoder.output_shape((5, 2)) == (5, 6)
+        assert decoder.output_shape((5, 3)) == (5, 2)
+    encoder, decoder = LSTM(8).build((5, 2), Code(6, 3, spatial=True))
+    assert layers(encoder) == ["LSTM(2, 8)", repr(nn.EachStep(nn.Linear(8, 6)))]
+    assert layers(decoder) == ["LSTM(3, 8)", repr(nn.EachStep(nn.Linear(8, 2)))]
+
+
 def test_transformer():
     encoder, decoder = Transformer().build((64, 16), Code(32, 32))
     block = repr(nn.TransformerBlock(64, 4, 256))
@@ -218,6 +239,9 @@ SMALL = {
     "conv-one": (Conv((3,), 3, 1, "elu"), (1, 1, 2)),
     "conv-silu": (Conv((3, 4, 5), 3, 2, "silu"), (7, 10, 2)),
     "resnet": (ResNet(6, 3, 2, 2), (10, 7, 2)),
+    "lstm": (LSTM(5), (6, 2)),
+    "lstm-layers": (LSTM(4, 2, True), (4, 3)),
+    "lstm-one": (LSTM(3), (1, 1)),
     "transformer": (Transformer(6, 3, 2, 8), (5, 3)),
     "transformer-one": (Transformer(4, 1, 1, 3), (1, 1)),
     "resnet-one": (ResNet(4, 2, 1, 1), (3, 5, 1)),
@@ -259,7 +283,7 @@ def test_tied_weights(activation, shape, rng):
 # ---- architectures as parameters -------------------------------------------------------------
 
 ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4),
-         Transformer(), Transformer(8, 2))  # fmt: skip
+         LSTM(), LSTM(8, 2, True), Transformer(), Transformer(8, 2))  # fmt: skip
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=repr)
@@ -290,6 +314,7 @@ def test_scikit_learn_clones_them():
 
 def test_defaults():
     assert repr(build_network(None, (9,), VECTOR)) == repr(Dense().build((9,), VECTOR))
+    assert repr(build_network(None, (7, 2), VECTOR)) == repr(LSTM().build((7, 2), VECTOR))
     assert repr(build_network(None, (32, 30, 3), MAP)) == repr(Conv().build((32, 30, 3), MAP))
 
 
@@ -319,7 +344,7 @@ WRONG = [
     (lambda: build_network((LINEAR[0], "x"), (5,), VECTOR), TypeError, "arch"),
     (lambda: build_network(Dense, (5,), VECTOR), TypeError, "arch"),
     (lambda: build_network(None, (), VECTOR), ValueError, "no default"),
-    (lambda: build_network(None, (5, 4), VECTOR), ValueError, "no default"),
+    (lambda: build_network(None, (5, 4, 3, 2), VECTOR), ValueError, "no default"),
     (lambda: build_network(None, (0,), VECTOR), ValueError, "at least 1, got 0"),
     (lambda: build_network(LINEAR, (6,), VECTOR), ValueError, "encoder can't take .* 5 features"),
     (lambda: build_network(LINEAR, (5,), Code(7, 3)), ValueError, r"into \(6,\); expected \(7,\)"),
@@ -348,6 +373,12 @@ WRONG = [
     (lambda: ResNet(4, 2, -1).build((8, 8, 1), VECTOR), ValueError, "blocks"),
     (lambda: ResNet(4, 2, 1, 0).build((8, 8, 1), VECTOR), ValueError, "downsample"),
     (lambda: ResNet(4, 2).build((8, 8, 1), VECTOR, tied=True), ValueError, "only Dense"),
+    (lambda: LSTM().build((5,), VECTOR), ValueError, r"LSTM: expected sequences \(T, F\)"),
+    (lambda: LSTM().build((5, 0), VECTOR), ValueError, "input_shape"),
+    (lambda: LSTM(0).build((5, 2), VECTOR), ValueError, "units"),
+    (lambda: LSTM(4, 1.5).build((5, 2), VECTOR), TypeError, "layers"),
+    (lambda: LSTM(4, 1, "both").build((5, 2), VECTOR), TypeError, "bidirectional"),
+    (lambda: LSTM().build((5, 2), VECTOR, tied=True), ValueError, "only Dense"),
     (lambda: Transformer().build((5,), VECTOR), ValueError, r"expected sequences \(T, F\)"),
     (lambda: Transformer().build((5, 5, 1), VECTOR), ValueError, "expected sequences"),
     (lambda: Transformer(6, 4).build((5, 3), VECTOR), ValueError, "4 heads don't divide"),
@@ -370,7 +401,7 @@ def test_a_huge_width_is_an_error_and_no_crash():
             Dense((width,)).build((784,), VECTOR)
 
 
-@pytest.mark.parametrize("module", ["conv", "dense", "resnet", "transformer"])
+@pytest.mark.parametrize("module", ["conv", "dense", "lstm", "resnet", "transformer"])
 def test_examples(module):
     result = doctest.testmod(getattr(aecore.arch, module))
     assert result.attempted and not result.failed

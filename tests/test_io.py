@@ -43,6 +43,12 @@ def own_modules(x):
     return ae.Autoencoder((encoder, decoder), 2, **KW).fit(x)
 
 
+def own_lstm(X):
+    encoder = nn.Sequential(nn.LSTM(2, 4, 1, True), nn.LSTM(8, 3, last=True))
+    decoder = nn.Sequential(nn.LSTM(3, 4, steps=6), nn.EachStep(nn.Linear(4, 2, bias=False)))
+    return ae.Autoencoder((encoder, decoder), 3, **KW).fit(X)
+
+
 def own_blocks():
     encoder = nn.Sequential(
         nn.EachStep(nn.Linear(3, 8)),
@@ -82,6 +88,8 @@ MODELS = {
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),
     "vqvae loss": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, codebook="loss", **KW).fit(X),
+    "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "own lstm": lambda X, x, y: own_lstm(X.reshape(40, 6, 2)),
     "own modules": lambda X, x, y: own_modules(x),
     "untrained": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, **KW).initialize(X),
 }

@@ -63,7 +63,7 @@ CALLS = [
     ("ae", lambda m: m.fit(3.0), ValueError, "2D array"),
     ("ae", lambda m: m.fit("text"), TypeError, "numbers"),
     ("ae", lambda m: m.fit(X[0]), ValueError, "got 1D array"),
-    ("ae", lambda m: ae.Autoencoder().fit(X[:, None]), ValueError, "(1, 6)"),
+    ("ae", lambda m: ae.Autoencoder().fit(X[:, None, None, None]), ValueError, "(1, 1, 1, 6)"),
     ("images", lambda m: m.fit(I[None]), ValueError, "images"),
     ("ae", lambda m: m.fit(np.zeros((0, 6))), ValueError, "0 sample"),
     ("ae", lambda m: m.fit(np.zeros((6, 0))), ValueError, "0 feature"),

@@ -169,6 +169,9 @@ GRADIENTS = {
     "vae": (ae.VAE, {"arch": ae.Dense((8,), activation="tanh"), "beta": 2.0, "kl_warmup": 4}),
     "free bits": (ae.VAE, {"arch": ae.Dense((8,), activation="tanh"), "free_bits": 0.02}),
     "cvae": (ae.CVAE, {"arch": ae.Dense((8,), activation="tanh"), "loss": "huber"}),
+    "lstm": (ae.VAE, {"arch": ae.LSTM(5)}),
+    "lstm cvae": (ae.CVAE, {"arch": ae.LSTM(4, 2, True)}),
+    "transformer cvae": (ae.CVAE, {"arch": ae.Transformer(6, 2, 1, 5)}),
     "conv cvae": (ae.CVAE, {"arch": ae.Conv((4,), activation="tanh"), "loss": "bce"}),
 }
 
@@ -177,6 +180,8 @@ GRADIENTS = {
 def test_step_gradients_by_finite_differences(case, X, images, rng):
     cls, params = GRADIENTS[case]
     data = images if "conv" in case else X
+    if "lstm" in case or "transformer" in case:
+        data = X.reshape(len(X), -1, 2)
     model = cls(latent_dim=3, **params, **KW)
     y = conditions(model, len(data))
     model.initialize(data, y)
@@ -277,6 +282,23 @@ def test_images_go_with_every_objective(cls, arch, images):
     walk = model.interpolate(images[0], images[1], 4, y=None if y is None else 1)
     assert walk.shape == (4, 9, 7, 3)
     np.testing.assert_allclose(walk[0], model.reconstruct(images[:1], [1])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("cls", MODELS)
+@pytest.mark.parametrize("arch", [None, ae.LSTM(6, 2, True), ae.Transformer(6, 2), ae.Dense((8,))])
+def test_sequences_go_with_every_objective(cls, arch, X):
+    X = X.reshape(len(X), -1, 2)
+    params = {"codebook_size": 8, "code_dim": 3} if cls is ae.VQVAE else {"latent_dim": 3}
+    model = cls(arch, **params, epochs=1, **KW)
+    y = conditions(model, len(X))
+    model.fit(X, y)
+    assert model.reconstruct(X, y).shape == X.shape == model.errors(X, y).shape
+    if cls is not ae.Autoencoder:
+        assert model.sample(4, y=None if y is None else 1).shape == (4, *X.shape[1:])
+    codes = model.transform(X[3:5], [1, 1])
+    assert len(codes) == 2
+    if cls is ae.VQVAE:  # a code for each step, where the architecture knows of steps
+        assert codes.shape[1:] == ((1,) if isinstance(arch, ae.Dense) else X.shape[1:2])
 
 
 # ---- walks and samples --------------------------------------------------------------------------

@@ -40,6 +40,14 @@ LAYERS = {
     "batch-norm": (lambda: nn.BatchNorm2d(3), (4, 3, 3)),
     "batch-norm-table": (lambda: nn.BatchNorm2d(3), (3,)),
     "batch-norm-plain": (lambda: nn.BatchNorm2d(3, affine=False), (4, 3, 3)),
+    "lstm": (lambda: nn.LSTM(3, 5), (4, 3)),
+    "lstm-both": (lambda: nn.LSTM(3, 5, bidirectional=True), (4, 3)),
+    "lstm-layers": (lambda: nn.LSTM(3, 5, 3, True), (4, 3)),
+    "lstm-last": (lambda: nn.LSTM(3, 5, 2, last=True), (4, 3)),
+    "lstm-last-both": (lambda: nn.LSTM(3, 5, 2, True, last=True), (4, 3)),
+    "lstm-repeated": (lambda: nn.LSTM(3, 5, steps=4), (3,)),
+    "lstm-repeated-both": (lambda: nn.LSTM(3, 5, 2, True, steps=4), (3,)),
+    "lstm-repeated-once": (lambda: nn.LSTM(3, 5, steps=1, last=True), (3,)),
     "attention": (lambda: nn.MultiHeadAttention(6, 2), (5, 6)),
     "attention-one-head": (lambda: nn.MultiHeadAttention(5, 1), (1, 5)),
     "attention-long": (lambda: nn.MultiHeadAttention(4, 2), (140, 4)),
@@ -169,17 +177,6 @@ STACKS = {
         nn.Residual(nn.Sequential(nn.Linear(6, 6, activation="elu"), nn.Dropout(0.0))),
         nn.Linear(6, 4),
     ],
-    "sequences": lambda: [
-        nn.Reshape((2, 4)),
-        nn.EachStep(nn.Linear(4, 6, activation="tanh")),
-        nn.Positions(2, 6),
-        nn.TransformerBlock(6, 2, 5),
-        nn.EachStep(nn.Sequential(nn.Linear(6, 6, activation="elu"), nn.Linear(6, 4))),
-        nn.MeanSteps(),
-        nn.Linear(4, 6, activation="sigmoid"),
-        nn.Positions(3, 6),
-        nn.TransformerBlock(6, 1, 4),
-    ],
     "fused into a tied layer": lambda: list(tied_stack()),
 }
 IMAGES = {
@@ -225,9 +222,38 @@ def tied_stack():
     return there, nn.Linear(4, 4, activation=RELU), nn.TiedLinear(there, activation="sigmoid")
 
 
+SEQUENCES = {
+    "recurrent": lambda: [
+        nn.EachStep(nn.Linear(2, 3, activation="tanh")),
+        nn.LSTM(3, 4),
+        nn.LSTM(4, 3, bidirectional=True),
+        nn.EachStep(nn.Sequential(nn.Linear(6, 3, activation="elu"), nn.Linear(3, 2))),
+    ],
+    "recurrent there and back": lambda: [
+        nn.Reshape((7, 6)),
+        nn.LSTM(6, 4, 2, last=True),
+        nn.Linear(4, 3, activation="tanh"),
+        nn.LSTM(3, 4, 1, True, steps=7),
+        nn.EachStep(nn.Linear(8, 2)),
+    ],
+    "blocks there and back": lambda: [
+        nn.Reshape((7, 6)),
+        nn.EachStep(nn.Linear(6, 6, activation="tanh")),
+        nn.Positions(7, 6),
+        nn.TransformerBlock(6, 2, 5),
+        nn.EachStep(nn.Sequential(nn.Linear(6, 6, activation="elu"), nn.Linear(6, 4))),
+        nn.MeanSteps(),
+        nn.Linear(4, 6, activation="sigmoid"),
+        nn.Positions(3, 6),
+        nn.TransformerBlock(6, 1, 4),
+    ],
+}
+
+
 ALL_STACKS = {name: (make, (8,)) for name, make in STACKS.items()} | {
     name: (make, (6, 7, 2)) for name, make in IMAGES.items()
 }
+ALL_STACKS |= {name: (make, (21, 2)) for name, make in SEQUENCES.items()}
 
 
 def unfused(module):

@@ -35,6 +35,17 @@ WRONG = {
         (lambda: nn.ConvTranspose2d(1, 3, 1, 1, 1).output_shape((2, 2, 1)), ValueError, "small"),
         (lambda: nn.ConvTranspose2d(1, 3, 1).output_shape((0, 2, 1)), ValueError, "small"),
     ],
+    "recurrent": [
+        (lambda: nn.LSTM(0, 3), ValueError, "in_features"),
+        (lambda: nn.LSTM(3, 2.0), TypeError, "units: expected an integer"),
+        (lambda: nn.LSTM(3, 2, 0), ValueError, "layers"),
+        (lambda: nn.LSTM(3, 2, 1, 1), TypeError, "bidirectional: expected True or False, got 1"),
+        (lambda: nn.LSTM(3, 2, last=None), TypeError, "last"),
+        (lambda: nn.LSTM(3, 2, steps=0), ValueError, "steps"),
+        (lambda: nn.LSTM(3, 2).output_shape((3,)), ValueError, r"sequences \(T, 3\)"),
+        (lambda: nn.LSTM(3, 2).output_shape((4, 2)), ValueError, r"got the shape \(4, 2\)"),
+        (lambda: nn.LSTM(3, 2, steps=4).output_shape((4, 3)), ValueError, r"vectors \(3,\)"),
+    ],
     "others": [
         (lambda: nn.Activation("relu6"), ValueError, "expected one of .*relu.*, got 'relu6'"),
         (lambda: nn.Activation(None), ValueError, "None"),

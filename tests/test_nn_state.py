@@ -28,6 +28,9 @@ def deep_stack():
         nn.Upsample2d(2),
         nn.VectorQuantizer(32, 16, restart_dead=False),
         nn.VectorQuantizer(32, 16, codebook="loss", restart_dead=False),
+        nn.Reshape((64, 16)),
+        nn.LSTM(16, 8, 2, True),
+        nn.EachStep(nn.Linear(16, 16)),
         nn.Flatten(),
         nn.Linear(1024, 128, activation="tanh"),
         nn.Linear(128, 1024),
@@ -251,6 +254,11 @@ REPRS = {
     ),
     "LayerNorm(5)": lambda: nn.LayerNorm(5),
     "GroupNorm(2, 4)": lambda: nn.GroupNorm(2, 4),
+    "LSTM(3, 4)": lambda: nn.LSTM(3, 4),
+    "LSTM(3, 4, layers=2, bidirectional=True, steps=5, last=True)": lambda: nn.LSTM(
+        3, 4, 2, True, steps=5, last=True
+    ),
+    "EachStep(\n  (body): Linear(2, 3)\n)": lambda: nn.EachStep(nn.Linear(2, 3)),
     "Dropout(0.25)": lambda: nn.Dropout(0.25),
     "Flatten()": nn.Flatten,
     "Reshape((2, 3))": lambda: nn.Reshape((2, 3)),

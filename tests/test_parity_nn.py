@@ -4,7 +4,7 @@ import aecore.functional as F
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import Code, Conv, Dense, ResNet, Transformer
+from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer
 from aecore.nn.linear import Affine
 from cases.base import normal
 
@@ -314,6 +314,65 @@ def test_vq_vae(rng):
     assert_near(quantizer.terms["commitment"].mean(), commitment.item(), "commitment")
     assert_near(got, channels_last(y), "output")
     encoder.backward(quantizer.backward(decoder.backward(2 * (got - x) / N)), need_dx=False)
+    assert_gradients(found)
+
+
+# ---- recurrent ----------------------------------------------------------------------------------
+
+
+def lstm_pairs(theirs, mine, name):
+    """Like `pairs`, of a recurrent layer: our bias is the sum of PyTorch's two."""
+    for one, module in mine.children():
+        where = f"_l{one[0]}" + ("_reverse" if one.endswith("r") else "")
+        for kind in ("weight_ih", "weight_hh", "bias"):
+            twin = getattr(theirs, (kind if kind != "bias" else "bias_ih") + where)
+            yield f"{name} {one} {kind}", getattr(module, kind), twin, lambda v: v.detach().numpy()
+        with torch.no_grad():
+            getattr(theirs, "bias_hh" + where).zero_()
+
+
+@pytest.mark.parametrize("layers, both", [(1, False), (2, False), (1, True), (2, True)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_lstm_layers(layers, both, padded, rng):
+    torch.manual_seed(5)
+    theirs = tnn.LSTM(5, 12, layers, batch_first=True, bidirectional=both)
+    mine = nn.LSTM(5, 12, layers, both)
+    found = list(lstm_pairs(theirs, mine, "lstm"))
+    copy_weights(found)
+    x, n, t = normal(rng, 9, 11, 5), 9, 11
+    lengths = rng.integers(1, t + 1, n) if padded else np.full(n, t)
+    lengths[0] = t
+    tx = torch.from_numpy(x).requires_grad_()
+    packed = tnn.utils.rnn.pack_padded_sequence(
+        tx, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
+    )
+    out, _ = tnn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    y = mine.forward(x, True, lengths=lengths if padded else None)
+    assert_near(y, out.detach().numpy(), "output")
+    grad = normal(rng, *y.shape)
+    out.backward(torch.from_numpy(grad))
+    assert_near(mine.backward(grad.copy()), tx.grad.numpy(), "dx")
+    for name, p, q, view in found:
+        assert_near(p.grad, view(q.grad), name)
+
+
+def test_lstm_ae(rng):
+    torch.manual_seed(6)
+    steps, units, latent = 40, 64, 16
+    there, to = tnn.LSTM(1, units, batch_first=True), tnn.Linear(units, latent)
+    back, out = tnn.LSTM(latent, units, batch_first=True), tnn.Linear(units, 1)
+    encoder, decoder = LSTM(units).build((steps, 1), Code(latent, latent))
+    found = list(lstm_pairs(there, encoder.layers[0], "encoder"))
+    found += lstm_pairs(back, decoder.layers[0], "decoder")
+    found += pairs((to, out), (encoder, decoder), {})
+    copy_weights(found)
+    x = normal(rng, N, steps, 1)
+    code = to(there(torch.from_numpy(x))[1][0][-1])
+    y = out(back(code.unsqueeze(1).expand(-1, steps, -1).contiguous())[0])
+    (TF.mse_loss(y, torch.from_numpy(x), reduction="sum") / N).backward()
+    got = decoder.forward(encoder.forward(x, True), True)
+    assert_near(got, y.detach().numpy(), "output")
+    encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
     assert_gradients(found)
 
 

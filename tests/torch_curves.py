@@ -44,6 +44,8 @@ class Mirror:
             return x
         if isinstance(module, nn.Residual):
             return x + self.run(module.body, f"{prefix}.body", x)
+        if isinstance(module, nn.LSTM):
+            return self._recurrent(module, prefix, x)
         if isinstance(module, nn.EachStep):
             return self.run(module.body, f"{prefix}.body", x)  # PyTorch's layers take any axes
         if isinstance(module, nn.Positions):
@@ -59,6 +61,19 @@ class Mirror:
         if isinstance(module, nn.Activation):
             return ACTIVATIONS[module.kind](x)
         return ACTIVATIONS[module.activation](self._weighted(module, prefix, x))
+
+    def _recurrent(self, module: nn.LSTM, prefix: str, x: Tensor) -> Tensor:
+        if module.steps is not None:
+            x = x.unsqueeze(1).expand(-1, module.steps, -1)
+        weights: list[Tensor] = []
+        for name, _ in module.children():
+            bias = self.tensors[f"{prefix}.{name}.bias"]
+            weights += [self.tensors[f"{prefix}.{name}.weight_{k}"] for k in ("ih", "hh")]
+            weights += [bias, torch.zeros_like(bias)]
+        layers, both = len(module.layers), module.bidirectional
+        state = torch.zeros(layers * (1 + both), len(x), module.units)
+        y, h, _ = torch.lstm(x, (state, state), weights, True, layers, 0.0, True, both, True)
+        return torch.cat(tuple(h[-1 - both :]), 1) if module.last else y
 
     def _block(self, module: nn.TransformerBlock, prefix: str, x: Tensor) -> Tensor:
         """Apply PyTorch's own encoder layer, with our parameters."""

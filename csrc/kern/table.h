@@ -57,6 +57,20 @@ typedef struct {
     float mean, scale, offset, slope;
 } ae_norm_grad;
 
+/* One sample at one step, forward: input (F), state before (H), what the gates' sums begin with
+ * (4H); and where gates (4H) and the state go (H). */
+typedef struct {
+    const float *x, *h, *c, *start;
+    float *gates, *y, *cells;
+} ae_lstm_row;
+
+/* The same backward: d (4H) are the gradients of the gates' sums, dh and dc those of the state after
+ * the step, then before; c is the state before. dy may be NULL. */
+typedef struct {
+    float *d, *total, *dh, *dc;
+    const float *dy, *gates, *c, *cells;
+} ae_lstm_grad_row;
+
 #define AE_KERNEL(name, args) void(*name) args;
 struct ae_kernels {
     const char *isa;
@@ -64,6 +78,7 @@ struct ae_kernels {
     int mr, nr;      /* the gemm tile, rows and columns */
     int mr_narrow;   /* rows of the tile of a last panel with at most vlen columns */
     int plane_block; /* pixels of mul_planes */
+    int lstm_rows;   /* rows of the tile in lstm.inc */
 #include "kern/table.def"
 };
 #undef AE_KERNEL

@@ -20,6 +20,7 @@ extern PyMethodDef ae_gather_methods[];
 extern PyMethodDef ae_latent_methods[];
 extern PyMethodDef ae_linear_methods[];
 extern PyMethodDef ae_loss_methods[];
+extern PyMethodDef ae_lstm_methods[];
 extern PyMethodDef ae_norm_methods[];
 extern PyMethodDef ae_norm_mlp_methods[];
 extern PyMethodDef ae_optim_methods[];

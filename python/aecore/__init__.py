@@ -10,7 +10,7 @@ from . import _openmp as _openmp  # first: it loads the core
 from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
-from .arch import Conv, Dense, ResNet, Transformer
+from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
 from .models import CVAE, VAE, VQVAE, Autoencoder
@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CVAE",
+    "LSTM",
     "SGD",
     "VAE",
     "VQVAE",

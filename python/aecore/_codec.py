@@ -24,6 +24,7 @@ CHOICES: dict[str, type[Choice]] = {
         arch.Dense,
         arch.Conv,
         arch.ResNet,
+        arch.LSTM,
         arch.Transformer,
         corruption.GaussianNoise,
         corruption.Masking,
@@ -68,6 +69,11 @@ def _block(module: nn.TransformerBlock) -> dict[str, Any]:
     return {"width": width, "heads": module.attention.heads, "feedforward": hidden}
 
 
+def _lstm(module: nn.LSTM) -> dict[str, Any]:
+    names = ("in_features", "units", "bidirectional", "steps", "last")
+    return {name: getattr(module, name) for name in names} | {"layers": len(module.layers)}
+
+
 # How each layer's __init__ would be called again.
 LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Activation: lambda m: {"kind": m.kind},
@@ -77,6 +83,7 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Dropout: lambda m: {"rate": m.rate},
     nn.Flatten: lambda m: {},
     nn.GroupNorm: lambda m: {"groups": m.groups, **_norm(m)},
+    nn.LSTM: _lstm,
     nn.LayerNorm: _norm,
     nn.Linear: _linear,
     nn.MeanSteps: lambda m: {},

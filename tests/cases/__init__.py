@@ -7,6 +7,7 @@ from .convolution import CASES as CONVOLUTION
 from .latent import CASES as LATENT
 from .linear import CASES as LINEAR
 from .loss import CASES as LOSS
+from .lstm import CASES as LSTM
 from .norm import CASES as NORM
 from .pool import CASES as POOL
 from .quantize import CASES as QUANTIZE
@@ -19,6 +20,7 @@ CASES: list[OpCase] = [
     *LATENT,
     *LINEAR,
     *LOSS,
+    *LSTM,
     *NORM,
     *POOL,
     *QUANTIZE,

@@ -9,6 +9,7 @@ from .activation import activate
 from .attention import attention
 from .convolution import conv2d, conv_transpose2d
 from .linear import linear
+from .lstm import lstm
 
 
 def _linear(m, x, value, training):
@@ -61,6 +62,20 @@ def _dropout(m, x, value, training):
     return x
 
 
+def _lstm(m, x, value, training):
+    if m.steps is not None:
+        x = x[:, None].repeat(m.steps, 1)
+    for layer in m.layers:
+        runs = [
+            lstm(
+                x, value(one.weight_ih), value(one.weight_hh), value(one.bias), reverse=one.reverse
+            )
+            for one in layer
+        ]
+        x, h, _ = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))
+    return h if m.last else x
+
+
 def _multi_head(m, x, value, training):
     n, t, width = x.shape
     qkv = evaluate(m.project, x.reshape(n * t, width), value)
@@ -107,6 +122,7 @@ TWINS = {
     nn.BatchNorm2d: _batch_norm,
     nn.Dropout: _dropout,
     nn.Flatten: _view,
+    nn.LSTM: _lstm,
     nn.Reshape: _view,
     nn.EachStep: _each_step,
     nn.MeanSteps: lambda m, x, v, t: x.mean(1),

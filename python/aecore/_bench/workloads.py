@@ -17,6 +17,7 @@ import aecore as ae
 
 BATCH = 128
 COMMON: dict[str, Any] = {"batch_size": BATCH, "random_state": 0}
+SEQUENCES = COMMON | {"batch_size": 64}
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ _DENSE = 2 * (784 * 512 + 512 * 256 + 256 * 32)
 _CONV_FIRST = _conv(16 * 16, 3, 32, 4)
 _CONV = 2 * (_CONV_FIRST + _conv(8 * 8, 32, 64, 4) + _conv(4 * 4, 64, 128, 4))
 _RES = 4 * (_conv(64, 128, 32, 3) + _conv(64, 32, 128, 1))
+_LSTM_FIRST, _LSTM = 140 * 256, 140 * 64 * 256  # of the input, and recurrent
 _VQ_FIRST = _conv(256, 3, 64, 4)
 _VQ = (
     2 * (_VQ_FIRST + _conv(64, 64, 128, 4))
@@ -129,8 +131,16 @@ WORKLOADS = {
             labels=10,
         ),
         Workload(
+            "lstm-ae",
+            lambda: ae.Autoencoder(ae.LSTM(64), 64, **SEQUENCES),
+            (140, 1),
+            _LSTM_FIRST + 2 * _LSTM + 64 * 64 + 64 * 256 + 140 * 64,
+            _LSTM_FIRST,
+            batch=64,
+        ),
+        Workload(
             "transformer-ae",
-            lambda: ae.Autoencoder(ae.Transformer(), 32, random_state=0, batch_size=64),
+            lambda: ae.Autoencoder(ae.Transformer(), 32, **SEQUENCES),
             (64, 16),
             2 * (64 * 16 * 64 + 2 * _BLOCK + 64 * 32),
             64 * 16 * 64,

@@ -3,7 +3,17 @@
 from .base import Arch, Code, build_network
 from .conv import Conv
 from .dense import Dense
+from .lstm import LSTM
 from .resnet import ResNet
 from .transformer import Transformer
 
-__all__ = ["Arch", "Code", "Conv", "Dense", "ResNet", "Transformer", "build_network"]
+__all__ = [
+    "LSTM",
+    "Arch",
+    "Code",
+    "Conv",
+    "Dense",
+    "ResNet",
+    "Transformer",
+    "build_network",
+]

@@ -25,7 +25,8 @@ class Code(NamedTuple):
     inputs : int
         Width of what the decoder takes, without a condition.
     spatial : bool
-        Whether the code of an image is a map (h, w, width) rather than a vector.
+        Whether the code of an image is a map (h, w, width), and of a sequence (t, width), rather
+        than a vector.
     """
 
     outputs: int
@@ -44,7 +45,7 @@ class Arch(Choice):
         Parameters
         ----------
         input_shape : tuple of int
-            Of one sample, (F,) or (H, W, C), which the decoder restores.
+            Of one sample, (F,), (T, F) or (H, W, C), which the decoder restores.
         code : Code
         condition : int
             Width of a vector that the model puts behind the last axis of the encoder's input (or
@@ -76,8 +77,8 @@ def build_network(
     Parameters
     ----------
     arch : None, Arch or (Module, Module)
-        None is `Dense` for samples (F,) and `Conv` for samples (H, W, C), with fewer convolutions
-        where the images are small. Modules are copied.
+        None is `Dense` for samples (F,), `LSTM` for samples (T, F) and `Conv` for samples (H, W,
+        C), with fewer convolutions where the images are small. Modules are copied.
     input_shape, code, condition, tied
         See `Arch.build`.
 
@@ -113,15 +114,19 @@ def build_network(
 def _default(input_shape: Shape) -> Arch:
     from .conv import Conv
     from .dense import Dense
+    from .lstm import LSTM
 
     if len(input_shape) == 1:
         return Dense()
+    if len(input_shape) == 2:
+        return LSTM()
     if len(input_shape) == 3:
         # as many of the convolutions as a small image has room for
         levels = Ladder.fitting(input_shape, 3, 4, 2).levels
         return Conv(Conv().channels[:levels]) if levels else Dense()
     raise ValueError(
-        f"arch: there is no default for samples of shape {input_shape}; expected (F,) or (H, W, C)"
+        f"arch: there is no default for samples of shape {input_shape}; expected (F,), (T, F) or "
+        "(H, W, C)"
     )
 
 

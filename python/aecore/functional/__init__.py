@@ -30,6 +30,7 @@ from .loss import (
     mse,
     mse_backward,
 )
+from .lstm import lstm, lstm_backward
 from .norm import (
     batch_norm2d,
     batch_norm2d_backward,
@@ -75,6 +76,8 @@ __all__ = [
     "layer_norm_backward",
     "linear",
     "linear_backward",
+    "lstm",
+    "lstm_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "mse",

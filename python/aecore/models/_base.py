@@ -188,7 +188,7 @@ class BaseModel(Estimator):
 
         Parameters
         ----------
-        X : array-like, shape (N, F) or (N, H, W, C)
+        X : array-like, shape (N, F), (N, T, F) or (N, H, W, C)
             Numbers; uint8 is taken as 0..255 and scaled to 0..1, everything else as it is. Memory
             maps and array-likes with shape, dtype and slicing are read a batch at a time.
         y : array-like, shape (N,) or (N, p), optional

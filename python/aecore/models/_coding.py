@@ -69,7 +69,7 @@ class BaseAutoencoder(BaseModel):
         total = float(recon.sum(dtype=np.float64))
         mse = total
         if self.loss != "mse":
-            mse = loss.squared_error(flat, batch.target, batch.mask, scratch)
+            mse = loss.squared_error(flat, batch.target, batch.mask, scratch, grad)
         return grad.reshape(output.shape), {"loss": total, "recon": total, "mse": mse}
 
     def _measure(self, output: np.ndarray, batch: Batch) -> np.ndarray:

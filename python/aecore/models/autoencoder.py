@@ -17,9 +17,9 @@ class Autoencoder(BaseAutoencoder):
 
     Parameters
     ----------
-    arch : Dense, Conv, ResNet, Transformer, (encoder, decoder) or None
-        The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables and
-        `Conv` for images.
+    arch : Dense, Conv, ResNet, LSTM, Transformer, (encoder, decoder) or None
+        The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
+        `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int
         The length of a code.
     loss : {"mse", "bce", "l1", "huber", "cross_entropy"}

@@ -22,7 +22,7 @@ VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
 
 
 class VQVAE(BaseAutoencoder):
-    r"""Codes that are entries of a codebook: discrete, on a grid for images, one each for tables.
+    r"""Codes that are entries of a codebook: discrete, a grid for images, one a step for sequences.
 
     Every vector z of the encoder's output is replaced by the nearest entry e. Minimises, as sums
     over features and vectors and a mean over samples,
@@ -34,8 +34,8 @@ class VQVAE(BaseAutoencoder):
 
     Parameters
     ----------
-    arch : ResNet, Conv, Dense, (encoder, decoder) or None
-        None is `ResNet` for images and `Dense` for tables.
+    arch : ResNet, Conv, Dense, LSTM, Transformer, (encoder, decoder) or None
+        None is `ResNet` for images, `Dense` for tables and `LSTM` for sequences.
     codebook_size, code_dim : int
         How many entries, and their length.
     commitment : float
@@ -169,7 +169,7 @@ class VQVAE(BaseAutoencoder):
         return network.encoder.output_shape(network.input_shape)[:-1]
 
     def _grid(self) -> tuple[int, ...]:
-        """Return the shape of a sample's codes: (h, w) for images, (1,) for tables."""
+        """Return the shape of a sample's codes: (h, w) or (t,) where there is a map, else (1,)."""
         return self._map() or (1,)
 
     # ---- training -------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
+from .recurrent import LSTM
 from .shape import Flatten, Reshape
 from .steps import EachStep, MeanSteps, Positions
 
 __all__ = [
+    "LSTM",
     "Activation",
     "BatchNorm2d",
     "Conv2d",

@@ -192,7 +192,7 @@ def read(
 
     Parameters
     ----------
-    X : array-like, shape (N, F) or (N, H, W, C)
+    X : array-like, shape (N, F), (N, T, F) or (N, H, W, C)
     name : str
         For messages.
     mask : array-like of bool, optional
@@ -214,8 +214,9 @@ def read(
     shape = tuple(source.shape)
     if len(shape) < 2:
         raise ValueError(
-            f"{name}: Expected 2D array (samples, features), or 4D images (samples, height, width, "
-            f"channels), got {len(shape)}D array with shape {shape} instead. Reshape your data "
+            f"{name}: Expected 2D array (samples, features), 3D sequences (samples, steps, "
+            "features) or 4D images (samples, height, width, channels), got "
+            f"{len(shape)}D array with shape {shape} instead. Reshape your data "
             "either using array.reshape(-1, 1) if it has a single feature or array.reshape(1, -1) "
             "if it contains a single sample."
         )

@@ -1,0 +1,58 @@
+"""Recurrent encoders and decoders of sequences."""
+
+from __future__ import annotations
+
+from ..nn import recurrent
+from ..nn.containers import Sequential
+from ..nn.linear import Linear
+from ..nn.module import Module, Shape
+from ..nn.steps import EachStep
+from .base import Arch, Code, counts
+
+
+class LSTM(Arch):
+    """LSTM layers whose last state a linear layer turns into the code; and back.
+
+    The decoder takes the code at every step: LSTM layers, and a linear layer for each step. The
+    encoder sees a condition at every step. A code that is a map has a vector for each step, made of
+    the state after it. After Srivastava, Mansimov and Salakhutdinov, 2015.
+
+    Parameters
+    ----------
+    units : int
+        Of each layer and direction.
+    layers : int
+        Of encoder and decoder each.
+    bidirectional : bool
+        Whether the layers also go from the end to the beginning.
+
+    Examples
+    --------
+    >>> from aecore.arch import LSTM, Code
+    >>> encoder, decoder = LSTM(64).build((140, 1), Code(8, 8))
+    >>> encoder.output_shape((140, 1)), decoder.output_shape((8,))
+    ((8,), (140, 1))
+    """
+
+    def __init__(self, units: int = 64, layers: int = 1, bidirectional: bool = False) -> None:
+        self.units = units
+        self.layers = layers
+        self.bidirectional = bidirectional
+
+    def build(
+        self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
+    ) -> tuple[Module, Module]:
+        """Make a fresh encoder and decoder; see `Arch.build`."""
+        self._refuse_tied(tied)
+        if len(input_shape) != 2:
+            raise ValueError(f"LSTM: expected sequences (T, F), got samples of shape {input_shape}")
+        steps, features = counts("input_shape", input_shape)
+        sizes = self.units, self.layers, self.bidirectional
+        each = code.spatial  # a code for each step, rather than one that each step gets
+        there = recurrent.LSTM(features + condition, *sizes, last=not each)
+        back = recurrent.LSTM(code.inputs + condition, *sizes, steps=None if each else steps)
+        to_code = Linear(there.width, code.outputs)
+        return (
+            Sequential(there, EachStep(to_code) if each else to_code),
+            Sequential(back, EachStep(Linear(back.width, features))),
+        )
