@@ -37,7 +37,7 @@ def parse(argv: list[str] | None) -> Any:
     )
     parser.add_argument("sections", nargs="*", metavar="SECTION", help="by default all of them")
     parser.add_argument("--only", nargs="+", default=[], help="workloads and other entries")
-    parser.add_argument("--rounds", type=int, default=7, help="default: %(default)s")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--json", metavar="FILE", help="put the figures there, beside those in it")
     parser.add_argument("--no-peers", action="store_true", help="time aecore alone")
     parser.add_argument("--quick", action="store_true", help="only see that everything runs")

@@ -1,6 +1,7 @@
 """The benchmarks run: every section once, as small as it can be. What they say isn't looked at."""
 
 import importlib
+import importlib.util
 import json
 from pathlib import Path
 
@@ -27,18 +28,30 @@ def bench(monkeypatch):
     return importlib.import_module("bench.__main__")
 
 
-def test_every_section_is_tried(bench):
-    assert set(SECTIONS) == set(bench.SECTIONS)
+@pytest.fixture
+def tables():
+    """Return the tool that writes the pages' tables."""
+    spec = importlib.util.spec_from_file_location("tables", ROOT / "tools/tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_section_is_tried(bench, tables):
+    assert set(SECTIONS) == set(bench.SECTIONS) == set(tables.SECTIONS)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
-def test_section_runs(section, bench, tmp_path, capsys):
+def test_section_runs(section, bench, tables, tmp_path, capsys):
     file, only = tmp_path / "results.json", SECTIONS[section]
     options = ["--quick", "--no-peers", "--rounds", "1", "--json", str(file)]
     bench.main([section, *options, *(["--only", only] if only else [])])
     found = json.loads(file.read_text())
     assert set(found) == {"machine", section} and found[section]
     assert f"\n{section}: " in capsys.readouterr().out
+    tables.write(tmp_path, found)
+    assert found["machine"]["cpu"] in (tmp_path / "machine.md").read_text()
+    assert "| --- |" in (tmp_path / f"{section}.md").read_text()
 
 
 def test_sections_of_one_machine_share_a_file(bench, tmp_path):

@@ -20,6 +20,8 @@ import numpy as np
 import aecore as ae
 from aecore import _core
 
+SETTLE = 0.01  # seconds
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -37,7 +39,7 @@ class Settings:
         Whether everything runs once, as small as it can be: to see that it runs.
     """
 
-    rounds: int = 7
+    rounds: int = 5
     only: tuple[str, ...] = ()
     peers: bool = True
     quick: bool = False
@@ -71,12 +73,17 @@ class Timing:
 def interleave(
     contestants: dict[str, Callable[[], None]], rounds: int, at_least: float
 ) -> dict[str, Timing]:
-    """Time every contestant once a round, each for `at_least` seconds, after a warm-up."""
+    """Time every contestant once a round, each for `at_least` seconds, after a warm-up.
+
+    In between is a pause, so that threads of the one before don't spin any more.
+    """
     timings = {name: Timing() for name in contestants}
     for run in contestants.values():
         run()
     for _ in range(rounds):
         for name, run in contestants.items():
+            if at_least and len(contestants) > 1:
+                time.sleep(SETTLE)
             calls, start = 0, time.perf_counter()
             while True:
                 run()
