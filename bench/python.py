@@ -96,13 +96,18 @@ def import_seconds(module: str, before: str, rounds: int) -> float:
 
 
 def sizes() -> dict[str, int]:
-    """Return the bytes of the installed package, and those of a wheel of it."""
+    """Return the bytes of the installed package, and those of a wheel of it.
+
+    An installation for development is larger: then `debug` is 1, as there are debug symbols.
+    """
     folder, packed = Path(ae.__file__).parent, io.BytesIO()
     files = [f for f in folder.rglob("*") if f.is_file() and "__pycache__" not in f.parts]
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             archive.write(file, file.relative_to(folder.parent))
-    return {"installed": sum(f.stat().st_size for f in files), "wheel": packed.tell()}
+    installed = sum(f.stat().st_size for f in files)
+    debug = b".debug_info" in Path(_core.__file__).read_bytes()
+    return {"installed": installed, "wheel": packed.tell(), "debug": int(debug)}
 
 
 def run(settings: Settings) -> dict[str, Any]:
@@ -117,5 +122,6 @@ def run(settings: Settings) -> dict[str, Any]:
             )
             print(f"import {module}, after {before}: {imports[module] * 1e3:.0f} ms")
     found = sizes()
-    print(f"installed: {found['installed'] / 1e6:.2f} MB, as a wheel {found['wheel'] / 1e6:.2f} MB")
+    line = f"installed: {found['installed'] / 1e6:.2f} MB, as a wheel {found['wheel'] / 1e6:.2f} MB"
+    print(line + ", both with debug symbols" * found["debug"])
     return {"steps": rows, "import_s": imports, "bytes": found}

@@ -134,7 +134,8 @@ def python(found: dict) -> str:
     size = found["bytes"]
     about = (
         f"To import, NumPy being there: {imports}. The package takes {size['installed'] / 1e6:.1f} "
-        f"MB on disk, {size['wheel'] / 1e6:.1f} MB compressed as in a wheel.\n"
+        f"MB on disk, {size['wheel'] / 1e6:.1f} MB compressed as in a wheel"
+        + (", both with debug symbols.\n" if size["debug"] else ".\n")
     )
     header = ["workload", "share of a step", "µs a step", "calls of the core"]
     return f"{about}\n{table(header, rows)}"
