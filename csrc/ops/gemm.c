@@ -280,6 +280,25 @@ turn_chunk(void *arg, int64_t chunk, int thread)
     }
 }
 
+/* ---- rows of A that meet in L1 --------------------------------------------------------------- */
+
+#define PAGE_FLOATS 1024 /* rows a multiple of this apart are in the same set of L1 */
+#define SPREAD 16        /* floats that keep them out of each other's way */
+
+typedef struct {
+    float *to;
+    const ae_gemm_args *g;
+} spread_task;
+
+static void
+spread_row(void *arg, int64_t i, int thread)
+{
+    const spread_task *t = arg;
+    (void)thread;
+    memcpy(t->to + i * (t->g->K + SPREAD), t->g->a + i * t->g->a_rs,
+           (size_t)t->g->K * sizeof(float));
+}
+
 /* ---- the driver ------------------------------------------------------------------------------ */
 
 /* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
@@ -296,6 +315,7 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     }
     double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
     ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
+    ae_gemm_args apart = *g;
     gemm_task t = {.g = g, .k = k, .b = &b};
     if (g->M <= AE_FEW_ROWS && g->a_ks == 1 && g->b_ks == 1) {
         ae_parallel(ctx, ae_ceil_div(g->N, TURN_COLUMNS), work, turn_chunk, &t);
@@ -309,8 +329,17 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
     size_t packed = t.own ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
                           : ae_packed_bytes(k, g->K, g->N);
-    AE_TRY(ae_arena_reserve(ctx->arena, packed));
+    bool meet = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
+    size_t copied = meet ? ae_bytes(g->M, g->K + SPREAD, sizeof(float)) : 0;
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, copied)));
     t.panels = ae_arena_take(ctx->arena, packed);
+    if (meet) {
+        spread_task spread = {ae_arena_take(ctx->arena, copied), g};
+        ae_parallel(ctx, g->M, 4.0 * (double)g->M * (double)g->K, spread_row, &spread);
+        apart.a = spread.to;
+        apart.a_rs = g->K + SPREAD;
+        t.g = &apart;
+    }
     if (!t.own) {
         ae_pack(t.panels, &b, ctx);
     }
