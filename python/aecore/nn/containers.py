@@ -70,6 +70,7 @@ class Sequential(Module):
         self.activation = _fused(last)
         self.is_view = last is None
         self.overwrites_grad = last is not None and last.overwrites_grad
+        self.spare_output = last is not None and last.spare_output
         self.takes_lengths = any(layer.takes_lengths for layer in layers)
 
     def children(self) -> Iterator[tuple[str, Module]]:
@@ -138,8 +139,9 @@ class Residual(Module):
         self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
     ) -> np.ndarray:
         self.output_shape(x.shape[1:])
-        y = self.scratch("y", x.shape)
-        _core.add(y, x, _run(self.body, x, training, lengths), _workspace.current())
+        inner = _run(self.body, x, training, lengths)
+        y = inner if self.body.spare_output else self.scratch("y", x.shape)
+        _core.add(y, x, inner, _workspace.current())
         self._kept = x
         return y
 

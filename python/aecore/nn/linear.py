@@ -42,6 +42,7 @@ class Affine(Module):
     ) -> None:
         self.activation = check_fused(activation)
         self.overwrites_grad = self.activation is not None
+        self.spare_output = self.activation is None
         bound = 1 / max(1, fan_in) ** 0.5
         self.weight = weight if isinstance(weight, Parameter) else Parameter(weight, bound)
         self.bias = Parameter((outputs,), bound) if bias else None

@@ -149,12 +149,15 @@ class Module:
     takes_lengths : bool
         Whether `forward` takes, as its third argument, how many steps each sample of a batch of
         sequences has: int64 (N,), or None where all are full.
+    spare_output : bool
+        Whether backward does without the output, so that what follows may overwrite it.
     """
 
     activation: str | None = None
     gates: bool = False
     is_view: bool = False
     overwrites_grad: bool = True
+    spare_output: bool = False
     takes_lengths: bool = False
     _kept: Any
 
