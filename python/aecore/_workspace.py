@@ -1,4 +1,4 @@
-"""The scratch memory of each Python thread: of the core's functions, and for gradients on their way."""
+"""The scratch memory of each Python thread: the core's, and that of gradients on their way."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Pool:
                 self._drop(max(free, key=lambda slot: slot.memory.size))
             memory = np.empty(size, np.float32)
         # Views of views refer to the first array that isn't made of another one: of this.
-        array = np.frombuffer(memoryview(memory), np.float32, size)
+        array = np.frombuffer(memory.data, np.float32, size)
         self._slots.append(_Slot(memory, weakref.ref(array)))
         return array.reshape(shape)
 

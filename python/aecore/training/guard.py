@@ -1,6 +1,6 @@
 """What happens when numbers stop being finite: the last finite state comes back, and a name.
 
-Checking costs nothing extra: the loss and the gradient's norm are known in every step.
+Checking costs next to nothing: the loss and the gradient's norm are known in every step.
 """
 
 from __future__ import annotations
@@ -16,14 +16,21 @@ from .. import _core, _workspace
 from ..nn.module import Module
 from .batches import Batch
 from .network import Kept, Network
+from .optim import Optimizer
+
+# Below these a step can't overflow: Adam squares gradients, 1e30, and moves a parameter by a few
+# times the rate, SGD by the rate times what gradients come to, 1e15 over 1 - momentum.
+LARGE = 1e15  # of parameters, moments and gradients
+LARGE_RATE = 1e3
+LARGE_DECAY = 1.0
 
 
 class Guard:
     """Keeps what a step may spoil, for a network in training.
 
     A pass may spoil buffers (running statistics, codebook counts), so those are kept before every
-    step. A step along finite gradients can spoil parameters only by overflow; for that the state at
-    the beginning of the epoch is kept too.
+    step. A step along finite gradients can spoil parameters and moments only by overflow; those are
+    kept before steps that are near it, which are checked.
 
     Parameters
     ----------
@@ -33,42 +40,46 @@ class Guard:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._buffers = Kept(network, "step", dict(network.buffers()))
-        self._all = Kept(network, "epoch", network.arrays())
-        self._counters = network.steps, network.samples
+        self._careful = True
 
     def begin_epoch(self) -> None:
-        """Keep everything."""
-        self._all.keep()
-        self._counters = self.network.steps, self.network.samples
+        """See whether any number is so large that every step needs checking."""
+        arrays = self.network.flat.value, *self.network.moments.values()
+        self._careful = not all(_norm(array) < LARGE for array in arrays)
 
     def begin_step(self) -> None:
         """Keep the buffers."""
         self._buffers.keep()
+
+    def descend(
+        self, i: int, norm: float, optimizer: Optimizer, rate: float, decay: float, scale: float
+    ) -> None:
+        """Take batch i's step; if that overflows, undo it and raise FloatingPointError."""
+        network, step = self.network, (optimizer, rate, decay, scale)
+        small = norm * scale < LARGE and rate <= LARGE_RATE and decay <= LARGE_DECAY
+        if small and not self._careful:
+            network.descend(*step)
+            return
+        kept, steps = Kept(network, "before", network.arrays()), network.steps
+        kept.keep()
+        network.descend(*step)
+        arrays = {f"the parameter {name}": p.value for name, p in network.parameters()}
+        arrays |= {f"the optimizer's {name}": moment for name, moment in network.moments.items()}
+        bad = next((name for name, a in arrays.items() if not np.isfinite(a).all()), None)
+        if bad is not None:
+            kept.restore()
+            self._buffers.restore()
+            network.steps = steps
+            raise FloatingPointError(self._message(i, "a step was too large", bad))
 
     def failed(self, i: int, batch: Batch, step: Callable[[], Any], loss: float) -> Exception:
         """Restore the last finite state; return the error to raise after batch i's passes."""
         self._buffers.restore()
         where = first_not_finite(self.network, batch, step)
         self._buffers.restore()
-        self._restore_parameters()
         gradient = "its gradient is not" if math.isfinite(loss) else ""
         what = f"the loss is {loss:g}" + (f", but {gradient}" if gradient else "")
         return FloatingPointError(self._message(i, what, where))
-
-    def check_epoch(self, i: int) -> None:
-        """Raise FloatingPointError if a parameter overflowed in an epoch whose last batch was i."""
-        network = self.network
-        if math.isfinite(_core.sum_squares(network.flat.value, _workspace.current())):
-            return
-        bad = (n for n, p in network.parameters() if not np.isfinite(p.value).all())
-        where = f"the parameter {next(bad)}"
-        self._restore_parameters()
-        raise FloatingPointError(self._message(i, "a step was too large", where))
-
-    def _restore_parameters(self) -> None:
-        if not math.isfinite(_core.sum_squares(self.network.flat.value, _workspace.current())):
-            self._all.restore()
-            self.network.steps, self.network.samples = self._counters
 
     def _message(self, i: int, what: str, where: str) -> str:
         return (
@@ -76,6 +87,10 @@ class Guard:
             f"that is not finite is {where}. The model is in its last finite state. A lower "
             "learning_rate, clip_norm or scaled data may help."
         )
+
+
+def _norm(array: np.ndarray) -> float:
+    return math.sqrt(_core.sum_squares(array, _workspace.current()))
 
 
 def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) -> str:

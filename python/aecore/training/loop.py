@@ -77,13 +77,13 @@ def train(
             if not (math.isfinite(terms["loss"]) and math.isfinite(norm)):
                 raise guard.failed(i, batch, partial(objective._loss_step, batch), terms["loss"])
             rate = plan.rate(batch.epoch)
-            network.descend(plan.optimizer, rate, plan.weight_decay, plan.grad_scale(norm))
+            scale = plan.grad_scale(norm)
+            guard.descend(i, norm, plan.optimizer, rate, plan.weight_decay, scale)
             network.samples += batch.n
             observed += batch.observed
             for name, value in terms.items():
                 totals[name] = totals.get(name, 0.0) + value
             progress.batch()
-        guard.check_epoch(i)
         network.epoch += 1
         mse = totals.pop("mse") / max(observed, 1)  # per value, where the others are per sample
         means = {name: total / len(rows) for name, total in totals.items()} | {"mse": mse}
