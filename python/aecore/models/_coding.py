@@ -267,7 +267,7 @@ class BaseAutoencoder(BaseModel):
         ndarray of float32, shape (n, ...)
         """
         n = _check.integer("n", n, 2)
-        ends = self._points(np.stack([self._sample("a", a), self._sample("b", b)]), y)
+        ends = self._points([self._sample("a", a), self._sample("b", b)], y)
         t = np.linspace(0, 1, n).reshape(-1, *[1] * (ends.ndim - 1))
         z = ((1 - t) * ends[0] + t * ends[1]).astype(np.float32)
         return self._walked(z, y)
@@ -294,18 +294,20 @@ class BaseAutoencoder(BaseModel):
         values = np.asarray(values)
         if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
             raise ValueError(f"values: expected a vector of finite numbers, got {values!r}")
-        z = np.repeat(self._points(self._sample("x", x)[None], y), len(values), axis=0)
+        z = np.repeat(self._points([self._sample("x", x)], y), len(values), axis=0)
         z[:, dim] = values
         return self._walked(z, y)
 
     def _sample(self, name: str, x: Any) -> np.ndarray:
-        """Check that x is one sample; return it."""
+        """Check that x is one sample, which may be a shorter sequence if the model takes those."""
         x, shape = np.asarray(x), self._network.input_shape
-        if x.shape != shape:
+        takes_lengths = self._takes_lengths and self._network.encoder.takes_lengths
+        shorter = takes_lengths and x.ndim == 2 and x.shape[1:] == shape[1:] and len(x) <= shape[0]
+        if x.shape != shape and not shorter:
             raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
         return x
 
-    def _points(self, X: np.ndarray, y: Any) -> np.ndarray:
+    def _points(self, X: list[np.ndarray], y: Any) -> np.ndarray:
         """Return the points in code space of a few samples that share a condition."""
         data = _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
         condition = shared(self._network.conditioner, y, len(data))
