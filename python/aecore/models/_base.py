@@ -318,35 +318,36 @@ class BaseModel(Estimator):
     def _start_or_go_on(
         self, resume: bool, conditioner: Conditioner | None, given: Input, *others: Data
     ) -> None:
-        if not resume:
-            self._start(conditioner, given, *others)
-            return
-        for data in (given.data, *others):
-            self._check_lengths(data, self._network.encoder)
+        """Make sure of a network for the samples; nothing changes if that fails.
 
-    def _check_lengths(self, data: Data, encoder: Module) -> None:
+        `others` are samples that the network must be able to take too.
+        """
+        if resume:
+            self._check_lengths(self._network.encoder, given.data, *others)
+        else:
+            self._start(conditioner, given, *others)
+
+    def _check_lengths(self, encoder: Module, *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
-        if data.lengths is None or (self._takes_lengths and encoder.takes_lengths):
+        found = [data for data in given if data.lengths is not None]
+        if not found or (self._takes_lengths and encoder.takes_lengths):
             return
+        steps, lengths = found[0].shape[0], found[0].lengths
+        assert lengths is not None
         takers, this = "Autoencoder, VAE and CVAE", type(self).__name__
         if self._takes_lengths:
             takers = "the architectures LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
         raise ValueError(
-            f"{takers} take sequences of different lengths, {this} doesn't: expected "
-            f"{data.shape[0]} steps in all of them, got {data.lengths.min()} to "
-            f"{data.lengths.max()}"
+            f"{takers} take sequences of different lengths, {this} doesn't: expected {steps} "
+            f"steps in all of them, got {lengths.min()} to {lengths.max()}"
         )
 
     def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
-        """Make a network for the samples, with fresh parameters; nothing changes if that fails.
-
-        `others` are samples that the network must be able to take too.
-        """
+        """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         with budget(memory_limit() // BYTES_PER_PARAMETER):
             modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
-        for data in (given.data, *others):
-            self._check_lengths(data, modules["encoder"])
+        self._check_lengths(modules["encoder"], given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
@@ -453,7 +454,7 @@ class BaseModel(Estimator):
         network = self._fitted()
         owner = type(self).__name__
         data = _data.read(X, mask=sample_mask, like=network.input_shape, owner=owner)
-        self._check_lengths(data, network.encoder)
+        self._check_lengths(network.encoder, data)
         self._check_names(data)
         return Input(data, conditions(network.conditioner, y, len(data)))
 
