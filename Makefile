@@ -39,7 +39,7 @@ demo: $(VENV)/.has-demo ## train six autoencoders on digits and show what they d
 test: $(VENV)/.has-test ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.has-bench ## time the workloads, beside PyTorch where it is installed in .venv
+bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
 reproductions: $(VENV)/.has-demo ## run every script of reproductions/

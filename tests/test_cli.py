@@ -51,6 +51,7 @@ def test_version(capsys):
         (("demo", "--seed", "4294967296"), "expected 0 to 4294967295, got 4294967296"),
         (("demo", "--seed", "one"), "'one'"),
         (("demo", "--out"), "--out: expected one argument"),
+        (("bench", "--rounds", "0"), "expected at least 1, got 0"),
         (("info", "--xml"), "unrecognized arguments: --xml"),
     ],
 )
@@ -155,9 +156,22 @@ def test_info_says_what_is_not_installed(monkeypatch, capsys):
     assert "no-such-package  not installed" in capsys.readouterr().out
 
 
-def test_bench_points_to_the_sources(capsys):
-    assert status("bench") == 0
-    assert "\n    make bench\n" in capsys.readouterr().out
+def test_bench_runs_and_writes_its_figures(tmp_path, capsys):
+    file = tmp_path / "bench.json"
+    call = ("bench", "--quick", "--rounds", "1", "--only", "mlp-ae", "--json", str(file))
+    assert status(*call) == 0
+    shown = capsys.readouterr().out
+    assert "\nmlp-ae " in shown and "cvae" not in shown
+    found = json.loads(file.read_text())
+    assert found["machine"]["aecore"] == aecore.__version__
+    assert found["limits"]["peak_gflops"] > 0
+    assert [row["workload"] for row in found["train"]] == ["mlp-ae"]
+
+
+def test_bench_names_the_models_it_knows(capsys):
+    assert status("bench", "--only", "perceptron") == 2
+    message = capsys.readouterr().err
+    assert "mlp-ae" in message and "perceptron" in message
 
 
 def test_runs_as_a_module_and_imports_little():

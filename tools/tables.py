@@ -1,9 +1,14 @@
-"""Turn the latest figures, results.json of bench and reproductions, into tables beside them."""
+"""Turn the latest figures, results.json of bench and reproductions, into tables.
+
+Those of the benchmarks are bench/tables/SECTION.md, and machine.md says where they come from.
+"""
 
 import json
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
+MISSING = "Not measured yet: `make bench` does it.\n"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -11,9 +16,20 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def bench(found: dict) -> str:
-    machine, rows = found["machine"], []
-    for row in found["rows"]:
+def machine(found: dict) -> str:
+    versions = {"aecore": found["aecore"], "NumPy": found["numpy"], "Python": found["python"]}
+    versions |= {NAMES[name]: v for name, v in found.get("peers", {}).items()}
+    cores = f"{found['cores']} cores, " if "cores" in found else ""
+    return (
+        f"{found['cpu']}, {cores}{found['threads']} threads, {found['isa']}; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + ".\n"
+    )
+
+
+def train(found: list[dict]) -> str:
+    rows = []
+    for row in found:
         peers = row["peers"]
         best = row.get("best_peer", "")
         rows.append(
@@ -25,14 +41,107 @@ def bench(found: dict) -> str:
                 f"{row['share_of_peak']:.0%}",
             ]
         )
-    about = (
-        f"Medians of interleaved rounds on {machine['cpu']}, {machine['threads']} threads, "
-        f"{machine['isa']}, aecore {machine['aecore']}; a step is a batch of 128. The ratio is the "
-        "median over rounds; the share of the multiply-add peak, measured in the same run, is of "
-        "the fastest round.\n"
-    )
     header = ["workload", "aecore, ms a step", "best PyTorch, ms", "ratio", "share of peak"]
-    return about + "\n" + table(header, rows)
+    return table(header, rows)
+
+
+def memory(found: list[dict]) -> str:
+    rows = []
+    for row in found:
+        cells = [row["workload"], f"{row['aecore_mb']:.0f}"]
+        if "eager_mb" in row:
+            cells += [f"{row['eager_mb']:.0f}", f"**{row['ratio']:.2f}x**"]
+        rows.append(cells + [""] * (4 - len(cells)))
+    return table(["workload", "aecore, MB", "PyTorch eager, MB", "ratio"], rows)
+
+
+def encode(found: list[dict]) -> str:
+    others = list(dict.fromkeys(name for row in found for name in row["ratios"]))
+    rows = []
+    for row in found:
+        us = row["us"]
+        cells = [f"{row['workload']}, {row['method']}", str(row["batch"]), f"{us['aecore']:.0f}"]
+        cells.append(f"{row['batch'] / us['aecore'] * 1e6:,.0f}")
+        rows.append(cells + [f"{us[o]:.0f} (**{row['ratios'][o]:.2f}x**)" for o in others])
+    header = ["what", "samples", "aecore, µs", "samples a second", *(f"{o}, µs" for o in others)]
+    return table(header, rows)
+
+
+def kernels(found: dict) -> str:
+    limits, products, streams = found["limits"], {}, []
+    for row in found["rows"]:
+        if "gflops" not in row:
+            cells = [row["kernel"], f"{row['us']:.0f}", f"{row['gb_s']:.1f}"]
+            streams.append([*cells, f"{row['share_of_roof']:.0%}"])
+            continue
+        name, _, which = row["kernel"].rpartition(", ")
+        if which not in ("forward", "backward", "dx", "dw"):
+            name, which = row["kernel"], "forward"
+        cells = products.setdefault(name, {})
+        mark = " W" if row["winograd"] else ""
+        cells[which] = f"{row['gflops']:.0f} ({row['share_of_peak']:.0%}){mark}"
+    columns = [("forward",), ("dx", "backward"), ("dw",)]
+    rows = [
+        [name, *(next((cells[c] for c in names if c in cells), "") for names in columns)]
+        for name, cells in products.items()
+    ]
+    about = (
+        f"The peak was {limits['peak_gflops']:.0f} GFLOP/s of multiply-adds, memory gave "
+        f"{limits['bandwidth_gb']:.1f} GB/s.\n"
+    )
+    header = ["kernel", "forward", "input gradient, or backward", "weight gradient"]
+    first = table(header, rows)
+    header = ["kernel", "µs", "GB/s", "of the bandwidth"]
+    return f"{about}\nGFLOP/s and share of the peak:\n\n{first}\n{table(header, streams)}"
+
+
+def scaling(found: list[dict]) -> str:
+    axes: dict[str, list[dict]] = {}
+    for row in found:
+        axes.setdefault(row["axis"], []).append(row)
+    rows = [
+        [
+            axis,
+            ", ".join(str(p["size"]) for p in points),
+            ", ".join(f"{p['ms']:.1f}" for p in points),
+            ", ".join(f"{p['exponent']:.2f}" for p in points if "exponent" in p),
+        ]
+        for axis, points in axes.items()
+    ]
+    return table(["of", "sizes", "ms", "exponents of time by work"], rows)
+
+
+def busy(found: dict) -> str:
+    rows = []
+    for row in found["rows"]:
+        cells = [row["workload"]]
+        for name in ("aecore", "eager"):
+            if name in row:
+                one = row[name]
+                cells += [f"{one['quiet_ms']:.1f}", f"{one['busy_ms']:.1f}", f"{one['ratio']:.2f}x"]
+        rows.append(cells + [""] * (7 - len(cells)))
+    header = ["workload", "quiet, ms", "busy, ms", "ratio"]
+    eager = ["PyTorch eager: quiet", "busy", "ratio"]
+    return f"The least possible ratio was {found['bound']:.2f}x.\n\n{table(header + eager, rows)}"
+
+
+def python(found: dict) -> str:
+    rows = [
+        [row["workload"], f"{row['share']:.1%}", f"{row['us']:.0f}", str(row["calls"])]
+        for row in found["steps"]
+    ]
+    imports = ", ".join(f"{NAMES.get(k, k)} {v * 1e3:.0f} ms" for k, v in found["import_s"].items())
+    size = found["bytes"]
+    about = (
+        f"To import, NumPy being there: {imports}. The package takes {size['installed'] / 1e6:.1f} "
+        f"MB on disk, {size['wheel'] / 1e6:.1f} MB compressed as in a wheel"
+        + (", both with debug symbols.\n" if size["debug"] else ".\n")
+    )
+    header = ["workload", "share of a step", "µs a step", "calls of the core"]
+    return f"{about}\n{table(header, rows)}"
+
+
+SECTIONS = {f.__name__: f for f in (train, memory, encode, kernels, scaling, busy, python)}
 
 
 def reproductions(found: dict) -> str:
@@ -43,7 +152,23 @@ def reproductions(found: dict) -> str:
     return table(["what", "wanted", "ours", "source", "time"], rows)
 
 
-for folder, write in (("bench", bench), ("reproductions", reproductions)):
-    file = ROOT / folder / "results.json"
+def write(folder: Path, found: dict) -> None:
+    """Write the benchmarks' tables."""
+    folder.mkdir(exist_ok=True)
+    (folder / "machine.md").write_text(machine(found["machine"]))
+    for name, section in SECTIONS.items():
+        text = section(found[name]) if name in found else MISSING
+        (folder / f"{name}.md").write_text(text)
+
+
+def main() -> None:
+    file = ROOT / "bench/results.json"
     if file.exists():
-        file.with_suffix(".md").write_text(write(json.loads(file.read_text())))
+        write(ROOT / "bench/tables", json.loads(file.read_text()))
+    file = ROOT / "reproductions/results.json"
+    if file.exists():
+        file.with_suffix(".md").write_text(reproductions(json.loads(file.read_text())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,8 @@
 /* winograd_plan.c: how images, phases and taps are cut into tiles; see winograd.h. */
 #include "ops/winograd.h"
 
+#define MAX_WEIGHTS (16 << 20) /* transformed: they are 2 to 4 times what they were */
+
 bool
 ae_wino_make_plan(ae_wino_plan *p, const ae_window *g, const ae_kernels *k, bool up)
 {
@@ -29,7 +31,7 @@ pays(const ae_wino_plan *p, double directly)
     double big = (double)p->phases * (double)g->B, small = (double)g->C;
     double product = (double)p->tiles * big * small;
     double transforms = each * ((double)p->tiles * (big + small) + big * small);
-    return g->B >= 16 && g->C >= 16 &&
+    return g->B >= 16 && g->C >= 16 && (double)p->points * big * small <= MAX_WEIGHTS &&
            margin * (double)p->points * (product + transforms) < directly;
 }
 

@@ -412,6 +412,7 @@ class BaseModel(Estimator):
                 progress.epoch(record)
                 if self._after_epoch(record, stopping):
                     break
+        _workspace.gradients().clear()
         if stopping is not None:
             stopping.restore()
             self.best_epoch_ = stopping.best

@@ -71,7 +71,7 @@ class MultiHeadAttention(Module):
         """Return the gradient of queries, keys and values from that of what `attend` gave."""
         assert grad is not None
         y, lse, qkv, options = self._kept
-        dqkv, options = self.scratch("dqkv", qkv.shape), (*options, _workspace.current())
+        dqkv, options = _workspace.gradients().take(qkv.shape), (*options, _workspace.current())
         _core.self_attention_backward(dqkv, grad.reshape(y.shape), y, lse, qkv, *options)
         return dqkv.reshape(len(grad), 3 * self.width)
 
@@ -134,7 +134,7 @@ class TransformerBlock(Module):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         x, moments1, h, moments2, inner = self._kept
-        dh, dx = self.scratch("dh", x.shape), self.scratch("dx", x.shape)
+        dh, dx = _workspace.gradients().take(x.shape), _workspace.gradients().take(x.shape)
         first, second = self._parameters()
         caches = (grad.reshape(x.shape), None, inner, h, *moments2)
         self._norm_mlp_backward(dh, caches, second)

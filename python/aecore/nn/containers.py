@@ -153,7 +153,7 @@ class Residual(Module):
     ) -> np.ndarray | None:
         inner = grad
         if need_dx and self.body.overwrites_grad:
-            inner = self.scratch("grad", grad.shape)
+            inner = _workspace.gradients().take(grad.shape)
             np.copyto(inner, grad)
         backward: Any = self.body.backward
         dx = backward(inner, need_dx=need_dx) if self.body.gates else backward(inner)

@@ -79,7 +79,7 @@ class Affine(Module):
         x, y = self._kept
         if self.activation and not gated:
             _core.activation_backward(grad, grad, y, self.activation, _workspace.current())
-        dx = self.scratch("dx", x.shape) if need_dx else None
+        dx = _workspace.gradients().take(x.shape) if need_dx else None
         self._gradients(dx, None if self.bias is None else self.bias.grad, grad, x, x_activation)
         return dx
 

@@ -262,8 +262,7 @@ class Module:
         """Return an uninitialised array that the layer keeps between calls, by name.
 
         Smaller batches get views of the array of the largest one, so that training allocates
-        nothing after its first steps. By convention ``y`` is the output, ``dx`` the input's
-        gradient. A name has one dtype.
+        nothing after its first steps. By convention ``y`` is the output. A name has one dtype.
         """
         views = self.__dict__.setdefault("_scratch", {})
         found = views.get((name, shape))

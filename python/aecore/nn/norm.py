@@ -36,7 +36,7 @@ class _Norm(Module):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         shape, x, first, second, options = self._kept
-        dx, dweight, dbias = self.scratch("dx", x.shape), None, None
+        dx, dweight, dbias = _workspace.gradients().take(x.shape), None, None
         if self.weight is not None and self.bias is not None:
             dweight, dbias = self.weight.grad, self.bias.grad
         options = (self._affine()[0], *options, _workspace.current())

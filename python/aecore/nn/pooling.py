@@ -51,7 +51,7 @@ class MaxPool2d(Module):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         shape, index = self._kept
-        dx = self.scratch("dx", shape)
+        dx = _workspace.gradients().take(shape)
         geometry = self.kernel_size, self.stride, self.padding
         _core.max_pool2d_backward(dx, grad, index, *geometry, _workspace.current())
         return dx
@@ -93,7 +93,7 @@ class Upsample2d(Module):
         return y
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
-        dx = self.scratch("dx", self._kept)
+        dx = _workspace.gradients().take(self._kept)
         _core.upsample2d_backward(dx, grad, self.factor, _workspace.current())
         return dx
 

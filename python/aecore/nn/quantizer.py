@@ -94,7 +94,7 @@ class VectorQuantizer(Codebook):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         z, y, index = self._kept
-        dz, ws = self.scratch("dx", z.shape), _workspace.current()
+        dz, ws = _workspace.gradients().take(z.shape), _workspace.current()
         scale = 1 / max(1, len(z))  # the loss is a mean over the batch
         if self.mode == "loss":
             drows, gradient, rows = (a.reshape(y.shape) for a in (dz, grad, z))

@@ -168,7 +168,7 @@ class LSTM(Module):
             dx = None
             for j, one in enumerate(layer):
                 dh = self._part(grad, j) if self.last and one is self.layers[-1][j] else None
-                part = self.scratch(f"dx{i}.{j}", one.input_shape) if need_dx or i else None
+                part = _workspace.gradients().take(one.input_shape) if need_dx or i else None
                 one.gradients(part, dy, dh)
                 if dx is None or part is None:
                     dx = part

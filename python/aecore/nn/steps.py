@@ -83,7 +83,7 @@ class Positions(Module):
         return y
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
-        dx = self.scratch("dx", self._kept) if len(self._kept) == 2 else None
+        dx = _workspace.gradients().take(self._kept) if len(self._kept) == 2 else None
         _core.positions_backward(dx, self.weight.grad, grad, _workspace.current())
         return grad if dx is None else dx
 
@@ -119,7 +119,7 @@ class MeanSteps(Module):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         shape, lengths = self._kept
-        dx = self.scratch("dx", shape)
+        dx = _workspace.gradients().take(shape)
         _core.mean_steps_backward(dx, grad, lengths, _workspace.current())
         return dx
 

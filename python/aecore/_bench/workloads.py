@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import aecore as ae
 import numpy as np
+
+import aecore as ae
 
 BATCH = 128
 COMMON: dict[str, Any] = {"batch_size": BATCH, "random_state": 0}
@@ -54,6 +55,7 @@ class Workload:
         return 2.0 * self.batch * (3 * self.macs - self.first)
 
     def data(self, batches: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return x and y of so many batches."""
         rng = np.random.default_rng(0)
         x = rng.random((batches * self.batch, *self.shape), np.float32)
         y = np.arange(len(x)) % self.labels if self.labels else None

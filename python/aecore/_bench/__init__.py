@@ -1,0 +1,1 @@
+"""What `aecore bench` times, and what the benchmarks of the sources are built on."""
