@@ -29,6 +29,8 @@ class Curve:
         Of a sample, which has 64 values.
     conditional : bool
         y is the digit.
+    ragged : bool
+        Samples are sequences of different lengths: the upper lines of digits.
     rtol : float
         How far PyTorch's losses may be from ours on every step.
     """
@@ -37,6 +39,7 @@ class Curve:
     make: Callable[..., Any]
     shape: tuple[int, ...] = (64,)
     conditional: bool = False
+    ragged: bool = False
     rtol: float = 1e-4
 
     def model(self) -> Any:
@@ -61,6 +64,24 @@ CURVES = [
     Curve("vae-lstm", lambda **o: ae.VAE(ae.LSTM(12, 2, True), 4, **o), shape=(8, 8)),
     Curve("cvae", lambda **o: ae.CVAE(ae.Dense((48,)), 4, loss="bce", **o), conditional=True),
     Curve("ae-transformer", lambda **o: ae.Autoencoder(ae.Transformer(), 32, **o), shape=(8, 8)),
+    Curve(
+        "ae-lstm-lengths",
+        lambda **o: ae.Autoencoder(ae.LSTM(24, reverse=True), 8, **o),
+        shape=(8, 8),
+        ragged=True,
+    ),
+    Curve(
+        "vae-lstm-lengths",
+        lambda **o: ae.VAE(ae.LSTM(12, 2, True), 4, loss="bce", **o),
+        shape=(8, 8),
+        ragged=True,
+    ),
+    Curve(
+        "ae-transformer-lengths",
+        lambda **o: ae.Autoencoder(ae.Transformer(32, 4, 2, 64), 8, **o),
+        shape=(8, 8),
+        ragged=True,
+    ),
     Curve(
         "vq-loss",
         lambda **o: ae.VQVAE(
@@ -89,13 +110,19 @@ def _digits(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
     return (images.astype(np.float32) / 255).reshape(-1, *curve.shape), labels
 
 
-def batches(curve: Curve, steps: int) -> list[tuple[np.ndarray, np.ndarray | None]]:
+def _cut(x: np.ndarray) -> list[np.ndarray]:
+    """Return sequences of 3 lines and more, one of which is whole."""
+    return [sample[: 3 + 5 * i % 6] for i, sample in enumerate(x)]
+
+
+def batches(curve: Curve, steps: int) -> list[tuple[Any, np.ndarray | None]]:
     """Return the batches of the first steps: digits, the same for everybody."""
     x, labels = _digits(curve)
     found = []
     for step in range(steps):
         rows = (np.arange(BATCH) + step * BATCH) % len(x)
-        found.append((x[rows], labels[rows] if curve.conditional else None))
+        samples = _cut(x[rows]) if curve.ragged else x[rows]
+        found.append((samples, labels[rows] if curve.conditional else None))
     return found
 
 

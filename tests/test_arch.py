@@ -147,6 +147,9 @@ def test_lstm():
     rest = "layers=2, bidirectional=True"
     assert layers(encoder) == [f"LSTM(5, 8, {rest}, last=True)", "Linear(16, 6)"]
     assert layers(decoder)[0] == f"LSTM(6, 8, {rest}, steps=5)"
+    encoder, decoder = LSTM(8, reverse=True).build((5, 2), VECTOR)
+    assert layers(encoder)[0] == "LSTM(2, 8, last=True)"  # the decoder alone is turned round
+    assert layers(decoder)[0] == "LSTM(3, 8, steps=5, reverse=True)"
 
 
 def test_sequences_have_maps_of_a_code_for_each_step():
@@ -242,6 +245,7 @@ SMALL = {
     "lstm": (LSTM(5), (6, 2)),
     "lstm-layers": (LSTM(4, 2, True), (4, 3)),
     "lstm-one": (LSTM(3), (1, 1)),
+    "lstm-reverse": (LSTM(4, 2, reverse=True), (5, 2)),
     "transformer": (Transformer(6, 3, 2, 8), (5, 3)),
     "transformer-one": (Transformer(4, 1, 1, 3), (1, 1)),
     "resnet-one": (ResNet(4, 2, 1, 1), (3, 5, 1)),
@@ -283,7 +287,8 @@ def test_tied_weights(activation, shape, rng):
 # ---- architectures as parameters -------------------------------------------------------------
 
 ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4),
-         LSTM(), LSTM(8, 2, True), Transformer(), Transformer(8, 2))  # fmt: skip
+         LSTM(), LSTM(8, 2, True), LSTM(8, reverse=True),
+         Transformer(), Transformer(8, 2))  # fmt: skip
 
 
 @pytest.mark.parametrize("arch", ARCHS, ids=repr)
@@ -378,6 +383,8 @@ WRONG = [
     (lambda: LSTM(0).build((5, 2), VECTOR), ValueError, "units"),
     (lambda: LSTM(4, 1.5).build((5, 2), VECTOR), TypeError, "layers"),
     (lambda: LSTM(4, 1, "both").build((5, 2), VECTOR), TypeError, "bidirectional"),
+    (lambda: LSTM(4, 1, False, 1).build((5, 2), VECTOR), TypeError, "reverse"),
+    (lambda: LSTM(4, 1, True, True).build((5, 2), VECTOR), ValueError, "reverse"),
     (lambda: LSTM().build((5, 2), VECTOR, tied=True), ValueError, "only Dense"),
     (lambda: Transformer().build((5,), VECTOR), ValueError, r"expected sequences \(T, F\)"),
     (lambda: Transformer().build((5, 5, 1), VECTOR), ValueError, "expected sequences"),

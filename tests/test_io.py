@@ -45,7 +45,9 @@ def own_modules(x):
 
 def own_lstm(X):
     encoder = nn.Sequential(nn.LSTM(2, 4, 1, True), nn.LSTM(8, 3, last=True))
-    decoder = nn.Sequential(nn.LSTM(3, 4, steps=6), nn.EachStep(nn.Linear(4, 2, bias=False)))
+    decoder = nn.Sequential(
+        nn.LSTM(3, 4, steps=6, reverse=True), nn.EachStep(nn.Linear(4, 2, bias=False))
+    )
     return ae.Autoencoder((encoder, decoder), 3, **KW).fit(X)
 
 

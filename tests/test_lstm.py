@@ -234,10 +234,10 @@ def test_columns_and_memory_are_checked(rng):
 
 
 @pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("both", [False, True])
-def test_layer_with_lengths(both, last, rng):
+@pytest.mark.parametrize("way", ["forward", "both", "reverse"])
+def test_layer_with_lengths(way, last, rng):
     """Padded sequences give what each gives alone, forward and backward."""
-    layer = nn.LSTM(WIDTH, 5, 2, both, last=last)
+    layer = nn.LSTM(WIDTH, 5, 2, way == "both", last=last, reverse=way == "reverse")
     x = normal(rng, N, T, WIDTH)
     y = layer.forward(x, True, lengths=LENGTHS).copy()
     assert (y[LENGTHS == 0] == 0).all()
@@ -269,6 +269,27 @@ def test_parameters_of_the_layer():
     layer.initialize(7)
     for _, p in layer.parameters():
         assert 0.09 < np.abs(p.value).max() <= 0.1 and abs(p.value.mean()) < 0.01
+
+
+def test_reverse_is_the_layer_from_the_end(rng):
+    there, back = nn.LSTM(3, 4, 2), nn.LSTM(3, 4, 2, reverse=True)
+    for layer in (there, back):
+        layer.initialize(3)
+    x = normal(rng, 5, 7, 3)
+    x[2, 4:] = np.nan
+    lengths = np.array([7, 7, 4, 7, 7])
+    y = back.forward(x, lengths=lengths)
+    turned = np.stack(
+        [np.concatenate([s[:n][::-1], s[n:]]) for s, n in zip(x, lengths, strict=True)]
+    )
+    want = there.forward(turned, lengths=lengths)
+    for got, w, n in zip(y, want, lengths, strict=True):
+        np.testing.assert_array_equal(got[:n], w[:n][::-1])
+    assert "reverse=True" in repr(back) and "reverse" not in repr(there)
+    with pytest.raises(ValueError, match="reverse: bidirectional"):
+        nn.LSTM(3, 4, 1, True, reverse=True)
+    with pytest.raises(TypeError, match="reverse: expected True or False, got 1"):
+        nn.LSTM(3, 4, reverse=1)
 
 
 def test_repeated_vectors_are_multiplied_as_sequences_are(rng):

@@ -17,6 +17,12 @@ from aecore import _core, nn
 from aecore._purposes import LATENT
 from curves import BATCH, CURVES, Curve, batches, prepared
 from torch import Tensor
+from torch.nn.utils.rnn import (
+    PackedSequence,
+    pack_padded_sequence,
+    pad_packed_sequence,
+    pad_sequence,
+)
 
 GOLDEN = pathlib.Path(__file__).with_name("golden.json")
 GOLDEN_STEPS = 20
@@ -36,6 +42,8 @@ class Mirror:
     def __init__(self, parameters: dict[str, np.ndarray]) -> None:
         self.tensors = {k: torch.tensor(v, requires_grad=True) for k, v in parameters.items()}
 
+    lengths: Tensor | None = None  # of the sequences that are run
+
     def run(self, module: nn.Module, prefix: str, x: Tensor) -> Tensor:
         """Apply a module, whose parameters are called prefix.*, to channels-last x."""
         if isinstance(module, nn.Sequential):
@@ -51,7 +59,7 @@ class Mirror:
         if isinstance(module, nn.Positions):
             return (x if x.ndim == 3 else x[:, None]) + self.tensors[f"{prefix}.weight"]
         if isinstance(module, nn.MeanSteps):
-            return x.mean(1)
+            return x.mean(1) if self.lengths is None else self._mean(x)
         if isinstance(module, nn.TransformerBlock):
             return self._block(module, prefix, x)
         if isinstance(module, nn.Flatten):
@@ -72,8 +80,20 @@ class Mirror:
             weights += [bias, torch.zeros_like(bias)]
         layers, both = len(module.layers), module.bidirectional
         state = torch.zeros(layers * (1 + both), len(x), module.units)
-        y, h, _ = torch.lstm(x, (state, state), weights, True, layers, 0.0, True, both, True)
-        return torch.cat(tuple(h[-1 - both :]), 1) if module.last else y
+        lengths = torch.full((len(x),), x.shape[1]) if self.lengths is None else self.lengths
+        if module.reverse:
+            x = _reversed(x, lengths)
+        packed = pack_padded_sequence(x, lengths, True, False)
+        data, sizes, order, back = packed
+        y, h, _ = torch.lstm(data, sizes, (state, state), weights, True, layers, 0.0, True, both)
+        if module.last:
+            return torch.cat(tuple(h[-1 - both :]), 1)[back]
+        ordered = PackedSequence(y, sizes, order, back)
+        y, _ = pad_packed_sequence(ordered, True, 0.0, x.shape[1])
+        return _reversed(y, lengths) if module.reverse else y
+
+    def _mean(self, x: Tensor) -> Tensor:
+        return (x * ~_ended(self.lengths, x.shape[1])[:, :, None]).sum(1) / self.lengths[:, None]
 
     def _block(self, module: nn.TransformerBlock, prefix: str, x: Tensor) -> Tensor:
         """Apply PyTorch's own encoder layer, with our parameters."""
@@ -90,7 +110,8 @@ class Mirror:
                 if name.startswith(theirs):
                     ours[name] = self.tensors[f"{prefix}.{mine}{name[len(theirs) :]}"]
             ours.setdefault(name, self.tensors.get(f"{prefix}.{name}"))
-        return torch.func.functional_call(layer, ours, (x,))
+        ended = None if self.lengths is None else _ended(self.lengths, x.shape[1])
+        return torch.func.functional_call(layer, ours, (x,), {"src_key_padding_mask": ended})
 
     def _weighted(self, module: nn.Module, prefix: str, x: Tensor) -> Tensor:
         bias = self.tensors.get(f"{prefix}.bias")
@@ -113,6 +134,16 @@ class Mirror:
         return self.tensors[self.names[id(parameter)]]
 
     names: dict[int, str]
+
+
+def _ended(lengths: Tensor, steps: int) -> Tensor:
+    """Return True behind the last step of each sequence, (N, T)."""
+    return torch.arange(steps) >= lengths[:, None]
+
+
+def _reversed(x: Tensor, lengths: Tensor) -> Tensor:
+    """Return sequences from their own last step to the first; what is behind stays there."""
+    return torch.stack([torch.cat([s[:n].flip(0), s[n:]]) for s, n in zip(x, lengths, strict=True)])
 
 
 def _noise(network: Any, n: int, width: int) -> Tensor:
@@ -148,8 +179,12 @@ class Twin:
             weight_decay=self.model.weight_decay,
         )
 
-    def step(self, x: np.ndarray, y: np.ndarray | None) -> float:
-        target = torch.from_numpy(x)
+    def step(self, x: Any, y: np.ndarray | None) -> float:
+        if isinstance(x, list):
+            self.mirror.lengths = torch.tensor([len(sample) for sample in x])
+            target = pad_sequence([torch.from_numpy(sample) for sample in x], True)
+        else:
+            target = torch.from_numpy(x)
         condition = None if y is None else tf.one_hot(torch.from_numpy(y), 10).float()
         self.optimizer.zero_grad()
         loss = self._loss(target, condition)
@@ -191,6 +226,9 @@ class Twin:
         return self.mirror.run(getattr(self.network, part), part, x)
 
     def _reconstruction(self, output: Tensor, x: Tensor) -> Tensor:
+        if self.mirror.lengths is not None:
+            there = ~_ended(self.mirror.lengths, x.shape[1])
+            output, x = output[there], x[there]
         if self.model.loss == "bce":
             return tf.binary_cross_entropy_with_logits(output, x, reduction="sum")
         return tf.mse_loss(output, x, reduction="sum")

@@ -70,7 +70,7 @@ def _block(module: nn.TransformerBlock) -> dict[str, Any]:
 
 
 def _lstm(module: nn.LSTM) -> dict[str, Any]:
-    names = ("in_features", "units", "bidirectional", "steps", "last")
+    names = ("in_features", "units", "bidirectional", "steps", "last", "reverse")
     return {name: getattr(module, name) for name in names} | {"layers": len(module.layers)}
 
 

@@ -15,7 +15,8 @@ class LSTM(Arch):
 
     The decoder takes the code at every step: LSTM layers, and a linear layer for each step. The
     encoder sees a condition at every step. A code that is a map has a vector for each step, made of
-    the state after it. After Srivastava, Mansimov and Salakhutdinov, 2015.
+    the state after it. Sequences may have different lengths. After Srivastava, Mansimov and
+    Salakhutdinov, 2015.
 
     Parameters
     ----------
@@ -25,6 +26,9 @@ class LSTM(Arch):
         Of encoder and decoder each.
     bidirectional : bool
         Whether the layers also go from the end to the beginning.
+    reverse : bool
+        Whether the decoder goes from a sequence's own last step to its first: it begins with what
+        the encoder saw last. For layers of one direction.
 
     Examples
     --------
@@ -34,10 +38,17 @@ class LSTM(Arch):
     ((8,), (140, 1))
     """
 
-    def __init__(self, units: int = 64, layers: int = 1, bidirectional: bool = False) -> None:
+    def __init__(
+        self,
+        units: int = 64,
+        layers: int = 1,
+        bidirectional: bool = False,
+        reverse: bool = False,
+    ) -> None:
         self.units = units
         self.layers = layers
         self.bidirectional = bidirectional
+        self.reverse = reverse
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
@@ -50,7 +61,12 @@ class LSTM(Arch):
         sizes = self.units, self.layers, self.bidirectional
         each = code.spatial  # a code for each step, rather than one that each step gets
         there = recurrent.LSTM(features + condition, *sizes, last=not each)
-        back = recurrent.LSTM(code.inputs + condition, *sizes, steps=None if each else steps)
+        back = recurrent.LSTM(
+            code.inputs + condition,
+            *sizes,
+            steps=None if each else steps,
+            reverse=self.reverse,
+        )
         to_code = Linear(there.width, code.outputs)
         return (
             Sequential(there, EachStep(to_code) if each else to_code),

@@ -16,7 +16,8 @@ class Transformer(Arch):
     The encoder: a linear layer for each step, learned positions, pre-norm blocks with gelu, the
     mean over the steps, a linear layer. The decoder: a linear layer, whose output every step gets,
     positions, blocks, and a linear layer for each step. A code that is a map has a vector for each
-    step, and there is no mean. Vaswani et al., 2017; pre-norm after Xiong et al., 2020.
+    step, and there is no mean. Sequences may have different lengths. Vaswani et al., 2017; pre-norm
+    after Xiong et al., 2020.
 
     Parameters
     ----------

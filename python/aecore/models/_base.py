@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import _check, _workspace
 from .._purposes import SPLIT
-from ..arch.base import Code, build_network
+from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
 from ..losses import NAMES, Loss
 from ..nn.module import Module, budget
@@ -98,6 +98,7 @@ class BaseModel(Estimator):
     n_parameters_: int
     best_epoch_: int
     _network: Network
+    _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -108,7 +109,7 @@ class BaseModel(Estimator):
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         raise NotImplementedError
 
-    def _epoch_terms(self, means: dict[str, float], n: int) -> dict[str, float]:
+    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         return {}
 
     def _begin_training(self) -> None:
@@ -188,16 +189,19 @@ class BaseModel(Estimator):
 
         Parameters
         ----------
-        X : array-like, shape (N, F), (N, T, F) or (N, H, W, C)
+        X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), or list of arrays (T_i, F)
             Numbers; uint8 is taken as 0..255 and scaled to 0..1, everything else as it is. Memory
-            maps and array-likes with shape, dtype and slicing are read a batch at a time.
+            maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
+            of sequences, which may have different lengths where the architecture is `LSTM` or
+            `Transformer`; a sample's loss is the sum over its own steps.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE`; other models take no notice of it.
-        X_val : array-like, or (X_val, y_val) for a model with conditions, optional
+        X_val : like X, or (X_val, y_val) for a model with conditions, optional
             Samples to measure after each epoch, in place of ``validation_fraction``.
-        sample_mask : array-like of bool, the shape of X, optional
+        sample_mask : array-like of bool, the shape of X, or (N, T), optional
             True where a value is observed. The others take no part in the loss, are 0 to the
-            encoder, and may be NaN.
+            encoder, and may be NaN. A mask (N, T) for sequences (N, T, F) says how long they are:
+            True for the first steps of each sample, and then False; it stands for the list of them.
 
         Returns
         -------
@@ -218,8 +222,8 @@ class BaseModel(Estimator):
             conditioner, given = self._read_training(X, y, sample_mask, resume)
             validation = self._read_validation(X_val, given, conditioner)
             held = self._held_out(len(given.data))
-            if not resume:
-                self._start(conditioner, given)
+            others = [] if validation is None else [validation.data]
+            self._start_or_go_on(resume, conditioner, given, *others)
             rows = None
             if held:
                 order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
@@ -246,8 +250,7 @@ class BaseModel(Estimator):
         resume = self.__sklearn_is_fitted__()
         with _workspace.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume)
-            if not resume:
-                self._start(conditioner, given)
+            self._start_or_go_on(resume, conditioner, given)
             self._train(given, None, None, self._plan(1, False))
         return self
 
@@ -312,10 +315,39 @@ class BaseModel(Estimator):
             )
         return held
 
-    def _start(self, conditioner: Conditioner | None, given: Input) -> None:
+    def _start_or_go_on(
+        self, resume: bool, conditioner: Conditioner | None, given: Input, *others: Data
+    ) -> None:
+        """Make sure of a network for the samples; nothing changes if that fails.
+
+        `others` are samples that the network must be able to take too.
+        """
+        if resume:
+            self._check_lengths(self._network.encoder, given.data, *others)
+        else:
+            self._start(conditioner, given, *others)
+
+    def _check_lengths(self, encoder: Module, *given: Data) -> None:
+        """Raise ValueError for sequences of different lengths that a model can't take."""
+        found = [data for data in given if data.lengths is not None]
+        if not found or (self._takes_lengths and encoder.takes_lengths):
+            return
+        steps, lengths = found[0].shape[0], found[0].lengths
+        assert lengths is not None
+        takers, this = "Autoencoder, VAE and CVAE", type(self).__name__
+        if self._takes_lengths:
+            takers = "the architectures LSTM and Transformer"
+            this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
+        raise ValueError(
+            f"{takers} take sequences of different lengths, {this} doesn't: expected {steps} "
+            f"steps in all of them, got {lengths.min()} to {lengths.max()}"
+        )
+
+    def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         with budget(memory_limit() // BYTES_PER_PARAMETER):
             modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
+        self._check_lengths(modules["encoder"], given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
@@ -423,6 +455,7 @@ class BaseModel(Estimator):
         network = self._fitted()
         owner = type(self).__name__
         data = _data.read(X, mask=sample_mask, like=network.input_shape, owner=owner)
+        self._check_lengths(network.encoder, data)
         self._check_names(data)
         return Input(data, conditions(network.conditioner, y, len(data)))
 

@@ -55,6 +55,14 @@ class BaseAutoencoder(BaseModel):
 
     # ---- parts of a step ------------------------------------------------------------------------
 
+    def _encode(self, batch: Batch, training: bool = False) -> np.ndarray:
+        """Return the encoder's output for a batch."""
+        return self._network.encode(batch.x, batch.condition, training, batch.lengths)
+
+    def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
+        """Return the decoder's output for the codes of a batch."""
+        return self._network.decode(z, batch.condition, training, batch.lengths)
+
     def _reconstruction(
         self, output: np.ndarray, batch: Batch
     ) -> tuple[np.ndarray, dict[str, float]]:
@@ -104,12 +112,13 @@ class BaseAutoencoder(BaseModel):
 
         Parameters
         ----------
-        X : array-like, shape (N, ...)
-            Samples of the shape that the model was fitted to.
+        X : array-like, shape (N, ...), or list of arrays (T_i, F)
+            Samples of the shape that the model was fitted to; sequences, if the architecture takes
+            lengths, with at most as many steps.
         y : array-like, optional
             The condition of a `CVAE`; other models take no notice of it.
-        sample_mask : array-like of bool, the shape of X, optional
-            True where a value is observed, as in `fit`.
+        sample_mask : array-like of bool, the shape of X, or (N, T), optional
+            True where a value is observed, or a step there, as in `fit`.
 
         Returns
         -------
@@ -139,13 +148,14 @@ class BaseAutoencoder(BaseModel):
         Returns
         -------
         ndarray of float32, shape (N, ...)
-            Samples in data space: probabilities where the loss is bce or cross_entropy.
+            Samples in data space: probabilities where the loss is bce or cross_entropy. Sequences
+            have as many steps as the longest in fit.
         """
         codes = self._read_codes(Z)
         return self._decoded(codes, conditions(self._network.conditioner, y, len(codes)))
 
     @fitted
-    def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+    def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Encode samples and decode them again, without noise or corruption.
 
         Parameters
@@ -155,15 +165,16 @@ class BaseAutoencoder(BaseModel):
 
         Returns
         -------
-        ndarray of float32, the shape of X
-            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy.
+        ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
+            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy. 0
+            where a mask (N, T) says that there is no step.
         """
         given = self._input(X, y, sample_mask)
         rebuilt = np.empty((len(given.data), given.data.features), np.float32)
         for rows, batch in self._chunks(given):
             output, _ = self._terms(batch)
             self._loss.to_data(output, rebuilt[rows])
-        return rebuilt.reshape(len(rebuilt), *given.data.shape)
+        return given.data.formed(rebuilt)
 
     # ---- scores ---------------------------------------------------------------------------------
 
@@ -211,7 +222,7 @@ class BaseAutoencoder(BaseModel):
         return float(self.score_samples(X, y, sample_mask=sample_mask).mean(dtype=np.float64))
 
     @fitted
-    def errors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+    def errors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Return what each feature adds to its sample's reconstruction loss.
 
         Parameters
@@ -221,7 +232,7 @@ class BaseAutoencoder(BaseModel):
 
         Returns
         -------
-        ndarray of float32, the shape of X
+        ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
             Squared differences where the loss is mse. 0 where a value is not observed.
         """
         given = self._input(X, y, sample_mask)
@@ -231,7 +242,7 @@ class BaseAutoencoder(BaseModel):
             self._loss.per_feature(out[rows], output, batch.target)
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
-        return out.reshape(len(out), *given.data.shape)
+        return given.data.formed(out)
 
     # ---- walks through code space ---------------------------------------------------------------
 
@@ -256,7 +267,7 @@ class BaseAutoencoder(BaseModel):
         ndarray of float32, shape (n, ...)
         """
         n = _check.integer("n", n, 2)
-        ends = self._points(np.stack([self._sample("a", a), self._sample("b", b)]), y)
+        ends = self._points([self._sample("a", a), self._sample("b", b)], y)
         t = np.linspace(0, 1, n).reshape(-1, *[1] * (ends.ndim - 1))
         z = ((1 - t) * ends[0] + t * ends[1]).astype(np.float32)
         return self._walked(z, y)
@@ -283,18 +294,20 @@ class BaseAutoencoder(BaseModel):
         values = np.asarray(values)
         if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
             raise ValueError(f"values: expected a vector of finite numbers, got {values!r}")
-        z = np.repeat(self._points(self._sample("x", x)[None], y), len(values), axis=0)
+        z = np.repeat(self._points([self._sample("x", x)], y), len(values), axis=0)
         z[:, dim] = values
         return self._walked(z, y)
 
     def _sample(self, name: str, x: Any) -> np.ndarray:
-        """Check that x is one sample; return it."""
+        """Check that x is one sample, which may be a shorter sequence if the model takes those."""
         x, shape = np.asarray(x), self._network.input_shape
-        if x.shape != shape:
+        takes_lengths = self._takes_lengths and self._network.encoder.takes_lengths
+        shorter = takes_lengths and x.ndim == 2 and x.shape[1:] == shape[1:] and len(x) <= shape[0]
+        if x.shape != shape and not shorter:
             raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
         return x
 
-    def _points(self, X: np.ndarray, y: Any) -> np.ndarray:
+    def _points(self, X: list[np.ndarray], y: Any) -> np.ndarray:
         """Return the points in code space of a few samples that share a condition."""
         data = _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
         condition = shared(self._network.conditioner, y, len(data))

@@ -146,7 +146,8 @@ class Estimator(Params):
         if config == "pandas":
             import pandas
 
-            return pandas.DataFrame(codes, columns=names, index=getattr(X, "index", None))
+            index = X.index if hasattr(X, "columns") else None  # a list has another index
+            return pandas.DataFrame(codes, columns=names, index=index)
         import polars  # type: ignore[import-not-found, unused-ignore]
 
         return polars.DataFrame(codes, schema=list(names))

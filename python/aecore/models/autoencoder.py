@@ -122,6 +122,8 @@ class Autoencoder(BaseAutoencoder):
     ) -> None:
         self._store(locals())
 
+    _takes_lengths = True
+
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
         super()._check_params()
@@ -134,15 +136,15 @@ class Autoencoder(BaseAutoencoder):
         return self.latent_dim
 
     def _latent(self, batch: Batch) -> np.ndarray:
-        return self._network.encode(batch.x)
+        return self._encode(batch)
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        output = self._network.decode(self._latent(batch))
+        output = self._decode(self._latent(batch), batch)
         return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network = self._network
-        output = network.decode(network.encode(batch.x, training=True), training=True)
+        output = self._decode(self._encode(batch, training=True), batch, training=True)
         grad, terms = self._reconstruction(output, batch)
         network.encode_backward(network.decode_backward(grad))
         return terms

@@ -98,6 +98,8 @@ class VAE(BaseAutoencoder):
     free_bits: float
     importance_samples: int
 
+    _takes_lengths = True
+
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
         _check.real("beta", self.beta)
@@ -132,7 +134,7 @@ class VAE(BaseAutoencoder):
         eps, z = network.scratch("eps", shape), network.scratch("draw", shape)
         _core.random_normal(eps, network.seed, LATENT, network.samples * self.latent_dim, ws)
         _core.reparameterize(z, mean, logvar, eps, ws)
-        output = network.decode(z, batch.condition, training=True)
+        output = self._decode(z, batch, training=True)
         grad, terms = self._reconstruction(output, batch)
         dz = network.decode_backward(grad, batch.condition)
         dmean, dlogvar = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
@@ -152,7 +154,7 @@ class VAE(BaseAutoencoder):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return mean and logvar of the codes, and the encoder's output that they come from."""
         network, shape = self._network, (batch.n, self.latent_dim)
-        h = network.encode(batch.x, batch.condition, training)
+        h = self._encode(batch, training)
         mean, logvar = network.scratch("mean", shape), network.scratch("logvar", shape)
         _core.split_latent(mean, logvar, h, _workspace.current())
         return mean, logvar, h
@@ -201,14 +203,14 @@ class VAE(BaseAutoencoder):
         np.einsum("nd,nd->d", mean, mean, dtype=np.float64, out=part[1])
         moments += part
 
-    def _epoch_terms(self, means: dict[str, float], n: int) -> dict[str, float]:
+    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         moments = self._network.scratch("moments", (2, self.latent_dim), np.float64)
         moments /= n
         variance = moments[1] - moments[0] ** 2
         moments.fill(0)
         extra: dict[str, float] = {"active_units": int((variance > ACTIVE).sum())}
         if self.loss in ("bce", "cross_entropy"):
-            dims = math.prod(self._network.input_shape)
+            dims = observed / n  # of a sample, on average
             extra["bits_per_dim"] = (means["recon"] + means["kl"]) / (dims * math.log(2))
         return extra
 
@@ -221,7 +223,7 @@ class VAE(BaseAutoencoder):
         mean, logvar, _ = self._posterior(batch)
         kl = self._network.scratch("kl", (batch.n,))
         _core.gaussian_kl(kl, mean, logvar, _workspace.current())
-        output = self._network.decode(mean, batch.condition)
+        output = self._decode(mean, batch)
         recon = self._measure(output, batch)
         return output.reshape(batch.n, -1), {"recon": recon, "kl": kl}
 
@@ -256,7 +258,13 @@ class VAE(BaseAutoencoder):
 
     @fitted
     def elbo(
-        self, X: Any, y: Any = None, *, n_samples: int = 1, random_state: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        n_samples: int = 1,
+        random_state: Any = None,
+        sample_mask: Any = None,
     ) -> np.ndarray:
         r"""Estimate the evidence lower bound of each sample.
 
@@ -265,7 +273,7 @@ class VAE(BaseAutoencoder):
 
         Parameters
         ----------
-        X, y
+        X, y, sample_mask
             As in `transform`.
         n_samples : int
             S.
@@ -277,7 +285,7 @@ class VAE(BaseAutoencoder):
             In nats, but for the constants that `aecore.losses` names.
         """
         n_samples, seed = _check.integer("n_samples", n_samples, 1), new_seed(random_state)
-        given = self._input(X, y)
+        given = self._input(X, y, sample_mask)
         out = np.zeros(len(given.data), np.float64)
         for rows, batch in self._chunks(given):
             mean, logvar, _ = self._posterior(batch)
@@ -292,7 +300,13 @@ class VAE(BaseAutoencoder):
 
     @fitted
     def log_likelihood(
-        self, X: Any, y: Any = None, *, n_samples: int = 100, random_state: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        n_samples: int = 100,
+        random_state: Any = None,
+        sample_mask: Any = None,
     ) -> np.ndarray:
         r"""Estimate the log-likelihood of each sample by importance sampling.
 
@@ -303,7 +317,7 @@ class VAE(BaseAutoencoder):
 
         Parameters
         ----------
-        X, y
+        X, y, sample_mask
             As in `transform`.
         n_samples : int
             S: as many passes of the decoder.
@@ -315,7 +329,7 @@ class VAE(BaseAutoencoder):
             In nats, but for the constants that `aecore.losses` names.
         """
         n_samples, seed = _check.integer("n_samples", n_samples, 1), new_seed(random_state)
-        given = self._input(X, y)
+        given = self._input(X, y, sample_mask)
         out = np.empty(len(given.data), np.float64)
         for rows, batch in self._chunks(given):
             mean, logvar, _ = self._posterior(batch)
@@ -339,7 +353,7 @@ class VAE(BaseAutoencoder):
         eps, z = network.scratch("eps", mean.shape), network.scratch("draw", mean.shape)
         _core.random_normal(eps, seed, ESTIMATE, position * self.latent_dim, ws)
         _core.reparameterize(z, mean, logvar, eps, ws)
-        return z, eps, self._measure(network.decode(z, batch.condition), batch)
+        return z, eps, self._measure(self._decode(z, batch), batch)
 
     # ---- samples --------------------------------------------------------------------------------
 
@@ -357,7 +371,7 @@ class VAE(BaseAutoencoder):
         Returns
         -------
         ndarray of float32, shape (n, ...)
-            Means of p(x | z), in data space.
+            Means of p(x | z), in data space. Sequences have as many steps as the longest in fit.
         """
         n, seed = _check.integer("n", n, 0), new_seed(random_state)
         condition = shared(self._network.conditioner, y, n)

@@ -191,7 +191,7 @@ class VQVAE(BaseAutoencoder):
         np.add.at(usage, quantizer.indices.reshape(-1), 1)
         return terms
 
-    def _epoch_terms(self, means: dict[str, float], n: int) -> dict[str, float]:
+    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         usage = self._network.scratch("usage", (self.codebook_size,), np.int64)
         share = usage[usage > 0] / max(1, usage.sum())
         usage.fill(0)

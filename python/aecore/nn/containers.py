@@ -17,7 +17,7 @@ def _fused(layer: Module | None) -> str | None:
     return layer.activation if layer is not None and layer.gates else None
 
 
-def _run(module: Module, x: np.ndarray, training: bool, lengths: np.ndarray | None) -> np.ndarray:
+def run(module: Module, x: np.ndarray, training: bool, lengths: np.ndarray | None) -> np.ndarray:
     """Return a module's output; it gets the lengths if it takes them."""
     forward: Any = module.forward
     return forward(x, training, lengths) if module.takes_lengths else forward(x, training)
@@ -82,7 +82,7 @@ class Sequential(Module):
     ) -> np.ndarray:
         self._kept = x
         for layer in self.layers:
-            x = _run(layer, x, training, lengths)
+            x = run(layer, x, training, lengths)
         return x
 
     def backward(
@@ -139,7 +139,7 @@ class Residual(Module):
         self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
     ) -> np.ndarray:
         self.output_shape(x.shape[1:])
-        inner = _run(self.body, x, training, lengths)
+        inner = run(self.body, x, training, lengths)
         y = inner if self.body.spare_output else self.scratch("y", x.shape)
         _core.add(y, x, inner, _workspace.current())
         self._kept = x

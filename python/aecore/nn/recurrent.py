@@ -85,6 +85,8 @@ class LSTM(Module):
         Take vectors (N, I), which stand for sequences of so many equal steps.
     last : bool
         Give the last h alone, (N, H) or (N, 2H): of each direction's own last step.
+    reverse : bool
+        Whether layers of one direction go from the end to the beginning.
     """
 
     gates = True
@@ -100,18 +102,22 @@ class LSTM(Module):
         *,
         steps: int | None = None,
         last: bool = False,
+        reverse: bool = False,
     ) -> None:
         self.in_features, self.units = count("in_features", in_features), count("units", units)
         self.steps = None if steps is None else count("steps", steps)
-        for name, value in (("bidirectional", bidirectional), ("last", last)):
+        options = {"bidirectional": bidirectional, "last": last, "reverse": reverse}
+        for name, value in options.items():
             if not isinstance(value, (bool, np.bool_)):
                 raise TypeError(f"{name}: expected True or False, got {value!r}")
-        self.bidirectional, self.last = bool(bidirectional), bool(last)
+        if bidirectional and reverse:
+            raise ValueError("reverse: bidirectional layers go both ways; expected False")
+        self.bidirectional, self.last, self.reverse = bool(bidirectional), bool(last), bool(reverse)
         self.width = self.units * (2 if self.bidirectional else 1)
         self.layers: list[list[_Pass]] = []
         for layer in range(count("layers", layers)):
             inputs = self.width if layer else self.in_features
-            directions = (False, True) if self.bidirectional else (False,)
+            directions = (False, True) if self.bidirectional else (self.reverse,)
             self.layers.append([_Pass(inputs, self.units, reverse) for reverse in directions])
         self.initialize(fresh_seed())
 
@@ -203,6 +209,7 @@ class LSTM(Module):
             bidirectional=(self.bidirectional, False),
             steps=(self.steps, None),
             last=(self.last, False),
+            reverse=(self.reverse, False),
         )
         return f"{self.in_features}, {self.units}{rest}"
 

@@ -46,6 +46,8 @@ class Batch:
         What the decoder is to give.
     mask : ndarray of float32, shape (n, F), or None
         1 where a value is observed.
+    lengths : ndarray of int64, shape (n,), or None
+        How many steps of each sequence there are, where some have less than others.
     condition : ndarray of float32, shape (n, p), or None
     observed : int
         How many values are observed.
@@ -59,6 +61,7 @@ class Batch:
         self.target: np.ndarray
         self.mask: np.ndarray | None = None
         self.missing: np.ndarray | None = None
+        self.lengths: np.ndarray | None = None
         self.condition: np.ndarray | None = None
         self.observed = 0
         self.epoch = 0.0
@@ -99,6 +102,7 @@ class Batches:
         self._noisy = np.empty(shape, np.float32) if corruption or data.masked else None
         self._mask = np.empty(shape, np.float32) if data.masked else None
         self._missing = np.empty(shape, np.bool_) if data.masked else None
+        self._lengths = None if data.lengths is None else np.empty(size, np.int64)
         self._condition = self._labels = None
         if condition is not None:
             self._condition = np.empty((size, condition.table.shape[1]), np.float32)
@@ -139,6 +143,8 @@ class Batches:
             data.gather_mask(rows, batch.mask, batch.missing)
             np.copyto(x, 0, where=batch.missing)
             batch.observed = n * data.features - int(np.count_nonzero(batch.missing))
+        if data.lengths is not None:
+            np.take(data.lengths, rows, out=batch.lengths, mode="clip")
         if batch.condition is not None:
             self._take_condition(rows, batch.condition)
         return batch
@@ -151,6 +157,8 @@ class Batches:
         batch.observed = n * self.data.features
         if self._mask is not None and self._missing is not None:
             batch.mask, batch.missing = self._mask[:n], self._missing[:n]
+        if self._lengths is not None:
+            batch.lengths = self._lengths[:n]
         if self._condition is not None:
             batch.condition = self._condition[:n]
         return batch

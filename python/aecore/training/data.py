@@ -3,7 +3,8 @@
 An array that the core reads as it is (C-contiguous uint8, bool, float32 or float64, in memory or a
 memory map) is never copied: each batch is gathered from it. Everything else that is an array (other
 number types, other layouts, h5py and zarr data sets) stays where it is too; the rows of a batch are
-read from it by slices and converted. Lists and data frames are made into one array first.
+read from it by slices and converted. Lists and data frames are made into one array first, and so
+are lists of sequences of different lengths, which are padded (`sequences`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from .. import _core, _workspace
 from ..corruption import Corruption
+from . import sequences
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 BLOCK = 1 << 22  # values looked at in one go when checking
@@ -34,6 +36,11 @@ class Data:
         What the caller knows it as, for messages.
     columns : ndarray of str, optional
         Names of the features.
+    lengths : ndarray of int64, shape (N,), optional
+        How many steps of each sequence (T, F) there are: nothing behind them is looked at.
+    form : int or "list", optional
+        How results that have the form of samples are given: as arrays of so many steps, or as a
+        list of sequences.
 
     Attributes
     ----------
@@ -51,10 +58,12 @@ class Data:
         mask: np.ndarray | None = None,
         name: str = "X",
         columns: np.ndarray | None = None,
+        lengths: np.ndarray | None = None,
+        form: int | str | None = None,
     ) -> None:
         self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
         self.features = int(np.prod(self.shape, dtype=np.int64))
-        self.columns = columns
+        self.columns, self.lengths, self.form = columns, lengths, form
         self.dtype = np.dtype(source.dtype)
         self.scale = 1 / 255 if self.dtype == np.uint8 else 1.0
         self._n = int(source.shape[0])
@@ -77,7 +86,30 @@ class Data:
     @property
     def masked(self) -> bool:
         """Whether a mask says which values are observed."""
-        return self._mask is not None
+        return self._mask is not None or self.lengths is not None
+
+    def _observed(self, rows: slice) -> np.ndarray | None:
+        """Return which values of some rows are observed (n, F); None if all are."""
+        if self._mask is not None or self.lengths is None:
+            return None if self._mask is None else self._mask[rows]
+        there = ~sequences.behind(self.lengths[rows], self.shape[0])
+        return np.repeat(there, self.features // self.shape[0], axis=1)
+
+    def formed(self, values: np.ndarray) -> Any:
+        """Return values of all samples (N, F) in the form in which the samples came."""
+        values = values.reshape(len(values), *self.shape)
+        if self.form is None:
+            return values
+        lengths = np.full(len(values), self.shape[0]) if self.lengths is None else self.lengths
+        if self.form == "list":
+            return [v[:n] for v, n in zip(values, lengths, strict=True)]
+        values[sequences.behind(lengths, self.shape[0])] = 0
+        steps = int(self.form)
+        if steps == self.shape[0]:
+            return values
+        out = np.zeros((len(values), steps, *self.shape[1:]), values.dtype)
+        out[:, : self.shape[0]] = values[:, :steps]
+        return out
 
     def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
         """Yield (first row, rows (n, F) as they are, their mask), from first to last."""
@@ -85,7 +117,7 @@ class Data:
         for start in range(0, self._n, step):
             rows = slice(start, min(start + step, self._n))
             block = self._flat[rows] if self._flat is not None else self._read(rows)
-            yield start, block, None if self._mask is None else self._mask[rows]
+            yield start, block, self._observed(rows)
 
     def _read(self, rows: slice) -> np.ndarray:
         block = np.asarray(self._source[rows])
@@ -172,6 +204,12 @@ class Data:
 
     def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
         """Fill `mask` (n, F) of float32 with 1 where rows are observed, `missing` with the rest."""
+        if self._mask is None:
+            assert self.lengths is not None
+            ended = sequences.behind(self.lengths[rows], self.shape[0])
+            missing.reshape(*ended.shape, -1)[...] = ended[:, :, None]
+            np.logical_not(missing, out=mask)
+            return
         args = (1.0, None, 0.0, 0.0, 1.0, 0, 0, 0, _workspace.current())
         _core.gather(mask, None, self._mask, rows, *args)
         np.take(self._missing, rows, axis=0, out=missing, mode="clip")
@@ -192,11 +230,11 @@ def read(
 
     Parameters
     ----------
-    X : array-like, shape (N, F), (N, T, F) or (N, H, W, C)
+    X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), or list of arrays (T_i, F)
     name : str
         For messages.
     mask : array-like of bool, optional
-        True where a value of X is observed.
+        True where a value of X is observed; of shape (N, T), which steps of sequences there are.
     like : tuple of int, optional
         The shape of the samples that the model was fitted to.
     owner : str
@@ -209,9 +247,34 @@ def read(
     ValueError
         For an empty array, wrong shapes, or values that aren't finite and not masked.
     """
+    lengths, form = None, None
     columns = column_names(X)
-    source = as_source(X, name)
+    if sequences.are_sequences(X):
+        source, lengths, mask = sequences.pad(X, name, mask, like)
+        form = "list"
+    else:
+        source = as_source(X, name)
+        _check_shape(tuple(source.shape), name)
+        if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
+            form = source.shape[1]
+            source, lengths, mask = sequences.trim(source, mask, name, like)
     shape = tuple(source.shape)
+    if like is not None and shape[1:] != like:
+        if len(like) == 1 and len(shape) == 2:  # in the words that scikit-learn's checks look for
+            raise ValueError(
+                f"{name} has {shape[1]} features, but {owner} is expecting {like[0]} features as "
+                "input."
+            )
+        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got {shape[1:]}")
+    if mask is not None:
+        mask = read_mask(mask, shape)
+    if lengths is not None and (lengths == shape[1]).all():
+        lengths = None
+    return Data(source, mask, name, columns, lengths, form)
+
+
+def _check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError for an array that has no samples or features, or too few axes."""
     if len(shape) < 2:
         raise ValueError(
             f"{name}: Expected 2D array (samples, features), 3D sequences (samples, steps, "
@@ -230,16 +293,6 @@ def read(
             f"{name}: found array with 0 feature(s) (shape={shape}) while a minimum of 1 is "
             "required."
         )
-    if like is not None and shape[1:] != like:
-        if len(like) == 1 and len(shape) == 2:  # in the words that scikit-learn's checks look for
-            raise ValueError(
-                f"{name} has {shape[1]} features, but {owner} is expecting {like[0]} features as "
-                "input."
-            )
-        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got {shape[1:]}")
-    if mask is not None:
-        mask = read_mask(mask, shape)
-    return Data(source, mask, name, columns)
 
 
 def as_source(X: Any, name: str) -> Any:
@@ -261,7 +314,9 @@ def as_source(X: Any, name: str) -> Any:
             try:
                 source = np.asarray(X)
             except ValueError as error:  # ragged
-                raise ValueError(f"{name}: expected an array of numbers: {error}") from None
+                raise ValueError(
+                    f"{name}: expected an array of numbers, or a list of sequences (T, F): {error}"
+                ) from None
     kind = np.dtype(source.dtype).kind
     if kind == "c":
         raise ValueError(f"{name}: Complex data not supported, got {source.dtype}")

@@ -24,8 +24,11 @@ class Objective(Protocol):
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         """Run both passes over a batch; return its terms, summed over samples, and ``mse``."""
 
-    def _epoch_terms(self, means: dict[str, float], n: int) -> dict[str, float]:
-        """Return what an epoch of n samples gave beside its terms' means; begin the next one."""
+    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
+        """Return what an epoch of n samples gave beside its terms' means; begin the next one.
+
+        `observed` is how many values they had together.
+        """
 
 
 @dataclass
@@ -87,6 +90,6 @@ def train(
         network.epoch += 1
         mse = totals.pop("mse") / max(observed, 1)  # per value, where the others are per sample
         means = {name: total / len(rows) for name, total in totals.items()} | {"mse": mse}
-        means |= objective._epoch_terms(means, len(rows))
+        means |= objective._epoch_terms(means, len(rows), observed)
         seconds = time.perf_counter() - started
         yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core, _workspace
-from ..nn.containers import starts_flat
+from ..nn.containers import run, starts_flat
 from ..nn.module import Flat, Module
 from .optim import Optimizer, StepSize
 
@@ -87,22 +87,34 @@ class Network(Module):
     # ---- passes ---------------------------------------------------------------------------------
 
     def encode(
-        self, x: np.ndarray, condition: np.ndarray | None = None, training: bool = False
+        self,
+        x: np.ndarray,
+        condition: np.ndarray | None = None,
+        training: bool = False,
+        lengths: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the encoder's output for x (n, ...) beside its condition (n, p)."""
+        """Return the encoder's output for x (n, ...), of lengths (n,), beside conditions (n, p)."""
         if condition is not None:
             if starts_flat(self.encoder):
                 x = x.reshape(len(x), -1)
             x = self._beside("x", x, condition)
-        return self.encoder.forward(x, training)
+        return run(self.encoder, x, training, lengths)
 
     def decode(
-        self, z: np.ndarray, condition: np.ndarray | None = None, training: bool = False
+        self,
+        z: np.ndarray,
+        condition: np.ndarray | None = None,
+        training: bool = False,
+        lengths: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the decoder's output for codes z (n, ...) beside their condition (n, p)."""
+        """Return the decoder's output for codes z (n, ...) beside conditions (n, p).
+
+        With lengths (n,), steps behind a sample's own have no influence on the others, and are not
+        to be looked at.
+        """
         if condition is not None:
             z = self._beside("z", z, condition)
-        return self.decoder.forward(z, training)
+        return run(self.decoder, z, training, lengths)
 
     def encode_backward(self, grad: np.ndarray) -> None:
         """Add to the encoder's gradients."""

@@ -1,0 +1,183 @@
+"""Sequences of different lengths, as one array and how many steps of each sample are real."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Padded(NamedTuple):
+    """Sequences in one array.
+
+    Attributes
+    ----------
+    values : ndarray of float32 or uint8, shape (N, T, F)
+        0 behind the last step of each.
+    lengths : ndarray of int64, shape (N,)
+    mask : ndarray of bool, shape (N, T, F), or None
+        True where a value is observed, if some are missing within the sequences.
+    """
+
+    values: np.ndarray
+    lengths: np.ndarray
+    mask: np.ndarray | None = None
+
+
+def are_sequences(X: Any) -> bool:
+    """Whether X is a list, a tuple or an array of objects, in which there is a matrix."""
+    if isinstance(X, np.ndarray) and not (X.dtype == object and X.ndim == 1):
+        return False
+    return isinstance(X, (list, tuple, np.ndarray)) and any(_depth(x) == 2 for x in X)
+
+
+def _depth(x: Any) -> int:
+    """Return how many axes x has, looking at first elements alone."""
+    if isinstance(x, (list, tuple)):
+        return 1 + (_depth(x[0]) if x else 0)
+    return int(getattr(x, "ndim", 0))
+
+
+def pad(
+    X: Sequence[Any], name: str, mask: Any = None, like: tuple[int, ...] | None = None
+) -> Padded:
+    """Copy sequences (T_i, F) into an array that is as long as the longest.
+
+    Parameters
+    ----------
+    X : sequence of array-like
+    name : str
+        For messages.
+    mask : sequence of array-like of bool, optional
+        Of the same shapes: True where a value is observed.
+    like : tuple of int, optional
+        T and F that the model was fitted to: the array has them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a sample that isn't such a sequence, by its number.
+    """
+    _check_like(like, name)
+    found = [_sequence(x, f"{name}: sample {i}") for i, x in enumerate(X)]
+    width, known = (like[1], "fit") if like is not None else (found[0].shape[1], "sample 0")
+    for i, x in enumerate(found):
+        if x.shape[1] != width:
+            raise ValueError(
+                f"{name}: sample {i} has {x.shape[1]} features a step; expected {width}, as in "
+                f"{known}"
+            )
+    lengths = np.array([len(x) for x in found], np.int64)
+    steps = _steps(lengths, name, like)
+    kind = np.uint8 if all(x.dtype == np.uint8 for x in found) else np.float32
+    values = np.zeros((len(found), steps, width), kind)
+    with np.errstate(all="ignore"):
+        for i, x in enumerate(found):
+            values[i, : len(x)] = x
+    return Padded(values, lengths, None if mask is None else _pad_mask(mask, found, steps))
+
+
+def _check_like(like: tuple[int, ...] | None, name: str) -> None:
+    if like is not None and len(like) != 2:
+        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got sequences")
+
+
+def _sequence(x: Any, name: str) -> np.ndarray:
+    """Return one sample as an array of numbers (T, F)."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(f"{name}: a masked array is not supported: use sample_mask")
+    try:
+        found = np.asarray(x)
+        if found.dtype == object:
+            found = found.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: expected numbers of shape (T, F): {error}") from None
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, got an array of {found.dtype}")
+    if found.ndim != 2:
+        raise ValueError(f"{name}: expected a sequence of shape (T, F), got {found.shape}")
+    if 0 in found.shape:
+        what = "features" if len(found) else "steps"
+        raise ValueError(f"{name} has no {what}, its shape is {found.shape}; expected at least 1")
+    return found
+
+
+def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None) -> int:
+    """Return the length of the padded array: the model's, or the longest sequence's."""
+    if like is None:
+        return int(lengths.max())
+    too_long = np.flatnonzero(lengths > like[0])
+    if len(too_long):
+        i = int(too_long[0])
+        raise ValueError(
+            f"{name}: sample {i} has {lengths[i]} steps; expected at most {like[0]}, the longest "
+            "seen in fit"
+        )
+    return like[0]
+
+
+def _pad_mask(mask: Any, found: list[np.ndarray], steps: int) -> np.ndarray:
+    """Return masks of sequences as one array, False behind the last step of each."""
+    if not isinstance(mask, (list, tuple, np.ndarray)) or len(mask) != len(found):
+        raise ValueError(
+            f"sample_mask: expected {len(found)} arrays, of the shapes of the sequences"
+        )
+    out = np.zeros((len(found), steps, found[0].shape[1]), np.bool_)
+    for i, (part, x) in enumerate(zip(mask, found, strict=True)):
+        part = np.asarray(part)
+        if part.dtype != np.bool_:
+            raise TypeError(
+                f"sample_mask: sample {i}: expected booleans, True where a value is observed, got "
+                f"{part.dtype}"
+            )
+        if part.shape != x.shape:
+            raise ValueError(
+                f"sample_mask: sample {i}: expected the sequence's shape, {x.shape}, got "
+                f"{part.shape}"
+            )
+        out[i, : len(part)] = part
+    return out
+
+
+def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None) -> Padded:
+    """Take an array (N, T, F) that is padded already, and a mask (N, T) of the steps there are.
+
+    Parameters
+    ----------
+    source : array-like, shape (N, T, F)
+        It isn't copied where T is what the model, or else the longest sequence, has.
+    mask : array-like of bool, shape (N, T)
+        True for the first steps of each sample, one at least, and then False.
+    name, like
+        As in `pad`.
+    """
+    _check_like(like, name)
+    mask, (n, steps, features) = np.asarray(mask), source.shape
+    if mask.dtype != np.bool_:
+        raise TypeError(f"sample_mask: expected booleans, got {mask.dtype}")
+    if mask.shape != (n, steps):
+        raise ValueError(
+            f"sample_mask: expected the shape of X, {source.shape}, or {(n, steps)}, which steps "
+            f"there are; got {mask.shape}"
+        )
+    lengths = mask.sum(1, dtype=np.int64)
+    wrong = np.flatnonzero((mask != (np.arange(steps) < lengths[:, None])).any(1) | (lengths == 0))
+    if len(wrong):
+        raise ValueError(
+            f"sample_mask: expected the first steps of each sample, one at least, to be True, and "
+            f"the rest False; not so in row {wrong[0]}. Missing values are marked with a mask of "
+            "the shape of X"
+        )
+    wanted = _steps(lengths, name, like)
+    if wanted == steps:
+        return Padded(source, lengths)
+    rest = np.asarray(source[:])
+    values = np.zeros((n, wanted, features), rest.dtype)
+    values[:, :steps] = rest[:, :wanted]
+    return Padded(values, lengths)
+
+
+def behind(lengths: np.ndarray, steps: int) -> np.ndarray:
+    """Return True where a sample has ended, (N, T)."""
+    return np.arange(steps) >= lengths[:, None]
