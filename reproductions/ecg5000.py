@@ -1,8 +1,8 @@
 """ECG5000: an LSTM autoencoder that knows normal heartbeats alone tells the others from them.
 
 Of twelve settings, these told best the other beats of the training set from a fifth of its normal
-ones, held out. One setting before them, a decoder in reverse and a code of 16, had been tried on the
-test set: AUROC 0.90.
+ones, held out. One setting before them, with a decoder in reverse and a code of 16, had been tried
+on the test set: AUROC 0.90.
 
 usage: AECORE_DATA=folder python reproductions/ecg5000.py     needs scikit-learn
 """
