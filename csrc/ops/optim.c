@@ -2,36 +2,38 @@
  * formulas of PyTorch's torch.optim. Kingma & Ba 2015; Loshchilov & Hutter 2019; Sutskever
  * et al. 2013. */
 #include <math.h>
+#include <string.h>
 
 #include "ops/gemm.h"
 #include "ops/split.h"
 
-#define SQUARES 32768 /* values of a partial sum */
+#define BLOCK 32768 /* values of a task, and of a partial sum */
 
 typedef struct {
     double *part;
+    float *to;
     const float *x;
     int64_t n;
     const ae_kernels *k;
-} squares_task;
+} block_task;
 
 static void
 squares_one(void *arg, int64_t i, int thread)
 {
-    const squares_task *t = arg;
-    int64_t at = i * SQUARES;
+    const block_task *t = arg;
+    int64_t at = i * BLOCK;
     (void)thread;
-    t->k->sum_squares(t->part + i, t->x + at, ae_min(SQUARES, t->n - at));
+    t->k->sum_squares(t->part + i, t->x + at, ae_min(BLOCK, t->n - at));
 }
 
 ae_status
 ae_sum_squares(double *sum, const float *x, int64_t n, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
-    int64_t blocks = ae_ceil_div(n, SQUARES);
+    int64_t blocks = ae_ceil_div(n, BLOCK);
     size_t bytes = ae_bytes(blocks, sizeof(double), 1);
     AE_TRY(ae_arena_reserve(ctx->arena, bytes));
-    squares_task t = {ae_arena_take(ctx->arena, bytes), x, n, ctx->k};
+    block_task t = {.part = ae_arena_take(ctx->arena, bytes), .x = x, .n = n, .k = ctx->k};
     ae_parallel(ctx, blocks, 2.0 * (double)n, squares_one, &t);
     *sum = 0.0;
     for (int64_t i = 0; i < blocks; i++) {
@@ -39,6 +41,23 @@ ae_sum_squares(double *sum, const float *x, int64_t n, const ae_ctx *ctx)
     }
 done:
     return status;
+}
+
+static void
+clear_one(void *arg, int64_t i, int thread)
+{
+    const block_task *t = arg;
+    int64_t at = i * BLOCK;
+    (void)thread;
+    memset(t->to + at, 0, (size_t)ae_min(BLOCK, t->n - at) * sizeof(float));
+}
+
+ae_status
+ae_clear(float *x, int64_t n, const ae_ctx *ctx)
+{
+    block_task t = {.to = x, .n = n};
+    ae_parallel(ctx, ae_ceil_div(n, BLOCK), (double)n, clear_one, &t);
+    return AE_OK;
 }
 
 typedef struct {

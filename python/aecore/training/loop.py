@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from .. import _core, _workspace
 from .._purposes import SHUFFLE
 from .batches import Batch, Batches, shuffled
 from .guard import Guard
@@ -74,7 +75,7 @@ def train(
         for i, batch in enumerate(batches(rows, network.samples)):
             guard.begin_step()
             batch.epoch = network.epoch + i / len(batches)
-            grad.fill(0)
+            _core.clear(grad, _workspace.current())
             terms = objective._loss_step(batch)
             norm = network.gradient_norm()
             if not (math.isfinite(terms["loss"]) and math.isfinite(norm)):
