@@ -206,8 +206,7 @@ typedef struct {
     const ae_panel_source *b;
     float *panels;
     int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
-    bool
-        own; /* a panel is one chunk's alone, which packs it: there is a place for each thread */
+    bool own; /* a panel is one chunk's alone, which packs it, in its thread's place */
     size_t thread_bytes;
 } gemm_task;
 

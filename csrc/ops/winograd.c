@@ -11,7 +11,6 @@
 typedef struct {
     const ae_wino_plan *p;
     const float *w;
-    bool up;
     float *u;             /* (point, phase, outer, inner) */
     ae_panel_source b;    /* of a product: all phases of a point downward, one upward */
     int64_t products;     /* points, or points * phases */
@@ -27,7 +26,7 @@ transform_weight(void *arg, int64_t i, int thread)
     int64_t phase = i / p->outer, row = i % p->outer, offset[9];
     const float *tap[9];
     (void)thread;
-    ae_wino_find_taps(offset, p, ae_wino_find_phase(p, phase, t->up));
+    ae_wino_find_taps(offset, p, ae_wino_find_phase(p, phase));
     for (int j = 0; j < p->r * p->r; j++) {
         tap[j] = t->w + row * p->g->R * p->g->S * p->inner + offset[j];
     }
@@ -62,7 +61,7 @@ plan_weight(weight_task *t, const int64_t *tap)
     const ae_wino_plan *p = t->p;
     const ae_window *g = p->g;
     int64_t big = g->w_big == 1 ? 1 : p->inner, small = g->w_big == 1 ? p->inner : 1;
-    if (t->up) {
+    if (p->up) {
         t->b = (ae_panel_source){NULL, tap, 1, g->C, g->B, small, big};
         t->products = p->points * p->phases;
     }
@@ -98,7 +97,6 @@ typedef struct {
     const float *in;
     float *out;
     const ae_epilogue *epilogue;
-    bool up;
     int64_t chunk;        /* tiles */
     int64_t depth, cols;  /* of the products */
     int64_t v_gap, m_gap; /* between points: an odd number of cache lines */
@@ -141,7 +139,7 @@ transform_output(const chunk_task *t, const float *m, int64_t tile, int64_t a, i
 {
     const ae_wino_plan *p = t->p;
     const ae_window *g = p->g;
-    int64_t H = t->up ? g->H : g->P, W = t->up ? g->W : g->Q, at[AE_WINO_OUT * AE_WINO_OUT];
+    int64_t H = p->up ? g->H : g->P, W = p->up ? g->W : g->Q, at[AE_WINO_OUT * AE_WINO_OUT];
     ae_wino_place place = ae_wino_find_tile(p, tile);
     for (int64_t i = 0; i < AE_WINO_OUT; i++) {
         for (int64_t j = 0; j < AE_WINO_OUT; j++) {
@@ -162,13 +160,13 @@ run_chunk(void *arg, int64_t i, int thread)
     float *v = (float *)(t->scratch + (size_t)thread * t->thread_bytes);
     float *m = v + p->points * t->v_gap;
     int64_t t0 = i * t->chunk, tiles = ae_min(t->chunk, p->tiles - t0);
-    int64_t rounds = t->up ? p->phases : 1, phases = t->up ? 1 : p->phases;
-    int64_t C = t->depth / phases, step = t->up ? p->stride : 1;
+    int64_t rounds = p->up ? p->phases : 1, phases = p->up ? 1 : p->phases;
+    int64_t C = t->depth / phases, step = p->up ? p->stride : 1;
     for (int64_t round = 0; round < rounds; round++) {
         for (int64_t j = 0; j < tiles; j++) {
             for (int64_t f = 0; f < phases; f++) {
-                ae_wino_input(v + j * t->depth + f * C, t->v_gap, p, t->in, t->up, t0 + j,
-                              ae_wino_find_phase(p, round + f, t->up));
+                ae_wino_input(v + j * t->depth + f * C, t->v_gap, p, t->in, t0 + j,
+                              ae_wino_find_phase(p, round + f));
             }
         }
         multiply_points(t, m, v, t->weight->panels + round * t->weight->panel_floats,
@@ -184,8 +182,8 @@ plan_chunks(chunk_task *t)
 {
     const ae_wino_plan *p = t->p;
     const ae_window *g = p->g;
-    t->depth = t->up ? g->C : p->phases * g->B;
-    t->cols = t->up ? g->B : g->C;
+    t->depth = p->up ? g->C : p->phases * g->B;
+    t->cols = p->up ? g->B : g->C;
     int64_t mr = p->k->mr, tile = p->points * (t->depth + t->cols) * (int64_t)sizeof(float);
     t->chunk = ae_max(1, ae_min(CHUNK_BYTES / tile, CHUNK_TILES) / mr) * mr;
     t->v_gap = ae_wino_spread(t->chunk * t->depth);
@@ -203,9 +201,8 @@ ae_winograd(float *out, const float *in, const float *w, const ae_window *g, boo
     ae_wino_plan p;
     int64_t tap[AE_WINO_PHASES];
     ae_wino_make_plan(&p, g, ctx->k, up);
-    weight_task weight = {.p = &p, .w = w, .up = up};
-    chunk_task t = {
-        .p = &p, .weight = &weight, .in = in, .out = out, .epilogue = epilogue, .up = up};
+    weight_task weight = {.p = &p, .w = w};
+    chunk_task t = {.p = &p, .weight = &weight, .in = in, .out = out, .epilogue = epilogue};
     for (int64_t f = 0; f < p.phases; f++) {
         tap[f] = f * p.outer * p.inner;
     }

@@ -25,6 +25,7 @@
 typedef struct {
     const ae_window *g;
     const ae_kernels *k;
+    bool up; /* the weight gradient reads what down does: false */
     int r, n, stride;
     int64_t points, phases; /* n * n, stride * stride */
     int64_t ty, tx, tiles;  /* of an image, of all */
@@ -50,7 +51,7 @@ typedef struct {
 /* False if the window isn't one that this is for. */
 bool ae_wino_make_plan(ae_wino_plan *p, const ae_window *g, const ae_kernels *k, bool up);
 double ae_wino_direct_work(const ae_window *g);
-ae_wino_phase ae_wino_find_phase(const ae_wino_plan *p, int64_t phase, bool up);
+ae_wino_phase ae_wino_find_phase(const ae_wino_plan *p, int64_t phase);
 /* The taps of a phase, as offsets into one `outer` row of w. */
 void ae_wino_find_taps(int64_t *tap, const ae_wino_plan *p, ae_wino_phase f);
 ae_wino_place ae_wino_find_tile(const ae_wino_plan *p, int64_t tile);
@@ -58,8 +59,8 @@ ae_wino_place ae_wino_find_tile(const ae_wino_plan *p, int64_t tile);
 void ae_wino_find_pixels(const float **pixel, const ae_wino_plan *p, const float *x, int64_t H,
                          int64_t W, int64_t C, int64_t h, int64_t w, int64_t step, int count);
 /* The transformed values that tile `tile` reads in one phase. */
-void ae_wino_input(float *v, int64_t gap, const ae_wino_plan *p, const float *x, bool up,
-                   int64_t tile, ae_wino_phase f);
+void ae_wino_input(float *v, int64_t gap, const ae_wino_plan *p, const float *x, int64_t tile,
+                   ae_wino_phase f);
 /* Points lie an odd number of cache lines apart, so that a tile's don't share a set of L1. */
 int64_t ae_wino_spread(int64_t floats);
 

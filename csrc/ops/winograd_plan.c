@@ -6,7 +6,7 @@
 bool
 ae_wino_make_plan(ae_wino_plan *p, const ae_window *g, const ae_kernels *k, bool up)
 {
-    *p = (ae_wino_plan){.g = g, .k = k, .stride = (int)g->sh};
+    *p = (ae_wino_plan){.g = g, .k = k, .stride = (int)g->sh, .up = up};
     if (g->R != g->S || g->sh != g->sw || g->R % g->sh != 0 || g->sh * g->sw > AE_WINO_PHASES) {
         return false;
     }
@@ -54,22 +54,22 @@ down_axis(int64_t phase, int64_t stride, int64_t pad)
     return (ae_wino_axis){stride, phase - pad, phase, stride};
 }
 
-/* Big pixels stride * t + phase: the taps that meet them, in the order of the small pixels. */
+/* Big pixels stride * t + phase: as any `up`, with r taps in every phase. */
 static ae_wino_axis
-up_axis(int64_t phase, int64_t stride, int64_t pad, int r)
+up_axis(int64_t phase, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
 {
-    int64_t tap = (phase + pad) % stride;
-    return (ae_wino_axis){1, (phase + pad - tap) / stride - (r - 1), tap + stride * (r - 1),
-                          -stride};
+    ae_axis_phase p = ae_make_axis_phase(phase, size, kernel, stride, pad);
+    return (ae_wino_axis){1, p.low, p.first, -stride};
 }
 
 ae_wino_phase
-ae_wino_find_phase(const ae_wino_plan *p, int64_t phase, bool up)
+ae_wino_find_phase(const ae_wino_plan *p, int64_t phase)
 {
     const ae_window *g = p->g;
     int64_t a = phase / p->stride, b = phase % p->stride;
-    if (up) {
-        return (ae_wino_phase){up_axis(a, g->sh, g->ph, p->r), up_axis(b, g->sw, g->pw, p->r)};
+    if (p->up) {
+        return (ae_wino_phase){up_axis(a, g->H, g->R, g->sh, g->ph),
+                               up_axis(b, g->W, g->S, g->sw, g->pw)};
     }
     return (ae_wino_phase){down_axis(a, g->sh, g->ph), down_axis(b, g->sw, g->pw)};
 }
@@ -106,12 +106,12 @@ ae_wino_find_pixels(const float **pixel, const ae_wino_plan *p, const float *x, 
 }
 
 void
-ae_wino_input(float *v, int64_t gap, const ae_wino_plan *p, const float *x, bool up,
-              int64_t tile, ae_wino_phase f)
+ae_wino_input(float *v, int64_t gap, const ae_wino_plan *p, const float *x, int64_t tile,
+              ae_wino_phase f)
 {
     const ae_window *g = p->g;
     const float *pixel[AE_WINO_POINTS];
-    int64_t H = up ? g->P : g->H, W = up ? g->Q : g->W, C = up ? g->C : g->B;
+    int64_t H = p->up ? g->P : g->H, W = p->up ? g->Q : g->W, C = p->up ? g->C : g->B;
     ae_wino_place at = ae_wino_find_tile(p, tile);
     ae_wino_find_pixels(pixel, p, x + at.n * H * W * C, H, W, C,
                         f.y.step * AE_WINO_OUT * at.y + f.y.first,

@@ -33,8 +33,8 @@ transform_both(void *arg, int64_t i, int thread)
          j++) {
         ae_wino_place at = ae_wino_find_tile(p, t->t0 + j);
         for (int64_t f = 0; f < p->phases; f++) {
-            ae_wino_input(t->v + (j * p->phases + f) * g->B, t->v_gap, p, t->big, false,
-                          t->t0 + j, ae_wino_find_phase(p, f, false));
+            ae_wino_input(t->v + (j * p->phases + f) * g->B, t->v_gap, p, t->big, t->t0 + j,
+                          ae_wino_find_phase(p, f));
         }
         ae_wino_find_pixels(pixel, p, t->small + at.n * g->P * g->Q * g->C, g->P, g->Q, g->C,
                             at.y * AE_WINO_OUT, at.x * AE_WINO_OUT, 1, AE_WINO_OUT);
@@ -96,7 +96,7 @@ transform_gradient(void *arg, int64_t i, int thread)
     int64_t phase = i / p->outer, row = i % p->outer, offset[9];
     float *tap[9];
     (void)thread;
-    ae_wino_find_taps(offset, p, ae_wino_find_phase(p, phase, false));
+    ae_wino_find_taps(offset, p, ae_wino_find_phase(p, phase));
     for (int j = 0; j < p->r * p->r; j++) {
         tap[j] = t->dw + row * g->R * g->S * p->inner + offset[j];
     }
