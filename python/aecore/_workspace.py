@@ -7,7 +7,6 @@ import math
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,9 +45,16 @@ def threads(n: int | None) -> Iterator[None]:
         _local.workspace = before
 
 
-class _Slot(NamedTuple):
-    memory: np.ndarray
-    user: Any  # a weak reference to the array that was made of it
+class _Slot:
+    """Memory, and a weak reference to the array that was last made of it."""
+
+    def __init__(self, size: int) -> None:
+        self.memory = np.empty(size, np.float32)
+        self.user: weakref.ref[np.ndarray] | None = None
+
+    @property
+    def is_free(self) -> bool:
+        return self.user is None or self.user() is None
 
 
 class Pool:
@@ -66,23 +72,17 @@ class Pool:
         size = math.prod(shape)
         if size == 0:
             return np.empty(shape, np.float32)
-        free = [slot for slot in self._slots if slot.user() is None]
-        fits = [slot for slot in free if slot.memory.size >= size]
-        if fits:
-            chosen = min(fits, key=lambda slot: slot.memory.size)
-            memory = chosen.memory
-            self._drop(chosen)
-        else:
+        free = sorted((s for s in self._slots if s.is_free), key=lambda s: s.memory.size)
+        slot = next((s for s in free if s.memory.size >= size), None)
+        if slot is None:
             if free:  # the largest that doesn't do makes room
-                self._drop(max(free, key=lambda slot: slot.memory.size))
-            memory = np.empty(size, np.float32)
+                self._slots.remove(free[-1])
+            slot = _Slot(size)
+            self._slots.append(slot)
         # Views of views refer to the first array that isn't made of another one: of this.
-        array = np.frombuffer(memory.data, np.float32, size)
-        self._slots.append(_Slot(memory, weakref.ref(array)))
+        array = np.frombuffer(slot.memory.data, np.float32, size)
+        slot.user = weakref.ref(array)
         return array.reshape(shape)
-
-    def _drop(self, slot: _Slot) -> None:
-        self._slots = [other for other in self._slots if other is not slot]
 
     def clear(self) -> None:
         """Forget the memory; what is in use stays with its users."""
