@@ -1,6 +1,7 @@
 """What tests of modules share."""
 
 import numpy as np
+import pytest
 from cases.base import normal
 from twin.stack import evaluate, slopes
 
@@ -41,3 +42,28 @@ def check(module, x, rng, training=False, tolerance=2e-5):
         got = (grads[name].astype(np.float64) * direction).sum()
         size = np.sqrt((grads[name].astype(np.float64) ** 2).sum())
         assert abs(got - slope) <= tolerance * max(size, 1e-3), (name, got, slope)
+
+
+def check_step(model, batch, rng):
+    """Compare the gradient of a model's loss on a batch with differences in random directions."""
+    network = model._network
+
+    def loss():
+        network.flat.grad.fill(0)
+        model._begin_training()
+        return model._loss_step(batch)["loss"] / batch.n
+
+    value, before = network.flat.value, network.flat.value.copy()
+    loss()
+    gradient = network.flat.grad.astype(np.float64)
+    for _ in range(3):
+        direction = rng.standard_normal(len(before)) * (gradient != 0)
+        direction /= np.linalg.norm(direction)
+        step = 1e-2
+        value[:] = before + step * direction
+        up = loss()
+        value[:] = before - step * direction
+        down = loss()
+        value[:] = before
+        scale = np.linalg.norm(gradient)
+        assert (up - down) / (2 * step) == pytest.approx(gradient @ direction, abs=2e-3 * scale)

@@ -6,16 +6,7 @@
 #include <string.h>
 
 #include "ae.h"
-
-static int failures;
-static uint32_t state = 1;
-
-static float
-draw(void)
-{
-    state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / (float)(1 << 23) - 1.0f;
-}
+#include "check.h"
 
 static float *
 draw_many(int64_t n)
@@ -31,11 +22,7 @@ static void
 compare(const char *what, const char *isa, int threads, const float *got, const double *want,
         int64_t n)
 {
-    double worst = 0.0;
-    for (int64_t i = 0; i < n; i++) {
-        double error = fabs((double)got[i] - want[i]) / (1.0 + fabs(want[i]));
-        worst = error > worst || isnan(error) ? error : worst;
-    }
+    double worst = worst_error(0.0, got, want, n);
     if (!(worst < 2e-5)) {
         printf("FAILED %s, %s, %d threads: error %g\n", what, isa, threads, worst);
         failures++;

@@ -6,18 +6,9 @@
 #include <string.h>
 
 #include "ae.h"
+#include "check.h"
 
 #define MOST 40000 /* values of an array */
-
-static int failures;
-static uint32_t state = 7;
-
-static float
-draw(void)
-{
-    state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / (float)(1 << 23) - 1.0f;
-}
 
 static void
 draw_many(float *x, int64_t n)
@@ -170,6 +161,7 @@ main(void)
     static const int64_t batches[][2] = {{1, 1}, {5, 33}, {40, 784}, {2, 9001}};
     ae_arena arena = {0};
     int tables = 0;
+    state = 7;
     for (; ae_cpu_table(tables) != NULL; tables++) {
         for (int threads = 1; threads <= 3; threads++) {
             ae_ctx ctx = {&arena, threads, ae_cpu_table(tables)};

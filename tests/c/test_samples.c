@@ -7,19 +7,9 @@
 #include <string.h>
 
 #include "ae.h"
+#include "check.h"
 
 #define MOST 20000 /* values in any array here */
-
-static int failures;
-static uint32_t state = 1;
-
-/* From -1 to 1 */
-static float
-draw(void)
-{
-    state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / (float)(1 << 23) - 1.0f;
-}
 
 typedef struct {
     const ae_ctx *ctx;
@@ -44,11 +34,8 @@ fill(const buffers *b)
 static void
 compare(const buffers *b, const char *what, const float *got, const double *want, int64_t n)
 {
-    double worst = got[n] == 99.0f ? 0.0 : INFINITY; /* nothing beyond is written */
-    for (int64_t i = 0; i < n; i++) {
-        double error = fabs((double)got[i] - want[i]) / (1.0 + fabs(want[i]));
-        worst = error > worst || isnan(error) ? error : worst;
-    }
+    /* nothing beyond is written */
+    double worst = worst_error(got[n] == 99.0f ? 0.0 : INFINITY, got, want, n);
     if (!(worst < 5e-6)) {
         printf("FAILED %s, %s, %d threads, %lld values: error %g\n", what,
                ae_cpu_isa(b->ctx->k), b->ctx->threads, (long long)n, worst);

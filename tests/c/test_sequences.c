@@ -6,18 +6,9 @@
 #include <stdlib.h>
 
 #include "ae.h"
+#include "check.h"
 
 #define GUARD 99.0f
-
-static int failures;
-static uint32_t state = 1;
-
-static float
-draw(void)
-{
-    state = state * 1664525u + 1013904223u;
-    return (float)(state >> 8) / (float)(1 << 23) - 1.0f;
-}
 
 /* An array, what it should hold, and how many values; a guard follows them. */
 typedef struct {
@@ -76,11 +67,8 @@ drop(values *all, int count)
 static void
 compare(const ae_ctx *ctx, const char *what, values v)
 {
-    double worst = v.got[v.n] == GUARD ? 0.0 : INFINITY; /* nothing beyond is written */
-    for (int64_t i = 0; i < v.n; i++) {
-        double error = fabs((double)v.got[i] - v.want[i]) / (1.0 + fabs(v.want[i]));
-        worst = error > worst || isnan(error) ? error : worst;
-    }
+    /* nothing beyond is written */
+    double worst = worst_error(v.got[v.n] == GUARD ? 0.0 : INFINITY, v.got, v.want, v.n);
     if (!(worst < 2e-5)) {
         printf("FAILED %s, %s, %d threads: error %g\n", what, ae_cpu_isa(ctx->k), ctx->threads,
                worst);
