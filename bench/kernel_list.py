@@ -87,7 +87,7 @@ def linear(quick: bool) -> Iterator[Kernel]:
         def backward(
             dx: Any, dw: Any, db: Any, y: Any = y, x: Any = x, w: Any = w
         ) -> Callable[[], None]:
-            return lambda: _core.linear_backward(dx, dw, db, y, x, w, None, False, ws)
+            return lambda: _core.linear_backward(dx, dw, db, y, x, w, None, False, False, ws)
 
         yield Kernel(f"{name}, forward", forward, moved, flops)
         yield Kernel(f"{name}, dx", backward(dx, None, None), moved, flops)

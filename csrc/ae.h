@@ -112,6 +112,7 @@ typedef struct {
     ae_act act;      /* fused into the forward pass */
     ae_act x_act;    /* backward: dx is multiplied by x_act'(x), x being that act's output */
     bool transposed; /* w is (I, O): y = x w, as the tied decoder needs */
+    bool adds;       /* backward: dw goes on from what it holds */
 } ae_linear_cfg;
 
 ae_status ae_linear_fwd(float *y, const float *x, const float *w, const float *b,

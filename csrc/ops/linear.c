@@ -69,7 +69,7 @@ weight_gradient(float *dw, const float *dy, const float *x, const ae_linear_cfg 
                       .b_ns = 1,
                       .c = dw,
                       .ldc = cols,
-                      .epilogue = {.accumulate = true}};
+                      .epilogue = {.accumulate = cfg->adds}};
     return ae_gemm(&g, ctx);
 }
 

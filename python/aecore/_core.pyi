@@ -258,6 +258,7 @@ def linear_backward(
     weight: Array,
     x_activation: str | None,
     transposed: bool,
+    adds: bool,
     workspace: Workspace,
     /,
 ) -> None: ...

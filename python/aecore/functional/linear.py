@@ -75,7 +75,7 @@ def linear_backward(
         :math:`g W`, :math:`g^\top x` and :math:`\sum_n g_n`; dbias is None if bias is.
     """
     array("x", x), array("weight", weight)
-    dx, dweight = np.empty_like(x), np.zeros_like(weight)
+    dx, dweight = np.empty_like(x), np.empty_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
-    _core.linear_backward(dx, dweight, dbias, grad, x, weight, None, False, _workspace.current())
+    _core.linear_backward(dx, dweight, dbias, grad, x, weight, None, False, False, _workspace.current())
     return dx, dweight, dbias

@@ -153,8 +153,9 @@ class Linear(Affine):
         _core.linear(y, x, self.weight.value, bias, self.activation, self.transposed, ws)
 
     def _gradients(self, dx, dbias, grad, x, x_activation):
-        w, dw, ws = self.weight.value, self.weight.grad, _workspace.current()
-        _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, self.transposed, ws)
+        (dw, adds), ws = self.weight.claim_grad(), _workspace.current()
+        w, transposed = self.weight.value, self.transposed
+        _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, transposed, adds, ws)
 
     def _features(self) -> tuple[int, int]:
         """Return the numbers of inputs and outputs."""

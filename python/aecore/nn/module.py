@@ -79,8 +79,10 @@ class Parameter:
 
     Attributes
     ----------
-    value, grad : ndarray of float32
+    value : ndarray of float32
     """
+
+    _is_stale = False
 
     def __init__(
         self,
@@ -100,6 +102,27 @@ class Parameter:
     def shape(self) -> Shape:
         return self.value.shape
 
+    @property
+    def grad(self) -> np.ndarray:
+        """The gradient: an array of float32, to be added to."""
+        grad, adds = self.claim_grad()
+        if not adds:
+            _core.clear(grad, _workspace.current())
+        return grad
+
+    @grad.setter
+    def grad(self, grad: np.ndarray) -> None:
+        self._grad, self._is_stale = grad, False
+
+    def forget_grad(self) -> None:
+        """Make the gradient zero, or let whoever comes first overwrite it."""
+        self._is_stale = True
+
+    def claim_grad(self) -> tuple[np.ndarray, bool]:
+        """Return the gradient's array, and whether to add to it: if not, it is to be overwritten."""
+        adds, self._is_stale = not self._is_stale, False
+        return self._grad, adds
+
     def initialize(self, seed: int, offset: int) -> None:
         """Draw fresh values: elements offset, offset + 1, ... of the seed's stream."""
         if self.fill is not None:
@@ -114,7 +137,7 @@ class Parameter:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the gradient out of copies and pickles: theirs starts at zero."""
-        return {k: v for k, v in vars(self).items() if k != "grad"}
+        return {k: v for k, v in vars(self).items() if k not in ("_grad", "_is_stale")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -300,7 +323,7 @@ class Module:
 class Flat:
     """All parameters of some modules as views of one value buffer and one gradient buffer.
 
-    Zeroing the gradients is one fill, an optimiser step one call.
+    An optimiser step is one call.
 
     Parameters
     ----------
@@ -328,6 +351,17 @@ class Flat:
         for name, parameter in self.named.items():
             values[name][...] = parameter.value
             parameter.value, parameter.grad = values[name], grads[name]
+
+    def forget_gradients(self) -> None:
+        """Make all gradients zero: each when it is first looked at, unless it is overwritten."""
+        for parameter in self.named.values():
+            parameter.forget_grad()
+
+    def whole_gradient(self) -> np.ndarray:
+        """Return `grad` with zeros where no backward pass has been since they were forgotten."""
+        for parameter in self.named.values():
+            _ = parameter.grad
+        return self.grad
 
     def split(self, array: np.ndarray) -> dict[str, np.ndarray]:
         """Return views of an array as long as `value`, one for each parameter and of its shape."""

@@ -119,7 +119,7 @@ def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) ->
         if module is not network:  # what is inside a module comes first
             watch(name, module, "forward")
             watch(name, module, "backward")
-    network.flat.grad.fill(0)
+    network.flat.forget_gradients()
     try:
         step()
     finally:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from .. import _core, _workspace
 from .._purposes import SHUFFLE
 from .batches import Batch, Batches, shuffled
 from .guard import Guard
@@ -65,7 +64,7 @@ def train(
         finite state.
     """
     network.use(plan.optimizer)
-    guard, grad = Guard(network), network.flat.grad
+    guard = Guard(network)
     for _ in range(plan.epochs):
         started, totals, observed = time.perf_counter(), {"loss": 0.0, "mse": 0.0}, 0
         guard.begin_epoch()
@@ -75,7 +74,7 @@ def train(
         for i, batch in enumerate(batches(rows, network.samples)):
             guard.begin_step()
             batch.epoch = network.epoch + i / len(batches)
-            _core.clear(grad, _workspace.current())
+            network.flat.forget_gradients()
             terms = objective._loss_step(batch)
             norm = network.gradient_norm()
             if not (math.isfinite(terms["loss"]) and math.isfinite(norm)):

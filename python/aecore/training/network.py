@@ -154,7 +154,7 @@ class Network(Module):
 
     def gradient_norm(self) -> float:
         """Return the Euclidean norm of all gradients together; not finite if one of them isn't."""
-        return math.sqrt(_core.sum_squares(self.flat.grad, _workspace.current()))
+        return math.sqrt(_core.sum_squares(self.flat.whole_gradient(), _workspace.current()))
 
     def descend(
         self, optimizer: Optimizer, learning_rate: float, weight_decay: float, grad_scale: float
