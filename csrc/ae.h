@@ -341,8 +341,6 @@ ae_status ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss,
 
 /* ---- optimisers over one flat buffer ----------------------------------------------------------- */
 
-/* x = 0, n values, as a step begins with its gradients. */
-ae_status ae_clear(float *x, int64_t n, const ae_ctx *ctx);
 /* The sum of squares in double, by fixed blocks. */
 ae_status ae_sum_squares(double *sum, const float *x, int64_t n, const ae_ctx *ctx);
 

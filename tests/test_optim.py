@@ -300,12 +300,3 @@ def test_bad_calls(error, text, call):
     with pytest.raises(error, match=text):
         call()
     assert (ONE == 1).all()
-
-
-@pytest.mark.parametrize("n", [0, 1, 7, 32768, 100001])
-def test_clear_sets_all_to_zero_and_nothing_beside(n):
-    guarded = np.ones(n + 2, np.float32)
-    for threads in (1, 3):
-        guarded[:] = np.nan
-        _core.clear(guarded[1:-1], _core.Workspace(threads))
-        assert not guarded[1:-1].any() and np.isnan(guarded[[0, -1]]).all()

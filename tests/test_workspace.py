@@ -3,6 +3,7 @@
 import threading
 
 import numpy as np
+import pytest
 from aecore import _workspace
 
 
@@ -41,14 +42,16 @@ def test_the_smallest_that_fits_is_taken_and_larger_ones_replace_what_is_free():
     assert sorted(slot.memory.size for slot in pool._slots) == [10, 1000]
 
 
-def test_empty_shapes_and_clearing():
-    pool = _workspace.Pool()
-    assert pool.take((0, 4)).shape == (0, 4)
-    held = pool.take((4,))
-    held[:] = 3
-    pool.clear()
-    pool.take((4,))[:] = 1
-    assert (held == 3).all()
+def test_empty_shapes():
+    assert _workspace.Pool().take((0, 4)).shape == (0, 4)
+
+
+def test_a_pool_is_given_for_a_while():
+    pool, before = _workspace.Pool(), _workspace.gradients()
+    with pytest.raises(KeyError), _workspace.gradients_from(pool):
+        assert _workspace.gradients() is pool
+        raise KeyError
+    assert _workspace.gradients() is before
 
 
 def test_each_thread_has_its_own():

@@ -43,23 +43,6 @@ done:
     return status;
 }
 
-static void
-clear_one(void *arg, int64_t i, int thread)
-{
-    const block_task *t = arg;
-    int64_t at = i * BLOCK;
-    (void)thread;
-    memset(t->to + at, 0, (size_t)ae_min(BLOCK, t->n - at) * sizeof(float));
-}
-
-ae_status
-ae_clear(float *x, int64_t n, const ae_ctx *ctx)
-{
-    block_task t = {.to = x, .n = n};
-    ae_parallel(ctx, ae_ceil_div(n, BLOCK), (double)n, clear_one, &t);
-    return AE_OK;
-}
-
 typedef struct {
     float *p, *m, *v;
     const float *grad;

@@ -4,18 +4,6 @@
 #include "py/module.h"
 
 static PyObject *
-clear(PyObject *module, PyObject *args)
-{
-    ae_view x = {.name = "x"};
-    ae_workspace *ws;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&:clear", ae_out_f32, &x, ae_in_workspace, &ws)) {
-        return NULL;
-    }
-    AE_RUN(ws, ae_clear(x.data, x.size, ctx));
-}
-
-static PyObject *
 sum_squares(PyObject *module, PyObject *args)
 {
     ae_view x = {.name = "x"};
@@ -136,8 +124,6 @@ sgd_step(PyObject *module, PyObject *args)
 }
 
 PyMethodDef ae_optim_methods[] = {
-    {"clear", clear, METH_VARARGS,
-     "clear($module, x, workspace, /)\n--\n\nSet all of x to 0, with several threads."},
     {"sum_squares", sum_squares, METH_VARARGS,
      "sum_squares($module, x, workspace, /)\n--\n\nThe sum of the squares of x, in double."},
     {"adam_step", adam_step, METH_VARARGS,

@@ -84,13 +84,20 @@ class Pool:
         slot.user = weakref.ref(array)
         return array.reshape(shape)
 
-    def clear(self) -> None:
-        """Forget the memory; what is in use stays with its users."""
-        self._slots.clear()
+
+@contextlib.contextmanager
+def gradients_from(pool: Pool) -> Iterator[None]:
+    """Let the calling thread take the memory of gradients from a pool for a while."""
+    before = getattr(_local, "gradients", None)
+    _local.gradients = pool
+    try:
+        yield
+    finally:
+        _local.gradients = before
 
 
 def gradients() -> Pool:
-    """Return the calling thread's pool for gradients of activations."""
+    """Return the pool for gradients of activations: the thread's, unless another is given."""
     pool = getattr(_local, "gradients", None)
     if pool is None:
         pool = _local.gradients = Pool()

@@ -404,7 +404,8 @@ class BaseModel(Estimator):
         if self.patience is not None:
             stopping = _callbacks.EarlyStopping(network, int(self.patience))
         self._begin_training()
-        with Progress(self.verbose, plan.epochs, len(batches), network.epoch) as progress:
+        progress = Progress(self.verbose, plan.epochs, len(batches), network.epoch)
+        with progress, _workspace.gradients_from(network.pool):
             for record in train(network, self, batches, plan, progress):
                 if validation is not None:
                     record |= self._validate(validation)
@@ -412,7 +413,6 @@ class BaseModel(Estimator):
                 progress.epoch(record)
                 if self._after_epoch(record, stopping):
                     break
-        _workspace.gradients().clear()
         if stopping is not None:
             stopping.restore()
             self.best_epoch_ = stopping.best

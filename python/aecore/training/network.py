@@ -38,6 +38,8 @@ class Network(Module):
         What the optimiser keeps, each array as long as the parameters.
     conditioner : object or None
         What the model has learned of its conditions.
+    pool : Pool
+        The memory that gradients of activations have in training.
     steps, samples, epoch : int
         How many steps, samples and epochs training has seen. The position in every stream follows
         from `samples`.
@@ -63,11 +65,11 @@ class Network(Module):
 
     def _link(self) -> None:
         self.flat = Flat(self.children())
-        self._lock = threading.RLock()
+        self.pool, self._lock = _workspace.Pool(), threading.RLock()
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("flat", "_lock")}
+        return {k: v for k, v in state.items() if k not in ("flat", "pool", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
