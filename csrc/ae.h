@@ -59,11 +59,30 @@ size_t ae_bytes_add(size_t a, size_t b);
 
 typedef struct ae_kernels ae_kernels; /* kern/table.h */
 
+/* Weights in the form that a product wants, kept from call to call while they don't change. */
+typedef struct {
+    float *data;
+    size_t bytes;
+    const float *of; /* the weights, NULL while there is nothing; and how they were packed: */
+    int form;
+    const ae_kernels *k;
+} ae_packed;
+
 typedef struct {
     ae_arena *arena;
     int threads;
     const ae_kernels *k;
+    ae_packed *packed; /* of the call's weights; NULL: they are packed in every call */
 } ae_ctx;
+
+typedef enum { AE_PACKED_LINEAR, AE_PACKED_DOWN, AE_PACKED_WINO_DOWN, AE_PACKED_WINO_UP } ae_form;
+
+/* What the arena has to hold of `bytes` of packed weights. */
+size_t ae_packed_in_arena(const ae_ctx *ctx, size_t bytes);
+/* Their place, there or where they are kept; *ready if they are there already. */
+ae_status ae_packed_take(float **data, bool *ready, const float *w, ae_form form, size_t bytes,
+                         const ae_ctx *ctx);
+void ae_packed_free(ae_packed *packed);
 
 /* The best table this CPU runs, or the one named (NULL if it is not compiled in or not
  * supported here). */
@@ -132,7 +151,7 @@ typedef struct {
     int64_t R, S;    /* kernel */
     int64_t stride_h, stride_w, pad_h, pad_w;
     ae_act act, x_act; /* as in ae_linear_cfg */
-    bool winograd; /* where it is faster; without it a sample has the same bits in any batch */
+    bool winograd; /* where it is faster; rounding errors are 3 to 5 times as large */
 } ae_conv_cfg;
 
 /* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) */

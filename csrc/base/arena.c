@@ -1,4 +1,4 @@
-/* arena.c: one 64-byte aligned workspace that grows and is emptied by every driver. */
+/* arena.c: one 64-byte aligned workspace that grows and is emptied by every driver; kept weights. */
 #include <stdlib.h>
 
 #include "ae.h"
@@ -61,4 +61,48 @@ ae_arena_free(ae_arena *arena)
     free(arena->base);
     arena->base = NULL;
     arena->capacity = arena->used = 0;
+}
+
+size_t
+ae_packed_in_arena(const ae_ctx *ctx, size_t bytes)
+{
+    return ctx->packed == NULL ? bytes : 0;
+}
+
+void
+ae_packed_free(ae_packed *packed)
+{
+    free(packed->data);
+    *packed = (ae_packed){0};
+}
+
+ae_status
+ae_packed_take(float **data, bool *ready, const float *w, ae_form form, size_t bytes,
+               const ae_ctx *ctx)
+{
+    ae_packed *p = ctx->packed;
+    *ready = false;
+    if (p == NULL) {
+        *data = ae_arena_take(ctx->arena, bytes);
+        return AE_OK;
+    }
+    if (p->of == w && p->form == (int)form && p->bytes == bytes && p->k == ctx->k) {
+        *data = p->data;
+        *ready = true;
+        return AE_OK;
+    }
+    ae_packed_free(p);
+    if (bytes > SIZE_MAX / 2) {
+        return AE_ESIZE;
+    }
+    p->data = aligned_alloc(ALIGN, bytes > 0 ? bytes : ALIGN);
+    if (p->data == NULL) {
+        return AE_ENOMEM;
+    }
+    *data = p->data;
+    p->bytes = bytes;
+    p->of = w;
+    p->form = form;
+    p->k = ctx->k;
+    return AE_OK;
 }

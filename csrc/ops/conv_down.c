@@ -113,9 +113,11 @@ ae_window_down(float *small, const float *big, const float *w, const ae_window *
     size_t packed = ae_packed_bytes(ctx->k, taps * g->B, g->C);
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    AE_TRY(
-        ae_arena_reserve(ctx->arena, ae_bytes_add(packed, ae_bytes_add(tap_bytes, scratch))));
-    float *panels = ae_arena_take(ctx->arena, packed);
+    bool ready;
+    float *panels;
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_packed_in_arena(ctx, packed),
+                                                     ae_bytes_add(tap_bytes, scratch))));
+    AE_TRY(ae_packed_take(&panels, &ready, w, AE_PACKED_DOWN, packed, ctx));
     int64_t *tap = ae_arena_take(ctx->arena, tap_bytes);
     t.scratch = ae_arena_take(ctx->arena, scratch);
     t.panels = panels;
@@ -123,7 +125,9 @@ ae_window_down(float *small, const float *big, const float *w, const ae_window *
         tap[i] = i * g->w_tap;
     }
     ae_panel_source b = {w, tap, taps, g->B, g->C, g->w_big, g->w_small};
-    ae_pack(panels, &b, ctx);
+    if (!ready) {
+        ae_pack(panels, &b, ctx);
+    }
     double work = 2.0 * (double)(g->N * g->P * g->Q) * (double)(taps * g->B) * (double)g->C;
     ae_parallel(ctx, t.cut.groups * t.cut.strips * t.groups, work, down_chunk, &t);
 done:

@@ -323,15 +323,17 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     int64_t npanel = ae_ceil_div(g->N, k->nr);
     t.row_chunks = ae_ceil_div(g->M, ROW_TILES * k->mr);
     t.panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
-    t.own = t.row_chunks == 1;
+    t.own = t.row_chunks == 1 && ctx->packed == NULL;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
     size_t packed = t.own ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
                           : ae_packed_bytes(k, g->K, g->N);
     bool meet = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = meet ? ae_bytes(g->M, g->K + SPREAD, sizeof(float)) : 0;
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, copied)));
-    t.panels = ae_arena_take(ctx->arena, packed);
+    bool ready;
+    AE_TRY(ae_arena_reserve(ctx->arena,
+                            ae_bytes_add(ae_packed_in_arena(ctx, packed), copied)));
+    AE_TRY(ae_packed_take(&t.panels, &ready, g->b, AE_PACKED_LINEAR, packed, ctx));
     if (meet) {
         spread_task spread = {ae_arena_take(ctx->arena, copied), g};
         ae_parallel(ctx, g->M, 4.0 * (double)g->M * (double)g->K, spread_row, &spread);
@@ -339,7 +341,7 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
         apart.a_rs = g->K + SPREAD;
         t.g = &apart;
     }
-    if (!t.own) {
+    if (!t.own && !ready) {
         ae_pack(t.panels, &b, ctx);
     }
     ae_parallel(ctx, t.row_chunks * t.panel_groups, work, gemm_chunk, &t);

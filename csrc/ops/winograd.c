@@ -5,6 +5,7 @@
 
 #define CHUNK_TILES 96
 #define CHUNK_BYTES (256 * 1024)
+#define MIN_CHUNKS 8
 
 /* ---- weights: U as panels ------------------------------------------------------------------ */
 
@@ -16,6 +17,7 @@ typedef struct {
     int64_t products;     /* points, or points * phases */
     float *panels;        /* of all products */
     int64_t panel_floats; /* of one */
+    size_t u_bytes, bytes;
 } weight_task;
 
 static void
@@ -47,14 +49,6 @@ pack_product(void *arg, int64_t i, int thread)
                   &b, panel, t->p->k);
 }
 
-static size_t
-weight_bytes(const weight_task *t)
-{
-    const ae_wino_plan *p = t->p;
-    size_t u = ae_bytes(p->points * p->phases, p->outer * p->inner, sizeof(float));
-    return ae_bytes_add(u, ae_bytes(t->products, t->panel_floats, sizeof(float)));
-}
-
 static void
 plan_weight(weight_task *t, const int64_t *tap)
 {
@@ -71,6 +65,8 @@ plan_weight(weight_task *t, const int64_t *tap)
     }
     size_t bytes = ae_packed_bytes(p->k, t->b.ntap * t->b.nk, t->b.N);
     t->panel_floats = (int64_t)(bytes / sizeof(float));
+    t->u_bytes = ae_bytes(p->points * p->phases, p->outer * p->inner, sizeof(float));
+    t->bytes = ae_bytes(t->products, t->panel_floats, sizeof(float));
 }
 
 static void
@@ -79,11 +75,7 @@ make_weight(weight_task *t, const ae_ctx *ctx)
     const ae_wino_plan *p = t->p;
     int64_t filters = p->phases * p->outer;
     double values = (double)(filters * p->points) * (double)p->inner;
-    t->u = ae_arena_take(ctx->arena,
-                         ae_bytes(p->points * p->phases, p->outer * p->inner, sizeof(float)));
-    t->panels =
-        ae_arena_take(ctx->arena, ae_bytes(t->products, t->panel_floats, sizeof(float)));
-    t->b.src = t->u;
+    t->b.src = t->u = ae_arena_take(ctx->arena, t->u_bytes);
     ae_parallel(ctx, filters, 4.0 * values, transform_weight, t);
     ae_parallel(ctx, t->products * ae_ceil_div(t->b.N, p->k->nr), 4.0 * values, pack_product,
                 t);
@@ -98,16 +90,20 @@ typedef struct {
     float *out;
     const ae_epilogue *epilogue;
     int64_t chunk;        /* tiles */
+    int64_t rounds;       /* products of a chunk: one downward, one for each phase upward */
+    int64_t parts, groups; /* tasks of a chunk: of rounds, and of panels, where chunks are few */
     int64_t depth, cols;  /* of the products */
     int64_t v_gap, m_gap; /* between points: an odd number of cache lines */
     char *scratch;
     size_t thread_bytes;
 } chunk_task;
 
+/* Panels p0 to p1 of round `round`, at all points. */
 static void
-multiply_points(const chunk_task *t, float *m, const float *v, const float *panels,
-                int64_t panel_step, int64_t tiles)
+multiply_points(const chunk_task *t, float *m, const float *v, int64_t round, int64_t p0,
+                int64_t p1, int64_t tiles)
 {
+    const weight_task *w = t->weight;
     static const ae_epilogue none = {0};
     int64_t a_row[CHUNK_TILES], c_row[CHUNK_TILES];
     ae_seg all = {0, t->depth};
@@ -120,10 +116,11 @@ multiply_points(const chunk_task *t, float *m, const float *v, const float *pane
                         .a_row = a_row,
                         .seg = &all,
                         .nseg = 1,
-                        .panels = panels + point * panel_step,
+                        .panels = w->panels + (point * t->rounds + round) * w->panel_floats,
                         .K = t->depth,
                         .N = t->cols,
-                        .p1 = ae_ceil_div(t->cols, t->p->k->nr),
+                        .p0 = p0,
+                        .p1 = p1,
                         .c = m + point * t->m_gap,
                         .c_row = c_row,
                         .m = tiles,
@@ -132,11 +129,16 @@ multiply_points(const chunk_task *t, float *m, const float *v, const float *pane
     }
 }
 
-/* A tile's outputs of one phase: pixels that are `step` apart. */
+/* A tile's outputs of one phase, columns n0 to n1: pixels that are `step` apart. */
 static void
-transform_output(const chunk_task *t, const float *m, int64_t tile, int64_t a, int64_t b,
-                 int64_t step)
+transform_output(const chunk_task *t, const float *m, int64_t tile, int64_t round, int64_t n0,
+                 int64_t n1)
 {
+    int64_t step = t->p->up ? t->p->stride : 1, a = round / step, b = round % step;
+    ae_epilogue e = *t->epilogue;
+    if (e.bias != NULL) {
+        e.bias += n0;
+    }
     const ae_wino_plan *p = t->p;
     const ae_window *g = p->g;
     int64_t H = p->up ? g->H : g->P, W = p->up ? g->W : g->Q, at[AE_WINO_OUT * AE_WINO_OUT];
@@ -146,10 +148,10 @@ transform_output(const chunk_task *t, const float *m, int64_t tile, int64_t a, i
             int64_t h = (place.y * AE_WINO_OUT + i) * step + a,
                     w = (place.x * AE_WINO_OUT + j) * step + b;
             at[i * AE_WINO_OUT + j] =
-                h < H && w < W ? ((place.n * H + h) * W + w) * t->cols : -1;
+                h < H && w < W ? ((place.n * H + h) * W + w) * t->cols + n0 : -1;
         }
     }
-    p->k->winograd_output(t->out, at, m, t->m_gap, t->cols, t->epilogue, p->r);
+    p->k->winograd_output(t->out, at, m + n0, t->m_gap, n1 - n0, &e, p->r);
 }
 
 static void
@@ -159,20 +161,23 @@ run_chunk(void *arg, int64_t i, int thread)
     const ae_wino_plan *p = t->p;
     float *v = (float *)(t->scratch + (size_t)thread * t->thread_bytes);
     float *m = v + p->points * t->v_gap;
-    int64_t t0 = i * t->chunk, tiles = ae_min(t->chunk, p->tiles - t0);
-    int64_t rounds = p->up ? p->phases : 1, phases = p->up ? 1 : p->phases;
-    int64_t C = t->depth / phases, step = p->up ? p->stride : 1;
-    for (int64_t round = 0; round < rounds; round++) {
+    int64_t group = i % t->groups, part = i / t->groups % t->parts;
+    int64_t t0 = i / t->groups / t->parts * t->chunk, tiles = ae_min(t->chunk, p->tiles - t0);
+    int64_t npanel = ae_ceil_div(t->cols, p->k->nr);
+    int64_t p0 = group * npanel / t->groups, p1 = (group + 1) * npanel / t->groups;
+    int64_t n0 = p0 * p->k->nr, n1 = ae_min(t->cols, p1 * p->k->nr);
+    int64_t phases = p->phases / t->rounds, C = t->depth / phases;
+    int64_t end = (part + 1) * t->rounds / t->parts;
+    for (int64_t round = part * t->rounds / t->parts; round < end; round++) {
         for (int64_t j = 0; j < tiles; j++) {
             for (int64_t f = 0; f < phases; f++) {
                 ae_wino_input(v + j * t->depth + f * C, t->v_gap, p, t->in, t0 + j,
                               ae_wino_find_phase(p, round + f));
             }
         }
-        multiply_points(t, m, v, t->weight->panels + round * t->weight->panel_floats,
-                        rounds * t->weight->panel_floats, tiles);
+        multiply_points(t, m, v, round, p0, p1, tiles);
         for (int64_t j = 0; j < tiles; j++) {
-            transform_output(t, m + j * t->cols, t0 + j, round / step, round % step, step);
+            transform_output(t, m + j * t->cols, t0 + j, round, n0, n1);
         }
     }
 }
@@ -186,6 +191,10 @@ plan_chunks(chunk_task *t)
     t->cols = p->up ? g->B : g->C;
     int64_t mr = p->k->mr, tile = p->points * (t->depth + t->cols) * (int64_t)sizeof(float);
     t->chunk = ae_max(1, ae_min(CHUNK_BYTES / tile, CHUNK_TILES) / mr) * mr;
+    int64_t chunks = ae_ceil_div(p->tiles, t->chunk), npanel = ae_ceil_div(t->cols, p->k->nr);
+    t->rounds = p->up ? p->phases : 1;
+    t->parts = ae_max(1, ae_min(t->rounds, MIN_CHUNKS / ae_max(1, chunks)));
+    t->groups = ae_max(1, ae_min(npanel, MIN_CHUNKS / (t->parts * ae_max(1, chunks))));
     t->v_gap = ae_wino_spread(t->chunk * t->depth);
     t->m_gap = ae_wino_spread(t->chunk * t->cols);
     t->thread_bytes = ae_bytes(p->points, t->v_gap + t->m_gap, sizeof(float));
@@ -211,13 +220,19 @@ ae_winograd(float *out, const float *in, const float *w, const ae_window *g, boo
     int64_t channels = up ? g->C : g->B;
     size_t zeros = ae_bytes(channels, 1, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    AE_TRY(ae_arena_reserve(ctx->arena,
-                            ae_bytes_add(ae_bytes_add(zeros, scratch), weight_bytes(&weight))));
+    size_t weights = ae_bytes_add(weight.u_bytes, ae_packed_in_arena(ctx, weight.bytes));
+    ae_form form = up ? AE_PACKED_WINO_UP : AE_PACKED_WINO_DOWN;
+    bool ready;
+    AE_TRY(
+        ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(zeros, scratch), weights)));
+    AE_TRY(ae_packed_take(&weight.panels, &ready, w, form, weight.bytes, ctx));
     p.zeros = memset(ae_arena_take(ctx->arena, zeros), 0, zeros);
     t.scratch = ae_arena_take(ctx->arena, scratch);
-    make_weight(&weight, ctx);
-    ae_parallel(ctx, ae_ceil_div(p.tiles, t.chunk), 2.0 * ae_wino_direct_work(g), run_chunk,
-                &t);
+    if (!ready) {
+        make_weight(&weight, ctx);
+    }
+    int64_t chunks = ae_ceil_div(p.tiles, t.chunk);
+    ae_parallel(ctx, chunks * t.parts * t.groups, 2.0 * ae_wino_direct_work(g), run_chunk, &t);
 done:
     return status;
 }

@@ -22,17 +22,20 @@ ae_wino_make_plan(ae_wino_plan *p, const ae_window *g, const ae_kernels *k, bool
     return p->r == 2 || p->r == 3;
 }
 
-/* Whether that pays: operations of both ways, where a transformed value costs about `each`. */
+/* Whether that pays: operations of both ways, where a transformed value costs about `each`, for
+ * some images: how many there are has no influence, so that one has the same bits in any batch. */
 static bool
-pays(const ae_wino_plan *p, double directly)
+pays(const ae_wino_plan *p)
 {
     const ae_window *g = p->g;
-    const double each = 8.0, margin = 1.2;
+    const double each = 8.0, margin = 1.2, images = 32.0;
     double big = (double)p->phases * (double)g->B, small = (double)g->C;
-    double product = (double)p->tiles * big * small;
-    double transforms = each * ((double)p->tiles * (big + small) + big * small);
+    double tiles = images * (double)(p->ty * p->tx);
+    double product = tiles * big * small;
+    double transforms = each * (tiles * (big + small) + big * small);
+    double direct = images * (double)(g->P * g->Q * g->R * g->S) * (double)g->B * small;
     return g->B >= 16 && g->C >= 16 && (double)p->points * big * small <= MAX_WEIGHTS &&
-           margin * (double)p->points * (product + transforms) < directly;
+           margin * (double)p->points * (product + transforms) < direct;
 }
 
 double
@@ -45,7 +48,7 @@ bool
 ae_winograd_pays(const ae_window *g, const ae_kernels *k, bool up)
 {
     ae_wino_plan p;
-    return g->winograd && ae_wino_make_plan(&p, g, k, up) && pays(&p, ae_wino_direct_work(g));
+    return g->winograd && ae_wino_make_plan(&p, g, k, up) && pays(&p);
 }
 
 static ae_wino_axis

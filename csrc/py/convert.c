@@ -426,6 +426,7 @@ ae_begin(ae_workspace *ws, ae_ctx *ctx)
     ctx->arena = &ws->arena;
     ctx->threads = ae_state_threads(state, ws->threads);
     ctx->k = ws->k != NULL ? ws->k : state->k;
+    ctx->packed = NULL;
     return 0;
 }
 
@@ -443,4 +444,96 @@ ae_end(ae_workspace *ws, ae_status status)
             PyErr_SetString(PyExc_ValueError, ae_status_text(status));
             return NULL;
     }
+}
+
+/* ---- packed weights -------------------------------------------------------------------------- */
+
+static PyObject *
+packed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *names[] = {NULL};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Packed", names)) {
+        return NULL;
+    }
+    return type->tp_alloc(type, 0);
+}
+
+static void
+packed_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    ae_packed_free(&((ae_packed_object *)self)->packed);
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+static PyObject *
+packed_bytes(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromSize_t(((ae_packed_object *)self)->packed.bytes);
+}
+
+static PyGetSetDef packed_getset[] = {
+    {"nbytes", packed_bytes, NULL, "Bytes held.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot packed_slots[] = {
+    {Py_tp_doc, (void *)"Packed()\n--\n\nA layer's weights as its products want them, for as long "
+                        "as they don't change."},
+    {Py_tp_new, packed_new},
+    {Py_tp_dealloc, packed_dealloc},
+    {Py_tp_getset, packed_getset},
+    {0, NULL},
+};
+
+PyType_Spec ae_packed_spec = {
+    .name = "aecore._core.Packed",
+    .basicsize = sizeof(ae_packed_object),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = packed_slots,
+};
+
+int
+ae_maybe_in_packed(PyObject *object, void *p)
+{
+    *(ae_packed_object **)p = NULL;
+    if (object == Py_None) {
+        return 1;
+    }
+    if (Py_TYPE(object)->tp_dealloc != packed_dealloc) {
+        PyErr_Format(PyExc_TypeError, "packed: expected a Packed or None, got %s",
+                     Py_TYPE(object)->tp_name);
+        return 0;
+    }
+    *(ae_packed_object **)p = (ae_packed_object *)object;
+    return 1;
+}
+
+int
+ae_begin_packed(ae_workspace *ws, ae_packed_object *packed, ae_ctx *ctx)
+{
+    if (ae_begin(ws, ctx) < 0) {
+        return -1;
+    }
+    if (packed == NULL) {
+        return 0;
+    }
+    if (__atomic_exchange_n(&packed->busy, true, __ATOMIC_ACQUIRE)) {
+        PyErr_SetString(PyExc_RuntimeError, "another thread is using this layer");
+        __atomic_store_n(&ws->busy, false, __ATOMIC_RELEASE);
+        return -1;
+    }
+    ctx->packed = &packed->packed;
+    return 0;
+}
+
+PyObject *
+ae_end_packed(ae_workspace *ws, ae_packed_object *packed, ae_status status)
+{
+    if (packed != NULL) {
+        __atomic_store_n(&packed->busy, false, __ATOMIC_RELEASE);
+    }
+    return ae_end(ws, status);
 }

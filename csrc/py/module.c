@@ -136,6 +136,15 @@ add_names(PyObject *module, const char *attribute, const char *const *names)
 }
 
 static int
+add_type(PyObject *module, const char *name, PyType_Spec *spec)
+{
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
+    int failed = type == NULL || PyModule_AddObjectRef(module, name, type) < 0;
+    Py_XDECREF(type);
+    return failed ? -1 : 0;
+}
+
+static int
 module_exec(PyObject *module)
 {
     ae_module_state *state = PyModule_GetState(module);
@@ -151,10 +160,9 @@ module_exec(PyObject *module)
                      isa);
         return -1;
     }
-    PyObject *type = PyType_FromModuleAndSpec(module, &ae_workspace_spec, NULL);
-    int failed = type == NULL || PyModule_AddObjectRef(module, "Workspace", type) < 0;
-    Py_XDECREF(type);
-    if (failed || add_names(module, "ACTIVATIONS", ae_activation_names()) < 0) {
+    if (add_type(module, "Workspace", &ae_workspace_spec) < 0 ||
+        add_type(module, "Packed", &ae_packed_spec) < 0 ||
+        add_names(module, "ACTIVATIONS", ae_activation_names()) < 0) {
         return -1;
     }
     for (size_t i = 0; i < sizeof method_tables / sizeof *method_tables; i++) {

@@ -84,13 +84,14 @@ forward(PyObject *args, forward_fn fn, bool transposed)
     ae_view y = {.name = "out"}, x = {.name = "x"};
     ae_view w = {.name = "weight"}, b = {.name = "bias"};
     ae_conv_cfg cfg = {0};
+    ae_packed_object *packed;
     ae_workspace *ws;
     ae_dims d;
     int winograd;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)pO&", ae_out_f32, &y, ae_in_f32, &x,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)pO&O&", ae_out_f32, &y, ae_in_f32, &x,
                           ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
                           &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, &winograd,
-                          ae_in_workspace, &ws)) {
+                          ae_maybe_in_packed, &packed, ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.winograd = winograd;
@@ -98,7 +99,7 @@ forward(PyObject *args, forward_fn fn, bool transposed)
         check_sizes(&cfg, transposed) < 0 || AE_DISTINCT(1, &y, &x, &w, &b) < 0) {
         return NULL;
     }
-    AE_RUN(ws, fn(y.data, x.data, w.data, b.data, &cfg, ctx));
+    AE_RUN_PACKED(ws, packed, fn(y.data, x.data, w.data, b.data, &cfg, ctx));
 }
 
 static PyObject *
@@ -155,7 +156,7 @@ conv_transpose2d_backward(PyObject *module, PyObject *args)
 PyMethodDef ae_conv_methods[] = {
     {"conv2d", conv2d, METH_VARARGS,
      "conv2d($module, out, x, weight, bias, activation, stride, padding, winograd, "
-     "workspace, /)\n--\n\n"
+     "packed, workspace, /)\n--\n\n"
      "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None."},
     {"conv2d_backward", conv2d_backward, METH_VARARGS,
      "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
@@ -163,7 +164,7 @@ PyMethodDef ae_conv_methods[] = {
      "dx is overwritten, dweight and dbias are added to; None skips one."},
     {"conv_transpose2d", conv_transpose2d, METH_VARARGS,
      "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, "
-     "winograd, workspace, /)\n--\n\n"
+     "winograd, packed, workspace, /)\n--\n\n"
      "out (N, P, Q, K), whose size says the output padding, as conv2d's arguments."},
     {"conv_transpose2d_backward", conv_transpose2d_backward, METH_VARARGS,
      "conv_transpose2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, "

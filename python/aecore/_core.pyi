@@ -11,6 +11,11 @@ Array = np.ndarray
 Pair = tuple[int, int]
 ACTIVATIONS: tuple[str, ...]
 
+class Packed:
+    def __init__(self) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+
 class Workspace:
     def __init__(self, n_threads: int = 0, isa: str | None = None) -> None: ...
     @property
@@ -106,6 +111,7 @@ def conv2d(
     stride: Pair,
     padding: Pair,
     winograd: bool,
+    packed: Packed | None,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -131,6 +137,7 @@ def conv_transpose2d(
     stride: Pair,
     padding: Pair,
     winograd: bool,
+    packed: Packed | None,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -236,6 +243,7 @@ def linear(
     bias: Array | None,
     activation: str | None,
     transposed: bool,
+    packed: Packed | None,
     workspace: Workspace,
     /,
 ) -> None: ...

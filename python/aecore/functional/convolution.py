@@ -48,7 +48,7 @@ def conv2d(
     winograd : bool
         Whether fewer multiplications may do, where that is faster (Winograd 1980; Lavin and Gray
         2016): kernels of 3 at stride 1, of 4 at stride 2, and the like. Rounding errors are 3 to 5
-        times as large then, and the last bits of a sample depend on how many there are.
+        times as large then.
     out : ndarray of float32, shape (N, P, Q, K), optional
         Where to write the result.
 
@@ -79,7 +79,7 @@ def conv2d(
     q = max(0, (w + 2 * pad[1] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
-    _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, ws)
+    _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, ws)
     return out
 
 
@@ -173,7 +173,7 @@ def conv_transpose2d(
     q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
-    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, ws)
+    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, ws)
     return out
 
 

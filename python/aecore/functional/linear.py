@@ -53,7 +53,7 @@ def linear(
     """
     array("x", x, 2), array("weight", weight, 2)
     out = result(out, (x.shape[0], weight.shape[0]))
-    _core.linear(out, x, weight, bias, activation, False, _workspace.current())
+    _core.linear(out, x, weight, bias, activation, False, None, _workspace.current())
     return out
 
 

@@ -59,6 +59,7 @@ def fitted(method: Method) -> Method:
     def run(self: BaseModel, *args: Any, **kwargs: Any) -> Any:
         network = self._fitted()
         with network.lock, _workspace.threads(self.n_threads):
+            network.rest()
             return method(self, *args, **kwargs)
 
     return run  # type: ignore[return-value]
@@ -405,7 +406,7 @@ class BaseModel(Estimator):
             stopping = _callbacks.EarlyStopping(network, int(self.patience))
         self._begin_training()
         progress = Progress(self.verbose, plan.epochs, len(batches), network.epoch)
-        with progress, _workspace.gradients_from(network.pool):
+        with progress, network.in_training():
             for record in train(network, self, batches, plan, progress):
                 if validation is not None:
                     record |= self._validate(validation)
@@ -413,9 +414,9 @@ class BaseModel(Estimator):
                 progress.epoch(record)
                 if self._after_epoch(record, stopping):
                     break
-        if stopping is not None:
-            stopping.restore()
-            self.best_epoch_ = stopping.best
+            if stopping is not None:
+                stopping.restore()
+                self.best_epoch_ = stopping.best
 
     def _after_epoch(self, record: dict[str, Any], stopping: Any) -> bool:
         """Do what is due between epochs; return whether to stop."""
@@ -473,7 +474,9 @@ class BaseModel(Estimator):
     @property
     def parameters_(self) -> dict[str, np.ndarray]:
         """The network's parameters by name: views, so that writing into one changes the model."""
-        return {name: p.value for name, p in self._fitted().flat.named.items()}
+        network = self._fitted()
+        network.expose()
+        return {name: p.value for name, p in network.flat.named.items()}
 
     def save(self, path: Any) -> None:
         """Write the model to a safetensors file, all of it or nothing.

@@ -16,11 +16,7 @@ def short(v: tuple[int, int]) -> Pair:
 
 
 class _Convolution(Affine):
-    """What the two directions share: geometry, weight layout and repr.
-
-    Winograd's transforms are for training: without them a sample has the same code and
-    reconstruction in any company, to the last bit.
-    """
+    """What the two directions share: geometry, weight layout and repr."""
 
     def __init__(self, c, k, kernel_size, stride, padding, fan_in_channels, bias, activation):
         r, s = pair("kernel_size", kernel_size, 1)
@@ -97,9 +93,9 @@ class Conv2d(_Convolution):
         c, k = count("in_channels", in_channels), count("out_channels", out_channels)
         super().__init__(c, k, kernel_size, stride, padding, c, bias, activation)
 
-    def _product(self, y, x, bias, training):
-        w, ws = self.weight.value, _workspace.current()
-        _core.conv2d(y, x, w, bias, self.activation, self.stride, self.padding, training, ws)
+    def _product(self, y, x, bias):
+        how = self.activation, self.stride, self.padding, True, self._packed
+        _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
     def _gradients(self, dx, dbias, grad, x, x_activation):
         geometry = self.stride, self.padding, _workspace.current()
@@ -163,10 +159,9 @@ class ConvTranspose2d(_Convolution):
                 f"{output_padding!r}"
             )
 
-    def _product(self, y, x, bias, training):
-        w, ws = self.weight.value, _workspace.current()
-        geometry = self.stride, self.padding
-        _core.conv_transpose2d(y, x, w, bias, self.activation, *geometry, training, ws)
+    def _product(self, y, x, bias):
+        how = self.activation, self.stride, self.padding, True, self._packed
+        _core.conv_transpose2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
     def _gradients(self, dx, dbias, grad, x, x_activation):
         geometry = self.stride, self.padding, _workspace.current()

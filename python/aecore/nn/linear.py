@@ -31,6 +31,7 @@ class Affine(Module):
     """
 
     gates = True
+    packs = True
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class Affine(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        self._product(y, x, None if self.bias is None else self.bias.value, training)
+        self._product(y, x, None if self.bias is None else self.bias.value)
         self._kept = x, y
         return y
 
@@ -84,9 +85,7 @@ class Affine(Module):
         self._gradients(dx, None if self.bias is None else self.bias.grad, grad, x, x_activation)
         return dx
 
-    def _product(
-        self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None, training: bool
-    ) -> None:
+    def _product(self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
         raise NotImplementedError
 
     def _gradients(
@@ -148,9 +147,9 @@ class Linear(Affine):
         self._kept = x, y
         return y
 
-    def _product(self, y, x, bias, training):
-        ws = _workspace.current()
-        _core.linear(y, x, self.weight.value, bias, self.activation, self.transposed, ws)
+    def _product(self, y, x, bias):
+        options = self.activation, self.transposed, self._packed, _workspace.current()
+        _core.linear(y, x, self.weight.value, bias, *options)
 
     def _gradients(self, dx, dbias, grad, x, x_activation):
         (dw, adds), ws = self.weight.claim_grad(), _workspace.current()

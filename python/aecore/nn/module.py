@@ -174,6 +174,8 @@ class Module:
         sequences has: int64 (N,), or None where all are full.
     spare_output : bool
         Whether backward does without the output, so that what follows may overwrite it.
+    packs : bool
+        Whether the layer's products begin by packing its weight: see `freeze`.
     """
 
     activation: str | None = None
@@ -182,7 +184,9 @@ class Module:
     overwrites_grad: bool = True
     spare_output: bool = False
     takes_lengths: bool = False
+    packs: bool = False
     _kept: Any
+    _packed: _core.Packed | None = None
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         """Return the output for a batch; `training` switches noise and statistics on."""
@@ -282,6 +286,21 @@ class Module:
                 module.__dict__["seed"] = (seed + first * 0x9E3779B97F4A7C15) & (2**63 - 1)
         return first
 
+    def freeze(self) -> None:
+        """Promise that no parameter changes before `thaw`.
+
+        Layers then keep their weights in the form that their products want. Outputs stay the same.
+        """
+        for _, module in self.modules():
+            if module.packs:
+                module._packed = _core.Packed()
+
+    def thaw(self) -> None:
+        """Take parameters as they are again."""
+        for _, module in self.modules():
+            if module.packs:
+                module._packed = None
+
     # ---- scratch arrays ----------------------------------------------------------------------
 
     def scratch(self, name: str, shape: Shape, dtype: Any = np.float32) -> np.ndarray:
@@ -304,8 +323,9 @@ class Module:
         return view
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave scratch arrays and what forward kept for backward out of copies and pickles."""
-        return {k: v for k, v in vars(self).items() if k not in ("_scratch", "_kept")}
+        """Leave scratch arrays, packed weights and what backward needs out of copies, pickles."""
+        left_out = ("_scratch", "_packed", "_kept")
+        return {k: v for k, v in vars(self).items() if k not in left_out}
 
     # ---- repr --------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Network(Module):
         from `samples`.
     """
 
+    _OWN = ("flat", "pool", "_lock", "_frozen", "_changes", "_exposed")  # not in copies
+
     encoder: Module
     decoder: Module
     quantizer: Any  # of a VQVAE
@@ -66,10 +69,11 @@ class Network(Module):
     def _link(self) -> None:
         self.flat = Flat(self.children())
         self.pool, self._lock = _workspace.Pool(), threading.RLock()
+        self._frozen = self._changes = self._exposed = False
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in ("flat", "pool", "_lock")}
+        return {k: v for k, v in state.items() if k not in self._OWN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
@@ -85,6 +89,39 @@ class Network(Module):
     def lock(self) -> threading.RLock:
         """Held by whoever runs the network: its layers keep their outputs, so one at a time."""
         return self._lock
+
+    # ---- whether parameters may change -----------------------------------------------------------
+
+    @contextlib.contextmanager
+    def in_training(self) -> Iterator[None]:
+        """Parameters change meanwhile; the memory of gradients is the network's own."""
+        self._changes = True
+        self.thaw()
+        try:
+            with _workspace.gradients_from(self.pool):
+                yield
+        finally:
+            self._changes = self._exposed
+
+    def expose(self) -> None:
+        """Take it that somebody may write into the parameters from now on."""
+        self._changes = self._exposed = True
+        self.thaw()
+
+    def rest(self) -> None:
+        """Let layers keep packed weights, if parameters don't change."""
+        if not (self._changes or self._frozen):
+            self.freeze()
+
+    def freeze(self) -> None:
+        """Promise that no parameter changes before `thaw`."""
+        super().freeze()
+        self._frozen = True
+
+    def thaw(self) -> None:
+        """Take parameters as they are again."""
+        super().thaw()
+        self._frozen = False
 
     # ---- passes ---------------------------------------------------------------------------------
 
