@@ -82,7 +82,7 @@ def linear(quick: bool) -> Iterator[Kernel]:
         moved, flops, name = size(x, w, y), 2.0 * m * k * n, f"linear {m} x {k} -> {n}"
 
         def forward(y: Any = y, x: Any = x, w: Any = w, b: Any = b) -> None:
-            _core.linear(y, x, w, b, "relu", False, None, ws)
+            _core.linear(y, x, w, b, "relu", False, None, None, ws)
 
         def backward(
             dx: Any, dw: Any, db: Any, y: Any = y, x: Any = x, w: Any = w
@@ -115,7 +115,7 @@ class Convolution:
 
     def forward(self, winograd: bool = True) -> np.ndarray:
         ws = _workspace.current()
-        self._forward(self.y, self.x, self.w, None, None, *self.geometry, winograd, None, ws)
+        self._forward(self.y, self.x, self.w, None, None, *self.geometry, winograd, None, None, ws)
         return self.y
 
     def backward(self, dx: np.ndarray | None, dw: np.ndarray | None) -> None:
@@ -133,7 +133,7 @@ class Convolution:
         dx, turned = np.empty_like(self.x), np.ascontiguousarray(self.w.transpose(3, 1, 2, 0))
         self.backward(dx, None)
         direct, ws = np.empty_like(dx), _workspace.current()
-        self._other(direct, self.y, turned, None, None, *self.geometry, False, None, ws)
+        self._other(direct, self.y, turned, None, None, *self.geometry, False, None, None, ws)
         return forward, not np.array_equal(dx, direct)
 
 

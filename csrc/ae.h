@@ -75,7 +75,12 @@ typedef struct {
     ae_packed *packed; /* of the call's weights; NULL: they are packed in every call */
 } ae_ctx;
 
-typedef enum { AE_PACKED_LINEAR, AE_PACKED_DOWN, AE_PACKED_WINO_DOWN, AE_PACKED_WINO_UP } ae_form;
+typedef enum {
+    AE_PACKED_LINEAR,
+    AE_PACKED_DOWN,
+    AE_PACKED_WINO_DOWN,
+    AE_PACKED_WINO_UP
+} ae_form;
 
 /* What the arena has to hold of `bytes` of packed weights. */
 size_t ae_packed_in_arena(const ae_ctx *ctx, size_t bytes);
@@ -134,11 +139,9 @@ typedef struct {
     bool adds;       /* backward: dw goes on from what it holds */
 } ae_linear_cfg;
 
+/* If r (N, O) isn't NULL, it is added at the end. */
 ae_status ae_linear_fwd(float *y, const float *x, const float *w, const float *b,
-                        const ae_linear_cfg *cfg, const ae_ctx *ctx);
-/* y (N, O) = x w^T + b + r (N, O), without an activation. */
-ae_status ae_linear_add_fwd(float *y, const float *x, const float *w, const float *b,
-                            const float *r, const ae_linear_cfg *cfg, const ae_ctx *ctx);
+                        const float *r, const ae_linear_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
                         const float *w, const ae_linear_cfg *cfg, const ae_ctx *ctx);
 
@@ -151,17 +154,18 @@ typedef struct {
     int64_t R, S;    /* kernel */
     int64_t stride_h, stride_w, pad_h, pad_w;
     ae_act act, x_act; /* as in ae_linear_cfg */
-    bool winograd; /* where it is faster; rounding errors are 3 to 5 times as large */
+    bool winograd;     /* where it is faster; rounding errors are 3 to 5 times as large */
 } ae_conv_cfg;
 
-/* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) */
+/* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if that isn't
+ * NULL */
 ae_status ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b,
-                        const ae_conv_cfg *cfg, const ae_ctx *ctx);
+                        const float *r, const ae_conv_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
                         const float *w, const ae_conv_cfg *cfg, const ae_ctx *ctx);
 /* Likewise with the stride on the output side; output_padding shows in P and Q alone. */
 ae_status ae_conv_transpose2d_fwd(float *y, const float *x, const float *w, const float *b,
-                                  const ae_conv_cfg *cfg, const ae_ctx *ctx);
+                                  const float *r, const ae_conv_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_conv_transpose2d_bwd(float *dx, float *dw, float *db, const float *dy,
                                   const float *x, const float *w, const ae_conv_cfg *cfg,
                                   const ae_ctx *ctx);

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import twin
 from aecore import _core
-from cases.base import normal
+from cases.base import GUARD, guarded, normal
 from conftest import ISAS
 
-GUARD = np.float32(-12345.678)
 EPS = 1e-5
 # rows, width, hidden: edges of vectors and tiles, of chunks (96) and of blocks (32 chunks)
 SHAPES = [
@@ -25,12 +24,6 @@ def inputs(rng, n, c, f, second):
     if second:
         weight2, bias2 = normal(rng, c, f, scale=f**-0.5), normal(rng, c)
     return normal(rng, n, c), [gamma, beta, weight1, bias1, weight2, bias2]
-
-
-def guarded(shape):
-    """Return an array between guard words, and the buffer."""
-    buffer = np.full(int(np.prod(shape)) + 64, GUARD)
-    return buffer[32 : buffer.size - 32].reshape(shape), buffer
 
 
 def run(ws, x, parameters, dy, dh, start=0.0):
@@ -107,25 +100,8 @@ def test_gelu_and_its_slope_are_those_of_the_layers(rng):
     y, h, *_ = run(ws, x, parameters, x, None)
     g, want = np.empty_like(h), np.empty_like(x)
     _core.activation(g, h, "gelu", ws)
-    _core.linear_add(want, g, *parameters[4:], x, ws)
+    _core.linear(want, g, *parameters[4:], None, False, x, None, ws)
     np.testing.assert_array_equal(y, want)
-
-
-@pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("n, i, o", [(0, 3, 2), (1, 1, 1), (13, 600, 33), (97, 7, 17), (5, 4, 0)])
-@pytest.mark.parametrize("bias", [False, True])
-def test_linear_add(n, i, o, bias, isa, rng):
-    x, weight, added = normal(rng, n, i), normal(rng, o, i), normal(rng, n, o)
-    b = normal(rng, o) if bias else None
-    results = []
-    for threads in (1, 2, 3):
-        y, buffer = guarded((n, o))
-        _core.linear_add(y, x, weight, b, added, _core.Workspace(threads, isa))
-        assert (buffer[:32] == GUARD).all() and (buffer[-32:] == GUARD).all()
-        results.append(y)
-    want = twin.linear(*double(x, weight, b)) + added
-    np.testing.assert_allclose(results[0], want, rtol=1e-5, atol=1e-4)
-    assert results[0].tobytes() == results[1].tobytes() == results[2].tobytes()
 
 
 def test_malformed_calls(rng):

@@ -68,7 +68,7 @@ def test_wrong_objects_are_refused():
     x, w, out = (np.ones((8, 8), np.float32) for _ in range(3))
     for wrong in (object(), _core.Workspace(), True):
         with pytest.raises(TypeError, match="packed: expected a Packed or None"):
-            _core.linear(out, x, w, None, None, False, wrong, _core.Workspace())
+            _core.linear(out, x, w, None, None, False, None, wrong, _core.Workspace())
     with pytest.raises(TypeError, match="Packed"):
         _core.Packed(3)
 
@@ -85,7 +85,7 @@ def test_threads_take_turns_or_are_refused(rng):
         out, ws = np.empty((64, 600), np.float32), _core.Workspace(1)
         for _ in range(200):
             try:
-                args = layer.weight.value, layer.bias.value, None, False, packed, ws
+                args = layer.weight.value, layer.bias.value, None, False, None, packed, ws
                 _core.linear(out, x, *args)
             except RuntimeError as error:
                 refused.append(str(error))

@@ -131,11 +131,11 @@ done:
 }
 
 ae_status
-ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b, const ae_conv_cfg *cfg,
-              const ae_ctx *ctx)
+ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b, const float *r,
+              const ae_conv_cfg *cfg, const ae_ctx *ctx)
 {
     ae_window g = conv_window(cfg);
-    ae_epilogue epilogue = {.bias = b, .act = cfg->act};
+    ae_epilogue epilogue = {.bias = b, .act = cfg->act, .add = r};
     return ae_window_down(y, x, w, &g, &epilogue, ctx);
 }
 
@@ -148,10 +148,10 @@ ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, 
 
 ae_status
 ae_conv_transpose2d_fwd(float *y, const float *x, const float *w, const float *b,
-                        const ae_conv_cfg *cfg, const ae_ctx *ctx)
+                        const float *r, const ae_conv_cfg *cfg, const ae_ctx *ctx)
 {
     ae_window g = transpose_window(cfg);
-    ae_epilogue epilogue = {.bias = b, .act = cfg->act};
+    ae_epilogue epilogue = {.bias = b, .act = cfg->act, .add = r};
     return ae_window_up(y, x, w, &g, &epilogue, ctx);
 }
 

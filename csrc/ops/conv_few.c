@@ -100,6 +100,9 @@ finish_rows(const few_task *t, const few_part *part)
         if (e->gate != NULL) {
             t->k->act_bwd(t->big + at, t->big + at, e->gate + at, values, e->gate_act);
         }
+        if (e->add != NULL) {
+            t->k->add(t->big + at, t->big + at, e->add + at, values);
+        }
     }
 }
 

@@ -331,8 +331,7 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     bool meet = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = meet ? ae_bytes(g->M, g->K + SPREAD, sizeof(float)) : 0;
     bool ready;
-    AE_TRY(ae_arena_reserve(ctx->arena,
-                            ae_bytes_add(ae_packed_in_arena(ctx, packed), copied)));
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_packed_in_arena(ctx, packed), copied)));
     AE_TRY(ae_packed_take(&t.panels, &ready, g->b, AE_PACKED_LINEAR, packed, ctx));
     if (meet) {
         spread_task spread = {ae_arena_take(ctx->arena, copied), g};

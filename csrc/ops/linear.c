@@ -17,9 +17,9 @@ stride_out(const ae_linear_cfg *cfg)
     return cfg->transposed ? 1 : cfg->I;
 }
 
-static ae_status
-forward(float *y, const float *x, const float *w, const ae_epilogue *epilogue,
-        const ae_linear_cfg *cfg, const ae_ctx *ctx)
+ae_status
+ae_linear_fwd(float *y, const float *x, const float *w, const float *b, const float *r,
+              const ae_linear_cfg *cfg, const ae_ctx *ctx)
 {
     ae_gemm_args g = {.M = cfg->N,
                       .N = cfg->O,
@@ -32,24 +32,8 @@ forward(float *y, const float *x, const float *w, const ae_epilogue *epilogue,
                       .b_ns = stride_out(cfg),
                       .c = y,
                       .ldc = cfg->O,
-                      .epilogue = *epilogue};
+                      .epilogue = {.bias = b, .act = cfg->act, .add = r}};
     return ae_gemm(&g, ctx);
-}
-
-ae_status
-ae_linear_fwd(float *y, const float *x, const float *w, const float *b,
-              const ae_linear_cfg *cfg, const ae_ctx *ctx)
-{
-    ae_epilogue epilogue = {.bias = b, .act = cfg->act};
-    return forward(y, x, w, &epilogue, cfg, ctx);
-}
-
-ae_status
-ae_linear_add_fwd(float *y, const float *x, const float *w, const float *b, const float *r,
-                  const ae_linear_cfg *cfg, const ae_ctx *ctx)
-{
-    ae_epilogue epilogue = {.bias = b, .add = r};
-    return forward(y, x, w, &epilogue, cfg, ctx);
 }
 
 static ae_status

@@ -89,9 +89,10 @@ typedef struct {
     const float *in;
     float *out;
     const ae_epilogue *epilogue;
-    int64_t chunk;        /* tiles */
-    int64_t rounds;       /* products of a chunk: one downward, one for each phase upward */
-    int64_t parts, groups; /* tasks of a chunk: of rounds, and of panels, where chunks are few */
+    int64_t chunk;  /* tiles */
+    int64_t rounds; /* products of a chunk: one downward, one for each phase upward */
+    int64_t parts,
+        groups;           /* tasks of a chunk: of rounds, and of panels, where chunks are few */
     int64_t depth, cols;  /* of the products */
     int64_t v_gap, m_gap; /* between points: an odd number of cache lines */
     char *scratch;
@@ -223,8 +224,7 @@ ae_winograd(float *out, const float *in, const float *w, const ae_window *g, boo
     size_t weights = ae_bytes_add(weight.u_bytes, ae_packed_in_arena(ctx, weight.bytes));
     ae_form form = up ? AE_PACKED_WINO_UP : AE_PACKED_WINO_DOWN;
     bool ready;
-    AE_TRY(
-        ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(zeros, scratch), weights)));
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(zeros, scratch), weights)));
     AE_TRY(ae_packed_take(&weight.panels, &ready, w, form, weight.bytes, ctx));
     p.zeros = memset(ae_arena_take(ctx->arena, zeros), 0, zeros);
     t.scratch = ae_arena_take(ctx->arena, scratch);

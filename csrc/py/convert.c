@@ -480,8 +480,9 @@ static PyGetSetDef packed_getset[] = {
 };
 
 static PyType_Slot packed_slots[] = {
-    {Py_tp_doc, (void *)"Packed()\n--\n\nA layer's weights as its products want them, for as long "
-                        "as they don't change."},
+    {Py_tp_doc,
+     (void *)"Packed()\n--\n\nA layer's weights as its products want them, for as long "
+             "as they don't change."},
     {Py_tp_new, packed_new},
     {Py_tp_dealloc, packed_dealloc},
     {Py_tp_getset, packed_getset},

@@ -113,7 +113,8 @@ typedef struct {
 } ae_packed_object;
 
 extern PyType_Spec ae_packed_spec;
-int ae_maybe_in_packed(PyObject *object, void *packed); /* O& into ae_packed_object *; or None */
+int ae_maybe_in_packed(PyObject *object,
+                       void *packed); /* O& into ae_packed_object *; or None */
 
 /* As ae_begin and ae_end, for a call that may find its weights packed. */
 int ae_begin_packed(ae_workspace *ws, ae_packed_object *packed, ae_ctx *ctx);

@@ -74,7 +74,7 @@ check_sizes(const ae_conv_cfg *c, bool transposed)
 }
 
 typedef ae_status (*forward_fn)(float *, const float *, const float *, const float *,
-                                const ae_conv_cfg *, const ae_ctx *);
+                                const float *, const ae_conv_cfg *, const ae_ctx *);
 typedef ae_status (*backward_fn)(float *, float *, float *, const float *, const float *,
                                  const float *, const ae_conv_cfg *, const ae_ctx *);
 
@@ -82,24 +82,26 @@ static PyObject *
 forward(PyObject *args, forward_fn fn, bool transposed)
 {
     ae_view y = {.name = "out"}, x = {.name = "x"};
-    ae_view w = {.name = "weight"}, b = {.name = "bias"};
+    ae_view w = {.name = "weight"}, b = {.name = "bias"}, r = {.name = "added"};
     ae_conv_cfg cfg = {0};
     ae_packed_object *packed;
     ae_workspace *ws;
     ae_dims d;
     int winograd;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)pO&O&", ae_out_f32, &y, ae_in_f32, &x,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)pO&O&O&", ae_out_f32, &y, ae_in_f32, &x,
                           ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
                           &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, &winograd,
-                          ae_maybe_in_packed, &packed, ae_in_workspace, &ws)) {
+                          ae_maybe_in_f32, &r, ae_maybe_in_packed, &packed, ae_in_workspace,
+                          &ws)) {
         return NULL;
     }
     cfg.winograd = winograd;
     if (match_conv(&d, &x, &w, &y, &cfg) < 0 || ae_match(&d, &b, "K") < 0 ||
-        check_sizes(&cfg, transposed) < 0 || AE_DISTINCT(1, &y, &x, &w, &b) < 0) {
+        ae_match(&d, &r, "NPQK") < 0 || check_sizes(&cfg, transposed) < 0 ||
+        AE_DISTINCT(1, &y, &x, &w, &b, &r) < 0) {
         return NULL;
     }
-    AE_RUN_PACKED(ws, packed, fn(y.data, x.data, w.data, b.data, &cfg, ctx));
+    AE_RUN_PACKED(ws, packed, fn(y.data, x.data, w.data, b.data, r.data, &cfg, ctx));
 }
 
 static PyObject *
@@ -156,15 +158,16 @@ conv_transpose2d_backward(PyObject *module, PyObject *args)
 PyMethodDef ae_conv_methods[] = {
     {"conv2d", conv2d, METH_VARARGS,
      "conv2d($module, out, x, weight, bias, activation, stride, padding, winograd, "
-     "packed, workspace, /)\n--\n\n"
-     "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None."},
+     "added, packed, workspace, /)\n--\n\n"
+     "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None; at the "
+     "end added (N, P, Q, K) or None."},
     {"conv2d_backward", conv2d_backward, METH_VARARGS,
      "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
      "padding, workspace, /)\n--\n\n"
      "dx is overwritten, dweight and dbias are added to; None skips one."},
     {"conv_transpose2d", conv_transpose2d, METH_VARARGS,
      "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, "
-     "winograd, packed, workspace, /)\n--\n\n"
+     "winograd, added, packed, workspace, /)\n--\n\n"
      "out (N, P, Q, K), whose size says the output padding, as conv2d's arguments."},
     {"conv_transpose2d_backward", conv_transpose2d_backward, METH_VARARGS,
      "conv_transpose2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, "

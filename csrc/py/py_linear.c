@@ -18,46 +18,26 @@ static PyObject *
 linear(PyObject *module, PyObject *args)
 {
     ae_view y = {.name = "out"}, x = {.name = "x"}, w = {.name = "weight"},
-            b = {.name = "bias"};
+            b = {.name = "bias"}, r = {.name = "added"};
     ae_linear_cfg cfg = {0};
     ae_packed_object *packed;
     ae_workspace *ws;
     ae_dims d;
     int transposed;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&pO&O&:linear", ae_out_f32, &y, ae_in_f32, &x,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&pO&O&O&:linear", ae_out_f32, &y, ae_in_f32, &x,
                           ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
-                          &transposed, ae_maybe_in_packed, &packed, ae_in_workspace, &ws)) {
+                          &transposed, ae_maybe_in_f32, &r, ae_maybe_in_packed, &packed,
+                          ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.transposed = transposed;
-    if (match_linear(&d, &x, &w, &cfg) < 0 || ae_match(&d, &b, "O") < 0 ||
-        ae_match(&d, &y, "NO") < 0 || AE_DISTINCT(1, &y, &x, &w, &b) < 0) {
-        return NULL;
-    }
-    AE_RUN_PACKED(ws, packed, ae_linear_fwd(y.data, x.data, w.data, b.data, &cfg, ctx));
-}
-
-static PyObject *
-linear_add(PyObject *module, PyObject *args)
-{
-    ae_view y = {.name = "out"}, x = {.name = "x"}, w = {.name = "weight"},
-            b = {.name = "bias"}, r = {.name = "added"};
-    ae_linear_cfg cfg = {0};
-    ae_workspace *ws;
-    ae_dims d;
-    (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&:linear_add", ae_out_f32, &y, ae_in_f32, &x,
-                          ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_f32, &r, ae_in_workspace,
-                          &ws)) {
-        return NULL;
-    }
     if (match_linear(&d, &x, &w, &cfg) < 0 || ae_match(&d, &b, "O") < 0 ||
         ae_match(&d, &r, "NO") < 0 || ae_match(&d, &y, "NO") < 0 ||
         AE_DISTINCT(1, &y, &x, &w, &b, &r) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_linear_add_fwd(y.data, x.data, w.data, b.data, r.data, &cfg, ctx));
+    AE_RUN_PACKED(ws, packed, ae_linear_fwd(y.data, x.data, w.data, b.data, r.data, &cfg, ctx));
 }
 
 static PyObject *
@@ -88,12 +68,9 @@ linear_backward(PyObject *module, PyObject *args)
 
 PyMethodDef ae_linear_methods[] = {
     {"linear", linear, METH_VARARGS,
-     "linear($module, out, x, weight, bias, activation, transposed, packed, workspace, /)"
-     "\n--\n\n"
-     "out (N, O) = activation(x (N, I) weight (O, I)^T + bias (O) or None)."},
-    {"linear_add", linear_add, METH_VARARGS,
-     "linear_add($module, out, x, weight, bias, added, workspace, /)\n--\n\n"
-     "out (N, O) = x (N, I) weight (O, I)^T + bias (O) or None + added (N, O)."},
+     "linear($module, out, x, weight, bias, activation, transposed, added, packed, "
+     "workspace, /)\n--\n\n"
+     "out (N, O) = activation(x (N, I) weight (O, I)^T + bias (O) or None) + added (N, O) or None."},
     {"linear_backward", linear_backward, METH_VARARGS,
      "linear_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, transposed, "
      "adds, workspace, /)\n--\n\n"

@@ -111,6 +111,7 @@ def conv2d(
     stride: Pair,
     padding: Pair,
     winograd: bool,
+    added: Array | None,
     packed: Packed | None,
     workspace: Workspace,
     /,
@@ -137,6 +138,7 @@ def conv_transpose2d(
     stride: Pair,
     padding: Pair,
     winograd: bool,
+    added: Array | None,
     packed: Packed | None,
     workspace: Workspace,
     /,
@@ -243,16 +245,8 @@ def linear(
     bias: Array | None,
     activation: str | None,
     transposed: bool,
+    added: Array | None,
     packed: Packed | None,
-    workspace: Workspace,
-    /,
-) -> None: ...
-def linear_add(
-    out: Array,
-    x: Array,
-    weight: Array,
-    bias: Array | None,
-    added: Array,
     workspace: Workspace,
     /,
 ) -> None: ...

@@ -74,8 +74,8 @@ test_conv(const ae_ctx *ctx, const char *isa, const ae_conv_cfg *c, bool transpo
           *db = calloc((size_t)c->K, sizeof(float));
     double *want = calloc((size_t)(nx + ny + nw + c->K), sizeof(double));
     convolve(want, want + ny, want + ny + nx, want + ny + nx + nw, dy, x, w, b, c, transposed);
-    ae_status status = transposed ? ae_conv_transpose2d_fwd(y, x, w, b, c, ctx)
-                                  : ae_conv2d_fwd(y, x, w, b, c, ctx);
+    ae_status status = transposed ? ae_conv_transpose2d_fwd(y, x, w, b, NULL, c, ctx)
+                                  : ae_conv2d_fwd(y, x, w, b, NULL, c, ctx);
     ae_status back = transposed ? ae_conv_transpose2d_bwd(dx, dw, db, dy, x, w, c, ctx)
                                 : ae_conv2d_bwd(dx, dw, db, dy, x, w, c, ctx);
     if (status != AE_OK || back != AE_OK) {
@@ -113,7 +113,7 @@ test_linear(const ae_ctx *ctx, const char *isa, int64_t N, int64_t I, int64_t O)
     double *want = calloc((size_t)(N * O + N * I + O * I + O), sizeof(double));
     double *want_dx = want + N * O, *want_dw = want_dx + N * I, *want_db = want_dw + O * I;
     convolve(want, want_dx, want_dw, want_db, dy, x, w, b, &as_conv, false);
-    if (ae_linear_fwd(y, x, w, b, &cfg, ctx) != AE_OK ||
+    if (ae_linear_fwd(y, x, w, b, NULL, &cfg, ctx) != AE_OK ||
         ae_linear_bwd(dx, dw, db, dy, x, w, &cfg, ctx) != AE_OK) {
         printf("FAILED linear: an error status\n");
         failures++;

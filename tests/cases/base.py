@@ -63,3 +63,12 @@ class OpCase:
 def normal(rng: np.random.Generator, *shape: int, scale: float = 1.0) -> np.ndarray:
     """Draw float32 values of a standard normal, scaled."""
     return (scale * rng.standard_normal(shape)).astype(np.float32)
+
+
+GUARD = np.float32(-12345.678)
+
+
+def guarded(shape):
+    """Return an array between guard words, and the buffer."""
+    buffer = np.full(int(np.prod(shape)) + 64, GUARD)
+    return buffer[32 : buffer.size - 32].reshape(shape), buffer

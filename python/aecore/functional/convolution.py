@@ -79,7 +79,7 @@ def conv2d(
     q = max(0, (w + 2 * pad[1] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
-    _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, ws)
+    _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
 
 
@@ -173,7 +173,7 @@ def conv_transpose2d(
     q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
-    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, ws)
+    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
 
 

@@ -53,7 +53,7 @@ def linear(
     """
     array("x", x, 2), array("weight", weight, 2)
     out = result(out, (x.shape[0], weight.shape[0]))
-    _core.linear(out, x, weight, bias, activation, False, None, _workspace.current())
+    _core.linear(out, x, weight, bias, activation, False, None, None, _workspace.current())
     return out
 
 
@@ -77,5 +77,7 @@ def linear_backward(
     array("x", x), array("weight", weight)
     dx, dweight = np.empty_like(x), np.empty_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
-    _core.linear_backward(dx, dweight, dbias, grad, x, weight, None, False, False, _workspace.current())
+    _core.linear_backward(
+        dx, dweight, dbias, grad, x, weight, None, False, False, _workspace.current()
+    )
     return dx, dweight, dbias

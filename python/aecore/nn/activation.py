@@ -22,6 +22,7 @@ class Activation(Module):
     """
 
     gates = True
+    in_place = False
 
     def __init__(self, kind: str) -> None:
         if kind not in _core.ACTIVATIONS:
@@ -31,8 +32,12 @@ class Activation(Module):
         # what follows can apply the gradient of these
         self.activation = kind if kind in FUSED else None
 
+    def take_place(self, before: Module) -> None:
+        """Overwrite the output of the layer before, if neither needs it any more."""
+        self.in_place = before.spare_output and self.activation is not None
+
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        y = self.scratch("y", x.shape)
+        y = x if self.in_place else self.scratch("y", x.shape)
         _core.activation(y, x, self.kind, _workspace.current())
         self._kept = x, y
         return y

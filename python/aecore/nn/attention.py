@@ -126,7 +126,7 @@ class TransformerBlock(Module):
         moments1, moments2 = self.scratch("moments1", (2, n)), self.scratch("moments2", (2, n))
         first, second = self._parameters()
         self._norm_mlp(self.norm1, None, qkv, moments1, rows, first)
-        h = self.attention.out.forward_add(self.attention.attend(qkv, len(x), lengths), rows)
+        h = self.attention.out.forward(self.attention.attend(qkv, len(x), lengths), added=rows)
         y = self.scratch("y", rows.shape)
         self._norm_mlp(self.norm2, y, inner, moments2, h, second)
         self._kept = rows, moments1, h, moments2, inner

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from .. import _core, _workspace
+from .activation import Activation
 from .module import Module, Shape
 from .shape import Flatten
 
@@ -71,6 +73,10 @@ class Sequential(Module):
         self.is_view = last is None
         self.overwrites_grad = last is not None and last.overwrites_grad
         self.spare_output = last is not None and last.spare_output
+        self.adds = bool(layers) and layers[-1].adds
+        for before, layer in pairwise(layers):
+            if isinstance(layer, Activation):
+                layer.take_place(before)
         self.takes_lengths = any(layer.takes_lengths for layer in layers)
 
     def children(self) -> Iterator[tuple[str, Module]]:
@@ -78,11 +84,19 @@ class Sequential(Module):
             yield str(i), layer
 
     def forward(
-        self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
+        self,
+        x: np.ndarray,
+        training: bool = False,
+        lengths: np.ndarray | None = None,
+        *,
+        added: np.ndarray | None = None,
     ) -> np.ndarray:
         self._kept = x
-        for layer in self.layers:
+        for layer in self.layers if added is None else self.layers[:-1]:
             x = run(layer, x, training, lengths)
+        if added is not None:
+            forward: Any = self.layers[-1].forward
+            x = forward(x, training, added=added)
         return x
 
     def backward(
@@ -129,6 +143,7 @@ class Residual(Module):
     """
 
     gates = True
+    spare_output = True
 
     def __init__(self, body: Module) -> None:
         if not isinstance(body, Module):
@@ -139,10 +154,13 @@ class Residual(Module):
         self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
     ) -> np.ndarray:
         self.output_shape(x.shape[1:])
+        self._kept = x
+        if self.body.adds and not self.body.takes_lengths:
+            forward: Any = self.body.forward
+            return forward(x, training, added=x)
         inner = run(self.body, x, training, lengths)
         y = inner if self.body.spare_output else self.scratch("y", x.shape)
         _core.add(y, x, inner, _workspace.current())
-        self._kept = x
         return y
 
     def backward(

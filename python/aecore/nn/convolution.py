@@ -93,8 +93,8 @@ class Conv2d(_Convolution):
         c, k = count("in_channels", in_channels), count("out_channels", out_channels)
         super().__init__(c, k, kernel_size, stride, padding, c, bias, activation)
 
-    def _product(self, y, x, bias):
-        how = self.activation, self.stride, self.padding, True, self._packed
+    def _product(self, y, x, bias, added):
+        how = self.activation, self.stride, self.padding, True, added, self._packed
         _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
     def _gradients(self, dx, dbias, grad, x, x_activation):
@@ -159,8 +159,8 @@ class ConvTranspose2d(_Convolution):
                 f"{output_padding!r}"
             )
 
-    def _product(self, y, x, bias):
-        how = self.activation, self.stride, self.padding, True, self._packed
+    def _product(self, y, x, bias, added):
+        how = self.activation, self.stride, self.padding, True, added, self._packed
         _core.conv_transpose2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
     def _gradients(self, dx, dbias, grad, x, x_activation):

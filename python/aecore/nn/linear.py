@@ -43,7 +43,7 @@ class Affine(Module):
     ) -> None:
         self.activation = check_fused(activation)
         self.overwrites_grad = self.activation is not None
-        self.spare_output = self.activation is None
+        self.spare_output = self.adds = self.activation is None
         bound = 1 / max(1, fan_in) ** 0.5
         self.weight = weight if isinstance(weight, Parameter) else Parameter(weight, bound)
         self.bias = Parameter((outputs,), bound) if bias else None
@@ -51,9 +51,12 @@ class Affine(Module):
         if fresh is not None:
             fresh.initialize(fresh_seed(), 0)
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
+    def forward(
+        self, x: np.ndarray, training: bool = False, *, added: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the output; if it `adds`, with another array of its shape added in one pass."""
         y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        self._product(y, x, None if self.bias is None else self.bias.value)
+        self._product(y, x, None if self.bias is None else self.bias.value, added)
         self._kept = x, y
         return y
 
@@ -85,7 +88,9 @@ class Affine(Module):
         self._gradients(dx, None if self.bias is None else self.bias.grad, grad, x, x_activation)
         return dx
 
-    def _product(self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
+    def _product(
+        self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None, added: np.ndarray | None
+    ) -> None:
         raise NotImplementedError
 
     def _gradients(
@@ -134,22 +139,9 @@ class Linear(Affine):
         i, o = count("in_features", in_features), count("out_features", out_features)
         super().__init__((o, i), i, o, bias, activation)
 
-    def forward_add(self, x: np.ndarray, added: np.ndarray) -> np.ndarray:
-        """Return the output with another array of its shape added, in one pass.
-
-        It isn't for layers with an activation or tied weights. `backward` follows as after
-        `forward`; the added array's gradient is that of the output.
-        """
-        assert self.activation is None and not self.transposed
-        y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        bias = None if self.bias is None else self.bias.value
-        _core.linear_add(y, x, self.weight.value, bias, added, _workspace.current())
-        self._kept = x, y
-        return y
-
-    def _product(self, y, x, bias):
-        options = self.activation, self.transposed, self._packed, _workspace.current()
-        _core.linear(y, x, self.weight.value, bias, *options)
+    def _product(self, y, x, bias, added):
+        how = self.activation, self.transposed, added, self._packed
+        _core.linear(y, x, self.weight.value, bias, *how, _workspace.current())
 
     def _gradients(self, dx, dbias, grad, x, x_activation):
         (dw, adds), ws = self.weight.claim_grad(), _workspace.current()

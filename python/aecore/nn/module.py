@@ -119,7 +119,7 @@ class Parameter:
         self._is_stale = True
 
     def claim_grad(self) -> tuple[np.ndarray, bool]:
-        """Return the gradient's array, and whether to add to it: if not, it is to be overwritten."""
+        """Return the gradient's array, and whether to add to it instead of overwriting it."""
         adds, self._is_stale = not self._is_stale, False
         return self._grad, adds
 
@@ -174,6 +174,9 @@ class Module:
         sequences has: int64 (N,), or None where all are full.
     spare_output : bool
         Whether backward does without the output, so that what follows may overwrite it.
+    adds : bool
+        Whether `forward` takes ``added``, an array of the output's shape to be added to it. The
+        gradient of that array is the output's.
     packs : bool
         Whether the layer's products begin by packing its weight: see `freeze`.
     """
@@ -184,6 +187,7 @@ class Module:
     overwrites_grad: bool = True
     spare_output: bool = False
     takes_lengths: bool = False
+    adds: bool = False
     packs: bool = False
     _kept: Any
     _packed: _core.Packed | None = None

@@ -94,7 +94,7 @@ def _norm(array: np.ndarray) -> float:
 
 
 def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) -> str:
-    """Run a step again and name the first layer whose output or gradient isn't finite."""
+    """Run a step again; name the first layer that makes finite numbers into others."""
     if not np.isfinite(batch.x).all():
         return "the corrupted input"
     found: list[str] = []
@@ -105,9 +105,10 @@ def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) ->
 
         @functools.wraps(original)
         def run(*args: Any, **kwargs: Any) -> Any:
+            was_finite = finite([args[0]])  # or else something within this layer's parent did it
             result = original(*args, **kwargs)
             arrays = [result] if method == "forward" else gradients(module, result)
-            if not found and not all(np.isfinite(a).all() for a in arrays if a is not None):
+            if not found and was_finite and not finite(arrays):
                 what = "output" if method == "forward" else "gradient"
                 found.append(f"the {what} of {name}, {type(module).__name__}")
             return result
@@ -126,6 +127,11 @@ def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) ->
         for module, method in watched:
             delattr(module, method)
     return found[0] if found else "the loss itself"
+
+
+def finite(arrays: list[Any]) -> bool:
+    """Return whether all numbers of some arrays are finite; None has none."""
+    return all(np.isfinite(a).all() for a in arrays if a is not None)
 
 
 def gradients(module: Module, dx: Any) -> list[Any]:

@@ -1,0 +1,138 @@
+"""What products add at the end, and what layers overwrite."""
+
+import numpy as np
+import pytest
+from aecore import _core, nn
+from cases.base import GUARD, guarded, normal
+
+ISAS = _core.isa_names()
+CONVOLUTIONS = {  # x, kernels of r x r, stride, padding, transposed
+    "direct": ((3, 9, 7, 5), 33, 3, 2, 1, False),
+    "of pixels": ((2, 5, 5, 32), 128, 1, 1, 0, False),
+    "transforms": ((5, 8, 8, 32), 40, 3, 1, 1, False),
+    "transforms by phases": ((5, 8, 6, 32), 40, 4, 2, 1, False),
+    "up": ((3, 5, 4, 5), 33, 4, 2, 1, True),
+    "up, transforms": ((5, 8, 6, 32), 40, 4, 2, 1, True),
+    "up to few": ((3, 6, 5, 16), 3, 4, 2, 1, True),
+}
+
+
+def check(run, shape, added, isa, activation):
+    """A sum at the end has the bits of a sum behind the product, for all numbers of threads."""
+    want = np.empty(shape, np.float32)
+    run(want, activation, None, _core.Workspace(1, isa))
+    want += added
+    for threads in (1, 2, 3):
+        y, buffer = guarded(shape)
+        run(y, activation, added, _core.Workspace(threads, isa))
+        assert (buffer[:32] == GUARD).all() and (buffer[-32:] == GUARD).all()
+        np.testing.assert_array_equal(y, want)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+@pytest.mark.parametrize("n, i, o", [(0, 3, 2), (1, 1, 1), (13, 600, 33), (97, 7, 17), (5, 4, 0)])
+@pytest.mark.parametrize("bias", [False, True])
+def test_linear(n, i, o, bias, activation, isa, rng):
+    x, weight, added = normal(rng, n, i), normal(rng, o, i), normal(rng, n, o)
+    b = normal(rng, o) if bias else None
+
+    def run(y, activation, added, ws):
+        _core.linear(y, x, weight, b, activation, False, added, None, ws)
+
+    check(run, (n, o), added, isa, activation)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolutions(name, activation, isa, rng):
+    shape, k, r, stride, pad, transposed = CONVOLUTIONS[name]
+    x, weight, b = normal(rng, *shape), normal(rng, k, r, r, shape[-1]), normal(rng, k)
+    layer = (nn.ConvTranspose2d if transposed else nn.Conv2d)(shape[-1], k, r, stride, pad)
+    out = (shape[0], *layer.output_shape(shape[1:]))
+    function = _core.conv_transpose2d if transposed else _core.conv2d
+    geometry = (stride, stride), (pad, pad)
+
+    def run(y, activation, added, ws):
+        function(y, x, weight, b, activation, *geometry, True, added, None, ws)
+
+    check(run, out, normal(rng, *out), isa, activation)
+
+
+def test_what_is_added_has_the_shape_of_the_output(rng):
+    x, w, y = normal(rng, 4, 3), normal(rng, 5, 3), np.empty((4, 5), np.float32)
+    ws = _core.Workspace()
+    for wrong in (normal(rng, 4, 4), normal(rng, 3, 5)):
+        with pytest.raises(ValueError, match="added"):
+            _core.linear(y, x, w, None, None, False, wrong, None, ws)
+    with pytest.raises(ValueError, match="shares memory with added"):
+        _core.linear(y, x, w, None, None, False, y, None, ws)
+    images, kernels = normal(rng, 2, 5, 5, 3), normal(rng, 4, 3, 3, 3)
+    out, geometry = np.empty((2, 3, 3, 4), np.float32), ((1, 1), (0, 0))
+    with pytest.raises(ValueError, match="added"):
+        wrong = normal(rng, 2, 3, 3, 3)
+        _core.conv2d(out, images, kernels, None, None, *geometry, True, wrong, None, ws)
+
+
+# ---- layers --------------------------------------------------------------------------------------
+
+
+def body():
+    return [nn.Activation("relu"), nn.Conv2d(24, 8, 3, 1, 1), nn.Conv2d(8, 24, 1)]
+
+
+def test_a_residual_sum_within_the_product(rng):
+    """It has the bits of the sum behind it, and the gradients."""
+    inside = nn.Residual(nn.Sequential(*body()))
+    behind = nn.Residual(nn.Sequential(*body(), nn.Reshape((6, 6, 24))))
+    assert inside.body.adds and not behind.body.adds
+    for layer in (inside, behind):
+        layer.initialize(4)
+        for _, parameter in layer.parameters():
+            parameter.grad.fill(0)
+    x, grad = normal(rng, 5, 6, 6, 24), normal(rng, 5, 6, 6, 24)
+    results = []
+    for layer in (inside, behind):
+        kept = x.copy()
+        y = layer.forward(kept, True).copy()
+        np.testing.assert_array_equal(kept, x)
+        results.append([y, layer.backward(grad.copy()), *(p.grad for _, p in layer.parameters())])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["relu", "tanh", "gelu"])
+def test_an_activation_in_the_place_of_what_nobody_needs(kind, rng):
+    first, second = nn.Conv2d(3, 8, 3), nn.Activation(kind)
+    stack = nn.Sequential(first, second)
+    first.initialize(2)
+    x, grad = normal(rng, 4, 7, 7, 3), normal(rng, 4, 5, 5, 8)
+    y = stack.forward(x, True)
+    assert second.in_place == (y is first.forward(x)) == (kind != "gelu")
+    y = stack.forward(x, True).copy()
+    alone, twin = nn.Activation(kind), nn.Conv2d(3, 8, 3)
+    twin.weight.value[:], twin.bias.value[:] = first.weight.value, first.bias.value
+    h = twin.forward(x)
+    np.testing.assert_array_equal(y, alone.forward(h))
+    first.weight.grad.fill(0)
+    twin.weight.grad.fill(0)
+    dx = stack.backward(grad.copy())
+    np.testing.assert_array_equal(dx, twin.backward(alone.backward(grad.copy())))
+    np.testing.assert_array_equal(first.weight.grad, twin.weight.grad)
+
+
+def test_an_input_that_is_still_needed_is_left_alone(rng):
+    """A fused activation's output is, as are a network's input and what a residual block adds."""
+    x = normal(rng, 3, 6)
+    for layers in (
+        [nn.Linear(6, 6, activation="tanh"), nn.Activation("relu")],
+        [nn.Activation("relu")],
+        [nn.Flatten(), nn.Activation("relu")],
+    ):
+        given = x.copy()
+        stack = nn.Sequential(*layers)
+        y = stack.forward(given, True)
+        np.testing.assert_array_equal(given, x)
+        assert not np.shares_memory(y, given)
+        assert layers[-1].in_place is False
