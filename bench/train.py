@@ -1,7 +1,8 @@
-"""Training steps of the workloads beside PyTorch: eager, channels_last and compiled."""
+"""Training steps of the workloads beside PyTorch (eager, channels_last, compiled) and JAX."""
 
 from __future__ import annotations
 
+import importlib.util
 import math
 from typing import Any
 
@@ -33,6 +34,17 @@ def torch_passes(
     return passes
 
 
+def others(workload: Any, x: Any) -> dict[str, steps.Pass]:
+    """Return the passes of PyTorch, and of JAX where it is installed and has the workload."""
+    passes = torch_passes(workload, x)
+    if importlib.util.find_spec("jax"):
+        from . import jax_peers
+
+        if workload.name in jax_peers.MODELS:
+            passes["JAX jit"] = jax_peers.make_pass(workload.name, x, workload.batch)
+    return passes
+
+
 def print_row(row: dict[str, Any]) -> None:
     """Print a row and its peers below it."""
     line = f"{row['workload']:15s} {row['ms']:8.2f} {row['ms_median']:8.2f}"
@@ -47,10 +59,9 @@ def print_row(row: dict[str, Any]) -> None:
 def run(settings: Settings) -> list[dict[str, Any]]:
     """Time and print every workload; return the rows."""
     print(HEADER)
-    others = torch_passes if settings.peers else None
     rows = []
     for workload in steps.chosen(settings):
-        rows.append(steps.measure(workload, settings, others))
+        rows.append(steps.measure(workload, settings, others if settings.peers else None))
         print_row(rows[-1])
     ratios = [row["ratio"] for row in rows if "ratio" in row]
     if ratios:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime"}
+NAMES = {"torch": "PyTorch", "onnxruntime": "ONNX Runtime", "jax": "JAX"}
 MISSING = "Not measured yet: `make bench` does it.\n"
 
 
@@ -30,19 +30,18 @@ def machine(found: dict) -> str:
 def train(found: list[dict]) -> str:
     rows = []
     for row in found:
-        peers = row["peers"]
-        best = row.get("best_peer", "")
-        rows.append(
-            [
-                row["workload"],
-                f"{row['ms_median']:.1f}",
-                f"{peers[best]['ms_median']:.1f} ({best})" if best else "",
-                f"**{row['ratio']:.2f}x**" if best else "",
-                f"{row['share_of_peak']:.0%}",
-            ]
-        )
-    header = ["workload", "aecore, ms a step", "best PyTorch, ms", "ratio", "share of peak"]
-    return table(header, rows)
+        jax = {name: peer for name, peer in row["peers"].items() if name.startswith("JAX")}
+        torch = {name: peer for name, peer in row["peers"].items() if name not in jax}
+        cells = [row["workload"], f"{row['ms_median']:.1f}"]
+        for peers in (torch, jax):
+            best = min(peers, key=lambda name: peers[name]["ms_median"], default=None)
+            peer = peers.get(best)
+            variant = f" ({best})" if peers is torch else ""
+            cells.append(f"{peer['ms_median']:.1f}{variant}" if peer else "")
+            cells.append(f"**{peer['ratio']:.2f}x**" if peer else "")
+        rows.append([*cells, f"{row['share_of_peak']:.0%}"])
+    header = ["workload", "aecore, ms a step", "best PyTorch, ms", "ratio", "JAX, ms", "ratio"]
+    return table([*header, "share of peak"], rows)
 
 
 def memory(found: list[dict]) -> str:

@@ -155,7 +155,7 @@ def cores() -> int:
 
 def machine() -> dict[str, Any]:
     """Describe where the figures come from."""
-    peers = ("torch", "onnxruntime")
+    peers = ("torch", "onnxruntime", "jax")
     return {
         "cpu": cpu_model(),
         "cores": cores(),
