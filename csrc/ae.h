@@ -129,6 +129,17 @@ ae_status ae_activation_fwd(float *y, const float *x, int64_t n, ae_act act, con
 ae_status ae_activation_bwd(float *dx, const float *dy, const float *y, int64_t n, ae_act act,
                             const ae_ctx *ctx);
 
+/* ---- the gated unit of PixelCNN ---------------------------------------------------------- */
+
+/* y (N, T, C) = tanh(a) sigmoid(b), where x (N, T, 2C) holds a in the first half of each row and b in
+ * the second. bias (N, 2C) or NULL is added to all T rows of a sample first. */
+ae_status ae_gated_tanh_fwd(float *y, const float *x, const float *bias, int64_t N, int64_t T,
+                            int64_t C, const ae_ctx *ctx);
+/* dbias (N, 2C) is overwritten too: it is a gradient of each sample. */
+ae_status ae_gated_tanh_bwd(float *dx, float *dbias, const float *dy, const float *x,
+                            const float *bias, int64_t N, int64_t T, int64_t C,
+                            const ae_ctx *ctx);
+
 /* ---- linear: y (N, O) = act(x (N, I) w^T + b) ----------------------------------------------- */
 
 typedef struct {
@@ -152,9 +163,10 @@ typedef struct {
     int64_t H, W, C; /* input  of the layer */
     int64_t P, Q, K; /* output of the layer */
     int64_t R, S;    /* kernel */
-    int64_t stride_h, stride_w, pad_h, pad_w;
-    ae_act act, x_act; /* as in ae_linear_cfg */
-    bool winograd;     /* where it is faster; rounding errors are 3 to 5 times as large */
+    int64_t stride_h, stride_w;
+    int64_t pad_h, pad_w; /* at the start of an axis; P and Q say what there is at its end */
+    ae_act act, x_act;    /* as in ae_linear_cfg */
+    bool winograd;        /* where it is faster; rounding errors are 3 to 5 times as large */
 } ae_conv_cfg;
 
 /* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if that isn't

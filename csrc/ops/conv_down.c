@@ -18,7 +18,7 @@ typedef struct {
     const ae_epilogue *epilogue;
     ae_chunks cut;
     int64_t panel_group, groups;
-    bool direct;        /* no padding: read the image itself */
+    bool direct;        /* all windows are inside: read the image itself */
     int64_t rows, cols; /* of the copied part of an image */
     char *scratch;      /* of each thread: two offset lists, the copy, the runs */
     size_t thread_bytes, list_bytes, copy_bytes;
@@ -77,7 +77,8 @@ static ae_status
 plan(down_task *t, const ae_window *g, const ae_ctx *ctx)
 {
     int64_t npanel = ae_ceil_div(g->C, ctx->k->nr);
-    t->direct = g->ph == 0 && g->pw == 0;
+    t->direct = g->ph == 0 && g->pw == 0 && (g->P - 1) * g->sh + g->R <= g->H &&
+                (g->Q - 1) * g->sw + g->S <= g->W;
     t->cols = (g->Q - 1) * g->sw + g->S;
     int64_t row_bytes = g->sh * t->cols * g->B * (int64_t)sizeof(float);
     t->cut = ae_cut(g->N, g->P, g->Q, CHUNK_PIXELS, t->direct ? 0 : row_bytes, CHUNK_BYTES);

@@ -110,11 +110,11 @@ static PyMethodDef module_methods[] = {
 };
 
 static PyMethodDef *const method_tables[] = {
-    module_methods,    ae_activation_methods, ae_attention_methods, ae_conv_methods,
-    ae_gather_methods, ae_latent_methods,     ae_linear_methods,    ae_loss_methods,
-    ae_lstm_methods,   ae_norm_methods,       ae_norm_mlp_methods,  ae_optim_methods,
-    ae_peak_methods,   ae_pool_methods,       ae_random_methods,    ae_steps_methods,
-    ae_vq_methods,
+    module_methods,   ae_activation_methods, ae_attention_methods, ae_conv_methods,
+    ae_gated_methods, ae_gather_methods,     ae_latent_methods,    ae_linear_methods,
+    ae_loss_methods,  ae_lstm_methods,       ae_norm_methods,      ae_norm_mlp_methods,
+    ae_optim_methods, ae_peak_methods,       ae_pool_methods,      ae_random_methods,
+    ae_steps_methods, ae_vq_methods,
 };
 
 static int

@@ -16,6 +16,7 @@ int ae_state_threads(const ae_module_state *state, int wanted);
 extern PyMethodDef ae_activation_methods[];
 extern PyMethodDef ae_attention_methods[];
 extern PyMethodDef ae_conv_methods[];
+extern PyMethodDef ae_gated_methods[];
 extern PyMethodDef ae_gather_methods[];
 extern PyMethodDef ae_latent_methods[];
 extern PyMethodDef ae_linear_methods[];

@@ -1,9 +1,51 @@
 /* py_conv.c: convolutions. */
 #include "py/module.h"
 
+typedef struct {
+    long long top, bottom, left, right;
+} padding;
+
+/* O& into padding: (height, width), or (top, bottom, left, right). */
+static int
+in_padding(PyObject *object, void *address)
+{
+    padding *p = address;
+    if (!PyTuple_Check(object)) {
+        PyErr_SetString(PyExc_TypeError, "padding: expected a tuple");
+        return 0;
+    }
+    if (PyTuple_GET_SIZE(object) == 4) {
+        return PyArg_ParseTuple(object, "LLLL:padding", &p->top, &p->bottom, &p->left,
+                                &p->right);
+    }
+    if (!PyArg_ParseTuple(object, "LL:padding", &p->top, &p->left)) {
+        return 0;
+    }
+    p->bottom = p->top;
+    p->right = p->left;
+    return 1;
+}
+
+/* Whether each side is at most the kernel's size. At the end of an axis padding may be negative:
+ * so many of the last pixels are left out. */
+static int
+check_padding(const padding *p, int64_t R, int64_t S)
+{
+    if (p->top >= 0 && p->top <= R && p->bottom >= -R && p->bottom <= R && p->left >= 0 &&
+        p->left <= S && p->right >= -S && p->right <= S) {
+        return 0;
+    }
+    PyErr_Format(PyExc_ValueError,
+                 "padding: expected 0 up to the kernel's size (%lld, %lld), at the end of an "
+                 "axis also as much less than 0, got (%lld, %lld) and (%lld, %lld)",
+                 (long long)R, (long long)S, p->top, p->bottom, p->left, p->right);
+    return -1;
+}
+
 /* Letters of conv2d and conv_transpose2d alike: x NHWC, y NPQK, weight KRSC. */
 static int
-match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_conv_cfg *cfg)
+match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_conv_cfg *cfg,
+           const padding *pad)
 {
     ae_dims_init(d);
     if (ae_match(d, x, "NHWC") < 0 || ae_match(d, w, "KRSC") < 0 ||
@@ -23,14 +65,9 @@ match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_
         PyErr_SetString(PyExc_ValueError, "kernel and stride: expected at least 1");
         return -1;
     }
-    if (cfg->pad_h < 0 || cfg->pad_w < 0 || cfg->pad_h > cfg->R || cfg->pad_w > cfg->S) {
-        PyErr_Format(
-            PyExc_ValueError,
-            "padding: expected 0 up to the kernel's size (%lld, %lld), got (%lld, %lld)",
-            (long long)cfg->R, (long long)cfg->S, (long long)cfg->pad_h, (long long)cfg->pad_w);
-        return -1;
-    }
-    return 0;
+    cfg->pad_h = pad->top;
+    cfg->pad_w = pad->left;
+    return check_padding(pad, cfg->R, cfg->S);
 }
 
 static int
@@ -42,33 +79,40 @@ wrong_size(const char *axis, int64_t got, int64_t low, int64_t high)
     return -1;
 }
 
-/* The output of conv2d, or the input that conv_transpose2d has, has one possible size. */
+/* The output of conv2d, or the input that conv_transpose2d has, has one possible size; pad is the
+ * sum of both ends. */
 static int
 check_axis(const char *axis, int64_t big, int64_t small, int64_t kernel, int64_t stride,
            int64_t pad, bool transposed)
 {
     if (!transposed) {
-        int64_t room = big + 2 * pad - kernel;
+        int64_t room = big + pad - kernel;
         int64_t want = room < 0 ? 0 : room / stride + 1;
         return small == want ? 0 : wrong_size(axis, small, want, want);
     }
-    int64_t low = small == 0 ? 0 : (small - 1) * stride + kernel - 2 * pad;
+    int64_t low = small == 0 ? 0 : (small - 1) * stride + kernel - pad;
     int64_t high = small == 0 ? 0 : low + (stride > 1 ? stride - 1 : 0);
     low = low < 0 ? 0 : low;
     return big >= low && big <= high ? 0 : wrong_size(axis, big, low, high);
 }
 
 static int
-check_sizes(const ae_conv_cfg *c, bool transposed)
+check_sizes(const ae_conv_cfg *c, const padding *p, bool transposed)
 {
+    int64_t high = p->top + p->bottom, wide = p->left + p->right;
+    if (transposed && (p->top != p->bottom || p->left != p->right)) {
+        PyErr_SetString(PyExc_ValueError,
+                        "padding: expected the same at both ends for a transposed convolution");
+        return -1;
+    }
     if (transposed) {
-        return check_axis("height", c->P, c->H, c->R, c->stride_h, c->pad_h, true) < 0 ||
-                       check_axis("width", c->Q, c->W, c->S, c->stride_w, c->pad_w, true) < 0
+        return check_axis("height", c->P, c->H, c->R, c->stride_h, high, true) < 0 ||
+                       check_axis("width", c->Q, c->W, c->S, c->stride_w, wide, true) < 0
                    ? -1
                    : 0;
     }
-    return check_axis("height", c->H, c->P, c->R, c->stride_h, c->pad_h, false) < 0 ||
-                   check_axis("width", c->W, c->Q, c->S, c->stride_w, c->pad_w, false) < 0
+    return check_axis("height", c->H, c->P, c->R, c->stride_h, high, false) < 0 ||
+                   check_axis("width", c->W, c->Q, c->S, c->stride_w, wide, false) < 0
                ? -1
                : 0;
 }
@@ -84,20 +128,21 @@ forward(PyObject *args, forward_fn fn, bool transposed)
     ae_view y = {.name = "out"}, x = {.name = "x"};
     ae_view w = {.name = "weight"}, b = {.name = "bias"}, r = {.name = "added"};
     ae_conv_cfg cfg = {0};
+    padding pad;
     ae_packed_object *packed;
     ae_workspace *ws;
     ae_dims d;
     int winograd;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)(LL)pO&O&O&", ae_out_f32, &y, ae_in_f32, &x,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)O&pO&O&O&", ae_out_f32, &y, ae_in_f32, &x,
                           ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
-                          &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, &winograd,
+                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, &winograd,
                           ae_maybe_in_f32, &r, ae_maybe_in_packed, &packed, ae_in_workspace,
                           &ws)) {
         return NULL;
     }
     cfg.winograd = winograd;
-    if (match_conv(&d, &x, &w, &y, &cfg) < 0 || ae_match(&d, &b, "K") < 0 ||
-        ae_match(&d, &r, "NPQK") < 0 || check_sizes(&cfg, transposed) < 0 ||
+    if (match_conv(&d, &x, &w, &y, &cfg, &pad) < 0 || ae_match(&d, &b, "K") < 0 ||
+        ae_match(&d, &r, "NPQK") < 0 || check_sizes(&cfg, &pad, transposed) < 0 ||
         AE_DISTINCT(1, &y, &x, &w, &b, &r) < 0) {
         return NULL;
     }
@@ -110,18 +155,20 @@ backward(PyObject *args, backward_fn fn, bool transposed)
     ae_view dx = {.name = "dx"}, dw = {.name = "dweight"}, db = {.name = "dbias"};
     ae_view dy = {.name = "grad"}, x = {.name = "x"}, w = {.name = "weight"};
     ae_conv_cfg cfg = {.winograd = true};
+    padding pad;
     ae_workspace *ws;
     ae_dims d;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)(LL)O&", ae_maybe_out_f32, &dx,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)O&O&", ae_maybe_out_f32, &dx,
                           ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
                           ae_in_f32, &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act,
-                          &cfg.stride_h, &cfg.stride_w, &cfg.pad_h, &cfg.pad_w, ae_in_workspace,
+                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, ae_in_workspace,
                           &ws)) {
         return NULL;
     }
-    if (match_conv(&d, &x, &w, &dy, &cfg) < 0 || ae_match(&d, &dx, "NHWC") < 0 ||
+    if (match_conv(&d, &x, &w, &dy, &cfg, &pad) < 0 || ae_match(&d, &dx, "NHWC") < 0 ||
         ae_match(&d, &dw, "KRSC") < 0 || ae_match(&d, &db, "K") < 0 ||
-        check_sizes(&cfg, transposed) < 0 || AE_DISTINCT(3, &dx, &dw, &db, &dy, &x, &w) < 0) {
+        check_sizes(&cfg, &pad, transposed) < 0 ||
+        AE_DISTINCT(3, &dx, &dw, &db, &dy, &x, &w) < 0) {
         return NULL;
     }
     AE_RUN(ws, fn(dx.data, dw.data, db.data, dy.data, x.data, w.data, &cfg, ctx));
@@ -160,7 +207,8 @@ PyMethodDef ae_conv_methods[] = {
      "conv2d($module, out, x, weight, bias, activation, stride, padding, winograd, "
      "added, packed, workspace, /)\n--\n\n"
      "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None; at the "
-     "end added (N, P, Q, K) or None."},
+     "end added (N, P, Q, K) or None. padding is (height, width), or (top, bottom, left, "
+     "right)."},
     {"conv2d_backward", conv2d_backward, METH_VARARGS,
      "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
      "padding, workspace, /)\n--\n\n"

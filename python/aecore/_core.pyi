@@ -9,6 +9,7 @@ import numpy as np
 
 Array = np.ndarray
 Pair = tuple[int, int]
+Padding = Pair | tuple[int, int, int, int]
 ACTIVATIONS: tuple[str, ...]
 
 class Packed:
@@ -109,7 +110,7 @@ def conv2d(
     bias: Array | None,
     activation: str | None,
     stride: Pair,
-    padding: Pair,
+    padding: Padding,
     winograd: bool,
     added: Array | None,
     packed: Packed | None,
@@ -125,7 +126,7 @@ def conv2d_backward(
     weight: Array,
     x_activation: str | None,
     stride: Pair,
-    padding: Pair,
+    padding: Padding,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -170,6 +171,16 @@ def dropout(
     out: Array, x: Array, rate: float, seed: int, purpose: int, offset: int, workspace: Workspace, /
 ) -> None: ...
 def fma_peak(steps: int, workspace: Workspace, /) -> float: ...
+def gated_tanh(out: Array, x: Array, bias: Array | None, workspace: Workspace, /) -> None: ...
+def gated_tanh_backward(
+    dx: Array,
+    dbias: Array | None,
+    grad: Array,
+    x: Array,
+    bias: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def gather(
     clean: Array,
     corrupted: Array | None,

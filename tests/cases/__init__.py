@@ -4,6 +4,7 @@ from .activation import CASES as ACTIVATION
 from .attention import CASES as ATTENTION
 from .base import OpCase
 from .convolution import CASES as CONVOLUTION
+from .gated import CASES as GATED
 from .latent import CASES as LATENT
 from .linear import CASES as LINEAR
 from .loss import CASES as LOSS
@@ -17,6 +18,7 @@ CASES: list[OpCase] = [
     *ACTIVATION,
     *ATTENTION,
     *CONVOLUTION,
+    *GATED,
     *LATENT,
     *LINEAR,
     *LOSS,

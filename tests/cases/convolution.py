@@ -27,6 +27,21 @@ GEOMETRY = [
     (17, 8, 8, 33, 20, 1, 1, 0),
     (600, 2, 2, 3, 2, 2, 1, 1),
 ]
+# Unequal ends: (top, bottom), (left, right). A masked convolution sees what is above, or left of, it.
+UNEQUAL = [
+    (2, 7, 7, 5, 6, (2, 5), 1, ((2, -1), (2, 2))),
+    (2, 7, 5, 16, 33, (3, 5), 1, ((2, 0), (2, 2))),
+    (3, 4, 6, 5, 8, (1, 2), 1, ((0, 0), (2, -1))),
+    (3, 4, 6, 16, 17, (1, 3), 1, ((0, 0), (2, 0))),
+    (2, 1, 1, 3, 4, (2, 5), 1, ((2, -1), (2, 2))),
+    (2, 5, 6, 3, 4, 3, 1, ((0, 2), (0, 3))),
+    (2, 6, 9, 2, 5, (3, 4), 2, ((1, 3), (4, -2))),
+    (1, 5, 5, 3, 4, 3, 1, ((1, -3), (1, -3))),
+    (2, 3, 3, 2, 2, (3, 1), 1, ((0, -3), (0, -1))),
+    (60, 9, 8, 3, 9, (3, 3), 1, ((3, 0), (0, 1))),
+    (60, 9, 8, 32, 33, 3, 1, ((2, 0), (0, 3))),
+    (40, 9, 8, 33, 32, 4, 2, ((0, 3), (2, -1))),
+]
 # Large enough for the transforms of winograd.c, in which a window is 2 or 3 taps in each phase.
 FAST_GEOMETRY = [
     (24, 8, 8, 32, 48, 3, 1, 1),
@@ -90,6 +105,8 @@ CASES = [
     _case("conv2d", FAST_GEOMETRY[1], False, "tanh"),
     _case("conv_transpose2d", FAST_GEOMETRY[5], True, "relu", 1),
     *[_case("conv2d", g) for g in GEOMETRY],
+    *[_case("conv2d", g) for g in UNEQUAL],
+    _case("conv2d", UNEQUAL[1], False, "relu"),
     *[_case("conv_transpose2d", g) for g in GEOMETRY if _enlarges(g)],
     _case("conv2d", GEOMETRY[0], False, "relu"),
     _case("conv2d", GEOMETRY[6], True, "tanh"),

@@ -9,6 +9,11 @@ def _pair(v):
     return (v, v) if np.ndim(v) == 0 else v
 
 
+def _sides(v):
+    """Return the padding at the start and at the end of each axis."""
+    return tuple(_pair(one) for one in _pair(v))
+
+
 def _taps(shape, weight, small, stride, padding):
     """Yield (r, s, rows and columns of the padded big image that tap (r, s) meets)."""
     (sh, sw), (p, q) = stride, small
@@ -31,9 +36,10 @@ def _inside(shape, padding):
 
 
 def conv2d(x, weight, bias=None, *, stride=1, padding=0, activation=None):
-    stride, padding = _pair(stride), _pair(padding)
-    p = max(0, (x.shape[1] + 2 * padding[0] - weight.shape[1]) // stride[0] + 1)
-    q = max(0, (x.shape[2] + 2 * padding[1] - weight.shape[2]) // stride[1] + 1)
+    stride, (high, wide) = _pair(stride), _sides(padding)
+    padding = high[0], wide[0]
+    p = max(0, (x.shape[1] + sum(high) - weight.shape[1]) // stride[0] + 1)
+    q = max(0, (x.shape[2] + sum(wide) - weight.shape[2]) // stride[1] + 1)
     big = _pad(x.shape, weight, (p, q), stride, padding)
     big[_inside(x.shape, padding)] = x
     y = np.zeros((x.shape[0], p, q, weight.shape[0]))
@@ -43,8 +49,8 @@ def conv2d(x, weight, bias=None, *, stride=1, padding=0, activation=None):
 
 
 def conv2d_backward(grad, x, weight, bias=None, *, stride=1, padding=0):
-    stride, padding = _pair(stride), _pair(padding)
-    small = grad.shape[1:3]
+    stride, (high, wide) = _pair(stride), _sides(padding)
+    padding, small = (high[0], wide[0]), grad.shape[1:3]
     big = _pad(x.shape, weight, small, stride, padding)
     dbig, dweight = np.zeros_like(big), np.zeros_like(weight)
     big[_inside(x.shape, padding)] = x

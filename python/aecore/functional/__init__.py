@@ -16,6 +16,7 @@ from .convolution import (
     conv_transpose2d_backward,
 )
 from .embedding import embedding, embedding_backward
+from .gated import gated_tanh, gated_tanh_backward
 from .latent import gaussian_kl, gaussian_kl_backward, reparameterize, reparameterize_backward
 from .linear import linear, linear_backward
 from .loss import (
@@ -64,6 +65,8 @@ __all__ = [
     "dropout_backward",
     "embedding",
     "embedding_backward",
+    "gated_tanh",
+    "gated_tanh_backward",
     "gaussian_kl",
     "gaussian_kl_backward",
     "group_norm",

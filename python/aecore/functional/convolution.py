@@ -10,6 +10,23 @@ from .. import _core, _workspace
 from ._shapes import array, pair, result
 
 Pair = int | tuple[int, int]
+Sides = tuple[int, int, int, int]  # top, bottom, left, right
+
+
+def sides(padding: Any) -> Sides:
+    """Return the padding that an integer, a pair of them or a pair of pairs stands for."""
+    if np.ndim(padding) == 0 or any(np.ndim(p) == 0 for p in padding):
+        h, w = pair("padding", padding, 0)
+        return h, h, w, w
+    ends = [tuple(p) for p in padding]
+    if [len(p) for p in ends] != [2, 2] or not all(
+        isinstance(v, (int, np.integer)) for p in ends for v in p
+    ):
+        raise TypeError(f"padding: expected integers, a pair for each axis, got {padding!r}")
+    (top, bottom), (left, right) = ends
+    if min(top, left) < 0:
+        raise ValueError(f"padding: expected at least 0 at the start of an axis, got {padding!r}")
+    return int(top), int(bottom), int(left), int(right)
 
 
 def _geometry(x: Any, weight: Any, stride: Pair, padding: Pair) -> tuple[Any, ...]:
@@ -24,7 +41,7 @@ def conv2d(
     bias: np.ndarray | None = None,
     *,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Pair | tuple[Pair, Pair] = 0,
     activation: str | None = None,
     winograd: bool = True,
     out: np.ndarray | None = None,
@@ -41,8 +58,12 @@ def conv2d(
     weight : ndarray of float32, shape (K, R, S, C)
         K kernels of R x S.
     bias : ndarray of float32, shape (K,), optional
-    stride, padding : int or (int, int)
-        For height and width. Padding is with zeros, and at most the kernel's size.
+    stride : int or (int, int)
+        For height and width.
+    padding : int, (int, int) or ((int, int), (int, int))
+        For height and width, with zeros; a pair of pairs is the start and the end of each. At most
+        the kernel's size. At the end it may be negative: so many of the last rows or columns of x
+        are left out.
     activation : str, optional
         Name of the function f; see `activation`.
     winograd : bool
@@ -55,8 +76,8 @@ def conv2d(
     Returns
     -------
     ndarray of float32, shape (N, P, Q, K)
-        :math:`P = \lfloor (H + 2 ph - R) / sh \rfloor + 1`, and Q likewise; 0 where the kernel
-        doesn't fit.
+        :math:`P = \lfloor (H + ph + ph' - R) / sh \rfloor + 1`, with ph' for the end, and Q
+        likewise; 0 where the kernel doesn't fit.
 
     Raises
     ------
@@ -74,9 +95,10 @@ def conv2d(
     array([[10., 18.],
            [42., 50.]], dtype=float32)
     """
-    (h, w), (r, s), step, pad = _geometry(x, weight, stride, padding)
-    p = max(0, (h + 2 * pad[0] - r) // step[0] + 1)
-    q = max(0, (w + 2 * pad[1] - s) // step[1] + 1)
+    pad = sides(padding)
+    (h, w), (r, s), step, _ = _geometry(x, weight, stride, 0)
+    p = max(0, (h + pad[0] + pad[1] - r) // step[0] + 1)
+    q = max(0, (w + pad[2] + pad[3] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
     ws = _workspace.current()
     _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
@@ -90,7 +112,7 @@ def conv2d_backward(
     bias: np.ndarray | None = None,
     *,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Pair | tuple[Pair, Pair] = 0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Differentiate `conv2d` with respect to x, weight and bias.
 
@@ -106,7 +128,8 @@ def conv2d_backward(
     dx, dweight, dbias : ndarray
         Of the shapes of x, weight and bias; dbias is None if bias is.
     """
-    *_, step, pad = _geometry(x, weight, stride, padding)
+    pad = sides(padding)
+    *_, step, _ = _geometry(x, weight, stride, 0)
     dx, dweight = np.empty_like(x), np.zeros_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
     ws = _workspace.current()
