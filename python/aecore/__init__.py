@@ -13,7 +13,7 @@ from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import CVAE, VAE, VQVAE, Autoencoder, PixelCNN
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -33,6 +33,7 @@ __all__ = [
     "Dense",
     "GaussianNoise",
     "Masking",
+    "PixelCNN",
     "ResNet",
     "SaltAndPepper",
     "Step",

@@ -2,7 +2,8 @@
 
 from .autoencoder import Autoencoder
 from .cvae import CVAE
+from .pixelcnn import PixelCNN
 from .vae import VAE
 from .vqvae import VQVAE
 
-__all__ = ["CVAE", "VAE", "VQVAE", "Autoencoder"]
+__all__ = ["CVAE", "VAE", "VQVAE", "Autoencoder", "PixelCNN"]

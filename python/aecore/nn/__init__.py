@@ -6,6 +6,7 @@ from .containers import Residual, Sequential
 from .convolution import Conv2d, ConvTranspose2d
 from .dropout import Dropout
 from .linear import Linear, TiedLinear
+from .masked import MaskedConv2d
 from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
@@ -27,6 +28,7 @@ __all__ = [
     "GroupNorm",
     "LayerNorm",
     "Linear",
+    "MaskedConv2d",
     "MaxPool2d",
     "MeanSteps",
     "Module",

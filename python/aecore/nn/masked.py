@@ -78,7 +78,8 @@ class MaskedConv2d(_Convolution):
 
     def extra_repr(self) -> str:
         k, _, _, c = self.weight.shape
-        return f"{c}, {k}, {self.k}, {self.direction!r}{shown(own=(self.own, False))}{self._shown()}"
+        own = shown(own=(self.own, False))
+        return f"{c}, {k}, {self.k}, {self.direction!r}{own}{self._shown()}"
 
 
 def check_odd(kernel_size: int) -> int:

@@ -70,32 +70,25 @@ class GatedBlock(Module):
             gate(y, x, bias)
         return outputs[0], self.out.forward(outputs[1], added=None if self.first else h)
 
-    def backward(  # type: ignore[override]
+    def backward(
         self, dh: np.ndarray, dv: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the gradients of v and h; without dv, nobody uses the new v."""
         ws = _workspace.current()
-        dgate = self.out.backward(dh)
-        db = self._gate_backward(dgate, 1)
-        da, below = self.link.backward(db), self.horizontal.backward(db)
-        assert da is not None and below is not None
+        db = self._gate_backward(learned(self.out, dh), 1)
+        da, below = learned(self.link, db), learned(self.horizontal, db)
         if not self.first:
             _core.add(below, below, dh, ws)
         if dv is not None:
             _core.add(da, da, self._gate_backward(dv, 0), ws)
-        beside = self.vertical.backward(da)
-        assert beside is not None
-        return beside, below
+        return learned(self.vertical, da), below
 
-    def _gate_backward(self, grad: np.ndarray | None, stack: int) -> np.ndarray:
-        assert grad is not None
+    def _gate_backward(self, grad: np.ndarray, stack: int) -> np.ndarray:
         x, bias = self._kept[stack]
         dx = _workspace.gradients().take(x.shape)
         dbias = None if bias is None else self.scratch("dbias", bias.shape)
-        views = (grid.reshape(len(x), -1, grid.shape[-1]) for grid in (grad, x))
-        _core.gated_tanh_backward(
-            dx.reshape(len(x), -1, x.shape[-1]), dbias, *views, bias, _workspace.current()
-        )
+        flat = positions(dx), dbias, positions(grad), positions(x), bias
+        _core.gated_tanh_backward(*flat, _workspace.current())
         if dbias is not None:
             layer = self.horizontal_condition if stack else self.vertical_condition
             layer.backward(dbias, need_dx=False)
@@ -107,8 +100,18 @@ class GatedBlock(Module):
 
 def gate(y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
     """Write the gated unit of x (N, ..., 2C) to y (N, ..., C)."""
-    n, ws = len(x), _workspace.current()
-    _core.gated_tanh(y.reshape(n, -1, y.shape[-1]), x.reshape(n, -1, x.shape[-1]), bias, ws)
+    _core.gated_tanh(positions(y), positions(x), bias, _workspace.current())
+
+
+def positions(x: np.ndarray) -> np.ndarray:
+    """View maps (N, ..., C) as (N, T, C)."""
+    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
+
+
+def learned(layer: Module, grad: np.ndarray) -> np.ndarray:
+    """Add to a layer's gradients; return that of its input."""
+    dx: np.ndarray = layer.backward(grad)
+    return dx
 
 
 class GatedPixelCNN(Module):
@@ -164,9 +167,11 @@ class GatedPixelCNN(Module):
 
     def backward(self, grad: np.ndarray) -> None:
         """Add to the parameters' gradients; codes have none."""
-        dh, dv = self.head.backward(grad), None
-        for block in reversed(self.blocks):
+        *others, first = reversed(self.blocks)
+        dh, dv = learned(self.head, grad), None
+        for block in others:
             dv, dh = block.backward(dh, dv)
+        dv, dh = first.backward(dh, dv)
         _core.add(dh, dh, dv, _workspace.current())
         self._embed_backward(dh)
 

@@ -25,7 +25,7 @@ class Network(Module):
     Parameters
     ----------
     modules : dict of str to Module
-        At least ``encoder`` and ``decoder``.
+        ``encoder`` and ``decoder`` at least, but for a `PixelCNN`.
     input_shape : tuple of int
         The shape of a sample.
     seed : int
@@ -51,6 +51,7 @@ class Network(Module):
     encoder: Module
     decoder: Module
     quantizer: Any  # of a VQVAE
+    pixelcnn: Any  # of a PixelCNN, which has no other
 
     def __init__(
         self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
