@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from . import arch, corruption, nn
-from ._params import Choice, names
+from ._params import Params, names
+from .models import PixelCNN
 from .training import optim, schedules
 
-CHOICES: dict[str, type[Choice]] = {
+CHOICES: dict[str, type[Params]] = {
     cls.__name__: cls
     for cls in (
         arch.Dense,
@@ -37,6 +38,7 @@ CHOICES: dict[str, type[Choice]] = {
         optim.Adam,
         optim.AdamW,
         optim.SGD,
+        PixelCNN,
     )
 }
 
@@ -58,6 +60,12 @@ def _conv(module: Any) -> dict[str, Any]:
 
 def _conv_transpose(module: nn.ConvTranspose2d) -> dict[str, Any]:
     return {**_conv(module), "output_padding": module.output_padding}
+
+
+def _masked(module: nn.MaskedConv2d) -> dict[str, Any]:
+    k, _, _, c = module.weight.shape
+    names = {"kernel_size": module.k, "direction": module.direction, "own": module.own}
+    return {"in_channels": c, "out_channels": k, **names, **_affine(module)}
 
 
 def _norm(module: Any) -> dict[str, Any]:
@@ -86,6 +94,7 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.LSTM: _lstm,
     nn.LayerNorm: _norm,
     nn.Linear: _linear,
+    nn.MaskedConv2d: _masked,
     nn.MeanSteps: lambda m: {},
     nn.MaxPool2d: lambda m: {n: getattr(m, n) for n in ("kernel_size", "stride", "padding")},
     nn.MultiHeadAttention: lambda m: {"width": m.width, "heads": m.heads},

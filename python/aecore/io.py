@@ -15,17 +15,20 @@ import numpy as np
 
 from . import _codec
 from ._params import names
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import CVAE, VAE, VQVAE, Autoencoder, PixelCNN
 from .models._base import BaseModel
 from .models._condition import Conditioner
 from .nn.module import budget
 from .training.network import Network
 
 FORMAT = "1"
-MODELS: dict[str, type[BaseModel]] = {c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE)}
+MODELS: dict[str, type[BaseModel]] = {
+    c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE, PixelCNN)
+}
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
+PRIOR = "prior"  # where a VQVAE has a trained one: its configuration, and a prefix of its arrays
 
 
 # ---- writing ------------------------------------------------------------------------------------
@@ -36,7 +39,7 @@ def save(model: BaseModel, path: Any) -> None:
 
     Parameters
     ----------
-    model : Autoencoder, VAE, CVAE or VQVAE
+    model : Autoencoder, VAE, CVAE, VQVAE or PixelCNN
     path : str or path-like
 
     Raises
@@ -52,7 +55,7 @@ def save(model: BaseModel, path: Any) -> None:
 
     network = model._fitted()
     config = json.dumps(_config(model, network), allow_nan=False)
-    tensors = {k: np.ascontiguousarray(v) for k, v in _tensors(network).items()}
+    tensors = {k: np.ascontiguousarray(v) for k, v in _all_tensors(model).items()}
     metadata = {"aecore": FORMAT, "config": config, "digest": _digest(config, tensors)}
     path = os.path.abspath(os.fspath(path))
     if isinstance(path, bytes):
@@ -78,14 +81,10 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
     if MODELS.get(type(model).__name__) is not type(model):
         raise ValueError(f"save: {type(model).__name__} is not one of aecore's own models")
     encoder = _codec.Encoder()
-    params = model.get_params(deep=False)
-    params["callbacks"] = ()  # code
-    if not isinstance(params["random_state"], (int, np.integer)):
-        params["random_state"] = None  # the seed drawn from it is in the state
-    columns = vars(model).get("feature_names_in_")
+    columns, prior = (vars(model).get(name) for name in ("feature_names_in_", "prior_"))
     return {
         "model": type(model).__name__,
-        "params": {k: encoder.value(v, k) for k, v in params.items()},
+        "params": {k: encoder.value(v, k) for k, v in _params(model).items()},
         "shape": list(network.input_shape),
         "columns": None if columns is None else [str(c) for c in columns],
         "conditions": _conditions(network.conditioner),
@@ -96,7 +95,19 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
         "epoch": network.epoch,
         "best_epoch": vars(model).get("best_epoch_"),
         "history": [_record(r) for r in model.history_],
+        **({} if prior is None else {PRIOR: _config(prior, prior._fitted())}),
     }
+
+
+def _params(model: BaseModel) -> dict[str, Any]:
+    """Return the parameters that a file holds."""
+    params = model.get_params(deep=False)
+    params["callbacks"] = ()  # code
+    if not isinstance(params["random_state"], (int, np.integer)):
+        params["random_state"] = None  # the seed drawn from it is in the state
+    if type(params.get("prior")) is PixelCNN:
+        params["prior"] = PixelCNN(**_params(params["prior"]))
+    return params
 
 
 def _conditions(conditioner: Conditioner | None) -> dict[str, Any] | None:
@@ -132,6 +143,14 @@ def _tensors(network: Network) -> dict[str, np.ndarray]:
     return tensors
 
 
+def _all_tensors(model: BaseModel) -> dict[str, np.ndarray]:
+    """Return the arrays of a model, those of its prior with a prefix."""
+    tensors, prior = _tensors(model._fitted()), vars(model).get("prior_")
+    if prior is not None:
+        tensors |= {f"{PRIOR}.{name}": v for name, v in _tensors(prior._fitted()).items()}
+    return tensors
+
+
 def _digest(config: str, tensors: dict[str, np.ndarray]) -> str:
     import hashlib
 
@@ -155,7 +174,7 @@ def load(path: Any) -> Any:
 
     Returns
     -------
-    Autoencoder, VAE, CVAE or VQVAE
+    Autoencoder, VAE, CVAE, VQVAE or PixelCNN
         The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
 
     Raises
@@ -201,8 +220,10 @@ def _refuse(constant: str) -> None:
 
 def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     """Return the model that a configuration and arrays describe."""
-    _codec.same_keys(config, FIELDS, "configuration")
+    has_prior = isinstance(config, dict) and PRIOR in config
+    _codec.same_keys(config, [*FIELDS, PRIOR] if has_prior else FIELDS, "configuration")
     cls = _codec.known(MODELS, config["model"], "model")
+    theirs = _take_prior(tensors) if has_prior else {}
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
     conditioner = _read_conditions(config["conditions"], cls)
     total = sum(t.size for t in tensors.values())
@@ -222,7 +243,24 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     model.history_ = [_read_record(r) for r in _list(config["history"], "history")]
     if config["best_epoch"] is not None:
         model.best_epoch_ = _count(config["best_epoch"], "best_epoch")
+    if has_prior:
+        _read_prior(model, config[PRIOR], theirs)
     return model
+
+
+def _take_prior(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Take the arrays of a prior out of those of a file."""
+    names = [name for name in tensors if name.startswith(f"{PRIOR}.")]
+    return {name.removeprefix(f"{PRIOR}."): tensors.pop(name) for name in names}
+
+
+def _read_prior(model: BaseModel, config: Any, tensors: dict[str, np.ndarray]) -> None:
+    prior = _model(config, tensors)
+    if not (isinstance(model, VQVAE) and isinstance(prior, PixelCNN)):
+        raise ValueError(f"{PRIOR}: unexpected for a {type(model).__name__}")
+    if prior._network.input_shape != (*model._grid(), model.codebook_size):
+        raise ValueError(f"{PRIOR}: of other maps of codes than the model's")
+    model.prior_ = prior
 
 
 def _use_optimizer(network: Network, name: Any) -> None:
@@ -253,7 +291,7 @@ def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
 
 
 def _read_conditions(found: Any, cls: type) -> Conditioner | None:
-    if (found is None) != (cls is not CVAE):
+    if cls is not PixelCNN and (found is None) != (cls is not CVAE):
         raise ValueError(f"conditions: unexpected for a {cls.__name__}")
     if found is None:
         return None

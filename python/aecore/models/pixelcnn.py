@@ -168,6 +168,8 @@ class PixelCNN(BaseModel):
         return super().partial_fit(X, y)
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+        if len(shape) not in (2, 3):
+            raise ValueError(f"shape: expected (H, W, E) or (T, E), got {shape}")
         sizes = shape[-1], int(self.channels), int(self.layers), int(self.kernel_size)
         return {"pixelcnn": GatedPixelCNN(*sizes, condition)}
 

@@ -16,7 +16,9 @@ from ..training.batches import Batch
 from ..training.network import Network
 from ._base import Input, fitted
 from ._coding import BaseAutoencoder
+from ._condition import Conditioner
 from ._protocol import new_seed
+from .pixelcnn import PixelCNN
 
 VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
 
@@ -49,14 +51,19 @@ class VQVAE(BaseAutoencoder):
     codebook_init : {"kmeans", "normal"}
         Whether the entries start as centres of what the fresh encoder gives for the first samples,
         or as normal numbers.
-    prior
-        Not in this version: None. `sample` draws codes uniformly.
+    prior : PixelCNN or None
+        What `sample` draws codes from. `fit` trains a copy of it on the codes once the rest is
+        trained, given y if there is one: its ``epochs`` and the like are the prior's own. None
+        draws them uniformly.
     loss, tied, corruption, ...
         As in `Autoencoder`.
 
     Attributes
     ----------
     codebook_ : ndarray of float32, shape (codebook_size, code_dim)
+    prior_ : PixelCNN
+        The trained prior, with a ``history_`` of its own. ``warm_start`` goes on with both; with
+        ``epochs=0`` with the prior alone. `partial_fit` leaves it as it is.
     history_ : list of dict
         Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), and
         ``perplexity``, the exponential of the entropy of how often entries were used in the epoch:
@@ -66,6 +73,16 @@ class VQVAE(BaseAutoencoder):
     ----------
     A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
     NeurIPS 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((60, 8, 8, 1))
+    >>> prior = ae.PixelCNN(16, layers=2, epochs=2)
+    >>> model = ae.VQVAE(ae.ResNet(8, 4, 1), 16, 4, prior=prior, epochs=2, random_state=0).fit(X)
+    >>> model.transform(X).shape, model.sample(3, random_state=0).shape
+    ((60, 4, 4), (3, 8, 8, 1))
     """
 
     def __init__(
@@ -124,11 +141,24 @@ class VQVAE(BaseAutoencoder):
             raise ValueError("ema_decay: expected less than 1, got 1")
         _check.boolean("restart_dead", self.restart_dead)
         _check.choice("codebook_init", self.codebook_init, ("kmeans", "normal"))
-        if self.prior is not None:
-            raise ValueError(
-                f"prior: this version has no priors over codes; expected None, got {self.prior!r}"
-            )
+        self._check_prior()
         super()._check_params()
+
+    def _check_prior(self) -> None:
+        prior = self.prior
+        if prior is None:
+            return
+        if not isinstance(prior, PixelCNN):
+            raise ValueError(f"prior: expected None or an object like PixelCNN(), got {prior!r}")
+        try:
+            prior._check_params()
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"prior: {error}") from None
+        if prior.codebook_size not in (None, self.codebook_size):
+            raise ValueError(
+                f"prior: codebook_size: expected None or the codebook's {self.codebook_size}, got "
+                f"{prior.codebook_size}"
+            )
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
         dim = int(self.code_dim)
@@ -171,6 +201,78 @@ class VQVAE(BaseAutoencoder):
     def _grid(self) -> tuple[int, ...]:
         """Return the shape of a sample's codes: (h, w) or (t,) where there is a map, else (1,)."""
         return self._map() or (1,)
+
+    # ---- the prior ------------------------------------------------------------------------------
+
+    prior_: PixelCNN
+
+    def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
+        """Train on samples, and then the prior, if any, on their codes.
+
+        Parameters
+        ----------
+        X, X_val, sample_mask
+            As `Autoencoder.fit`'s. The codes of X_val measure the prior too, unless it has a
+            ``validation_fraction``.
+        y : array-like, shape (N,) or (N, p), optional
+            Labels or properties that the prior is conditioned on. Without a prior no notice is
+            taken of it.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        if self.prior is not None:
+            self._check_conditions(X, y, X_val)
+        super().fit(X, y, X_val=X_val, sample_mask=sample_mask)
+        if self.prior is None:
+            vars(self).pop("prior_", None)
+            return self
+        self._fit_prior(X, y, X_val, sample_mask)
+        if self.checkpoint is not None:
+            self.save(self.checkpoint)
+        return self
+
+    def _fit_prior(self, X: Any, y: Any, X_val: Any, sample_mask: Any) -> None:
+        trained, params = vars(self).get("prior_"), self.prior.get_params(deep=False)
+        if trained is None:
+            trained = PixelCNN()
+        params |= {"codebook_size": self.codebook_size, "warm_start": hasattr(trained, "_network")}
+        if params["random_state"] is None:
+            params["random_state"] = (self._network.seed + 1) % 2**63
+        validation = None
+        if X_val is not None and not self.prior.validation_fraction:
+            x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
+            validation = self._all_codes(x), None if y is None else y_val
+        codes = self._all_codes(X, sample_mask)
+        with _workspace.threads(self.n_threads):
+            self.prior_ = trained.set_params(**params).fit(codes, y, X_val=validation)
+
+    @fitted
+    def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
+        given = self._input(X, None, sample_mask)
+        return np.concatenate([self._codes(batch) for _, batch in self._chunks(given)])
+
+    def _check_conditions(self, X: Any, y: Any, X_val: Any) -> None:
+        """Raise what the prior would raise for its conditions, before anything changes."""
+        trained = vars(self).get("prior_") if self.warm_start else None
+        try:
+            n = len(X)
+        except TypeError:
+            return  # fit says what is wrong with X
+        if trained is not None:
+            trained._conditions(y, n)
+        conditioner = None if y is None else Conditioner.learn(y, n)
+        if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
+            x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
+            if y_val is None:
+                raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
+            conditioner.read(y_val, len(x))
+
+    def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
+        super()._adopt(network, features, columns)
+        vars(self).pop("prior_", None)  # it knows another codebook
 
     # ---- training -------------------------------------------------------------------------------
 
@@ -246,22 +348,29 @@ class VQVAE(BaseAutoencoder):
 
     @fitted
     def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
-        """Decode codes that are drawn uniformly, each independently: there is no prior over them.
+        """Decode codes that are drawn from the prior; without one, uniformly and independently.
 
         Parameters
         ----------
         n : int
         y : optional
-            No notice is taken of it.
+            What the prior is conditioned on, where `fit` was given y: one for all samples, or one
+            for each. Without a prior no notice is taken of it.
         random_state : int, Generator, RandomState or None
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
         """
-        n, seed, grid = _check.integer("n", n, 0), new_seed(random_state), self._grid()
-        u = np.empty((n, *grid), np.float32)
-        _core.random_uniform(u, seed, SAMPLE, 0, _workspace.current())
+        n = _check.integer("n", n, 0)
+        trained = vars(self).get("prior_")
+        if trained is not None:
+            codes = trained.sample(n, y=y, random_state=random_state)
+            return self._decoded(codes, None)
+        if self.prior is not None:
+            raise ValueError("prior: not trained yet: fit trains it, once the rest is trained")
+        u = np.empty((n, *self._grid()), np.float32)
+        _core.random_uniform(u, new_seed(random_state), SAMPLE, 0, _workspace.current())
         codes = np.minimum(u.astype(np.float64) * self.codebook_size, self.codebook_size - 1)
         return self._decoded(codes.astype(np.int64), None)
 
