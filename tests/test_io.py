@@ -22,6 +22,8 @@ def X(rng):
 
 def own_modules(x):
     encoder = nn.Sequential(
+        nn.MaskedConv2d(3, 3, 5, "vertical", True, activation="relu"),
+        nn.MaskedConv2d(3, 3, 3, "horizontal", bias=False),
         nn.Conv2d(3, 4, (3, 2), 2, 1, activation="relu"),
         nn.Residual(nn.Sequential(nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.LayerNorm(4))),
         nn.BatchNorm2d(4, momentum=0.2),
@@ -89,6 +91,9 @@ MODELS = {
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),
+    "conv vqvae with a prior": lambda X, x, y: ae.VQVAE(
+        ae.ResNet(8, 4, 1), 8, 3, prior=ae.PixelCNN(8, 2, 3, epochs=1, schedule=ae.Cosine(3)), **KW
+    ).fit(x, y),
     "vqvae loss": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, codebook="loss", **KW).fit(X),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
     "own lstm": lambda X, x, y: own_lstm(X.reshape(40, 6, 2)),
@@ -117,6 +122,9 @@ def assert_equal_models(a, b):
     assert seeds[0] == seeds[1]
     for name in ("n_features_in_", "n_parameters_", "best_epoch_"):
         assert getattr(a, name, None) == getattr(b, name, None)
+    assert hasattr(a, "prior_") == hasattr(b, "prior_")
+    if hasattr(a, "prior_"):
+        assert_equal_models(a.prior_, b.prior_)
     assert list(getattr(a, "feature_names_in_", "")) == list(getattr(b, "feature_names_in_", ""))
 
 

@@ -288,6 +288,10 @@ PARAMETERS = [
     ("vqvae", {"ema_decay": 1.0}, ValueError, "ema_decay"),
     ("vqvae", {"restart_dead": 2}, TypeError, "restart_dead"),
     ("vqvae", {"prior": "pixelcnn"}, ValueError, "prior"),
+    ("vqvae", {"prior": ae.PixelCNN}, ValueError, "PixelCNN()"),
+    ("vqvae", {"prior": ae.PixelCNN(0)}, ValueError, "prior: channels: expected at least 1"),
+    ("vqvae", {"prior": ae.PixelCNN(epochs=1.5)}, TypeError, "prior: epochs"),
+    ("vqvae", {"prior": ae.PixelCNN(codebook_size=9)}, ValueError, "expected None or the codeb"),
 ]
 
 

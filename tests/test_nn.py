@@ -23,6 +23,13 @@ LAYERS = {
     "conv": (lambda: nn.Conv2d(3, 4, 3, 2, 1, activation=RELU), (5, 6, 3)),
     "conv-pairs": (lambda: nn.Conv2d(1, 2, (2, 3), (1, 2), (0, 1), bias=False), (5, 6, 1)),
     "conv-1x1": (lambda: nn.Conv2d(5, 3, 1, activation="elu"), (1, 1, 5)),
+    "masked-above": (lambda: nn.MaskedConv2d(3, 4, 5, "vertical"), (5, 6, 3)),
+    "masked-above-own": (
+        lambda: nn.MaskedConv2d(3, 4, 3, "vertical", True, activation="tanh"),
+        (4, 3, 3),
+    ),
+    "masked-left": (lambda: nn.MaskedConv2d(3, 4, 3, "horizontal", bias=False), (3, 6, 3)),
+    "masked-left-own": (lambda: nn.MaskedConv2d(2, 5, 7, "horizontal", True), (2, 1, 2)),
     "transpose": (lambda: nn.ConvTranspose2d(3, 4, 4, 2, 1, 1, activation=RELU), (3, 4, 3)),
     "transpose-pairs": (
         lambda: nn.ConvTranspose2d(2, 3, (2, 3), (2, 1), (0, 1), (1, 0), bias=False),

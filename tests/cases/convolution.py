@@ -27,7 +27,7 @@ GEOMETRY = [
     (17, 8, 8, 33, 20, 1, 1, 0),
     (600, 2, 2, 3, 2, 2, 1, 1),
 ]
-# Unequal ends: (top, bottom), (left, right). A masked convolution sees what is above, or left of, it.
+# Unequal ends: (top, bottom), (left, right). What is seen is above, or to the left.
 UNEQUAL = [
     (2, 7, 7, 5, 6, (2, 5), 1, ((2, -1), (2, 2))),
     (2, 7, 5, 16, 33, (3, 5), 1, ((2, 0), (2, 2))),

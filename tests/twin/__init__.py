@@ -6,8 +6,8 @@ Same names and signatures as in `aecore.functional`, without out=.
 from .activation import *  # noqa: F403
 from .attention import *  # noqa: F403
 from .convolution import *  # noqa: F403
-from .gather import *  # noqa: F403
 from .gated import *  # noqa: F403
+from .gather import *  # noqa: F403
 from .latent import *  # noqa: F403
 from .linear import *  # noqa: F403
 from .loss import *  # noqa: F403

@@ -22,6 +22,12 @@ def _conv2d(m, x, value, training):
     return conv2d(x, value(m.weight), value(m.bias), **options)
 
 
+def _masked_conv2d(m, x, value, training):
+    top, bottom, left, right = m.sides
+    options = {"padding": ((top, bottom), (left, right)), "activation": m.activation}
+    return conv2d(x, value(m.weight), value(m.bias), **options)
+
+
 def _conv_transpose2d(m, x, value, training):
     options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
     extra = m.output_padding
@@ -114,6 +120,7 @@ TWINS = {
     nn.TiedLinear: _linear,
     nn.Conv2d: _conv2d,
     nn.ConvTranspose2d: _conv_transpose2d,
+    nn.MaskedConv2d: _masked_conv2d,
     nn.Activation: lambda m, x, value, training: activate(x, m.kind),
     nn.MaxPool2d: _max_pool2d,
     nn.Upsample2d: lambda m, x, v, t: x.repeat(m.factor[0], 1).repeat(m.factor[1], 2),

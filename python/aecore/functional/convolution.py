@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,17 @@ Sides = tuple[int, int, int, int]  # top, bottom, left, right
 
 def sides(padding: Any) -> Sides:
     """Return the padding that an integer, a pair of them or a pair of pairs stands for."""
-    if np.ndim(padding) == 0 or any(np.ndim(p) == 0 for p in padding):
+    both = isinstance(padding, Sequence) and all(isinstance(p, Sequence) for p in padding)
+    if not both:
         h, w = pair("padding", padding, 0)
         return h, h, w, w
-    ends = [tuple(p) for p in padding]
-    if [len(p) for p in ends] != [2, 2] or not all(
-        isinstance(v, (int, np.integer)) for p in ends for v in p
-    ):
+    ends = [v for p in padding for v in p]
+    if list(map(len, padding)) != [2, 2] or not all(isinstance(v, (int, np.integer)) for v in ends):
         raise TypeError(f"padding: expected integers, a pair for each axis, got {padding!r}")
-    (top, bottom), (left, right) = ends
+    top, bottom, left, right = map(int, ends)
     if min(top, left) < 0:
         raise ValueError(f"padding: expected at least 0 at the start of an axis, got {padding!r}")
-    return int(top), int(bottom), int(left), int(right)
+    return top, bottom, left, right
 
 
 def _geometry(x: Any, weight: Any, stride: Pair, padding: Pair) -> tuple[Any, ...]:

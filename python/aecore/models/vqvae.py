@@ -82,7 +82,7 @@ class VQVAE(BaseAutoencoder):
     >>> prior = ae.PixelCNN(16, layers=2, epochs=2)
     >>> model = ae.VQVAE(ae.ResNet(8, 4, 1), 16, 4, prior=prior, epochs=2, random_state=0).fit(X)
     >>> model.transform(X).shape, model.sample(3, random_state=0).shape
-    ((60, 4, 4), (3, 8, 8, 1))
+    ((60, 2, 2), (3, 8, 8, 1))
     """
 
     def __init__(
