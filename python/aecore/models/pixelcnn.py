@@ -20,6 +20,7 @@ from ._base import BYTES_PER_PARAMETER, INFERENCE_BATCH, BaseModel, Input, fitte
 from ._condition import Conditioner, conditions, shared
 from ._protocol import new_seed
 
+MOST_LAYERS = 1000
 LARGEST = 2**24 - 1  # the largest code: float32, in which batches are gathered, holds it exactly
 
 
@@ -38,6 +39,7 @@ class PixelCNN(BaseModel):
     channels : int
         Of each layer.
     layers : int
+        At most 1000.
     kernel_size : int
         The side of the window that is masked, odd and at least 3. A position sees
         ``layers * (kernel_size // 2)`` rows above it.
@@ -116,7 +118,7 @@ class PixelCNN(BaseModel):
 
     def _check_params(self) -> None:
         _check.integer("channels", self.channels, 1)
-        _check.integer("layers", self.layers, 1)
+        _check.integer("layers", self.layers, 1, MOST_LAYERS)
         check_odd(_check.integer("kernel_size", self.kernel_size, 3))
         if self.codebook_size is not None:
             _check.integer("codebook_size", self.codebook_size, 1, LARGEST + 1)
