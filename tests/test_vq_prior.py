@@ -44,6 +44,16 @@ def test_the_prior_is_that_of_the_codes(images):
     assert arrays(without) == arrays(model) and not hasattr(without, "prior_")
 
 
+def test_the_codes_of_many_batches(rng):
+    X = rng.random((600, 8, 8, 1), dtype=np.float32)
+    model = small(epochs=1).fit(X, X_val=X[:300])
+    codes = model.transform(X)
+    np.testing.assert_array_equal(model._all_codes(X), codes)
+    alone = ae.PixelCNN(**PRIOR, codebook_size=8, random_state=1).fit(codes, X_val=codes[:300])
+    assert arrays(alone) == arrays(model.prior_)
+    assert alone.history_[-1]["val_nll"] == model.prior_.history_[-1]["val_nll"]
+
+
 def test_it_draws_what_uniform_codes_are_not(rng):
     """Images of one of two colours: drawn from the prior, every image is of one colour."""
     colour = rng.integers(0, 2, 200)
@@ -229,7 +239,7 @@ EDITS = [
     (lambda c, t: c["prior"].update(shape=[3, 2, 9]), "larger|expected float32"),
     (lambda c, t: c["prior"].update(shape=[2, 3, 8]), "of other maps"),
     (lambda c, t: c["prior"].update(shape=[8]), "shape"),
-    (lambda c, t: c["prior"].update(prior=dict(c["prior"])), ""),
+    (lambda c, t: c["prior"].update(prior=dict(c["prior"])), "no room"),
     (lambda c, t: c["prior"].update(model="VAE"), "parameters"),
     (lambda c, t: c["prior"]["params"].update(layers=10**9), "layers"),
     (lambda c, t: c["prior"]["params"].update(channels=10**6), "too large"),

@@ -252,7 +252,10 @@ class VQVAE(BaseAutoencoder):
     @fitted
     def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
         given = self._input(X, None, sample_mask)
-        return np.concatenate([self._codes(batch) for _, batch in self._chunks(given)])
+        codes = np.empty((len(given.data), *self._grid()), np.int64)
+        for rows, batch in self._chunks(given):
+            codes[rows] = self._codes(batch)
+        return codes
 
     def _check_conditions(self, X: Any, y: Any, X_val: Any) -> None:
         """Raise what the prior would raise for its conditions, before anything changes."""
@@ -265,7 +268,7 @@ class VQVAE(BaseAutoencoder):
             trained._conditions(y, n)
         conditioner = None if y is None else Conditioner.learn(y, n)
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
-            x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
+            x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
             if y_val is None:
                 raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
             conditioner.read(y_val, len(x))
