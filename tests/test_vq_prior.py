@@ -195,6 +195,8 @@ BAD = [
     (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=x), "X_val: expected (X_val, y_val)"),
     (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=(x[:2], [0, 5])), "unknown label 5"),
     (lambda m, x: m.set_params(warm_start=True).fit(x, np.arange(40)), "without conditions"),
+    (lambda m, x: m.set_params(prior__validation_fraction=0.01).fit(x), "leaves nothing"),
+    (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=(x, None, 3)), "X_val: expected"),
     (lambda m, x: m.sample(2, y=1), "without conditions"),
     (lambda m, x: m.fit(x[:, :0]), "0 feature"),
 ]

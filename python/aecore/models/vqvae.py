@@ -224,7 +224,7 @@ class VQVAE(BaseAutoencoder):
         """
         self._check_params()
         if self.prior is not None:
-            self._check_conditions(X, y, X_val)
+            self._check_prior_data(X, y, X_val)
         super().fit(X, y, X_val=X_val, sample_mask=sample_mask)
         if self.prior is None:
             vars(self).pop("prior_", None)
@@ -257,13 +257,14 @@ class VQVAE(BaseAutoencoder):
             codes[rows] = self._codes(batch)
         return codes
 
-    def _check_conditions(self, X: Any, y: Any, X_val: Any) -> None:
-        """Raise what the prior would raise for its conditions, before anything changes."""
+    def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
+        """Raise what the prior would raise for its samples, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None
         try:
             n = len(X)
         except TypeError:
             return  # fit says what is wrong with X
+        self.prior._held_out(n)
         if trained is not None:
             trained._conditions(y, n)
         conditioner = None if y is None else Conditioner.learn(y, n)
