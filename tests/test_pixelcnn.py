@@ -419,3 +419,60 @@ def test_bad_parameters(params, error, word):
         model.fit(C + np.arange(3) % 2)
     assert word in str(caught.value), str(caught.value)
     assert vars(model) == before
+
+
+# ---- beside PyTorch -----------------------------------------------------------------------------
+
+
+def torch_logits(torch, model, weights, x, y):
+    """Return the logits by PyTorch's convolutions, shifted by padding; weights by name."""
+    nn_f = torch.nn.functional
+
+    def conv(name, layer, v):
+        w = weights[f"{name}.weight"].permute(0, 3, 1, 2)
+        top, bottom, left, right = getattr(layer, "sides", (0, 0, 0, 0))
+        padded = nn_f.pad(v, (left, right, top, bottom))  # a negative one crops
+        return nn_f.conv2d(padded, w, weights.get(f"{name}.bias"))
+
+    def gated(v, bias):
+        a, b = (v if bias is None else v + bias[:, :, None, None]).chunk(2, 1)
+        return torch.tanh(a) * torch.sigmoid(b)
+
+    v = h = weights["embedding"][torch.from_numpy(x)].permute(0, 3, 1, 2)
+    for i, block in enumerate(model.blocks):
+        name, biases = f"blocks.{i}", [None, None]
+        if y is not None:
+            layers = "vertical_condition", "horizontal_condition"
+            biases = [torch.from_numpy(y) @ weights[f"{name}.{n}.weight"].T for n in layers]
+        a = conv(f"{name}.vertical", block.vertical, v)
+        b = conv(f"{name}.horizontal", block.horizontal, h) + conv(f"{name}.link", block.link, a)
+        v, g = gated(a, biases[0]), gated(b, biases[1])
+        h = conv(f"{name}.out", block.out, g) + (h if i else 0)
+    hidden = torch.relu(conv("head.1", model.head.layers[1], torch.relu(h)))
+    return conv("head.2", model.head.layers[2], hidden)
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_training_beside_pytorch(labels, codes):
+    """The same losses over 12 steps of Adam, from the same weights."""
+    torch = pytest.importorskip("torch")
+    y = np.arange(40) % 3 if labels else None
+    options = {"batch_size": 40, "shuffle": False, "learning_rate": 1e-2}
+    ours = small(epochs=12, **options).fit(codes, y)
+    fresh = small(epochs=0, **options).fit(codes, y)
+    prefix = "pixelcnn."
+    weights = {
+        name.removeprefix(prefix): torch.tensor(v.copy(), requires_grad=True)
+        for name, v in fresh.parameters_.items()
+    }
+    optimizer = torch.optim.Adam(weights.values(), lr=1e-2)
+    onehot = np.eye(3, dtype=np.float32)[y] if labels else None
+    for record in ours.history_:
+        logits = torch_logits(torch, fresh._network.pixelcnn, weights, codes, onehot)
+        target = torch.from_numpy(codes)
+        loss = torch.nn.functional.cross_entropy(logits, target, reduction="sum") / 40
+        assert record["nll"] == pytest.approx(loss.item(), rel=1e-4)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert ours.history_[-1]["nll"] < 0.99 * ours.history_[0]["nll"]

@@ -124,6 +124,9 @@ class PixelCNN(BaseModel):
             _check.integer("codebook_size", self.codebook_size, 1, LARGEST + 1)
         self._check_training_params()
 
+    def _codes_width(self) -> int:
+        raise AttributeError("PixelCNN doesn't transform: there are no features out")
+
     # ---- fitting --------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Any:  # type: ignore[override]
