@@ -475,4 +475,4 @@ def test_training_beside_pytorch(labels, codes):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    assert ours.history_[-1]["nll"] < 0.99 * ours.history_[0]["nll"]
+    assert ours.history_[-1]["nll"] < ours.history_[0]["nll"] - 0.1
