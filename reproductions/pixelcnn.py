@@ -3,7 +3,7 @@
 The more the codes say, the smaller is the error and the more nats they have: the two figures belong
 together. The reference learns its codebook by the loss, from small random entries, and restarts
 none, so most of them are never used. We do the same: with k-means, moving averages and restarts
-nearly all are, for a smaller error at two to three times the nats. The reference measures its
+nearly all are, for a smaller error at about twice the nats. The reference measures its
 PixelCNN of 1,049,728 parameters on a tenth of the training codes, we measure on the test set's.
 
 usage: AECORE_DATA=folder python reproductions/pixelcnn.py
