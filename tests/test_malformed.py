@@ -225,7 +225,7 @@ PARAMETERS = [
     ("ae", {"arch": (seq(nn.Linear(6, 2)), seq(nn.Linear(2, 5)))}, ValueError, "decoder"),
     ("ae", {"arch": ae.Conv()}, ValueError, "images (H, W, C)"),
     ("images", {"arch": ae.Conv((4,) * 9)}, ValueError, "too small"),
-    ("images", {"tied": True}, ValueError, "tied"),
+    ("images", {"tied": True, "arch": ae.ResNet(4, 2)}, ValueError, "tied"),
     ("vae", {"tied": True}, ValueError, "tied"),
     ("ae", {"tied": 1}, TypeError, "tied"),
     ("ae", {"loss": "rmse"}, ValueError, "'mse'"),

@@ -26,7 +26,7 @@ class Autoencoder(BaseAutoencoder):
         What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
         sample and a mean over samples.
     tied : bool
-        Whether the decoder's weights are the encoder's, transposed (`Dense` alone).
+        Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
     corruption : GaussianNoise, Masking, SaltAndPepper or None
         What is done to the encoder's input in training, while the target stays clean:
         :math:`\tilde x`.

@@ -3,7 +3,7 @@
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential
-from .convolution import Conv2d, ConvTranspose2d
+from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
 from .linear import Linear, TiedLinear
 from .module import Flat, Module, Parameter
@@ -36,6 +36,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Sequential",
+    "TiedConvTranspose2d",
     "TiedLinear",
     "TransformerBlock",
     "Upsample2d",
