@@ -14,6 +14,7 @@ from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
 from .models import CVAE, VAE, VQVAE, Autoencoder
+from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -28,14 +29,18 @@ __all__ = [
     "AdamW",
     "Autoencoder",
     "Constant",
+    "Contractive",
     "Conv",
     "Cosine",
     "Dense",
     "GaussianNoise",
+    "KLSparsity",
+    "L1Sparsity",
     "Masking",
     "ResNet",
     "SaltAndPepper",
     "Step",
+    "TopK",
     "TrainingState",
     "Transformer",
     "Warmup",

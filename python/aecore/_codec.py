@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arch, corruption, nn
+from . import arch, corruption, nn, penalties
 from ._params import Choice, names
 from .training import optim, schedules
 
@@ -29,6 +29,10 @@ CHOICES: dict[str, type[Choice]] = {
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
+        penalties.L1Sparsity,
+        penalties.KLSparsity,
+        penalties.TopK,
+        penalties.Contractive,
         schedules.Constant,
         schedules.Cosine,
         schedules.Step,

@@ -15,6 +15,7 @@ from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
 from ..losses import NAMES, Loss
 from ..nn.module import Module, budget
+from ..penalties import Penalty
 from ..training import callbacks as _callbacks
 from ..training import data as _data
 from ..training import optim
@@ -76,7 +77,7 @@ class BaseModel(Estimator):
     loss: str
     tied: bool
     corruption: Corruption | None
-    penalty: Any
+    penalty: Penalty | None
     pretrain_epochs: int
     optimizer: Any
     learning_rate: float
@@ -100,6 +101,8 @@ class BaseModel(Estimator):
     best_epoch_: int
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
+    _no_penalty = "it has no code to penalise"  # why none goes with it; empty where they do
+    latent_dim: int
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -120,8 +123,12 @@ class BaseModel(Estimator):
         """Return the decoder's output (n, F) and each sample's terms, without any noise."""
         raise NotImplementedError
 
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        """Return what the penalty makes of each sample."""
+        raise NotImplementedError
+
     def _weights(self) -> dict[str, float]:
-        """Return how much each term counts in the loss."""
+        """Return how much each term counts in the loss, but for a penalty."""
         return {"recon": 1.0}
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
@@ -146,16 +153,24 @@ class BaseModel(Estimator):
         _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
         if self.corruption is not None:
             self.corruption.check()
-        if self.penalty is not None:
-            raise ValueError(
-                f"penalty: this version has no penalties; expected None, got {self.penalty!r}"
-            )
+        self._check_penalty()
         if self.pretrain_epochs != 0:
             raise ValueError(
                 "pretrain_epochs: this version has no layer-wise pretraining; expected 0, got "
                 f"{self.pretrain_epochs!r}"
             )
         self._check_training_params()
+
+    def _check_penalty(self) -> None:
+        _check.instance("penalty", self.penalty, Penalty, "L1Sparsity(1e-3)")
+        if self.penalty is None:
+            return
+        if self._no_penalty:
+            raise ValueError(
+                f"penalty: expected None for {type(self).__name__}, {self._no_penalty}; got "
+                f"{self.penalty!r}"
+            )
+        self.penalty.check(self.latent_dim)
 
     def _check_training_params(self) -> None:
         optim.resolve(self.optimizer)
@@ -325,6 +340,8 @@ class BaseModel(Estimator):
         """
         if resume:
             self._check_lengths(self._network.encoder, given.data, *others)
+            if self.penalty is not None:
+                self.penalty.check_encoder(self._network.encoder)
         else:
             self._start(conditioner, given, *others)
 
@@ -380,6 +397,8 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
+        if self.penalty is not None:
+            self.penalty.check_encoder(encoder)
         return {"encoder": encoder, "decoder": decoder}
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
@@ -439,8 +458,12 @@ class BaseModel(Estimator):
             scratch = self._network.scratch
             squared += self._loss.squared_error(output, batch.target, batch.mask, scratch)
             observed += batch.observed
+            if self.penalty is not None:
+                charged = float(self._penalties(batch).sum(dtype=np.float64))
+                totals["penalty"] = totals.get("penalty", 0.0) + charged
         means = {name: total / len(batches.rows) for name, total in totals.items()}
         total = sum(weight * means[name] for name, weight in self._weights().items())
+        total += means.get("penalty", 0.0)
         means = {"loss": total, **means, "mse": squared / max(observed, 1)}
         return {f"val_{name}": value for name, value in means.items()}
 

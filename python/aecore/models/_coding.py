@@ -20,8 +20,6 @@ class BaseAutoencoder(BaseModel):
     and decoder (`_latent`), and how either is decoded.
     """
 
-    latent_dim: int
-
     # ---- what subclasses say --------------------------------------------------------------------
 
     def _latent(self, batch: Batch) -> np.ndarray:
@@ -62,6 +60,24 @@ class BaseAutoencoder(BaseModel):
     def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the decoder's output for the codes of a batch."""
         return self._network.decode(z, batch.condition, training, batch.lengths)
+
+    def _shaped(self, z: np.ndarray) -> np.ndarray:
+        """Return the code that the penalty, if any, makes of what the encoder gives."""
+        return z if self.penalty is None else self.penalty.shape(z, self._network.scratch)
+
+    def _shaped_backward(
+        self, dcode: np.ndarray, code: np.ndarray, batch: Batch, terms: dict[str, float]
+    ) -> np.ndarray:
+        """Add the penalty to the terms and gradients; return that of what `_shaped` was given."""
+        if self.penalty is None:
+            return dcode
+        terms["penalty"] = self.penalty.charge(code, dcode, batch, self._network)
+        terms["loss"] += terms["penalty"]
+        return self.penalty.shape_backward(dcode, code, self._network.scratch)
+
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        assert self.penalty is not None
+        return self.penalty.values(self._latent(batch), batch, self._network)
 
     def _reconstruction(
         self, output: np.ndarray, batch: Batch
@@ -182,7 +198,8 @@ class BaseAutoencoder(BaseModel):
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
         """Return how well the model explains each sample: its loss, negated.
 
-        Nothing is drawn, so that equal samples have equal scores.
+        Nothing is drawn, so that equal samples have equal scores. A penalty isn't part of it: it
+        is about the model rather than the samples.
 
         Parameters
         ----------

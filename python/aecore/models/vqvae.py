@@ -114,6 +114,7 @@ class VQVAE(BaseAutoencoder):
     prior: Any
 
     _preserves_dtype: list[str] = []
+    _no_penalty = "whose codes are entries of a codebook, neither sparse nor smooth"
 
     def _check_params(self) -> None:
         _check.integer("codebook_size", self.codebook_size, 1)
