@@ -120,8 +120,9 @@ class KLSparsity(Penalty):
     rho : float
         In (0, 1): the mean activation wanted.
     weight : float
-        :math:`\lambda`. Reconstruction losses are sums over features, so it takes more than a mean
-        would.
+        :math:`\lambda`. Less of it gives better reconstructions and rates that are further off.
+        Losses are sums over features: where a sample costs hundreds of nats, as an image does with
+        loss="bce", a short code takes more to keep its rates.
 
     References
     ----------
@@ -137,7 +138,7 @@ class KLSparsity(Penalty):
     True
     """
 
-    def __init__(self, rho: float = 0.05, weight: float = 10.0) -> None:
+    def __init__(self, rho: float = 0.05, weight: float = 100.0) -> None:
         self.rho = rho
         self.weight = weight
 

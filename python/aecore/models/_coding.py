@@ -63,7 +63,10 @@ class BaseAutoencoder(BaseModel):
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         """Return the code that the penalty, if any, makes of what the encoder gives."""
-        return z if self.penalty is None else self.penalty.shape(z, self._network.scratch)
+        if self.penalty is None:
+            return z
+        with np.errstate(all="ignore"):  # what isn't finite is the loop's to see
+            return self.penalty.shape(z, self._network.scratch)
 
     def _shaped_backward(
         self, dcode: np.ndarray, code: np.ndarray, batch: Batch, terms: dict[str, float]
@@ -71,13 +74,16 @@ class BaseAutoencoder(BaseModel):
         """Add the penalty to the terms and gradients; return that of what `_shaped` was given."""
         if self.penalty is None:
             return dcode
-        terms["penalty"] = self.penalty.charge(code, dcode, batch, self._network)
-        terms["loss"] += terms["penalty"]
-        return self.penalty.shape_backward(dcode, code, self._network.scratch)
+        with np.errstate(all="ignore"):
+            terms["penalty"] = self.penalty.charge(code, dcode, batch, self._network)
+            terms["loss"] += terms["penalty"]
+            return self.penalty.shape_backward(dcode, code, self._network.scratch)
 
     def _penalties(self, batch: Batch) -> np.ndarray:
         assert self.penalty is not None
-        return self.penalty.values(self._latent(batch), batch, self._network)
+        code = self._latent(batch)
+        with np.errstate(all="ignore"):
+            return self.penalty.values(code, batch, self._network)
 
     def _reconstruction(
         self, output: np.ndarray, batch: Batch
