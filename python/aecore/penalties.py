@@ -138,7 +138,7 @@ class KLSparsity(Penalty):
     True
     """
 
-    def __init__(self, rho: float = 0.05, weight: float = 100.0) -> None:
+    def __init__(self, rho: float = 0.05, weight: float = 20.0) -> None:
         self.rho = rho
         self.weight = weight
 
