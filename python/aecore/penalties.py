@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,6 +62,31 @@ class Penalty(Choice):
     def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
         """Add the gradient of the mean over samples, to dcode or the encoder's; return the sum."""
         return 0.0
+
+
+def check(model: Any, refused: str) -> None:
+    """Raise TypeError or ValueError for a model's penalty that makes no sense.
+
+    Parameters
+    ----------
+    model : estimator
+        With the parameters ``penalty`` and ``latent_dim``.
+    refused : str
+        Why its class takes no penalty; empty if it does.
+    """
+    penalty = _check.instance("penalty", model.penalty, Penalty, "L1Sparsity(1e-3)")
+    if penalty is None:
+        return
+    if refused:
+        name = type(model).__name__
+        raise ValueError(f"penalty: expected None for {name}, {refused}; got {penalty!r}")
+    penalty.check(model.latent_dim)
+
+
+def check_encoder(penalty: Penalty | None, encoder: Module) -> None:
+    """Raise ValueError for an encoder that a penalty can't be worked out for."""
+    if penalty is not None:
+        penalty.check_encoder(encoder)
 
 
 class L1Sparsity(Penalty):

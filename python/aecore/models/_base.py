@@ -9,13 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .. import _check, _workspace
+from .. import _check, _workspace, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
 from ..losses import NAMES, Loss
 from ..nn.module import Module, budget
-from ..penalties import Penalty
 from ..training import callbacks as _callbacks
 from ..training import data as _data
 from ..training import optim
@@ -77,7 +76,7 @@ class BaseModel(Estimator):
     loss: str
     tied: bool
     corruption: Corruption | None
-    penalty: Penalty | None
+    penalty: penalties.Penalty | None
     pretrain_epochs: int
     optimizer: Any
     learning_rate: float
@@ -101,8 +100,7 @@ class BaseModel(Estimator):
     best_epoch_: int
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
-    _no_penalty = "it has no code to penalise"  # why none goes with it; empty where they do
-    latent_dim: int
+    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -153,24 +151,13 @@ class BaseModel(Estimator):
         _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
         if self.corruption is not None:
             self.corruption.check()
-        self._check_penalty()
+        penalties.check(self, self._no_penalty)
         if self.pretrain_epochs != 0:
             raise ValueError(
                 "pretrain_epochs: this version has no layer-wise pretraining; expected 0, got "
                 f"{self.pretrain_epochs!r}"
             )
         self._check_training_params()
-
-    def _check_penalty(self) -> None:
-        _check.instance("penalty", self.penalty, Penalty, "L1Sparsity(1e-3)")
-        if self.penalty is None:
-            return
-        if self._no_penalty:
-            raise ValueError(
-                f"penalty: expected None for {type(self).__name__}, {self._no_penalty}; got "
-                f"{self.penalty!r}"
-            )
-        self.penalty.check(self.latent_dim)
 
     def _check_training_params(self) -> None:
         optim.resolve(self.optimizer)
@@ -340,8 +327,7 @@ class BaseModel(Estimator):
         """
         if resume:
             self._check_lengths(self._network.encoder, given.data, *others)
-            if self.penalty is not None:
-                self.penalty.check_encoder(self._network.encoder)
+            penalties.check_encoder(self.penalty, self._network.encoder)
         else:
             self._start(conditioner, given, *others)
 
@@ -397,8 +383,7 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
-        if self.penalty is not None:
-            self.penalty.check_encoder(encoder)
+        penalties.check_encoder(self.penalty, encoder)
         return {"encoder": encoder, "decoder": decoder}
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
@@ -453,14 +438,13 @@ class BaseModel(Estimator):
         squared, observed = 0.0, 0
         for batch in batches():
             output, terms = self._terms(batch)
+            if self.penalty is not None:
+                terms["penalty"] = self._penalties(batch)
             for name, values in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(values.sum(dtype=np.float64))
             scratch = self._network.scratch
             squared += self._loss.squared_error(output, batch.target, batch.mask, scratch)
             observed += batch.observed
-            if self.penalty is not None:
-                charged = float(self._penalties(batch).sum(dtype=np.float64))
-                totals["penalty"] = totals.get("penalty", 0.0) + charged
         means = {name: total / len(batches.rows) for name, total in totals.items()}
         total = sum(weight * means[name] for name, weight in self._weights().items())
         total += means.get("penalty", 0.0)

@@ -20,6 +20,8 @@ class BaseAutoencoder(BaseModel):
     and decoder (`_latent`), and how either is decoded.
     """
 
+    latent_dim: int
+
     # ---- what subclasses say --------------------------------------------------------------------
 
     def _latent(self, batch: Batch) -> np.ndarray:
