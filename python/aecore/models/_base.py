@@ -13,7 +13,8 @@ from .. import _check, _workspace, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
-from ..losses import NAMES, Loss
+from ..losses import LINKS, NAMES, Loss
+from ..nn.feedback import FedBack
 from ..nn.module import Module, budget
 from ..training import callbacks as _callbacks
 from ..training import data as _data
@@ -384,6 +385,8 @@ class BaseModel(Estimator):
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
         penalties.check_encoder(self.penalty, encoder)
+        if isinstance(decoder, FedBack):
+            decoder.link = LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:

@@ -61,7 +61,12 @@ class BaseAutoencoder(BaseModel):
 
     def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the decoder's output for the codes of a batch."""
-        return self._network.decode(z, batch.condition, training, batch.lengths)
+        target = None
+        if training and self._network.decoder.takes_target:
+            target = batch.target
+            if batch.missing is not None:
+                target = np.where(batch.missing, np.float32(0), target)
+        return self._network.decode(z, batch.condition, training, batch.lengths, target)
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         """Return the code that the penalty, if any, makes of what the encoder gives."""
