@@ -5,12 +5,14 @@ from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential
 from .convolution import Conv2d, ConvTranspose2d
 from .dropout import Dropout
+from .fsq import FiniteScalarQuantizer
 from .linear import Linear, TiedLinear
 from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
 from .recurrent import LSTM
+from .residual import ResidualQuantizer
 from .shape import Flatten, Reshape
 from .steps import EachStep, MeanSteps, Positions
 
@@ -22,6 +24,7 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "EachStep",
+    "FiniteScalarQuantizer",
     "Flat",
     "Flatten",
     "GroupNorm",
@@ -35,6 +38,7 @@ __all__ = [
     "Positions",
     "Reshape",
     "Residual",
+    "ResidualQuantizer",
     "Sequential",
     "TiedLinear",
     "TransformerBlock",
