@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -82,7 +82,6 @@ class FiniteScalarQuantizer(Module):
     def __init__(self, levels: Sequence[int]) -> None:
         self.levels = checked_levels(levels)
         self.n_codes = math.prod(self.levels)
-        self._top = np.array(self.levels, np.float32) - 1
         self._place = np.cumprod((1, *self.levels[:-1]))
 
     @property
@@ -96,19 +95,22 @@ class FiniteScalarQuantizer(Module):
     @property
     def indices(self) -> np.ndarray:
         _, steps = self._kept
-        number = self.scratch("index", steps.shape[:-1], np.int64)
-        # sums of integers below 2 ** 24: exact in any order
-        np.matmul(steps, self._place.astype(np.float32), out=number, casting="unsafe")
-        return number
+        number = self.scratch("number", steps.shape[:-1])
+        index = self.scratch("index", number.shape, np.int64)
+        # integers below 2 ** 24 have exact sums, in any order
+        np.matmul(steps, self._place.astype(np.float32), out=number)
+        np.copyto(index, number, casting="unsafe")
+        return index
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.output_shape(x.shape[1:])
         squashed, y, steps = (self.scratch(n, x.shape) for n in ("tanh", "y", "steps"))
         _core.activation(squashed, x, "tanh", _workspace.current())
         np.add(squashed, 1, out=y)
-        y *= self._top / 2
+        np.clip(y, 0, 2, out=y)
+        for column, half in self._columns(y):
+            column *= half
         np.rint(y, out=y)
-        np.clip(y, 0, self._top, out=y)
         np.fmax(y, 0, out=steps)  # NaN stays in y, for others to notice, and has some number
         self._kept = squashed, steps
         return self._points(y)
@@ -120,9 +122,15 @@ class FiniteScalarQuantizer(Module):
 
     def _points(self, steps: np.ndarray) -> np.ndarray:
         """Turn numbers of levels into values from -1 to 1, in place."""
-        steps /= self._top / 2
+        for column, half in self._columns(steps):
+            column /= half
         steps -= 1
         return steps
+
+    def _columns(self, values: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+        """Yield each coordinate and half the distance of its levels' numbers."""
+        for j, n in enumerate(self.levels):
+            yield values[..., j], (n - 1) / 2
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         squashed, _ = self._kept

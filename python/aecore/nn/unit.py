@@ -6,7 +6,7 @@ import numpy as np
 
 from .module import Module, Shape
 
-SHORTEST = 1e-30  # a vector that isn't longer has no direction: it becomes 0
+SHORTEST = 1e-18  # a vector that isn't longer has no direction: it becomes 0
 
 
 class UnitLength(Module):
@@ -17,15 +17,17 @@ class UnitLength(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         rows = x.reshape(-1, x.shape[-1])
-        y, inverse = self.scratch("y", rows.shape), self.scratch("inverse", (len(rows), 1))
-        length = self.scratch("length", (len(rows), 1), np.float64)  # whose squares can't overflow
-        np.einsum("md,md->m", rows, rows, out=length[:, 0], dtype=np.float64, casting="same_kind")
+        y, inverse = self.scratch("y", rows.shape), self.scratch("inverse", rows.shape[:1])
+        length = self.scratch("length", inverse.shape)
+        short = self.scratch("short", inverse.shape, np.bool_)
+        # einsum: the same sums for any number of threads, and no buffers
+        np.einsum("md,md->m", rows, rows, out=length)
         np.sqrt(length, out=length)
         np.maximum(length, SHORTEST, out=length)
-        np.divide(1, length, out=inverse, casting="same_kind")
-        inverse[length == SHORTEST] = 0
-        with np.errstate(invalid="ignore"):  # what isn't finite becomes NaN, for others to notice
-            np.multiply(rows, inverse, out=y)
+        np.divide(1, length, out=inverse)
+        np.less_equal(length, SHORTEST, out=short)
+        np.copyto(inverse, 0, where=short)
+        np.einsum("md,m->md", rows, inverse, out=y)  # what isn't finite becomes NaN
         self._kept = y, inverse
         return y.reshape(x.shape)
 
@@ -33,10 +35,11 @@ class UnitLength(Module):
         y, inverse = self._kept
         rows, along = grad.reshape(y.shape), self.scratch("along", inverse.shape)
         part = self.scratch("part", y.shape)
-        np.einsum("md,md->m", y, rows, out=along[:, 0])
-        np.multiply(y, along, out=part)
-        rows -= part
-        rows *= inverse
+        np.einsum("md,md->m", y, rows, out=along)
+        np.einsum("md,m->md", y, along, out=part)
+        with np.errstate(over="ignore", invalid="ignore"):  # training looks at the result
+            np.subtract(rows, part, out=part)
+        np.einsum("md,m->md", part, inverse, out=rows)
         return rows.reshape(grad.shape)
 
     @property
