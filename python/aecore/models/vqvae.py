@@ -22,9 +22,7 @@ from ._protocol import new_seed
 
 VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
 # What says how a codebook is and learns: of no use where there is none.
-OF_CODEBOOKS = (
-    "commitment codebook ema_decay restart_dead codebook_init quantizers distance"
-).split()
+OF_CODEBOOKS = ("commitment codebook ema_decay codebook_init quantizers distance").split()
 
 Quantizer = VectorQuantizer | ResidualQuantizer | FiniteScalarQuantizer
 

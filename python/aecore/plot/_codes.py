@@ -283,7 +283,8 @@ def codebook(model: Any, X: Any = None, *, ax: Axes | None = None) -> Any:
     Parameters
     ----------
     model : estimator
-        With ``codebook_`` (K, D), or (Q, K / Q, D) of several codebooks; with `X`, also with ``transform(X)`` that returns code indices.
+        With ``codebook_`` (K, D), or (Q, K / Q, D) of several codebooks; with `X`, also with
+        ``transform(X)`` that returns code indices.
     X : array-like (N, ...), optional
         Samples to encode.
     ax : Axes, optional
