@@ -130,15 +130,17 @@ def test_cosine_restarts_and_kmeans_are_of_directions(rng):
 
 def test_vectors_without_a_direction_stay_finite(rng):
     layer = seeded(nn.VectorQuantizer(4, 3, codebook="loss", distance="cosine"))
-    z = np.zeros((3, 2, 3), np.float32)
-    z[1] = 1e-25
+    z = np.zeros((4, 2, 3), np.float32)
+    z[1], z[3] = 1e-25, 1e25
     z[2] = normal(rng, 2, 3)
     layer.entries.value[0] = 0
     layer.forward(z, training=True)
     dz = layer.backward(np.ones_like(z))
-    assert (dz[:2] == 0).all() and (dz[2] != 0).any() and np.isfinite(dz).all()
+    assert (dz[[0, 1, 3]] == 0).all() and (dz[2] != 0).any() and np.isfinite(dz).all()
     assert np.isfinite(layer.entries.grad).all() and np.isfinite(layer.codebook).all()
     assert np.isfinite(layer.terms["vq"]).all()
+    with pytest.raises(ValueError, match="read-only"):
+        layer.codebook[0] = 1
 
 
 # ---- residual -----------------------------------------------------------------------------------
@@ -312,6 +314,44 @@ def test_not_a_number_is_passed_on_and_has_a_number():
         assert_same_state(state(layer), before)
 
 
+# ---- beside PyTorch -----------------------------------------------------------------------------
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("kind", ["cosine", "residual", "levels"])
+def test_a_step_is_pytorchs(kind, rng):
+    """Values, losses and gradients, with detach where the formulas have sg."""
+    torch = pytest.importorskip("torch")
+    z, weight = normal(rng, 6, 5, 4), normal(rng, 6, 5, 4)
+    options = {"codebook": "loss", **OPTIONS}
+    layer = seeded(
+        {
+            "cosine": lambda: nn.VectorQuantizer(9, 4, distance="cosine", **options),
+            "residual": lambda: nn.ResidualQuantizer(3, 9, 4, **options),
+            "levels": lambda: nn.FiniteScalarQuantizer((8, 5, 2, 3)),
+        }[kind]()
+    )
+    tz = torch.from_numpy(z).double().requires_grad_()
+    books = [torch.from_numpy(p.value).double().requires_grad_() for _, p in layer.parameters()]
+    left = torch.nn.functional.normalize(tz, dim=-1) if kind == "cosine" else tz
+    start, total, losses = left, 0, []
+    for book in books:
+        entries = torch.nn.functional.normalize(book, dim=-1) if kind == "cosine" else book
+        q = entries[torch.cdist(left.reshape(-1, 4), entries).argmin(1)].reshape(left.shape)
+        losses += [((left.detach() - q) ** 2).sum(), 0.5 * ((left - q.detach()) ** 2).sum()]
+        total, left = total + q.detach(), left - q.detach()
+    if kind == "levels":
+        start, half = tz.tanh(), torch.tensor([8, 5, 2, 3]) / 2 - 0.5
+        total = ((start + 1) * half).round() / half - 1
+    y = start + (total - start).detach()
+    ((torch.from_numpy(weight) * y).sum() + sum(losses) / 6).backward()
+    np.testing.assert_allclose(layer.forward(z, training=True), y.numpy(force=True), atol=1e-5)
+    got = layer.backward(weight.copy())
+    np.testing.assert_allclose(got, tz.grad.numpy(), rtol=1e-4, atol=1e-5)
+    for (_, parameter), book in zip(layer.parameters(), books, strict=True):
+        np.testing.assert_allclose(parameter.grad, book.grad.numpy(), rtol=1e-4, atol=1e-5)
+
+
 # ---- all of them --------------------------------------------------------------------------------
 
 KINDS = {
@@ -328,6 +368,9 @@ def test_shapes_empty_batches_and_copies(kind, rng):
         z = normal(rng, *shape)
         assert layer.forward(z).shape == shape == layer.backward(z.copy()).shape
         assert layer.indices.shape == (*shape[:-1], *layer.code_shape)
+        y = layer.forward(z).copy()
+        for n in range(len(z)):  # whatever it stands beside
+            np.testing.assert_array_equal(layer.forward(z[n : n + 1])[0], y[n])
     before = state(layer)
     layer.forward(z[:0], training=True)
     assert layer.backward(z[:0]).shape == (0, 3, 5, 4)

@@ -189,8 +189,8 @@ class VQVAE(BaseAutoencoder):
         for name, value in (("codebook_size", math.prod(levels)), ("code_dim", len(levels))):
             if getattr(self, name) not in (value, usual[name]):
                 raise ValueError(
-                    f"{name}: expected {value}, as levels={levels} have it, or what it is unless "
-                    f"it is given, got {getattr(self, name)}"
+                    f"{name}: expected {value}, which follows from levels={levels}, or none "
+                    f"given, got {getattr(self, name)}"
                 )
         for name in OF_CODEBOOKS:
             if getattr(self, name) != usual[name]:

@@ -50,7 +50,11 @@ class Codebook(Module):
 
     @property
     def codebook(self) -> np.ndarray:
-        return self._stored if self.distance == "euclidean" else UnitLength().forward(self._stored)
+        if self.distance == "euclidean":
+            return self._stored
+        entries = UnitLength().forward(self._stored)
+        entries.flags.writeable = False  # what is written here would be lost
+        return entries
 
     def reset(self, seed: int, offset: int) -> int:
         if self.mode == "ema":
