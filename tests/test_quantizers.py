@@ -379,7 +379,7 @@ def test_shapes_empty_batches_and_copies(kind, rng):
         layer.forward(normal(rng, 2, 3))
 
 
-@pytest.mark.parametrize("module", ["fsq", "residual"])
+@pytest.mark.parametrize("module", ["fsq", "quantizer", "residual"])
 def test_examples(module):
     result = doctest.testmod(importlib.import_module(f"aecore.nn.{module}"))
     assert result.attempted and not result.failed

@@ -229,6 +229,16 @@ def test_dead_codes_restart(kind, X):
     assert used(True) > 4
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_training_that_diverges_ends_in_the_last_finite_state(kind, X):
+    options = {"optimizer": "sgd", "learning_rate": 1e8, "epochs": 30, **KW}
+    model = ae.VQVAE(ae.Dense((8,)), **KINDS[kind], **options)
+    with pytest.raises(FloatingPointError, match="the first that is not finite is"):
+        model.fit(X)
+    assert all(np.isfinite(array).all() for array in model._network.arrays().values())
+    assert np.isfinite(model.reconstruct(X)).all()
+
+
 def test_examples():
     result = doctest.testmod(importlib.import_module("aecore.models.vqvae"))
     assert result.attempted and not result.failed

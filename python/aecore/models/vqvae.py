@@ -22,7 +22,7 @@ from ._protocol import new_seed
 
 VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
 # What says how a codebook is and learns: of no use where there is none.
-OF_CODEBOOKS = ("commitment codebook ema_decay codebook_init quantizers distance").split()
+OF_CODEBOOKS = "commitment codebook ema_decay codebook_init quantizers distance".split()
 
 Quantizer = VectorQuantizer | ResidualQuantizer | FiniteScalarQuantizer
 
@@ -67,7 +67,7 @@ class VQVAE(BaseAutoencoder):
         Between vectors and entries. Cosine goes with one codebook.
     levels : sequence of int or None
         How many values each coordinate of a code has, in place of a codebook: codebook_size is then
-        their product and code_dim their number, and all that is about codebooks stays as it is.
+        their product and code_dim their number, and what is about codebooks can't be given.
     prior
         Not in this version: None. `sample` draws codes uniformly.
     loss, tied, corruption, ...
@@ -185,7 +185,7 @@ class VQVAE(BaseAutoencoder):
 
     def _check_levels(self) -> None:
         """Refuse what makes no sense beside levels; what was left as it is makes sense."""
-        levels, usual = checked_levels(self.levels), defaults(type(self))
+        levels, usual = checked_levels(self.levels), defaults(VQVAE)
         for name, value in (("codebook_size", math.prod(levels)), ("code_dim", len(levels))):
             if getattr(self, name) not in (value, usual[name]):
                 raise ValueError(

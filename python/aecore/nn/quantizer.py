@@ -19,8 +19,8 @@ class VectorQuantizer(Codebook):
     z - \mathrm{sg}[e] \rVert^2`, summed over its vectors. With ``codebook="ema"`` gradients don't
     minimise the first term: entries are moving averages of the vectors assigned to them. With
     ``distance="cosine"`` z and e stand for :math:`z / \lVert z \rVert` and :math:`e / \lVert e
-    \rVert`: the nearest entry is the one at the least angle, and outputs have length 1 (Yu et al.,
-    2021). Shapes: z (N, ..., D), output the same. Van den Oord, Vinyals and Kavukcuoglu, 2017.
+    \rVert`: the nearest entry is the one at the least angle, and outputs have length 1. Shapes:
+    z (N, ..., D), output the same.
 
     Parameters
     ----------
@@ -59,6 +59,23 @@ class VectorQuantizer(Codebook):
     seed : int
     position : buffer, shape (1,)
         Of the random numbers that restarts take; see `Module.seed_noise`.
+
+    References
+    ----------
+    A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
+    NeurIPS 2017. J. Yu et al., "Vector-quantized image modeling with improved VQGAN", ICLR 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aecore import nn
+    >>> quantizer = nn.VectorQuantizer(2, 3)
+    >>> quantizer.codebook[...] = [[0, 0, 0], [1, 1, 1]]
+    >>> quantizer.forward(np.array([[0.9, 0.5, 0.8], [0.1, 0.2, 0.0]], np.float32))
+    array([[1., 1., 1.],
+           [0., 0., 0.]], dtype=float32)
+    >>> quantizer.indices
+    array([1, 0])
     """
 
     overwrites_grad = False

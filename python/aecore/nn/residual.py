@@ -18,7 +18,7 @@ class ResidualQuantizer(Module):
     :math:`z - e_1`, and so on: :math:`y = e_1 + e_2 + \dots`. With q codebooks of E entries there
     are :math:`E^q` sums, where one codebook would need as many entries. The losses are those of
     `VectorQuantizer`, of every codebook for the vectors that it was given, added up. Shapes: z (N,
-    ..., D), output the same. Zeghidour et al., 2021; Lee et al., 2022.
+    ..., D), output the same.
 
     Parameters
     ----------
