@@ -11,8 +11,7 @@ CODES, FEATURES, UNITS, STEPS = 3, 2, 5, 7
 
 
 def decoder(layers=1, reverse=False, codes=CODES):
-    lstm = nn.LSTM(codes + FEATURES, UNITS, layers, reverse=reverse)
-    module = nn.FedBack(lstm, nn.Linear(UNITS, FEATURES), STEPS)
+    module = nn.FedBack(codes, FEATURES, UNITS, layers, steps=STEPS, reverse=reverse)
     module.initialize(3)
     return module
 
@@ -114,8 +113,8 @@ def test_codes_for_each_step(rng):
 def test_what_makes_no_sense(rng):
     with pytest.raises(ValueError, match="teacher_forcing: layers of both directions"):
         ae.Autoencoder(ae.LSTM(4, 1, True, teacher_forcing=True), 2).fit(rng.random((9, 5, 2)))
-    with pytest.raises(ValueError, match="both directions"):
-        nn.FedBack(nn.LSTM(5, 4, 1, True), nn.Linear(8, 2), 6)
+    with pytest.raises(ValueError, match="steps: expected at least 1"):
+        nn.FedBack(3, 2, 4, steps=0)
     module = decoder()
     with pytest.raises(ValueError, match="expected codes"):
         module.forward(normal(rng, 4, CODES + 1))

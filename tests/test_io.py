@@ -69,6 +69,18 @@ def own_blocks():
     return encoder, nn.Sequential(nn.Positions(4, 8), nn.EachStep(nn.Linear(8, 3)))
 
 
+def own_quantizers(X):
+    encoder = nn.Sequential(
+        nn.Linear(12, 4),
+        nn.VectorQuantizer(6, 4, commitment=0.5, distance="cosine"),
+        nn.Linear(4, 4),
+        nn.ResidualQuantizer(2, 5, 4, codebook="loss", decay=0.5, restart_dead=False),
+        nn.Linear(4, 2),
+        nn.FiniteScalarQuantizer((3, 4)),
+    )
+    return ae.Autoencoder((encoder, nn.Linear(2, 12)), 2, **KW).fit(X)
+
+
 MODELS = {
     "autoencoder": lambda X, x, y: ae.Autoencoder(ae.Dense((8,)), 3, **KW).fit(X),
     "transformer": lambda X, x, y: ae.VAE(ae.Transformer(8, 2, 1, 12), 3, **KW).fit(
@@ -97,7 +109,19 @@ MODELS = {
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),
     "vqvae loss": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, codebook="loss", **KW).fit(X),
+    "vqvae residual": lambda X, x, y: ae.VQVAE(None, 8, 3, quantizers=3, **KW).fit(
+        X.reshape(40, 6, 2)
+    ),
+    "vqvae cosine": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, distance="cosine", **KW).fit(X),
+    "vqvae levels": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), levels=[5, 3], **KW).fit(X),
+    "vqvae untrained": lambda X, x, y: ae.VQVAE(
+        ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW
+    ).initialize(X),
+    "own quantizers": lambda X, x, y: own_quantizers(X),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "lstm, forced": lambda X, x, y: ae.VAE(
+        ae.LSTM(5, 2, reverse=True, teacher_forcing=True), 3, **KW
+    ).fit(X.reshape(40, 6, 2)),
     "own lstm": lambda X, x, y: own_lstm(X.reshape(40, 6, 2)),
     "own modules": lambda X, x, y: own_modules(x),
     "tied conv": lambda X, x, y: ae.Autoencoder(ae.Conv((4, 5)), 3, tied=True, **KW).fit(x),

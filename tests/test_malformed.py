@@ -40,6 +40,8 @@ MODELS = {
     "cvae": lambda: ae.CVAE(D, 2, **KW).fit(X, Y),
     "properties": lambda: ae.CVAE(D, 2, **KW).fit(X, X[:, :2]),
     "vqvae": lambda: ae.VQVAE(D, 8, 3, **KW).fit(X),
+    "residual": lambda: ae.VQVAE(D, 8, 3, quantizers=2, **KW).fit(X),
+    "levels": lambda: ae.VQVAE(D, levels=(3, 5), **KW).fit(X),
 }
 
 
@@ -171,6 +173,10 @@ CALLS = [
     ("vae", lambda m: m.traverse(X[0], 0, ["a"]), ValueError, "finite"),
     ("vae", lambda m: m.elbo(X, n_samples=0), ValueError, "at least 1"),
     ("vae", lambda m: m.log_likelihood(X, n_samples=1.5), TypeError, "integer"),
+    ("residual", lambda m: m.inverse_transform([[0, 8]]), ValueError, "0 to 7"),
+    ("residual", lambda m: m.inverse_transform([[0]]), ValueError, "('N', 2)"),
+    ("levels", lambda m: m.inverse_transform([[15]]), ValueError, "0 to 14"),
+    ("levels", lambda m: m.traverse(X[0], 0, [15]), ValueError, "0 to 14"),
     ("vqvae", lambda m: m.traverse(X[0], 1, [0]), ValueError, "at most 0"),
     ("vqvae", lambda m: m.traverse(X[0], 0, [8]), ValueError, "0 to 7"),
     ("vqvae", lambda m: m.traverse(X[0], 0, [0.5]), ValueError, "codebook entries"),
@@ -306,6 +312,20 @@ PARAMETERS = [
     ("vqvae", {"commitment": -0.1}, ValueError, "commitment"),
     ("vqvae", {"ema_decay": 1.0}, ValueError, "ema_decay"),
     ("vqvae", {"restart_dead": 2}, TypeError, "restart_dead"),
+    ("vqvae", {"quantizers": 0}, ValueError, "quantizers"),
+    ("vqvae", {"quantizers": 2.0}, TypeError, "quantizers"),
+    ("vqvae", {"quantizers": 1000, "codebook_size": 10**9}, MemoryError, "too large"),
+    ("vqvae", {"distance": "dot"}, ValueError, "'euclidean', 'cosine'"),
+    ("vqvae", {"distance": "cosine", "quantizers": 2}, ValueError, "a length that matters"),
+    ("vqvae", {"levels": (8, 5)}, ValueError, "codebook_size: expected 40, which follows"),
+    ("vqvae", {"levels": (4, 2)}, ValueError, "code_dim: expected 2"),
+    ("vqvae", {"levels": 8}, TypeError, "levels: expected a sequence"),
+    ("vqvae", {"levels": (4, 1)}, ValueError, "levels: expected at least 2, got 1"),
+    ("vqvae", {"levels": (2, 2, 2), "commitment": 0.5}, ValueError, "commitment: means nothing"),
+    ("vqvae", {"levels": (2, 2, 2), "codebook": "loss"}, ValueError, "codebook: means nothing"),
+    ("vqvae", {"levels": (2, 2, 2), "ema_decay": 0.9}, ValueError, "ema_decay: means nothing"),
+    ("vqvae", {"levels": (2, 2, 2), "quantizers": 2}, ValueError, "quantizers: means nothing"),
+    ("vqvae", {"levels": (2, 2, 2), "distance": "cosine"}, ValueError, "distance: means nothing"),
     ("vqvae", {"prior": "pixelcnn"}, ValueError, "prior"),
 ]
 

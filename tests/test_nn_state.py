@@ -43,6 +43,17 @@ def deep_stack():
     )
 
 
+def quantizer_stack():
+    options = {"codebook": "loss", "restart_dead": False}
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 4, 2, 1),
+        nn.VectorQuantizer(32, 16, **options, distance="cosine"),
+        nn.ResidualQuantizer(3, 32, 16, **options),
+        nn.FiniteScalarQuantizer((2,) * 12 + (3,) * 4),
+        nn.ConvTranspose2d(16, 3, 4, 2, 1),
+    )
+
+
 def test_steady_state_allocates_nothing(rng, workspace):
     ws = workspace(2)
     stack = deep_stack()
@@ -74,12 +85,13 @@ def test_steady_state_allocates_nothing(rng, workspace):
     assert after - before < 2000, f"{after - before} bytes stayed"
 
 
-def test_bits_are_the_same_for_any_number_of_threads(rng, workspace):
+@pytest.mark.parametrize("make", [deep_stack, quantizer_stack])
+def test_bits_are_the_same_for_any_number_of_threads(make, rng, workspace):
     x, grad = normal(rng, 24, 16, 16, 3), normal(rng, 24, 16, 16, 3)
     results = []
     for threads in (1, 2, 3):
         workspace(threads)
-        stack = deep_stack()
+        stack = make()
         stack.initialize(3)
         stack.seed_noise(3)
         y = stack.forward(x, training=True)
@@ -289,6 +301,11 @@ REPRS = {
     "VectorQuantizer(8, 4, commitment=0.5, codebook='loss', restart_dead=False)": lambda: (
         nn.VectorQuantizer(8, 4, commitment=0.5, codebook="loss", restart_dead=False)
     ),
+    "VectorQuantizer(8, 4, distance='cosine')": lambda: nn.VectorQuantizer(8, 4, distance="cosine"),
+    "ResidualQuantizer(\n  (0): VectorQuantizer(8, 4)\n  (1): VectorQuantizer(8, 4)\n)": lambda: (
+        nn.ResidualQuantizer(2, 8, 4)
+    ),
+    "FiniteScalarQuantizer((8, 5, 3))": lambda: nn.FiniteScalarQuantizer([8, 5, 3]),
     "Sequential()": nn.Sequential,
     "Residual(\n  (body): Sequential(\n    (0): Linear(2, 2)\n    (1): Flatten()\n  )\n)": lambda: (
         nn.Residual(nn.Sequential(nn.Linear(2, 2), nn.Flatten()))

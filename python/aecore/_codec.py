@@ -78,6 +78,25 @@ def _lstm(module: nn.LSTM) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names} | {"layers": len(module.layers)}
 
 
+def _fed_back(module: nn.FedBack) -> dict[str, Any]:
+    lstm = module.lstm
+    sizes = {"in_features": module.codes, "features": module.features, "steps": module.steps}
+    return sizes | {"units": lstm.units, "layers": len(lstm.layers), "reverse": lstm.reverse}
+
+
+def _quantizer(module: nn.VectorQuantizer) -> dict[str, Any]:
+    size, dim = module.codebook.shape
+    names = ("commitment", "decay", "restart_dead", "distance")
+    options = {name: getattr(module, name) for name in names} | {"codebook": module.mode}
+    return {"codebook_size": size, "code_dim": dim, **options}
+
+
+def _residual_quantizer(module: nn.ResidualQuantizer) -> dict[str, Any]:
+    options = _quantizer(module.layers[0])
+    del options["distance"]
+    return {"depth": len(module.layers), **options}
+
+
 # How each layer's __init__ would be called again.
 LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Activation: lambda m: {"kind": m.kind},
@@ -85,6 +104,8 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Conv2d: _conv,
     nn.ConvTranspose2d: _conv_transpose,
     nn.Dropout: lambda m: {"rate": m.rate},
+    nn.FedBack: _fed_back,
+    nn.FiniteScalarQuantizer: lambda m: {"levels": m.levels},
     nn.Flatten: lambda m: {},
     nn.GroupNorm: lambda m: {"groups": m.groups, **_norm(m)},
     nn.LSTM: _lstm,
@@ -95,10 +116,12 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.MultiHeadAttention: lambda m: {"width": m.width, "heads": m.heads},
     nn.Positions: lambda m: {"steps": m.weight.shape[0], "width": m.weight.shape[1]},
     nn.Reshape: lambda m: {"shape": m.shape},
+    nn.ResidualQuantizer: _residual_quantizer,
     nn.TiedConvTranspose2d: lambda m: {"output_padding": m.output_padding, **_affine(m)},
     nn.TiedLinear: _affine,
     nn.TransformerBlock: _block,
     nn.Upsample2d: lambda m: {"factor": m.factor},
+    nn.VectorQuantizer: _quantizer,
 }
 # Layers around another module.
 BODIES: dict[str, Any] = {cls.__name__: cls for cls in (nn.Residual, nn.EachStep)}

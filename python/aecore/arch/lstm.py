@@ -76,7 +76,9 @@ class LSTM(Arch):
                     "teacher_forcing: layers of both directions see the steps behind too; expected "
                     "bidirectional=False"
                 )
-            fed = recurrent.LSTM(width + features, *sizes, reverse=self.reverse)
-            return encoder, FedBack(fed, Linear(fed.width, features), steps)
+            fed = FedBack(
+                width, features, self.units, self.layers, steps=steps, reverse=bool(self.reverse)
+            )
+            return encoder, fed
         back = recurrent.LSTM(width, *sizes, steps=None if each else steps, reverse=self.reverse)
         return encoder, Sequential(back, EachStep(Linear(back.width, features)))

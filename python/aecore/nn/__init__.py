@@ -6,12 +6,14 @@ from .containers import Residual, Sequential
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
 from .feedback import FedBack
+from .fsq import FiniteScalarQuantizer
 from .linear import Linear, TiedLinear
 from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
 from .recurrent import LSTM
+from .residual import ResidualQuantizer
 from .shape import Flatten, Reshape
 from .steps import EachStep, MeanSteps, Positions
 
@@ -24,6 +26,7 @@ __all__ = [
     "Dropout",
     "EachStep",
     "FedBack",
+    "FiniteScalarQuantizer",
     "Flat",
     "Flatten",
     "GroupNorm",
@@ -37,6 +40,7 @@ __all__ = [
     "Positions",
     "Reshape",
     "Residual",
+    "ResidualQuantizer",
     "Sequential",
     "TiedConvTranspose2d",
     "TiedLinear",

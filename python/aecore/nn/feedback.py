@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _core, _workspace
 from .linear import Linear
-from .module import Module, Shape
+from .module import Module, Shape, count
 from .recurrent import LSTM
 
 
@@ -23,15 +23,19 @@ class FedBack(Module):
 
     Parameters
     ----------
-    lstm : LSTM
-        Layers of one direction, from I + F features.
-    out : Linear
-        To F features.
+    in_features, features : int
+        I and F.
+    units, layers : int
+        Of the LSTM, which has one direction.
     steps : int
         T.
+    reverse : bool
+        Whether to go from the end to the beginning: the step before is then the next one.
 
     Attributes
     ----------
+    lstm : LSTM
+    out : Linear
     link : {None, "sigmoid", "softmax"}
         What turns the linear layer's output into a step of data, which the LSTM is fed with.
     """
@@ -40,12 +44,20 @@ class FedBack(Module):
     takes_target = True
     overwrites_grad = False
 
-    def __init__(self, lstm: LSTM, out: Linear, steps: int) -> None:
-        if lstm.bidirectional:
-            raise ValueError("FedBack: a layer of both directions has no step before; expected one")
-        self.lstm, self.out, self.steps = lstm, out, steps
-        self.features = out.weight.shape[0]
-        self.codes = lstm.in_features - self.features
+    def __init__(
+        self,
+        in_features: int,
+        features: int,
+        units: int,
+        layers: int = 1,
+        *,
+        steps: int,
+        reverse: bool = False,
+    ) -> None:
+        self.codes, self.features = count("in_features", in_features), count("features", features)
+        self.steps = count("steps", steps)
+        self.lstm = LSTM(self.codes + self.features, units, layers, reverse=reverse)
+        self.out = Linear(self.lstm.width, self.features)
         self.link: str | None = None
 
     def forward(
