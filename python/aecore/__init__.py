@@ -13,7 +13,16 @@ from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import (
+    CVAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+    StackedFeatures,
+)
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -33,8 +42,12 @@ __all__ = [
     "Dense",
     "GaussianNoise",
     "Masking",
+    "Recirculation",
     "ResNet",
     "SaltAndPepper",
+    "SoftmaxClassifier",
+    "StackedAutoencoder",
+    "StackedFeatures",
     "Step",
     "TrainingState",
     "Transformer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,11 +14,11 @@ from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
 from ..losses import NAMES, Loss
-from ..nn.module import Module, budget
+from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
 from ..training import data as _data
 from ..training import optim
-from ..training.batches import Batch, Batches, Condition, shuffled
+from ..training.batches import Batch, Batches, Input, shuffled
 from ..training.data import Data
 from ..training.loop import Plan, train
 from ..training.network import Network
@@ -31,25 +31,6 @@ INFERENCE_BATCH = 256
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-class Input(NamedTuple):
-    """Samples and what accompanies them."""
-
-    data: Data
-    condition: Condition | None = None
-
-    def batches(self, size: int, **options: Any) -> Batches:
-        """Return them in batches."""
-        return Batches(self.data, size, condition=self.condition, **options)
-
-
-def memory_limit() -> int:
-    """Return the machine's memory in bytes, or something very large."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**62
 
 
 def fitted(method: Method) -> Method:
@@ -75,7 +56,7 @@ class BaseModel(Estimator):
     arch: Any
     loss: str
     tied: bool
-    corruption: Corruption | None
+    corruption: Any
     penalty: Any
     pretrain_epochs: int
     optimizer: Any
@@ -100,6 +81,7 @@ class BaseModel(Estimator):
     best_epoch_: int
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
+    _pretrains = False  # whether it has `_pretrain`
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -131,6 +113,13 @@ class BaseModel(Estimator):
     def _finish_initializing(self, network: Network, given: Input) -> None:
         """Use the data for what depends on them before training."""
 
+    def _corruptions(self) -> tuple[Any, ...]:
+        """Return what corrupts the input; behind it what other levels have, if they are trained."""
+        return (self.corruption,)
+
+    def _pretrain(self, given: Input, rows: np.ndarray | None) -> None:
+        """Change a fresh network's parameters before the objective itself is trained."""
+
     # ---- parameters -----------------------------------------------------------------------------
 
     def _store(self, arguments: dict[str, Any]) -> None:
@@ -143,17 +132,18 @@ class BaseModel(Estimator):
         """Raise TypeError or ValueError for a parameter that makes no sense."""
         _check.choice("loss", self.loss, NAMES)
         _check.boolean("tied", self.tied)
-        _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
-        if self.corruption is not None:
-            self.corruption.check()
+        for corruption in self._corruptions():
+            _check.instance("corruption", corruption, Corruption, "GaussianNoise(0.1)")
+            if corruption is not None:
+                corruption.check()
         if self.penalty is not None:
             raise ValueError(
                 f"penalty: this version has no penalties; expected None, got {self.penalty!r}"
             )
-        if self.pretrain_epochs != 0:
+        if _check.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
-                "pretrain_epochs: this version has no layer-wise pretraining; expected 0, got "
-                f"{self.pretrain_epochs!r}"
+                "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
+                f"autoencoders; expected 0 for a {type(self).__name__}, got {self.pretrain_epochs}"
             )
         self._check_training_params()
 
@@ -222,16 +212,28 @@ class BaseModel(Estimator):
         with _workspace.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume)
             validation = self._read_validation(X_val, given, conditioner)
-            held = self._held_out(len(given.data))
-            others = [] if validation is None else [validation.data]
-            self._start_or_go_on(resume, conditioner, given, *others)
-            rows = None
-            if held:
-                order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
-                rows = np.sort(order[held:])
-                validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
-            self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
+            self._fit(resume, conditioner, given, validation)
         return self
+
+    def _fit(
+        self,
+        resume: bool,
+        conditioner: Conditioner | None,
+        given: Input,
+        validation: Batches | None = None,
+    ) -> None:
+        """Train on samples that have been checked."""
+        held = self._held_out(len(given.data))
+        others = [] if validation is None else [validation.data]
+        self._start_or_go_on(resume, conditioner, given, *others)
+        rows = None
+        if held:
+            order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
+            rows = np.sort(order[held:])
+            validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
+        if not self.history_:
+            self._pretrain(given, rows)
+        self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
 
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
@@ -398,7 +400,7 @@ class BaseModel(Estimator):
     ) -> None:
         network = self._network
         batches = given.batches(
-            int(self.batch_size), rows=rows, corruption=self.corruption, seed=network.seed
+            int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
         stopping = None
@@ -452,13 +454,18 @@ class BaseModel(Estimator):
         return self._network
 
     def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
+        """Check samples given to a fitted model, and what accompanies them."""
+        data = self._samples(X, sample_mask)
+        return Input(data, conditions(self._network.conditioner, y, len(data)))
+
+    def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()
-        owner = type(self).__name__
-        data = _data.read(X, mask=sample_mask, like=network.input_shape, owner=owner)
+        like, owner = network.input_shape, type(self).__name__
+        data = _data.read(X, mask=sample_mask, like=like, owner=owner)
         self._check_lengths(network.encoder, data)
         self._check_names(data)
-        return Input(data, conditions(network.conditioner, y, len(data)))
+        return data
 
     def _chunks(self, given: Input) -> Iterator[tuple[slice, Batch]]:
         """Yield batches of samples for inference, and where they stand."""
