@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
+from .. import _check, _workspace
 from ..corruption import Corruption
 from ..losses import Loss
 from ..nn.containers import Sequential
@@ -37,7 +37,8 @@ class SoftmaxClassifier(BaseModel):
     Parameters
     ----------
     model : StackedAutoencoder or None
-        It stays as it is. None is ``StackedAutoencoder()``.
+        It stays as it is. None is ``StackedAutoencoder()``. Where it isn't fitted and its
+        ``random_state`` is None, the seed is the classifier's.
     level : int or None
         Whose representation h is, from 1 at the input to L + 1, the code, for L widths; None is
         that. L, the last hidden layer, is what stacked denoising autoencoders were tried with.
@@ -127,9 +128,17 @@ class SoftmaxClassifier(BaseModel):
         self._check_training_params()
 
     def _read_training(
-        self, X: Any, y: Any, sample_mask: Any, resume: bool
+        self, X: Any, y: Any, sample_mask: Any, resume: bool, classes: Any = None
     ) -> tuple[Conditioner | None, Input]:
-        return super()._read_training(X, _labels(y, type(self).__name__), sample_mask, resume)
+        y = _labels(y, type(self).__name__)
+        conditioner, given = super()._read_training(X, y, sample_mask, resume)
+        if classes is None:
+            return conditioner, given
+        known = Conditioner.learn(_labels(classes, type(self).__name__), len(classes))
+        assert known.classes is not None
+        if resume and not np.array_equal(known.classes, self.classes_):
+            raise ValueError(f"classes: expected those of before, {self.classes_}, got {classes}")
+        return known, Input(given.data, known.read(y, len(given.data)))
 
     def _read_validation(
         self, X_val: Any, given: Input, conditioner: Conditioner | None
@@ -144,6 +153,30 @@ class SoftmaxClassifier(BaseModel):
         return Conditioner.learn(y, n)
 
     # ---- training -------------------------------------------------------------------------------
+
+    def partial_fit(
+        self, X: Any, y: Any = None, *, classes: Any = None, sample_mask: Any = None
+    ) -> SoftmaxClassifier:
+        """Make one pass over the samples in batches of ``batch_size``, in their order.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `fit`.
+        classes : array-like, shape (K,), optional
+            All labels that will come, for the first call; those in y by default.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        resume = self.__sklearn_is_fitted__()
+        with _workspace.threads(self.n_threads):
+            conditioner, given = self._read_training(X, y, sample_mask, resume, classes)
+            self._start_or_go_on(resume, conditioner, given)
+            self._train(given, None, None, self._plan(1, False))
+        return self
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
         stack = self._stack()
@@ -160,6 +193,8 @@ class SoftmaxClassifier(BaseModel):
         stack = self._stack()
         if not stack.__sklearn_is_fitted__():
             stack = StackedAutoencoder(**stack.get_params(deep=False))
+            if stack.random_state is None:
+                stack.random_state = network.seed
             Loss(stack.loss, given.data.shape).check(given.data, "X")
             stack._fit(False, None, Input(given.data))
         theirs, shape = stack._fitted(), given.data.shape

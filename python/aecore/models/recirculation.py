@@ -31,9 +31,10 @@ class Recirculation(BaseAutoencoder):
     .. math:: \Delta V = \epsilon (v_0 - v_2) h_1^\top, \quad
         \Delta W = \epsilon (h_1 - h_3) v_2^\top
 
-    The first is the loss's own gradient. The second comes close to it as V and W become each
-    other's transpose, which these rules bring about. A batch's changes are averaged and given to
-    the optimiser as a gradient; with ``ae.SGD(0)`` they are made as they are.
+    The first is the loss's own gradient. The second is close to it where V and W are nearly each
+    other's transpose, and sigmoids learn well where they aren't; other activations do less well. A
+    batch's changes are averaged and given to the optimiser as a gradient; with ``ae.SGD(0)`` they
+    are made as they are.
 
     The rule knows of one hidden layer alone. There is no ``arch``, so no convolutions and nothing
     deep: train a stack's levels by hand, or use `StackedAutoencoder`. There is no ``corruption``
@@ -47,7 +48,7 @@ class Recirculation(BaseAutoencoder):
     loss : {"mse", "bce"}
         Visible units are linear for mse, g(a) = a, and sigmoids for bce. The rule is the same.
     activation : str
-        f, see `Dense`.
+        f, see `Dense`; the paper has sigmoid.
     regression : float
         :math:`\lambda` in [0, 1): how much of its state a unit keeps.
     optimizer, learning_rate, ..., verbose
