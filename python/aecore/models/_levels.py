@@ -88,8 +88,8 @@ def climb(shape: Shape, arch: Dense, latent_dim: int, top: int) -> list[list[Mod
     last = len(sizes) - 1
     found = [
         activated(Linear, a, b, activation=arch.activation if k < last else None)
-        for k, (a, b) in enumerate(pairwise(sizes), 1)
-    ][:top]
+        for k, (a, b) in enumerate(pairwise(sizes[: top + 1]), 1)
+    ]
     if len(shape) > 1:
         found[0].insert(0, Flatten())
     return found

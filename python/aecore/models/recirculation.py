@@ -31,10 +31,11 @@ class Recirculation(BaseAutoencoder):
     .. math:: \Delta V = \epsilon (v_0 - v_2) h_1^\top, \quad
         \Delta W = \epsilon (h_1 - h_3) v_2^\top
 
-    The first is the loss's own gradient. The second is close to it where V and W are nearly each
-    other's transpose, and sigmoids learn well where they aren't; other activations do less well. A
-    batch's changes are averaged and given to the optimiser as a gradient; with ``ae.SGD(0)`` they
-    are made as they are.
+    The first is the loss's own gradient. The second comes close to it as V and W become each
+    other's transpose, which equal steps along both rules bring about: where Adam scales each
+    weight's steps by itself they stay apart, and the reconstructions are worse. A batch's changes
+    are averaged and given to the optimiser as a gradient; with ``ae.SGD(0)`` they are made as they
+    are.
 
     The rule knows of one hidden layer alone. There is no ``arch``, so no convolutions and nothing
     deep: train a stack's levels by hand, or use `StackedAutoencoder`. There is no ``corruption``
@@ -48,10 +49,13 @@ class Recirculation(BaseAutoencoder):
     loss : {"mse", "bce"}
         Visible units are linear for mse, g(a) = a, and sigmoids for bce. The rule is the same.
     activation : str
-        f, see `Dense`; the paper has sigmoid.
+        f, see `Dense`. The paper has sigmoids; with others the rule learns less.
     regression : float
         :math:`\lambda` in [0, 1): how much of its state a unit keeps.
-    optimizer, learning_rate, ..., verbose
+    optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
+    learning_rate : float
+        For values within 0..1 or so; larger ones want a smaller rate.
+    weight_decay, ..., verbose
         As in `Autoencoder`.
 
     Attributes
@@ -70,7 +74,7 @@ class Recirculation(BaseAutoencoder):
     >>> import numpy as np
     >>> import aecore as ae
     >>> X = np.random.default_rng(0).random((100, 20))
-    >>> model = ae.Recirculation(8, epochs=30, learning_rate=1e-2, random_state=0).fit(X)
+    >>> model = ae.Recirculation(8, epochs=30, random_state=0).fit(X)
     >>> model.transform(X).shape, model.history_[-1]["mse"] < model.history_[0]["mse"]
     ((100, 8), True)
     """
@@ -82,8 +86,8 @@ class Recirculation(BaseAutoencoder):
         loss: str = "mse",
         activation: str = "sigmoid",
         regression: float = 0.75,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
+        optimizer: Any = "sgd",
+        learning_rate: float = 0.1,
         weight_decay: float = 0.0,
         schedule: Any = None,
         clip_norm: float | None = None,
