@@ -288,6 +288,9 @@ def test_features_in_scikit_learn(X):
     features, y = model.as_features(), (X[:, 0] > 0.5).astype(int)
     copied = clone(features)
     assert copied is not features and copied.model is features.model
+    copied.set_params(levels="all").set_output(transform="pandas")
+    assert features.levels is None and clone(copied).transform(X).columns[0] == "stackedfeatures0"
+    copied.set_params(levels=None).set_output(transform="default")
     np.testing.assert_array_equal(copied.transform(X), model.transform(X))
     pipe = make_pipeline(features, LogisticRegression())
     assert len(cross_val_score(pipe, X, y, cv=3)) == 3

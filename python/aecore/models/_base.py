@@ -186,8 +186,8 @@ class BaseModel(Estimator):
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps.
         y : array-like, shape (N,) or (N, p), optional
-            The condition of a `CVAE`; other models take no notice of it.
-        X_val : like X, or (X_val, y_val) for a model with conditions, optional
+            The condition of a `CVAE`, the labels of a classifier; others take no notice of it.
+        X_val : like X, or (X_val, y_val) for a model that takes y, optional
             Samples to measure after each epoch, in place of ``validation_fraction``.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
             True where a value is observed. The others take no part in the loss, are 0 to the

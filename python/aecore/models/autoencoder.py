@@ -77,6 +77,7 @@ class Autoencoder(BaseAutoencoder):
     history_ : list of dict
         For each epoch its number, means of the ``loss`` and its terms over samples, ``mse`` per
         value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on.
+        Epochs of pretraining come first and have their ``level``.
     n_features_in_ : int
         Values of a sample.
     feature_names_in_ : ndarray of str

@@ -204,7 +204,7 @@ class StackedFeatures(Estimator):
         return isinstance(self.model, StackedAutoencoder) and self.model.__sklearn_is_fitted__()
 
     def __sklearn_clone__(self) -> StackedFeatures:
-        return type(self)(self.model, self.levels)
+        return copy.copy(self)
 
     @property
     def n_features_in_(self) -> int:  # type: ignore[override]
