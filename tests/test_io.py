@@ -43,6 +43,13 @@ def own_modules(x):
     return ae.Autoencoder((encoder, decoder), 2, **KW).fit(x)
 
 
+def own_tied(x):
+    a, b = nn.Conv2d(3, 4, 3, 2, activation="tanh"), nn.Linear(48, 2)
+    back = nn.TiedConvTranspose2d(a, (1, 0), bias=False)
+    decoder = nn.Sequential(nn.TiedLinear(b), nn.Reshape((3, 4, 4)), back)
+    return ae.Autoencoder((nn.Sequential(a, nn.Flatten(), b), decoder), 2, **KW).fit(x)
+
+
 def own_lstm(X):
     encoder = nn.Sequential(nn.LSTM(2, 4, 1, True), nn.LSTM(8, 3, last=True))
     decoder = nn.Sequential(
@@ -97,6 +104,8 @@ MODELS = {
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
     "own lstm": lambda X, x, y: own_lstm(X.reshape(40, 6, 2)),
     "own modules": lambda X, x, y: own_modules(x),
+    "tied conv": lambda X, x, y: ae.Autoencoder(ae.Conv((4, 5)), 3, tied=True, **KW).fit(x),
+    "own tied conv": lambda X, x, y: own_tied(x),
     "untrained": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, **KW).initialize(X),
 }
 

@@ -218,10 +218,30 @@ def test_tied_gradients_add_up(rng):
     np.testing.assert_allclose(there.weight.grad, want, rtol=1e-4, atol=1e-5)
 
 
-def test_making_a_tied_layer_leaves_the_weight_alone():
-    there = nn.Linear(5, 3)
+def test_tied_kernels_go_the_way_of_gradients(rng):
+    """A tied layer without bias is the gradient of its convolution, and the other way round."""
+    there = nn.Conv2d(3, 5, 4, 2, 1)
+    back = nn.TiedConvTranspose2d(there, (0, 1), bias=False)
+    x, z = normal(rng, 2, 6, 7, 3), normal(rng, 2, 3, 3, 5)
+    there.forward(x)
+    y = back.forward(z)
+    np.testing.assert_allclose(y, there.backward(z.copy()), rtol=1e-4, atol=1e-5)
+    first = there.weight.grad.copy()  # of z * (W x): what z * W x and x * W'z have in common
+    back.backward(x.copy())
+    np.testing.assert_allclose(there.weight.grad, 2 * first, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (nn.Linear(5, 3), nn.TiedLinear),
+        lambda: (nn.Conv2d(2, 3, 2), nn.TiedConvTranspose2d),
+    ],
+)
+def test_making_a_tied_layer_leaves_the_weight_alone(make):
+    there, tied = make()
     before = there.weight.value.copy()
-    nn.TiedLinear(there)
+    tied(there)
     np.testing.assert_array_equal(there.weight.value, before)
 
 
@@ -245,6 +265,9 @@ REPRS = {
     "ConvTranspose2d(3, 8, 4, stride=2, padding=1, output_padding=(0, 1), "
     "activation='elu')": lambda: nn.ConvTranspose2d(3, 8, 4, 2, 1, (0, 1), activation="elu"),
     "Activation('gelu')": lambda: nn.Activation("gelu"),
+    "TiedConvTranspose2d(8, 3, 4, stride=2, padding=1)": lambda: nn.TiedConvTranspose2d(
+        nn.Conv2d(3, 8, 4, 2, 1)
+    ),
     "MaxPool2d(2)": lambda: nn.MaxPool2d(2),
     "MaxPool2d((3, 2), stride=1, padding=1)": lambda: nn.MaxPool2d((3, 2), 1, 1),
     "Upsample2d(2)": lambda: nn.Upsample2d(2),

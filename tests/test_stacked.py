@@ -118,6 +118,31 @@ def test_autoencoder_pretrains_just_so(X):
     assert records(plain) == records(same)
 
 
+@pytest.mark.parametrize("name", ["L1Sparsity", "Contractive", "KLSparsity", "TopK"])
+def test_penalties_of_levels(name, X):
+    """What makes another code of the encoder's output is for the code's level alone."""
+    penalty = {
+        "L1Sparsity": ae.L1Sparsity(0.1),
+        "Contractive": ae.Contractive(0.1),
+        "KLSparsity": ae.KLSparsity(0.2),
+        "TopK": ae.TopK(2),
+    }[name]
+    model = stack("sigmoid", penalty=penalty, epochs=1).fit(X)
+    charged = [r.get("level", 0) for r in model.history_ if "penalty" in r]
+    assert charged == ([1, 1, 2, 2, 3, 3, 0] if not penalty.shapes else [3, 3, 0])
+    codes = model.transform(X)
+    np.testing.assert_array_equal(model.as_features().transform(X), codes)
+    if name == "TopK":
+        assert ((codes != 0).sum(1) == 2).all()
+    plain = stack("sigmoid", epochs=0).fit(X).parameters_["encoder.0.weight"]
+    same = np.array_equal(
+        plain, stack("sigmoid", penalty=penalty).fit(X).parameters_["encoder.0.weight"]
+    )
+    assert same == penalty.shapes
+    found = model.fine_tune(X, np.arange(50) % 2, epochs=1)
+    assert found.predict_proba(X).shape == (50, 2)
+
+
 def test_the_last_phase_has_the_first_corruption(X):
     noise = ae.GaussianNoise(0.3)
     one = stack(pretrain_epochs=0, epochs=2, corruption=noise).fit(X)

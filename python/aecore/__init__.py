@@ -23,6 +23,7 @@ from .models import (
     StackedAutoencoder,
     StackedFeatures,
 )
+from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -37,10 +38,13 @@ __all__ = [
     "AdamW",
     "Autoencoder",
     "Constant",
+    "Contractive",
     "Conv",
     "Cosine",
     "Dense",
     "GaussianNoise",
+    "KLSparsity",
+    "L1Sparsity",
     "Masking",
     "Recirculation",
     "ResNet",
@@ -49,6 +53,7 @@ __all__ = [
     "StackedAutoencoder",
     "StackedFeatures",
     "Step",
+    "TopK",
     "TrainingState",
     "Transformer",
     "Warmup",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 KERNELS = {"mse": "mse", "l1": "l1", "huber": "huber", "bce": "bce_with_logits"}
 NAMES = (*KERNELS, "cross_entropy")
+LINKS = {"bce": "sigmoid", "cross_entropy": "softmax"}  # from the decoder's output to data
 DELTA = 1.0  # where huber turns from a square into a line
 
 Scratch = Callable[..., np.ndarray]

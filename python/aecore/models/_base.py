@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import _check, _workspace
+from .. import _check, _workspace, corruption, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
-from ..corruption import Corruption
-from ..losses import NAMES, Loss
+from ..losses import LINKS, NAMES, Loss
+from ..nn.feedback import FedBack
 from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
 from ..training import data as _data
@@ -57,7 +57,7 @@ class BaseModel(Estimator):
     loss: str
     tied: bool
     corruption: Any
-    penalty: Any
+    penalty: penalties.Penalty | None
     pretrain_epochs: int
     optimizer: Any
     learning_rate: float
@@ -82,6 +82,7 @@ class BaseModel(Estimator):
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
     _pretrains = False  # whether it has `_pretrain`
+    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -102,8 +103,12 @@ class BaseModel(Estimator):
         """Return the decoder's output (n, F) and each sample's terms, without any noise."""
         raise NotImplementedError
 
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        """Return what the penalty makes of each sample."""
+        raise NotImplementedError
+
     def _weights(self) -> dict[str, float]:
-        """Return how much each term counts in the loss."""
+        """Return how much each term counts in the loss, but for a penalty."""
         return {"recon": 1.0}
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
@@ -132,14 +137,9 @@ class BaseModel(Estimator):
         """Raise TypeError or ValueError for a parameter that makes no sense."""
         _check.choice("loss", self.loss, NAMES)
         _check.boolean("tied", self.tied)
-        for corruption in self._corruptions():
-            _check.instance("corruption", corruption, Corruption, "GaussianNoise(0.1)")
-            if corruption is not None:
-                corruption.check()
-        if self.penalty is not None:
-            raise ValueError(
-                f"penalty: this version has no penalties; expected None, got {self.penalty!r}"
-            )
+        for noise in self._corruptions():
+            corruption.check(noise)
+        penalties.check(self, self._no_penalty)
         if _check.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
                 "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
@@ -224,9 +224,8 @@ class BaseModel(Estimator):
     ) -> None:
         """Train on samples that have been checked."""
         held = self._held_out(len(given.data))
-        others = [] if validation is None else [validation.data]
+        others, rows = [] if validation is None else [validation.data], None
         self._start_or_go_on(resume, conditioner, given, *others)
-        rows = None
         if held:
             order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
             rows = np.sort(order[held:])
@@ -327,6 +326,7 @@ class BaseModel(Estimator):
         """
         if resume:
             self._check_lengths(self._network.encoder, given.data, *others)
+            penalties.check_encoder(self.penalty, self._network.encoder)
         else:
             self._start(conditioner, given, *others)
 
@@ -382,18 +382,15 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
+        penalties.check_encoder(self.penalty, encoder)
+        if isinstance(decoder, FedBack):
+            decoder.link = LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
-        return Plan(
-            optim.resolve(self.optimizer),
-            float(self.learning_rate),
-            self.schedule,
-            float(self.weight_decay),
-            None if self.clip_norm is None else float(self.clip_norm),
-            int(epochs),
-            bool(shuffle),
-        )
+        clip_norm = None if self.clip_norm is None else float(self.clip_norm)
+        rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
+        return Plan(optim.resolve(self.optimizer), *rates, int(epochs), bool(shuffle))
 
     def _train(
         self, given: Input, rows: np.ndarray | None, validation: Batches | None, plan: Plan
@@ -403,9 +400,8 @@ class BaseModel(Estimator):
             int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
-        stopping = None
-        if self.patience is not None:
-            stopping = _callbacks.EarlyStopping(network, int(self.patience))
+        n = self.patience
+        stopping = None if n is None else _callbacks.EarlyStopping(network, int(n))
         self._begin_training()
         progress = Progress(self.verbose, plan.epochs, len(batches), network.epoch)
         with progress, network.in_training():
@@ -436,6 +432,8 @@ class BaseModel(Estimator):
         squared, observed = 0.0, 0
         for batch in batches():
             output, terms = self._terms(batch)
+            if self.penalty is not None:
+                terms["penalty"] = self._penalties(batch)
             for name, values in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(values.sum(dtype=np.float64))
             scratch = self._network.scratch
@@ -443,6 +441,7 @@ class BaseModel(Estimator):
             observed += batch.observed
         means = {name: total / len(batches.rows) for name, total in totals.items()}
         total = sum(weight * means[name] for name, weight in self._weights().items())
+        total += means.get("penalty", 0.0)
         means = {"loss": total, **means, "mse": squared / max(observed, 1)}
         return {f"val_{name}": value for name, value in means.items()}
 

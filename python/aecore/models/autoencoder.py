@@ -31,13 +31,14 @@ class Autoencoder(BaseAutoencoder):
         What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
         sample and a mean over samples.
     tied : bool
-        Whether the decoder's weights are the encoder's, transposed (`Dense` alone).
+        Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
     corruption : GaussianNoise, Masking, SaltAndPepper, None, or a sequence of these
         What is done to the encoder's input in training, while the target stays clean:
         :math:`\tilde x`. Where layers are pretrained it is done to each level's input, and a
         sequence has one for each level, the code's included; the first is the model's own.
-    penalty
-        Not in this version: None.
+    penalty : L1Sparsity, KLSparsity, TopK, Contractive or None
+        What the code is charged for, or how it is made sparse, see `aecore.penalties`. Codes may
+        be longer than samples then.
     pretrain_epochs : int
         For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says;
         `Dense` alone, which None then stands for.
@@ -134,6 +135,7 @@ class Autoencoder(BaseAutoencoder):
 
     _takes_lengths = True
     _pretrains = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
@@ -160,7 +162,7 @@ class Autoencoder(BaseAutoencoder):
         return self.latent_dim
 
     def _latent(self, batch: Batch) -> np.ndarray:
-        return self._encode(batch)
+        return self._shaped(self._encode(batch))
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         output = self._decode(self._latent(batch), batch)
@@ -168,9 +170,11 @@ class Autoencoder(BaseAutoencoder):
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network = self._network
-        output = self._decode(self._encode(batch, training=True), batch, training=True)
+        code = self._shaped(self._encode(batch, training=True))
+        output = self._decode(code, batch, training=True)
         grad, terms = self._reconstruction(output, batch)
-        network.encode_backward(network.decode_backward(grad))
+        dcode = network.decode_backward(grad)
+        network.encode_backward(self._shaped_backward(dcode, code, batch, terms))
         return terms
 
     # ---- layer by layer -------------------------------------------------------------------------
@@ -214,6 +218,9 @@ class Autoencoder(BaseAutoencoder):
     def _level_params(self, number: int, level: Level) -> dict[str, Any]:
         """Return the parameters of a level as a model: this one's, but for what is its own."""
         noise = self._corruptions()
+        penalty = self.penalty
+        if penalty is not None and penalty.shapes and number < depth(self._dense()):
+            penalty = None
         params = {name: getattr(self, name) for name in names(Autoencoder)}
         return params | {
             "arch": level.coders,
@@ -221,6 +228,7 @@ class Autoencoder(BaseAutoencoder):
             "loss": level.loss,
             "tied": False,  # its layers are, if they are to be
             "corruption": noise[number - 1] if len(noise) > 1 else noise[0],
+            "penalty": penalty,
             "pretrain_epochs": 0,
             "schedule": None,
             "epochs": self.pretrain_epochs,

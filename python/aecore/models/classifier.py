@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _workspace
-from ..corruption import Corruption
+from .. import _check, _workspace, corruption
 from ..losses import Loss
 from ..nn.containers import Sequential
 from ..nn.dropout import Dropout
@@ -41,7 +40,8 @@ class SoftmaxClassifier(BaseModel):
         ``random_state`` is None, the seed is the classifier's.
     level : int or None
         Whose representation h is, from 1 at the input to L + 1, the code, for L widths; None is
-        that. L, the last hidden layer, is what stacked denoising autoencoders were tried with.
+        that, before a `KLSparsity` or `TopK` changes it. L, the last hidden layer, is what stacked
+        denoising autoencoders were tried with.
     dropout : float
         The share of values that training drops behind each level, from 0 up to but not 1.
     corruption : GaussianNoise, Masking, SaltAndPepper or None
@@ -106,6 +106,7 @@ class SoftmaxClassifier(BaseModel):
     level: int | None
     dropout: float
     loss = "mse"  # which any samples can have; they are no targets here
+    penalty = None
     _needs_y = True
 
     # ---- parameters and labels ------------------------------------------------------------------
@@ -122,9 +123,7 @@ class SoftmaxClassifier(BaseModel):
             _check.integer("level", self.level, 1, depth(stack._dense()))
         if _check.real("dropout", self.dropout, 0, 1) == 1:
             raise ValueError("dropout: expected less than 1, got 1")
-        _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
-        if self.corruption is not None:
-            self.corruption.check()
+        corruption.check(self.corruption)
         self._check_training_params()
 
     def _read_training(

@@ -107,7 +107,7 @@ class Recirculation(BaseAutoencoder):
 
     activation: str
     regression: float
-    corruption = None
+    corruption = penalty = None
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)

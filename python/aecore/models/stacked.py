@@ -32,10 +32,11 @@ class StackedAutoencoder(Autoencoder):
     Level 1 has the model's ``loss``; the others have bce where their codes are sigmoids, else mse.
 
     ``Autoencoder(pretrain_epochs=n)`` is the same training. Each level has the model's optimiser,
-    learning rate, batches and penalty; ``schedule``, validation, ``patience``, ``callbacks`` and
-    ``checkpoint`` are those of the last phase alone. ``fit`` with ``warm_start`` goes on with that
-    phase, and `partial_fit` has no other. A level's codes of all samples are kept in memory while
-    the next one is trained.
+    learning rate and batches. Each has its penalty too, but `KLSparsity` and `TopK`, which make
+    another code of what the encoder gives, are for that code's level alone. ``schedule``,
+    validation, ``patience``, ``callbacks`` and ``checkpoint`` are for the last phase. `fit` with
+    ``warm_start`` goes on with that phase, and `partial_fit` has no other. A level's codes of all
+    samples are kept in memory while the next one is trained.
 
     Parameters
     ----------
@@ -164,7 +165,7 @@ class StackedAutoencoder(Autoencoder):
             for number, layers in enumerate(parts[: max(levels)], 1):
                 for layer in layers:
                     h = layer.forward(h)
-                found[number] = h
+                found[number] = self._shaped(h) if number == len(parts) else h
             values = np.concatenate([found[number] for number in levels], axis=1)
             if out is None:
                 out = np.empty((len(given.data), values.shape[1]), np.float32)

@@ -99,6 +99,7 @@ class VAE(BaseAutoencoder):
     importance_samples: int
 
     _takes_lengths = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
@@ -143,6 +144,7 @@ class VAE(BaseAutoencoder):
         terms["kl"], charged = self._kl(mean, logvar, dmean, dlogvar, weight)
         terms["loss"] += weight * charged
         terms["kl_weight"] = weight * batch.n
+        dmean = self._shaped_backward(dmean, mean, batch, terms)
         dh = network.scratch("dh", h.shape)
         _core.split_latent_backward(dh, dmean, dlogvar, h, ws)
         network.encode_backward(dh)
@@ -157,7 +159,7 @@ class VAE(BaseAutoencoder):
         h = self._encode(batch, training)
         mean, logvar = network.scratch("mean", shape), network.scratch("logvar", shape)
         _core.split_latent(mean, logvar, h, _workspace.current())
-        return mean, logvar, h
+        return self._shaped(mean), logvar, h
 
     def _kl(
         self,

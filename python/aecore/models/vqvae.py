@@ -114,6 +114,7 @@ class VQVAE(BaseAutoencoder):
     prior: Any
 
     _preserves_dtype: list[str] = []
+    _no_penalty = "whose codes are entries of a codebook, neither sparse nor smooth"
 
     def _check_params(self) -> None:
         _check.integer("codebook_size", self.codebook_size, 1)
@@ -180,7 +181,7 @@ class VQVAE(BaseAutoencoder):
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network, quantizer = self._network, self._quantizer
         z = network.encode(batch.x, training=True)
-        output = network.decode(quantizer.forward(z, training=True), training=True)
+        output = self._decode(quantizer.forward(z, training=True), batch, training=True)
         grad, terms = self._reconstruction(output, batch)
         for name, values in quantizer.terms.items():
             terms[name] = float(values.sum(dtype=np.float64))

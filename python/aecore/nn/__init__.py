@@ -3,8 +3,9 @@
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential
-from .convolution import Conv2d, ConvTranspose2d
+from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
+from .feedback import FedBack
 from .linear import Linear, TiedLinear
 from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
@@ -22,6 +23,7 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "EachStep",
+    "FedBack",
     "Flat",
     "Flatten",
     "GroupNorm",
@@ -36,6 +38,7 @@ __all__ = [
     "Reshape",
     "Residual",
     "Sequential",
+    "TiedConvTranspose2d",
     "TiedLinear",
     "TransformerBlock",
     "Upsample2d",
