@@ -104,6 +104,10 @@ MODELS = {
         **KW,
     ).fit(X),
     "conv vae": lambda X, x, y: ae.VAE(ae.Conv((4,)), 3, loss="bce", beta=2.0, **KW).fit(x),
+    "stack": lambda X, x, y: ae.StackedAutoencoder(
+        ae.Dense((8, 6), "gelu"), 3, corruption=[ae.Masking(0.1), None, None], tied=True, **KW
+    ).fit(X),
+    "recirculation": lambda X, x, y: ae.Recirculation(4, regression=0.5, **KW).fit(X),
     "cvae": lambda X, x, y: ae.CVAE(ae.Dense((8,)), 3, **KW).fit(X, y),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),

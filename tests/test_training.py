@@ -53,6 +53,14 @@ OBJECTIVES = {
     "denoising": lambda **k: ae.Autoencoder(
         ae.Dense((8,)), 3, corruption=ae.GaussianNoise(0.1), **k
     ),
+    "stack": lambda **k: ae.StackedAutoencoder(
+        ae.Dense((8, 6), "sigmoid"),
+        3,
+        pretrain_epochs=2,
+        corruption=(ae.Masking(0.1), None, ae.GaussianNoise(0.1)),
+        **k,
+    ),
+    "recirculation": lambda **k: ae.Recirculation(6, loss="bce", **k),
     "own modules": lambda **k: ae.Autoencoder(NETS, 3, corruption=ae.Masking(0.1), **k),
     "vae": lambda **k: ae.VAE(
         ae.Conv((4,)), 3, kl_warmup=3, loss="bce", schedule=ae.Warmup(2) * ae.Cosine(5), **k

@@ -13,7 +13,16 @@ from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import (
+    CVAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+    StackedFeatures,
+)
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
@@ -37,8 +46,12 @@ __all__ = [
     "KLSparsity",
     "L1Sparsity",
     "Masking",
+    "Recirculation",
     "ResNet",
     "SaltAndPepper",
+    "SoftmaxClassifier",
+    "StackedAutoencoder",
+    "StackedFeatures",
     "Step",
     "TopK",
     "TrainingState",

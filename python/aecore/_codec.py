@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from . import arch, corruption, nn, penalties
-from ._params import Choice, names
+from ._params import Params, names
+from .models import StackedAutoencoder
 from .training import optim, schedules
 
-CHOICES: dict[str, type[Choice]] = {
+CHOICES: dict[str, type[Params]] = {
     cls.__name__: cls
     for cls in (
         arch.Dense,
@@ -41,6 +42,7 @@ CHOICES: dict[str, type[Choice]] = {
         optim.Adam,
         optim.AdamW,
         optim.SGD,
+        StackedAutoencoder,  # of a classifier: its parameters alone
     )
 }
 

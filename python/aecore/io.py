@@ -15,14 +15,33 @@ import numpy as np
 
 from . import _codec
 from ._params import names
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import (
+    CVAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+)
 from .models._base import BaseModel
 from .models._condition import Conditioner
 from .nn.module import budget
 from .training.network import Network
 
 FORMAT = "1"
-MODELS: dict[str, type[BaseModel]] = {c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE)}
+MODELS: dict[str, type[BaseModel]] = {
+    c.__name__: c
+    for c in (
+        Autoencoder,
+        StackedAutoencoder,
+        SoftmaxClassifier,
+        Recirculation,
+        VAE,
+        CVAE,
+        VQVAE,
+    )
+}
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
@@ -36,7 +55,7 @@ def save(model: BaseModel, path: Any) -> None:
 
     Parameters
     ----------
-    model : Autoencoder, VAE, CVAE or VQVAE
+    model : Autoencoder, VAE or another of aecore's models
     path : str or path-like
 
     Raises
@@ -78,10 +97,7 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
     if MODELS.get(type(model).__name__) is not type(model):
         raise ValueError(f"save: {type(model).__name__} is not one of aecore's own models")
     encoder = _codec.Encoder()
-    params = model.get_params(deep=False)
-    params["callbacks"] = ()  # code
-    if not isinstance(params["random_state"], (int, np.integer)):
-        params["random_state"] = None  # the seed drawn from it is in the state
+    params = _params(model)
     columns = vars(model).get("feature_names_in_")
     return {
         "model": type(model).__name__,
@@ -97,6 +113,18 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
         "best_epoch": vars(model).get("best_epoch_"),
         "history": [_record(r) for r in model.history_],
     }
+
+
+def _params(model: BaseModel) -> dict[str, Any]:
+    """Return the parameters that a file holds, those of a model among them too."""
+    params = model.get_params(deep=False)
+    params["callbacks"] = ()  # code
+    if not isinstance(params["random_state"], (int, np.integer)):
+        params["random_state"] = None  # the seed drawn from it is in the state
+    for name, value in params.items():
+        if isinstance(value, BaseModel):
+            params[name] = type(value)(**_params(value))
+    return params
 
 
 def _conditions(conditioner: Conditioner | None) -> dict[str, Any] | None:
@@ -155,7 +183,7 @@ def load(path: Any) -> Any:
 
     Returns
     -------
-    Autoencoder, VAE, CVAE or VQVAE
+    Autoencoder, VAE or another of aecore's models
         The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
 
     Raises
@@ -252,13 +280,15 @@ def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
         array[...] = found
 
 
-def _read_conditions(found: Any, cls: type) -> Conditioner | None:
-    if (found is None) != (cls is not CVAE):
+def _read_conditions(found: Any, cls: type[BaseModel]) -> Conditioner | None:
+    if (found is None) == cls._needs_y:
         raise ValueError(f"conditions: unexpected for a {cls.__name__}")
     if found is None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
         return Conditioner(classes=_classes(found))
+    if cls is SoftmaxClassifier:
+        raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
     _codec.same_keys(found, ["mean", "scale"], "conditions")
     mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
     if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -38,7 +38,14 @@ class Penalty(Choice):
     """What the penalties share: here, one that does nothing.
 
     Arrays of codes are (n, d) and float32.
+
+    Attributes
+    ----------
+    shapes : bool
+        Whether `shape` makes another code of what the encoder gives.
     """
+
+    shapes: ClassVar[bool] = False
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
@@ -163,6 +170,8 @@ class KLSparsity(Penalty):
     True
     """
 
+    shapes = True
+
     def __init__(self, rho: float = 0.05, weight: float = 20.0) -> None:
         self.rho = rho
         self.weight = weight
@@ -227,6 +236,8 @@ class TopK(Penalty):
     >>> int((model.transform(X) != 0).sum(1).max())
     3
     """
+
+    shapes = True
 
     def __init__(self, k: int) -> None:
         self.k = k

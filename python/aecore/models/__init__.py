@@ -1,8 +1,20 @@
 """The objectives: estimators in the manner of scikit-learn."""
 
 from .autoencoder import Autoencoder
+from .classifier import SoftmaxClassifier
 from .cvae import CVAE
+from .recirculation import Recirculation
+from .stacked import StackedAutoencoder, StackedFeatures
 from .vae import VAE
 from .vqvae import VQVAE
 
-__all__ = ["CVAE", "VAE", "VQVAE", "Autoencoder"]
+__all__ = [
+    "CVAE",
+    "VAE",
+    "VQVAE",
+    "Autoencoder",
+    "Recirculation",
+    "SoftmaxClassifier",
+    "StackedAutoencoder",
+    "StackedFeatures",
+]

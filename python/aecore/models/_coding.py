@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import _check
 from ..training import data as _data
-from ..training.batches import Batch, Condition
-from ._base import INFERENCE_BATCH, BaseModel, Input, fitted
+from ..training.batches import Batch, Condition, Input
+from ._base import INFERENCE_BATCH, BaseModel, fitted
 from ._condition import conditions, shared
 
 

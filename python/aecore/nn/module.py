@@ -53,6 +53,14 @@ def budget(values: int) -> Iterator[None]:
         _budget.reset(token)
 
 
+def memory_limit() -> int:
+    """Return the machine's memory in bytes, or something very large."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**62
+
+
 def reserve(shape: Shape) -> None:
     """Take a shape's number of values from the budget, if any; MemoryError if it is spent."""
     left = _budget.get()

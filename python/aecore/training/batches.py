@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -171,6 +171,17 @@ class Batches:
             np.take(labels, rows, out=places, mode="clip")
             rows = places
         np.take(table, rows, axis=0, out=out, mode="clip")
+
+
+class Input(NamedTuple):
+    """Samples and what accompanies them."""
+
+    data: Data
+    condition: Condition | None = None
+
+    def batches(self, size: int, **options: Any) -> Batches:
+        """Return them in batches."""
+        return Batches(self.data, size, condition=self.condition, **options)
 
 
 def shuffled(rows: np.ndarray, seed: int, purpose: int, position: int) -> np.ndarray:
