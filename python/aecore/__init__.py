@@ -12,6 +12,7 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import CVAE, VAE, VQVAE, Autoencoder
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CVAE",
     "LSTM",
+    "MMD",
     "SGD",
     "VAE",
     "VQVAE",
@@ -36,6 +38,7 @@ __all__ = [
     "ResNet",
     "SaltAndPepper",
     "Step",
+    "TotalCorrelation",
     "TrainingState",
     "Transformer",
     "Warmup",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arch, corruption, nn
+from . import arch, corruption, divergences, nn
 from ._params import Choice, names
 from .training import optim, schedules
 
@@ -29,6 +29,8 @@ CHOICES: dict[str, type[Choice]] = {
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
+        divergences.MMD,
+        divergences.TotalCorrelation,
         schedules.Constant,
         schedules.Cosine,
         schedules.Step,

@@ -211,7 +211,7 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
         params = decoder.params(config["params"], names(cls))
         model = cls(**params)
         model._check_params()
-        modules = model._modules(shape, conditioner.width if conditioner else 0)
+        modules = model._parts(shape, conditioner.width if conditioner else 0)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
     _use_optimizer(network, config["optimizer"])

@@ -78,7 +78,10 @@ class BaseAutoencoder(BaseModel):
         mse = total
         if self.loss != "mse":
             mse = loss.squared_error(flat, batch.target, batch.mask, scratch, grad)
-        return grad.reshape(output.shape), {"loss": total, "recon": total, "mse": mse}
+        terms = {"loss": total, "recon": total, "mse": mse}
+        if self.loss == "gaussian":
+            terms["sigma"] = loss.sigma * n
+        return grad.reshape(output.shape), terms
 
     def _measure(self, output: np.ndarray, batch: Batch) -> np.ndarray:
         """Return the reconstruction loss of each sample."""
@@ -233,7 +236,8 @@ class BaseAutoencoder(BaseModel):
         Returns
         -------
         ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
-            Squared differences where the loss is mse. 0 where a value is not observed.
+            Squared differences where the loss is mse, nats where it is a log-likelihood. 0 where a
+            value is not observed.
         """
         given = self._input(X, y, sample_mask)
         out = np.empty((len(given.data), given.data.features), np.float32)

@@ -22,7 +22,7 @@ class Autoencoder(BaseAutoencoder):
         `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int
         The length of a code.
-    loss : {"mse", "bce", "l1", "huber", "cross_entropy"}
+    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
         What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
         sample and a mean over samples.
     tied : bool
@@ -67,7 +67,8 @@ class Autoencoder(BaseAutoencoder):
     ----------
     history_ : list of dict
         For each epoch its number, means of the ``loss`` and its terms over samples, ``mse`` per
-        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on.
+        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on;
+        ``sigma``, the deviation that loss="gaussian" learns.
     n_features_in_ : int
         Values of a sample.
     feature_names_in_ : ndarray of str
