@@ -15,6 +15,7 @@ from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import CVAE, VAE, VQVAE, Autoencoder
+from .priors import GaussianMixture, Normal
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -33,8 +34,10 @@ __all__ = [
     "Conv",
     "Cosine",
     "Dense",
+    "GaussianMixture",
     "GaussianNoise",
     "Masking",
+    "Normal",
     "ResNet",
     "SaltAndPepper",
     "Step",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arch, corruption, divergences, nn
+from . import arch, corruption, divergences, nn, priors
 from ._params import Choice, names
 from .training import optim, schedules
 
@@ -31,6 +31,8 @@ CHOICES: dict[str, type[Choice]] = {
         corruption.SaltAndPepper,
         divergences.MMD,
         divergences.TotalCorrelation,
+        priors.GaussianMixture,
+        priors.Normal,
         schedules.Constant,
         schedules.Cosine,
         schedules.Step,

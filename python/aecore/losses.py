@@ -37,7 +37,9 @@ from . import _check, _core, _workspace
 from .nn.module import Module, Parameter
 
 if TYPE_CHECKING:
+    from .training.batches import Batch
     from .training.data import Data
+    from .training.network import Network
 
 KERNELS = {"mse": "mse", "l1": "l1", "huber": "huber", "bce": "bce_with_logits"}
 NAMES = (*KERNELS, "cross_entropy", "gaussian")
@@ -58,13 +60,19 @@ class Likelihood(Module):
     def __init__(self) -> None:
         self.log_sigma = Parameter((1,), fill=0.0)
 
-    def start(self, values: np.ndarray, mask: np.ndarray | None) -> None:
-        """Begin with the deviation of values (n, F) about their features' means."""
-        seen = np.ones_like(values) if mask is None else mask
+    def start(self, batch: Batch) -> None:
+        """Begin with the deviation of a batch's values about their features' means."""
+        values = batch.target
+        seen = np.ones_like(values) if batch.mask is None else batch.mask
         counts = np.maximum(seen.sum(0, dtype=np.float64), 1)
         mean = (values * seen).sum(0, dtype=np.float64) / counts
         square = (((values - mean) * seen) ** 2).sum() / max(1.0, float(seen.sum()))
         self.log_sigma.value.fill(math.log(square) / 2 if square > 0 else 0.0)
+
+
+def learned_by(name: str) -> dict[str, Module]:
+    """Return the part that a network has for a loss to learn, if any."""
+    return {"likelihood": Likelihood()} if name == "gaussian" else {}
 
 
 class Loss:
@@ -88,6 +96,17 @@ class Loss:
         self.name = _check.choice("loss", name, NAMES)
         self.likelihood = likelihood
         self.classes = shape[-1]  # of each one-hot group, where the loss is cross_entropy
+
+    @classmethod
+    def of(cls, name: str, network: Network) -> Loss:
+        """Return a fitted network's loss; ValueError if it lacks what that learns."""
+        likelihood = getattr(network, "likelihood", None)
+        if name == "gaussian" and likelihood is None:
+            raise ValueError(
+                "loss: expected one without a deviation to learn, which this model was fitted "
+                "without, got 'gaussian': fit it afresh"
+            )
+        return cls(name, network.input_shape, likelihood)
 
     def check(self, data: Data, name: str) -> None:
         """Raise ValueError if the samples can't be targets of the loss."""

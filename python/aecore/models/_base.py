@@ -13,7 +13,7 @@ from .. import _check, _workspace
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
-from ..losses import NAMES, Likelihood, Loss
+from ..losses import NAMES, Loss, learned_by
 from ..nn.module import Module, budget
 from ..training import callbacks as _callbacks
 from ..training import data as _data
@@ -348,20 +348,15 @@ class BaseModel(Estimator):
     def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         with budget(memory_limit() // BYTES_PER_PARAMETER):
-            modules = self._parts(given.data.shape, conditioner.width if conditioner else 0)
+            modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
+            modules |= learned_by(self.loss)
         self._check_lengths(modules["encoder"], given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
         if self.loss == "gaussian":
-            first = next(given.batches(INFERENCE_BATCH)())
-            network.likelihood.start(first.target, first.mask)
+            network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
         self._adopt(network, given.data.features, given.data.columns)
-
-    def _parts(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        """Return what `_modules` says, and what the loss learns."""
-        modules = self._modules(shape, condition)
-        return modules | {"likelihood": Likelihood()} if self.loss == "gaussian" else modules
 
     def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
         """Make a network the model's own."""
@@ -478,14 +473,7 @@ class BaseModel(Estimator):
 
     @property
     def _loss(self) -> Loss:
-        network = self._fitted()
-        likelihood = getattr(network, "likelihood", None)
-        if self.loss == "gaussian" and likelihood is None:
-            raise ValueError(
-                "loss: expected one without a deviation to learn, which this model was fitted "
-                "without, got 'gaussian': fit it afresh"
-            )
-        return Loss(self.loss, network.input_shape, likelihood)
+        return Loss.of(self.loss, self._fitted())
 
     @property
     def parameters_(self) -> dict[str, np.ndarray]:

@@ -8,13 +8,14 @@ import numpy as np
 
 from .. import _check, _core, _workspace
 from .._purposes import ESTIMATE
+from ..priors import Normal, Prior
 from ..training.batches import Batch
 from ._base import fitted
-from ._coding import BaseAutoencoder
 from ._protocol import new_seed
+from ._sampling import SampledAutoencoder
 
 
-class Posterior(BaseAutoencoder):
+class Posterior(SampledAutoencoder):
     """A model whose encoder gives mean and logvar of a normal distribution of codes."""
 
     def _posterior(
@@ -29,6 +30,13 @@ class Posterior(BaseAutoencoder):
 
     def _latent(self, batch: Batch) -> np.ndarray:
         return self._posterior(batch)[0]
+
+    def _around(self, batch: Batch) -> tuple[np.ndarray, np.ndarray | float]:
+        mean, logvar, _ = self._posterior(batch)
+        return mean, np.exp(logvar / 2)
+
+    def _own_prior(self) -> Prior | None:
+        return Normal()
 
     @fitted
     def encode_distribution(

@@ -9,10 +9,10 @@ import numpy as np
 from .. import _check
 from ..nn.module import Module
 from ..training.batches import Batch
-from ._coding import BaseAutoencoder
+from ._sampling import SampledAutoencoder
 
 
-class Autoencoder(BaseAutoencoder):
+class Autoencoder(SampledAutoencoder):
     r"""An encoder f and a decoder g that minimise :math:`E\,[\ell(x, g(f(\tilde x)))]`.
 
     Parameters
