@@ -1,5 +1,7 @@
 """Priors over codes, and samples from models with them."""
 
+import doctest
+import importlib
 import math
 import pickle
 
@@ -352,3 +354,12 @@ def test_priors_are_values(blobs):
         "GaussianMixture(components=4, covariance='diag')"
     )
     assert ae.GaussianMixture(3).set_params(components=2).get_params()["components"] == 2
+
+
+MODULES = ["priors.mixture", "priors.normal", "divergences", "models.vae", "models.autoencoder"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples(module):
+    result = doctest.testmod(importlib.import_module(f"aecore.{module}"))
+    assert result.attempted and not result.failed
