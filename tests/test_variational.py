@@ -376,6 +376,17 @@ def test_senseless_parameters_are_refused(params, error, words, X):
     assert not hasattr(model, "history_")
 
 
+@pytest.mark.parametrize("case", ["several", "several gaussian", "mmd", "tc"])
+@pytest.mark.parametrize("scale", [1e8, 1e20, 1e36])
+def test_steps_that_go_astray_say_so_alone(case, scale, X):
+    """Every warning is an error here."""
+    cls, params = STEPS[case]
+    model = cls(TANH, 3, epochs=50, optimizer="sgd", learning_rate=0.9, **params, **KW)
+    with pytest.raises(FloatingPointError, match="training stopped in epoch"):
+        model.fit(X * np.float32(scale))
+    assert np.isfinite(model._network.flat.value).all()
+
+
 # ---- figures of collapse ------------------------------------------------------------------------
 
 

@@ -176,10 +176,21 @@ class Loss:
         _core.cross_entropy(loss, dx, weight, output.reshape(groups), labels, seen, ws)
 
     @property
-    def sigma(self) -> float:
-        """The deviation that the gaussian loss has learned."""
+    def log_sigma(self) -> float:
+        """The logarithm of the deviation that the gaussian loss has learned."""
         assert self.likelihood is not None
-        return math.exp(float(self.likelihood.log_sigma.value[0]))
+        return float(self.likelihood.log_sigma.value[0])
+
+    @property
+    def sigma(self) -> float:
+        """The deviation itself; infinite or 0 if training has gone astray."""
+        with np.errstate(over="ignore"):
+            return float(np.exp(np.float64(self.log_sigma)))
+
+    @property
+    def _precision(self) -> float:
+        with np.errstate(over="ignore"):
+            return float(np.exp(np.float64(-2 * self.log_sigma)))
 
     def _gaussian(
         self,
@@ -192,16 +203,17 @@ class Loss:
         scratch: Scratch,
     ) -> None:
         assert self.likelihood is not None
-        (n, features), precision = output.shape, self.sigma**-2
+        (n, features), precision = output.shape, self._precision
         squares, share = scratch("squares", (n,)), None
         if grad is not None:
             assert weight is not None
-            share = np.multiply(weight, np.float32(precision / 2), out=scratch("share", (n,)))
+            share = scratch("share", (n,))
+            share[...] = weight * np.float64(precision / 2)
         ws = _workspace.current()
         _core.loss("mse", squares, grad, share, output, target, mask, DELTA, ws)
         counts = features if mask is None else mask.sum(1, dtype=np.float64)
         if loss is not None:
-            constant = math.log(self.sigma) + HALF_LOG_2PI
+            constant = self.log_sigma + HALF_LOG_2PI
             loss[...] = squares * np.float64(precision / 2) + counts * constant
         if grad is not None and weight is not None:
             slopes = counts - precision * squares.astype(np.float64)
@@ -215,8 +227,8 @@ class Loss:
             x, t = output.reshape(single), target.reshape(single)
             _core.loss(kernel, out.reshape(-1), None, None, x, t, None, DELTA, ws)
             if self.name == "gaussian":
-                out *= np.float32(self.sigma**-2 / 2)
-                out += np.float32(math.log(self.sigma) + HALF_LOG_2PI)
+                out *= np.float32(self._precision / 2)
+                out += np.float32(self.log_sigma + HALF_LOG_2PI)
             return
         groups = (out.size // self.classes, 1, self.classes)
         labels = target.reshape(groups).argmax(2)

@@ -182,7 +182,8 @@ class VAE(Posterior):
         shape = mean.shape
         gradients = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
         draws = self._one_draw if self.importance_samples == 1 else partial(weighted_draws, self)
-        terms = draws(batch, (mean, logvar), gradients)
+        with np.errstate(all="ignore"):  # what isn't finite is the loop's to find
+            terms = draws(batch, (mean, logvar), gradients)
         terms["kl_weight"] = self._kl_weight(batch.epoch) * batch.n
         dh = network.scratch("dh", h.shape)
         _core.split_latent_backward(dh, *gradients, h, ws)
