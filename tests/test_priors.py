@@ -86,10 +86,10 @@ def in_order(mixture):
 def test_fit_beside_scikit_learn(covariance, blobs):
     mixture = pytest.importorskip("sklearn.mixture")
     Z = blobs[0]
+    floor = {"covariance_type": covariance, "reg_covar": 1e-6 * Z.var(0).mean()}
     ours = ae.GaussianMixture(3, covariance=covariance, tol=1e-9, max_iter=500).fit(Z)
-    theirs = mixture.GaussianMixture(
-        3, covariance_type=covariance, tol=1e-9, max_iter=500, means_init=CENTERS
-    ).fit(Z)
+    theirs = mixture.GaussianMixture(3, **floor, tol=1e-9, max_iter=500, means_init=CENTERS)
+    theirs.fit(Z)
     for a, b in zip(in_order(ours), in_order(theirs), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(ours.score_samples(Z), theirs.score_samples(Z), atol=1e-3)
@@ -99,7 +99,7 @@ def test_fit_beside_scikit_learn(covariance, blobs):
     more = ae.GaussianMixture(3, covariance=covariance, max_iter=2, tol=0.0).fit(Z)
     inverse = np.linalg.inv(few.covariances_) if covariance == "full" else 1 / few.covariances_
     start = {"means_init": few.means_, "weights_init": few.weights_, "precisions_init": inverse}
-    step = mixture.GaussianMixture(3, covariance_type=covariance, max_iter=1, **start)
+    step = mixture.GaussianMixture(3, **floor, max_iter=1, **start)
     with pytest.warns(UserWarning, match="did not converge"):
         step.fit(Z)
     np.testing.assert_allclose(more.means_, step.means_, rtol=1e-9)
@@ -127,6 +127,21 @@ def test_fit_is_deterministic_for_any_number_of_threads(blobs):
         return [a.tobytes() for a in (prior.weights_, prior.means_, prior.covariances_, drawn)]
 
     assert bits(1) == bits(2) == bits(3) != bits(1, seed=5)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_fit_has_no_scale(scale, blobs):
+    plain, scaled = (ae.GaussianMixture(12, tol=1e-6).fit(blobs[0] * s) for s in (1, scale))
+    np.testing.assert_allclose(scaled.means_ / scale, plain.means_, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(scaled.weights_, plain.weights_, rtol=1e-3, atol=1e-4)
+
+
+def test_a_fitted_mixture_can_be_made_again(blobs):
+    prior = ae.GaussianMixture(2).fit(*blobs)
+    names = ("means", "covariances", "weights", "labels")
+    again = ae.GaussianMixture(**{name: getattr(prior, f"{name}_") for name in names})
+    np.testing.assert_allclose(again.draw(9, 3, 0, y=2), prior.draw(9, 3, 0, y=2), rtol=1e-5)
+    np.testing.assert_allclose(again.score_samples(blobs[0]), prior.score_samples(blobs[0]))
 
 
 def test_fit_of_repeated_and_constant_codes():

@@ -348,6 +348,29 @@ def test_total_correlation_is_made_small(rng):
     assert tc(30.0) < 0.5 * tc(0.0)
 
 
+KINDS = {
+    "several": {"importance_samples": 2},
+    "mmd": {"divergence": ae.MMD()},
+    "tc": {"divergence": ae.TotalCorrelation()},
+}
+ARCHS = [ae.Dense((8,)), ae.Conv((4,)), ae.ResNet(8, 4, 1), ae.LSTM(4), ae.Transformer(6, 2, 1, 5)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("arch", ARCHS, ids=lambda a: type(a).__name__)
+@pytest.mark.parametrize("cls", [ae.VAE, ae.CVAE])
+def test_choices_go_together(kind, arch, cls, rng):
+    x = rng.random((20, 8, 8, 2), dtype=np.float32)
+    x = x[:, :, 0] if isinstance(arch, (ae.LSTM, ae.Transformer)) else x
+    seen, y = rng.random(x.shape) < 0.8, np.arange(20) % 2
+    model = cls(arch, 3, loss="gaussian", corruption=ae.Masking(0.2), epochs=2, **KINDS[kind], **KW)
+    model.fit(np.where(seen, x, np.nan), y, X_val=(x, y), sample_mask=seen)
+    assert np.isfinite([v for r in model.history_ for v in r.values()]).all()
+    beside = {"y": y} if cls is ae.CVAE else {}
+    assert model.log_likelihood(x, n_samples=2, **beside).shape == (20,)
+    assert model.sample(2, y=1).shape == (2, *x.shape[1:])
+
+
 REFUSED = [
     ({"divergence": "mmd"}, ValueError, "divergence: expected one of 'kl', got 'mmd'"),
     ({"divergence": None}, TypeError, "object like MMD"),

@@ -67,6 +67,7 @@ def learned(
     converged : bool
         Whether the mean log-density rose by less than `tol` in the last one.
     """
+    regularization *= float(Z.var(0).mean()) or 1.0
     shares = np.zeros((len(Z), k))
     shares[np.arange(len(Z)), _clusters(Z, k, seed)] = 1
     mixture, before = _maximized(Z, shares, full, regularization), -math.inf

@@ -18,7 +18,8 @@ class GaussianMixture(Prior):
     `fit` learns it from codes by expectation maximisation in float64, begun from k-means++. That
     makes a sampler of any model with continuous codes, and a better one of a `VAE` whose codes
     don't fill the prior. With labels each class gets components of its own, so that a class can be
-    drawn from a model that was trained without labels.
+    drawn from a model that was trained without labels. A fitted one can be pickled, or made again
+    from its attributes: ``GaussianMixture(means=prior.means_, ...)``.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ class GaussianMixture(Prior):
     labels : array-like (K,), optional
         With `means`: the class of each component.
     regularization : float
-        What is added to each variance.
+        What is added to each variance, in units of the codes' own.
     max_iter : int
     tol : float
         Where to stop: the least rise of the mean log-density, in nats.
