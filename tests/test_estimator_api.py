@@ -26,6 +26,8 @@ ESTIMATORS = [
     ae.Autoencoder(SMALL, 4, epochs=2),
     ae.VAE(SMALL, 4, epochs=2),
     ae.VQVAE(SMALL, 16, 4, epochs=2),
+    ae.VQVAE(SMALL, 16, 4, quantizers=2, epochs=2),
+    ae.VQVAE(SMALL, levels=(4, 3), epochs=2),
 ]
 
 with warnings.catch_warnings():

@@ -62,6 +62,17 @@ OBJECTIVES = {
     "vqvae loss": lambda **k: ae.VQVAE(
         ae.Dense((8,)), 32, 4, codebook="loss", optimizer="sgd", learning_rate=1e-4, **k
     ),
+    "vqvae residual": lambda **k: ae.VQVAE(ae.Conv((8,)), 32, 4, quantizers=3, ema_decay=0.9, **k),
+    "vqvae residual loss": lambda **k: ae.VQVAE(
+        ae.ResNet(8, 4, 1), 32, 4, quantizers=2, codebook="loss", codebook_init="normal", **k
+    ),
+    "vqvae cosine": lambda **k: ae.VQVAE(
+        ae.ResNet(8, 4, 1), 32, 4, distance="cosine", ema_decay=0.9, **k
+    ),
+    "vqvae cosine loss": lambda **k: ae.VQVAE(
+        ae.Dense((8,)), 32, 4, distance="cosine", codebook="loss", **k
+    ),
+    "vqvae levels": lambda **k: ae.VQVAE(ae.ResNet(8, 4, 1), levels=(4, 3, 5), **k),
 }
 
 # A step of these makes arrays for all pairs or draws of a batch.

@@ -131,6 +131,12 @@ STEPS = {
     ),
     "several lstm": (ae.CVAE, {"importance_samples": 2, "arch": ae.LSTM(4)}),
     "several transformer": (ae.VAE, {"importance_samples": 2, "arch": ae.Transformer(6, 2, 1, 5)}),
+    "several forced lstm": (
+        ae.VAE,
+        {"importance_samples": 2, "arch": ae.LSTM(4, teacher_forcing=True)},
+    ),
+    "several sparse": (ae.VAE, {"importance_samples": 2, "penalty": ae.KLSparsity(0.1, 2.0)}),
+    "mmd sparse": (ae.VAE, {"divergence": ae.MMD(20.0), "penalty": ae.L1Sparsity(0.3)}),
     "mmd": (ae.VAE, {"divergence": ae.MMD(20.0)}),
     "mmd of another kind": (ae.CVAE, {"divergence": ae.MMD(20.0, "rbf", (0.5,), kl=0.5)}),
     "mmd free bits": (ae.VAE, {"divergence": ae.MMD(20.0, kl=1.0), "free_bits": 0.02}),

@@ -15,6 +15,7 @@ from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import CVAE, VAE, VQVAE, Autoencoder
+from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
@@ -31,16 +32,20 @@ __all__ = [
     "AdamW",
     "Autoencoder",
     "Constant",
+    "Contractive",
     "Conv",
     "Cosine",
     "Dense",
     "GaussianMixture",
     "GaussianNoise",
+    "KLSparsity",
+    "L1Sparsity",
     "Masking",
     "Normal",
     "ResNet",
     "SaltAndPepper",
     "Step",
+    "TopK",
     "TotalCorrelation",
     "TrainingState",
     "Transformer",

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
 KERNELS = {"mse": "mse", "l1": "l1", "huber": "huber", "bce": "bce_with_logits"}
 NAMES = (*KERNELS, "cross_entropy", "gaussian")
+LINKS = {"bce": "sigmoid", "cross_entropy": "softmax"}  # from the decoder's output to data
 DELTA = 1.0  # where huber turns from a square into a line
 HALF_LOG_2PI = math.log(2 * math.pi) / 2
 

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .. import _check, _workspace
+from .. import _check, _workspace, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..corruption import Corruption
-from ..losses import NAMES, Loss, learned_by
+from ..losses import LINKS, NAMES, Loss, learned_by
+from ..nn.feedback import FedBack
 from ..nn.module import Module, budget
 from ..training import callbacks as _callbacks
 from ..training import data as _data
@@ -76,7 +77,7 @@ class BaseModel(Estimator):
     loss: str
     tied: bool
     corruption: Corruption | None
-    penalty: Any
+    penalty: penalties.Penalty | None
     pretrain_epochs: int
     optimizer: Any
     learning_rate: float
@@ -100,6 +101,7 @@ class BaseModel(Estimator):
     best_epoch_: int
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
+    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -120,8 +122,12 @@ class BaseModel(Estimator):
         """Return the decoder's output (n, F) and each sample's terms, without any noise."""
         raise NotImplementedError
 
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        """Return what the penalty makes of each sample."""
+        raise NotImplementedError
+
     def _weights(self) -> dict[str, float]:
-        """Return how much each term counts in the loss."""
+        """Return how much each term counts in the loss, but for a penalty."""
         return {"recon": 1.0}
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
@@ -146,10 +152,7 @@ class BaseModel(Estimator):
         _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
         if self.corruption is not None:
             self.corruption.check()
-        if self.penalty is not None:
-            raise ValueError(
-                f"penalty: this version has no penalties; expected None, got {self.penalty!r}"
-            )
+        penalties.check(self, self._no_penalty)
         if self.pretrain_epochs != 0:
             raise ValueError(
                 "pretrain_epochs: this version has no layer-wise pretraining; expected 0, got "
@@ -326,6 +329,7 @@ class BaseModel(Estimator):
         """
         if resume:
             self._check_lengths(self._network.encoder, given.data, *others)
+            penalties.check_encoder(self.penalty, self._network.encoder)
         else:
             self._start(conditioner, given, *others)
 
@@ -384,6 +388,9 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
+        penalties.check_encoder(self.penalty, encoder)
+        if isinstance(decoder, FedBack):
+            decoder.link = LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
@@ -438,6 +445,8 @@ class BaseModel(Estimator):
         squared, observed = 0.0, 0
         for batch in batches():
             output, terms = self._terms(batch)
+            if self.penalty is not None:
+                terms["penalty"] = self._penalties(batch)
             for name, values in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(values.sum(dtype=np.float64))
             scratch = self._network.scratch
@@ -445,6 +454,7 @@ class BaseModel(Estimator):
             observed += batch.observed
         means = {name: total / len(batches.rows) for name, total in totals.items()}
         total = sum(weight * means[name] for name, weight in self._weights().items())
+        total += means.get("penalty", 0.0)
         means = {"loss": total, **means, "mse": squared / max(observed, 1)}
         return {f"val_{name}": value for name, value in means.items()}
 

@@ -62,7 +62,36 @@ class BaseAutoencoder(BaseModel):
 
     def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the decoder's output for the codes of a batch."""
-        return self._network.decode(z, batch.condition, training, batch.lengths)
+        target = None
+        if training and self._network.decoder.takes_target:
+            target = batch.target
+            if batch.missing is not None:
+                target = np.where(batch.missing, np.float32(0), target)
+        return self._network.decode(z, batch.condition, training, batch.lengths, target)
+
+    def _shaped(self, z: np.ndarray) -> np.ndarray:
+        """Return the code that the penalty, if any, makes of what the encoder gives."""
+        if self.penalty is None:
+            return z
+        with np.errstate(all="ignore"):  # what isn't finite is the loop's to see
+            return self.penalty.shape(z, self._network.scratch)
+
+    def _shaped_backward(
+        self, dcode: np.ndarray, code: np.ndarray, batch: Batch, terms: dict[str, float]
+    ) -> np.ndarray:
+        """Add the penalty to the terms and gradients; return that of what `_shaped` was given."""
+        if self.penalty is None:
+            return dcode
+        with np.errstate(all="ignore"):
+            terms["penalty"] = self.penalty.charge(code, dcode, batch, self._network)
+            terms["loss"] += terms["penalty"]
+            return self.penalty.shape_backward(dcode, code, self._network.scratch)
+
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        assert self.penalty is not None
+        code = self._latent(batch)
+        with np.errstate(all="ignore"):
+            return self.penalty.values(code, batch, self._network)
 
     def _reconstruction(
         self, output: np.ndarray, batch: Batch
@@ -186,7 +215,8 @@ class BaseAutoencoder(BaseModel):
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
         """Return how well the model explains each sample: its loss, negated.
 
-        Nothing is drawn, so that equal samples have equal scores.
+        Nothing is drawn, so that equal samples have equal scores. A penalty isn't part of it: it
+        is about the model rather than the samples.
 
         Parameters
         ----------

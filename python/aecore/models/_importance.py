@@ -88,7 +88,7 @@ def _repeated(batch: Batch, times: int, network: Module) -> Batch:
     """Return a batch with what the decoder and the loss need of each sample, several times."""
     many = Batch(batch.n * times)
     many.target = _rows(network, "many target", batch.target, times)
-    for name in ("mask", "lengths", "condition"):
+    for name in ("mask", "missing", "lengths", "condition"):
         values = getattr(batch, name)
         if values is not None:
             setattr(many, name, _rows(network, f"many {name}", values, times))

@@ -26,7 +26,7 @@ class Posterior(SampledAutoencoder):
         h = self._encode(batch, training)
         mean, logvar = network.scratch("mean", shape), network.scratch("logvar", shape)
         _core.split_latent(mean, logvar, h, _workspace.current())
-        return mean, logvar, h
+        return self._shaped(mean), logvar, h
 
     def _latent(self, batch: Batch) -> np.ndarray:
         return self._posterior(batch)[0]

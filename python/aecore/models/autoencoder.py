@@ -26,12 +26,15 @@ class Autoencoder(SampledAutoencoder):
         What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
         sample and a mean over samples.
     tied : bool
-        Whether the decoder's weights are the encoder's, transposed (`Dense` alone).
+        Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
     corruption : GaussianNoise, Masking, SaltAndPepper or None
         What is done to the encoder's input in training, while the target stays clean:
         :math:`\tilde x`.
-    penalty, pretrain_epochs
-        Not in this version: None and 0.
+    penalty : L1Sparsity, KLSparsity, TopK, Contractive or None
+        What the code is charged for, or how it is made sparse, see `aecore.penalties`. Codes may
+        be longer than samples then.
+    pretrain_epochs
+        Not in this version: 0.
     optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
     learning_rate : float
     weight_decay : float
@@ -124,6 +127,7 @@ class Autoencoder(SampledAutoencoder):
         self._store(locals())
 
     _takes_lengths = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
@@ -137,7 +141,7 @@ class Autoencoder(SampledAutoencoder):
         return self.latent_dim
 
     def _latent(self, batch: Batch) -> np.ndarray:
-        return self._encode(batch)
+        return self._shaped(self._encode(batch))
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         output = self._decode(self._latent(batch), batch)
@@ -145,7 +149,9 @@ class Autoencoder(SampledAutoencoder):
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network = self._network
-        output = self._decode(self._encode(batch, training=True), batch, training=True)
+        code = self._shaped(self._encode(batch, training=True))
+        output = self._decode(code, batch, training=True)
         grad, terms = self._reconstruction(output, batch)
-        network.encode_backward(network.decode_backward(grad))
+        dcode = network.decode_backward(grad)
+        network.encode_backward(self._shaped_backward(dcode, code, batch, terms))
         return terms

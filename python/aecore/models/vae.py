@@ -130,6 +130,7 @@ class VAE(Posterior):
     divergence: Any
 
     _takes_lengths = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
@@ -180,13 +181,14 @@ class VAE(Posterior):
         network, ws = self._network, _workspace.current()
         mean, logvar, h = self._posterior(batch, training=True)
         shape = mean.shape
-        gradients = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
+        dmean, dlogvar = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
         draws = self._one_draw if self.importance_samples == 1 else partial(weighted_draws, self)
         with np.errstate(all="ignore"):  # what isn't finite is the loop's to find
-            terms = draws(batch, (mean, logvar), gradients)
+            terms = draws(batch, (mean, logvar), (dmean, dlogvar))
         terms["kl_weight"] = self._kl_weight(batch.epoch) * batch.n
+        dmean = self._shaped_backward(dmean, mean, batch, terms)
         dh = network.scratch("dh", h.shape)
-        _core.split_latent_backward(dh, *gradients, h, ws)
+        _core.split_latent_backward(dh, dmean, dlogvar, h, ws)
         network.encode_backward(dh)
         self._note_moments(mean, logvar)
         return terms

@@ -172,6 +172,8 @@ class Module:
     takes_lengths : bool
         Whether `forward` takes, as its third argument, how many steps each sample of a batch of
         sequences has: int64 (N,), or None where all are full.
+    takes_target : bool
+        Whether `forward` needs ``target`` in training: what the output should be.
     spare_output : bool
         Whether backward does without the output, so that what follows may overwrite it.
     adds : bool
@@ -187,6 +189,7 @@ class Module:
     overwrites_grad: bool = True
     spare_output: bool = False
     takes_lengths: bool = False
+    takes_target: bool = False
     adds: bool = False
     packs: bool = False
     _kept: Any
