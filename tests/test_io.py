@@ -109,6 +109,13 @@ MODELS = {
     ).fit(X),
     "recirculation": lambda X, x, y: ae.Recirculation(4, regression=0.5, **KW).fit(X),
     "cvae": lambda X, x, y: ae.CVAE(ae.Dense((8,)), 3, **KW).fit(X, y),
+    "gaussian": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)), 3, loss="gaussian", divergence=ae.MMD(kl=0.5, scales=[1, 2.0]), **KW
+    ).fit(X),
+    "several draws": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, importance_samples=3, **KW).fit(X),
+    "tc": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(2.0), **KW).fit(
+        X
+    ),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),

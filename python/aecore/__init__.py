@@ -12,6 +12,7 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import (
     CVAE,
@@ -24,6 +25,7 @@ from .models import (
     StackedFeatures,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
+from .priors import GaussianMixture, Normal
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CVAE",
     "LSTM",
+    "MMD",
     "SGD",
     "VAE",
     "VQVAE",
@@ -42,10 +45,12 @@ __all__ = [
     "Conv",
     "Cosine",
     "Dense",
+    "GaussianMixture",
     "GaussianNoise",
     "KLSparsity",
     "L1Sparsity",
     "Masking",
+    "Normal",
     "Recirculation",
     "ResNet",
     "SaltAndPepper",
@@ -54,6 +59,7 @@ __all__ = [
     "StackedFeatures",
     "Step",
     "TopK",
+    "TotalCorrelation",
     "TrainingState",
     "Transformer",
     "Warmup",

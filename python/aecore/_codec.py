@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arch, corruption, nn, penalties
+from . import arch, corruption, divergences, nn, penalties, priors
 from ._params import Params, names
 from .models import StackedAutoencoder
 from .training import optim, schedules
@@ -30,10 +30,14 @@ CHOICES: dict[str, type[Params]] = {
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
+        divergences.MMD,
+        divergences.TotalCorrelation,
         penalties.L1Sparsity,
         penalties.KLSparsity,
         penalties.TopK,
         penalties.Contractive,
+        priors.GaussianMixture,
+        priors.Normal,
         schedules.Constant,
         schedules.Cosine,
         schedules.Step,

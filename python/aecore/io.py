@@ -15,6 +15,7 @@ import numpy as np
 
 from . import _codec
 from ._params import names
+from .losses import learned_by
 from .models import (
     CVAE,
     VAE,
@@ -240,6 +241,7 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
         model = cls(**params)
         model._check_params()
         modules = model._modules(shape, conditioner.width if conditioner else 0)
+        modules |= learned_by(model.loss)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
     _use_optimizer(network, config["optimizer"])

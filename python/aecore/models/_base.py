@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check, _workspace, corruption, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
-from ..losses import LINKS, NAMES, Loss
+from ..losses import LINKS, NAMES, Loss, learned_by
 from ..nn.feedback import FedBack
 from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
@@ -286,6 +286,7 @@ class BaseModel(Estimator):
         Loss(self.loss, data.shape).check(data, "X")
         if resume:
             self._check_names(data)
+            _ = self._loss  # raises where the network lacks what it learns
         conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
         return conditioner, Input(data, conditions(conditioner, y, len(data)))
 
@@ -350,10 +351,13 @@ class BaseModel(Estimator):
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         with budget(memory_limit() // BYTES_PER_PARAMETER):
             modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
+            modules |= learned_by(self.loss)
         self._check_lengths(modules["encoder"], given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
+        if self.loss == "gaussian":
+            network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
         self._adopt(network, given.data.features, given.data.columns)
 
     def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
@@ -475,7 +479,7 @@ class BaseModel(Estimator):
 
     @property
     def _loss(self) -> Loss:
-        return Loss(self.loss, self._fitted().input_shape)
+        return Loss.of(self.loss, self._fitted())
 
     @property
     def parameters_(self) -> dict[str, np.ndarray]:

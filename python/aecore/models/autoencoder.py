@@ -13,11 +13,11 @@ from ..nn.module import Module
 from ..training.batches import Batch, Input
 from ..training.data import Data
 from ._base import INFERENCE_BATCH
-from ._coding import BaseAutoencoder
 from ._levels import Level, copy_values, depth, levels, linears
+from ._sampling import SampledAutoencoder
 
 
-class Autoencoder(BaseAutoencoder):
+class Autoencoder(SampledAutoencoder):
     r"""An encoder f and a decoder g that minimise :math:`E\,[\ell(x, g(f(\tilde x)))]`.
 
     Parameters
@@ -27,7 +27,7 @@ class Autoencoder(BaseAutoencoder):
         `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int
         The length of a code.
-    loss : {"mse", "bce", "l1", "huber", "cross_entropy"}
+    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
         What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
         sample and a mean over samples.
     tied : bool
@@ -77,8 +77,9 @@ class Autoencoder(BaseAutoencoder):
     ----------
     history_ : list of dict
         For each epoch its number, means of the ``loss`` and its terms over samples, ``mse`` per
-        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on.
-        Epochs of pretraining come first and have their ``level``.
+        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on;
+        ``sigma``, the deviation that loss="gaussian" learns. Epochs of pretraining come first and
+        have their ``level``.
     n_features_in_ : int
         Values of a sample.
     feature_names_in_ : ndarray of str

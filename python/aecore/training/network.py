@@ -51,6 +51,7 @@ class Network(Module):
     encoder: Module
     decoder: Module
     quantizer: Any  # of a VQVAE
+    likelihood: Any  # of a model whose loss learns a deviation
 
     def __init__(
         self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
