@@ -12,8 +12,21 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .divergences import MMD, TotalCorrelation
 from .io import load
-from .models import CVAE, VAE, VQVAE, Autoencoder, PixelCNN
+from .models import (
+    CVAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    PixelCNN,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+    StackedFeatures,
+)
+from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
+from .priors import GaussianMixture, Normal
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -21,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CVAE",
     "LSTM",
+    "MMD",
     "SGD",
     "VAE",
     "VQVAE",
@@ -28,15 +42,26 @@ __all__ = [
     "AdamW",
     "Autoencoder",
     "Constant",
+    "Contractive",
     "Conv",
     "Cosine",
     "Dense",
+    "GaussianMixture",
     "GaussianNoise",
+    "KLSparsity",
+    "L1Sparsity",
     "Masking",
+    "Normal",
+    "Recirculation",
     "PixelCNN",
     "ResNet",
     "SaltAndPepper",
+    "SoftmaxClassifier",
+    "StackedAutoencoder",
+    "StackedFeatures",
     "Step",
+    "TopK",
+    "TotalCorrelation",
     "TrainingState",
     "Transformer",
     "Warmup",

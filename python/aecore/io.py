@@ -15,7 +15,17 @@ import numpy as np
 
 from . import _codec
 from ._params import names
-from .models import CVAE, VAE, VQVAE, Autoencoder, PixelCNN
+from .losses import learned_by
+from .models import (
+    CVAE,
+    VAE,
+    VQVAE,
+    Autoencoder,
+    PixelCNN,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+)
 from .models._base import BaseModel
 from .models._condition import Conditioner
 from .nn.module import budget
@@ -23,7 +33,17 @@ from .training.network import Network
 
 FORMAT = "1"
 MODELS: dict[str, type[BaseModel]] = {
-    c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE, PixelCNN)
+    c.__name__: c
+    for c in (
+        Autoencoder,
+        StackedAutoencoder,
+        SoftmaxClassifier,
+        Recirculation,
+        VAE,
+        CVAE,
+        VQVAE,
+        PixelCNN,
+    )
 }
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
@@ -39,7 +59,7 @@ def save(model: BaseModel, path: Any) -> None:
 
     Parameters
     ----------
-    model : Autoencoder, VAE, CVAE, VQVAE or PixelCNN
+    model : Autoencoder, VAE or another of aecore's models
     path : str or path-like
 
     Raises
@@ -100,13 +120,14 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
 
 
 def _params(model: BaseModel) -> dict[str, Any]:
-    """Return the parameters that a file holds."""
+    """Return the parameters that a file holds, those of a model among them too."""
     params = model.get_params(deep=False)
     params["callbacks"] = ()  # code
     if not isinstance(params["random_state"], (int, np.integer)):
         params["random_state"] = None  # the seed drawn from it is in the state
-    if type(params.get("prior")) is PixelCNN:
-        params["prior"] = PixelCNN(**_params(params["prior"]))
+    for name, value in params.items():
+        if isinstance(value, BaseModel):
+            params[name] = type(value)(**_params(value))
     return params
 
 
@@ -174,7 +195,7 @@ def load(path: Any) -> Any:
 
     Returns
     -------
-    Autoencoder, VAE, CVAE, VQVAE or PixelCNN
+    Autoencoder, VAE or another of aecore's models
         The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
 
     Raises
@@ -233,6 +254,7 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
         model = cls(**params)
         model._check_params()
         modules = model._modules(shape, conditioner.width if conditioner else 0)
+        modules |= learned_by(model.loss)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
     _use_optimizer(network, config["optimizer"])
@@ -258,7 +280,7 @@ def _read_prior(model: BaseModel, config: Any, tensors: dict[str, np.ndarray]) -
     prior = _model(config, tensors)
     if not (isinstance(model, VQVAE) and isinstance(prior, PixelCNN)):
         raise ValueError(f"{PRIOR}: unexpected for a {type(model).__name__}")
-    if prior._network.input_shape != (*model._grid(), model.codebook_size):
+    if prior._network.input_shape != (*model._grid(), model._quantizer.n_codes):
         raise ValueError(f"{PRIOR}: of other maps of codes than the model's")
     model.prior_ = prior
 
@@ -290,13 +312,15 @@ def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
         array[...] = found
 
 
-def _read_conditions(found: Any, cls: type) -> Conditioner | None:
-    if cls is not PixelCNN and (found is None) != (cls is not CVAE):
+def _read_conditions(found: Any, cls: type[BaseModel]) -> Conditioner | None:
+    if cls is not PixelCNN and (found is None) == cls._needs_y:
         raise ValueError(f"conditions: unexpected for a {cls.__name__}")
     if found is None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
         return Conditioner(classes=_classes(found))
+    if cls is SoftmaxClassifier:
+        raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
     _codec.same_keys(found, ["mean", "scale"], "conditions")
     mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
     if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():

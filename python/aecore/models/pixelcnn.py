@@ -10,13 +10,13 @@ import numpy as np
 from .. import _check, _core, _workspace
 from .._purposes import SAMPLE
 from ..nn.masked import check_odd
-from ..nn.module import Module, budget
+from ..nn.module import Module, budget, memory_limit
 from ..nn.pixelcnn import GatedPixelCNN
 from ..nn.raster import Raster
-from ..training.batches import Batch, Batches, Condition
+from ..training.batches import Batch, Batches, Condition, Input
 from ..training.data import Data
 from ..training.network import Network
-from ._base import BYTES_PER_PARAMETER, INFERENCE_BATCH, BaseModel, Input, fitted, memory_limit
+from ._base import BYTES_PER_PARAMETER, INFERENCE_BATCH, BaseModel, fitted
 from ._condition import Conditioner, conditions, shared
 from ._protocol import new_seed
 
@@ -105,7 +105,7 @@ class PixelCNN(BaseModel):
     kernel_size: int
     codebook_size: int | None
 
-    corruption = None
+    loss, corruption, penalty = "cross_entropy", None, None  # what other models choose
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags
@@ -269,7 +269,6 @@ class PixelCNN(BaseModel):
         return {"loss": total, "nll": total, "accuracy": right}
 
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        means.pop("mse")  # codes are names: between them there are no distances
         return self._per_code(means["nll"])
 
     def _per_code(self, nats: float) -> dict[str, float]:

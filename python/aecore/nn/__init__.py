@@ -3,8 +3,10 @@
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential
-from .convolution import Conv2d, ConvTranspose2d
+from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
+from .feedback import FedBack
+from .fsq import FiniteScalarQuantizer
 from .linear import Linear, TiedLinear
 from .masked import MaskedConv2d
 from .module import Flat, Module, Parameter
@@ -12,6 +14,7 @@ from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
 from .recurrent import LSTM
+from .residual import ResidualQuantizer
 from .shape import Flatten, Reshape
 from .steps import EachStep, MeanSteps, Positions
 
@@ -23,6 +26,8 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "EachStep",
+    "FedBack",
+    "FiniteScalarQuantizer",
     "Flat",
     "Flatten",
     "GroupNorm",
@@ -37,7 +42,9 @@ __all__ = [
     "Positions",
     "Reshape",
     "Residual",
+    "ResidualQuantizer",
     "Sequential",
+    "TiedConvTranspose2d",
     "TiedLinear",
     "TransformerBlock",
     "Upsample2d",

@@ -63,14 +63,14 @@ class MaskedConv2d(_Convolution):
         r, s = self.kernel_size
         Affine.__init__(self, (k, r, s, c), c * r * s, k, bias, activation)
 
-    def _product(self, y, x, bias, added):
+    def _product(self, y, x, bias=None, activation=None, added=None):
         # not by Winograd's transforms, in which what cancels leaves a trace of pixels not seen
-        how = self.activation, (1, 1), self.sides, False, added, self._packed
+        how = activation, (1, 1), self.sides, False, added, self._packed
         _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation):
+    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
         geometry = (1, 1), self.sides, _workspace.current()
-        w, dw = self.weight.value, self.weight.grad
+        w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -22,7 +22,10 @@ class Objective(Protocol):
     """What the loop asks of a model."""
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
-        """Run both passes over a batch; return its terms, summed over samples, and ``mse``."""
+        """Run both passes over a batch; return its terms, summed over samples.
+
+        One of them is ``loss``, and ``mse``, if there is one, is a sum over values.
+        """
 
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         """Return what an epoch of n samples gave beside its terms' means; begin the next one.
@@ -66,7 +69,7 @@ def train(
     network.use(plan.optimizer)
     guard = Guard(network)
     for _ in range(plan.epochs):
-        started, totals, observed = time.perf_counter(), {"loss": 0.0, "mse": 0.0}, 0
+        started, totals, observed = time.perf_counter(), {"loss": 0.0}, 0
         guard.begin_epoch()
         rows = batches.rows
         if plan.shuffle:
@@ -88,8 +91,10 @@ def train(
                 totals[name] = totals.get(name, 0.0) + value
             progress.batch()
         network.epoch += 1
-        mse = totals.pop("mse") / max(observed, 1)  # per value, where the others are per sample
-        means = {name: total / len(rows) for name, total in totals.items()} | {"mse": mse}
+        mse = totals.pop("mse", None)
+        means = {name: total / len(rows) for name, total in totals.items()}
+        if mse is not None:
+            means["mse"] = mse / max(observed, 1)  # per value, where the others are per sample
         means |= objective._epoch_terms(means, len(rows), observed)
         seconds = time.perf_counter() - started
         yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}
