@@ -1,0 +1,126 @@
+"""What a model of discrete codes has to do with a prior over them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .. import _workspace
+from ..training.network import Network
+from ._base import fitted
+from ._coding import BaseAutoencoder
+from ._condition import Conditioner
+from .pixelcnn import PixelCNN
+
+
+class CodesWithPrior(BaseAutoencoder):
+    """A model whose `fit` ends with that of a prior, on the codes of the same samples."""
+
+    codebook_size: int
+    quantizers: int
+    levels: Any
+    prior: Any
+    prior_: PixelCNN
+
+    def _grid(self) -> tuple[int, ...]:
+        """Return the shape of a sample's codes."""
+        raise NotImplementedError
+
+    def _check_prior(self) -> None:
+        prior = self.prior
+        if prior is None:
+            return
+        if not isinstance(prior, PixelCNN):
+            raise ValueError(f"prior: expected None or an object like PixelCNN(), got {prior!r}")
+        try:
+            prior._check_params()
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"prior: {error}") from None
+        size = self.codebook_size if self.levels is None else math.prod(self.levels)
+        if prior.codebook_size not in (None, size):
+            raise ValueError(
+                f"prior: codebook_size: expected None or the codebook's {size}, got "
+                f"{prior.codebook_size}"
+            )
+        if self.quantizers > 1:
+            raise ValueError(
+                "prior: expected None where there are several quantizers: PixelCNN is for maps of "
+                "one code at a position"
+            )
+
+    def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
+        """Train on samples, and then the prior, if any, on their codes.
+
+        Parameters
+        ----------
+        X, X_val, sample_mask
+            As `Autoencoder.fit`'s. The codes of X_val measure the prior too, unless it has a
+            ``validation_fraction``.
+        y : array-like, shape (N,) or (N, p), optional
+            Labels or properties that the prior is conditioned on. Without a prior no notice is
+            taken of it.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        if self.prior is not None:
+            self._check_prior_data(X, y, X_val)
+        super().fit(X, y, X_val=X_val, sample_mask=sample_mask)
+        if self.prior is None:
+            vars(self).pop("prior_", None)
+            return self
+        self._fit_prior(X, y, X_val, sample_mask)
+        if self.checkpoint is not None:
+            self.save(self.checkpoint)
+        return self
+
+    def _fit_prior(self, X: Any, y: Any, X_val: Any, sample_mask: Any) -> None:
+        trained, params = vars(self).get("prior_"), self.prior.get_params(deep=False)
+        if trained is None:
+            trained = PixelCNN()
+        params |= {
+            "codebook_size": self._network.quantizer.n_codes,
+            "warm_start": hasattr(trained, "_network"),
+        }
+        if params["random_state"] is None:
+            params["random_state"] = (self._network.seed + 1) % 2**63
+        validation = None
+        if X_val is not None and not self.prior.validation_fraction:
+            x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
+            validation = self._all_codes(x), None if y is None else y_val
+        codes = self._all_codes(X, sample_mask)
+        with _workspace.threads(self.n_threads):
+            self.prior_ = trained.set_params(**params).fit(codes, y, X_val=validation)
+
+    @fitted
+    def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
+        given = self._input(X, None, sample_mask)
+        codes = np.empty((len(given.data), *self._grid()), np.int64)
+        for rows, batch in self._chunks(given):
+            codes[rows] = self._codes(batch)
+        return codes
+
+    def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
+        """Raise what the prior would raise for its samples, before anything changes."""
+        trained = vars(self).get("prior_") if self.warm_start else None
+        try:
+            n = len(X)
+        except TypeError:
+            return  # fit says what is wrong with X
+        self.prior._held_out(n)
+        if trained is not None:
+            trained._conditions(y, n)
+        conditioner = None if y is None else Conditioner.learn(y, n)
+        if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
+            x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
+            if y_val is None:
+                raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
+            conditioner.read(y_val, len(x))
+
+    def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
+        super()._adopt(network, features, columns)
+        vars(self).pop("prior_", None)  # it knows another codebook
