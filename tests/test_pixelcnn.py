@@ -31,8 +31,8 @@ def codes(rng):
     return rng.integers(0, 5, (40, 4, 6))
 
 
-def network(rng, e=7, c=6, layers=3, k=3, condition=0):
-    model = GatedPixelCNN(e, c, layers, k, condition)
+def network(rng, e=7, c=6, layers=3, k=3, condition=0, depth=1):
+    model = GatedPixelCNN(e, c, layers, k, condition, depth)
     model.initialize(3)
     return model
 
@@ -44,11 +44,12 @@ def conditions(rng, n, width):
 # ---- the network --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("condition", [0, 3])
+@pytest.mark.parametrize("condition, depth", [(0, 1), (3, 1), (0, 2), (3, 3)])
 @pytest.mark.parametrize("shape", [(3, 4, 5), (2, 1, 4), (2, 4, 1), (3, 1, 1), (2, 3, 9)])
-def test_logits_and_gradients_against_the_masked_twin(shape, condition, rng):
+def test_logits_and_gradients_against_the_masked_twin(shape, condition, depth, rng):
     """The twin multiplies whole windows by masks; slopes are its central differences."""
-    model, x = network(rng, condition=condition), rng.integers(0, 7, shape)
+    shape = (*shape[:2], shape[2] * depth)
+    model, x = network(rng, condition=condition, depth=depth), rng.integers(0, 7, shape)
     y = conditions(rng, shape[0], condition)
     logits, want = model.forward(x, True, y), twin(model, x, y)
     assert logits.shape == want.shape == (shape[0], *model.output_shape(shape[1:]))
@@ -115,10 +116,11 @@ def test_one_layer_sees_half_a_window(rng):
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("condition", [0, 3])
 @pytest.mark.parametrize("shape", [(5, 4, 6), (17, 1, 5), (1, 5, 1), (3, 1, 1), (70, 3, 4)])
-@pytest.mark.parametrize("c, k", [(6, 3), (24, 5)])
-def test_a_walk_has_the_bits_of_a_full_pass(c, k, shape, condition, isa, workspace, rng):
+@pytest.mark.parametrize("c, k, depth", [(6, 3, 1), (24, 5, 1), (6, 5, 2)])
+def test_a_walk_has_the_bits_of_a_full_pass(c, k, depth, shape, condition, isa, workspace, rng):
     workspace(2, isa)
-    model, x = network(rng, c=c, k=k, condition=condition), rng.integers(0, 7, shape)
+    shape = (*shape[:2], shape[2] * depth)
+    model, x = network(rng, 7, c, 3, k, condition, depth), rng.integers(0, 7, shape)
     y = conditions(rng, shape[0], condition)
     want, walk = model.forward(x, False, y).copy(), Raster(model, shape, y)
     for i in range(shape[1]):
@@ -150,6 +152,25 @@ def test_probabilities_of_all_maps_add_up_to_one(grid, rng):
     for label in (0, 1):
         p = np.exp(model.log_likelihood(every, np.full(len(every), label)).astype(float))
         assert p.sum() == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("grid", [(2, 1, 2), (2, 2), (3,)])
+def test_maps_of_several_codes_at_a_position(grid, rng, tmp_path):
+    """They are one row of codes, and add up to one; which of a position's it is is known."""
+    every = np.array(list(itertools.product(range(3), repeat=math.prod(grid)))).reshape(-1, *grid)
+    some = np.zeros((60, *grid), int)
+    some[...] = np.arange(grid[-1])
+    model = small(depth=grid[-1], codebook_size=3, epochs=100, learning_rate=1e-2).fit(some)
+    p = np.exp(model.log_likelihood(every).astype(float))
+    assert p.sum() == pytest.approx(1, abs=1e-5) and p.max() > 0.9
+    made = model.sample(20, random_state=0)
+    assert made.shape == (20, *grid) and (made == np.arange(grid[-1])).mean() > 0.95
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(ae.load(tmp_path / "m").sample(20, random_state=0), made)
+    with pytest.raises(ValueError, match="expected some maps of codes"):
+        model.log_likelihood(every[..., :1])
+    with pytest.raises(ValueError, match="depth: expected at least 1"):
+        small(depth=0).fit(some)
 
 
 def test_likelihoods_by_hand(codes):
@@ -348,9 +369,9 @@ BAD = [
     (lambda m: m.fit(None), TypeError, "integers"),
     (lambda m: m.fit(C - 1), ValueError, "got -1 to -1"),
     (lambda m: m.fit(C + 2**24), ValueError, "0 to 16777215"),
-    (lambda m: m.fit(C[0, 0]), ValueError, "(N, H, W) or (N, T)"),
-    (lambda m: m.fit(C[None]), ValueError, "(N, H, W) or (N, T)"),
-    (lambda m: m.fit(C[:0]), ValueError, "got shape (0, 2, 3)"),
+    (lambda m: m.fit(C[0, 0]), ValueError, "maps of codes (H, W) or (T,)"),
+    (lambda m: m.fit(C[None]), ValueError, "maps of codes (H, W) or (T,)"),
+    (lambda m: m.fit(C[:0]), ValueError, "got (0, 2, 3)"),
     (lambda m: m.fit(C, np.arange(5)), ValueError, "expected 6 conditions"),
     (lambda m: m.fit(C, np.arange(6) * 0.1), ValueError, "reshape(-1, 1)"),
     (lambda m: m.fit(C, X_val=C + 9), ValueError, "X_val: expected codes of 0 to 0, got 9"),

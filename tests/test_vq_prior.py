@@ -112,6 +112,29 @@ def test_every_grid_of_codes(name, rng):
     assert np.isfinite(model.sample(2)).all()
 
 
+@pytest.mark.parametrize("name", GRIDS)
+@pytest.mark.parametrize("kind", [{"quantizers": 3}, {"levels": (3, 3)}])
+def test_every_quantizer(kind, name, rng, tmp_path):
+    arch, shape, grid = GRIDS[name]
+    X, y = rng.random((30, *shape), dtype=np.float32), np.arange(30) % 2
+    sizes = {} if "levels" in kind else {"codebook_size": 8, "code_dim": 4}
+    model = ae.VQVAE(arch, **sizes, **kind, prior=ae.PixelCNN(**PRIOR), epochs=1, **KW).fit(X, y)
+    assert model.prior_._network.input_shape == (*model.transform(X).shape[1:], 8 if sizes else 9)
+    made = model.sample(3, y=1, random_state=0)
+    assert made.shape == (3, *shape)
+    model.save(tmp_path / "m")
+    np.testing.assert_array_equal(ae.load(tmp_path / "m").sample(3, y=1, random_state=0), made)
+
+
+def test_a_depth_that_is_not_that_of_the_codes(images):
+    with pytest.raises(ValueError, match="prior: depth: expected 1, or the number of quantizers 1"):
+        small(ae.PixelCNN(depth=2)).fit(images)
+    with pytest.raises(ValueError, match="prior: codebook_size: expected None or the codebook's 9"):
+        small(ae.PixelCNN(codebook_size=8)).set_params(
+            levels=(3, 3), codebook_size=9, code_dim=2
+        ).fit(images)
+
+
 # ---- going on -----------------------------------------------------------------------------------
 
 

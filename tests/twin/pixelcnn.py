@@ -24,7 +24,9 @@ def pointwise(layer, x, value):
 def pixelcnn(model, codes, condition=None, value=None):
     """Return the logits (N, H, W, E); `value` maps a Parameter to its array."""
     value = value or (lambda p: p.value.astype(np.float64))
-    v = h = value(model.embedding)[codes]
+    turn = np.arange(codes.shape[2]) % model.depth  # which of a position's codes it is
+    table = value(model.embedding).reshape(model.depth, model.codebook_size, -1)
+    v = h = table[turn, codes]
     for i, block in enumerate(model.blocks):
         for_v = for_h = None
         if condition is not None:

@@ -44,10 +44,10 @@ class CodesWithPrior(BaseAutoencoder):
                 f"prior: codebook_size: expected None or the codebook's {size}, got "
                 f"{prior.codebook_size}"
             )
-        if self.quantizers > 1:
+        if prior.depth not in (1, self.quantizers):
             raise ValueError(
-                "prior: expected None where there are several quantizers: PixelCNN is for maps of "
-                "one code at a position"
+                f"prior: depth: expected 1, or the number of quantizers {self.quantizers}, got "
+                f"{prior.depth}"
             )
 
     def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
@@ -84,6 +84,7 @@ class CodesWithPrior(BaseAutoencoder):
             trained = PixelCNN()
         params |= {
             "codebook_size": self._network.quantizer.n_codes,
+            "depth": int(self.quantizers),
             "warm_start": hasattr(trained, "_network"),
         }
         if params["random_state"] is None:

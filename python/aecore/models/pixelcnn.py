@@ -46,6 +46,9 @@ class PixelCNN(BaseModel):
     codebook_size : int or None
         How many codes there are; None is one more than the largest in `fit`, or, as a prior, what
         the codebook has.
+    depth : int
+        How many codes a position has, one after another: the last axis of X, if more than 1, as of
+        a `VQVAE` with several quantizers, whose prior gets their number.
     optimizer, learning_rate, ..., verbose
         As in `Autoencoder`.
 
@@ -81,6 +84,7 @@ class PixelCNN(BaseModel):
         kernel_size: int = 5,
         *,
         codebook_size: int | None = None,
+        depth: int = 1,
         optimizer: Any = "adam",
         learning_rate: float = 1e-3,
         weight_decay: float = 0.0,
@@ -104,6 +108,7 @@ class PixelCNN(BaseModel):
     layers: int
     kernel_size: int
     codebook_size: int | None
+    depth: int
 
     loss, corruption, penalty = "cross_entropy", None, None  # what other models choose
 
@@ -122,6 +127,7 @@ class PixelCNN(BaseModel):
         check_odd(_check.integer("kernel_size", self.kernel_size, 3))
         if self.codebook_size is not None:
             _check.integer("codebook_size", self.codebook_size, 1, LARGEST + 1)
+        _check.integer("depth", self.depth, 1)
         self._check_training_params()
 
     def _codes_width(self) -> int:
@@ -134,7 +140,7 @@ class PixelCNN(BaseModel):
 
         Parameters
         ----------
-        X : array-like of int, shape (N, H, W) or (N, T)
+        X : array-like of int, shape (N, H, W) or (N, T), or one axis more of length `depth`
             Codes, from 0 on.
         y : array-like, shape (N,) or (N, p), optional
             What the maps are conditioned on: labels, or properties as of a `CVAE`.
@@ -173,18 +179,28 @@ class PixelCNN(BaseModel):
         return super().partial_fit(X, y)
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        if len(shape) not in (2, 3):
-            raise ValueError(f"shape: expected (H, W, E) or (T, E), got {shape}")
+        if not self._has_form(shape[:-1]):
+            raise ValueError(f"shape: expected {self._form} and how many codes, got {shape}")
         sizes = shape[-1], int(self.channels), int(self.layers), int(self.kernel_size)
-        return {"pixelcnn": GatedPixelCNN(*sizes, condition)}
+        return {"pixelcnn": GatedPixelCNN(*sizes, condition, int(self.depth))}
+
+    @property
+    def _form(self) -> str:
+        """What maps look like."""
+        return "(H, W) or (T,)" if self.depth == 1 else f"(H, W, {self.depth}), (T, {self.depth})"
+
+    def _has_form(self, shape: tuple[int, ...]) -> bool:
+        if self.depth == 1:
+            return len(shape) in (1, 2)
+        return len(shape) in (1, 2, 3) and shape[-1] == self.depth
 
     def _read_codes(self, X: Any, name: str, like: tuple[int, ...] | None) -> Data:
         """Check maps of codes; `like` is the shape of a map and the number of codes, if known."""
         X = np.asarray(X)
         if X.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integers, numbers of codes, got {X.dtype}")
-        if X.ndim not in (2, 3) or 0 in X.shape:
-            raise ValueError(f"{name}: expected codes (N, H, W) or (N, T), got shape {X.shape}")
+        if 0 in X.shape or not self._has_form(X.shape[1:]):
+            raise ValueError(f"{name}: expected some maps of codes {self._form}, got {X.shape}")
         if like is not None and X.shape[1:] != like[:-1]:
             raise ValueError(
                 f"{name}: expected maps of shape {like[:-1]}, as in fit, got {X.shape[1:]}"
@@ -254,8 +270,9 @@ class PixelCNN(BaseModel):
     @property
     def _grid(self) -> tuple[int, int]:
         """Height and width of a map."""
-        *above, width, _ = self._network.input_shape
-        return math.prod(above), width
+        depth, shape = self._network.pixelcnn.depth, self._network.input_shape[:-1]
+        *above, width = (shape if depth == 1 else shape[:-1]) or (1,)
+        return math.prod(above), width * depth
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         scratch, n = self._network.scratch, batch.n
@@ -365,7 +382,7 @@ class PixelCNN(BaseModel):
 
         Returns
         -------
-        ndarray of int64, shape (n, H, W) or (n, T)
+        ndarray of int64, shape (n, H, W) or (n, T), and `depth` if there are several
         """
         n, network = _check.integer("n", n, 0), self._network
         unasked(network.conditioner, y)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -128,13 +129,22 @@ class GatedPixelCNN(Module):
     channels, layers, kernel_size : int
     condition : int
         The width of a condition's vector, 0 for none.
+    depth : int
+        How many codes in turn stand side by side for one position: W is a multiple of it. The table
+        has a part for each of them, so that the first of them isn't taken for the second.
     """
 
     def __init__(
-        self, codebook_size: int, channels: int, layers: int, kernel_size: int, condition: int = 0
+        self,
+        codebook_size: int,
+        channels: int,
+        layers: int,
+        kernel_size: int,
+        condition: int = 0,
+        depth: int = 1,
     ) -> None:
         e, c = count("codebook_size", codebook_size), count("channels", channels)
-        self.embedding = Parameter((e, c), std=1.0)
+        self.embedding = Parameter((e * count("depth", depth), c), std=1.0)
         self.embedding.initialize(fresh_seed(), 0)
         self.blocks = [
             GatedBlock(c, kernel_size, i == 0, condition) for i in range(count("layers", layers))
@@ -142,27 +152,34 @@ class GatedPixelCNN(Module):
         self.head = Sequential(
             Activation("relu"), Conv2d(c, c, 1, activation="relu"), Conv2d(c, e, 1)
         )
-        self.condition = condition
+        self.codebook_size, self.condition, self.depth = e, condition, depth
 
     def children(self) -> Iterator[tuple[str, Module]]:
         for i, block in enumerate(self.blocks):
             yield f"blocks.{i}", block
         yield "head", self.head
 
-    def embed(self, codes: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Look up the vectors (..., C) of codes (...)."""
-        rows, table = out.reshape(codes.size, out.shape[-1]), self.embedding.value
-        _core.gather(rows, None, table, codes.reshape(-1), *PLAIN, _workspace.current())
+    def rows(self, codes: np.ndarray, column: Any) -> np.ndarray:
+        """Return the rows of the table that codes in a column, or in several, stand for."""
+        if self.depth == 1:
+            return np.ascontiguousarray(codes)
+        return codes + column % self.depth * self.codebook_size
+
+    def embed(self, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Look up the vectors (..., C) of rows (...) of the table."""
+        vectors, table = out.reshape(rows.size, out.shape[-1]), self.embedding.value
+        _core.gather(vectors, None, table, rows.reshape(-1), *PLAIN, _workspace.current())
         return out
 
     def forward(
         self, x: np.ndarray, training: bool = False, condition: np.ndarray | None = None
     ) -> np.ndarray:
         """Return the logits of codes (N, H, W), given conditions (N, P)."""
-        v = h = self.embed(x, self.scratch("e", (*x.shape, self.embedding.shape[1])))
+        rows = self.rows(x, np.arange(x.shape[2]))
+        v = h = self.embed(rows, self.scratch("e", (*x.shape, self.embedding.shape[1])))
         for block in self.blocks:
             v, h = block.forward(v, h, condition)
-        self._kept = x
+        self._kept = rows
         return self.head.forward(h, training)
 
     def backward(self, grad: np.ndarray) -> None:
@@ -185,11 +202,11 @@ class GatedPixelCNN(Module):
             _core.add(dtable, dtable, sums, ws)
 
     def output_shape(self, shape: Shape) -> Shape:
-        if len(shape) != 2 or not math.prod(shape):
+        if len(shape) != 2 or not math.prod(shape) or shape[1] % self.depth:
             raise ValueError(f"GatedPixelCNN: expected maps (H, W) of codes, got {tuple(shape)}")
-        return (*shape, self.embedding.shape[0])
+        return (*shape, self.codebook_size)
 
     def extra_repr(self) -> str:
-        e, c = self.embedding.shape
-        k = self.blocks[0].vertical.k
-        return f"{e}, {c}, {len(self.blocks)}, {k}" + shown(condition=(self.condition, 0))
+        e, c, k = self.codebook_size, self.embedding.shape[1], self.blocks[0].vertical.k
+        options = {"condition": (self.condition, 0), "depth": (self.depth, 1)}
+        return f"{e}, {c}, {len(self.blocks)}, {k}" + shown(**options)

@@ -107,7 +107,7 @@ class Raster:
         """Let position (i, j) have codes (N,)."""
         stack = self.stacks[0]
         half, n, c = stack.block.vertical.k // 2, len(codes), stack.h.shape[-1]
-        e = self.model.embed(np.ascontiguousarray(codes), np.empty((n, c), np.float32))
+        e = self.model.embed(self.model.rows(codes, j), np.empty((n, c), np.float32))
         stack.v[:, half + i, j] = stack.h[:, half + j] = e
 
 
