@@ -160,7 +160,9 @@ def test_maps_of_several_codes_at_a_position(grid, rng, tmp_path):
     every = np.array(list(itertools.product(range(3), repeat=math.prod(grid)))).reshape(-1, *grid)
     some = np.zeros((60, *grid), int)
     some[...] = np.arange(grid[-1])
-    model = small(depth=grid[-1], codebook_size=3, epochs=100, learning_rate=1e-2).fit(some)
+    model = small(channels=16, depth=grid[-1], codebook_size=3, epochs=40, learning_rate=1e-2).fit(
+        some
+    )
     p = np.exp(model.log_likelihood(every).astype(float))
     assert p.sum() == pytest.approx(1, abs=1e-5) and p.max() > 0.9
     made = model.sample(20, random_state=0)
