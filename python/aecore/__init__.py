@@ -13,19 +13,21 @@ from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .io import load
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import CVAE, GAN, VAE, VQVAE, AdversarialAutoencoder, Autoencoder
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CVAE",
+    "GAN",
     "LSTM",
     "SGD",
     "VAE",
     "VQVAE",
     "Adam",
     "AdamW",
+    "AdversarialAutoencoder",
     "Autoencoder",
     "Constant",
     "Conv",

@@ -15,14 +15,16 @@ import numpy as np
 
 from . import _codec
 from ._params import names
-from .models import CVAE, VAE, VQVAE, Autoencoder
+from .models import CVAE, GAN, VAE, VQVAE, AdversarialAutoencoder, Autoencoder
 from .models._base import BaseModel
 from .models._condition import Conditioner
 from .nn.module import budget
 from .training.network import Network
 
 FORMAT = "1"
-MODELS: dict[str, type[BaseModel]] = {c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE)}
+MODELS: dict[str, type[BaseModel]] = {
+    c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE, AdversarialAutoencoder, GAN)
+}
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
@@ -36,7 +38,7 @@ def save(model: BaseModel, path: Any) -> None:
 
     Parameters
     ----------
-    model : Autoencoder, VAE, CVAE or VQVAE
+    model : Autoencoder or another of aecore's
     path : str or path-like
 
     Raises
@@ -155,7 +157,7 @@ def load(path: Any) -> Any:
 
     Returns
     -------
-    Autoencoder, VAE, CVAE or VQVAE
+    Autoencoder or another of aecore's
         The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
 
     Raises
@@ -204,13 +206,13 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     _codec.same_keys(config, FIELDS, "configuration")
     cls = _codec.known(MODELS, config["model"], "model")
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
-    conditioner = _read_conditions(config["conditions"], cls)
     total = sum(t.size for t in tensors.values())
     with budget(total):
         decoder = _codec.Decoder(total)
         params = decoder.params(config["params"], names(cls))
         model = cls(**params)
         model._check_params()
+        conditioner = _read_conditions(config["conditions"], model)
         modules = model._modules(shape, conditioner.width if conditioner else 0)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
@@ -252,9 +254,9 @@ def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
         array[...] = found
 
 
-def _read_conditions(found: Any, cls: type) -> Conditioner | None:
-    if (found is None) != (cls is not CVAE):
-        raise ValueError(f"conditions: unexpected for a {cls.__name__}")
+def _read_conditions(found: Any, model: BaseModel) -> Conditioner | None:
+    if (found is None) == model._needs_y:
+        raise ValueError(f"conditions: unexpected for this {type(model).__name__}")
     if found is None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:

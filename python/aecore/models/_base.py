@@ -20,7 +20,7 @@ from ..training import data as _data
 from ..training import optim
 from ..training.batches import Batch, Batches, Condition, shuffled
 from ..training.data import Data
-from ..training.loop import Plan, train
+from ..training.loop import Phase, Plan, train
 from ..training.network import Network
 from ..training.progress import Progress
 from ..training.schedules import Schedule
@@ -110,6 +110,10 @@ class BaseModel(Estimator):
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         raise NotImplementedError
 
+    def _phases(self) -> tuple[Phase, ...]:
+        """Return the steps of training that each batch gives, in order."""
+        return (Phase(self._loss_step),)
+
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         return {}
 
@@ -127,6 +131,15 @@ class BaseModel(Estimator):
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
         """Return what a fresh model learns of its conditions from y; None if it has none."""
         return None
+
+    @property
+    def _coding_conditioner(self) -> Conditioner | None:
+        """What encoder and decoder are told of conditions; None if nothing."""
+        return self._network.conditioner
+
+    def _check_data(self, data: Data, name: str) -> None:
+        """Raise ValueError for samples that the loss can't have as targets."""
+        Loss(self.loss, data.shape).check(data, name)
 
     def _finish_initializing(self, network: Network, given: Input) -> None:
         """Use the data for what depends on them before training."""
@@ -157,8 +170,12 @@ class BaseModel(Estimator):
             )
         self._check_training_params()
 
+    def _optimizer(self) -> optim.Optimizer:
+        """Return the optimiser that the parameter stands for."""
+        return optim.resolve(self.optimizer)
+
     def _check_training_params(self) -> None:
-        optim.resolve(self.optimizer)
+        self._optimizer()
         _check.real("learning_rate", self.learning_rate, above=True)
         _check.real("weight_decay", self.weight_decay)
         _check.instance("schedule", self.schedule, Schedule, "Cosine(20)")
@@ -282,7 +299,7 @@ class BaseModel(Estimator):
         """Check what fit is given."""
         like = self._network.input_shape if resume else None
         data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
-        Loss(self.loss, data.shape).check(data, "X")
+        self._check_data(data, "X")
         if resume:
             self._check_names(data)
         conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
@@ -302,7 +319,7 @@ class BaseModel(Estimator):
             X_val, y_val = X_val
         owner = type(self).__name__
         data = _data.read(X_val, name="X_val", like=given.data.shape, owner=owner)
-        Loss(self.loss, data.shape).check(data, "X_val")
+        self._check_data(data, "X_val")
         condition = conditions(conditioner, y_val, len(data))
         return Input(data, condition).batches(INFERENCE_BATCH)
 
@@ -324,14 +341,14 @@ class BaseModel(Estimator):
         `others` are samples that the network must be able to take too.
         """
         if resume:
-            self._check_lengths(self._network.encoder, given.data, *others)
+            self._check_lengths(dict(self._network.children()), given.data, *others)
         else:
             self._start(conditioner, given, *others)
 
-    def _check_lengths(self, encoder: Module, *given: Data) -> None:
+    def _check_lengths(self, modules: dict[str, Module], *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
         found = [data for data in given if data.lengths is not None]
-        if not found or (self._takes_lengths and encoder.takes_lengths):
+        if not found or (self._takes_lengths and modules["encoder"].takes_lengths):
             return
         steps, lengths = found[0].shape[0], found[0].lengths
         assert lengths is not None
@@ -348,7 +365,7 @@ class BaseModel(Estimator):
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         with budget(memory_limit() // BYTES_PER_PARAMETER):
             modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
-        self._check_lengths(modules["encoder"], given.data, *others)
+        self._check_lengths(modules, given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
@@ -384,7 +401,7 @@ class BaseModel(Estimator):
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
         return Plan(
-            optim.resolve(self.optimizer),
+            self._optimizer(),
             float(self.learning_rate),
             self.schedule,
             float(self.weight_decay),
@@ -456,9 +473,9 @@ class BaseModel(Estimator):
         network = self._fitted()
         owner = type(self).__name__
         data = _data.read(X, mask=sample_mask, like=network.input_shape, owner=owner)
-        self._check_lengths(network.encoder, data)
+        self._check_lengths(dict(network.children()), data)
         self._check_names(data)
-        return Input(data, conditions(network.conditioner, y, len(data)))
+        return Input(data, conditions(self._coding_conditioner, y, len(data)))
 
     def _chunks(self, given: Input) -> Iterator[tuple[slice, Batch]]:
         """Yield batches of samples for inference, and where they stand."""

@@ -152,7 +152,7 @@ class BaseAutoencoder(BaseModel):
             have as many steps as the longest in fit.
         """
         codes = self._read_codes(Z)
-        return self._decoded(codes, conditions(self._network.conditioner, y, len(codes)))
+        return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
 
     @fitted
     def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
@@ -310,12 +310,12 @@ class BaseAutoencoder(BaseModel):
     def _points(self, X: list[np.ndarray], y: Any) -> np.ndarray:
         """Return the points in code space of a few samples that share a condition."""
         data = _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
-        condition = shared(self._network.conditioner, y, len(data))
+        condition = shared(self._coding_conditioner, y, len(data))
         given = Input(data, condition)
         return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
 
     def _walked(self, z: np.ndarray, y: Any) -> np.ndarray:
-        return self._decoded(z, shared(self._network.conditioner, y, len(z)), latent=True)
+        return self._decoded(z, shared(self._coding_conditioner, y, len(z)), latent=True)
 
     def _decoded(
         self, codes: np.ndarray, condition: Condition | None, *, latent: bool = False
