@@ -11,9 +11,10 @@ from ..training import data as _data
 from ..training.batches import Batch, Condition
 from ._base import INFERENCE_BATCH, BaseModel, Input, fitted
 from ._condition import conditions, shared
+from ._protocol import Transformer
 
 
-class BaseAutoencoder(BaseModel):
+class BaseAutoencoder(BaseModel, Transformer):
     """A model with codes: what all objectives answer about samples.
 
     A subclass says what the codes of a batch are (`_codes`), the continuous ones between encoder
