@@ -1,6 +1,8 @@
 """Adversarial models: both players' steps, their record, resuming, labels, and what is refused."""
 
+import copy
 import math
+import pickle
 import subprocess
 import sys
 
@@ -8,7 +10,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import _core
-from aecore._purposes import LATENT
+from aecore._purposes import COMPONENT, LATENT
 from aecore.training.batches import Batches
 from aecore.training.data import Data
 
@@ -440,3 +442,248 @@ def test_a_step_that_is_too_large_is_undone(X):
     after = state(model)
     assert after[0]["parameters"] == before[0]["parameters"] and after[2] == before[2]
     assert int(model._network.buffer("discriminator_steps")[0]) == 0
+
+
+# ---- what is learned ----------------------------------------------------------------------------
+
+
+def test_codes_follow_the_prior(rng):
+    """Data on a curve, whose codes an autoencoder alone would leave anywhere."""
+    t = rng.random(600) * 2 * np.pi
+    X = np.stack([np.cos(t), np.sin(t), np.sin(2 * t), rng.normal(0, 0.3, 600)], 1)
+    options = {"latent_dim": 2, "batch_size": 64, "epochs": 60, "random_state": 0}
+    options |= {"learning_rate": 2e-3, "schedule": ae.Cosine(60)}
+    arch, z = ae.Dense((32, 32)), rng.standard_normal((600, 2))
+    model = ae.AdversarialAutoencoder(arch, **options).fit(X)
+    plain = ae.Autoencoder(arch, **options).fit(X)
+    ours, theirs = (ae.metrics.mmd(m.transform(X), z, bandwidth=1.0) for m in (model, plain))
+    assert ours < 0.03 < 0.06 < theirs
+    made = model.sample(600, random_state=0)
+    assert ae.metrics.mmd(made, X, bandwidth=1.0) < 0.06
+    assert model.history_[-1]["discriminator"] > 1.0  # 2 ln 2 if it knew nothing
+
+
+def test_classes_go_to_their_components(rng):
+    y = rng.integers(0, 3, 600)
+    X = np.eye(3)[y] + rng.normal(0, 0.2, (600, 3))
+    names = np.array(["one", "three", "two"])  # in the labels' order
+    centers = [[-4.0, 0], [0, 4], [4, 0]]
+    model = ae.AdversarialAutoencoder(
+        ae.Dense((32,)), 2, prior=centers, conditional=True, epochs=60, learning_rate=5e-3, **KW
+    ).fit(X, names[y])
+    assert list(model.classes_) == list(names)
+    codes = model.transform(X)  # which takes no labels
+    nearest = ((codes[:, None] - np.array(centers)) ** 2).sum(2).argmin(1)
+    assert (nearest == y).mean() > 0.98
+    for k, name in enumerate(names):
+        assert (model.sample(100, y=name, random_state=0).argmax(1) == k).mean() > 0.95
+    each = model.sample(3, y=names, random_state=1)
+    np.testing.assert_array_equal(each.argmax(1), [0, 1, 2])
+    counts = np.bincount(model.sample(600, random_state=0).argmax(1), minlength=3)
+    assert counts.min() > 160  # without a label: any component, equally often
+
+
+def test_mixture_is_drawn_from_its_components():
+    model = aae(prior=CENTERS, epochs=0).fit(np.zeros((4, 12)))
+    z = np.empty((6000, 3), np.float32)
+    model._draw(z, 5, LATENT, 0, None)
+    nearest = ((z[:, None] - np.array(CENTERS)) ** 2).sum(2).argmin(1)
+    which = np.empty(6000, np.float32)
+    _core.random_uniform(which, 5, COMPONENT, 0, _core.Workspace())
+    which = np.floor(which * 3).astype(int)
+    assert (nearest == which).mean() > 0.98
+    noise = z - np.array(CENTERS, np.float32)[which]
+    np.testing.assert_allclose(noise.mean(0), 0, atol=0.05)
+    np.testing.assert_allclose(np.cov(noise.T), np.eye(3), atol=0.08)
+    rest = np.empty((5990, 3), np.float32)
+    model._draw(rest, 5, LATENT, 10, None)  # the stream goes on from any place
+    np.testing.assert_array_equal(rest, z[10:])
+
+
+def test_gan_learns_a_distribution(rng):
+    X = rng.multivariate_normal([2.0, -1.0], [[1.0, 0.7], [0.7, 0.8]], 1000)
+    options = {"batch_size": 32, "learning_rate": 2e-3, "schedule": ae.Cosine(60)}
+    model = ae.GAN(ae.Dense((32, 32), "elu"), 4, epochs=60, **options, random_state=0)
+    before = model.initialize(X).sample(1000, random_state=0)
+    made = model.fit(X).sample(1000, random_state=0)
+    ours, untrained = (ae.metrics.mmd(v, X, bandwidth=1.0) for v in (made, before))
+    assert ours < 0.1 < 0.5 < untrained
+    np.testing.assert_allclose(made.mean(0), X.mean(0), atol=0.3)
+
+
+def test_conditional_gan_makes_what_it_is_told_to(rng):
+    y = rng.integers(0, 3, 900)
+    X = np.eye(3)[y] + rng.normal(0, 0.1, (900, 3))
+    model = ae.GAN(
+        ae.Dense((32,), "elu"), 2, conditional=True, epochs=40, learning_rate=5e-3, **KW
+    ).fit(X, y)
+    for k in range(3):
+        assert (model.sample(100, y=k, random_state=0).argmax(1) == k).mean() > 0.95
+    assert list(model.classes_) == [0, 1, 2]
+    shown = model.score_samples(X, y), model.score_samples(X, (y + 1) % 3)
+    assert shown[0].mean() > shown[1].mean()
+
+
+def test_score_samples_tells_data_from_noise(rng):
+    X = rng.normal(0, 0.1, (400, 2)) + [3, 3]
+    still = {"learning_rate": 1e-30, "discriminator_learning_rate": 1e-2}  # one player alone
+    model = ae.GAN(ae.Dense((16,)), 2, epochs=10, **still, **KW).fit(X)
+    scores = model.score_samples(X)
+    assert scores.shape == (400,) and scores.dtype == np.float32
+    assert (scores > 0).mean() > 0.99
+    assert (model.score_samples(model.sample(400, random_state=0)) < 0).mean() > 0.99
+    assert model.history_[-1]["real_accuracy"] > 0.99 < model.history_[-1]["fake_accuracy"]
+    np.testing.assert_array_equal(scores[[7, 390]], model.score_samples(X[[7, 390]]))
+    assert not any(hasattr(model, name) for name in ("transform", "reconstruct", "score"))
+
+
+# ---- samples and files --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [gan, aae])
+@pytest.mark.parametrize("kind", ["images", "sequences", "table", "uint8"])
+def test_any_samples(make, kind, X, images):
+    x = {
+        "images": images,
+        "sequences": X.reshape(50, 6, 2),
+        "table": X,
+        "uint8": (images * 255).astype(np.uint8),
+    }[kind]
+    model = (ae.GAN if make is gan else ae.AdversarialAutoencoder)(None, 3, epochs=1, **KW).fit(x)
+    made = model.sample(4, random_state=0)
+    assert made.shape == (4, *x.shape[1:]) and made.dtype == np.float32
+    np.testing.assert_array_equal(made[:2], model.sample(2, random_state=0))
+    assert not np.array_equal(made, model.sample(4, random_state=1))
+    assert model.sample(0).shape == (0, *x.shape[1:])
+    many = model.sample(300, random_state=0)  # several batches
+    np.testing.assert_array_equal(many[:4], made)
+
+
+def test_sigmoid_keeps_samples_within_bounds(X):
+    made = gan(output="sigmoid").fit(X).sample(500, random_state=0)
+    assert (made > 0).all() and (made < 1).all()
+    logits = gan(output="linear").fit(X * 9).sample(500, random_state=0)
+    assert (logits < 0).any()
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_round_trip(name, images, tmp_path):
+    y = classes(len(images))
+    model = OBJECTIVES[name](epochs=1).fit(images, y)
+    model.save(tmp_path / "m")
+    again = ae.load(tmp_path / "m")
+    assert state(again) == state(model)
+    assert again._network.moments.keys() == model._network.moments.keys()
+    same = {"prior", "arch"}  # arrays come back as tuples, modules as copies
+    theirs = again.get_params(deep=False)
+    for key, value in model.get_params(deep=False).items():
+        assert key in same or theirs[key] == value, key
+    for copied in (again, pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        some = copied.sample(3, y=1, random_state=0)
+        np.testing.assert_array_equal(some, model.sample(3, y=1, random_state=0))
+        assert state(copied) == state(model)
+
+
+def test_files_without_labels_or_steps_are_refused(X, tmp_path):
+    import json
+
+    from aecore import io
+
+    model = gan(conditional=True).fit(X, classes(50))
+    config, tensors = io._config(model, model._network), io._tensors(model._network)
+    tensors = {k: v.copy() for k, v in tensors.items()}
+    assert state(io._model(json.loads(json.dumps(config)), tensors)) == state(model)
+    with pytest.raises(ValueError, match="conditions: unexpected for this GAN"):
+        io._model(config | {"conditions": None}, tensors)
+    with pytest.raises(ValueError, match=r"missing \['discriminator_steps'\]"):
+        io._model(config, {k: v for k, v in tensors.items() if k != "discriminator_steps"})
+
+
+# ---- what makes no sense ------------------------------------------------------------------------
+
+Y = np.arange(50) % 3
+BAD = [
+    (lambda X: gan(loss="wasserstein").fit(X), ValueError, "loss: expected one of"),
+    (lambda X: gan(loss="mse").fit(X), ValueError, "'non-saturating', 'minimax', got 'mse'"),
+    (lambda X: gan(output="tanh").fit(X), ValueError, "output: expected one of"),
+    (lambda X: gan(output="sigmoid").fit(X + 1), ValueError, "X: output='sigmoid' expects"),
+    (lambda X: gan(conditional=1).fit(X), TypeError, "conditional: expected True or False"),
+    (lambda X: gan(conditional=True).fit(X), ValueError, "y: expected labels"),
+    (lambda X: gan(conditional=True).fit(X, Y[:9]), ValueError, "y: expected 50 conditions"),
+    (lambda X: gan(discriminator_learning_rate=0).fit(X), ValueError, "discriminator_learning_ra"),
+    (lambda X: gan(optimizer="rmsprop").fit(X), ValueError, "optimizer: expected one of"),
+    (lambda X: gan().fit(X, X_val=X), ValueError, "X_val: a GAN's losses say nothing"),
+    (lambda X: gan().set_params(patience=3), ValueError, "Invalid parameter 'patience' for GAN"),
+    (lambda X: aae().set_params(patience=3), ValueError, "Invalid parameter 'patience'"),
+    (lambda X: gan().set_params(validation_fraction=0.1), ValueError, "Invalid parameter"),
+    (lambda X: gan(ae.Conv((4,))).fit(X), ValueError, "Conv: expected images"),
+    (lambda X: gan(OWN).fit(X), ValueError, "arch: the encoder can't take"),
+    (
+        lambda X: gan(ae.LSTM(4)).fit([X[:2], X[:5]]),
+        ValueError,
+        "Autoencoder, VAE and CVAE take sequences of different lengths, GAN doesn't",
+    ),
+    (lambda X: ae.GAN(latent_dim=0).fit(X), ValueError, "latent_dim: expected at least 1"),
+    (lambda X: aae(adversarial=-1).fit(X), ValueError, "adversarial: expected a finite number"),
+    (lambda X: aae(discriminator_widths=6).fit(X), TypeError, "discriminator_widths: expected"),
+    (lambda X: aae(discriminator_widths=(0,)).fit(X), ValueError, "discriminator_widths: expected"),
+    (lambda X: aae(prior=[[0, 0]]).fit(X), ValueError, r"prior: expected centres of shape (K, 3)"),
+    (lambda X: aae(prior=[0, 0, 0]).fit(X), ValueError, r"prior: expected centres of shape (K, 3)"),
+    (lambda X: aae(prior=[[0, 0], [0]]).fit(X), ValueError, "prior: expected"),
+    (lambda X: aae(prior="normal").fit(X), TypeError, "prior: expected None or a matrix"),
+    (lambda X: aae(prior=[[np.nan] * 3]).fit(X), ValueError, "prior: contains NaN"),
+    (lambda X: aae(conditional=True).fit(X, Y), ValueError, "prior: expected a centre for each"),
+    (
+        lambda X: aae(prior=CENTERS[:2], conditional=True).fit(X, Y),
+        ValueError,
+        "prior: expected a centre for each of the 3 classes of y, got 2",
+    ),
+    (
+        lambda X: aae(prior=CENTERS, conditional=True).fit(X, X[:, :2]),
+        ValueError,
+        "y: expected labels (N,)",
+    ),
+    (lambda X: aae(prior=CENTERS, conditional=True).fit(X), ValueError, "y: expected labels"),
+]
+
+
+@pytest.mark.parametrize("call, error, message", BAD, ids=map(str, range(len(BAD))))
+def test_what_makes_no_sense(call, error, message, X):
+    with pytest.raises(error) as caught:
+        call(X)
+    assert message in str(caught.value)
+
+
+def test_fitted_models_refuse_too(X):
+    model = gan(conditional=True).fit(X, Y)
+    before = state(model)
+    for call, message in (
+        (lambda: model.sample(3), "y: expected labels"),
+        (lambda: model.sample(3, y=7), "unknown label 7"),
+        (lambda: model.sample(-1, y=1), "n: expected at least 0"),
+        (lambda: model.score_samples(X), "y: expected labels"),
+        (lambda: model.score_samples(X[:, :5], Y), "features"),
+        (lambda: model.set_params(warm_start=True).fit(X, Y + 1), "unknown label 3"),
+        (lambda: aae(prior=CENTERS, conditional=True).fit(X, Y).sample(2, y=5), "unknown label 5"),
+        (lambda: ae.GAN().sample(1), "This GAN instance is not fitted yet"),
+        (lambda: ae.GAN().score_samples(X), "This GAN instance is not fitted yet"),
+        (lambda: ae.AdversarialAutoencoder().transform(X), "is not fitted yet"),
+    ):
+        with pytest.raises(ValueError) as caught:
+            call()
+        assert message in str(caught.value)
+    assert state(model) == before
+    with pytest.raises(AttributeError, match="fitted without labels"):
+        _ = gan().fit(X).classes_
+
+
+def test_labels_are_not_looked_at_unless_conditional(X):
+    for make in (gan, aae):
+        assert state(make().fit(X, Y)) == state(make().fit(X, object())) == state(make().fit(X))
+        make().fit(X).sample(2, y="anything")
+
+
+def test_partial_fit_gives_both_players_steps(X):
+    for make in (gan, aae):
+        ordered = make(shuffle=False, epochs=1).fit(X)
+        assert state(make().partial_fit(X)) == state(ordered)

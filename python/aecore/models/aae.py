@@ -90,7 +90,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
         *,
         prior: Any = None,
         conditional: bool = False,
-        adversarial: float = 1.0,
+        adversarial: float = 10.0,
         discriminator_widths: Any = (256, 256),
         discriminator_learning_rate: float | None = None,
         loss: str = "mse",
