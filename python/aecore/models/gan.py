@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _check, _core, _workspace
 from .._purposes import LATENT, SAMPLE
+from ..arch.base import default_arch
 from ..losses import Loss
 from ..nn.module import Module
 from ..training import optim
@@ -39,7 +40,8 @@ class GAN(Adversarial):
     ----------
     arch : Dense, Conv, ResNet, LSTM, Transformer, (discriminator, generator) or None
         The generator is the architecture's decoder, from a code to a sample; the discriminator is
-        its encoder, to one logit. None is as in `Autoencoder`.
+        its encoder, to one logit. None is as in `Autoencoder`, but with elu where that has relu:
+        the generator learns through the discriminator, of which relu switches parts off.
     latent_dim : int
         The length of z.
     loss : {"non-saturating", "minimax"}
@@ -80,7 +82,7 @@ class GAN(Adversarial):
     I. Goodfellow et al., "Generative adversarial nets", NeurIPS 2014. M. Mirza and S. Osindero,
     "Conditional generative adversarial nets", 2014. A. Radford, L. Metz and S. Chintala,
     "Unsupervised representation learning with deep convolutional generative adversarial networks",
-    ICLR 2016 (beta1 and the learning rate). A. Bora, E. Price and A. Dimakis, "AmbientGAN", ICLR
+    ICLR 2016 (beta1). A. Bora, E. Price and A. Dimakis, "AmbientGAN", ICLR
     2018 (missing values).
 
     Examples
@@ -102,7 +104,7 @@ class GAN(Adversarial):
         output: str = "linear",
         conditional: bool = False,
         optimizer: Any = None,
-        learning_rate: float = 2e-4,
+        learning_rate: float = 1e-3,
         discriminator_learning_rate: float | None = None,
         weight_decay: float = 0.0,
         schedule: Any = None,
@@ -137,7 +139,12 @@ class GAN(Adversarial):
         return optim.Adam(beta1=0.5) if self.optimizer is None else super()._optimizer()
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        parts = self._coders(shape, 1, self.latent_dim, condition)
+        arch = self.arch
+        if arch is None:
+            arch = default_arch(shape)
+            if "activation" in arch.get_params():
+                arch.set_params(activation="elu")
+        parts = self._coders(shape, 1, self.latent_dim, condition, arch=arch)
         return {"decoder": parts["decoder"], "discriminator": parts["encoder"]}
 
     @property
