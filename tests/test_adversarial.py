@@ -1,6 +1,8 @@
 """Adversarial models: both players' steps, their record, resuming, labels, and what is refused."""
 
 import copy
+import doctest
+import importlib
 import math
 import pickle
 import subprocess
@@ -10,11 +12,12 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import _core
-from aecore._purposes import COMPONENT, LATENT
+from aecore._purposes import COMPONENT, LATENT, SAMPLE
 from aecore.training.batches import Batches
 from aecore.training.data import Data
 
 KW = {"batch_size": 16, "random_state": 0}
+Y = np.arange(50) % 3
 CENTERS = [[-4.0, 0, 0], [0, 4, 0], [4, 0, 0]]
 
 
@@ -559,6 +562,41 @@ def test_any_samples(make, kind, X, images):
     np.testing.assert_array_equal(many[:4], made)
 
 
+def test_gan_makes_samples_of_codes(X):
+    model = gan(output="sigmoid", conditional=True).fit(X, Y)
+    z = np.empty((300, 3), np.float32)
+    _core.random_normal(z, 7, SAMPLE, 0, _core.Workspace())
+    made = model.inverse_transform(z, Y[[1] * 300])
+    np.testing.assert_array_equal(made, model.sample(300, y=1, random_state=7))
+    values = {k: v.astype(np.float64) for k, v in model.parameters_.items()}
+    h = np.concatenate([z, np.eye(3)[[1] * 300]], 1) @ values["decoder.0.weight"].T
+    h = np.maximum(h + values["decoder.0.bias"], 0) @ values["decoder.1.weight"].T
+    want = 1 / (1 + np.exp(-h - values["decoder.1.bias"]))
+    np.testing.assert_allclose(made, want, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"Z: expected codes of shape \(N, 3\), got \(300, 2\)"):
+        model.inverse_transform(z[:, :2], Y[[1] * 300])
+
+
+def test_conditional_aae_validates(X):
+    for data in ({"X_val": (X[:9], Y[:9])}, {}):
+        model = aae(prior=CENTERS, conditional=True)
+        if not data:
+            model.set_params(validation_fraction=0.2)
+        record = model.fit(X, Y, **data).history_[-1]
+        assert record["val_loss"] == record["val_recon"] > 0
+    assert record["val_recon"] != record["recon"]
+
+
+def test_ragged_sequences_have_codes(X):
+    ragged = [x[: 1 + i % 6] for i, x in enumerate(X.reshape(50, 6, 2))]
+    model = aae(ae.LSTM(5)).fit(ragged)
+    assert model.transform(ragged).shape == (50, 3)
+    assert [len(r) for r in model.reconstruct(ragged)] == [len(r) for r in ragged]
+    assert model.sample(2).shape == (2, 6, 2)
+    alone = model.transform(ragged[3:4])  # its code follows from its own steps
+    np.testing.assert_allclose(alone, model.transform(ragged)[3:4], atol=1e-6)
+
+
 def test_sigmoid_keeps_samples_within_bounds(X):
     made = gan(output="sigmoid").fit(X).sample(500, random_state=0)
     assert (made > 0).all() and (made < 1).all()
@@ -601,7 +639,7 @@ def test_files_without_labels_or_steps_are_refused(X, tmp_path):
 
 # ---- what makes no sense ------------------------------------------------------------------------
 
-Y = np.arange(50) % 3
+
 BAD = [
     (lambda X: gan(loss="wasserstein").fit(X), ValueError, "loss: expected one of"),
     (lambda X: gan(loss="mse").fit(X), ValueError, "'non-saturating', 'minimax', got 'mse'"),
@@ -687,3 +725,9 @@ def test_partial_fit_gives_both_players_steps(X):
     for make in (gan, aae):
         ordered = make(shuffle=False, epochs=1).fit(X)
         assert state(make().partial_fit(X)) == state(ordered)
+
+
+@pytest.mark.parametrize("name", ["aae", "gan"])
+def test_examples(name):
+    result = doctest.testmod(importlib.import_module(f"aecore.models.{name}"))
+    assert result.attempted and not result.failed

@@ -88,6 +88,9 @@ MODELS = {
     "cvae": lambda X, x, y: ae.CVAE(ae.Dense((8,)), 3, **KW).fit(X, y),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
+    "aae": lambda X, x, y: ae.AdversarialAutoencoder(
+        ae.Dense((8,)), 2, prior=((-4.0, 0.0), (0.0, 0.0), (4.0, 0.0)), conditional=True, **KW
+    ).fit(X, y),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),
     "vqvae loss": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, codebook="loss", **KW).fit(X),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),

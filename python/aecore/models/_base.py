@@ -213,7 +213,8 @@ class BaseModel(Estimator):
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps.
         y : array-like, shape (N,) or (N, p), optional
-            The condition of a `CVAE`; other models take no notice of it.
+            The condition of a `CVAE`, or of a model with ``conditional=True``; other models take no
+            notice of it.
         X_val : like X, or (X_val, y_val) for a model with conditions, optional
             Samples to measure after each epoch, in place of ``validation_fraction``.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
@@ -352,7 +353,7 @@ class BaseModel(Estimator):
             return
         steps, lengths = found[0].shape[0], found[0].lengths
         assert lengths is not None
-        takers, this = "Autoencoder, VAE and CVAE", type(self).__name__
+        takers, this = "AdversarialAutoencoder, Autoencoder, VAE and CVAE", type(self).__name__
         if self._takes_lengths:
             takers = "the architectures LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"

@@ -14,6 +14,20 @@ from ._condition import conditions, shared
 from ._protocol import Transformer
 
 
+def read_codes(Z: Any, width: int) -> np.ndarray:
+    """Check codes that a user passed; return them as float32 (N, width)."""
+    Z = np.asarray(Z)
+    if Z.dtype.kind not in "biuf":
+        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
+    if Z.ndim != 2 or Z.shape[1] != width:
+        raise ValueError(f"Z: expected codes of shape (N, {width}), got {Z.shape}")
+    with np.errstate(over="ignore"):
+        Z = np.ascontiguousarray(Z, np.float32)
+    if not np.isfinite(Z).all():
+        raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
+    return Z
+
+
 class BaseAutoencoder(BaseModel, Transformer):
     """A model with codes: what all objectives answer about samples.
 
@@ -43,16 +57,7 @@ class BaseAutoencoder(BaseModel, Transformer):
 
     def _read_codes(self, Z: Any) -> np.ndarray:
         """Check codes that a user passed to `inverse_transform`."""
-        Z = np.asarray(Z)
-        if Z.dtype.kind not in "biuf":
-            raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
-        if Z.ndim != 2 or Z.shape[1] != self.latent_dim:
-            raise ValueError(f"Z: expected codes of shape (N, {self.latent_dim}), got {Z.shape}")
-        with np.errstate(over="ignore"):
-            Z = np.ascontiguousarray(Z, np.float32)
-        if not np.isfinite(Z).all():
-            raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
-        return Z
+        return read_codes(Z, self.latent_dim)
 
     # ---- parts of a step ------------------------------------------------------------------------
 

@@ -12,11 +12,12 @@ from ..arch.base import default_arch
 from ..losses import Loss
 from ..nn.module import Module
 from ..training import optim
-from ..training.batches import Batch, Batches
+from ..training.batches import Batch, Batches, Condition
 from ..training.data import Data
 from ._adversarial import Adversarial
 from ._base import INFERENCE_BATCH, Input, fitted
-from ._condition import Conditioner, shared
+from ._coding import read_codes
+from ._condition import Conditioner, conditions, shared
 from ._protocol import new_seed
 
 
@@ -215,13 +216,36 @@ class GAN(Adversarial):
         condition = shared(self._network.conditioner, y, n)
         z = np.empty((n, self.latent_dim), np.float32)
         _core.random_normal(z, seed, SAMPLE, 0, _workspace.current())
-        out = np.empty((n, self.n_features_in_), np.float32)
-        for start in range(0, n, INFERENCE_BATCH):
+        return self._generated(z, condition)
+
+    @fitted
+    def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
+        """Generate the samples of certain codes, such as those on the way from one to another.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, latent_dim)
+            Those that `sample` takes are drawn from N(0, I).
+        y : array-like, optional
+            The condition of a conditional model.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, ...)
+        """
+        z = read_codes(Z, self.latent_dim)
+        return self._generated(z, conditions(self._network.conditioner, y, len(z)))
+
+    def _generated(self, z: np.ndarray, condition: Condition | None) -> np.ndarray:
+        """Return what the generator makes of codes, in data space."""
+        shape = self._network.input_shape
+        out = np.empty((len(z), self.n_features_in_), np.float32)
+        for start in range(0, len(z), INFERENCE_BATCH):
             rows = slice(start, start + INFERENCE_BATCH)
             beside = None if condition is None else condition.take(rows)
             made = self._network.decode(z[rows], beside)
             self._loss.to_data(made.reshape(len(made), -1), out[rows])
-        return out.reshape(n, *self._network.input_shape)
+        return out.reshape(len(z), *shape)
 
     @fitted
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
