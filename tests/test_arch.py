@@ -284,6 +284,27 @@ def test_tied_weights(activation, shape, rng):
     check(whole, normal(rng, 5, *shape), rng, tolerance=5e-5)
 
 
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+@pytest.mark.parametrize("spatial", [False, True])
+@pytest.mark.parametrize("options", [(4, 2), (3, 1), (2, 3)])
+def test_tied_convolutions(activation, spatial, options, rng):
+    """The gradient of a shared kernel is the sum of what both directions add."""
+    arch, code = Conv((4, 5), *options, activation), Code(3, 3, spatial)
+    encoder, decoder = build_network(arch, (11, 13, 2), code, tied=True)
+    there = [m for m in encoder.layers if hasattr(m, "weight")]
+    back = [m for m in decoder.layers if hasattr(m, "weight")]
+    assert [type(m) for m in back][1:] == [nn.TiedConvTranspose2d] * 2 and len(back) == 3
+    for a, b in zip(there, reversed(back), strict=True):
+        assert a.weight is b.weight and a.bias is not b.bias
+    whole = nn.Sequential(encoder, decoder)
+    assert len(list(whole.parameters())) == 9  # three weights, six biases
+    free = build_network(arch, (11, 13, 2), code)
+    assert [b.value.shape for name, b in decoder.parameters() if "bias" in name] == [
+        b.value.shape for name, b in free[1].parameters() if "bias" in name
+    ]
+    check(whole, normal(rng, 3, 11, 13, 2), rng, tolerance=5e-5)
+
+
 # ---- architectures as parameters -------------------------------------------------------------
 
 ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4),
@@ -371,7 +392,8 @@ WRONG = [
     (lambda: Conv((3,), 4, 0).build((5, 5, 1), VECTOR), ValueError, "stride"),
     (lambda: Conv((3,), 4.5).build((5, 5, 1), VECTOR), TypeError, "kernel_size"),
     (lambda: Conv((3,)).build((5, 5, 0), VECTOR), ValueError, "input_shape"),
-    (lambda: Conv((3,)).build((5, 5, 1), VECTOR, tied=True), ValueError, "only Dense"),
+    (lambda: Conv((3,)).build((5, 5, 1), VECTOR, tied=True), ValueError, r"tied: .*\(3\).*\(6\)"),
+    (lambda: Conv((3,)).build((5, 5, 1), Code(3, 3), tied=True, condition=2), ValueError, "tied"),
     (lambda: ResNet().build((5,), VECTOR), ValueError, "ResNet: expected images"),
     (lambda: ResNet(1).build((8, 8, 1), VECTOR), ValueError, "channels: expected at least 2"),
     (lambda: ResNet(4, 0).build((8, 8, 1), VECTOR), ValueError, "residual_channels"),

@@ -28,6 +28,16 @@ ESTIMATORS = [
     ae.VQVAE(SMALL, 16, 4, epochs=2),
     ae.AdversarialAutoencoder(SMALL, 4, discriminator_widths=(8,), epochs=2),
     ae.GAN(SMALL, 4, epochs=2),
+    ae.VQVAE(SMALL, 16, 4, quantizers=2, epochs=2),
+    ae.VQVAE(SMALL, levels=(4, 3), epochs=2),
+    ae.StackedAutoencoder(SMALL, 4, pretrain_epochs=1, epochs=1),
+    ae.Recirculation(4, epochs=2),
+    ae.SoftmaxClassifier(
+        ae.StackedAutoencoder(SMALL, 8, pretrain_epochs=2, epochs=0),
+        learning_rate=1e-2,
+        batch_size=16,
+        epochs=20,
+    ),
 ]
 
 with warnings.catch_warnings():

@@ -43,6 +43,13 @@ def own_modules(x):
     return ae.Autoencoder((encoder, decoder), 2, **KW).fit(x)
 
 
+def own_tied(x):
+    a, b = nn.Conv2d(3, 4, 3, 2, activation="tanh"), nn.Linear(48, 2)
+    back = nn.TiedConvTranspose2d(a, (1, 0), bias=False)
+    decoder = nn.Sequential(nn.TiedLinear(b), nn.Reshape((3, 4, 4)), back)
+    return ae.Autoencoder((nn.Sequential(a, nn.Flatten(), b), decoder), 2, **KW).fit(x)
+
+
 def own_lstm(X):
     encoder = nn.Sequential(nn.LSTM(2, 4, 1, True), nn.LSTM(8, 3, last=True))
     decoder = nn.Sequential(
@@ -60,6 +67,18 @@ def own_blocks():
         nn.MeanSteps(),
     )
     return encoder, nn.Sequential(nn.Positions(4, 8), nn.EachStep(nn.Linear(8, 3)))
+
+
+def own_quantizers(X):
+    encoder = nn.Sequential(
+        nn.Linear(12, 4),
+        nn.VectorQuantizer(6, 4, commitment=0.5, distance="cosine"),
+        nn.Linear(4, 4),
+        nn.ResidualQuantizer(2, 5, 4, codebook="loss", decay=0.5, restart_dead=False),
+        nn.Linear(4, 2),
+        nn.FiniteScalarQuantizer((3, 4)),
+    )
+    return ae.Autoencoder((encoder, nn.Linear(2, 12)), 2, **KW).fit(X)
 
 
 MODELS = {
@@ -85,17 +104,46 @@ MODELS = {
         **KW,
     ).fit(X),
     "conv vae": lambda X, x, y: ae.VAE(ae.Conv((4,)), 3, loss="bce", beta=2.0, **KW).fit(x),
+    "stack": lambda X, x, y: ae.StackedAutoencoder(
+        ae.Dense((8, 6), "gelu"), 3, corruption=[ae.Masking(0.1), None, None], tied=True, **KW
+    ).fit(X),
+    "recirculation": lambda X, x, y: ae.Recirculation(4, regression=0.5, **KW).fit(X),
     "cvae": lambda X, x, y: ae.CVAE(ae.Dense((8,)), 3, **KW).fit(X, y),
+    "gaussian": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)), 3, loss="gaussian", divergence=ae.MMD(kl=0.5, scales=[1, 2.0]), **KW
+    ).fit(X),
+    "several draws": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, importance_samples=3, **KW).fit(X),
+    "tc": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(2.0), **KW).fit(
+        X
+    ),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "aae": lambda X, x, y: ae.AdversarialAutoencoder(
-        ae.Dense((8,)), 2, prior=((-4.0, 0.0), (0.0, 0.0), (4.0, 0.0)), conditional=True, **KW
+        ae.Dense((8,)),
+        2,
+        prior=ae.GaussianMixture(means=((-4.0, 0.0), (0.0, 0.0), (4.0, 0.0)), labels=(0, 1, 2)),
+        conditional=True,
+        **KW,
     ).fit(X, y),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),
     "vqvae loss": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, codebook="loss", **KW).fit(X),
+    "vqvae residual": lambda X, x, y: ae.VQVAE(None, 8, 3, quantizers=3, **KW).fit(
+        X.reshape(40, 6, 2)
+    ),
+    "vqvae cosine": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, distance="cosine", **KW).fit(X),
+    "vqvae levels": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), levels=[5, 3], **KW).fit(X),
+    "vqvae untrained": lambda X, x, y: ae.VQVAE(
+        ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW
+    ).initialize(X),
+    "own quantizers": lambda X, x, y: own_quantizers(X),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "lstm, forced": lambda X, x, y: ae.VAE(
+        ae.LSTM(5, 2, reverse=True, teacher_forcing=True), 3, **KW
+    ).fit(X.reshape(40, 6, 2)),
     "own lstm": lambda X, x, y: own_lstm(X.reshape(40, 6, 2)),
     "own modules": lambda X, x, y: own_modules(x),
+    "tied conv": lambda X, x, y: ae.Autoencoder(ae.Conv((4, 5)), 3, tied=True, **KW).fit(x),
+    "own tied conv": lambda X, x, y: own_tied(x),
     "untrained": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, **KW).initialize(X),
 }
 

@@ -166,6 +166,7 @@ def test_log_likelihood_is_above_the_bound_and_rises(X):
 
 GRADIENTS = {
     "tied": (ae.Autoencoder, {"tied": True, "arch": ae.Dense((8,), activation="tanh")}),
+    "tied conv": (ae.Autoencoder, {"arch": ae.Conv((4, 3), activation="tanh"), "tied": True}),
     "conv": (ae.Autoencoder, {"arch": ae.Conv((4,), activation="tanh"), "loss": "bce"}),
     "vae": (ae.VAE, {"arch": ae.Dense((8,), activation="tanh"), "beta": 2.0, "kl_warmup": 4}),
     "free bits": (ae.VAE, {"arch": ae.Dense((8,), activation="tanh"), "free_bits": 0.02}),
@@ -466,6 +467,22 @@ def test_tied_weights_are_shared(X):
         "encoder.1.bias",
         "encoder.1.weight",
     ]
+
+
+def test_tied_kernels_stay_shared(images):
+    model = ae.Autoencoder(ae.Conv((4, 8)), 3, tied=True, epochs=2, **KW).fit(images)
+    free = ae.Autoencoder(ae.Conv((4, 8)), 3, epochs=2, **KW).fit(images)
+    assert free.n_parameters_ == model.n_parameters_ + 4 * 16 * 3 + 8 * 16 * 4 + 3 * 16
+    before = model.initialize(images).parameters_["encoder.0.weight"].copy()
+    model.set_params(warm_start=True).fit(images)
+    there, back = (
+        [m.weight.value for _, m in part.modules() if hasattr(m, "weight")]
+        for part in (model._network.encoder, model._network.decoder)
+    )
+    for a, b in zip(there, reversed(back), strict=True):
+        assert np.shares_memory(a, b)
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(before, there[0])
 
 
 def test_modules_of_ones_own(X, images):

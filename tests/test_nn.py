@@ -28,6 +28,14 @@ LAYERS = {
         lambda: nn.ConvTranspose2d(2, 3, (2, 3), (2, 1), (0, 1), (1, 0), bias=False),
         (2, 3, 2),
     ),
+    "transpose-tied": (
+        lambda: nn.TiedConvTranspose2d(nn.Conv2d(3, 4, 4, 2, 1), (1, 0), activation=RELU),
+        (3, 4, 4),
+    ),
+    "transpose-tied-pairs": (
+        lambda: nn.TiedConvTranspose2d(nn.Conv2d(2, 3, (2, 3), (2, 1), (0, 1)), bias=False),
+        (2, 3, 3),
+    ),
     **{f"{a}": (lambda a=a: nn.Activation(a), (3, 4, 2)) for a in ACTIVATIONS},
     "pool": (lambda: nn.MaxPool2d(2), (6, 5, 3)),
     "pool-overlapping": (lambda: nn.MaxPool2d((3, 2), (2, 1), (1, 0)), (6, 5, 3)),

@@ -43,6 +43,17 @@ def deep_stack():
     )
 
 
+def quantizer_stack():
+    options = {"codebook": "loss", "restart_dead": False}
+    return nn.Sequential(
+        nn.Conv2d(3, 16, 4, 2, 1),
+        nn.VectorQuantizer(32, 16, **options, distance="cosine"),
+        nn.ResidualQuantizer(3, 32, 16, **options),
+        nn.FiniteScalarQuantizer((2,) * 12 + (3,) * 4),
+        nn.ConvTranspose2d(16, 3, 4, 2, 1),
+    )
+
+
 def test_steady_state_allocates_nothing(rng, workspace):
     ws = workspace(2)
     stack = deep_stack()
@@ -74,12 +85,13 @@ def test_steady_state_allocates_nothing(rng, workspace):
     assert after - before < 2000, f"{after - before} bytes stayed"
 
 
-def test_bits_are_the_same_for_any_number_of_threads(rng, workspace):
+@pytest.mark.parametrize("make", [deep_stack, quantizer_stack])
+def test_bits_are_the_same_for_any_number_of_threads(make, rng, workspace):
     x, grad = normal(rng, 24, 16, 16, 3), normal(rng, 24, 16, 16, 3)
     results = []
     for threads in (1, 2, 3):
         workspace(threads)
-        stack = deep_stack()
+        stack = make()
         stack.initialize(3)
         stack.seed_noise(3)
         y = stack.forward(x, training=True)
@@ -218,10 +230,30 @@ def test_tied_gradients_add_up(rng):
     np.testing.assert_allclose(there.weight.grad, want, rtol=1e-4, atol=1e-5)
 
 
-def test_making_a_tied_layer_leaves_the_weight_alone():
-    there = nn.Linear(5, 3)
+def test_tied_kernels_go_the_way_of_gradients(rng):
+    """A tied layer without bias is the gradient of its convolution, and the other way round."""
+    there = nn.Conv2d(3, 5, 4, 2, 1)
+    back = nn.TiedConvTranspose2d(there, (0, 1), bias=False)
+    x, z = normal(rng, 2, 6, 7, 3), normal(rng, 2, 3, 3, 5)
+    there.forward(x)
+    y = back.forward(z)
+    np.testing.assert_allclose(y, there.backward(z.copy()), rtol=1e-4, atol=1e-5)
+    first = there.weight.grad.copy()  # of z * (W x): what z * W x and x * W'z have in common
+    back.backward(x.copy())
+    np.testing.assert_allclose(there.weight.grad, 2 * first, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: (nn.Linear(5, 3), nn.TiedLinear),
+        lambda: (nn.Conv2d(2, 3, 2), nn.TiedConvTranspose2d),
+    ],
+)
+def test_making_a_tied_layer_leaves_the_weight_alone(make):
+    there, tied = make()
     before = there.weight.value.copy()
-    nn.TiedLinear(there)
+    tied(there)
     np.testing.assert_array_equal(there.weight.value, before)
 
 
@@ -245,6 +277,9 @@ REPRS = {
     "ConvTranspose2d(3, 8, 4, stride=2, padding=1, output_padding=(0, 1), "
     "activation='elu')": lambda: nn.ConvTranspose2d(3, 8, 4, 2, 1, (0, 1), activation="elu"),
     "Activation('gelu')": lambda: nn.Activation("gelu"),
+    "TiedConvTranspose2d(8, 3, 4, stride=2, padding=1)": lambda: nn.TiedConvTranspose2d(
+        nn.Conv2d(3, 8, 4, 2, 1)
+    ),
     "MaxPool2d(2)": lambda: nn.MaxPool2d(2),
     "MaxPool2d((3, 2), stride=1, padding=1)": lambda: nn.MaxPool2d((3, 2), 1, 1),
     "Upsample2d(2)": lambda: nn.Upsample2d(2),
@@ -266,6 +301,11 @@ REPRS = {
     "VectorQuantizer(8, 4, commitment=0.5, codebook='loss', restart_dead=False)": lambda: (
         nn.VectorQuantizer(8, 4, commitment=0.5, codebook="loss", restart_dead=False)
     ),
+    "VectorQuantizer(8, 4, distance='cosine')": lambda: nn.VectorQuantizer(8, 4, distance="cosine"),
+    "ResidualQuantizer(\n  (0): VectorQuantizer(8, 4)\n  (1): VectorQuantizer(8, 4)\n)": lambda: (
+        nn.ResidualQuantizer(2, 8, 4)
+    ),
+    "FiniteScalarQuantizer((8, 5, 3))": lambda: nn.FiniteScalarQuantizer([8, 5, 3]),
     "Sequential()": nn.Sequential,
     "Residual(\n  (body): Sequential(\n    (0): Linear(2, 2)\n    (1): Flatten()\n  )\n)": lambda: (
         nn.Residual(nn.Sequential(nn.Linear(2, 2), nn.Flatten()))

@@ -16,6 +16,7 @@ LAYERS = {
     "linear": (lambda: nn.Linear(70, 45, activation=RELU), (70,)),
     "linear of many panels": (lambda: nn.Linear(784, 200), (784,)),
     "tied": (lambda: nn.TiedLinear(nn.Linear(70, 45)), (45,)),
+    "tied transpose": (lambda: nn.TiedConvTranspose2d(nn.Conv2d(7, 24, 4, 2, 1)), (5, 6, 24)),
     "conv": (lambda: nn.Conv2d(3, 33, 4, 2, 1, activation=RELU), (12, 10, 3)),
     "conv, transforms": (lambda: nn.Conv2d(32, 48, 4, 2, 1, activation=RELU), (16, 14, 32)),
     "conv, transforms of 3 x 3": (lambda: nn.Conv2d(64, 96, 3, 1, 1), (8, 8, 64)),

@@ -665,6 +665,15 @@ def test_codebook_use_is_counted_and_ranked():
     assert title(one).endswith("1 code unused")
 
 
+def test_several_codebooks_are_shown_together():
+    model = Quantizer(np.array([[[0, 0], [1, 3]]]))  # two positions with a code of each
+    model.codebook_ = model.codebook_.reshape(2, 4, 3)
+    axes = plot.codebook(model, np.zeros((1, 2))).axes[0]
+    np.testing.assert_array_equal(axes.patches[0].get_data().values, [0.25] * 4 + [0] * 4)
+    assert "perplexity 4 of 8" in title(axes)
+    assert offsets(plot.codebook(model).axes[0]).shape == (8, 2)
+
+
 def test_codebook_alone_is_a_map():
     axes = plot.codebook(Quantizer(None, 50)).axes[0]
     assert offsets(axes).shape == (50, 2) and "50 codes of 3" in title(axes)

@@ -15,6 +15,8 @@ ARCHS = {
     "lstm": ae.LSTM(6),
     "lstm reverse": ae.LSTM(5, 2, reverse=True),
     "lstm both": ae.LSTM(4, 2, True),
+    "lstm forced": ae.LSTM(5, 2, teacher_forcing=True),
+    "lstm forced, reverse": ae.LSTM(5, reverse=True, teacher_forcing=True),
     "transformer": ae.Transformer(8, 2, 2, 12),
 }
 CLASSES = [ae.Autoencoder, ae.VAE, ae.CVAE]

@@ -12,8 +12,22 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .divergences import MMD, TotalCorrelation
 from .io import load
-from .models import CVAE, GAN, VAE, VQVAE, AdversarialAutoencoder, Autoencoder
+from .models import (
+    CVAE,
+    GAN,
+    VAE,
+    VQVAE,
+    AdversarialAutoencoder,
+    Autoencoder,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+    StackedFeatures,
+)
+from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
+from .priors import GaussianMixture, Normal
 from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
 
 __version__ = "0.1.0"
@@ -22,6 +36,7 @@ __all__ = [
     "CVAE",
     "GAN",
     "LSTM",
+    "MMD",
     "SGD",
     "VAE",
     "VQVAE",
@@ -30,14 +45,25 @@ __all__ = [
     "AdversarialAutoencoder",
     "Autoencoder",
     "Constant",
+    "Contractive",
     "Conv",
     "Cosine",
     "Dense",
+    "GaussianMixture",
     "GaussianNoise",
+    "KLSparsity",
+    "L1Sparsity",
     "Masking",
+    "Normal",
+    "Recirculation",
     "ResNet",
     "SaltAndPepper",
+    "SoftmaxClassifier",
+    "StackedAutoencoder",
+    "StackedFeatures",
     "Step",
+    "TopK",
+    "TotalCorrelation",
     "TrainingState",
     "Transformer",
     "Warmup",

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from . import arch, corruption, nn
-from ._params import Choice, names
+from . import arch, corruption, divergences, nn, penalties, priors
+from ._params import Params, names
+from .models import StackedAutoencoder
 from .training import optim, schedules
 
-CHOICES: dict[str, type[Choice]] = {
+CHOICES: dict[str, type[Params]] = {
     cls.__name__: cls
     for cls in (
         arch.Dense,
@@ -29,6 +30,14 @@ CHOICES: dict[str, type[Choice]] = {
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
+        divergences.MMD,
+        divergences.TotalCorrelation,
+        penalties.L1Sparsity,
+        penalties.KLSparsity,
+        penalties.TopK,
+        penalties.Contractive,
+        priors.GaussianMixture,
+        priors.Normal,
         schedules.Constant,
         schedules.Cosine,
         schedules.Step,
@@ -37,6 +46,7 @@ CHOICES: dict[str, type[Choice]] = {
         optim.Adam,
         optim.AdamW,
         optim.SGD,
+        StackedAutoencoder,  # of a classifier: its parameters alone
     )
 }
 
@@ -74,6 +84,25 @@ def _lstm(module: nn.LSTM) -> dict[str, Any]:
     return {name: getattr(module, name) for name in names} | {"layers": len(module.layers)}
 
 
+def _fed_back(module: nn.FedBack) -> dict[str, Any]:
+    lstm = module.lstm
+    sizes = {"in_features": module.codes, "features": module.features, "steps": module.steps}
+    return sizes | {"units": lstm.units, "layers": len(lstm.layers), "reverse": lstm.reverse}
+
+
+def _quantizer(module: nn.VectorQuantizer) -> dict[str, Any]:
+    size, dim = module.codebook.shape
+    names = ("commitment", "decay", "restart_dead", "distance")
+    options = {name: getattr(module, name) for name in names} | {"codebook": module.mode}
+    return {"codebook_size": size, "code_dim": dim, **options}
+
+
+def _residual_quantizer(module: nn.ResidualQuantizer) -> dict[str, Any]:
+    options = _quantizer(module.layers[0])
+    del options["distance"]
+    return {"depth": len(module.layers), **options}
+
+
 # How each layer's __init__ would be called again.
 LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Activation: lambda m: {"kind": m.kind},
@@ -81,6 +110,8 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.Conv2d: _conv,
     nn.ConvTranspose2d: _conv_transpose,
     nn.Dropout: lambda m: {"rate": m.rate},
+    nn.FedBack: _fed_back,
+    nn.FiniteScalarQuantizer: lambda m: {"levels": m.levels},
     nn.Flatten: lambda m: {},
     nn.GroupNorm: lambda m: {"groups": m.groups, **_norm(m)},
     nn.LSTM: _lstm,
@@ -91,20 +122,44 @@ LAYERS: dict[type[nn.Module], Callable[[Any], dict[str, Any]]] = {
     nn.MultiHeadAttention: lambda m: {"width": m.width, "heads": m.heads},
     nn.Positions: lambda m: {"steps": m.weight.shape[0], "width": m.weight.shape[1]},
     nn.Reshape: lambda m: {"shape": m.shape},
+    nn.ResidualQuantizer: _residual_quantizer,
+    nn.TiedConvTranspose2d: lambda m: {"output_padding": m.output_padding, **_affine(m)},
     nn.TiedLinear: _affine,
     nn.TransformerBlock: _block,
     nn.Upsample2d: lambda m: {"factor": m.factor},
+    nn.VectorQuantizer: _quantizer,
 }
 # Layers around another module.
 BODIES: dict[str, Any] = {cls.__name__: cls for cls in (nn.Residual, nn.EachStep)}
 _LAYER_NAMES = {cls.__name__: cls for cls in LAYERS}
+# Layers with another's weight: in a file each names its source by its number among those.
+TIES: dict[type[nn.Module], type[nn.Module]] = {
+    nn.TiedLinear: nn.Linear,
+    nn.TiedConvTranspose2d: nn.Conv2d,
+}
+
+
+class Sources:
+    """The layers met so far whose weights others may have too, by class and in order."""
+
+    def __init__(self) -> None:
+        self._met: dict[type[nn.Module], list[Any]] = {cls: [] for cls in TIES.values()}
+
+    def meet(self, module: nn.Module) -> None:
+        """Take note of a layer, if it is of such a class."""
+        if type(module) in self._met:
+            self._met[type(module)].append(module)
+
+    def of(self, tied: type[nn.Module]) -> list[Any]:
+        """Return the layers that one of the class `tied` may be tied to."""
+        return self._met[TIES[tied]]
 
 
 class Encoder:
     """Values to JSON, and modules with the ties among them."""
 
     def __init__(self) -> None:
-        self._linears: list[nn.Linear] = []  # in the order met; a tied layer names its source
+        self._sources = Sources()
 
     def value(self, value: Any, name: str) -> Any:
         """Return what stands for a value in JSON; ValueError if nothing can."""
@@ -143,12 +198,11 @@ class Encoder:
                 "pickle holds the model"
             )
         spec = {"layer": cls.__name__, **LAYERS[cls](module)}
-        if cls is nn.Linear:
-            self._linears.append(module)
-        if cls is nn.TiedLinear:
-            shared = [i for i, m in enumerate(self._linears) if m.weight is module.weight]
+        self._sources.meet(module)
+        if cls in TIES:
+            shared = [i for i, m in enumerate(self._sources.of(cls)) if m.weight is module.weight]
             if not shared:
-                raise ValueError(f"{name}: a TiedLinear stands before the layer it is tied to")
+                raise ValueError(f"{name}: a {cls.__name__} stands before the layer it is tied to")
             spec["source"] = shared[0]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in spec.items()}
 
@@ -164,7 +218,7 @@ class Decoder:
 
     def __init__(self, largest: int) -> None:
         self.largest = largest
-        self._linears: list[nn.Linear] = []
+        self._sources = Sources()
 
     def value(self, value: Any) -> Any:
         """Return the value that JSON stands for."""
@@ -211,16 +265,15 @@ class Decoder:
         sizes = [n for v in options.values() for n in (v if isinstance(v, tuple) else (v,))]
         if any(isinstance(n, int) and n > self.largest for n in sizes):
             raise ValueError(f"{name}: larger than everything in the file")
-        if cls is nn.TiedLinear:
-            same_keys(options, ["source", "bias", "activation"], name)
-            source = options.pop("source")
-            if type(source) is not int or not 0 <= source < len(self._linears):
-                raise ValueError(f"TiedLinear: there is no layer {source!r}")
-            return nn.TiedLinear(self._linears[source], **options)
-        module = cls(**options)
+        if cls in TIES:
+            source, sources = options.pop("source", None), self._sources.of(cls)
+            if type(source) is not int or not 0 <= source < len(sources):
+                raise ValueError(f"{name}: there is no layer {source!r}")
+            module = cls(sources[source], **options)
+        else:
+            module = cls(**options)
         same_keys(options, LAYERS[cls](module), name)
-        if cls is nn.Linear:
-            self._linears.append(module)
+        self._sources.meet(module)
         return module
 
 

@@ -22,6 +22,11 @@ def names(cls: type) -> tuple[str, ...]:
     return tuple(_arguments(cls.__init__))  # type: ignore[misc]
 
 
+def defaults(cls: type) -> dict[str, Any]:
+    """Return a class's parameters with what they are where they aren't given."""
+    return dict(_arguments(cls.__init__))  # type: ignore[misc]
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two values of a parameter are equal; arrays and the like are by identity."""
     if a is b:

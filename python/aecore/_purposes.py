@@ -16,4 +16,5 @@ RESTART = 7  # the rows that replace unused codebook entries
 KMEANS = 8  # where k-means starts
 SAMPLE = 9  # what sample() draws
 ESTIMATE = 10  # Monte Carlo estimates of likelihoods and bounds
-COMPONENT = 11  # which component of a mixture a code is drawn from
+PROJECTION = 11  # the directions of an estimated penalty
+PRIOR = 12  # draws of the prior that codes are compared with while training

@@ -8,7 +8,7 @@ P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from . import _check
 from ._params import Choice
@@ -29,6 +29,12 @@ class Corruption(Choice):
     def check(self) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
         raise NotImplementedError
+
+
+def check(corruption: Any) -> None:
+    """Raise TypeError or ValueError for a corruption that makes no sense; None does."""
+    if _check.instance("corruption", corruption, Corruption, "GaussianNoise(0.1)") is not None:
+        corruption.check()
 
 
 class GaussianNoise(Corruption):

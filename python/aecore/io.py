@@ -15,7 +15,18 @@ import numpy as np
 
 from . import _codec
 from ._params import names
-from .models import CVAE, GAN, VAE, VQVAE, AdversarialAutoencoder, Autoencoder
+from .losses import learned_by
+from .models import (
+    CVAE,
+    GAN,
+    VAE,
+    VQVAE,
+    AdversarialAutoencoder,
+    Autoencoder,
+    Recirculation,
+    SoftmaxClassifier,
+    StackedAutoencoder,
+)
 from .models._base import BaseModel
 from .models._condition import Conditioner
 from .nn.module import budget
@@ -23,7 +34,18 @@ from .training.network import Network
 
 FORMAT = "1"
 MODELS: dict[str, type[BaseModel]] = {
-    c.__name__: c for c in (Autoencoder, VAE, CVAE, VQVAE, AdversarialAutoencoder, GAN)
+    c.__name__: c
+    for c in (
+        Autoencoder,
+        StackedAutoencoder,
+        SoftmaxClassifier,
+        Recirculation,
+        VAE,
+        CVAE,
+        VQVAE,
+        AdversarialAutoencoder,
+        GAN,
+    )
 }
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
@@ -38,7 +60,7 @@ def save(model: BaseModel, path: Any) -> None:
 
     Parameters
     ----------
-    model : Autoencoder or another of aecore's
+    model : Autoencoder, VAE or another of aecore's models
     path : str or path-like
 
     Raises
@@ -80,10 +102,7 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
     if MODELS.get(type(model).__name__) is not type(model):
         raise ValueError(f"save: {type(model).__name__} is not one of aecore's own models")
     encoder = _codec.Encoder()
-    params = model.get_params(deep=False)
-    params["callbacks"] = ()  # code
-    if not isinstance(params["random_state"], (int, np.integer)):
-        params["random_state"] = None  # the seed drawn from it is in the state
+    params = _params(model)
     columns = vars(model).get("feature_names_in_")
     return {
         "model": type(model).__name__,
@@ -99,6 +118,18 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
         "best_epoch": vars(model).get("best_epoch_"),
         "history": [_record(r) for r in model.history_],
     }
+
+
+def _params(model: BaseModel) -> dict[str, Any]:
+    """Return the parameters that a file holds, those of a model among them too."""
+    params = model.get_params(deep=False)
+    params["callbacks"] = ()  # code
+    if not isinstance(params["random_state"], (int, np.integer)):
+        params["random_state"] = None  # the seed drawn from it is in the state
+    for name, value in params.items():
+        if isinstance(value, BaseModel):
+            params[name] = type(value)(**_params(value))
+    return params
 
 
 def _conditions(conditioner: Conditioner | None) -> dict[str, Any] | None:
@@ -157,7 +188,7 @@ def load(path: Any) -> Any:
 
     Returns
     -------
-    Autoencoder or another of aecore's
+    Autoencoder, VAE or another of aecore's models
         The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
 
     Raises
@@ -214,6 +245,7 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
         model._check_params()
         conditioner = _read_conditions(config["conditions"], model)
         modules = model._modules(shape, conditioner.width if conditioner else 0)
+        modules |= learned_by(model.loss)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
     _use_optimizer(network, config["optimizer"])
@@ -261,6 +293,8 @@ def _read_conditions(found: Any, model: BaseModel) -> Conditioner | None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
         return Conditioner(classes=_classes(found))
+    if type(model) is SoftmaxClassifier:
+        raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
     _codec.same_keys(found, ["mean", "scale"], "conditions")
     mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
     if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():

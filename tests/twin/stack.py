@@ -109,11 +109,19 @@ def _view(m, x, value, training):
     return x.reshape(x.shape[0], *m.output_shape(x.shape[1:]))
 
 
+def _tied_conv_transpose2d(m, x, value, training):
+    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    weight = value(m.weight).transpose(3, 1, 2, 0)
+    extra = m.output_padding
+    return conv_transpose2d(x, weight, value(m.bias), output_padding=extra, **options)
+
+
 TWINS = {
     nn.Linear: _linear,
     nn.TiedLinear: _linear,
     nn.Conv2d: _conv2d,
     nn.ConvTranspose2d: _conv_transpose2d,
+    nn.TiedConvTranspose2d: _tied_conv_transpose2d,
     nn.Activation: lambda m, x, value, training: activate(x, m.kind),
     nn.MaxPool2d: _max_pool2d,
     nn.Upsample2d: lambda m, x, v, t: x.repeat(m.factor[0], 1).repeat(m.factor[1], 2),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from .._params import Choice
 from ..nn.activation import Activation
 from ..nn.containers import starts_flat
-from ..nn.convolution import ConvTranspose2d
+from ..nn.convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from ..nn.linear import FUSED
 from ..nn.module import Module, Shape, count
 
@@ -66,7 +66,8 @@ class Arch(Choice):
 
     def _refuse_tied(self, tied: bool) -> None:
         if tied:
-            raise ValueError(f"tied: {type(self).__name__} has no tied weights, only Dense has")
+            name = type(self).__name__
+            raise ValueError(f"tied: {name} has no tied weights, only Dense and Conv have")
 
 
 def build_network(
@@ -100,7 +101,10 @@ def build_network(
         pair = arch.build(input_shape, code, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
-            raise ValueError("tied: only Dense does this; in modules of your own use nn.TiedLinear")
+            raise ValueError(
+                "tied: only Dense and Conv do this; in modules of your own use nn.TiedLinear and "
+                "nn.TiedConvTranspose2d"
+            )
         pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
     else:
         raise TypeError(
@@ -182,6 +186,17 @@ def counts(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
     return found
 
 
+def check_tied(code: Code, condition: int) -> None:
+    """Raise ValueError unless the way back through the encoder's weights starts at the code."""
+    if condition:
+        raise ValueError("tied: a condition widens the encoder's input, so the way back differs")
+    if code.inputs != code.outputs:
+        raise ValueError(
+            f"tied: the codes that the decoder takes ({code.inputs}) aren't what the encoder "
+            f"gives ({code.outputs}); only an Autoencoder's are"
+        )
+
+
 def image_shape(arch: Arch, shape: Shape, condition: int) -> tuple[int, int, int, int]:
     """Return an image's height, width and channels, and its channels with the condition."""
     if len(shape) != 3:
@@ -192,12 +207,12 @@ def image_shape(arch: Arch, shape: Shape, condition: int) -> tuple[int, int, int
     return h, w, c, c + condition
 
 
-def activated(layer: type[Module], *args: Any, activation: Any) -> list[Module]:
+def activated(layer: Callable[..., Module], *args: Any, activation: Any) -> list[Module]:
     """Return a layer with its activation: fused where that can be, behind it otherwise."""
     if activation in (None, "linear"):
         return [layer(*args)]
     if activation in FUSED:
-        return [layer(*args, activation=activation)]  # type: ignore[call-arg]
+        return [layer(*args, activation=activation)]
     return [layer(*args), Activation(activation)]
 
 
@@ -245,18 +260,23 @@ class Ladder(NamedTuple):
         """How many convolutions there are."""
         return len(self.sizes) - 1
 
-    def ascend(self, channels: Sequence[int], activation: str | None) -> list[Module]:
+    def ascend(
+        self, channels: Sequence[int], activation: str | None, tied: Sequence[Conv2d] = ()
+    ) -> list[Module]:
         """Return the transposed convolutions back up; `channels` are those on the way down.
 
-        The last one is linear.
+        The last one is linear. If they are to be tied, it is to the convolutions on the way down.
         """
         layers: list[Module] = []
         for level in reversed(range(self.levels)):
             (h, w), small = self.sizes[level], self.sizes[level + 1]
             bare = [(n - 1) * self.stride + self.kernel_size - 2 * self.padding for n in small]
             extra = (h - bare[0], w - bare[1])
-            geometry = self.kernel_size, self.stride, self.padding, extra
             kind = activation if level else None
+            if tied:
+                layers += activated(TiedConvTranspose2d, tied[level], extra, activation=kind)
+                continue
+            geometry = self.kernel_size, self.stride, self.padding, extra
             widths = channels[level + 1], channels[level]
             layers += activated(ConvTranspose2d, *widths, *geometry, activation=kind)
         return layers

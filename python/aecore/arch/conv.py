@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from ..nn.containers import Sequential
-from ..nn.convolution import Conv2d
-from ..nn.linear import Linear
+from ..nn.convolution import Conv2d, TiedConvTranspose2d
+from ..nn.linear import Linear, TiedLinear
 from ..nn.module import Module, Shape
 from ..nn.shape import Flatten, Reshape
-from .base import Arch, Code, Ladder, activated, counts, image_shape
+from .base import Arch, Code, Ladder, activated, check_tied, counts, image_shape
 
 
 class Conv(Arch):
@@ -18,7 +20,9 @@ class Conv(Arch):
 
     The decoder is a linear layer with the activation and transposed convolutions, the last one
     linear; it restores any height and width exactly. A code that is a map comes from a 1 x 1
-    convolution instead, and goes back through one with the activation.
+    convolution instead, and goes back through one with the activation. With tied weights each
+    transposed convolution has the kernels of the convolution that it mirrors, and the linear layer
+    has the other one's weight.
 
     Parameters
     ----------
@@ -53,7 +57,8 @@ class Conv(Arch):
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
     ) -> tuple[Module, Module]:
         """Make a fresh encoder and decoder; see `Arch.build`."""
-        self._refuse_tied(tied)
+        if tied:
+            check_tied(code, condition)
         h, w, c, inputs = image_shape(self, input_shape, condition)
         channels = counts("channels", self.channels, 1)
         ladder = Ladder.descend("Conv", (h, w), len(channels), self.kernel_size, self.stride)
@@ -61,14 +66,20 @@ class Conv(Arch):
         encoder: list[Module] = []
         for a, b in pairwise((inputs, *channels)):
             encoder += activated(Conv2d, a, b, *geometry, activation=self.activation)
-        top, width = (*ladder.sizes[-1], channels[-1]), code.inputs + condition
+        there = [layer for layer in encoder if isinstance(layer, Conv2d)] if tied else []
+        to_code, of_code = self._coders((*ladder.sizes[-1], channels[-1]), code, condition, tied)
+        decoder = of_code + ladder.ascend((c, *channels), self.activation, there)
+        return Sequential(*encoder, *to_code), Sequential(*decoder)
+
+    def _coders(
+        self, top: Shape, code: Code, condition: int, tied: bool
+    ) -> tuple[list[Module], list[Module]]:
+        """Return the layers from the smallest maps to the code, and those from the code to them."""
+        width, k, size = code.inputs + condition, top[2], math.prod(top)
         if code.spatial:
-            encoder.append(Conv2d(channels[-1], code.outputs, 1))
-            decoder = activated(Conv2d, width, channels[-1], 1, activation=self.activation)
-        else:
-            size = top[0] * top[1] * top[2]
-            encoder += [Flatten(), Linear(size, code.outputs)]
-            decoder = activated(Linear, width, size, activation=self.activation)
-            decoder.append(Reshape(top))
-        decoder += ladder.ascend((c, *channels), self.activation)
-        return Sequential(*encoder), Sequential(*decoder)
+            point = Conv2d(k, code.outputs, 1)
+            way_back: Any = (TiedConvTranspose2d, point) if tied else (Conv2d, width, k, 1)
+            return [point], activated(*way_back, activation=self.activation)
+        line = Linear(size, code.outputs)
+        way_back = (TiedLinear, line) if tied else (Linear, width, size)
+        return [Flatten(), line], [*activated(*way_back, activation=self.activation), Reshape(top)]

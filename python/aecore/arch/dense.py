@@ -10,7 +10,7 @@ from ..nn.containers import Sequential
 from ..nn.linear import Linear, TiedLinear
 from ..nn.module import Module, Shape
 from ..nn.shape import Flatten, Reshape
-from .base import Arch, Code, activated, counts
+from .base import Arch, Code, activated, check_tied, counts
 
 
 class Dense(Arch):
@@ -49,7 +49,8 @@ class Dense(Arch):
             encoder += activated(Linear, a, b, activation=self.activation)
         encoder.append(Linear((inputs, *hidden)[-1], code.outputs))
         if tied:
-            decoder = self._mirrored(encoder, code, condition)
+            check_tied(code, condition)
+            decoder = self._mirrored(encoder)
         else:
             decoder = []
             widths = (code.inputs + condition, *reversed(hidden))
@@ -60,17 +61,8 @@ class Dense(Arch):
             decoder.append(Reshape(shape))
         return Sequential(*encoder), Sequential(*decoder)
 
-    def _mirrored(self, encoder: list[Module], code: Code, condition: int) -> list[Module]:
+    def _mirrored(self, encoder: list[Module]) -> list[Module]:
         """Return the decoder that uses the encoder's weights."""
-        if condition:
-            raise ValueError(
-                "tied: a condition widens the encoder's input, so the way back differs"
-            )
-        if code.inputs != code.outputs:
-            raise ValueError(
-                f"tied: the codes that the decoder takes ({code.inputs}) aren't what the encoder "
-                f"gives ({code.outputs}); only an Autoencoder's are"
-            )
         *rest, first = reversed([layer for layer in encoder if isinstance(layer, Linear)])
         decoder: list[Module] = []
         for source in rest:

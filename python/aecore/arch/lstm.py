@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..nn import recurrent
 from ..nn.containers import Sequential
+from ..nn.feedback import FedBack
 from ..nn.linear import Linear
 from ..nn.module import Module, Shape
 from ..nn.steps import EachStep
@@ -29,6 +30,9 @@ class LSTM(Arch):
     reverse : bool
         Whether the decoder goes from a sequence's own last step to its first: it begins with what
         the encoder saw last. For layers of one direction.
+    teacher_forcing : bool
+        Whether the decoder sees the step before the one it makes: the true one in training, its own
+        otherwise. For layers of one direction. Williams and Zipser, 1989.
 
     Examples
     --------
@@ -44,11 +48,13 @@ class LSTM(Arch):
         layers: int = 1,
         bidirectional: bool = False,
         reverse: bool = False,
+        teacher_forcing: bool = False,
     ) -> None:
         self.units = units
         self.layers = layers
         self.bidirectional = bidirectional
         self.reverse = reverse
+        self.teacher_forcing = teacher_forcing
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
@@ -61,14 +67,18 @@ class LSTM(Arch):
         sizes = self.units, self.layers, self.bidirectional
         each = code.spatial  # a code for each step, rather than one that each step gets
         there = recurrent.LSTM(features + condition, *sizes, last=not each)
-        back = recurrent.LSTM(
-            code.inputs + condition,
-            *sizes,
-            steps=None if each else steps,
-            reverse=self.reverse,
-        )
         to_code = Linear(there.width, code.outputs)
-        return (
-            Sequential(there, EachStep(to_code) if each else to_code),
-            Sequential(back, EachStep(Linear(back.width, features))),
-        )
+        encoder = Sequential(there, EachStep(to_code) if each else to_code)
+        width = code.inputs + condition
+        if self.teacher_forcing:
+            if self.bidirectional:
+                raise ValueError(
+                    "teacher_forcing: layers of both directions see the steps behind too; expected "
+                    "bidirectional=False"
+                )
+            fed = FedBack(
+                width, features, self.units, self.layers, steps=steps, reverse=bool(self.reverse)
+            )
+            return encoder, fed
+        back = recurrent.LSTM(width, *sizes, steps=None if each else steps, reverse=self.reverse)
+        return encoder, Sequential(back, EachStep(Linear(back.width, features)))

@@ -2,9 +2,23 @@
 
 from .aae import AdversarialAutoencoder
 from .autoencoder import Autoencoder
+from .classifier import SoftmaxClassifier
 from .cvae import CVAE
 from .gan import GAN
+from .recirculation import Recirculation
+from .stacked import StackedAutoencoder, StackedFeatures
 from .vae import VAE
 from .vqvae import VQVAE
 
-__all__ = ["CVAE", "GAN", "VAE", "VQVAE", "AdversarialAutoencoder", "Autoencoder"]
+__all__ = [
+    "CVAE",
+    "GAN",
+    "VAE",
+    "VQVAE",
+    "AdversarialAutoencoder",
+    "Autoencoder",
+    "Recirculation",
+    "SoftmaxClassifier",
+    "StackedAutoencoder",
+    "StackedFeatures",
+]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import _check, _workspace
+from .. import _check, _workspace, corruption, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
-from ..corruption import Corruption
-from ..losses import NAMES, Loss
-from ..nn.module import Module, budget
+from ..losses import LINKS, NAMES, Loss, learned_by
+from ..nn.feedback import FedBack
+from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
 from ..training import data as _data
 from ..training import optim
-from ..training.batches import Batch, Batches, Condition, shuffled
+from ..training.batches import Batch, Batches, Input, shuffled
 from ..training.data import Data
 from ..training.loop import Phase, Plan, train
 from ..training.network import Network
@@ -31,25 +31,6 @@ INFERENCE_BATCH = 256
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-
-
-class Input(NamedTuple):
-    """Samples and what accompanies them."""
-
-    data: Data
-    condition: Condition | None = None
-
-    def batches(self, size: int, **options: Any) -> Batches:
-        """Return them in batches."""
-        return Batches(self.data, size, condition=self.condition, **options)
-
-
-def memory_limit() -> int:
-    """Return the machine's memory in bytes, or something very large."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**62
 
 
 def fitted(method: Method) -> Method:
@@ -75,8 +56,8 @@ class BaseModel(Estimator):
     arch: Any
     loss: str
     tied: bool
-    corruption: Corruption | None
-    penalty: Any
+    corruption: Any
+    penalty: penalties.Penalty | None
     pretrain_epochs: int
     optimizer: Any
     learning_rate: float
@@ -100,6 +81,8 @@ class BaseModel(Estimator):
     best_epoch_: int
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
+    _pretrains = False  # whether it has `_pretrain`
+    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -124,8 +107,12 @@ class BaseModel(Estimator):
         """Return the decoder's output (n, F) and each sample's terms, without any noise."""
         raise NotImplementedError
 
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        """Return what the penalty makes of each sample."""
+        raise NotImplementedError
+
     def _weights(self) -> dict[str, float]:
-        """Return how much each term counts in the loss."""
+        """Return how much each term counts in the loss, but for a penalty."""
         return {"recon": 1.0}
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
@@ -144,6 +131,13 @@ class BaseModel(Estimator):
     def _finish_initializing(self, network: Network, given: Input) -> None:
         """Use the data for what depends on them before training."""
 
+    def _corruptions(self) -> tuple[Any, ...]:
+        """Return what corrupts the input; behind it what other levels have, if they are trained."""
+        return (self.corruption,)
+
+    def _pretrain(self, given: Input, rows: np.ndarray | None) -> None:
+        """Change a fresh network's parameters before the objective itself is trained."""
+
     # ---- parameters -----------------------------------------------------------------------------
 
     def _store(self, arguments: dict[str, Any]) -> None:
@@ -156,17 +150,13 @@ class BaseModel(Estimator):
         """Raise TypeError or ValueError for a parameter that makes no sense."""
         _check.choice("loss", self.loss, NAMES)
         _check.boolean("tied", self.tied)
-        _check.instance("corruption", self.corruption, Corruption, "GaussianNoise(0.1)")
-        if self.corruption is not None:
-            self.corruption.check()
-        if self.penalty is not None:
+        for noise in self._corruptions():
+            corruption.check(noise)
+        penalties.check(self, self._no_penalty)
+        if _check.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
-                f"penalty: this version has no penalties; expected None, got {self.penalty!r}"
-            )
-        if self.pretrain_epochs != 0:
-            raise ValueError(
-                "pretrain_epochs: this version has no layer-wise pretraining; expected 0, got "
-                f"{self.pretrain_epochs!r}"
+                "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
+                f"autoencoders; expected 0 for a {type(self).__name__}, got {self.pretrain_epochs}"
             )
         self._check_training_params()
 
@@ -213,9 +203,9 @@ class BaseModel(Estimator):
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps.
         y : array-like, shape (N,) or (N, p), optional
-            The condition of a `CVAE`, or of a model with ``conditional=True``; other models take no
-            notice of it.
-        X_val : like X, or (X_val, y_val) for a model with conditions, optional
+            The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
+            classifier; others take no notice of it.
+        X_val : like X, or (X_val, y_val) for a model that takes y, optional
             Samples to measure after each epoch, in place of ``validation_fraction``.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
             True where a value is observed. The others take no part in the loss, are 0 to the
@@ -240,16 +230,27 @@ class BaseModel(Estimator):
         with _workspace.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume)
             validation = self._read_validation(X_val, given, conditioner)
-            held = self._held_out(len(given.data))
-            others = [] if validation is None else [validation.data]
-            self._start_or_go_on(resume, conditioner, given, *others)
-            rows = None
-            if held:
-                order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
-                rows = np.sort(order[held:])
-                validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
-            self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
+            self._fit(resume, conditioner, given, validation)
         return self
+
+    def _fit(
+        self,
+        resume: bool,
+        conditioner: Conditioner | None,
+        given: Input,
+        validation: Batches | None = None,
+    ) -> None:
+        """Train on samples that have been checked."""
+        held = self._held_out(len(given.data))
+        others, rows = [] if validation is None else [validation.data], None
+        self._start_or_go_on(resume, conditioner, given, *others)
+        if held:
+            order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
+            rows = np.sort(order[held:])
+            validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
+        if not self.history_:
+            self._pretrain(given, rows)
+        self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
 
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
@@ -303,6 +304,7 @@ class BaseModel(Estimator):
         self._check_data(data, "X")
         if resume:
             self._check_names(data)
+            _ = self._loss  # raises where the network lacks what it learns
         conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
         return conditioner, Input(data, conditions(conditioner, y, len(data)))
 
@@ -342,7 +344,9 @@ class BaseModel(Estimator):
         `others` are samples that the network must be able to take too.
         """
         if resume:
-            self._check_lengths(dict(self._network.children()), given.data, *others)
+            modules = dict(self._network.children())
+            self._check_lengths(modules, given.data, *others)
+            penalties.check_encoder(self.penalty, modules.get("encoder"))
         else:
             self._start(conditioner, given, *others)
 
@@ -366,10 +370,13 @@ class BaseModel(Estimator):
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         with budget(memory_limit() // BYTES_PER_PARAMETER):
             modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
+            modules |= learned_by(self.loss)
         self._check_lengths(modules, given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
+        if self.loss == "gaussian":
+            network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
         self._adopt(network, given.data.features, given.data.columns)
 
     def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
@@ -398,30 +405,26 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
+        penalties.check_encoder(self.penalty, encoder)
+        if isinstance(decoder, FedBack):
+            decoder.link = LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
 
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
-        return Plan(
-            self._optimizer(),
-            float(self.learning_rate),
-            self.schedule,
-            float(self.weight_decay),
-            None if self.clip_norm is None else float(self.clip_norm),
-            int(epochs),
-            bool(shuffle),
-        )
+        clip_norm = None if self.clip_norm is None else float(self.clip_norm)
+        rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
+        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle))
 
     def _train(
         self, given: Input, rows: np.ndarray | None, validation: Batches | None, plan: Plan
     ) -> None:
         network = self._network
         batches = given.batches(
-            int(self.batch_size), rows=rows, corruption=self.corruption, seed=network.seed
+            int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
-        stopping = None
-        if self.patience is not None:
-            stopping = _callbacks.EarlyStopping(network, int(self.patience))
+        n = self.patience
+        stopping = None if n is None else _callbacks.EarlyStopping(network, int(n))
         self._begin_training()
         progress = Progress(self.verbose, plan.epochs, len(batches), network.epoch)
         with progress, network.in_training():
@@ -452,6 +455,8 @@ class BaseModel(Estimator):
         squared, observed = 0.0, 0
         for batch in batches():
             output, terms = self._terms(batch)
+            if self.penalty is not None:
+                terms["penalty"] = self._penalties(batch)
             for name, values in terms.items():
                 totals[name] = totals.get(name, 0.0) + float(values.sum(dtype=np.float64))
             scratch = self._network.scratch
@@ -459,6 +464,7 @@ class BaseModel(Estimator):
             observed += batch.observed
         means = {name: total / len(batches.rows) for name, total in totals.items()}
         total = sum(weight * means[name] for name, weight in self._weights().items())
+        total += means.get("penalty", 0.0)
         means = {"loss": total, **means, "mse": squared / max(observed, 1)}
         return {f"val_{name}": value for name, value in means.items()}
 
@@ -470,13 +476,18 @@ class BaseModel(Estimator):
         return self._network
 
     def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
+        """Check samples given to a fitted model, and what accompanies them."""
+        data = self._samples(X, sample_mask)
+        return Input(data, conditions(self._coding_conditioner, y, len(data)))
+
+    def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()
-        owner = type(self).__name__
-        data = _data.read(X, mask=sample_mask, like=network.input_shape, owner=owner)
+        like, owner = network.input_shape, type(self).__name__
+        data = _data.read(X, mask=sample_mask, like=like, owner=owner)
         self._check_lengths(dict(network.children()), data)
         self._check_names(data)
-        return Input(data, conditions(self._coding_conditioner, y, len(data)))
+        return data
 
     def _chunks(self, given: Input) -> Iterator[tuple[slice, Batch]]:
         """Yield batches of samples for inference, and where they stand."""
@@ -487,7 +498,7 @@ class BaseModel(Estimator):
 
     @property
     def _loss(self) -> Loss:
-        return Loss(self.loss, self._fitted().input_shape)
+        return Loss.of(self.loss, self._fitted())
 
     @property
     def parameters_(self) -> dict[str, np.ndarray]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import _check
 from ..training import data as _data
-from ..training.batches import Batch, Condition
-from ._base import INFERENCE_BATCH, BaseModel, Input, fitted
+from ..training.batches import Batch, Condition, Input
+from ._base import INFERENCE_BATCH, BaseModel, fitted
 from ._condition import conditions, shared
 from ._protocol import Transformer
 
@@ -63,11 +64,44 @@ class BaseAutoencoder(BaseModel, Transformer):
 
     def _encode(self, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the encoder's output for a batch."""
-        return self._network.encode(batch.x, batch.condition, training, batch.lengths)
+        return self._network.encode(batch.x, self._told(batch), training, batch.lengths)
+
+    def _told(self, batch: Batch) -> np.ndarray | None:
+        """Return the conditions of a batch that encoder and decoder are told of."""
+        return batch.condition
 
     def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the decoder's output for the codes of a batch."""
-        return self._network.decode(z, batch.condition, training, batch.lengths)
+        target = None
+        if training and self._network.decoder.takes_target:
+            target = batch.target
+            if batch.missing is not None:
+                target = np.where(batch.missing, np.float32(0), target)
+        return self._network.decode(z, self._told(batch), training, batch.lengths, target)
+
+    def _shaped(self, z: np.ndarray) -> np.ndarray:
+        """Return the code that the penalty, if any, makes of what the encoder gives."""
+        if self.penalty is None:
+            return z
+        with np.errstate(all="ignore"):  # what isn't finite is the loop's to see
+            return self.penalty.shape(z, self._network.scratch)
+
+    def _shaped_backward(
+        self, dcode: np.ndarray, code: np.ndarray, batch: Batch, terms: dict[str, float]
+    ) -> np.ndarray:
+        """Add the penalty to the terms and gradients; return that of what `_shaped` was given."""
+        if self.penalty is None:
+            return dcode
+        with np.errstate(all="ignore"):
+            terms["penalty"] = self.penalty.charge(code, dcode, batch, self._network)
+            terms["loss"] += terms["penalty"]
+            return self.penalty.shape_backward(dcode, code, self._network.scratch)
+
+    def _penalties(self, batch: Batch) -> np.ndarray:
+        assert self.penalty is not None
+        code = self._latent(batch)
+        with np.errstate(all="ignore"):
+            return self.penalty.values(code, batch, self._network)
 
     def _reconstruction(
         self, output: np.ndarray, batch: Batch
@@ -84,7 +118,10 @@ class BaseAutoencoder(BaseModel, Transformer):
         mse = total
         if self.loss != "mse":
             mse = loss.squared_error(flat, batch.target, batch.mask, scratch, grad)
-        return grad.reshape(output.shape), {"loss": total, "recon": total, "mse": mse}
+        terms = {"loss": total, "recon": total, "mse": mse}
+        if self.loss == "gaussian":
+            terms["sigma"] = loss.sigma * n
+        return grad.reshape(output.shape), terms
 
     def _measure(self, output: np.ndarray, batch: Batch) -> np.ndarray:
         """Return the reconstruction loss of each sample."""
@@ -188,7 +225,8 @@ class BaseAutoencoder(BaseModel, Transformer):
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
         """Return how well the model explains each sample: its loss, negated.
 
-        Nothing is drawn, so that equal samples have equal scores.
+        Nothing is drawn, so that equal samples have equal scores. A penalty isn't part of it: it
+        is about the model rather than the samples.
 
         Parameters
         ----------
@@ -239,7 +277,8 @@ class BaseAutoencoder(BaseModel, Transformer):
         Returns
         -------
         ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
-            Squared differences where the loss is mse. 0 where a value is not observed.
+            Squared differences where the loss is mse, nats where it is a log-likelihood. 0 where a
+            value is not observed.
         """
         given = self._input(X, y, sample_mask)
         out = np.empty((len(given.data), given.data.features), np.float32)
@@ -253,11 +292,16 @@ class BaseAutoencoder(BaseModel, Transformer):
     # ---- walks through code space ---------------------------------------------------------------
 
     @fitted
-    def interpolate(self, a: Any, b: Any, n: int, *, y: Any = None) -> np.ndarray:
-        """Decode n points on the straight line between two samples' codes, both ends included.
+    def interpolate(
+        self, a: Any, b: Any, n: int, *, y: Any = None, path: str = "linear"
+    ) -> np.ndarray:
+        r"""Decode n points on the way between two samples' codes, both ends included.
 
-        The line is straight in the space between encoder and decoder: means for a `VAE`, vectors
-        before they are quantised for a `VQVAE`.
+        The way is in the space between encoder and decoder: means for a `VAE`, vectors before they
+        are quantised for a `VQVAE`. A spherical one turns from one direction to the other at an
+        even rate, :math:`(\sin((1 - t) \omega)\, a + \sin(t \omega)\, b) / \sin \omega` with the
+        angle :math:`\omega` between them, and so keeps to lengths that normal codes have where a
+        straight line cuts through the middle.
 
         Parameters
         ----------
@@ -267,16 +311,24 @@ class BaseAutoencoder(BaseModel, Transformer):
             At least 2.
         y : optional
             The condition of a `CVAE`, one for all points.
+        path : {"linear", "spherical"}
 
         Returns
         -------
         ndarray of float32, shape (n, ...)
+
+        References
+        ----------
+        T. White, "Sampling generative networks", 2016.
         """
         n = _check.integer("n", n, 2)
+        _check.choice("path", path, ("linear", "spherical"))
         ends = self._points([self._sample("a", a), self._sample("b", b)], y)
-        t = np.linspace(0, 1, n).reshape(-1, *[1] * (ends.ndim - 1))
-        z = ((1 - t) * ends[0] + t * ends[1]).astype(np.float32)
-        return self._walked(z, y)
+        flat = ends.reshape(2, -1).astype(np.float64)
+        t = np.linspace(0, 1, n)[:, None]
+        first, second = (1 - t, t) if path == "linear" else _turned(t, *flat)
+        z = (first * flat[0] + second * flat[1]).astype(np.float32)
+        return self._walked(z.reshape(n, *ends.shape[1:]), y)
 
     @fitted
     def traverse(self, x: Any, dim: int, values: Any, *, y: Any = None) -> np.ndarray:
@@ -336,3 +388,15 @@ class BaseAutoencoder(BaseModel, Transformer):
             output = decode(codes[rows], beside)
             self._loss.to_data(output.reshape(len(output), -1), out[rows])
         return out.reshape(len(out), *shape)
+
+
+def _turned(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much of two vectors is in those at shares t of the turn from one to the other.
+
+    Where they lie on one line through 0 there is no turn to take, and the way is straight.
+    """
+    product = math.sqrt(float((a * a).sum() * (b * b).sum()))
+    angle = math.acos(min(1.0, max(-1.0, float((a * b).sum()) / product))) if product else 0.0
+    if math.sin(angle) < 1e-6:
+        return 1 - t, t
+    return np.sin((1 - t) * angle) / math.sin(angle), np.sin(t * angle) / math.sin(angle)

@@ -7,19 +7,18 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core, _workspace
-from .._purposes import COMPONENT, LATENT, SAMPLE
+from .._purposes import PRIOR
 from ..arch.base import Code, counts
 from ..arch.dense import Dense
 from ..nn.module import Module
+from ..priors import GaussianMixture, Normal, Prior
 from ..training.batches import Batch
 from ._adversarial import Adversarial
-from ._base import fitted
-from ._coding import BaseAutoencoder
-from ._condition import Conditioner, shared
-from ._protocol import new_seed
+from ._condition import Conditioner
+from ._sampling import SampledAutoencoder
 
 
-class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
+class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
     r"""An autoencoder whose codes a discriminator D can't tell from draws of a prior.
 
     Each batch gives the discriminator a step along the mean of
@@ -38,13 +37,12 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
     ----------
     arch, latent_dim
         As in `Autoencoder`.
-    prior : None or array-like, shape (K, latent_dim)
-        None is N(0, I). An array has the centres of a mixture of K normal distributions with
-        covariance I, all equally likely.
+    prior : None, Normal or GaussianMixture
+        None is N(0, I). A mixture is one whose ``means`` are given.
     conditional : bool
-        Whether `fit` is given labels y, of as many classes as the prior has centres. The codes of a
-        class, in the labels' order, follow the component with its number: the discriminator sees
-        the label beside the code. Encoder and decoder don't.
+        Whether `fit` is given labels y, which the prior has components for. The codes of a class
+        follow its components: the discriminator sees the label beside the code. Encoder and decoder
+        don't.
     adversarial : float
         :math:`\lambda`.
     discriminator_widths : sequence of int
@@ -76,8 +74,9 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
     >>> import aecore as ae
     >>> X = np.random.default_rng(0).random((60, 8))
     >>> y = np.array(["a", "b", "c"] * 20)
+    >>> prior = ae.GaussianMixture(means=[[-4, 0], [0, 0], [4, 0]], labels=["a", "b", "c"])
     >>> model = ae.AdversarialAutoencoder(
-    ...     ae.Dense((16,)), 2, prior=[[-4, 0], [0, 0], [4, 0]], conditional=True, epochs=2
+    ...     ae.Dense((16,)), 2, prior=prior, conditional=True, epochs=2
     ... ).fit(X, y)
     >>> model.sample(5, y="b").shape, model.transform(X).shape
     ((5, 8), (60, 2))
@@ -120,36 +119,31 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
     discriminator_widths: Any
 
     _takes_lengths = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         self._check_adversarial_params()
         _check.real("adversarial", self.adversarial)
         counts("discriminator_widths", self.discriminator_widths)
-        if self._centers() is None and self.conditional:
-            raise ValueError(
-                "prior: expected a centre for each class of y if conditional, got None"
-            )
+        self._check_prior()
         super()._check_params()
 
-    def _centers(self) -> np.ndarray | None:
-        """Return where the prior's components have their means; None if there is one, at 0."""
-        if self.prior is None:
-            return None
-        try:
-            centers = np.array(self.prior)
-        except ValueError as error:
-            raise ValueError(f"prior: expected None or a matrix of centres: {error}") from None
-        if centers.dtype.kind not in "iuf":
-            raise TypeError(f"prior: expected None or a matrix of centres, got {self.prior!r}")
-        if centers.ndim != 2 or len(centers) == 0 or centers.shape[1] != self.latent_dim:
+    def _own_prior(self) -> Prior:
+        return Normal() if self.prior is None else self.prior
+
+    def _check_prior(self) -> None:
+        prior = _check.instance("prior", self.prior, Prior, "Normal()")
+        if isinstance(prior, GaussianMixture) and prior.means is None:
             raise ValueError(
-                f"prior: expected centres of shape (K, {self.latent_dim}), got {centers.shape}"
+                "prior: codes are made to follow a mixture that is known beforehand; expected "
+                f"GaussianMixture(means=...), got {prior!r}"
             )
-        with np.errstate(over="ignore"):
-            centers = centers.astype(np.float32)
-        if not np.isfinite(centers).all():
-            raise ValueError("prior: contains NaN, infinity or numbers too large for float32")
-        return centers
+        self._own_prior().check(self.latent_dim)
+        if self.conditional and not self._own_prior().has_classes:
+            raise ValueError(
+                "prior: expected a mixture with a class for each component if conditional, such as "
+                f"GaussianMixture(means=..., labels=...), got {prior!r}"
+            )
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
         conditioner = super()._conditioner(y, n)
@@ -157,12 +151,11 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
             return None
         if conditioner.classes is None:
             raise ValueError("y: expected labels (N,), one for each sample, got properties (N, p)")
-        centers = self._centers()
-        assert centers is not None
-        if conditioner.width != len(centers):
+        known = set(np.asarray(self.prior.labels_).tolist())
+        unknown = [label for label in conditioner.classes.tolist() if label not in known]
+        if unknown:
             raise ValueError(
-                f"prior: expected a centre for each of the {conditioner.width} classes of y, got "
-                f"{len(centers)}"
+                f"prior: expected a component for each class of y, has none for {unknown[0]!r}"
             )
         return conditioner
 
@@ -182,27 +175,14 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
 
     # ---- training -------------------------------------------------------------------------------
 
-    def _draw(
-        self, z: np.ndarray, seed: int, purpose: int, position: int, which: np.ndarray | None
-    ) -> None:
-        """Fill codes (n, d) with draws from the prior, of certain components or of any."""
-        (n, d), centers, ws = z.shape, self._centers(), _workspace.current()
-        _core.random_normal(z, seed, purpose, position * d, ws)
-        if centers is None:
-            return
-        if which is None:
-            u = np.empty(n, np.float32)
-            _core.random_uniform(u, seed, COMPONENT, position, ws)
-            which = (u.astype(np.float64) * len(centers)).astype(np.int64)
-        z += centers[which]
-
     def _pair(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        network, shape = self._network, (batch.n, self.latent_dim)
-        z, labels = network.scratch("draw", shape), batch.condition
-        which = None if labels is None else labels.argmax(1)
-        self._draw(z, network.seed, LATENT, network.samples, which)
+        network, shape, y = self._network, (batch.n, self.latent_dim), None
+        if batch.condition is not None:
+            y = self.classes_[batch.condition.argmax(1)]
+        where = {"purpose": PRIOR, "offset": network.samples}
+        z = self._own_prior().draw(*shape, network.seed, **where, y=y)
         codes = network.scratch("codes", shape)
-        np.copyto(codes, self._encode(batch, training=True))
+        np.copyto(codes, self._shaped(self._encode(batch, training=True)))
         return z, codes
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
@@ -211,47 +191,21 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder):
         fooling, generator = self._fool(codes, batch, weight=self.adversarial)
         output = self._decode(codes, batch, training=True)
         grad, terms = self._reconstruction(output, batch)
-        dz = network.decode_backward(grad)
-        _core.add(dz, dz, fooling, _workspace.current())
-        network.encode_backward(dz)
+        dcodes = network.decode_backward(grad)
+        _core.add(dcodes, dcodes, fooling, _workspace.current())
         terms["generator"] = generator
         terms["loss"] += self.adversarial * generator
+        network.encode_backward(self._shaped_backward(dcodes, codes, batch, terms))
         return terms
 
     # ---- without noise --------------------------------------------------------------------------
 
-    def _encode(self, batch: Batch, training: bool = False) -> np.ndarray:
-        return self._network.encode(batch.x, None, training, batch.lengths)
-
-    def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
-        return self._network.decode(z, None, training, batch.lengths)
+    def _told(self, batch: Batch) -> None:
+        return None  # labels are for the discriminator
 
     def _latent(self, batch: Batch) -> np.ndarray:
-        return self._encode(batch)
+        return self._shaped(self._encode(batch))
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         output = self._decode(self._latent(batch), batch)
         return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
-
-    @fitted
-    def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
-        """Draw samples: codes from the prior, decoded.
-
-        Parameters
-        ----------
-        n : int
-        y : optional
-            Labels whose components the codes are drawn from, if the model is conditional: one for
-            all samples, or one for each. None is any component.
-        random_state : int, Generator, RandomState or None
-
-        Returns
-        -------
-        ndarray of float32, shape (n, ...)
-            In data space. Sequences have as many steps as the longest in fit.
-        """
-        n, seed = _check.integer("n", n, 0), new_seed(random_state)
-        condition = None if y is None else shared(self._network.conditioner, y, n)
-        z = np.empty((n, self.latent_dim), np.float32)
-        self._draw(z, seed, SAMPLE, 0, None if condition is None else condition.rows)
-        return self._decoded(z, None)

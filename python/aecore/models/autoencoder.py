@@ -7,12 +7,17 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._params import names
+from ..arch.dense import Dense
 from ..nn.module import Module
-from ..training.batches import Batch
-from ._coding import BaseAutoencoder
+from ..training.batches import Batch, Input
+from ..training.data import Data
+from ._base import INFERENCE_BATCH
+from ._levels import Level, copy_values, depth, levels, linears
+from ._sampling import SampledAutoencoder
 
 
-class Autoencoder(BaseAutoencoder):
+class Autoencoder(SampledAutoencoder):
     r"""An encoder f and a decoder g that minimise :math:`E\,[\ell(x, g(f(\tilde x)))]`.
 
     Parameters
@@ -22,16 +27,21 @@ class Autoencoder(BaseAutoencoder):
         `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int
         The length of a code.
-    loss : {"mse", "bce", "l1", "huber", "cross_entropy"}
+    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
         What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
         sample and a mean over samples.
     tied : bool
-        Whether the decoder's weights are the encoder's, transposed (`Dense` alone).
-    corruption : GaussianNoise, Masking, SaltAndPepper or None
+        Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
+    corruption : GaussianNoise, Masking, SaltAndPepper, None, or a sequence of these
         What is done to the encoder's input in training, while the target stays clean:
-        :math:`\tilde x`.
-    penalty, pretrain_epochs
-        Not in this version: None and 0.
+        :math:`\tilde x`. Where layers are pretrained it is done to each level's input, and a
+        sequence has one for each level, the code's included; the first is the model's own.
+    penalty : L1Sparsity, KLSparsity, TopK, Contractive or None
+        What the code is charged for, or how it is made sparse, see `aecore.penalties`. Codes may
+        be longer than samples then.
+    pretrain_epochs : int
+        For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says;
+        `Dense` alone, which None then stands for.
     optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
     learning_rate : float
     weight_decay : float
@@ -67,7 +77,9 @@ class Autoencoder(BaseAutoencoder):
     ----------
     history_ : list of dict
         For each epoch its number, means of the ``loss`` and its terms over samples, ``mse`` per
-        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on.
+        value, ``learning_rate``, ``seconds``, and val_* where there is something to validate on;
+        ``sigma``, the deviation that loss="gaussian" learns. Epochs of pretraining come first and
+        have their ``level``.
     n_features_in_ : int
         Values of a sample.
     feature_names_in_ : ndarray of str
@@ -123,20 +135,35 @@ class Autoencoder(BaseAutoencoder):
         self._store(locals())
 
     _takes_lengths = True
+    _pretrains = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
+        _check.integer("pretrain_epochs", self.pretrain_epochs)
         super()._check_params()
+        if self._is_stack and not isinstance(self.arch, (Dense, type(None))):
+            raise ValueError(
+                "arch: layers are pretrained one by one where each has a counterpart in the "
+                f"decoder that undoes it alone; expected Dense or None, got {self.arch!r}"
+            )
+        given = len(self._corruptions())
+        if isinstance(self.corruption, (tuple, list)) and given != (n := depth(self._dense())):
+            raise ValueError(
+                f"corruption: expected one for each of the {n} levels ({n - 1} widths and the "
+                f"code), got {given}"
+            )
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        return self._coders(shape, self.latent_dim, self.latent_dim, condition)
+        arch = self._dense() if self._is_stack else self.arch
+        return self._coders(shape, self.latent_dim, self.latent_dim, condition, arch=arch)
 
     def _codes_width(self) -> int:
         self._fitted()
         return self.latent_dim
 
     def _latent(self, batch: Batch) -> np.ndarray:
-        return self._encode(batch)
+        return self._shaped(self._encode(batch))
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         output = self._decode(self._latent(batch), batch)
@@ -144,7 +171,79 @@ class Autoencoder(BaseAutoencoder):
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network = self._network
-        output = self._decode(self._encode(batch, training=True), batch, training=True)
+        code = self._shaped(self._encode(batch, training=True))
+        output = self._decode(code, batch, training=True)
         grad, terms = self._reconstruction(output, batch)
-        network.encode_backward(network.decode_backward(grad))
+        dcode = network.decode_backward(grad)
+        network.encode_backward(self._shaped_backward(dcode, code, batch, terms))
         return terms
+
+    # ---- layer by layer -------------------------------------------------------------------------
+
+    @property
+    def _is_stack(self) -> bool:
+        """Whether the network is a dense one whose layers are pretrained."""
+        return self.pretrain_epochs > 0
+
+    def _dense(self) -> Dense:
+        return Dense() if self.arch is None else self.arch
+
+    def _corruptions(self) -> tuple[Any, ...]:
+        if self._is_stack and isinstance(self.corruption, (tuple, list)):
+            return tuple(self.corruption)
+        return (self.corruption,)
+
+    def _pretrain(self, given: Input, rows: np.ndarray | None) -> None:
+        """Train the levels one by one, each on the codes that the one below gives without noise."""
+        if not self.pretrain_epochs:
+            return
+        self._network.thaw()
+        rule = self._dense(), self.latent_dim, self.loss, bool(self.tied)
+        todo = levels(self._network, *rule)
+        for number, parts in enumerate(todo, 1):
+            level = Autoencoder(**self._level_params(number, parts))
+            level._start(None, given)
+            trained = level._network
+            layers = (*linears(trained.encoder), *linears(trained.decoder))
+            copy_values(parts.layers, layers)
+            try:
+                level._train(given, rows, None, level._plan(level.epochs, level.shuffle))
+            except FloatingPointError as error:
+                raise FloatingPointError(f"level {number}: {error}") from None
+            finally:
+                copy_values(layers, parts.layers)
+                self.history_ += [{"level": number, **record} for record in level.history_]
+            if number < len(todo):
+                given, rows = level._as_input(given, rows), None
+
+    def _level_params(self, number: int, level: Level) -> dict[str, Any]:
+        """Return the parameters of a level as a model: this one's, but for what is its own."""
+        noise = self._corruptions()
+        penalty = self.penalty
+        if penalty is not None and penalty.shapes and number < depth(self._dense()):
+            penalty = None
+        params = {name: getattr(self, name) for name in names(Autoencoder)}
+        return params | {
+            "arch": level.coders,
+            "latent_dim": level.width,
+            "loss": level.loss,
+            "tied": False,  # its layers are, if they are to be
+            "corruption": noise[number - 1] if len(noise) > 1 else noise[0],
+            "penalty": penalty,
+            "pretrain_epochs": 0,
+            "schedule": None,
+            "epochs": self.pretrain_epochs,
+            "patience": None,
+            "callbacks": (),
+            "checkpoint": None,
+            "random_state": (self._network.seed + number * 0x9E3779B97F4A7C15) & (2**63 - 1),
+        }
+
+    def _as_input(self, given: Input, rows: np.ndarray | None) -> Input:
+        """Return the codes of samples, as the samples of the next level."""
+        batches = given.batches(INFERENCE_BATCH, rows=rows)
+        codes, start = np.empty((len(batches.rows), self.latent_dim), np.float32), 0
+        for batch in batches():
+            codes[start : start + batch.n] = self._latent(batch)
+            start += batch.n
+        return Input(Data(codes))

@@ -21,7 +21,7 @@ class CVAE(VAE):
 
     Parameters
     ----------
-    arch, latent_dim, beta, kl_warmup, free_bits, importance_samples, ...
+    arch, latent_dim, beta, kl_warmup, free_bits, importance_samples, divergence, ...
         As in `VAE`.
 
     Attributes

@@ -146,6 +146,11 @@ class GAN(Adversarial):
             if "activation" in arch.get_params():
                 arch.set_params(activation="elu")
         parts = self._coders(shape, 1, self.latent_dim, condition, arch=arch)
+        if parts["decoder"].takes_target:
+            raise ValueError(
+                "arch: a generator has no true sequences to be taught by; expected "
+                "teacher_forcing=False for a GAN"
+            )
         return {"decoder": parts["decoder"], "discriminator": parts["encoder"]}
 
     @property

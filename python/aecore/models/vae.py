@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import _check, _core, _workspace
-from .._purposes import ESTIMATE, LATENT, SAMPLE
+from .._purposes import ESTIMATE, LATENT, PRIOR
+from ..divergences import Codes, Divergence, Estimate
 from ..nn.module import Module
-from ..training.batches import Batch
-from ._base import fitted
-from ._coding import BaseAutoencoder
-from ._condition import shared
-from ._protocol import new_seed
+from ..training.batches import Batch, Batches
+from ._importance import weighted_draws
+from ._posterior import Posterior
 
+Pair = tuple[np.ndarray, np.ndarray]
 ACTIVE = 0.01  # the variance of a mean from which on its dimension is called active
 
 
-class VAE(BaseAutoencoder):
+class VAE(Posterior):
     r"""A decoder with a normal prior on its codes, and an encoder that gives their posterior.
 
     Minimises, as a sum over features and latent dimensions and a mean over samples, in nats,
@@ -29,35 +30,63 @@ class VAE(BaseAutoencoder):
         \quad q(z | x) = N(\mu(x), \mathrm{diag}(\sigma^2(x)))
 
     with one draw :math:`z = \mu + \sigma \epsilon` a sample. Log-likelihoods of mse, l1 and huber
-    leave out a constant, see `aecore.losses`.
+    leave out a constant, see `aecore.losses`; loss="gaussian" learns the scale of the errors, which
+    for mse is fixed.
+
+    With ``importance_samples=S`` above 1 the decoder sees S draws a sample, and what is minimised
+    is the importance-weighted bound
+
+    .. math:: -\ln \frac{1}{S} \sum_s p(x | z_s)
+        \Big(\frac{p(z_s)}{q(z_s | x)}\Big)^\beta, \quad z_s \sim q(z | x)
+
+    which is closer to -ln p(x) the larger S is, and asks less of the posterior's form.
 
     Parameters
     ----------
     arch, latent_dim, loss, ...
         As in `Autoencoder`.
     beta : float
-        The weight of the KL term. 1 is the evidence lower bound.
+        The weight of the KL term, or of the divergence. 1 is the evidence lower bound.
     kl_warmup : float
         Epochs over which the weight rises from 0 in a straight line, batch by batch.
     free_bits : float
         Nats of KL that each latent dimension has for free: where its mean over a batch is less,
         it isn't made smaller.
     importance_samples : int
-        1 in this version.
+        S. The encoder runs once, the decoder on S times the batch.
+    divergence : "kl", MMD or TotalCorrelation
+        What takes the place of the KL term, see `aecore.divergences`.
 
     Attributes
     ----------
     history_ : list of dict
-        Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, ``active_units`` (latent
-        dimensions whose mean varies by more than 0.01), and for loss="bce" or "cross_entropy"
-        ``bits_per_dim`` of the bound.
+        Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce" or
+        "cross_entropy" ``bits_per_dim`` of the bound. With several samples ``recon`` and ``kl`` are
+        means over the draws, ``loss`` is below recon + kl_weight kl by what they gain, and ``iwae``
+        is what it would be with a weight of 1: a bound on -ln p(x). val_loss has the KL term and
+        the posterior's mean even then. A divergence adds terms of its own.
+
+        Two figures tell whether codes have collapsed to the prior: ``active_units``, how many
+        latent dimensions have a mean that varies by more than 0.01, and ``information_bound``, the
+        nats that a code may say of its sample at most, :math:`\frac{1}{2} \sum_k \ln v_k - E \ln
+        \sigma_k^2` with v the variance of all codes together. It is at most ``kl``.
 
     References
     ----------
     D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014. I. Higgins et al.,
     "beta-VAE", ICLR 2017. D. Kingma et al., "Improved variational inference with inverse
-    autoregressive flow", NeurIPS 2016 (free bits). Y. Burda et al., "Importance weighted
-    autoencoders", ICLR 2016 (active units, `log_likelihood`).
+    autoregressive flow", NeurIPS 2016 (free bits). Y. Burda, R. Grosse and R. Salakhutdinov,
+    "Importance weighted autoencoders", ICLR 2016 (also active units, `log_likelihood`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.VAE(ae.Dense((16,)), latent_dim=2, epochs=5, random_state=0).fit(X)
+    >>> mean, logvar = model.encode_distribution(X)
+    >>> mean.shape, model.sample(3, random_state=0).shape
+    ((100, 2), (3, 20))
     """
 
     def __init__(
@@ -69,6 +98,7 @@ class VAE(BaseAutoencoder):
         kl_warmup: float = 0,
         free_bits: float = 0.0,
         importance_samples: int = 1,
+        divergence: Any = "kl",
         loss: str = "mse",
         tied: bool = False,
         corruption: Any = None,
@@ -97,20 +127,40 @@ class VAE(BaseAutoencoder):
     kl_warmup: float
     free_bits: float
     importance_samples: int
+    divergence: Any
 
     _takes_lengths = True
+    _no_penalty = ""
 
     def _check_params(self) -> None:
         _check.integer("latent_dim", self.latent_dim, 1)
         _check.real("beta", self.beta)
         _check.real("kl_warmup", self.kl_warmup)
         _check.real("free_bits", self.free_bits)
-        if _check.integer("importance_samples", self.importance_samples, 1) != 1:
-            raise ValueError(
-                "importance_samples: this version trains with one; expected 1, got "
-                f"{self.importance_samples}. log_likelihood() estimates with as many as you like"
-            )
+        _check.integer("importance_samples", self.importance_samples, 1)
+        self._check_divergence()
         super()._check_params()
+
+    def _check_divergence(self) -> None:
+        found, several = self.divergence, self.importance_samples > 1
+        if isinstance(found, str):
+            _check.choice("divergence", found, ("kl",))
+        elif not isinstance(found, Divergence):
+            raise TypeError(
+                f"divergence: expected 'kl' or an object like MMD(100.0), got {found!r}"
+            )
+        if isinstance(found, Divergence):
+            found.check()
+            if several:
+                raise ValueError(
+                    "divergence: the importance-weighted bound has no term of its own for it; "
+                    f"expected 'kl' where importance_samples is more than 1, got {found!r}"
+                )
+        if self.free_bits and (several or isinstance(found, Divergence) and not found.kl):
+            raise ValueError(
+                "free_bits: expected 0 where there is no KL term for each dimension: with "
+                "importance_samples above 1, or a divergence without it"
+            )
 
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
         return self._coders(shape, 2 * self.latent_dim, self.latent_dim, condition)
@@ -122,42 +172,58 @@ class VAE(BaseAutoencoder):
     # ---- training -------------------------------------------------------------------------------
 
     def _begin_training(self) -> None:
-        self._network.scratch("moments", (2, self.latent_dim), np.float64).fill(0)
+        self._moments().fill(0)
 
     def _kl_weight(self, epoch: float) -> float:
         return self.beta * (min(epoch / self.kl_warmup, 1.0) if self.kl_warmup else 1.0)
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network, ws = self._network, _workspace.current()
-        shape = (batch.n, self.latent_dim)
         mean, logvar, h = self._posterior(batch, training=True)
+        shape = mean.shape
+        dmean, dlogvar = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
+        draws = self._one_draw if self.importance_samples == 1 else partial(weighted_draws, self)
+        with np.errstate(all="ignore"):  # what isn't finite is the loop's to find
+            terms = draws(batch, (mean, logvar), (dmean, dlogvar))
+        terms["kl_weight"] = self._kl_weight(batch.epoch) * batch.n
+        dmean = self._shaped_backward(dmean, mean, batch, terms)
+        dh = network.scratch("dh", h.shape)
+        _core.split_latent_backward(dh, dmean, dlogvar, h, ws)
+        network.encode_backward(dh)
+        self._note_moments(mean, logvar)
+        return terms
+
+    def _one_draw(self, batch: Batch, posterior: Pair, gradients: Pair) -> dict[str, float]:
+        """Run the decoder on a draw for each sample, forth and back; return the batch's terms."""
+        network, ws, weight = self._network, _workspace.current(), self._kl_weight(batch.epoch)
+        (mean, logvar), shape = posterior, posterior[0].shape
         eps, z = network.scratch("eps", shape), network.scratch("draw", shape)
         _core.random_normal(eps, network.seed, LATENT, network.samples * self.latent_dim, ws)
         _core.reparameterize(z, mean, logvar, eps, ws)
         output = self._decode(z, batch, training=True)
         grad, terms = self._reconstruction(output, batch)
         dz = network.decode_backward(grad, batch.condition)
-        dmean, dlogvar = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
-        _core.reparameterize_backward(dmean, dlogvar, None, dz, logvar, eps, ws)
-        weight = self._kl_weight(batch.epoch)
-        terms["kl"], charged = self._kl(mean, logvar, dmean, dlogvar, weight)
-        terms["loss"] += weight * charged
-        terms["kl_weight"] = weight * batch.n
-        dh = network.scratch("dh", h.shape)
-        _core.split_latent_backward(dh, dmean, dlogvar, h, ws)
-        network.encode_backward(dh)
-        self._note_moments(mean)
+        share, estimate = 1.0, None
+        if isinstance(self.divergence, Divergence):
+            share = float(self.divergence.kl)
+            estimate = self._estimate(z, posterior, batch, network.seed, PRIOR, network.samples)
+            terms |= {name: value * batch.n for name, value in estimate.terms.items()}
+            terms["loss"] += weight * batch.n * estimate.value
+            dz = dz + np.float32(weight) * estimate.dz.astype(np.float32)
+        _core.reparameterize_backward(*gradients, None, dz, logvar, eps, ws)
+        for out, part in zip(gradients, estimate.posterior if estimate else (), strict=False):
+            out += np.float32(weight) * part
+        terms["kl"], charged = self._kl(mean, logvar, *gradients, weight * share)
+        terms["loss"] += weight * share * charged
         return terms
 
-    def _posterior(
-        self, batch: Batch, training: bool = False
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return mean and logvar of the codes, and the encoder's output that they come from."""
-        network, shape = self._network, (batch.n, self.latent_dim)
-        h = self._encode(batch, training)
-        mean, logvar = network.scratch("mean", shape), network.scratch("logvar", shape)
-        _core.split_latent(mean, logvar, h, _workspace.current())
-        return mean, logvar, h
+    def _estimate(
+        self, z: np.ndarray, posterior: Pair, batch: Batch, seed: int, purpose: int, position: int
+    ) -> Estimate:
+        """Estimate the divergence from a batch of codes."""
+        prior = self._network.scratch("prior", z.shape)
+        _core.random_normal(prior, seed, purpose, position * z.shape[1], _workspace.current())
+        return self.divergence.estimate(Codes(z, *posterior, prior, batch.total))
 
     def _kl(
         self,
@@ -195,29 +261,36 @@ class VAE(BaseAutoencoder):
         _core.add(dlogvar, dlogvar, gv, ws)
         return total, charged
 
-    def _note_moments(self, mean: np.ndarray) -> None:
-        """Sum the means and their squares, for the active units of the epoch."""
-        moments = self._network.scratch("moments", (2, self.latent_dim), np.float64)
-        part = self._network.scratch("moments_part", moments.shape, np.float64)
+    def _moments(self) -> np.ndarray:
+        """Return the epoch's sums of means, their squares, variances and their logarithms."""
+        return self._network.scratch("moments", (4, self.latent_dim), np.float64)
+
+    def _note_moments(self, mean: np.ndarray, logvar: np.ndarray) -> None:
+        moments, scratch = self._moments(), self._network.scratch
+        part = scratch("moments_part", moments.shape, np.float64)
+        variance = np.exp(logvar, out=scratch("variance", logvar.shape))
         np.sum(mean, axis=0, dtype=np.float64, out=part[0])
         np.einsum("nd,nd->d", mean, mean, dtype=np.float64, out=part[1])
+        np.sum(variance, axis=0, dtype=np.float64, out=part[2])
+        np.sum(logvar, axis=0, dtype=np.float64, out=part[3])
         moments += part
 
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        moments = self._network.scratch("moments", (2, self.latent_dim), np.float64)
+        moments = self._moments()
         moments /= n
-        variance = moments[1] - moments[0] ** 2
+        mean, square, inner, logvar = moments
+        outer = square - mean**2
+        extra: dict[str, float] = {"active_units": int((outer > ACTIVE).sum())}
+        # KL from a normal distribution that fits all codes together, in place of the prior
+        extra["information_bound"] = float((np.log(outer + inner) - logvar).sum()) / 2
         moments.fill(0)
-        extra: dict[str, float] = {"active_units": int((variance > ACTIVE).sum())}
         if self.loss in ("bce", "cross_entropy"):
             dims = observed / n  # of a sample, on average
-            extra["bits_per_dim"] = (means["recon"] + means["kl"]) / (dims * math.log(2))
+            bound = means.get("iwae", means["recon"] + means["kl"])
+            extra["bits_per_dim"] = bound / (dims * math.log(2))
         return extra
 
     # ---- without noise --------------------------------------------------------------------------
-
-    def _latent(self, batch: Batch) -> np.ndarray:
-        return self._posterior(batch)[0]
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         mean, logvar, _ = self._posterior(batch)
@@ -228,153 +301,28 @@ class VAE(BaseAutoencoder):
         return output.reshape(batch.n, -1), {"recon": recon, "kl": kl}
 
     def _weights(self) -> dict[str, float]:
-        return {"recon": 1.0, "kl": self.beta}
+        share = self.divergence.kl if isinstance(self.divergence, Divergence) else 1.0
+        return {"recon": 1.0, "kl": self.beta * share}
+
+    def _validate(self, batches: Batches) -> dict[str, float]:
+        record = super()._validate(batches)
+        if not isinstance(self.divergence, Divergence):
+            return record
+        network, done, total = self._network, 0, len(batches.rows)
+        for batch in batches():
+            mean, logvar, _ = self._posterior(batch)
+            eps = network.scratch("eps", mean.shape)
+            at = done * self.latent_dim  # the same draws in every epoch
+            _core.random_normal(eps, network.seed, ESTIMATE, at, _workspace.current())
+            z = network.scratch("draw", mean.shape)
+            _core.reparameterize(z, mean, logvar, eps, _workspace.current())
+            stream = network.seed, ESTIMATE, total + done
+            found = self._estimate(z, (mean, logvar), batch, *stream)
+            for name, value in {**found.terms, "loss": self.beta * found.value}.items():
+                name = f"val_{name}"
+                record[name] = record.get(name, 0.0) + value * batch.n / total
+            done += batch.n
+        return record
 
     def _score_weights(self) -> dict[str, float]:
         return {"recon": 1.0, "kl": 1.0}  # the bound, whatever was minimised
-
-    @fitted
-    def encode_distribution(
-        self, X: Any, y: Any = None, *, sample_mask: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the posterior of each sample's code.
-
-        Parameters
-        ----------
-        X, y, sample_mask
-            As in `transform`.
-
-        Returns
-        -------
-        mean, logvar : ndarray of float32, shape (N, latent_dim)
-        """
-        given = self._input(X, y, sample_mask)
-        out = np.empty((2, len(given.data), self.latent_dim), np.float32)
-        for rows, batch in self._chunks(given):
-            out[0, rows], out[1, rows], _ = self._posterior(batch)
-        return out[0], out[1]
-
-    # ---- estimates ------------------------------------------------------------------------------
-
-    @fitted
-    def elbo(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        n_samples: int = 1,
-        random_state: Any = None,
-        sample_mask: Any = None,
-    ) -> np.ndarray:
-        r"""Estimate the evidence lower bound of each sample.
-
-        .. math:: \frac{1}{S} \sum_s \ln p(x | z_s) - \mathrm{KL}(q(z | x) \,\|\, p(z)),
-            \quad z_s \sim q(z | x)
-
-        Parameters
-        ----------
-        X, y, sample_mask
-            As in `transform`.
-        n_samples : int
-            S.
-        random_state : int, Generator, RandomState or None
-
-        Returns
-        -------
-        ndarray of float32, shape (N,)
-            In nats, but for the constants that `aecore.losses` names.
-        """
-        n_samples, seed = _check.integer("n_samples", n_samples, 1), new_seed(random_state)
-        given = self._input(X, y, sample_mask)
-        out = np.zeros(len(given.data), np.float64)
-        for rows, batch in self._chunks(given):
-            mean, logvar, _ = self._posterior(batch)
-            kl = self._network.scratch("kl", (batch.n,))
-            _core.gaussian_kl(kl, mean, logvar, _workspace.current())
-            out[rows] -= kl
-            for s in range(n_samples):
-                offset = s * len(out) + rows.start
-                _, _, recon = self._draw(batch, mean, logvar, seed, offset)
-                out[rows] -= recon / n_samples
-        return out.astype(np.float32)
-
-    @fitted
-    def log_likelihood(
-        self,
-        X: Any,
-        y: Any = None,
-        *,
-        n_samples: int = 100,
-        random_state: Any = None,
-        sample_mask: Any = None,
-    ) -> np.ndarray:
-        r"""Estimate the log-likelihood of each sample by importance sampling.
-
-        .. math:: \ln \frac{1}{S} \sum_s \frac{p(x | z_s)\, p(z_s)}{q(z_s | x)},
-            \quad z_s \sim q(z | x)
-
-        It is at least the bound of `elbo` on average, and rises to ln p(x) with S.
-
-        Parameters
-        ----------
-        X, y, sample_mask
-            As in `transform`.
-        n_samples : int
-            S: as many passes of the decoder.
-        random_state : int, Generator, RandomState or None
-
-        Returns
-        -------
-        ndarray of float32, shape (N,)
-            In nats, but for the constants that `aecore.losses` names.
-        """
-        n_samples, seed = _check.integer("n_samples", n_samples, 1), new_seed(random_state)
-        given = self._input(X, y, sample_mask)
-        out = np.empty(len(given.data), np.float64)
-        for rows, batch in self._chunks(given):
-            mean, logvar, _ = self._posterior(batch)
-            largest, total = np.full(batch.n, -np.inf), np.zeros(batch.n)
-            for s in range(n_samples):
-                offset = s * len(out) + rows.start
-                z, eps, recon = self._draw(batch, mean, logvar, seed, offset)
-                # ln p(x | z) + ln p(z) - ln q(z | x), where ln 2 pi cancels
-                ratio = (eps**2 + logvar - z**2).sum(1, dtype=np.float64) / 2 - recon
-                top = np.maximum(largest, ratio)
-                total = total * np.exp(largest - top) + np.exp(ratio - top)
-                largest = top
-            out[rows] = largest + np.log(total / n_samples)
-        return out.astype(np.float32)
-
-    def _draw(
-        self, batch: Batch, mean: np.ndarray, logvar: np.ndarray, seed: int, position: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw codes from posteriors; return them, their noise and the reconstruction losses."""
-        network, ws = self._network, _workspace.current()
-        eps, z = network.scratch("eps", mean.shape), network.scratch("draw", mean.shape)
-        _core.random_normal(eps, seed, ESTIMATE, position * self.latent_dim, ws)
-        _core.reparameterize(z, mean, logvar, eps, ws)
-        return z, eps, self._measure(self._decode(z, batch), batch)
-
-    # ---- samples --------------------------------------------------------------------------------
-
-    @fitted
-    def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
-        """Draw samples: codes from the prior N(0, I), decoded.
-
-        Parameters
-        ----------
-        n : int
-        y : optional
-            The condition of a `CVAE`: one for all samples, or one for each.
-        random_state : int, Generator, RandomState or None
-
-        Returns
-        -------
-        ndarray of float32, shape (n, ...)
-            Means of p(x | z), in data space. Sequences have as many steps as the longest in fit.
-        """
-        n, seed = _check.integer("n", n, 0), new_seed(random_state)
-        condition = shared(self._network.conditioner, y, n)
-        z = np.empty((n, self.latent_dim), np.float32)
-        _core.random_normal(z, seed, SAMPLE, 0, _workspace.current())
-        return self._decoded(z, condition)

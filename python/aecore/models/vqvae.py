@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core, _workspace
+from .._params import defaults
 from .._purposes import SAMPLE
 from ..arch import ResNet
-from ..nn import VectorQuantizer
-from ..nn.module import Module, reserve
+from ..nn import FiniteScalarQuantizer, ResidualQuantizer, VectorQuantizer
+from ..nn.fsq import checked_levels
+from ..nn.module import Module
 from ..training.batches import Batch
 from ..training.network import Network
 from ._base import Input, fitted
@@ -19,6 +21,10 @@ from ._coding import BaseAutoencoder
 from ._protocol import new_seed
 
 VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
+# What says how a codebook is and learns: of no use where there is none.
+OF_CODEBOOKS = "commitment codebook ema_decay codebook_init quantizers distance".split()
+
+Quantizer = VectorQuantizer | ResidualQuantizer | FiniteScalarQuantizer
 
 
 class VQVAE(BaseAutoencoder):
@@ -31,6 +37,12 @@ class VQVAE(BaseAutoencoder):
 
     where sg stops gradients, the decoder's gradient passes straight from e to z, and with
     codebook="ema" the entries are moving averages of their vectors in place of the middle term.
+
+    Three options change what stands for z. With ``quantizers=q`` it is a sum of entries from q
+    codebooks, each of which has the nearest one to what those before it left, and the last two
+    terms are sums over them. With ``distance="cosine"`` z and e are scaled to length 1 first. With
+    ``levels`` there is no codebook and there are no such terms: the coordinates of z are rounded,
+    see `aecore.nn.FiniteScalarQuantizer`.
 
     Parameters
     ----------
@@ -48,7 +60,14 @@ class VQVAE(BaseAutoencoder):
         Whether entries that fall out of use start anew at vectors of the current batch.
     codebook_init : {"kmeans", "normal"}
         Whether the entries start as centres of what the fresh encoder gives for the first samples,
-        or as normal numbers.
+        or as normal numbers; those of further codebooks as centres of what is left.
+    quantizers : int
+        How many codebooks there are in turn. From 2 on, codes have one axis more, of this length.
+    distance : {"euclidean", "cosine"}
+        Between vectors and entries. Cosine goes with one codebook.
+    levels : sequence of int or None
+        How many values each coordinate of a code has, in place of a codebook: codebook_size is then
+        their product and code_dim their number, and what is about codebooks can't be given.
     prior
         Not in this version: None. `sample` draws codes uniformly.
     loss, tied, corruption, ...
@@ -57,15 +76,34 @@ class VQVAE(BaseAutoencoder):
     Attributes
     ----------
     codebook_ : ndarray of float32, shape (codebook_size, code_dim)
+        What codes stand for: (quantizers, codebook_size, code_dim) for several codebooks, all
+        points of the grid for levels.
     history_ : list of dict
         Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), and
         ``perplexity``, the exponential of the entropy of how often entries were used in the epoch:
-        codebook_size if all were equally often, 1 if only one was.
+        codebook_size if all were equally often, 1 if only one was. With several codebooks that is
+        their mean, and each has its own as ``perplexity_1``, ``perplexity_2`` and so on.
 
     References
     ----------
     A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
-    NeurIPS 2017.
+    NeurIPS 2017. N. Zeghidour et al., "SoundStream: an end-to-end neural audio codec", TASLP 30,
+    2021. J. Yu et al., "Vector-quantized image modeling with improved VQGAN", ICLR 2022. F. Mentzer
+    et al., "Finite scalar quantization: VQ-VAE made simple", ICLR 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((60, 8, 8, 1))
+    >>> arch = ae.ResNet(channels=8, residual_channels=4, blocks=1)
+    >>> options = {"epochs": 2, "random_state": 0}
+    >>> ae.VQVAE(arch, codebook_size=16, code_dim=4, **options).fit(X).transform(X).shape
+    (60, 2, 2)
+    >>> ae.VQVAE(arch, 16, 4, quantizers=3, **options).fit(X).transform(X).shape
+    (60, 2, 2, 3)
+    >>> ae.VQVAE(arch, levels=(5, 5, 3), **options).fit(X).codebook_.shape
+    (75, 3)
     """
 
     def __init__(
@@ -79,6 +117,9 @@ class VQVAE(BaseAutoencoder):
         ema_decay: float = 0.99,
         restart_dead: bool = True,
         codebook_init: str = "kmeans",
+        quantizers: int = 1,
+        distance: str = "euclidean",
+        levels: Any = None,
         prior: Any = None,
         loss: str = "mse",
         tied: bool = False,
@@ -111,9 +152,13 @@ class VQVAE(BaseAutoencoder):
     ema_decay: float
     restart_dead: bool
     codebook_init: str
+    quantizers: int
+    distance: str
+    levels: Any
     prior: Any
 
     _preserves_dtype: list[str] = []
+    _no_penalty = "whose codes are entries of a codebook, neither sparse nor smooth"
 
     def _check_params(self) -> None:
         _check.integer("codebook_size", self.codebook_size, 1)
@@ -124,29 +169,60 @@ class VQVAE(BaseAutoencoder):
             raise ValueError("ema_decay: expected less than 1, got 1")
         _check.boolean("restart_dead", self.restart_dead)
         _check.choice("codebook_init", self.codebook_init, ("kmeans", "normal"))
+        _check.integer("quantizers", self.quantizers, 1, 1024)
+        _check.choice("distance", self.distance, ("euclidean", "cosine"))
+        if self.quantizers > 1 and self.distance == "cosine":
+            raise ValueError(
+                "distance: expected 'euclidean' where there are several quantizers, since what is "
+                "left of a vector has a length that matters, got 'cosine'"
+            )
+        if self.levels is not None:
+            self._check_levels()
         if self.prior is not None:
             raise ValueError(
                 f"prior: this version has no priors over codes; expected None, got {self.prior!r}"
             )
         super()._check_params()
 
+    def _check_levels(self) -> None:
+        """Refuse what makes no sense beside levels; what was left as it is makes sense."""
+        levels, usual = checked_levels(self.levels), defaults(VQVAE)
+        for name, value in (("codebook_size", math.prod(levels)), ("code_dim", len(levels))):
+            if getattr(self, name) not in (value, usual[name]):
+                raise ValueError(
+                    f"{name}: expected {value}, which follows from levels={levels}, or none "
+                    f"given, got {getattr(self, name)}"
+                )
+        for name in OF_CODEBOOKS:
+            if getattr(self, name) != usual[name]:
+                raise ValueError(
+                    f"{name}: means nothing beside levels, which have no codebook; expected "
+                    f"{usual[name]!r}, got {getattr(self, name)!r}"
+                )
+
     def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        dim = int(self.code_dim)
+        dim = int(self.code_dim) if self.levels is None else len(self.levels)
         arch = ResNet() if self.arch is None and len(shape) == 3 else self.arch
         parts = self._coders(shape, dim, dim, spatial=True, arch=arch)
-        reserve((int(self.codebook_size), dim))
-        quantizer = VectorQuantizer(
-            int(self.codebook_size),
-            dim,
-            commitment=float(self.commitment),
-            codebook=self.codebook,
-            decay=float(self.ema_decay),
-            restart_dead=bool(self.restart_dead),
-        )
+        quantizer = self._make_quantizer()
         return {"encoder": parts["encoder"], "quantizer": quantizer, "decoder": parts["decoder"]}
 
+    def _make_quantizer(self) -> Quantizer:
+        if self.levels is not None:
+            return FiniteScalarQuantizer(self.levels)
+        sizes = int(self.codebook_size), int(self.code_dim)
+        options: dict[str, Any] = {
+            "commitment": float(self.commitment),
+            "codebook": self.codebook,
+            "decay": float(self.ema_decay),
+            "restart_dead": bool(self.restart_dead),
+        }
+        if self.quantizers > 1:
+            return ResidualQuantizer(int(self.quantizers), *sizes, **options)
+        return VectorQuantizer(*sizes, distance=self.distance, **options)
+
     def _finish_initializing(self, network: Network, given: Input) -> None:
-        if self.codebook_init != "kmeans":
+        if self.codebook_init != "kmeans" or self.levels is not None:
             return
         wanted, found, rows = VECTORS_PER_CODE * int(self.codebook_size), 0, []
         for batch in given.batches(int(self.batch_size))():
@@ -160,7 +236,7 @@ class VQVAE(BaseAutoencoder):
         return math.prod(self._grid())
 
     @property
-    def _quantizer(self) -> VectorQuantizer:
+    def _quantizer(self) -> Quantizer:
         return self._network.quantizer
 
     def _map(self) -> tuple[int, ...]:
@@ -169,33 +245,44 @@ class VQVAE(BaseAutoencoder):
         return network.encoder.output_shape(network.input_shape)[:-1]
 
     def _grid(self) -> tuple[int, ...]:
-        """Return the shape of a sample's codes: (h, w) or (t,) where there is a map, else (1,)."""
-        return self._map() or (1,)
+        """Return the shape of a sample's codes: (h, w) or (t,) where there is a map, else (1,).
+
+        Several codebooks have an axis more, and (q,) without a map.
+        """
+        return (*self._map(), *self._quantizer.code_shape) or (1,)
 
     # ---- training -------------------------------------------------------------------------------
 
     def _begin_training(self) -> None:
-        self._network.scratch("usage", (self.codebook_size,), np.int64).fill(0)
+        self._usage().fill(0)
+
+    def _usage(self) -> np.ndarray:
+        """Return how often each entry of each codebook was used in this epoch, (q, E)."""
+        quantizer = self._quantizer
+        shape = (math.prod(quantizer.code_shape), quantizer.n_codes)
+        return self._network.scratch("usage", shape, np.int64)
 
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         network, quantizer = self._network, self._quantizer
         z = network.encode(batch.x, training=True)
-        output = network.decode(quantizer.forward(z, training=True), training=True)
+        output = self._decode(quantizer.forward(z, training=True), batch, training=True)
         grad, terms = self._reconstruction(output, batch)
         for name, values in quantizer.terms.items():
             terms[name] = float(values.sum(dtype=np.float64))
             if name in quantizer.minimized:
                 terms["loss"] += terms[name]
         network.encode_backward(quantizer.backward(network.decode_backward(grad)))
-        usage = network.scratch("usage", (self.codebook_size,), np.int64)
-        np.add.at(usage, quantizer.indices.reshape(-1), 1)
+        usage = self._usage()
+        codes = quantizer.indices.reshape(-1, len(usage))
+        for used, chosen in zip(usage, codes.T, strict=True):
+            np.add.at(used, chosen, 1)
         return terms
 
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        usage = self._network.scratch("usage", (self.codebook_size,), np.int64)
-        share = usage[usage > 0] / max(1, usage.sum())
-        usage.fill(0)
-        return {"perplexity": float(np.exp(-(share * np.log(share)).sum()))}
+        found = [_perplexity(used) for used in self._usage()]
+        self._usage().fill(0)
+        each = {f"perplexity_{i}": value for i, value in enumerate(found, 1)}
+        return {"perplexity": float(np.mean(found)), **(each if len(found) > 1 else {})}
 
     # ---- without noise --------------------------------------------------------------------------
 
@@ -211,8 +298,9 @@ class VQVAE(BaseAutoencoder):
         return self._network.decode(self._quantizer.forward(np.ascontiguousarray(z)))
 
     def _decode_codes(self, codes: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-        entries = self._quantizer.codebook[codes.reshape(-1)]
-        return self._network.decode(entries.reshape(len(codes), *self._map(), self.code_dim))
+        quantizer = self._quantizer
+        grid = (*self._map(), *quantizer.code_shape)
+        return self._network.decode(quantizer.lookup(codes.reshape(len(codes), *grid)))
 
     def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         quantizer = self._quantizer
@@ -230,15 +318,14 @@ class VQVAE(BaseAutoencoder):
             raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
         if Z.shape[1:] != grid or Z.ndim == 0:
             raise ValueError(f"Z: expected codes of shape {('N', *grid)}, got {Z.shape}")
-        if Z.size and not (0 <= int(Z.min()) and int(Z.max()) < self.codebook_size):
-            raise ValueError(
-                f"Z: expected codes of 0 to {self.codebook_size - 1}, got {Z.min()} to {Z.max()}"
-            )
+        most = self._quantizer.n_codes - 1
+        if Z.size and not (0 <= int(Z.min()) and int(Z.max()) <= most):
+            raise ValueError(f"Z: expected codes of 0 to {most}, got {Z.min()} to {Z.max()}")
         return Z.astype(np.int64)
 
     @property
     def codebook_(self) -> np.ndarray:
-        """A copy of the codebook."""
+        """A copy of the codebook, or of all of them."""
         self._fitted()
         return self._quantizer.codebook.copy()
 
@@ -262,7 +349,8 @@ class VQVAE(BaseAutoencoder):
         n, seed, grid = _check.integer("n", n, 0), new_seed(random_state), self._grid()
         u = np.empty((n, *grid), np.float32)
         _core.random_uniform(u, seed, SAMPLE, 0, _workspace.current())
-        codes = np.minimum(u.astype(np.float64) * self.codebook_size, self.codebook_size - 1)
+        size = self._quantizer.n_codes
+        codes = np.minimum(u.astype(np.float64) * size, size - 1)
         return self._decoded(codes.astype(np.int64), None)
 
     @fitted
@@ -295,3 +383,9 @@ class VQVAE(BaseAutoencoder):
             raise ValueError(f"values: expected numbers of codebook entries, got {values!r}")
         codes.reshape(len(values), -1)[:, dim] = values
         return self._decoded(self._read_codes(codes), None)
+
+
+def _perplexity(usage: np.ndarray) -> float:
+    """Return the exponential of the entropy of how often each of some codes was used."""
+    share = usage[usage > 0] / max(1, usage.sum())
+    return float(np.exp(-(share * np.log(share)).sum()))

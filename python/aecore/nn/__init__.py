@@ -3,14 +3,17 @@
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential
-from .convolution import Conv2d, ConvTranspose2d
+from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
+from .feedback import FedBack
+from .fsq import FiniteScalarQuantizer
 from .linear import Linear, TiedLinear
 from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .pooling import MaxPool2d, Upsample2d
 from .quantizer import VectorQuantizer
 from .recurrent import LSTM
+from .residual import ResidualQuantizer
 from .shape import Flatten, Reshape
 from .steps import EachStep, MeanSteps, Positions
 
@@ -22,6 +25,8 @@ __all__ = [
     "ConvTranspose2d",
     "Dropout",
     "EachStep",
+    "FedBack",
+    "FiniteScalarQuantizer",
     "Flat",
     "Flatten",
     "GroupNorm",
@@ -35,7 +40,9 @@ __all__ = [
     "Positions",
     "Reshape",
     "Residual",
+    "ResidualQuantizer",
     "Sequential",
+    "TiedConvTranspose2d",
     "TiedLinear",
     "TransformerBlock",
     "Upsample2d",

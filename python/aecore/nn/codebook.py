@@ -6,7 +6,8 @@ import numpy as np
 
 from .. import _core, _workspace
 from .._purposes import INIT, KMEANS, RESTART
-from .module import Module, Parameter, count, fresh_seed
+from .module import Module, Parameter, count, fresh_seed, reserve
+from .unit import UnitLength
 
 EPSILON = 1e-5  # of Laplace smoothing, as in Sonnet
 DEAD = 0.2  # an entry that is used less than this share of the average is restarted,
@@ -19,17 +20,23 @@ class Codebook(Module):
     Parameters and attributes are described there.
     """
 
-    def __init__(self, size: int, dim: int, mode: str, decay: float, restart_dead: bool) -> None:
+    def __init__(
+        self, size: int, dim: int, mode: str, decay: float, restart_dead: bool, distance: str
+    ) -> None:
         shape = (count("codebook_size", size), count("code_dim", dim))
         if mode not in ("ema", "loss"):
             raise ValueError(f'codebook: expected "ema" or "loss", got {mode!r}')
         if not 0 <= decay < 1:
             raise ValueError(f"decay: expected a number from 0 up to but not 1, got {decay!r}")
+        if distance not in ("euclidean", "cosine"):
+            raise ValueError(f'distance: expected "euclidean" or "cosine", got {distance!r}')
         self.mode, self.decay, self.restart_dead = mode, float(decay), bool(restart_dead)
+        self.distance = distance
         self.seed = fresh_seed()
         if mode == "loss":
             self.entries = Parameter(shape, std=shape[1] ** -0.5)
         else:
+            reserve(shape)
             self.add_buffer("entries", np.zeros(shape, np.float32))
             self.add_buffer("sum", np.zeros(shape, np.float32))
         self.add_buffer("count", np.ones(shape[0], np.float32))
@@ -37,8 +44,17 @@ class Codebook(Module):
         self.initialize(fresh_seed())
 
     @property
-    def codebook(self) -> np.ndarray:
+    def _stored(self) -> np.ndarray:
+        """The entries as they learn, of any length."""
         return self.entries.value if self.mode == "loss" else self.buffer("entries")
+
+    @property
+    def codebook(self) -> np.ndarray:
+        if self.distance == "euclidean":
+            return self._stored
+        entries = UnitLength().forward(self._stored)
+        entries.flags.writeable = False  # what is written here would be lost
+        return entries
 
     def reset(self, seed: int, offset: int) -> int:
         if self.mode == "ema":
@@ -60,19 +76,21 @@ class Codebook(Module):
         iterations : int
             Of Lloyd's algorithm.
         """
-        if rows.ndim != 2 or rows.shape[1] != self.codebook.shape[1] or not len(rows):
-            dim = self.codebook.shape[1]
+        dim = self._stored.shape[1]
+        if rows.ndim != 2 or rows.shape[1] != dim or not len(rows):
             raise ValueError(f"rows: expected some vectors of {dim}, got the shape {rows.shape}")
         if not np.isfinite(rows).all():
             raise ValueError("rows: expected finite values")
-        kmeans(self.codebook, rows, self.seed, iterations)
+        if self.distance == "cosine":
+            rows = UnitLength().forward(rows)
+        kmeans(self._stored, rows, self.seed, iterations)
         self._start_averages()
 
     def _start_averages(self) -> None:
         """Make the averages agree with the entries: each used once."""
         self.buffer("count").fill(1)
         if self.mode == "ema":
-            self.buffer("sum")[...] = self.codebook
+            self.buffer("sum")[...] = self._stored
 
     def follow(self, rows: np.ndarray, index: np.ndarray) -> None:
         """Move the averages and, by them, the entries; restart those out of use.
@@ -80,10 +98,11 @@ class Codebook(Module):
         Parameters
         ----------
         rows : ndarray of float32, shape (M, D)
+            As they are compared.
         index : ndarray of int64, shape (M,)
             The entry that is nearest to each of them.
         """
-        e, d = self.codebook.shape
+        e, d = self._stored.shape
         counts, sums = self.scratch("counts", (e,)), self.scratch("sums", (e, d))
         _core.vq_statistics(counts, sums, rows, index, _workspace.current())
         if not np.isfinite(sums.sum()):
@@ -97,7 +116,7 @@ class Codebook(Module):
             total, smooth = float(self.buffer("count").sum()), self.scratch("smooth", (e, 1))
             np.add(self.buffer("count")[:, None], EPSILON, out=smooth)
             smooth *= total / (total + e * EPSILON)
-            np.divide(self.buffer("sum"), smooth, out=self.codebook)
+            np.divide(self.buffer("sum"), smooth, out=self._stored)
 
     def _average(self, name: str, batch: np.ndarray) -> None:
         average, step = self.buffer(name), self.scratch(f"{name}_step", batch.shape)
@@ -118,7 +137,7 @@ class Codebook(Module):
         which = np.flatnonzero(dead)[: len(rows)]
         chosen = rows[shuffled(len(rows), self.seed, RESTART, int(position[0]))[: len(which)]]
         position += len(rows)
-        self.codebook[which], count[which] = chosen, weight
+        self._stored[which], count[which] = chosen, weight
         if self.mode == "ema":
             self.buffer("sum")[which] = weight * chosen
 

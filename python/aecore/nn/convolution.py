@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import _core, _workspace
 from ..functional._shapes import pair
 from .linear import Affine
@@ -18,17 +20,24 @@ def short(v: tuple[int, int]) -> Pair:
 class _Convolution(Affine):
     """What the two directions share: geometry, weight layout and repr."""
 
-    def __init__(self, c, k, kernel_size, stride, padding, fan_in_channels, bias, activation):
+    def __init__(
+        self, c, k, kernel_size, stride, padding, fan_in_channels, bias, activation, weight=None
+    ):
         r, s = pair("kernel_size", kernel_size, 1)
         self.kernel_size, self.stride = (r, s), pair("stride", stride, 1)
         self.padding = pair("padding", padding, 0)
         if self.padding[0] > r or self.padding[1] > s:
             raise ValueError(f"padding: expected at most the kernel size {(r, s)}, got {padding!r}")
-        super().__init__((k, r, s, c), fan_in_channels * r * s, k, bias, activation)
+        weight = (k, r, s, c) if weight is None else weight
+        super().__init__(weight, fan_in_channels * r * s, k, bias, activation)
+
+    def _channels(self) -> tuple[int, int]:
+        """Return the numbers of input and output channels."""
+        return self.weight.shape[3], self.weight.shape[0]
 
     def _check(self, shape: Shape) -> tuple[int, int]:
         """Return the height and width of a sample of the right form."""
-        c = self.weight.shape[3]
+        c, _ = self._channels()
         if len(shape) != 3 or shape[2] != c:
             name = type(self).__name__
             raise ValueError(f"{name}: expected images (H, W, {c}), got the shape {tuple(shape)}")
@@ -42,7 +51,7 @@ class _Convolution(Affine):
         )
 
     def extra_repr(self) -> str:
-        k, _, _, c = self.weight.shape
+        c, k = self._channels()
         extra = getattr(self, "output_padding", (0, 0))
         return (
             f"{c}, {k}, {short(self.kernel_size)}"
@@ -93,13 +102,13 @@ class Conv2d(_Convolution):
         c, k = count("in_channels", in_channels), count("out_channels", out_channels)
         super().__init__(c, k, kernel_size, stride, padding, c, bias, activation)
 
-    def _product(self, y, x, bias, added):
-        how = self.activation, self.stride, self.padding, True, added, self._packed
+    def _product(self, y, x, bias=None, activation=None, added=None):
+        how = activation, self.stride, self.padding, True, added, self._packed
         _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation):
+    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
         geometry = self.stride, self.padding, _workspace.current()
-        w, dw = self.weight.value, self.weight.grad
+        w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -108,7 +117,7 @@ class Conv2d(_Convolution):
         q = (w + 2 * self.padding[1] - self.kernel_size[1]) // self.stride[1] + 1
         if p < 1 or q < 1:
             raise self._wrong_size(shape, p, q)
-        return (p, q, self.weight.shape[0])
+        return (p, q, self._channels()[1])
 
 
 class ConvTranspose2d(_Convolution):
@@ -152,6 +161,9 @@ class ConvTranspose2d(_Convolution):
     ) -> None:
         c, k = count("in_channels", in_channels), count("out_channels", out_channels)
         super().__init__(c, k, kernel_size, stride, padding, k, bias, activation)
+        self._add_rows(output_padding)
+
+    def _add_rows(self, output_padding: Pair) -> None:
         self.output_padding = pair("output_padding", output_padding, 0)
         if any(o >= s for o, s in zip(self.output_padding, self.stride, strict=True)):
             raise ValueError(
@@ -159,13 +171,13 @@ class ConvTranspose2d(_Convolution):
                 f"{output_padding!r}"
             )
 
-    def _product(self, y, x, bias, added):
-        how = self.activation, self.stride, self.padding, True, added, self._packed
+    def _product(self, y, x, bias=None, activation=None, added=None):
+        how = activation, self.stride, self.padding, True, added, self._packed
         _core.conv_transpose2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation):
+    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
         geometry = self.stride, self.padding, _workspace.current()
-        w, dw = self.weight.value, self.weight.grad
+        w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv_transpose2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -174,4 +186,70 @@ class ConvTranspose2d(_Convolution):
         q = (w - 1) * self.stride[1] - 2 * self.padding[1] + s + b
         if min(h, w, p, q) < 1:
             raise self._wrong_size(shape, p, q)
-        return (p, q, self.weight.shape[0])
+        return (p, q, self._channels()[1])
+
+
+class TiedConvTranspose2d(ConvTranspose2d):
+    r"""The way back through another layer's kernels: :math:`y = f(W^\top * x + b)`.
+
+    Shapes: x (N, P, Q, K), y (N, H, W, C), where the convolution goes from C to K channels and its
+    weight W is (K, R, S, C). Its gradient is the sum of what both layers add. The bias is the
+    layer's own.
+
+    Parameters
+    ----------
+    source : Conv2d
+        The layer whose weight, stride and padding are shared.
+    output_padding : int or (int, int)
+        As `ConvTranspose2d`'s.
+    bias : bool
+    activation : str, optional
+        Fused into the layer, as `Conv2d`'s.
+
+    Attributes
+    ----------
+    weight : Parameter, shape (K, R, S, C)
+        The very object that the other layer has. Copy or pickle the two in one go to keep it so.
+    bias : Parameter, shape (C,), or None
+    """
+
+    def __init__(
+        self,
+        source: Conv2d,
+        output_padding: Pair = 0,
+        *,
+        bias: bool = True,
+        activation: str | None = None,
+    ) -> None:
+        if type(source) is not Conv2d:
+            raise TypeError(f"TiedConvTranspose2d: expected a Conv2d, got {type(source).__name__}")
+        k, _, _, c = source.weight.shape
+        geometry = source.kernel_size, source.stride, source.padding
+        _Convolution.__init__(self, k, c, *geometry, c, bias, activation, source.weight)
+        self._add_rows(output_padding)
+
+    def _channels(self) -> tuple[int, int]:
+        return self.weight.shape[0], self.weight.shape[3]
+
+    # The kernels have the output channels first: they work on a copy (C, R, S, K) of the weight,
+    # which costs a pass over it where a product makes one for every pixel.
+
+    def _turned(self) -> np.ndarray:
+        k, r, s, c = self.weight.shape
+        turned = self.scratch("turned", (c, r, s, k))
+        np.copyto(turned, self.weight.value.transpose(3, 1, 2, 0))
+        return turned
+
+    def _product(self, y, x, bias=None, activation=None, added=None):
+        how = activation, self.stride, self.padding, True, added, self._packed
+        _core.conv_transpose2d(y, x, self._turned(), bias, *how, _workspace.current())
+
+    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+        geometry = self.stride, self.padding, _workspace.current()
+        w = self._turned()
+        dw = self.scratch("dturned", w.shape)
+        dw.fill(0)
+        out = dw if learns else None
+        _core.conv_transpose2d_backward(dx, out, dbias, grad, x, w, x_activation, *geometry)
+        total = self.weight.grad
+        total += dw.transpose(3, 1, 2, 0)

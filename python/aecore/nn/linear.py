@@ -27,6 +27,7 @@ class Affine(Module):
     """A layer with a weight, a bias and a fused activation.
 
     A subclass implements `output_shape`, `_product` and `_gradients`; these call the core once.
+    `_gradients` leaves the weight's out unless it `learns`.
     Fresh values are uniform in plus or minus 1 / sqrt(fan_in), as PyTorch's are.
     """
 
@@ -56,7 +57,8 @@ class Affine(Module):
     ) -> np.ndarray:
         """Return the output; if it `adds`, with another array of its shape added in one pass."""
         y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        self._product(y, x, None if self.bias is None else self.bias.value, added)
+        bias = None if self.bias is None else self.bias.value
+        self._product(y, x, bias, self.activation, added)
         self._kept = x, y
         return y
 
@@ -89,7 +91,12 @@ class Affine(Module):
         return dx
 
     def _product(
-        self, y: np.ndarray, x: np.ndarray, bias: np.ndarray | None, added: np.ndarray | None
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str | None = None,
+        added: np.ndarray | None = None,
     ) -> None:
         raise NotImplementedError
 
@@ -99,7 +106,8 @@ class Affine(Module):
         dbias: np.ndarray | None,
         grad: np.ndarray,
         x: np.ndarray,
-        x_activation: str | None,
+        x_activation: str | None = None,
+        learns: bool = True,
     ) -> None:
         raise NotImplementedError
 
@@ -139,13 +147,13 @@ class Linear(Affine):
         i, o = count("in_features", in_features), count("out_features", out_features)
         super().__init__((o, i), i, o, bias, activation)
 
-    def _product(self, y, x, bias, added):
-        how = self.activation, self.transposed, added, self._packed
+    def _product(self, y, x, bias=None, activation=None, added=None):
+        how = activation, self.transposed, added, self._packed
         _core.linear(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation):
-        (dw, adds), ws = self.weight.claim_grad(), _workspace.current()
-        w, transposed = self.weight.value, self.transposed
+    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+        dw, adds = self.weight.claim_grad() if learns else (None, True)
+        w, transposed, ws = self.weight.value, self.transposed, _workspace.current()
         _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, transposed, adds, ws)
 
     def _features(self) -> tuple[int, int]:

@@ -53,6 +53,14 @@ def budget(values: int) -> Iterator[None]:
         _budget.reset(token)
 
 
+def memory_limit() -> int:
+    """Return the machine's memory in bytes, or something very large."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**62
+
+
 def reserve(shape: Shape) -> None:
     """Take a shape's number of values from the budget, if any; MemoryError if it is spent."""
     left = _budget.get()
@@ -172,6 +180,8 @@ class Module:
     takes_lengths : bool
         Whether `forward` takes, as its third argument, how many steps each sample of a batch of
         sequences has: int64 (N,), or None where all are full.
+    takes_target : bool
+        Whether `forward` needs ``target`` in training: what the output should be.
     spare_output : bool
         Whether backward does without the output, so that what follows may overwrite it.
     adds : bool
@@ -187,6 +197,7 @@ class Module:
     overwrites_grad: bool = True
     spare_output: bool = False
     takes_lengths: bool = False
+    takes_target: bool = False
     adds: bool = False
     packs: bool = False
     _kept: Any

@@ -45,6 +45,29 @@ class _Pass(Module):
         self._kept = gates, y, cells, x, lengths, offset
         return h
 
+    def step(
+        self, x: np.ndarray, h: np.ndarray, c: np.ndarray
+    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Return the output (N, 1, H) and the state (N, H) after one step x (N, 1, I)."""
+        n, units = h.shape
+        y, h1, c1, gates, cells = (
+            self.scratch(name, shape)
+            for name, shape in (
+                ("step", (n, 1, units)),
+                ("step_h", (n, units)),
+                ("step_c", (n, units)),
+                ("step_gates", (n, 1, 4 * units)),
+                ("step_cells", (n, 1, units)),
+            )
+        )
+        _core.lstm(
+            y, h1, c1, gates, cells, x, h, c, None, self.weight_ih.value, self.weight_hh.value,
+            self.bias.value, 0, False, _workspace.current(),
+        )  # fmt: skip
+        np.copyto(h, h1)
+        np.copyto(c, c1)
+        return y, (h, c)
+
     @property
     def input_shape(self) -> Shape:
         """Of what `run` was given."""

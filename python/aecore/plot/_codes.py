@@ -277,12 +277,14 @@ def codebook(model: Any, X: Any = None, *, ax: Axes | None = None) -> Any:
 
     With `X`, the share of each code among all codes of X, in falling order, beside the even share
     1/K; the title gives the perplexity, the effective number of codes. Without `X`, the code
-    vectors in the plane of their two principal components.
+    vectors in the plane of their two principal components. Several codebooks that are used in turn
+    are taken as one.
 
     Parameters
     ----------
     model : estimator
-        With ``codebook_`` (K, D); with `X`, also with ``transform(X)`` that returns code indices.
+        With ``codebook_`` (K, D), or (Q, K / Q, D) of several codebooks; with `X`, also with
+        ``transform(X)`` that returns code indices.
     X : array-like (N, ...), optional
         Samples to encode.
     ax : Axes, optional
@@ -311,8 +313,12 @@ def codebook(model: Any, X: Any = None, *, ax: Axes | None = None) -> Any:
             f"codebook needs a fitted model with a codebook_, got {type(model).__name__}"
         )
     vectors = np.asarray(vectors, np.float64)
+    first: Any = 0  # the number of each codebook's first code
+    if vectors.ndim == 3:
+        first = np.arange(len(vectors)) * vectors.shape[1]
+        vectors = vectors.reshape(-1, vectors.shape[2])
     if X is not None:
-        codes = np.asarray(call(lookup(model, "transform", "codebook"), X))
+        codes = np.asarray(call(lookup(model, "transform", "codebook"), X)) + first
         return _usage(codes, len(vectors), ax)
     points, names = project(vectors)
     with canvas(ax, (4.0, 3.6)) as (result, axes):

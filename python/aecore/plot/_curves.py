@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # The terms of the loss, which share a unit; perplexity, mse or learning rates don't.
-_TERMS = "loss recon kl vq commitment penalty generator discriminator".split()
+_TERMS = (
+    *("loss", "recon", "kl", "mmd", "mi", "tc", "dimension_kl", "vq", "commitment", "penalty"),
+    *("generator", "discriminator"),
+)
 
 
 def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:
@@ -56,6 +59,8 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             "history needs a fitted model or a list of dicts, one for each epoch, "
             f"got {type(model).__name__}"
         )
+    # Where layers were pretrained, the epochs of all of them together are what is drawn.
+    epochs = [epoch for epoch in epochs if "level" not in epoch] or epochs
     recorded = dict.fromkeys(key for epoch in epochs for key in epoch)
     if keys is None:
         wanted = [key for key in _TERMS if key in recorded]

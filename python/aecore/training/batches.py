@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,6 +53,8 @@ class Batch:
         How many values are observed.
     epoch : float
         When in training this is, in epochs.
+    total : int
+        How many samples all batches have together.
     """
 
     def __init__(self, n: int) -> None:
@@ -65,6 +67,7 @@ class Batch:
         self.condition: np.ndarray | None = None
         self.observed = 0
         self.epoch = 0.0
+        self.total = n
 
 
 class Batches:
@@ -155,6 +158,7 @@ class Batches:
         source = self._clean if self._noisy is None else self._noisy
         batch.x = source[:n].reshape(n, *self.data.shape)
         batch.observed = n * self.data.features
+        batch.total = len(self.rows)
         if self._mask is not None and self._missing is not None:
             batch.mask, batch.missing = self._mask[:n], self._missing[:n]
         if self._lengths is not None:
@@ -171,6 +175,17 @@ class Batches:
             np.take(labels, rows, out=places, mode="clip")
             rows = places
         np.take(table, rows, axis=0, out=out, mode="clip")
+
+
+class Input(NamedTuple):
+    """Samples and what accompanies them."""
+
+    data: Data
+    condition: Condition | None = None
+
+    def batches(self, size: int, **options: Any) -> Batches:
+        """Return them in batches."""
+        return Batches(self.data, size, condition=self.condition, **options)
 
 
 def shuffled(rows: np.ndarray, seed: int, purpose: int, position: int) -> np.ndarray:

@@ -121,10 +121,10 @@ def train(
             observed += batch.observed
             progress.batch()
         network.epoch += 1
-        squared = totals.pop("mse", None)
+        mse = totals.pop("mse", None)
         means = {name: total / len(rows) for name, total in totals.items()}
-        if squared is not None:
-            means["mse"] = squared / max(observed, 1)  # per value, where the others are per sample
+        if mse is not None:
+            means["mse"] = mse / max(observed, 1)  # per value, where the others are per sample
         means |= objective._epoch_terms(means, len(rows), observed)
         seconds = time.perf_counter() - started
         yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}

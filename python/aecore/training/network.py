@@ -25,7 +25,7 @@ class Network(Module):
     Parameters
     ----------
     modules : dict of str to Module
-        ``encoder`` and ``decoder``, or ``decoder`` alone. A ``discriminator`` comes last: it takes
+        ``encoder`` and ``decoder``, or ``decoder`` alone. A ``discriminator`` is put last: it takes
         optimiser steps of its own.
     input_shape : tuple of int
         The shape of a sample.
@@ -55,11 +55,12 @@ class Network(Module):
     decoder: Module
     quantizer: Any  # of a VQVAE
     discriminator: Any  # of an adversarial model
+    likelihood: Any  # of a model whose loss learns a deviation
 
     def __init__(
         self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
     ) -> None:
-        for name, module in modules.items():
+        for name, module in sorted(modules.items(), key=lambda item: item[0] == "discriminator"):
             setattr(self, name, module)
         self.input_shape, self.seed = input_shape, seed
         self.conditioner: Any = None
@@ -148,14 +149,18 @@ class Network(Module):
         condition: np.ndarray | None = None,
         training: bool = False,
         lengths: np.ndarray | None = None,
+        target: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the decoder's output for codes z (n, ...) beside conditions (n, p).
 
         With lengths (n,), steps behind a sample's own have no influence on the others, and are not
-        to be looked at.
+        to be looked at. A decoder that takes its target in training is given it.
         """
         if condition is not None:
             z = self._beside("z", z, condition)
+        if training and target is not None and self.decoder.takes_target:
+            forward: Any = self.decoder.forward
+            return forward(z, training, lengths, target=target.reshape(len(z), *self.input_shape))
         return run(self.decoder, z, training, lengths)
 
     def encode_backward(self, grad: np.ndarray) -> None:

@@ -1,0 +1,388 @@
+r"""What a code is charged for, beside what its reconstruction costs: sparsity, or sensitivity.
+
+A penalty is a term of the loss, a mean over samples as the others are, ``penalty`` in `history_`
+with its weight in it; it is 0 for `TopK`, which is a constraint. ``val_penalty`` is part of
+``val_loss``. `score_samples` and `score` leave it out: they say how well samples are explained, by
+the same measure for every weight. For a `VAE` the code is the mean of the posterior.
+
+A code that costs something can escape by becoming small, while the decoder's weights grow. Tied
+weights, or weight_decay, keep it from that.
+
+A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011. A. Makhzani and B. Frey, "k-sparse
+autoencoders", ICLR 2014. S. Rifai et al., "Contractive auto-encoders", ICML 2011.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from . import _check, _core, _workspace
+from ._params import Choice
+from ._purposes import PROJECTION
+from .nn.jacobian import Jacobian
+from .nn.module import Module
+
+if TYPE_CHECKING:
+    from .training.batches import Batch
+    from .training.network import Network
+
+Scratch = Callable[..., np.ndarray]
+SATURATED = 1e-7  # a mean activation is taken to be at least so far from 0 and 1
+
+
+class Penalty(Choice):
+    """What the penalties share: here, one that does nothing.
+
+    Arrays of codes are (n, d) and float32.
+
+    Attributes
+    ----------
+    shapes : bool
+        Whether `shape` makes another code of what the encoder gives.
+    """
+
+    shapes: ClassVar[bool] = False
+
+    def check(self, latent_dim: int) -> None:
+        """Raise TypeError or ValueError for parameters that make no sense."""
+        raise NotImplementedError
+
+    def check_encoder(self, encoder: Module) -> None:
+        """Raise ValueError for an encoder that the penalty can't be worked out for."""
+
+    def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
+        """Return the code that is made of what the encoder gives, in training and ever after."""
+        return z
+
+    def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
+        """Return the gradient of what `shape` was given last; `dcode` may be overwritten."""
+        return dcode
+
+    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
+        """Return each sample's part (n,) after a pass of the encoder, with nothing drawn."""
+        return np.zeros(len(code))
+
+    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
+        """Add the gradient of the mean over samples, to dcode or the encoder's; return the sum."""
+        return 0.0
+
+
+def check(model: Any, refused: str) -> None:
+    """Raise TypeError or ValueError for a model's penalty that makes no sense.
+
+    Parameters
+    ----------
+    model : estimator
+        With the parameters ``penalty`` and ``latent_dim``.
+    refused : str
+        Why its class takes no penalty; empty if it does.
+    """
+    penalty = _check.instance("penalty", model.penalty, Penalty, "L1Sparsity(1e-3)")
+    if penalty is None:
+        return
+    if refused:
+        name = type(model).__name__
+        raise ValueError(f"penalty: expected None for {name}, {refused}; got {penalty!r}")
+    penalty.check(model.latent_dim)
+
+
+def check_encoder(penalty: Penalty | None, encoder: Module | None) -> None:
+    """Raise ValueError for an encoder that a penalty can't be worked out for."""
+    if penalty is not None and encoder is not None:
+        penalty.check_encoder(encoder)
+
+
+class L1Sparsity(Penalty):
+    r"""The sum of the code's absolute values, :math:`\lambda \sum_j |h_j|`.
+
+    Parameters
+    ----------
+    weight : float
+        :math:`\lambda`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 30, penalty=ae.L1Sparsity(1e-2), epochs=2).fit(X)
+    >>> bool(model.history_[-1]["penalty"] > 0)
+    True
+    """
+
+    def __init__(self, weight: float = 1e-3) -> None:
+        self.weight = weight
+
+    def check(self, latent_dim: int) -> None:
+        """Raise TypeError or ValueError for a weight that isn't a number of at least 0."""
+        _check.real("penalty: weight", self.weight)
+
+    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
+        """Return each sample's part (n,)."""
+        return self.weight * np.abs(code).sum(1, dtype=np.float64)
+
+    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
+        """Add the gradient of the mean; return the sum."""
+        part = network.scratch("dpenalty", code.shape)
+        np.sign(code, out=part)
+        part *= np.float32(self.weight / len(code))
+        dcode += part
+        return float(self.values(code, batch, network).sum())
+
+
+class KLSparsity(Penalty):
+    r"""Units that are on at a rate: the code is a sigmoid's, and its mean is to be rho.
+
+    .. math:: \lambda \sum_j \mathrm{KL}(\rho \,\|\, \hat\rho_j) = \lambda \sum_j
+        \rho \ln \frac{\rho}{\hat\rho_j} + (1 - \rho) \ln \frac{1 - \rho}{1 - \hat\rho_j}
+
+    where :math:`\hat\rho_j` is the mean of unit j over a batch. With this penalty the encoder's
+    output z becomes the code :math:`h = \sigma(z + \ln \frac{\rho}{1 - \rho})`, which is what
+    `transform` gives: activations between 0 and 1, near rho from the start.
+
+    A batch that is small compared to 1 / rho says little about a rate. Each batch counts by its
+    samples, for ``val_penalty`` too.
+
+    Parameters
+    ----------
+    rho : float
+        In (0, 1): the mean activation wanted.
+    weight : float
+        :math:`\lambda`. Less of it gives better reconstructions and rates that are further off.
+        Losses are sums over features: where a sample costs hundreds of nats, as an image does with
+        loss="bce", a short code takes more to keep its rates.
+
+    References
+    ----------
+    A. Ng, "Sparse autoencoder", CS294A lecture notes, 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 30, penalty=ae.KLSparsity(0.1), epochs=5).fit(X)
+    >>> bool(abs(model.transform(X).mean() - 0.1) < 0.01)
+    True
+    """
+
+    shapes = True
+
+    def __init__(self, rho: float = 0.05, weight: float = 20.0) -> None:
+        self.rho = rho
+        self.weight = weight
+
+    def check(self, latent_dim: int) -> None:
+        """Raise TypeError or ValueError for a rate outside (0, 1), a weight less than 0."""
+        if _check.real("penalty: rho", self.rho, 0, 1, above=True) == 1:
+            raise ValueError("penalty: rho: expected less than 1, got 1")
+        _check.real("penalty: weight", self.weight)
+
+    def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
+        """Return the sigmoid of the encoder's output, shifted by the logit of rho."""
+        code = scratch("code", z.shape)
+        np.add(z, np.float32(math.log(self.rho / (1 - self.rho))), out=code)
+        _core.activation(code, code, "sigmoid", _workspace.current())
+        return code
+
+    def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
+        """Return the gradient of the encoder's output."""
+        _core.activation_backward(dcode, dcode, code, "sigmoid", _workspace.current())
+        return dcode
+
+    def _rates(self, code: np.ndarray) -> np.ndarray:
+        return code.mean(0, dtype=np.float64).clip(SATURATED, 1 - SATURATED)
+
+    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
+        """Return the batch's penalty for each of its samples (n,)."""
+        rho, rates = self.rho, self._rates(code)
+        kl = rho * np.log(rho / rates) + (1 - rho) * np.log((1 - rho) / (1 - rates))
+        return np.full(len(code), self.weight * kl.sum())
+
+    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
+        """Add the gradient of the mean; return the sum."""
+        rates = self._rates(code)
+        slopes = (1 - self.rho) / (1 - rates) - self.rho / rates
+        dcode += (self.weight / len(code) * slopes).astype(np.float32)
+        return float(self.values(code, batch, network).sum())
+
+
+class TopK(Penalty):
+    """The k largest activations of a code, and 0 for the others: a k-sparse autoencoder.
+
+    In training and ever after, so that `transform` gives codes with at most k values that aren't 0.
+    Gradients pass through the kept ones alone. Of equal values the first ones are kept. Nothing is
+    added to the loss.
+
+    Parameters
+    ----------
+    k : int
+        At most latent_dim.
+
+    References
+    ----------
+    A. Makhzani and B. Frey, "k-sparse autoencoders", ICLR 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 30, penalty=ae.TopK(3), epochs=2).fit(X)
+    >>> int((model.transform(X) != 0).sum(1).max())
+    3
+    """
+
+    shapes = True
+
+    def __init__(self, k: int) -> None:
+        self.k = k
+
+    def check(self, latent_dim: int) -> None:
+        """Raise TypeError or ValueError for a k that isn't one of 1 ... latent_dim."""
+        if _check.integer("penalty: k", self.k, 1) > latent_dim:
+            raise ValueError(
+                f"penalty: k: expected at most latent_dim, which is {latent_dim}, got {self.k}"
+            )
+
+    def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
+        """Return the k largest of each row and zeros."""
+        least = np.partition(z, z.shape[1] - self.k, axis=1)[:, -self.k, None]
+        kept = np.greater(z, least, out=scratch("kept", z.shape, np.bool_))
+        equal = z == least
+        kept |= equal & (equal.cumsum(1) <= self.k - kept.sum(1, keepdims=True))
+        code = np.multiply(z, kept, out=scratch("code", z.shape))  # NaN stays NaN
+        code += 0.0  # and -0 doesn't stay
+        return code
+
+    def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
+        """Return the gradient of the kept values, and zeros."""
+        dcode *= scratch("kept", code.shape, np.bool_)
+        return dcode
+
+
+class Contractive(Penalty):
+    r"""How much codes change with samples: :math:`\lambda \|\partial h / \partial x\|_F^2`.
+
+    The Jacobian is that of the code by the input that the encoder sees, corrupted if there is a
+    corruption; missing values and conditions aren't part of it. It is worked out row by row, one
+    pass back through the encoder for each dimension of the code, and its gradient is the true one:
+    the second derivatives are in it. For one hidden layer this is what the closed form of Rifai et
+    al. gives.
+
+    The encoder has to be made of linear layers, convolutions and elementwise activations, as
+    `Dense` and `Conv` build it. Smooth activations are best: where relu has its kink, the penalty
+    jumps, and a gradient doesn't know of that.
+
+    Parameters
+    ----------
+    weight : float
+        :math:`\lambda`.
+    projections : int or None
+        An unbiased estimate from so many random directions (Hutchinson, 1990) in place of all
+        dimensions of the code: as many passes of the encoder. ``val_penalty`` is exact anyway.
+
+    References
+    ----------
+    S. Rifai et al., "Contractive auto-encoders: explicit invariance during feature extraction",
+    ICML 2011. M. Hutchinson, "A stochastic estimator of the trace of the influence matrix for
+    Laplacian smoothing splines", 1990.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> arch = ae.Dense((16,), activation="sigmoid")
+    >>> model = ae.Autoencoder(arch, 5, penalty=ae.Contractive(0.1), epochs=2).fit(X)
+    >>> bool(model.history_[-1]["penalty"] > 0)
+    True
+    """
+
+    def __init__(self, weight: float = 1e-3, projections: int | None = None) -> None:
+        self.weight = weight
+        self.projections = projections
+
+    def check(self, latent_dim: int) -> None:
+        """Raise TypeError or ValueError for a weight below 0, projections that aren't a count."""
+        _check.real("penalty: weight", self.weight)
+        if self.projections is not None:
+            _check.integer("penalty: projections", self.projections, 1)
+
+    def check_encoder(self, encoder: Module) -> None:
+        """Raise ValueError for an encoder of other layers."""
+        try:
+            Jacobian(encoder)
+        except ValueError as error:
+            raise ValueError(
+                "penalty: Contractive needs an encoder of linear layers, convolutions and "
+                f"elementwise activations, as Dense and Conv build it: {error}. "
+                "corruption=GaussianNoise() makes any encoder contract"
+            ) from None
+
+    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
+        """Return each sample's part (n,), exactly."""
+        jacobian, total = Jacobian(network.encoder), np.zeros(batch.n)
+        for u in self._units(code, network, jacobian.outputs):
+            total += _squares(_seen(jacobian.pull(u), batch))
+        return self.weight * total
+
+    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
+        """Add the gradient of the mean to the encoder's; return the sum."""
+        jacobian, total, scale = Jacobian(network.encoder), 0.0, float(self.weight)
+        directions = self._units(code, network, jacobian.outputs)
+        if self.projections is not None:
+            directions = self._random(code, network, jacobian.outputs)
+            scale /= self.projections
+        for u in directions:
+            g = _seen(jacobian.pull(u), batch)
+            total += scale * float(_squares(g).sum())
+            g *= np.float32(2 * scale / batch.n)
+            jacobian.push(g)
+        jacobian.finish()
+        return total
+
+    # The encoder's outputs begin with the code; a VAE's go on with variances, which have no part.
+
+    def _units(self, code: np.ndarray, network: Network, outputs: int) -> Iterator[np.ndarray]:
+        """Yield each dimension of the code as a direction of n samples."""
+        u = network.scratch("direction", (len(code), outputs))
+        for j in range(code.shape[1]):
+            u.fill(0)
+            u[:, j] = 1
+            yield u
+
+    def _random(self, code: np.ndarray, network: Network, outputs: int) -> Iterator[np.ndarray]:
+        """Yield directions of random signs, each sample's own."""
+        assert self.projections is not None
+        (n, d), count = code.shape, int(self.projections)
+        u, drawn = (
+            network.scratch("direction", (n, outputs)),
+            network.scratch("signs", (n, count, d)),
+        )
+        start = network.samples * count * d
+        _core.random_uniform(drawn, network.seed, PROJECTION, start, _workspace.current())
+        u.fill(0)
+        for j in range(count):
+            u[:, :d] = np.where(drawn[:, j] < 0.5, -1, 1)
+            yield u
+
+
+def _seen(g: np.ndarray, batch: Batch) -> np.ndarray:
+    """Return a gradient of the encoder's input with zeros for what isn't a sample's own values."""
+    if batch.condition is not None:
+        g[..., -batch.condition.shape[1] :] = 0
+    if batch.mask is not None:
+        own = g if batch.condition is None else g[..., : -batch.condition.shape[1]]
+        own *= batch.mask.reshape(own.shape)
+    return g
+
+
+def _squares(g: np.ndarray) -> np.ndarray:
+    """Return the sum of squares of each sample, in double."""
+    rows = g.reshape(len(g), -1)
+    return np.einsum("nf,nf->n", rows, rows, dtype=np.float64)

@@ -1,0 +1,135 @@
+"""Mixtures of normal distributions in float64: densities, and expectation maximisation.
+
+Letters: N codes of D numbers, K components. Products are einsums and not @: a BLAS's sums may
+depend on its number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ..nn.codebook import kmeans
+
+STARTS = 8  # of k-means, which may end with two centres in one group
+
+
+class Gaussians(NamedTuple):
+    """A mixture of normal distributions.
+
+    Attributes
+    ----------
+    weights : ndarray, shape (K,)
+    means : ndarray, shape (K, D)
+    factors : ndarray, shape (K, D) or (K, D, D)
+        Deviations, or the lower Cholesky factors of the covariances.
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    factors: np.ndarray
+
+
+def log_joint(mixture: Gaussians, Z: np.ndarray) -> np.ndarray:
+    """Return ln(w_k N(z_n | k)), shape (N, K)."""
+    weights, means, factors = mixture
+    d, out = means.shape[1], np.empty((len(Z), len(weights)))
+    full = factors.ndim == 3
+    inverse = inverted(factors) if full else 1 / factors
+    diagonal = np.einsum("kdd->kd", factors) if full else factors
+    with np.errstate(divide="ignore"):  # a weight of 0
+        constants = np.log(weights) - np.log(diagonal).sum(1) - d / 2 * math.log(2 * math.pi)
+    for k, mean in enumerate(means):
+        gap = Z - mean
+        scaled = np.einsum("nd,ed->ne", gap, inverse[k]) if full else gap * inverse[k]
+        out[:, k] = constants[k] - np.einsum("nd,nd->n", scaled, scaled) / 2
+    return out
+
+
+def log_density(joint: np.ndarray) -> np.ndarray:
+    """Return the logarithm of the sum over components, shape (N,)."""
+    top = joint.max(1)
+    return top + np.log(np.exp(joint - top[:, None]).sum(1))
+
+
+def learned(
+    Z: np.ndarray, k: int, full: bool, regularization: float, most: int, tol: float, seed: int
+) -> tuple[Gaussians, int, bool]:
+    """Fit k components to codes by expectation maximisation, begun from k-means.
+
+    Returns
+    -------
+    mixture : Gaussians
+    iterations : int
+        At most `most`.
+    converged : bool
+        Whether the mean log-density rose by less than `tol` in the last one.
+    """
+    regularization *= float(Z.var(0).mean()) or 1.0
+    shares = np.zeros((len(Z), k))
+    shares[np.arange(len(Z)), _clusters(Z, k, seed)] = 1
+    mixture, before = _maximized(Z, shares, full, regularization), -math.inf
+    for iteration in range(1, most + 1):
+        joint = log_joint(mixture, Z)
+        density = log_density(joint)
+        mixture = _maximized(Z, np.exp(joint - density[:, None]), full, regularization)
+        now = float(density.mean())
+        if abs(now - before) < tol:
+            return mixture, iteration, True
+        before = now
+    return mixture, most, False
+
+
+def _clusters(Z: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Return each code's cluster by k-means: the best of several starts."""
+    rows = np.ascontiguousarray(Z, np.float32)
+    centers, best, found = np.empty((k, Z.shape[1]), np.float32), math.inf, np.empty(0, np.int64)
+    for start in range(STARTS):
+        kmeans(centers, rows, (seed + start * 0x9E3779B97F4A7C15) & (2**63 - 1), 20)
+        square = np.stack([((rows - center) ** 2).sum(1) for center in centers], 1)
+        total = float(square.min(1).sum(dtype=np.float64))
+        if total < best:
+            best, found = total, square.argmin(1)
+    return found
+
+
+def _maximized(Z: np.ndarray, shares: np.ndarray, full: bool, regularization: float) -> Gaussians:
+    """Return the mixture that is likeliest given how much of each code is whose."""
+    n, d = Z.shape
+    counts = shares.sum(0) + 10 * np.finfo(np.float64).eps
+    means = np.einsum("nk,nd->kd", shares, Z) / counts[:, None]
+    spread = np.empty((len(counts), d, d) if full else (len(counts), d))
+    for k, mean in enumerate(means):
+        gap = Z - mean
+        weighted = gap * shares[:, k, None]
+        spread[k] = np.einsum("nd,ne->de" if full else "nd,nd->d", weighted, gap) / counts[k]
+    if not full:
+        return Gaussians(counts / n, means, np.sqrt(spread + regularization))
+    spread += regularization * np.eye(d)
+    return Gaussians(counts / n, means, cholesky(spread))
+
+
+def cholesky(a: np.ndarray) -> np.ndarray:
+    """Return the lower Cholesky factors of matrices (K, D, D); ValueError if one isn't positive."""
+    lower = np.zeros_like(a)
+    for j in range(a.shape[1]):
+        row = lower[:, j, :j]
+        pivot = a[:, j, j] - np.einsum("kd,kd->k", row, row)
+        if not (pivot > 0).all():
+            raise ValueError("covariances: expected positive definite matrices")
+        lower[:, j, j] = np.sqrt(pivot)
+        below = a[:, j + 1 :, j] - np.einsum("kid,kd->ki", lower[:, j + 1 :, :j], row)
+        lower[:, j + 1 :, j] = below / lower[:, j, j, None]
+    return lower
+
+
+def inverted(lower: np.ndarray) -> np.ndarray:
+    """Return the inverses of lower triangular matrices (K, D, D)."""
+    inverse = np.zeros_like(lower)
+    for j in range(lower.shape[1]):
+        pivot = lower[:, j, j, None]
+        inverse[:, j, :j] = -np.einsum("kd,kdi->ki", lower[:, j, :j], inverse[:, :j, :j]) / pivot
+        inverse[:, j, j] = 1 / pivot[:, 0]
+    return inverse

@@ -1,0 +1,307 @@
+"""The mixture of normal distributions, fitted to codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _check, _core, _workspace
+from .._purposes import SAMPLE
+from ._gaussians import Gaussians, cholesky, learned, log_density, log_joint
+from .base import Prior, read_codes
+
+
+class GaussianMixture(Prior):
+    r"""A sum of normal distributions: :math:`p(z) = \sum_k w_k N(z | \mu_k, \Sigma_k)`.
+
+    `fit` learns it from codes by expectation maximisation in float64, begun from k-means++. That
+    makes a sampler of any model with continuous codes, and a better one of a `VAE` whose codes
+    don't fill the prior. With labels each class gets components of its own, so that a class can be
+    drawn from a model that was trained without labels. A fitted one can be pickled, or made again
+    from its attributes: ``GaussianMixture(means=prior.means_, ...)``.
+
+    Parameters
+    ----------
+    components : int
+        K, for each class if there are any. As many as means, where those are given.
+    covariance : {"full", "diag"}
+        Whether a component may be correlated.
+    means : array-like (K, D), optional
+        A mixture that is known needs no fit. None is learned.
+    covariances : array-like (K, D) or (K, D, D), optional
+        Variances or matrices, with `means`; None is the identity.
+    weights : array-like (K,), optional
+        With `means`: positive, in any scale; None is equal ones.
+    labels : array-like (K,), optional
+        With `means`: the class of each component.
+    regularization : float
+        What is added to each variance, in units of the codes' own.
+    max_iter : int
+    tol : float
+        Where to stop: the least rise of the mean log-density, in nats.
+    random_state : int
+        Of k-means++.
+
+    Attributes
+    ----------
+    weights_ : ndarray of float64, shape (K,)
+        Those of a class are in proportion to its codes.
+    means_ : ndarray of float64, shape (K, D)
+    covariances_ : ndarray of float64, shape (K, D) or (K, D, D)
+    labels_ : ndarray, shape (K,), or None
+        The class of each component.
+    n_iter_ : int
+        Of the class that took longest.
+    converged_ : bool
+
+    References
+    ----------
+    A. Dempster, N. Laird and D. Rubin, "Maximum likelihood from incomplete data via the EM
+    algorithm", JRSS B 39, 1977. P. Ghosh et al., "From variational to deterministic autoencoders",
+    ICLR 2020 (a mixture fitted to the codes of a trained autoencoder).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 8))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), latent_dim=2, epochs=2, random_state=0).fit(X)
+    >>> prior = ae.GaussianMixture(3).fit(model.transform(X))
+    >>> model.sample(5, prior=prior, random_state=0).shape
+    (5, 8)
+    """
+
+    def __init__(
+        self,
+        components: int = 10,
+        *,
+        covariance: str = "full",
+        means: Any = None,
+        covariances: Any = None,
+        weights: Any = None,
+        labels: Any = None,
+        regularization: float = 1e-6,
+        max_iter: int = 100,
+        tol: float = 1e-3,
+        random_state: int = 0,
+    ) -> None:
+        self.components = components
+        self.covariance = covariance
+        self.means = means
+        self.covariances = covariances
+        self.weights = weights
+        self.labels = labels
+        self.regularization = regularization
+        self.max_iter = max_iter
+        self.tol = tol
+        self.random_state = random_state
+
+    _learned: tuple[Gaussians, np.ndarray | None]
+    n_iter_: int
+    converged_: bool
+
+    # ---- fitting --------------------------------------------------------------------------------
+
+    def fit(self, Z: Any, y: Any = None) -> GaussianMixture:
+        """Learn the components from codes.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, D)
+            Codes, as `transform` gives them: at least as many as components, in every class.
+        y : array-like of int or str, shape (N,), optional
+            Labels.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        Z = read_codes(Z)
+        classes, places = _classes(y, len(Z))
+        found = [self._fitted_to(Z[places == c], classes, c) for c in range(len(classes))]
+        share = [float(np.mean(places == c)) for c in range(len(classes))]
+        parts = [part for part, _, _ in found]
+        weights = [w * part.weights for w, part in zip(share, parts, strict=True)]
+        joined = (np.concatenate([p[i] for p in parts]) for i in (1, 2))
+        labels = None if y is None else np.repeat(classes, int(self.components))
+        self._learned = Gaussians(np.concatenate(weights), *joined), labels
+        self.n_iter_ = max(n for _, n, _ in found)
+        self.converged_ = all(ok for _, _, ok in found)
+        return self
+
+    def _check_params(self) -> None:
+        if self.means is not None:
+            raise ValueError("means: expected None for a mixture to be fitted, got some")
+        _check.integer("components", self.components, 1)
+        _check.choice("covariance", self.covariance, ("full", "diag"))
+        _check.real("regularization", self.regularization, above=True)
+        _check.integer("max_iter", self.max_iter, 1)
+        _check.real("tol", self.tol)
+        _check.integer("random_state", self.random_state)
+
+    def _fitted_to(self, Z: np.ndarray, classes: np.ndarray, c: int) -> tuple[Gaussians, int, bool]:
+        k = int(self.components)
+        if len(Z) < k:
+            whose = "" if len(classes) == 1 else f" of class {classes.tolist()[c]!r}"
+            raise ValueError(
+                f"Z: expected at least {k} codes{whose}, one a component, got {len(Z)}"
+            )
+        full, limits = self.covariance == "full", (int(self.max_iter), float(self.tol))
+        seed = int(self.random_state)
+        return learned(Z, k, full, float(self.regularization), *limits, seed)
+
+    # ---- what is known --------------------------------------------------------------------------
+
+    def _known(self) -> tuple[Gaussians, np.ndarray | None]:
+        """Return the mixture and its components' classes: as given, or as fitted."""
+        if self.means is not None:
+            return _given(self.means, self.covariances, self.weights, self.labels)
+        if "_learned" not in vars(self):
+            raise ValueError("prior: this GaussianMixture is not fitted; call fit(codes) first")
+        return self._learned
+
+    @property
+    def weights_(self) -> np.ndarray:
+        """How much each component counts."""
+        return self._known()[0].weights
+
+    @property
+    def means_(self) -> np.ndarray:
+        """The means of the components."""
+        return self._known()[0].means
+
+    @property
+    def covariances_(self) -> np.ndarray:
+        """The variances of the components, or their covariance matrices."""
+        factors = self._known()[0].factors
+        return factors**2 if factors.ndim == 2 else np.einsum("kij,klj->kil", factors, factors)
+
+    @property
+    def labels_(self) -> np.ndarray | None:
+        """The class of each component."""
+        return self._known()[1]
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether it was fitted with labels."""
+        return self.labels_ is not None
+
+    def check(self, dim: int) -> None:
+        """Raise ValueError unless codes of `dim` numbers can be drawn."""
+        width = self.means_.shape[1]
+        if width != dim:
+            raise ValueError(f"prior: expected one of codes with {dim} numbers, got one of {width}")
+
+    def score_samples(self, Z: Any) -> np.ndarray:
+        """Return the logarithm of the density at each code, in nats.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, D)
+
+        Returns
+        -------
+        ndarray of float64, shape (N,)
+        """
+        mixture, _ = self._known()
+        return log_density(log_joint(mixture, read_codes(Z, mixture.means.shape[1])))
+
+    # ---- draws ----------------------------------------------------------------------------------
+
+    def draw(
+        self,
+        n: int,
+        dim: int,
+        seed: int,
+        *,
+        purpose: int = SAMPLE,
+        offset: int = 0,
+        y: Any = None,
+    ) -> np.ndarray:
+        """Draw codes; see `Prior.draw`."""
+        self.check(dim)
+        (weights, means, factors), labels = self._known()
+        noise = np.empty((n, dim + 1), np.float32)  # the first number says which component
+        _core.random_normal(noise, seed, purpose, offset * (dim + 1), _workspace.current())
+        first, noise = noise[:, 0], noise[:, 1:].astype(np.float64)
+        chosen = np.empty(n, np.int64)
+        for rows, members in _groups(n, y, labels, len(weights)):
+            chosen[rows] = members[_chosen(weights[members], first[rows])]
+        z = means[chosen]
+        if factors.ndim == 2:
+            z = z + factors[chosen] * noise
+        else:
+            for j in range(dim):  # in one order, whatever n is
+                z += factors[chosen, :, j] * noise[:, j, None]
+        return z.astype(np.float32)
+
+
+def _given(
+    means: Any, covariances: Any, weights: Any, labels: Any
+) -> tuple[Gaussians, np.ndarray | None]:
+    """Return the mixture that parameters describe, or raise ValueError."""
+    means = np.asarray(means, np.float64)
+    if means.ndim != 2 or 0 in means.shape or not np.isfinite(means).all():
+        raise ValueError(f"means: expected finite numbers of shape (K, D), got {means.shape}")
+    k, d = means.shape
+    spread = np.ones((k, d)) if covariances is None else np.asarray(covariances, np.float64)
+    if spread.shape not in ((k, d), (k, d, d)) or not np.isfinite(spread).all():
+        raise ValueError(
+            f"covariances: expected finite numbers of shape {(k, d)} or {(k, d, d)}, got "
+            f"{spread.shape}"
+        )
+    if spread.ndim == 2 and not (spread > 0).all():
+        raise ValueError("covariances: expected positive variances")
+    share = np.ones(k) if weights is None else np.asarray(weights, np.float64)
+    if share.shape != (k,) or not (share > 0).all() or not np.isfinite(share).all():
+        raise ValueError(f"weights: expected {k} positive numbers, got {weights!r}")
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != (k,):
+            raise ValueError(f"labels: expected one for each of {k} components, got {labels!r}")
+    factors = np.sqrt(spread) if spread.ndim == 2 else cholesky(spread)
+    return Gaussians(share / share.sum(), means, factors), labels
+
+
+def _classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the classes among labels and each code's place in them; one class without any."""
+    if y is None:
+        return np.zeros(1, np.int64), np.zeros(n, np.int64)
+    y = np.asarray(y)
+    if y.dtype.kind == "O" and all(isinstance(v, str) for v in y.ravel()):
+        y = y.astype(str)
+    if y.dtype.kind not in "biuUS":
+        raise TypeError(f"y: expected integer or string labels, got an array of {y.dtype}")
+    if y.shape != (n,):
+        raise ValueError(f"y: expected {n} labels, one for each code, got shape {y.shape}")
+    return np.unique(y, return_inverse=True)
+
+
+def _groups(n: int, y: Any, labels: np.ndarray | None, k: int) -> list[tuple[Any, np.ndarray]]:
+    """Return which draws share which components: all of them, or those of a class."""
+    if y is None:
+        return [(slice(None), np.arange(k))]
+    if labels is None:
+        raise ValueError("y: expected None, this GaussianMixture was made without classes")
+    y = np.asarray(y)
+    if y.ndim and y.shape != (n,):
+        raise ValueError(f"y: expected a label, or {n} of them, got shape {y.shape}")
+    groups = []
+    for label in np.unique(y):
+        members = np.flatnonzero(labels == label)
+        if not len(members):
+            known = ", ".join(map(str, np.unique(labels).tolist()))
+            raise ValueError(f"y: unknown label {label.item()!r}; the prior has {known}")
+        groups.append((y == label if y.ndim else slice(None), members))
+    return groups
+
+
+def _chosen(weights: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Return components drawn by their weights: a normal number is cut where they add up to."""
+    from statistics import NormalDist
+
+    sums = np.cumsum(weights / weights.sum())[:-1].tolist()
+    cuts = [NormalDist().inv_cdf(s) if 0 < s < 1 else np.inf * (1 if s > 0 else -1) for s in sums]
+    return np.searchsorted(np.array(cuts, np.float64), normal, side="right")
