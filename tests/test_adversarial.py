@@ -725,10 +725,12 @@ def test_fitted_models_refuse_too(X):
         (lambda: model.score_samples(X), "y: expected labels"),
         (lambda: model.score_samples(X[:, :5], Y), "features"),
         (lambda: model.set_params(warm_start=True).fit(X, Y + 1), "unknown label 3"),
+        (lambda: model.set_params(conditional=False).fit(X), "conditional: expected True to go on"),
         (
             lambda: aae(prior=mixture(), conditional=True).fit(X, Y).sample(2, y=5),
             "unknown label 5",
         ),
+        (lambda: model.set_params(conditional=False).partial_fit(X), "conditional: expected True"),
         (lambda: ae.GAN().sample(1), "This GAN instance is not fitted yet"),
         (lambda: ae.GAN().score_samples(X), "This GAN instance is not fitted yet"),
         (lambda: ae.AdversarialAutoencoder().transform(X), "is not fitted yet"),

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core, _workspace
-from ..training.batches import Batch
+from ..training.batches import Batch, Input
 from ..training.loop import Phase
 from ._base import BaseModel
 from ._condition import Conditioner
@@ -47,6 +47,17 @@ class Adversarial(BaseModel):
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
         return Conditioner.learn(y, n) if self.conditional else None
+
+    def _read_training(
+        self, X: Any, y: Any, sample_mask: Any, resume: bool
+    ) -> tuple[Conditioner | None, Input]:
+        knows_labels = resume and self._network.conditioner is not None
+        if resume and knows_labels != self.conditional:
+            raise ValueError(
+                f"conditional: expected {knows_labels} to go on with the fitted model, got "
+                f"{self.conditional}"
+            )
+        return super()._read_training(X, y, sample_mask, resume)
 
     @property
     def classes_(self) -> np.ndarray:
