@@ -44,7 +44,8 @@ class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
         follow its components: the discriminator sees the label beside the code. Encoder and decoder
         don't.
     adversarial : float
-        :math:`\lambda`.
+        :math:`\lambda`, in the units of the loss, whose sum over features may be large: about a tenth
+        of what a reconstruction costs is a good start, and more where labels are to be followed.
     discriminator_widths : sequence of int
         Of its hidden layers, fully connected with relu.
     discriminator_learning_rate : float or None
@@ -89,7 +90,7 @@ class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
         *,
         prior: Any = None,
         conditional: bool = False,
-        adversarial: float = 10.0,
+        adversarial: float = 3.0,
         discriminator_widths: Any = (256, 256),
         discriminator_learning_rate: float | None = None,
         loss: str = "mse",
