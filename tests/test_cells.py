@@ -38,6 +38,18 @@ MODELS = {
         arch, 8, 4, quantizers=2, corruption=ae.GaussianNoise(0.1), **kw
     ),
     "vqvae, levels": lambda arch, **kw: ae.VQVAE(arch, levels=(4, 3), loss="bce", **kw),
+    "adversarial": lambda arch, **kw: ae.AdversarialAutoencoder(
+        arch, 3, discriminator_widths=(6,), corruption=ae.GaussianNoise(0.1), **kw
+    ),
+    "adversarial, of classes": lambda arch, **kw: ae.AdversarialAutoencoder(
+        arch,
+        2,
+        prior=ae.GaussianMixture(means=((-4, 0), (0, 4), (4, 0)), labels=(0, 1, 2)),
+        conditional=True,
+        loss="gaussian",
+        penalty=ae.L1Sparsity(0.01),
+        **kw,
+    ),
     "stacked": lambda arch, **kw: ae.StackedAutoencoder(arch, 3, pretrain_epochs=1, **kw),
 }
 CELLS = [
@@ -57,7 +69,8 @@ def made(model, arch, **params):
 
 
 def beside(model, n=N):
-    return {"y": np.arange(n) % 3} if isinstance(model, ae.CVAE) else {}
+    takes_y = isinstance(model, ae.CVAE) or getattr(model, "conditional", False)
+    return {"y": np.arange(n) % 3} if takes_y else {}
 
 
 def state(model):

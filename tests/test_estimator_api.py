@@ -26,6 +26,8 @@ ESTIMATORS = [
     ae.Autoencoder(SMALL, 4, epochs=2),
     ae.VAE(SMALL, 4, epochs=2),
     ae.VQVAE(SMALL, 16, 4, epochs=2),
+    ae.AdversarialAutoencoder(SMALL, 4, discriminator_widths=(8,), epochs=2),
+    ae.GAN(SMALL, 4, epochs=2),
     ae.VQVAE(SMALL, 16, 4, quantizers=2, epochs=2),
     ae.VQVAE(SMALL, levels=(4, 3), epochs=2),
     ae.StackedAutoencoder(SMALL, 4, pretrain_epochs=1, epochs=1),

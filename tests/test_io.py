@@ -120,6 +120,13 @@ MODELS = {
     ),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
+    "aae": lambda X, x, y: ae.AdversarialAutoencoder(
+        ae.Dense((8,)),
+        2,
+        prior=ae.GaussianMixture(means=((-4.0, 0.0), (0.0, 0.0), (4.0, 0.0)), labels=(0, 1, 2)),
+        conditional=True,
+        **KW,
+    ).fit(X, y),
     "vqvae": lambda X, x, y: ae.VQVAE(ae.ResNet(8, 4, 1), 8, 3, **KW).fit(x),
     "conv vqvae with a prior": lambda X, x, y: ae.VQVAE(
         ae.ResNet(8, 4, 1), 8, 3, prior=ae.PixelCNN(8, 2, 3, epochs=1, schedule=ae.Cosine(3)), **KW

@@ -389,7 +389,9 @@ UNFITTED = [
 ]
 
 
-@pytest.mark.parametrize("cls", [ae.Autoencoder, ae.VAE, ae.CVAE, ae.VQVAE])
+@pytest.mark.parametrize(
+    "cls", [ae.Autoencoder, ae.VAE, ae.CVAE, ae.VQVAE, ae.AdversarialAutoencoder]
+)
 @pytest.mark.parametrize("call", UNFITTED, ids=map(str, range(len(UNFITTED))))
 def test_unfitted(cls, call):
     model = cls()

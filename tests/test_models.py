@@ -37,7 +37,7 @@ def conditions(model, n):
     return np.arange(n) % 3 if isinstance(model, ae.CVAE) else None
 
 
-MODELS = [ae.Autoencoder, ae.VAE, ae.CVAE, ae.VQVAE]
+MODELS = [ae.Autoencoder, ae.VAE, ae.CVAE, ae.VQVAE, ae.AdversarialAutoencoder]
 
 
 # ---- losses -------------------------------------------------------------------------------------

@@ -16,8 +16,10 @@ from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import (
     CVAE,
+    GAN,
     VAE,
     VQVAE,
+    AdversarialAutoencoder,
     Autoencoder,
     PixelCNN,
     Recirculation,
@@ -33,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CVAE",
+    "GAN",
     "LSTM",
     "MMD",
     "SGD",
@@ -40,6 +43,7 @@ __all__ = [
     "VQVAE",
     "Adam",
     "AdamW",
+    "AdversarialAutoencoder",
     "Autoencoder",
     "Constant",
     "Contractive",

@@ -18,8 +18,10 @@ from ._params import names
 from .losses import learned_by
 from .models import (
     CVAE,
+    GAN,
     VAE,
     VQVAE,
+    AdversarialAutoencoder,
     Autoencoder,
     PixelCNN,
     Recirculation,
@@ -43,6 +45,8 @@ MODELS: dict[str, type[BaseModel]] = {
         CVAE,
         VQVAE,
         PixelCNN,
+        AdversarialAutoencoder,
+        GAN,
     )
 }
 FIELDS = (
@@ -246,13 +250,13 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     cls = _codec.known(MODELS, config["model"], "model")
     theirs = _take_prior(tensors) if has_prior else {}
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
-    conditioner = _read_conditions(config["conditions"], cls)
     total = sum(t.size for t in tensors.values())
     with budget(total):
         decoder = _codec.Decoder(total)
         params = decoder.params(config["params"], names(cls))
         model = cls(**params)
         model._check_params()
+        conditioner = _read_conditions(config["conditions"], model)
         modules = model._modules(shape, conditioner.width if conditioner else 0)
         modules |= learned_by(model.loss)
     network = Network(modules, shape, _count(config["seed"], "seed"))
@@ -312,14 +316,14 @@ def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
         array[...] = found
 
 
-def _read_conditions(found: Any, cls: type[BaseModel]) -> Conditioner | None:
-    if cls is not PixelCNN and (found is None) == cls._needs_y:
-        raise ValueError(f"conditions: unexpected for a {cls.__name__}")
+def _read_conditions(found: Any, model: BaseModel) -> Conditioner | None:
+    if not isinstance(model, PixelCNN) and (found is None) == model._needs_y:
+        raise ValueError(f"conditions: unexpected for this {type(model).__name__}")
     if found is None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
         return Conditioner(classes=_classes(found))
-    if cls is SoftmaxClassifier:
+    if type(model) is SoftmaxClassifier:
         raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
     _codec.same_keys(found, ["mean", "scale"], "conditions")
     mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))

@@ -90,9 +90,9 @@ def check(model: Any, refused: str) -> None:
     penalty.check(model.latent_dim)
 
 
-def check_encoder(penalty: Penalty | None, encoder: Module) -> None:
+def check_encoder(penalty: Penalty | None, encoder: Module | None) -> None:
     """Raise ValueError for an encoder that a penalty can't be worked out for."""
-    if penalty is not None:
+    if penalty is not None and encoder is not None:
         penalty.check_encoder(encoder)
 
 

@@ -96,7 +96,7 @@ def build_network(
     """
     input_shape = tuple(input_shape)
     if arch is None:
-        arch = _default(input_shape)
+        arch = default_arch(input_shape)
     if isinstance(arch, Arch):
         pair = arch.build(input_shape, code, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
@@ -115,7 +115,8 @@ def build_network(
     return pair
 
 
-def _default(input_shape: Shape) -> Arch:
+def default_arch(input_shape: Shape) -> Arch:
+    """Return the architecture that None stands for."""
     from .conv import Conv
     from .dense import Dense
     from .lstm import LSTM

@@ -1,8 +1,10 @@
 """The objectives: estimators in the manner of scikit-learn."""
 
+from .aae import AdversarialAutoencoder
 from .autoencoder import Autoencoder
 from .classifier import SoftmaxClassifier
 from .cvae import CVAE
+from .gan import GAN
 from .pixelcnn import PixelCNN
 from .recirculation import Recirculation
 from .stacked import StackedAutoencoder, StackedFeatures
@@ -11,8 +13,10 @@ from .vqvae import VQVAE
 
 __all__ = [
     "CVAE",
+    "GAN",
     "VAE",
     "VQVAE",
+    "AdversarialAutoencoder",
     "Autoencoder",
     "PixelCNN",
     "Recirculation",

@@ -20,7 +20,7 @@ from ..training import data as _data
 from ..training import optim
 from ..training.batches import Batch, Batches, Input, shuffled
 from ..training.data import Data
-from ..training.loop import Plan, train
+from ..training.loop import Phase, Plan, train
 from ..training.network import Network
 from ..training.progress import Progress
 from ..training.schedules import Schedule
@@ -93,6 +93,10 @@ class BaseModel(Estimator):
     def _loss_step(self, batch: Batch) -> dict[str, float]:
         raise NotImplementedError
 
+    def _phases(self) -> tuple[Phase, ...]:
+        """Return the steps of training that each batch gives, in order."""
+        return (Phase(self._loss_step),)
+
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         return {}
 
@@ -114,6 +118,15 @@ class BaseModel(Estimator):
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
         """Return what a fresh model learns of its conditions from y; None if it has none."""
         return None
+
+    @property
+    def _coding_conditioner(self) -> Conditioner | None:
+        """What encoder and decoder are told of conditions; None if nothing."""
+        return self._network.conditioner
+
+    def _check_data(self, data: Data, name: str) -> None:
+        """Raise ValueError for samples that the loss can't have as targets."""
+        Loss(self.loss, data.shape).check(data, name)
 
     def _finish_initializing(self, network: Network, given: Input) -> None:
         """Use the data for what depends on them before training."""
@@ -147,8 +160,12 @@ class BaseModel(Estimator):
             )
         self._check_training_params()
 
+    def _optimizer(self) -> optim.Optimizer:
+        """Return the optimiser that the parameter stands for."""
+        return optim.resolve(self.optimizer)
+
     def _check_training_params(self) -> None:
-        optim.resolve(self.optimizer)
+        self._optimizer()
         _check.real("learning_rate", self.learning_rate, above=True)
         _check.real("weight_decay", self.weight_decay)
         _check.instance("schedule", self.schedule, Schedule, "Cosine(20)")
@@ -186,7 +203,8 @@ class BaseModel(Estimator):
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps.
         y : array-like, shape (N,) or (N, p), optional
-            The condition of a `CVAE`, the labels of a classifier; others take no notice of it.
+            The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
+            classifier; others take no notice of it.
         X_val : like X, or (X_val, y_val) for a model that takes y, optional
             Samples to measure after each epoch, in place of ``validation_fraction``.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
@@ -283,7 +301,7 @@ class BaseModel(Estimator):
         """Check what fit is given."""
         like = self._network.input_shape if resume else None
         data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
-        Loss(self.loss, data.shape).check(data, "X")
+        self._check_data(data, "X")
         if resume:
             self._check_names(data)
             _ = self._loss  # raises where the network lacks what it learns
@@ -304,7 +322,7 @@ class BaseModel(Estimator):
             X_val, y_val = X_val
         owner = type(self).__name__
         data = _data.read(X_val, name="X_val", like=given.data.shape, owner=owner)
-        Loss(self.loss, data.shape).check(data, "X_val")
+        self._check_data(data, "X_val")
         condition = conditions(conditioner, y_val, len(data))
         return Input(data, condition).batches(INFERENCE_BATCH)
 
@@ -326,19 +344,20 @@ class BaseModel(Estimator):
         `others` are samples that the network must be able to take too.
         """
         if resume:
-            self._check_lengths(self._network.encoder, given.data, *others)
-            penalties.check_encoder(self.penalty, self._network.encoder)
+            modules = dict(self._network.children())
+            self._check_lengths(modules, given.data, *others)
+            penalties.check_encoder(self.penalty, modules.get("encoder"))
         else:
             self._start(conditioner, given, *others)
 
-    def _check_lengths(self, encoder: Module, *given: Data) -> None:
+    def _check_lengths(self, modules: dict[str, Module], *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
         found = [data for data in given if data.lengths is not None]
-        if not found or (self._takes_lengths and encoder.takes_lengths):
+        if not found or (self._takes_lengths and modules["encoder"].takes_lengths):
             return
         steps, lengths = found[0].shape[0], found[0].lengths
         assert lengths is not None
-        takers, this = "Autoencoder, VAE and CVAE", type(self).__name__
+        takers, this = "AdversarialAutoencoder, Autoencoder, VAE and CVAE", type(self).__name__
         if self._takes_lengths:
             takers = "the architectures LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
@@ -352,7 +371,7 @@ class BaseModel(Estimator):
         with budget(memory_limit() // BYTES_PER_PARAMETER):
             modules = self._modules(given.data.shape, conditioner.width if conditioner else 0)
             modules |= learned_by(self.loss)
-        self._check_lengths(modules["encoder"], given.data, *others)
+        self._check_lengths(modules, given.data, *others)
         network = Network(modules, given.data.shape, new_seed(self.random_state))
         network.conditioner = conditioner
         self._finish_initializing(network, given)
@@ -394,7 +413,7 @@ class BaseModel(Estimator):
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
         clip_norm = None if self.clip_norm is None else float(self.clip_norm)
         rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
-        return Plan(optim.resolve(self.optimizer), *rates, int(epochs), bool(shuffle))
+        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle))
 
     def _train(
         self, given: Input, rows: np.ndarray | None, validation: Batches | None, plan: Plan
@@ -459,14 +478,14 @@ class BaseModel(Estimator):
     def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
         """Check samples given to a fitted model, and what accompanies them."""
         data = self._samples(X, sample_mask)
-        return Input(data, conditions(self._network.conditioner, y, len(data)))
+        return Input(data, conditions(self._coding_conditioner, y, len(data)))
 
     def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()
         like, owner = network.input_shape, type(self).__name__
         data = _data.read(X, mask=sample_mask, like=like, owner=owner)
-        self._check_lengths(network.encoder, data)
+        self._check_lengths(dict(network.children()), data)
         self._check_names(data)
         return data
 

@@ -12,9 +12,24 @@ from ..training import data as _data
 from ..training.batches import Batch, Condition, Input
 from ._base import INFERENCE_BATCH, BaseModel, fitted
 from ._condition import conditions, shared
+from ._protocol import Transformer
 
 
-class BaseAutoencoder(BaseModel):
+def read_codes(Z: Any, width: int) -> np.ndarray:
+    """Check codes that a user passed; return them as float32 (N, width)."""
+    Z = np.asarray(Z)
+    if Z.dtype.kind not in "biuf":
+        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
+    if Z.ndim != 2 or Z.shape[1] != width:
+        raise ValueError(f"Z: expected codes of shape (N, {width}), got {Z.shape}")
+    with np.errstate(over="ignore"):
+        Z = np.ascontiguousarray(Z, np.float32)
+    if not np.isfinite(Z).all():
+        raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
+    return Z
+
+
+class BaseAutoencoder(BaseModel, Transformer):
     """A model with codes: what all objectives answer about samples.
 
     A subclass says what the codes of a batch are (`_codes`), the continuous ones between encoder
@@ -43,22 +58,17 @@ class BaseAutoencoder(BaseModel):
 
     def _read_codes(self, Z: Any) -> np.ndarray:
         """Check codes that a user passed to `inverse_transform`."""
-        Z = np.asarray(Z)
-        if Z.dtype.kind not in "biuf":
-            raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
-        if Z.ndim != 2 or Z.shape[1] != self.latent_dim:
-            raise ValueError(f"Z: expected codes of shape (N, {self.latent_dim}), got {Z.shape}")
-        with np.errstate(over="ignore"):
-            Z = np.ascontiguousarray(Z, np.float32)
-        if not np.isfinite(Z).all():
-            raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
-        return Z
+        return read_codes(Z, self.latent_dim)
 
     # ---- parts of a step ------------------------------------------------------------------------
 
     def _encode(self, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the encoder's output for a batch."""
-        return self._network.encode(batch.x, batch.condition, training, batch.lengths)
+        return self._network.encode(batch.x, self._told(batch), training, batch.lengths)
+
+    def _told(self, batch: Batch) -> np.ndarray | None:
+        """Return the conditions of a batch that encoder and decoder are told of."""
+        return batch.condition
 
     def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
         """Return the decoder's output for the codes of a batch."""
@@ -67,7 +77,7 @@ class BaseAutoencoder(BaseModel):
             target = batch.target
             if batch.missing is not None:
                 target = np.where(batch.missing, np.float32(0), target)
-        return self._network.decode(z, batch.condition, training, batch.lengths, target)
+        return self._network.decode(z, self._told(batch), training, batch.lengths, target)
 
     def _shaped(self, z: np.ndarray) -> np.ndarray:
         """Return the code that the penalty, if any, makes of what the encoder gives."""
@@ -185,7 +195,7 @@ class BaseAutoencoder(BaseModel):
             have as many steps as the longest in fit.
         """
         codes = self._read_codes(Z)
-        return self._decoded(codes, conditions(self._network.conditioner, y, len(codes)))
+        return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
 
     @fitted
     def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
@@ -358,12 +368,12 @@ class BaseAutoencoder(BaseModel):
     def _points(self, X: list[np.ndarray], y: Any) -> np.ndarray:
         """Return the points in code space of a few samples that share a condition."""
         data = _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
-        condition = shared(self._network.conditioner, y, len(data))
+        condition = shared(self._coding_conditioner, y, len(data))
         given = Input(data, condition)
         return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
 
     def _walked(self, z: np.ndarray, y: Any) -> np.ndarray:
-        return self._decoded(z, shared(self._network.conditioner, y, len(z)), latent=True)
+        return self._decoded(z, shared(self._coding_conditioner, y, len(z)), latent=True)
 
     def _decoded(
         self, codes: np.ndarray, condition: Condition | None, *, latent: bool = False

@@ -53,7 +53,7 @@ def check_random_state(random_state: Any) -> None:
 
 
 class Estimator(Params):
-    """What scikit-learn asks of an estimator, beside fit and transform."""
+    """What scikit-learn asks of an estimator, beside fit."""
 
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -62,17 +62,15 @@ class Estimator(Params):
         return "_network" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+        from sklearn.utils import InputTags, Tags, TargetTags
 
         return Tags(
-            estimator_type="transformer",
+            estimator_type=None,
             target_tags=TargetTags(required=self._needs_y),
-            transformer_tags=TransformerTags(preserves_dtype=self._preserves_dtype),
             input_tags=InputTags(two_d_array=True, three_d_array=False),
         )
 
     _needs_y = False
-    _preserves_dtype = ["float32"]
 
     # ---- names of features ----------------------------------------------------------------------
 
@@ -90,6 +88,20 @@ class Estimator(Params):
             warnings.warn(text, UserWarning, stacklevel=4)
         elif len(seen) != len(new) or (seen != new).any():
             raise ValueError(_other_names(seen, new))
+
+
+class Transformer(Estimator):
+    """What scikit-learn asks of an estimator with codes, beside fit and transform."""
+
+    _preserves_dtype = ["float32"]
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import TransformerTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "transformer"
+        tags.transformer_tags = TransformerTags(preserves_dtype=self._preserves_dtype)
+        return tags
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return a name for each column of `transform`'s result: the class's and a number.

@@ -63,7 +63,7 @@ class SampledAutoencoder(BaseAutoencoder):
         """
         n, seed = _check.integer("n", n, 0), new_seed(random_state)
         _check.instance("prior", prior, Prior, "Normal()")
-        condition = shared(self._network.conditioner, y, n)
+        condition = shared(self._coding_conditioner, y, n)
         if near is not None:
             if prior is not None:
                 raise ValueError("near: expected None with a prior, or a prior of None")
@@ -86,7 +86,7 @@ class SampledAutoencoder(BaseAutoencoder):
         data = _data.read(
             [self._sample("near", x)], like=self._network.input_shape, owner=type(self).__name__
         )
-        given = Input(data, shared(self._network.conditioner, y, 1))
+        given = Input(data, shared(self._coding_conditioner, y, 1))
         ((_, batch),) = self._chunks(given)
         point, deviation = self._around(batch)
         noise = Normal().draw(n, self.latent_dim, seed)

@@ -11,7 +11,7 @@ import numpy as np
 from .. import _check
 from ._base import fitted
 from ._levels import linears, split
-from ._protocol import Estimator, not_fitted
+from ._protocol import Transformer, not_fitted
 from .autoencoder import Autoencoder
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class StackedAutoencoder(Autoencoder):
         return out
 
 
-class StackedFeatures(Estimator):
+class StackedFeatures(Transformer):
     """Hidden representations of a fitted `StackedAutoencoder`, as a transformer.
 
     `fit` trains nothing, and scikit-learn's ``clone`` keeps the fitted model: in a pipeline or a

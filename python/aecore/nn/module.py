@@ -398,6 +398,15 @@ class Flat:
             _ = parameter.grad
         return self.grad
 
+    def start(self, prefix: str) -> int:
+        """Return where the parameters of a module begin, or the buffers' end without any."""
+        at = 0
+        for name, parameter in self.named.items():
+            if name.startswith(f"{prefix}."):
+                break
+            at += self._room(parameter.value.size)
+        return at
+
     def split(self, array: np.ndarray) -> dict[str, np.ndarray]:
         """Return views of an array as long as `value`, one for each parameter and of its shape."""
         parts, at = {}, 0

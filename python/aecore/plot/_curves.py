@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # The terms of the loss, which share a unit; perplexity, mse or learning rates don't.
-_TERMS = ("loss", "recon", "kl", "mmd", "mi", "tc", "dimension_kl", "vq", "commitment", "penalty")
+_TERMS = (
+    *("loss", "recon", "kl", "mmd", "mi", "tc", "dimension_kl", "vq", "commitment", "penalty"),
+    *("generator", "discriminator"),
+)
 
 
 def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:

@@ -52,10 +52,17 @@ class Guard:
         self._buffers.keep()
 
     def descend(
-        self, i: int, norm: float, optimizer: Optimizer, rate: float, decay: float, scale: float
+        self,
+        i: int,
+        norm: float,
+        optimizer: Optimizer,
+        rate: float,
+        decay: float,
+        scale: float,
+        part: str = "",
     ) -> None:
         """Take batch i's step; if that overflows, undo it and raise FloatingPointError."""
-        network, step = self.network, (optimizer, rate, decay, scale)
+        network, step = self.network, (optimizer, rate, decay, scale, part)
         small = norm * scale < LARGE and rate <= LARGE_RATE and decay <= LARGE_DECAY
         if small and not self._careful:
             network.descend(*step)

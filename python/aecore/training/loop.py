@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .._purposes import SHUFFLE
 from .batches import Batch, Batches, shuffled
@@ -18,14 +18,32 @@ from .progress import Progress
 from .schedules import Schedule
 
 
+class Phase(NamedTuple):
+    """A step of training that every batch gives.
+
+    Attributes
+    ----------
+    passes : callable
+        Runs both passes over a batch; returns its terms, summed over samples, and perhaps ``mse``.
+    minimized : str
+        The term that the step makes smaller.
+    part : str
+        Which parameters take it: see `Network.part`.
+    learning_rate : float, optional
+        Before the schedule; the plan's by default.
+    """
+
+    passes: Callable[[Batch], dict[str, float]]
+    minimized: str = "loss"
+    part: str = ""
+    learning_rate: float | None = None
+
+
 class Objective(Protocol):
     """What the loop asks of a model."""
 
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        """Run both passes over a batch; return its terms, summed over samples.
-
-        One of them is ``loss``, and ``mse``, if there is one, is a sum over values.
-        """
+    def _phases(self) -> tuple[Phase, ...]:
+        """Return the steps that each batch gives, in order."""
 
     def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
         """Return what an epoch of n samples gave beside its terms' means; begin the next one.
@@ -46,13 +64,32 @@ class Plan:
     epochs: int
     shuffle: bool
 
-    def rate(self, epoch: float) -> float:
-        """Return the learning rate at an epoch, counted from 0 with fractions."""
-        return self.learning_rate * (self.schedule(epoch) if self.schedule else 1.0)
+    def rate(self, epoch: float, first: float | None = None) -> float:
+        """Return the learning rate at an epoch, counted from 0 with fractions.
+
+        `first` is what the schedule multiplies, if that isn't the plan's own.
+        """
+        rate = self.learning_rate if first is None else first
+        return rate * (self.schedule(epoch) if self.schedule else 1.0)
 
     def grad_scale(self, norm: float) -> float:
         """Return what brings a gradient of this norm down to the largest allowed."""
         return 1.0 if self.clip_norm is None or norm <= self.clip_norm else self.clip_norm / norm
+
+
+def _step(
+    network: Network, guard: Guard, plan: Plan, phase: Phase, rate: float, i: int, batch: Batch
+) -> dict[str, float]:
+    """Take a phase's step for batch i; return the terms, or raise FloatingPointError."""
+    guard.begin_step()
+    network.flat.forget_gradients()
+    terms = phase.passes(batch)
+    loss, norm = terms[phase.minimized], network.gradient_norm(phase.part)
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise guard.failed(i, batch, partial(phase.passes, batch), loss)
+    step = plan.optimizer, rate, plan.weight_decay, plan.grad_scale(norm), phase.part
+    guard.descend(i, norm, *step)
+    return terms
 
 
 def train(
@@ -67,7 +104,7 @@ def train(
         finite state.
     """
     network.use(plan.optimizer)
-    guard = Guard(network)
+    guard, phases = Guard(network), objective._phases()
     for _ in range(plan.epochs):
         started, totals, observed = time.perf_counter(), {"loss": 0.0}, 0
         guard.begin_epoch()
@@ -75,20 +112,13 @@ def train(
         if plan.shuffle:
             rows = shuffled(rows, network.seed, SHUFFLE, network.samples)
         for i, batch in enumerate(batches(rows, network.samples)):
-            guard.begin_step()
             batch.epoch = network.epoch + i / len(batches)
-            network.flat.forget_gradients()
-            terms = objective._loss_step(batch)
-            norm = network.gradient_norm()
-            if not (math.isfinite(terms["loss"]) and math.isfinite(norm)):
-                raise guard.failed(i, batch, partial(objective._loss_step, batch), terms["loss"])
-            rate = plan.rate(batch.epoch)
-            scale = plan.grad_scale(norm)
-            guard.descend(i, norm, plan.optimizer, rate, plan.weight_decay, scale)
+            for phase in phases:
+                rate = plan.rate(batch.epoch, phase.learning_rate)
+                for name, value in _step(network, guard, plan, phase, rate, i, batch).items():
+                    totals[name] = totals.get(name, 0.0) + value
             network.samples += batch.n
             observed += batch.observed
-            for name, value in terms.items():
-                totals[name] = totals.get(name, 0.0) + value
             progress.batch()
         network.epoch += 1
         mse = totals.pop("mse", None)

@@ -17,7 +17,7 @@ from .optim import Optimizer, StepSize
 
 
 class Network(Module):
-    """An encoder and a decoder (and a quantizer, where a model has one) under one flat buffer.
+    """An encoder and a decoder (a quantizer, a discriminator: what a model has) in one flat buffer.
 
     Everything that training changes is in here, so that copying it keeps a state and saving it
     saves the model.
@@ -25,7 +25,8 @@ class Network(Module):
     Parameters
     ----------
     modules : dict of str to Module
-        ``encoder`` and ``decoder`` at least, but for a `PixelCNN`.
+        ``encoder`` and ``decoder``, ``decoder`` alone, or a ``pixelcnn``. A ``discriminator`` is
+        put last: it takes optimiser steps of its own.
     input_shape : tuple of int
         The shape of a sample.
     seed : int
@@ -44,6 +45,8 @@ class Network(Module):
     steps, samples, epoch : int
         How many steps, samples and epochs training has seen. The position in every stream follows
         from `samples`.
+    discriminator_steps : buffer, shape (1,)
+        How many steps a discriminator has taken.
     """
 
     _OWN = ("flat", "pool", "_lock", "_frozen", "_changes", "_exposed")  # not in copies
@@ -52,24 +55,28 @@ class Network(Module):
     decoder: Module
     quantizer: Any  # of a VQVAE
     pixelcnn: Any  # of a PixelCNN, which has no other
+    discriminator: Any  # of an adversarial model
     likelihood: Any  # of a model whose loss learns a deviation
 
     def __init__(
         self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
     ) -> None:
-        for name, module in modules.items():
+        for name, module in sorted(modules.items(), key=lambda item: item[0] == "discriminator"):
             setattr(self, name, module)
         self.input_shape, self.seed = input_shape, seed
         self.conditioner: Any = None
         self.optimizer = ""
         self.moments: dict[str, np.ndarray] = {}
         self.steps = self.samples = self.epoch = 0
+        if "discriminator" in modules:
+            self.add_buffer("discriminator_steps", np.zeros(1, np.int64))
         self.initialize(seed)
         self.seed_layers()
         self._link()
 
     def _link(self) -> None:
         self.flat = Flat(self.children())
+        self._others = self.flat.start("discriminator")  # how much of it belongs to the others
         self.pool, self._lock = _workspace.Pool(), threading.RLock()
         self._frozen = self._changes = self._exposed = False
 
@@ -135,11 +142,7 @@ class Network(Module):
         lengths: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return the encoder's output for x (n, ...), of lengths (n,), beside conditions (n, p)."""
-        if condition is not None:
-            if starts_flat(self.encoder):
-                x = x.reshape(len(x), -1)
-            x = self._beside("x", x, condition)
-        return run(self.encoder, x, training, lengths)
+        return run(self.encoder, self._seen(self.encoder, x, condition), training, lengths)
 
     def decode(
         self,
@@ -163,23 +166,43 @@ class Network(Module):
 
     def encode_backward(self, grad: np.ndarray) -> None:
         """Add to the encoder's gradients."""
-        if self.encoder.gates:
-            backward: Any = self.encoder.backward
-            backward(grad, need_dx=False)
-        else:
-            self.encoder.backward(grad)
+        _end(self.encoder, grad)
 
     def decode_backward(self, grad: np.ndarray, condition: np.ndarray | None = None) -> np.ndarray:
         """Add to the decoder's gradients; return the gradient of the codes."""
         dz = self.decoder.backward(grad)
         assert dz is not None
+        return dz if condition is None else self._apart("dz", dz, condition)
+
+    def decode_end(self, grad: np.ndarray) -> None:
+        """Add to the decoder's gradients, where nothing made the codes."""
+        _end(self.decoder, grad)
+
+    def discriminate(
+        self, x: np.ndarray, condition: np.ndarray | None = None, training: bool = False
+    ) -> np.ndarray:
+        """Return the discriminator's logits (n, 1) for x (n, ...) beside conditions (n, p)."""
+        seen = self._seen(self.discriminator, x, condition)
+        return run(self.discriminator, seen, training, None)
+
+    def discriminate_backward(
+        self, grad: np.ndarray, condition: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Add to the discriminator's gradients; return that of x, perhaps in another shape."""
+        dx = self.discriminator.backward(grad)
+        return dx if condition is None else self._apart("dx", dx, condition)
+
+    def discriminate_end(self, grad: np.ndarray) -> None:
+        """Add to the discriminator's gradients."""
+        _end(self.discriminator, grad)
+
+    def _seen(self, module: Module, x: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        """Return what a module that takes samples is given: beside conditions, if there are any."""
         if condition is None:
-            return dz
-        n, width, p = len(dz), dz.shape[-1], condition.shape[1]
-        out = self.scratch("dz", (*dz.shape[:-1], width - p))
-        groups = dz.reshape(n, -1, width)
-        _core.concat_backward(out.reshape(n, -1, width - p), groups, _workspace.current())
-        return out
+            return x
+        if starts_flat(module):
+            x = x.reshape(len(x), -1)
+        return self._beside("x", x, condition)
 
     def _beside(self, name: str, x: np.ndarray, condition: np.ndarray) -> np.ndarray:
         n, width, p = len(x), x.shape[-1], condition.shape[1]
@@ -188,31 +211,73 @@ class Network(Module):
         _core.concat(groups, x.reshape(n, -1, width), condition, _workspace.current())
         return out
 
+    def _apart(self, name: str, grad: np.ndarray, condition: np.ndarray) -> np.ndarray:
+        """Return the gradient of what stood beside conditions."""
+        n, width, p = len(grad), grad.shape[-1], condition.shape[1]
+        out = self.scratch(name, (*grad.shape[:-1], width - p))
+        groups = grad.reshape(n, -1, width)
+        _core.concat_backward(out.reshape(n, -1, width - p), groups, _workspace.current())
+        return out
+
     # ---- steps ----------------------------------------------------------------------------------
+
+    def part(self, name: str) -> slice:
+        """Return where the parameters are that take their steps together.
+
+        Those of the ``"discriminator"``, or with ``""`` all others.
+        """
+        return slice(self._others, None) if name else slice(0, self._others)
 
     def use(self, optimizer: Optimizer) -> None:
         """Make room for an optimiser's moments; another kind's are forgotten."""
         name = type(optimizer).__name__
         if self.optimizer != name:
             self.optimizer, self.steps = name, 0
+            if hasattr(self, "discriminator"):
+                self.buffer("discriminator_steps").fill(0)
             self.moments = {m: np.zeros_like(self.flat.value) for m in optimizer.moments}
 
-    def gradient_norm(self) -> float:
-        """Return the Euclidean norm of all gradients together; not finite if one of them isn't."""
-        return math.sqrt(_core.sum_squares(self.flat.whole_gradient(), _workspace.current()))
+    def gradient_norm(self, part: str = "") -> float:
+        """Return the Euclidean norm of a part's gradients; not finite if one of them isn't."""
+        gradient = self.flat.whole_gradient()[self.part(part)]
+        return math.sqrt(_core.sum_squares(gradient, _workspace.current()))
 
     def descend(
-        self, optimizer: Optimizer, learning_rate: float, weight_decay: float, grad_scale: float
+        self,
+        optimizer: Optimizer,
+        learning_rate: float,
+        weight_decay: float,
+        grad_scale: float,
+        part: str = "",
     ) -> None:
-        """Take a step along the gradients."""
+        """Take a step along a part's gradients."""
+        size = StepSize(learning_rate, weight_decay, self._count(part), grad_scale)
+        at = self.part(part)
+        moments = {name: moment[at] for name, moment in self.moments.items()}
+        optimizer.step(self.flat.value[at], self.flat.grad[at], moments, size)
+
+    def _count(self, part: str) -> int:
+        """Count a step of a part; return its number."""
+        if part:
+            steps = self.buffer(f"{part}_steps")
+            steps += 1
+            return int(steps[0])
         self.steps += 1
-        size = StepSize(learning_rate, weight_decay, self.steps, grad_scale)
-        optimizer.step(self.flat.value, self.flat.grad, self.moments, size)
+        return self.steps
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return everything that a step changes: parameters, moments and buffers."""
         moments = {f"optimizer.{name}": m for name, m in self.moments.items()}
         return {"parameters": self.flat.value} | moments | dict(self.buffers())
+
+
+def _end(module: Module, grad: np.ndarray) -> None:
+    """Add to the gradients of a module whose input nothing made."""
+    if module.gates:
+        backward: Any = module.backward
+        backward(grad, need_dx=False)
+    else:
+        module.backward(grad)
 
 
 class Kept:

@@ -58,5 +58,5 @@ class Progress:
 
 def summary(record: dict[str, Any]) -> str:
     """Return the losses of an epoch in a line."""
-    shown = ("loss", "recon", "kl", "perplexity", "accuracy", "val_loss")
+    shown = ("loss", "recon", "kl", "discriminator", "perplexity", "accuracy", "val_loss")
     return ", ".join(f"{name} {record[name]:.4g}" for name in shown if name in record)
