@@ -1,31 +1,29 @@
-"""What the objectives share in training: checked parameters, `fit` and its record."""
+"""What the objectives share in training: `fit` and its record, and what a fitted model is."""
 
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import _check, _workspace, corruption, penalties
+from .. import _workspace, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
-from ..losses import LINKS, NAMES, Loss, learned_by
+from ..losses import LINKS, Loss, learned_by
 from ..nn.feedback import FedBack
 from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
 from ..training import data as _data
-from ..training import optim
 from ..training.batches import Batch, Batches, Input, shuffled
 from ..training.data import Data
 from ..training.loop import Phase, Plan, train
 from ..training.network import Network
 from ..training.progress import Progress
-from ..training.schedules import Schedule
 from ._condition import Conditioner, conditions
-from ._protocol import Estimator, check_random_state, new_seed, not_fitted
+from ._parameters import Parametrized
+from ._protocol import new_seed, not_fitted
 
 INFERENCE_BATCH = 256
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
@@ -46,43 +44,18 @@ def fitted(method: Method) -> Method:
     return run  # type: ignore[return-value]
 
 
-class BaseModel(Estimator):
+class BaseModel(Parametrized):
     """An objective: what is minimised, over a network that an architecture builds.
 
     A subclass says what its network is made of (`_modules`), what a step of training does
     (`_loss_step`), what it measures without noise (`_terms`), and what its codes are.
     """
 
-    arch: Any
-    loss: str
-    tied: bool
-    corruption: Any
-    penalty: penalties.Penalty | None
-    pretrain_epochs: int
-    optimizer: Any
-    learning_rate: float
-    weight_decay: float
-    schedule: Schedule | None
-    clip_norm: float | None
-    batch_size: int
-    epochs: int
-    shuffle: bool
-    validation_fraction: float
-    patience: int | None
-    warm_start: bool
-    callbacks: Any
-    checkpoint: Any
-    random_state: Any
-    n_threads: int | None
-    verbose: int
-
     history_: list[dict[str, Any]]
     n_parameters_: int
     best_epoch_: int
     _network: Network
     _takes_lengths = False  # whether its parts of a step are given the lengths of sequences
-    _pretrains = False  # whether it has `_pretrain`
-    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -131,64 +104,8 @@ class BaseModel(Estimator):
     def _finish_initializing(self, network: Network, given: Input) -> None:
         """Use the data for what depends on them before training."""
 
-    def _corruptions(self) -> tuple[Any, ...]:
-        """Return what corrupts the input; behind it what other levels have, if they are trained."""
-        return (self.corruption,)
-
     def _pretrain(self, given: Input, rows: np.ndarray | None) -> None:
         """Change a fresh network's parameters before the objective itself is trained."""
-
-    # ---- parameters -----------------------------------------------------------------------------
-
-    def _store(self, arguments: dict[str, Any]) -> None:
-        """Store the arguments of `__init__` under their names, and nothing else."""
-        for name, value in arguments.items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
-
-    def _check_params(self) -> None:
-        """Raise TypeError or ValueError for a parameter that makes no sense."""
-        _check.choice("loss", self.loss, NAMES)
-        _check.boolean("tied", self.tied)
-        for noise in self._corruptions():
-            corruption.check(noise)
-        penalties.check(self, self._no_penalty)
-        if _check.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
-            raise ValueError(
-                "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
-                f"autoencoders; expected 0 for a {type(self).__name__}, got {self.pretrain_epochs}"
-            )
-        self._check_training_params()
-
-    def _optimizer(self) -> optim.Optimizer:
-        """Return the optimiser that the parameter stands for."""
-        return optim.resolve(self.optimizer)
-
-    def _check_training_params(self) -> None:
-        self._optimizer()
-        _check.real("learning_rate", self.learning_rate, above=True)
-        _check.real("weight_decay", self.weight_decay)
-        _check.instance("schedule", self.schedule, Schedule, "Cosine(20)")
-        if self.schedule is not None:
-            self.schedule.check()
-        if self.clip_norm is not None:
-            _check.real("clip_norm", self.clip_norm, above=True)
-        _check.integer("batch_size", self.batch_size, 1)
-        _check.integer("epochs", self.epochs, 0)
-        _check.boolean("shuffle", self.shuffle)
-        if _check.real("validation_fraction", self.validation_fraction, 0, 1) == 1:
-            raise ValueError("validation_fraction: expected less than 1, got 1")
-        if self.patience is not None:
-            _check.integer("patience", self.patience, 1)
-        _check.boolean("warm_start", self.warm_start)
-        _callbacks.check(self.callbacks)
-        if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
-            raise TypeError(f"checkpoint: expected None or a path, got {self.checkpoint!r}")
-        check_random_state(self.random_state)
-        if self.n_threads is not None:
-            _check.integer("n_threads", self.n_threads, 1, 4096)
-        if not isinstance(self.verbose, (bool, np.bool_)):
-            _check.integer("verbose", self.verbose)
 
     # ---- fitting --------------------------------------------------------------------------------
 
