@@ -1,8 +1,6 @@
 """Adversarial models: both players' steps, their record, resuming, labels, and what is refused."""
 
 import copy
-import doctest
-import importlib
 import math
 import pickle
 import subprocess
@@ -753,9 +751,3 @@ def test_partial_fit_gives_both_players_steps(X):
     for make in (gan, aae):
         ordered = make(shuffle=False, epochs=1).fit(X)
         assert state(make().partial_fit(X)) == state(ordered)
-
-
-@pytest.mark.parametrize("name", ["aae", "gan"])
-def test_examples(name):
-    result = doctest.testmod(importlib.import_module(f"aecore.models.{name}"))
-    assert result.attempted and not result.failed

@@ -1,15 +1,9 @@
 """Architectures: what they are made of, any shape there and back, gradients, one's own modules."""
 
 import copy
-import doctest
 import itertools
 import pickle
 
-import aecore.arch.conv
-import aecore.arch.dense
-import aecore.arch.lstm
-import aecore.arch.resnet
-import aecore.arch.transformer
 import numpy as np
 import pytest
 from aecore import nn
@@ -428,9 +422,3 @@ def test_a_huge_width_is_an_error_and_no_crash():
     for width in (2**62, 10**15):
         with pytest.raises((MemoryError, ValueError)):
             Dense((width,)).build((784,), VECTOR)
-
-
-@pytest.mark.parametrize("module", ["conv", "dense", "lstm", "resnet", "transformer"])
-def test_examples(module):
-    result = doctest.testmod(getattr(aecore.arch, module))
-    assert result.attempted and not result.failed

@@ -1,7 +1,5 @@
 """What the table can't say of attention: large scores, lengths, packed arrays, memory, errors."""
 
-import doctest
-
 import aecore as ae
 import aecore.functional as F
 import numpy as np
@@ -280,12 +278,6 @@ def test_packed_arrays_of_another_form_are_refused():
     ws, y, lse = _core.Workspace(), np.empty((2, 3, 2, 4), "f4"), np.empty((2, 2, 3), "f4")
     with pytest.raises(ValueError, match=r"qkv: expected shape \(N, T, 3, H, D\), got 2 for the 3"):
         _core.self_attention(y, lse, np.zeros((2, 3, 2, 2, 4), "f4"), None, False, 1.0, ws)
-
-
-@pytest.mark.parametrize("name", ["attention", "embedding"])
-def test_examples(name):
-    test = doctest.DocTestFinder(recurse=False).find(getattr(F, name), name)[0]
-    assert test.examples and not doctest.DocTestRunner().run(test).failed
 
 
 def test_a_whole_table_of_one_row(rng):

@@ -1,8 +1,5 @@
 """What the table can't say of the LSTM: all results and gradients, padding, columns, bad calls."""
 
-import doctest
-import importlib
-
 import aecore as ae
 import aecore.functional as F
 import numpy as np
@@ -311,8 +308,3 @@ def test_a_layer_that_is_not_finite_is_named(rng):
     dict(model._network.parameters())["decoder.0.1r.weight_hh"].value.flat[0] = np.inf
     with pytest.raises(FloatingPointError, match=r"the output of decoder\.0, LSTM"):
         model.partial_fit(x)
-
-
-def test_example():
-    result = doctest.testmod(importlib.import_module("aecore.functional.lstm"))
-    assert result.attempted and not result.failed

@@ -1,6 +1,5 @@
 """Metrics beside scikit-learn and SciPy, or beside values worked out by hand."""
 
-import doctest
 import itertools
 
 import numpy as np
@@ -228,8 +227,3 @@ def test_inputs_stay_as_they_are(rng):
     metrics.mmd(X, X)
     metrics.active_units(X)
     np.testing.assert_array_equal(X, before)
-
-
-def test_examples():
-    result = doctest.testmod(metrics)
-    assert result.attempted >= 9 and result.failed == 0

@@ -1,12 +1,11 @@
 """Penalties: what they are, their gradients, and what they do to codes."""
 
 import copy
-import doctest
 
 import aecore as ae
 import numpy as np
 import pytest
-from aecore import _core, nn, penalties
+from aecore import _core, nn
 from aecore.nn.jacobian import Jacobian
 from aecore.training.batches import Batches
 from aecore.training.data import Data
@@ -481,8 +480,3 @@ def test_values_of_parameters(X):
     model = ae.Autoencoder(SMOOTH, 4, penalty=ae.TopK(2))
     assert model.get_params()["penalty__k"] == 2
     assert model.set_params(penalty__k=3).penalty.k == 3
-
-
-def test_examples():
-    result = doctest.testmod(penalties)
-    assert result.attempted and not result.failed

@@ -1,7 +1,5 @@
 """Priors over codes, and samples from models with them."""
 
-import doctest
-import importlib
 import math
 import pickle
 
@@ -372,9 +370,3 @@ def test_priors_are_values(blobs):
 
 
 MODULES = ["priors.mixture", "priors.normal", "divergences", "models.vae", "models.autoencoder"]
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_examples(module):
-    result = doctest.testmod(importlib.import_module(f"aecore.{module}"))
-    assert result.attempted and not result.failed

@@ -1,7 +1,5 @@
 """Cosine codes, residual and finite scalar quantisers: values, gradients, how they learn."""
 
-import doctest
-import importlib
 import itertools
 
 import numpy as np
@@ -377,9 +375,3 @@ def test_shapes_empty_batches_and_copies(kind, rng):
     assert_same_state(state(layer), before)
     with pytest.raises(ValueError, match="expected vectors of 4"):
         layer.forward(normal(rng, 2, 3))
-
-
-@pytest.mark.parametrize("module", ["fsq", "quantizer", "residual"])
-def test_examples(module):
-    result = doctest.testmod(importlib.import_module(f"aecore.nn.{module}"))
-    assert result.attempted and not result.failed

@@ -1,7 +1,5 @@
 """Recirculation: the paper's rule, and how it compares with back-propagation."""
 
-import doctest
-import importlib
 import os
 
 import aecore as ae
@@ -17,11 +15,6 @@ KW = {"batch_size": 16, "random_state": 0}
 @pytest.fixture
 def X(rng):
     return rng.random((50, 12), dtype=np.float32)
-
-
-def test_example():
-    result = doctest.testmod(importlib.import_module("aecore.models.recirculation"))
-    assert result.attempted and not result.failed
 
 
 def sigmoid(x):

@@ -1,7 +1,5 @@
 """Stacked autoencoders: what their levels learn, and what is made of a fitted stack."""
 
-import doctest
-import importlib
 import math
 import pickle
 
@@ -47,12 +45,6 @@ def representations(model, X, kind):
         h = h if i == len(layers) - 1 else activated(kind, h)
         found.append(h)
     return found
-
-
-@pytest.mark.parametrize("module", ["stacked", "classifier"])
-def test_examples(module):
-    result = doctest.testmod(importlib.import_module(f"aecore.models.{module}"))
-    assert result.attempted and not result.failed
 
 
 # ---- pretraining --------------------------------------------------------------------------------

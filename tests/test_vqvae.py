@@ -1,8 +1,5 @@
 """VQVAE with several codebooks, cosine codes and levels: what it answers, and how it learns."""
 
-import doctest
-import importlib
-
 import aecore as ae
 import numpy as np
 import pytest
@@ -237,8 +234,3 @@ def test_training_that_diverges_ends_in_the_last_finite_state(kind, X):
         model.fit(X)
     assert all(np.isfinite(array).all() for array in model._network.arrays().values())
     assert np.isfinite(model.reconstruct(X)).all()
-
-
-def test_examples():
-    result = doctest.testmod(importlib.import_module("aecore.models.vqvae"))
-    assert result.attempted and not result.failed

@@ -44,6 +44,15 @@ class GaussianNoise(Corruption):
     ----------
     sigma : float
         Standard deviation, in the units of the data (of the scaled ones for uint8: 0..1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 8, corruption=ae.GaussianNoise(0.3), epochs=2)
+    >>> model.fit(X).reconstruct(X + 0.3).shape  # nothing is added here
+    (100, 20)
     """
 
     kind = "gaussian"
@@ -68,6 +77,18 @@ class Masking(Corruption):
     ----------
     rate : float
         In [0, 1].
+
+    References
+    ----------
+    P. Vincent et al., "Extracting and composing robust features with denoising autoencoders", ICML
+    2008.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.VAE(ae.Dense((16,)), 8, corruption=ae.Masking(0.5), epochs=2).fit(X)
     """
 
     kind = "masking"
@@ -94,6 +115,14 @@ class SaltAndPepper(Corruption):
         In [0, 1].
     low, high : float
         Pepper and salt.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 8, 8, 1))
+    >>> noise = ae.SaltAndPepper(0.2)
+    >>> model = ae.Autoencoder(ae.Conv((4,)), 8, corruption=noise, epochs=2).fit(X)
     """
 
     kind = "salt_and_pepper"

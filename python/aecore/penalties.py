@@ -104,6 +104,11 @@ class L1Sparsity(Penalty):
     weight : float
         :math:`\lambda`.
 
+    References
+    ----------
+    B. Olshausen and D. Field, "Emergence of simple-cell receptive field properties by learning a
+    sparse code for natural images", Nature 381, 1996.
+
     Examples
     --------
     >>> import numpy as np
