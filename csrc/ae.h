@@ -12,8 +12,10 @@
  * Conventions:
  *   - ae_<op>_fwd and ae_<op>_bwd are drivers: they plan, partition and call the kernel table.
  *     Order of arguments: outputs, caches, inputs, parameters (nullable last), cfg, ctx.
- *   - Input gradients overwrite, parameter gradients accumulate; a NULL gradient is skipped.
- *   - Drivers never allocate but from ctx->arena, never print, and report an ae_status.
+ *   - Input gradients overwrite, parameter gradients accumulate unless a cfg says otherwise; a
+ *     NULL gradient is skipped.
+ *   - Drivers never allocate but from ctx->arena and, for weights that stay packed, ctx->packed;
+ *     they never print, and report an ae_status.
  *   - Every output element has one writer and a fixed order of summation, so that results do
  *     not depend on the number of threads.
  */
@@ -46,7 +48,8 @@ typedef struct {
     int64_t grown; /* how often it had to allocate, for tests of steady state */
 } ae_arena;
 
-/* Empty the arena and make room for `bytes`; the only place where the core allocates. */
+/* Empty the arena and make room for `bytes`; but for packed weights the only place where the
+ * core allocates. */
 ae_status ae_arena_reserve(ae_arena *arena, size_t bytes);
 /* The next block of `bytes` (rounded up to 64) of what was reserved. */
 void *ae_arena_take(ae_arena *arena, size_t bytes);

@@ -18,3 +18,8 @@ SAMPLE = 9  # what sample() draws
 ESTIMATE = 10  # Monte Carlo estimates of likelihoods and bounds
 PROJECTION = 11  # the directions of an estimated penalty
 PRIOR = 12  # draws of the prior that codes are compared with while training
+
+
+def derived_seed(seed: int, number: int) -> int:
+    """Return one of the seeds that are made of another: far apart, and the same every time."""
+    return (seed + number * 0x9E3779B97F4A7C15) & (2**63 - 1)

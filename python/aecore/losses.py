@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _check, _core, _workspace
+from .nn.activation import apply_link
 from .nn.module import Module, Parameter
 
 if TYPE_CHECKING:
@@ -239,17 +240,10 @@ class Loss:
 
     def to_data(self, output: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Turn the decoder's output into reconstructions, in place unless `out` is given."""
-        out = output if out is None else out
-        if self.name == "bce":
-            _core.activation(out, output, "sigmoid", _workspace.current())
-        elif self.name == "cross_entropy":
-            x, y = output.reshape(-1, self.classes), out.reshape(-1, self.classes)
-            np.subtract(x, x.max(1, keepdims=True), out=y)
-            np.exp(y, out=y)
-            y /= y.sum(1, keepdims=True)
-        elif out is not output:
-            np.copyto(out, output)
-        return out
+        x = output.reshape(-1, self.classes)
+        y = x if out is None else out.reshape(x.shape)
+        apply_link(LINKS.get(self.name), x, y)
+        return output if out is None else out
 
     def squared_error(
         self,

@@ -16,7 +16,7 @@ from ..nn.feedback import FedBack
 from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
 from ..training import data as _data
-from ..training.batches import Batch, Batches, Input, shuffled
+from ..training.batches import Batch, Batches, Condition, Input, shuffled
 from ..training.data import Data
 from ..training.loop import Phase, Plan, train
 from ..training.network import Network
@@ -166,7 +166,8 @@ class BaseModel(Parametrized):
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
         if not self.history_:
-            self._pretrain(given, rows)
+            with self._network.in_training():
+                self._pretrain(given, rows)
         self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
 
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
@@ -412,6 +413,22 @@ class BaseModel(Parametrized):
         for batch in given.batches(INFERENCE_BATCH)():
             yield slice(start, start + batch.n), batch
             start += batch.n
+
+    def _generated(
+        self,
+        codes: np.ndarray,
+        condition: Condition | None,
+        decode: Callable[[np.ndarray, np.ndarray | None], np.ndarray],
+    ) -> np.ndarray:
+        """Return in data space what `decode` makes of codes, a batch at a time."""
+        network = self._fitted()
+        out = np.empty((len(codes), self.n_features_in_), np.float32)
+        for start in range(0, len(codes), INFERENCE_BATCH):
+            rows = slice(start, start + INFERENCE_BATCH)
+            beside = None if condition is None else condition.take(rows)
+            output = decode(codes[rows], beside)
+            self._loss.to_data(output.reshape(len(output), -1), out[rows])
+        return out.reshape(len(out), *network.input_shape)
 
     @property
     def _loss(self) -> Loss:

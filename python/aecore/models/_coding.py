@@ -10,7 +10,7 @@ import numpy as np
 from .. import _check
 from ..training import data as _data
 from ..training.batches import Batch, Condition, Input
-from ._base import INFERENCE_BATCH, BaseModel, fitted
+from ._base import BaseModel, fitted
 from ._condition import conditions, shared
 from ._protocol import Transformer
 
@@ -379,15 +379,9 @@ class BaseAutoencoder(BaseModel, Transformer):
         self, codes: np.ndarray, condition: Condition | None, *, latent: bool = False
     ) -> np.ndarray:
         """Return the samples that codes, or points in code space, stand for."""
-        shape = self._network.input_shape
-        out = np.empty((len(codes), int(np.prod(shape))), np.float32)
-        decode = self._decode_latent if latent else self._decode_codes
-        for start in range(0, len(codes), INFERENCE_BATCH):
-            rows = slice(start, start + INFERENCE_BATCH)
-            beside = None if condition is None else condition.take(rows)
-            output = decode(codes[rows], beside)
-            self._loss.to_data(output.reshape(len(output), -1), out[rows])
-        return out.reshape(len(out), *shape)
+        return self._generated(
+            codes, condition, self._decode_latent if latent else self._decode_codes
+        )
 
 
 def _turned(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

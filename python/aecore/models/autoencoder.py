@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _check
 from .._params import names
+from .._purposes import derived_seed
 from ..arch.dense import Dense
 from ..nn.module import Module
 from ..training.batches import Batch, Input
@@ -197,7 +198,6 @@ class Autoencoder(SampledAutoencoder):
         """Train the levels one by one, each on the codes that the one below gives without noise."""
         if not self.pretrain_epochs:
             return
-        self._network.thaw()
         rule = self._dense(), self.latent_dim, self.loss, bool(self.tied)
         todo = levels(self._network, *rule)
         for number, parts in enumerate(todo, 1):
@@ -236,7 +236,7 @@ class Autoencoder(SampledAutoencoder):
             "patience": None,
             "callbacks": (),
             "checkpoint": None,
-            "random_state": (self._network.seed + number * 0x9E3779B97F4A7C15) & (2**63 - 1),
+            "random_state": derived_seed(self._network.seed, number),
         }
 
     def _as_input(self, given: Input, rows: np.ndarray | None) -> Input:

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 
 from .. import _check, _core, _workspace
-from .._purposes import LATENT, SAMPLE
+from .._purposes import LATENT
 from ..arch.base import default_arch
 from ..losses import Loss
 from ..nn.module import Module
+from ..priors import Normal
 from ..training import optim
-from ..training.batches import Batch, Batches, Condition
+from ..training.batches import Batch, Batches
 from ..training.data import Data
 from ._adversarial import Adversarial
-from ._base import INFERENCE_BATCH, Input, fitted
+from ._base import Input, fitted
 from ._coding import read_codes
 from ._condition import Conditioner, conditions, shared
 from ._protocol import new_seed
@@ -219,9 +220,8 @@ class GAN(Adversarial):
         """
         n, seed = _check.integer("n", n, 0), new_seed(random_state)
         condition = shared(self._network.conditioner, y, n)
-        z = np.empty((n, self.latent_dim), np.float32)
-        _core.random_normal(z, seed, SAMPLE, 0, _workspace.current())
-        return self._generated(z, condition)
+        z = Normal().draw(n, self.latent_dim, seed)
+        return self._generated(z, condition, self._network.decode)
 
     @fitted
     def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
@@ -239,18 +239,8 @@ class GAN(Adversarial):
         ndarray of float32, shape (N, ...)
         """
         z = read_codes(Z, self.latent_dim)
-        return self._generated(z, conditions(self._network.conditioner, y, len(z)))
-
-    def _generated(self, z: np.ndarray, condition: Condition | None) -> np.ndarray:
-        """Return what the generator makes of codes, in data space."""
-        shape = self._network.input_shape
-        out = np.empty((len(z), self.n_features_in_), np.float32)
-        for start in range(0, len(z), INFERENCE_BATCH):
-            rows = slice(start, start + INFERENCE_BATCH)
-            beside = None if condition is None else condition.take(rows)
-            made = self._network.decode(z[rows], beside)
-            self._loss.to_data(made.reshape(len(made), -1), out[rows])
-        return out.reshape(len(z), *shape)
+        condition = conditions(self._network.conditioner, y, len(z))
+        return self._generated(z, condition, self._network.decode)
 
     @fitted
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:

@@ -9,6 +9,21 @@ from .linear import FUSED
 from .module import Module, Shape
 
 
+def apply_link(kind: str | None, x: np.ndarray, out: np.ndarray) -> None:
+    """Write the data (N, C) that a decoder's output stands for; `out` may be `x`.
+
+    The kinds are "sigmoid", "softmax" over C, and None, which leaves numbers as they are.
+    """
+    if kind == "sigmoid":
+        _core.activation(out, x, "sigmoid", _workspace.current())
+    elif kind == "softmax":
+        np.subtract(x, x.max(1, keepdims=True), out=out)
+        np.exp(out, out=out)
+        out /= out.sum(1, keepdims=True)
+    elif out is not x:
+        np.copyto(out, x)
+
+
 class Activation(Module):
     """An elementwise function, y = f(x).
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .activation import apply_link
 from .linear import Linear
 from .module import Module, Shape, count
 from .recurrent import LSTM
@@ -113,17 +113,9 @@ class FedBack(Module):
                 h, states[i] = one.step(h, *states[i])
             step = self.out.forward(h.reshape(n, -1))
             y[order, places[:, t]] = step
-            inputs[:, 0, self.codes :] = self._data(step)
+            apply_link(self.link, step, step)
+            inputs[:, 0, self.codes :] = step
         return y
-
-    def _data(self, step: np.ndarray) -> np.ndarray:
-        """Return the data that the linear layer's output stands for; it may overwrite that."""
-        if self.link == "sigmoid":
-            _core.activation(step, step, "sigmoid", _workspace.current())
-        elif self.link == "softmax":
-            np.exp(step - step.max(1, keepdims=True), out=step)
-            step /= step.sum(1, keepdims=True)
-        return step
 
     def _order(self, n: int, lengths: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Return samples (N,), and the step (N, T) at which each is after t steps of decoding."""

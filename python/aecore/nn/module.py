@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import _core, _workspace
-from .._purposes import INIT
+from .._purposes import INIT, derived_seed
 
 Shape = tuple[int, ...]
 
@@ -298,7 +298,7 @@ class Module:
         for _, module in self.modules():
             if "seed" in vars(module):
                 first += 1
-                module.__dict__["seed"] = (seed + first * 0x9E3779B97F4A7C15) & (2**63 - 1)
+                module.__dict__["seed"] = derived_seed(seed, first)
         return first
 
     def freeze(self) -> None:

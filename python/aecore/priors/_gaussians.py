@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .._purposes import derived_seed
 from ..nn.codebook import kmeans
 
 STARTS = 8  # of k-means, which may end with two centres in one group
@@ -87,7 +88,7 @@ def _clusters(Z: np.ndarray, k: int, seed: int) -> np.ndarray:
     rows = np.ascontiguousarray(Z, np.float32)
     centers, best, found = np.empty((k, Z.shape[1]), np.float32), math.inf, np.empty(0, np.int64)
     for start in range(STARTS):
-        kmeans(centers, rows, (seed + start * 0x9E3779B97F4A7C15) & (2**63 - 1), 20)
+        kmeans(centers, rows, derived_seed(seed, start), 20)
         square = np.stack([((rows - center) ** 2).sum(1) for center in centers], 1)
         total = float(square.min(1).sum(dtype=np.float64))
         if total < best:

@@ -195,16 +195,7 @@ class GaussianMixture(Prior):
             raise ValueError(f"prior: expected one of codes with {dim} numbers, got one of {width}")
 
     def score_samples(self, Z: Any) -> np.ndarray:
-        """Return the logarithm of the density at each code, in nats.
-
-        Parameters
-        ----------
-        Z : array-like, shape (N, D)
-
-        Returns
-        -------
-        ndarray of float64, shape (N,)
-        """
+        """Return the logarithm of the density at each code; see `Prior.score_samples`."""
         mixture, _ = self._known()
         return log_density(log_joint(mixture, read_codes(Z, mixture.means.shape[1])))
 

@@ -59,16 +59,7 @@ class Normal(Prior):
         return z
 
     def score_samples(self, Z: Any) -> np.ndarray:
-        """Return the logarithm of the density at each code, in nats.
-
-        Parameters
-        ----------
-        Z : array-like, shape (N, D)
-
-        Returns
-        -------
-        ndarray of float64, shape (N,)
-        """
+        """Return the logarithm of the density at each code; see `Prior.score_samples`."""
         Z = read_codes(Z)
         self.check(Z.shape[1])
         constant = Z.shape[1] * (math.log(2 * math.pi) / 2 + math.log(self.scale))
