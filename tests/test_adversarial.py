@@ -3,8 +3,6 @@
 import copy
 import math
 import pickle
-import subprocess
-import sys
 
 import aecore as ae
 import numpy as np
@@ -13,6 +11,7 @@ from aecore import _core
 from aecore._purposes import LATENT, PRIOR, SAMPLE
 from aecore.training.batches import Batches
 from aecore.training.data import Data
+from resuming import resumed, state
 
 KW = {"batch_size": 16, "random_state": 0}
 Y = np.arange(50) % 3
@@ -252,13 +251,6 @@ def test_what_is_missing_is_missing_from_fakes(X):
 # ---- the record ---------------------------------------------------------------------------------
 
 
-def state(model):
-    network = model._network
-    arrays = {k: v.tobytes() for k, v in network.arrays().items()}
-    history = [{k: v for k, v in r.items() if k != "seconds"} for r in model.history_]
-    return arrays, history, (network.steps, network.samples, network.epoch)
-
-
 FROZEN = {"epochs": 1, "learning_rate": 1e-30, "batch_size": 50}
 
 
@@ -355,16 +347,6 @@ OBJECTIVES = {
     "own modules": lambda **k: gan(OWN, output="sigmoid", loss="minimax", **k),
 }
 
-RESUME = """
-import sys
-import numpy as np
-import aecore as ae
-path, out = sys.argv[1:]
-x = np.load(path + ".npy")
-model = ae.load(path).set_params(warm_start=True, epochs=2)
-model.fit(x, np.arange(len(x)) % 3).save(out)
-"""
-
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_bits_do_not_depend_on_the_number_of_threads(name, images):
@@ -383,13 +365,9 @@ def test_resuming_in_a_new_process_gives_the_same_bits(name, images, tmp_path):
     whole = OBJECTIVES[name](epochs=4).fit(images, y)
     half = OBJECTIVES[name](epochs=2).fit(images, y)
     assert state(half) != state(whole)
-    half.save(tmp_path / "half")
-    np.save(tmp_path / "half.npy", images)
-    command = [sys.executable, "-c", RESUME, tmp_path / "half", tmp_path / "whole"]
-    subprocess.run(command, check=True)
-    resumed = ae.load(tmp_path / "whole")
-    assert state(resumed) == state(whole)
-    some = resumed.sample(5, y=2, random_state=0)
+    elsewhere = resumed(half, tmp_path / "half", 2, images, y)
+    assert state(elsewhere) == state(whole)
+    some = elsewhere.sample(5, y=2, random_state=0)
     np.testing.assert_array_equal(some, whole.sample(5, y=2, random_state=0))
     half.set_params(warm_start=True, epochs=2).fit(images, y)  # and in this process
     assert state(half) == state(whole)

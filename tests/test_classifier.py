@@ -1,8 +1,6 @@
 """The softmax classifier on a pretrained encoder."""
 
 import pickle
-import subprocess
-import sys
 
 import aecore as ae
 import numpy as np
@@ -11,6 +9,7 @@ from aecore.models._levels import linears
 from aecore.training.batches import Batches
 from aecore.training.data import Data
 from modules import check_step
+from resuming import resumed, state
 
 KW = {"batch_size": 16, "random_state": 0}
 
@@ -41,12 +40,6 @@ def values(model):
 
 def records(model):
     return [{k: v for k, v in r.items() if k != "seconds"} for r in model.history_]
-
-
-def state(model):
-    arrays = {k: v.tobytes() for k, v in model._network.arrays().items()}
-    network = model._network
-    return arrays, records(model), (network.steps, network.samples, network.epoch)
 
 
 # ---- the model ----------------------------------------------------------------------------------
@@ -194,28 +187,13 @@ def test_bits_do_not_depend_on_the_number_of_threads(X, y):
     assert state(runs[0]) == state(runs[1]) == state(runs[2])
 
 
-RESUME = """
-import sys
-import numpy as np
-import aecore as ae
-path, out = sys.argv[1:]
-X, y = np.load(path + ".X.npy"), np.load(path + ".y.npy")
-ae.load(path).set_params(warm_start=True, epochs=3).fit(X, y).save(out)
-"""
-
-
 def test_resuming_in_a_new_process_gives_the_same_bits(X, y, tmp_path):
     model = stack().fit(X)
     whole = classifier(model, epochs=6, **PARAMS).fit(X, y)
     half = classifier(model, epochs=3, **PARAMS).fit(X, y)
-    half.save(tmp_path / "half")
-    np.save(tmp_path / "half.X", X)
-    np.save(tmp_path / "half.y", y)
-    command = [sys.executable, "-c", RESUME, str(tmp_path / "half"), str(tmp_path / "whole")]
-    subprocess.run(command, check=True)
-    resumed = ae.load(tmp_path / "whole")
-    assert state(resumed) == state(whole)
-    np.testing.assert_array_equal(resumed.predict_proba(X), whole.predict_proba(X))
+    elsewhere = resumed(half, tmp_path / "half", 3, X, y)
+    assert state(elsewhere) == state(whole)
+    np.testing.assert_array_equal(elsewhere.predict_proba(X), whole.predict_proba(X))
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
