@@ -154,7 +154,10 @@ def _patches(
 ) -> Any:
     found = np.asarray(call(lookup(model, "encode_vectors", "codebook"), X), np.float64)
     samples = as_samples("X", X)
-    pieces = _pieces(samples, codes.shape[1:])
+    low, high = limits = limits_of(samples)
+    # White around an image could be part of it, but its lines simply end.
+    border = (low + high) / 2 if samples.ndim == 4 else np.nan
+    pieces = _pieces(samples, codes.shape[1:], border)
     flat, uses = codes.ravel(), np.bincount(codes.ravel(), minlength=len(vectors))
     most = np.argsort(-uses, kind="stable")[: min(n, int((uses > 0).sum()))]
     far = _distances(model, found.reshape(-1, vectors.shape[1]), vectors[flat])
@@ -166,7 +169,7 @@ def _patches(
         row[: len(nearest)] = pieces[np.unravel_index(nearest, codes.shape)]
     names = [f"code {code} ({uses[code] / codes.size:.1%})" for code in most]
     title = "Pieces nearest to the codes most used"
-    return draw_cells(ax, cells, limits_of(samples), title, rows=names)[0]
+    return draw_cells(ax, cells, limits, title, rows=names)[0]
 
 
 def _distances(
@@ -180,18 +183,20 @@ def _distances(
     return np.asarray(((found - codes) ** 2).sum(axis=1))
 
 
-def _pieces(samples: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.float32]:
+def _pieces(
+    samples: NDArray[np.float32], grid: tuple[int, ...], border: float
+) -> NDArray[np.float32]:
     """View samples (N, ..., C) as windows (N, h, w, ..., C), or (N, t, ..., C), one for each code.
 
-    A window is the code's cell and a cell's width around it, NaN beyond the border. Samples with a
-    single code stay whole: (N, 1, ..., C).
+    A window is the code's cell and a cell's width around it; beyond the sample is what is given for
+    the border. Samples with a single code stay whole: (N, 1, ..., C).
     """
     if grid == (1,):
         return samples[:, None]
     sizes = list(zip(samples.shape[1:-1], grid, strict=True))
     cell = [-(-size // g) for size, g in sizes]
     beyond = [(c, c * (g + 1) - size) for c, (size, g) in zip(cell, sizes, strict=True)]
-    wide = np.pad(samples, [(0, 0), *beyond, (0, 0)], constant_values=np.nan)
+    wide = np.pad(samples, [(0, 0), *beyond, (0, 0)], constant_values=border)
     inner = tuple(range(1, 1 + len(grid)))
     views = np.lib.stride_tricks.sliding_window_view(wide, [3 * c for c in cell], axis=inner)
     views = views[(slice(None), *(slice(None, None, c) for c in cell))]

@@ -106,7 +106,7 @@ def latent_space(
         method = "direct" if codes.shape[1] == 2 else "pca"
     points, names = _flatten(codes, method, random_state)
     with canvas(ax, (4.6, 3.7)) as (result, axes):
-        _scatter(axes, points, labels, name)
+        colors = _scatter(axes, points, labels, name, named=not thumbnails)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
         if method in _MOST:
@@ -114,7 +114,7 @@ def latent_space(
             axes.set_yticks([])
         axes.set_title("Latent space")
         if thumbnails:
-            _place_images(axes, points, as_samples("X", taken), thumbnails)
+            _place_images(axes, points, as_samples("X", taken), colors, thumbnails)
     return result
 
 
@@ -210,9 +210,13 @@ def project(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str,
 
 
 def _place_images(
-    ax: Axes, points: NDArray[np.float64], images: NDArray[np.float32], most: int
+    ax: Axes,
+    points: NDArray[np.float64],
+    images: NDArray[np.float32],
+    colors: list[str],
+    most: int,
 ) -> None:
-    """Draw images where they lie, one after another, unless another is too near."""
+    """Draw images where they lie, framed in their class's colour, unless another is too near."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     low, high = limits_of(images)
@@ -228,17 +232,25 @@ def _place_images(
             one = shown[i] if shown.shape[3] == 3 else shown[i, ..., 0]
             picture = OffsetImage(one, zoom=14 / len(one), cmap="gray", interpolation="nearest")
             picture.image.set_clim(0, 1)
-            box = AnnotationBbox(picture, points[i], pad=0.06, bboxprops={"lw": 0.4, "ec": GREY})
+            look = {"lw": 0.9, "ec": colors[i] if colors else GREY}
+            box = AnnotationBbox(picture, points[i], pad=0.06, bboxprops=look)
             ax.add_artist(box)
 
 
-def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None, name: Any) -> None:
+def _scatter(
+    ax: Axes,
+    points: NDArray[np.float64],
+    labels: NDArray[Any] | None,
+    name: Any,
+    named: bool,
+) -> list[str]:
+    """Draw points; return each one's colour, where labels are classes."""
     n = len(points)
     size = float(np.clip(6000 / n, 1.5, 14))
     style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 2000}
     if labels is None:
         ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
-        return
+        return []
     values = labels[:, 0] if labels.ndim == 2 else labels
     classes = None if values.dtype.kind == "f" else np.unique(values)
     # One fixed shuffle, or the class drawn last would hide the others.
@@ -252,7 +264,7 @@ def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None,
             **style,
         )
         colorbar(ax, shown, name or ("label" if labels.ndim == 1 else "first property"))
-        return
+        return []
     looks = palette(len(classes))
     index = np.searchsorted(classes, values)[order]
     for marker in dict.fromkeys(marker for _, marker in looks):
@@ -264,20 +276,15 @@ def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None,
             marker=marker,
             **style,
         )
-    _name_classes(ax, points, values, classes, looks, name)
+    _explain(ax, classes, looks, name)
+    if named and len(classes) <= 12:
+        _name_classes(ax, points, values, classes)
+    return [looks[i][0] for i in np.searchsorted(classes, values)]
 
 
-def _name_classes(
-    ax: Axes,
-    points: NDArray[np.float64],
-    values: NDArray[Any],
-    classes: NDArray[Any],
-    looks: list[tuple[str, str]],
-    title: Any,
-) -> None:
-    """Name the classes in a legend, and, where there is room, also where they lie."""
+def _explain(ax: Axes, classes: NDArray[Any], looks: list[tuple[str, str]], title: Any) -> None:
+    """Name the classes in a legend."""
     from matplotlib.lines import Line2D
-    from matplotlib.patheffects import withStroke
 
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5)
@@ -292,8 +299,14 @@ def _name_classes(
         columnspacing=0.6,
         title=title,
     )
-    if len(classes) > 12:
-        return
+
+
+def _name_classes(
+    ax: Axes, points: NDArray[np.float64], values: NDArray[Any], classes: NDArray[Any]
+) -> None:
+    """Name the classes where they lie."""
+    from matplotlib.patheffects import withStroke
+
     span = max(np.ptp(points, axis=0))
     placed: list[tuple[float, float, float]] = []
     for name in classes:

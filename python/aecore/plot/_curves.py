@@ -141,7 +141,7 @@ def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
         linestyle=":",
         linewidth=1,
         transform=ax.get_xaxis_transform(),
-        label=f"learning rate (top: {high:.2g})",
+        label=f"learning rate,\n0 to {high:.2g}",
         zorder=0.5,
     )
 
@@ -213,8 +213,11 @@ def roc(
             axes.set_title(f"ROC: area {curves[''][2]:.3f}")
         else:
             axes.set_title("ROC (area under the curve)")
-            # A curve that is better than chance leaves this corner empty.
-            axes.legend(loc="lower right", borderaxespad=0.8)
+            # Curves that are better than chance leave this corner empty.
+            if min(area for _, _, area in curves.values()) > 0.7:
+                axes.legend(loc="lower right", borderaxespad=0.8)
+            else:
+                legend(axes)
     return result
 
 

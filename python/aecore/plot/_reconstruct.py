@@ -124,7 +124,7 @@ def _image_rows(
         "Reconstructions",
         rows=[*labels, "error"],
         columns=names,
-        extra=(0.45, 0.0),
+        extra=(0.8, 0.0),
     )
     colorbar(axes, scale(0.0, most), "absolute error")
     return result

@@ -76,7 +76,7 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
         yield ax, ax
         return
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout="compressed")
         axes = figure.add_subplot()
         # Ticks are made when they are drawn, long after the context is left: their style is set on
         # the axes.
@@ -88,7 +88,7 @@ def colorbar(ax: Axes, mappable: Any, label: str) -> None:
     bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     bar.ax.tick_params(**TICKS)
-    bar.set_label(label)
+    bar.set_label(label, fontsize=8, color=INK)
 
 
 def colored(shares: NDArray[Any]) -> NDArray[Any]:
