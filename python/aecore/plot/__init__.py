@@ -17,6 +17,7 @@ from ._codebook import codebook
 from ._codes import latent_space
 from ._curves import history, roc
 from ._decode import interpolation, manifold, samples, traversal
+from ._explore import Explorer, explore
 from ._grid import tile
 from ._reconstruct import errors, reconstructions
 from ._scores import scores
@@ -24,10 +25,12 @@ from ._sizes import code_sizes
 from ._snapshots import Snapshots, progress
 
 __all__ = [
+    "Explorer",
     "Snapshots",
     "code_sizes",
     "codebook",
     "errors",
+    "explore",
     "history",
     "interpolation",
     "latent_space",

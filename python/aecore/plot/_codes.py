@@ -192,21 +192,29 @@ def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def project(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, str]]:
     """Project codes (N, D) on their two principal components; D = 1 leaves the second empty."""
-    centred = codes - codes.mean(axis=0)
-    # The D x D side is small; an SVD of all of N x D would not be.
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    shares = np.maximum(values[::-1], 0) / max(values.sum(), np.finfo(float).tiny)
-    shares = np.append(shares, 0.0)[:2]
-    axes = vectors[:, ::-1][:, :2]
-    # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
-    points = np.zeros((len(codes), 2))
-    points[:, : axes.shape[1]] = centred @ axes
+    mean, axes, shares = principal_axes(codes)
     first, second = (
         f"principal component {i} ({share:.0%} of the variance)"
         for i, share in enumerate(shares, 1)
     )
-    return points, (first, second)
+    return (codes - mean) @ axes, (first, second)
+
+
+def principal_axes(
+    codes: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean (D,), two principal axes (D, 2) and their shares of the variance (2,)."""
+    mean = codes.mean(axis=0)
+    centred = codes - mean
+    # The D x D side is small; an SVD of all of N x D would not be.
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    shares = np.maximum(values[::-1], 0) / max(values.sum(), np.finfo(float).tiny)
+    found = vectors[:, ::-1][:, :2]
+    # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
+    found = found * np.sign(found[np.abs(found).argmax(axis=0), range(found.shape[1])])
+    axes = np.zeros((codes.shape[1], 2))
+    axes[:, : found.shape[1]] = found
+    return mean, axes, np.append(shares, 0.0)[:2]
 
 
 def _place_images(
@@ -235,6 +243,11 @@ def _place_images(
             look = {"lw": 0.9, "ec": colors[i] if colors else GREY}
             box = AnnotationBbox(picture, points[i], pad=0.06, bboxprops=look)
             ax.add_artist(box)
+
+
+def draw_codes(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None) -> None:
+    """Draw codes in the plane (N, 2), coloured by label, and explain the colours."""
+    _scatter(ax, points, labels, None, named=True)
 
 
 def _scatter(
