@@ -17,29 +17,32 @@ from .nn.module import Module, Shape
 
 MOST = 300  # characters of a parameter's value
 
+# The class is named twice, which ranks these rules before those that notebooks have for tables.
 STYLE = """<style>
-.aecore { --ink: #222; --pale: #767676; --line: #d9d9d9; --mark: #0061a0;
+.aecore.aecore { --ink: #222; --pale: #6b6b6b; --line: #d9d9d9; --mark: #0061a0;
   --text: var(--jp-content-font-color1, var(--vscode-foreground, var(--ink)));
   --soft: var(--jp-content-font-color2, var(--vscode-descriptionForeground, var(--pale)));
   --rule: var(--jp-border-color2, var(--vscode-widget-border, var(--line)));
   --link: var(--jp-content-link-color, var(--vscode-textLink-foreground, var(--mark)));
   color: var(--text); max-width: 44em; font-size: 13px; line-height: 1.45; }
 @media (prefers-color-scheme: dark) {
-  .aecore { --ink: #e6e6e6; --pale: #a0a0a0; --line: #4a4a4a; --mark: #6cb6ff; } }
-.aecore .head { border-left: 3px solid var(--link); padding-left: .6em; margin: .2em 0 .4em; }
-.aecore .head b { font-size: 115%; }
-.aecore .soft { color: var(--soft); }
-.aecore details { margin: .15em 0 .15em .1em; }
-.aecore summary { cursor: pointer; }
-.aecore table { border-collapse: collapse; margin: .2em 0 .5em 1.1em;
+  .aecore.aecore { --ink: #e6e6e6; --pale: #a8a8a8; --line: #4a4a4a; --mark: #6cb6ff; } }
+.aecore.aecore .head { margin: .2em 0 .4em; padding-left: .6em;
+  border-left: 3px solid var(--link); }
+.aecore.aecore .head b { font-size: 115%; }
+.aecore.aecore .soft { color: var(--soft); }
+.aecore.aecore details { margin: .15em 0 .15em .1em; }
+.aecore.aecore summary { cursor: pointer; }
+.aecore.aecore table { border-collapse: collapse; margin: .2em 0 .5em 1.1em; width: auto;
   font-size: inherit; color: inherit; }
-.aecore tr, .aecore th, .aecore td { background: none; border: 0; color: inherit; }
-.aecore tr { border-bottom: 1px solid var(--rule); }
-.aecore th, .aecore td { padding: .12em .9em .12em .1em; text-align: left; font-weight: normal;
-  vertical-align: top; white-space: normal; overflow-wrap: anywhere; }
-.aecore th { color: var(--soft); }
-.aecore .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-.aecore code { background: none; color: inherit; padding: 0; font-size: 95%; }
+.aecore.aecore table tr { background: none; border: 0; border-bottom: 1px solid var(--rule); }
+.aecore.aecore table th, .aecore.aecore table td { padding: .12em .9em .12em .1em; border: 0;
+  text-align: left; font-weight: normal; vertical-align: top; white-space: normal;
+  max-width: none; overflow-wrap: anywhere; color: inherit; background: none; }
+.aecore.aecore table th { color: var(--soft); }
+.aecore.aecore table .n { text-align: right; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.aecore.aecore table td > code { background: none; color: inherit; padding: 0; font-size: 95%; }
 </style>"""
 
 

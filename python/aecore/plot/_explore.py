@@ -50,7 +50,7 @@ class Explorer:
     >>> model = ae.VAE(latent_dim=2, loss="bce", epochs=1, random_state=0).fit(X)
     >>> explorer = ae.plot.Explorer(model, X_test, y_test)
     >>> explorer.picture([0.5, -1.0])[:4], explorer.map([0.5, -1.0])[:4]
-    (b'\\x89PNG', b'\\x89PNG')
+    (b'\x89PNG', b'\x89PNG')
     """
 
     def __init__(self, model: Any, X: Any = None, y: Any = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -15,7 +16,7 @@ class _Panel:
 
     def __init__(self, explorer: Explorer, sliders: int) -> None:
         self.explorer, self.z = explorer, explorer.start.copy()
-        self.dims = explorer.dims[:sliders]
+        self.dims = sorted(explorer.dims[:sliders])
         self.sliders = [self._slider(f"latent {d}", d) for d in self.dims]
         self.condition = self._conditions()
         self.sample = widgets.BoundedIntText(0, 0, max(0, explorer.n_samples - 1))
@@ -23,16 +24,16 @@ class _Panel:
         self.draw = widgets.Button(description="random code")
         self.picture, self.original, self.map = (widgets.Image(format="png") for _ in range(3))
         self._moving = False
-        for slider in self.sliders:
-            slider.observe(self._moved, "value")
+        for dim, slider in zip(self.dims, self.sliders, strict=True):
+            slider.observe(partial(self._moved, dim), "value")
         for choice in self.condition:
-            choice.observe(self._moved, "value")
+            choice.observe(self._show, "value")
         self.sample.observe(self._chosen, "value")
         self.draw.on_click(self._drawn)
         if explorer.n_samples:
             self._chosen()
         else:
-            self._moved()
+            self._show()
 
     def _slider(self, name: str, dim: int) -> Any:
         low, high = float(self.explorer.low[dim]), float(self.explorer.high[dim])
@@ -62,12 +63,15 @@ class _Panel:
         values = [choice.value for choice in self.condition]
         return values[0] if self.explorer.classes is not None else np.array(values)
 
-    def _moved(self, change: Any = None) -> None:
-        """Decode what the sliders say, unless all of them are being moved at once."""
+    def _moved(self, dim: int, change: Any) -> None:
+        if not self._moving:
+            self.z[dim] = change["new"]
+            self._show()
+
+    def _show(self, change: Any = None) -> None:
+        """Decode the code, unless widgets are still being moved to it."""
         if self._moving:
             return
-        for dim, slider in zip(self.dims, self.sliders, strict=True):
-            self.z[dim] = slider.value
         explorer = self.explorer
         behind = self.sample.value if explorer.n_samples else None
         self.picture.value = explorer.picture(self.z, self._label(), original=behind)
@@ -79,10 +83,10 @@ class _Panel:
         for dim, slider in zip(self.dims, self.sliders, strict=True):
             slider.value = float(np.clip(z[dim], slider.min, slider.max))
         self._moving = False
-        self._moved()
+        self._show()
 
     def _chosen(self, change: Any = None) -> None:
-        """Go to a sample's code, and to its class or properties."""
+        """Go to the chosen sample's code, and to its class or properties."""
         i, explorer = self.sample.value, self.explorer
         self.original.value = explorer.original(i)
         self._moving = True
@@ -111,8 +115,8 @@ class _Panel:
             shown.append(_titled("codes", self.map))
         controls = [*self.condition, *self.sliders]
         buttons = [self.sample, self.draw] if explorer.n_samples else [self.draw]
-        left = widgets.VBox([*controls, widgets.HBox(buttons)])
-        return widgets.HBox([left, *shown], layout={"flex_flow": "row wrap"})
+        pictures = widgets.HBox(shown, layout={"flex_flow": "row wrap"})
+        return widgets.VBox([*controls, widgets.HBox(buttons), pictures])
 
 
 def _float(name: str, value: float, low: float, high: float) -> Any:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ._grid import MOST_NAMES, Limits
 from ._style import COLORS, INK, canvas
 
-SIDE = 252  # pixels of a picture's longer side, at least
+SIDE = 196  # pixels of a picture's longer side, at least
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:
@@ -143,7 +143,7 @@ class CodeMap:
     def __init__(self, points: NDArray[np.float64], draw: Any, labels: tuple[str, str]) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        with canvas(None, (4.2, 3.4)) as (figure, axes):
+        with canvas(None, (3.8, 3.0)) as (figure, axes):
             draw(axes)
             axes.set_aspect("equal", adjustable="datalim")
             axes.set(xlabel=labels[0], ylabel=labels[1])
