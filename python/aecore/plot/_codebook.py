@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..metrics import perplexity
-from ._call import call, lookup
+from ._call import call, lookup, names_of_features
 from ._codes import project
 from ._grid import as_samples, draw_cells, limits_of
 from ._style import COLORS, GREY, PALE, canvas
@@ -129,7 +129,7 @@ def _map(vectors: NDArray[np.float64], codes: Any, ax: Axes | None) -> Any:
     points, names = project(vectors)
     size, width = vectors.shape
     with canvas(ax, (4.0, 3.6)) as (result, axes):
-        style: dict[str, Any] = {"linewidths": 0, "rasterized": size > 2000}
+        style: dict[str, Any] = {"linewidths": 0, "rasterized": size > 1000}
         if codes is None:
             axes.scatter(points[:, 0], points[:, 1], s=10, color=COLORS[0], alpha=0.75, **style)
             title = f"Codebook: {size} codes of {width} dimensions"
@@ -168,8 +168,11 @@ def _patches(
         nearest = here[np.argsort(far[here], kind="stable")[:n]]
         row[: len(nearest)] = pieces[np.unravel_index(nearest, codes.shape)]
     names = [f"code {code} ({uses[code] / codes.size:.1%})" for code in most]
+    if samples.ndim == 3:
+        limits = limits_of(cells.reshape(-1, *cells.shape[2:]))  # a few steps are nearly level
+    features = names_of_features(model, X)
     title = "Pieces nearest to the codes most used"
-    return draw_cells(ax, cells, limits, title, rows=names)[0]
+    return draw_cells(ax, cells, limits, title, rows=names, features=features)[0]
 
 
 def _distances(

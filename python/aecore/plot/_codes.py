@@ -260,7 +260,7 @@ def _scatter(
     """Draw points; return each one's colour, where labels are classes."""
     n = len(points)
     size = float(np.clip(6000 / n, 1.5, 14))
-    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 2000}
+    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 1000}
     if labels is None:
         ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
         return []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._call import call, lookup, repeated, takes_y
+from ._call import call, lookup, names_of_features, repeated, takes_y
 from ._grid import as_samples, draw_cells, limits_of
 from ._style import numbers
 
@@ -74,7 +74,8 @@ def samples(
     limits = limits_of(drawn)
     cells = _in_rows(drawn, columns)
     title = "Samples of each class" if rows else "Samples"
-    return draw_cells(ax, cells, limits, title, rows=rows)[0]
+    features = names_of_features(model, None)
+    return draw_cells(ax, cells, limits, title, rows=rows, features=features)[0]
 
 
 def _in_rows(drawn: NDArray[np.float32], columns: int | None) -> NDArray[np.float32]:
@@ -159,6 +160,7 @@ def interpolation(
         "Interpolation" if cells.ndim > 3 else "Interpolation, from a down to b",
         rows=[str(i) for i in range(len(cells))] if several else [],
         columns=["a", *numbers(np.linspace(0, 1, n)), "b"],
+        features=names_of_features(model, None),
     )[0]
 
 
@@ -253,9 +255,14 @@ def traversal(
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
         title,
-        rows=[f"latent {dim}" + ("" if kl is None else f"  KL {kl[dim]:.2f}") for dim in rows],
+        rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_short(kl[dim])}") for dim in rows],
         columns=labels,
+        features=names_of_features(model, X),
     )[0]
+
+
+def _short(nats: float) -> str:
+    return f"{nats:.2f}" if nats < 10 else f"{nats:.0f}"
 
 
 def _divergences(model: Any, X: Any, y: Any) -> NDArray[np.float64] | None:
@@ -356,6 +363,7 @@ def manifold(
         columns=_sparse(numbers(across)),
         extra=(0.18, 0.16),
         gap=0 if min(decoded.shape[1:3]) >= 16 else 1,
+        features=names_of_features(model, X),
     )
     if cells.ndim > 3:
         axes.tick_params(axis="x", labeltop=False, labelbottom=True)

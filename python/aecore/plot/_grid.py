@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._style import COLORS, GREY, canvas, colorbar, whole_numbers
+from ._tables import is_mixed, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,12 +83,15 @@ def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDAr
 def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
     """Take the first n samples as float32, uint8 scaled to 0..1, if they can be drawn.
 
-    A list of sequences (T_i, F) of different lengths ends in NaN where the longest goes on.
+    A list of sequences (T_i, F) of different lengths ends in NaN where the longest goes on. Of a
+    table's columns, those that aren't of numbers become the places of their values in order.
     """
     if n is not None and n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
     if is_ragged(X):
         X = padded(name, X[:n])
+    elif is_mixed(X):
+        X = numbered([X[:n]])[0]
     shape = tuple(getattr(X, "shape", None) or np.shape(X))
     if not 2 <= len(shape) <= 4 or 0 in shape or (len(shape) == 4 and shape[3] not in (1, 3)):
         raise ValueError(
@@ -161,8 +165,10 @@ def draw_cells(
     labels; `extra` is the width and height, in inches, that the caller's own additions need.
     """
     width, height = grid_size(cells, rows, columns)
-    if cells.ndim == 3 and 0 < len(features) <= MOST_NAMES:
-        extra = (extra[0], extra[1] + 0.06 * max(map(len, features)))
+    if cells.ndim == 3:
+        width = max(width, 0.6 + 0.058 * max(map(len, rows), default=0) + 0.062 * len(title))
+        if 0 < len(features) <= MOST_NAMES:
+            height += 0.06 * max(map(len, features))
     with canvas(ax, (width + extra[0], height + extra[1])) as (result, axes):
         _draw_grid(axes, cells, limits, rows, columns, gap)
         if cells.ndim == 3:

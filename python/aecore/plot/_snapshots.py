@@ -121,11 +121,10 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
     chosen = np.unique(np.linspace(0, found - 1, min(n, found)).round().astype(int))
     rows = [snapshots.samples[i] for i in chosen]
     labels = [f"epoch {snapshots.epochs[i]}" for i in chosen]
-    title = "Samples during training"
+    title = "During training"
     if snapshots.X is not None:
         rows.append(as_samples("X", snapshots.X))
         labels.append("original")
-        title = "Reconstructions during training"
     cells = np.stack(rows)
     limits = limits_of(rows[-1])
     if cells.ndim == 3:
