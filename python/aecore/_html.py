@@ -188,7 +188,9 @@ def _inputs(model: Any, network: Any) -> dict[str, Shape | None]:
     found: dict[str, Shape | None] = {"pixelcnn": sample}
     out: Shape | None = None
     if "encoder" in parts:
-        found["encoder"] = beside(parts["encoder"], sample, coding)
+        found["encoder"] = _first(
+            parts["encoder"], beside(parts["encoder"], sample, coding), sample
+        )
         out = _after(parts["encoder"], found["encoder"])
     if "quantizer" in parts:
         found["quantizer"] = out
