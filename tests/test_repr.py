@@ -232,8 +232,7 @@ KERNEL = """
 import IPython
 shell = types.SimpleNamespace(config={"IPKernelApp": {}})
 IPython.get_ipython = lambda: shell
-ipython = sys.modules.setdefault("IPython.core.getipython", types.ModuleType("getipython"))
-ipython.get_ipython = lambda: shell
+sys.modules["ipykernel.zmqshell"] = types.ModuleType("zmqshell")
 sys.modules["ipywidgets"] = None
 """
 
