@@ -307,14 +307,58 @@ def test_the_path_is_passed_on(images):
 
 def test_a_table_has_its_features_names(rng):
     model = Linear().fit(rng.random((30, 4)))
-    model.feature_names_in_ = np.array(["a", "bb", "ccc", "dddd"])
-    for figure in (plot.samples(model, n=5), plot.manifold(model, n=3),
-                   plot.traversal(model, np.zeros(4))):  # fmt: skip
-        axes = figure.axes[0]
-        assert axis_labels(axes, "x") == list(model.feature_names_in_)
-        assert axes.get_xticklabels()[0].get_rotation() == 90
-        pixels = rendered(figure)
-        assert (pixels[-1] == 255).all() and (pixels[:, -1] == 255).all()
+    for names, angle in ((["a", "bb", "ccc", "dddd"], 0), (["a", "b", "c", 20 * "d"], 90)):
+        model.feature_names_in_ = np.array(names)
+        for figure in (plot.samples(model, n=5), plot.manifold(model, n=3),
+                       plot.traversal(model, np.zeros(4))):  # fmt: skip
+            axes = figure.axes[0]
+            assert axis_labels(axes, "x") == names
+            assert axes.get_xticklabels()[0].get_rotation() == angle
+            pixels = rendered(figure)
+            assert (pixels[-1] == 255).all() and (pixels[:, -1] == 255).all()
+
+
+def test_rows_of_a_data_frame_are_samples(rng):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"n": [1.0, 2.0, 3.0], "c": ["b", "a", "a"]})
+
+    class Table:
+        latent_dim = 2
+
+        def interpolate(self, a, b, n):
+            assert list(a.columns) == ["n", "c"] and len(a) == len(b) == 1
+            return pandas.DataFrame({"n": np.linspace(a["n"].iloc[0], b["n"].iloc[0], n), "c": "c"})
+
+        def traverse(self, x, dim, values):
+            return pandas.DataFrame({"n": values, "c": ["b"] * len(values)})
+
+        def encode_distribution(self, X):
+            assert list(X.columns) == ["n", "c"]
+            return np.ones((len(X), 2)), np.zeros((len(X), 2))
+
+    axes = plot.interpolation(Table(), X[:1], X[1:2], n=3).axes[0]
+    # a, b and c are 0, 1 and 2 along the way.
+    expected = [[0, 0.5], [0, 1], [0.5, 1], [1, 1], [1, 0]]
+    np.testing.assert_allclose(picture(axes), expected)
+    assert picture(plot.interpolation(Table(), X[:2], X[1:], n=3).axes[0]).shape == (11, 2)
+    axes = plot.traversal(Table(), X[:1], values=[0.0, 4.0]).axes[0]
+    assert axis_labels(axes, "y") == ["latent 0  KL 0.50", "latent 1  KL 0.50"]
+    np.testing.assert_array_equal(picture(axes)[:2, 0], [0, 1])
+
+
+def test_the_way_between_sequences_of_different_lengths(rng):
+    X = [rng.random((t, 2)).astype(np.float32) for t in (8, 5, 3)]
+    model = ae.Autoencoder(ae.LSTM(4), 2, epochs=1, random_state=0).fit(X)
+    axes = plot.interpolation(model, X[0], X[2], n=2).axes[0]
+    found = [int(np.isfinite(s[:, 1]).sum()) for s in axes.collections[0].get_segments()]
+    assert found == [8, 8, 8, 3]
+
+
+def test_missing_labels_are_a_class(rng):
+    codes, y = rng.random((6, 2)), np.array(["b", None, "a", "a", None, "b"], object)
+    axes = plot.latent_space(codes, y=y).axes[0]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["None", "a", "b"]
 
 
 # ---------------------------------------------------------------------------------------- codebooks

@@ -265,6 +265,8 @@ def _scatter(
         ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
         return []
     values = labels[:, 0] if labels.ndim == 2 else labels
+    if values.dtype.kind == "O" and len({type(v) for v in values}) > 1:
+        values = values.astype(str)  # such as names, and None where there is none
     classes = None if values.dtype.kind == "f" else np.unique(values)
     # One fixed shuffle, or the class drawn last would hide the others.
     order = np.random.RandomState(0).permutation(n)

@@ -201,7 +201,11 @@ def roc(
     if not named:
         raise ValueError("scores must not be empty")
     curves = {str(name): _roc_curve(codes == 1, values) for name, values in named.items()}
-    with canvas(ax, (3.4, 3.4)) as (result, axes):
+    alone = len(curves) == 1 and "" in curves
+    # Curves that are better than chance leave the lower right corner empty.
+    has_room = alone or min(area for _, _, area in curves.values()) > 0.7
+    beside = 0.0 if has_room else 0.9 + 0.06 * max(map(len, curves))
+    with canvas(ax, (3.4 + beside, 3.4)) as (result, axes):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, linestyle=":")
         for (name, (false, true, area)), (color, _) in zip(
             curves.items(), palette(len(curves)), strict=True
@@ -209,12 +213,11 @@ def roc(
             axes.plot(false, true, color=color, label=f"{name} ({area:.3f})", clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
-        if len(curves) == 1 and "" in curves:
+        if alone:
             axes.set_title(f"ROC: area {curves[''][2]:.3f}")
         else:
             axes.set_title("ROC (area under the curve)")
-            # Curves that are better than chance leave this corner empty.
-            if min(area for _, _, area in curves.values()) > 0.7:
+            if has_room:
                 axes.legend(loc="lower right", borderaxespad=0.8)
             else:
                 legend(axes)

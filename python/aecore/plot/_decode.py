@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._call import call, lookup, names_of_features, repeated, takes_y
-from ._grid import as_samples, draw_cells, limits_of
+from ._grid import as_samples, draw_cells, limits_of, padded
 from ._style import numbers
+from ._tables import is_frame, is_mixed, numbered, row_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +112,7 @@ def interpolation(
     ----------
     model : estimator
         With ``interpolate(a, b, n)``.
-    a, b : array-like: one sample each, or equally many
+    a, b : array-like or data frame: one sample each, or equally many
         Where the way begins and ends; of several samples, each pair has its own row.
     y : label or vector of P properties, optional
         The condition of a conditional model.
@@ -139,19 +140,9 @@ def interpolation(
     >>> figure = ae.plot.interpolation(model, X_test[:3], X_test[3:6])
     """
     walk = lookup(model, "interpolate", "interpolation")
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape:
-        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
     options = {} if path == "linear" else {"path": path}
-    ways, ends = _ways(lambda s, e: np.asarray(call(walk, s, e, n, y=y, **options)), a, b)
-    cells = np.stack(
-        [
-            np.concatenate(
-                [as_samples("a", s[None]), as_samples("the way", way), as_samples("b", e[None])]
-            )
-            for way, (s, e) in zip(ways, ends, strict=True)
-        ]
-    )
+    ways = _ways(lambda start, end: call(walk, start, end, n, y=y, **options), a, b)
+    cells = np.stack([_way_cells(*way) for way in ways])
     several = len(cells) > 1 and cells.ndim == 3
     return draw_cells(
         ax,
@@ -164,22 +155,44 @@ def interpolation(
     )[0]
 
 
-def _ways(
-    walk: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]], a: NDArray[Any], b: NDArray[Any]
-) -> tuple[list[NDArray[Any]], list[tuple[NDArray[Any], NDArray[Any]]]]:
+def _ways(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, Any, Any]]:
     """Walk from a to b, or, where the model doesn't take these for one sample, between each pair.
 
-    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table.
+    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table. A way is
+    returned as where it begins, what is decoded, and where it ends.
     """
+    if is_frame(a) and is_frame(b) and len(a) == len(b):
+        rows = [(_as_table(row_of(a, i)), _as_table(row_of(b, i))) for i in range(len(a))]
+        return [(start, walk(start, end), end) for start, end in rows]
+    a, b = np.asarray(a), np.asarray(b)
+    alike = a.shape == b.shape
+    if not alike and (a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]):
+        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
     try:
-        way = walk(a, b)
-        if way.shape[1:] == a.shape or a.ndim < 2:
-            return [way], [(a, b)]
+        way = np.asarray(walk(a, b))
+        if way.shape[1:] == a.shape or a.ndim < 2 or not alike:
+            return [(a[None], way, b[None])]
     except ValueError:
-        if a.ndim < 2:
+        if a.ndim < 2 or not alike:
             raise
-    pairs = list(zip(a, b, strict=True))
-    return [walk(start, end) for start, end in pairs], pairs
+    return [(s[None], np.asarray(walk(s, e)), e[None]) for s, e in zip(a, b, strict=True)]
+
+
+def _way_cells(start: Any, way: Any, end: Any) -> NDArray[np.float32]:
+    """Put the samples of a way side by side; NaN is where a sequence is shorter than others."""
+    if is_mixed(start):
+        return np.concatenate(numbered([start, way, end]))
+    parts = [as_samples(*named) for named in (("a", start), ("the way", way), ("b", end))]
+    if parts[0].ndim == 3:
+        return padded("the way", [sequence for part in parts for sequence in part])
+    return np.concatenate(parts)
+
+
+def _as_table(x: Any) -> Any:
+    """Return one sample as a table of one row, if it is such a row, else before others."""
+    if is_frame(x):
+        return x
+    return np.array([x], x.dtype) if isinstance(x, np.void) else np.asarray(x)[None]
 
 
 def traversal(
@@ -202,7 +215,7 @@ def traversal(
     ----------
     model : estimator
         With ``traverse(x, dim, values)``, and ``latent_dim`` unless `dims` is given.
-    x : array-like (H, W, 1 or 3), (T, F) or (F,)
+    x : array-like (H, W, 1 or 3), (T, F) or (F,), or data frame of one row
         One sample.
     y : label or vector of P properties, optional
         The condition of a conditional model.
@@ -234,7 +247,7 @@ def traversal(
     >>> figure = ae.plot.traversal(model, X_test[0])
     """
     traverse = lookup(model, "traverse", "traversal")
-    kl = _divergences(model, np.asarray(x)[None] if X is None else X, y)
+    kl = _divergences(model, _as_table(x) if X is None else X, y)
     if dims is not None:
         rows = list(dims)
     elif X is not None and kl is not None:

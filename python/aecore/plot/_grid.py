@@ -167,7 +167,7 @@ def draw_cells(
     width, height = grid_size(cells, rows, columns)
     if cells.ndim == 3:
         width = max(width, 0.6 + 0.058 * max(map(len, rows), default=0) + 0.062 * len(title))
-        if 0 < len(features) <= MOST_NAMES:
+        if _are_upright(features):
             height += 0.06 * max(map(len, features))
     with canvas(ax, (width + extra[0], height + extra[1])) as (result, axes):
         _draw_grid(axes, cells, limits, rows, columns, gap)
@@ -177,11 +177,16 @@ def draw_cells(
     return result, axes
 
 
+def _are_upright(names: Sequence[str]) -> bool:
+    """Whether names of features are written, and have no room side by side."""
+    return 0 < len(names) <= MOST_NAMES and len(names) * max(map(len, names)) > 40
+
+
 def _name_features(ax: Axes, names: Sequence[str]) -> None:
     """Write the features of a table below their columns, if they have names and aren't too many."""
     if 0 < len(names) <= MOST_NAMES:
-        upright = max(map(len, names)) > 3
-        ax.set_xticks(range(len(names)), list(names), rotation=90 if upright else 0)
+        angle = 90 if _are_upright(names) else 0
+        ax.set_xticks(range(len(names)), list(names), rotation=angle)
         ax.set_xlabel("")
 
 

@@ -8,6 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def is_frame(X: Any) -> bool:
+    """Whether X is a data frame or a structured array, of any number of rows."""
+    packed = isinstance(X, np.ndarray) and X.dtype.names is not None
+    return hasattr(X, "columns") or (packed and X.ndim == 1)
+
+
+def row_of(X: Any, i: int) -> Any:
+    """Return row i of such a table as a table."""
+    return X.iloc[i : i + 1] if hasattr(X, "iloc") else X[i : i + 1]
+
+
 def is_mixed(X: Any) -> bool:
     """Whether X is a data frame or a structured array with columns that aren't all numbers."""
     if getattr(getattr(X, "dtype", None), "names", None):
