@@ -170,6 +170,27 @@ def test_lines_and_bars_move(shape, rng):
     assert read(explorer.original(0)).shape == read(here).shape
 
 
+def test_values_of_a_mixed_table_keep_their_places():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"n": [1.0, 2.0, 3.0], "c": ["b", "a", "c"]})
+
+    class Table:
+        latent_dim = 2
+
+        def transform(self, X):
+            return np.arange(6.0).reshape(3, 2)
+
+        def inverse_transform(self, Z):
+            return X.iloc[[int(z[0]) // 2 for z in Z]]
+
+    explorer = plot.Explorer(Table(), X)
+    for i in range(3):  # one row alone doesn't say that there are three
+        np.testing.assert_array_equal(explorer.decode([2 * i, 0]), [[1, 1], [2, 0], [3, 2]][i])
+    assert explorer.picture([0, 0]) != explorer.picture([4, 0])
+    alone = plot.Explorer(Table.__new__(Table))
+    assert alone.decode([4, 0])[0] == 3
+
+
 def test_lines_and_bars_are_where_the_values_are(rng):
     X = rng.standard_normal((30, 7, 2)).astype(np.float32)
     explorer = plot.Explorer(Linear(2).fit(X), X)

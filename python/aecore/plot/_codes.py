@@ -328,7 +328,7 @@ def _name_classes(
         x, y = np.median(points[values == name], axis=0)
         width = 0.025 * len(str(name)) * span
         # A name that would lie on another is left to the legend.
-        if all(abs(x - u) > (width + w) / 2 or abs(y - v) > 0.04 * span for u, v, w in placed):
+        if all(abs(x - u) > (width + w) / 2 or abs(y - v) > 0.055 * span for u, v, w in placed):
             placed.append((x, y, width))
             ax.text(
                 x, y, str(name), ha="center", va="center", color=INK, fontsize=8, weight="bold",

@@ -367,13 +367,16 @@ def manifold(
     Z = Z.reshape(n * n, size)
     decoded = as_samples("the decoded grid", call(decode, Z, y=repeated(y, n * n)))
     cells = decoded.reshape(n, n, *decoded.shape[1:])
+    title, labels = "Decoded latent plane", numbers(across)
+    if cells.ndim == 3:
+        title += f", latent {dims[0]} from {labels[0]} down to {labels[-1]}"
     result, axes = draw_cells(
         ax,
         cells,
         limits_of(decoded),
-        "Decoded latent plane",
+        title,
         rows=_sparse(numbers(up[::-1])),
-        columns=_sparse(numbers(across)),
+        columns=_sparse(labels),
         extra=(0.18, 0.16),
         gap=0 if min(decoded.shape[1:3]) >= 16 else 1,
         features=names_of_features(model, X),

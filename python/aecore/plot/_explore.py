@@ -12,6 +12,7 @@ from ._codes import draw_codes, principal_axes
 from ._decode import latent_dim_of
 from ._grid import as_samples, limits_of
 from ._render import CodeMap, Drawing, image_png
+from ._tables import Places, as_numbers, is_mixed, places_of
 
 _MOST = 2000  # codes on the map
 
@@ -59,6 +60,7 @@ class Explorer:
         self.classes, self.properties = _conditions(model, self._decode)
         self._samples: NDArray[np.float32] | None = None
         self._map: CodeMap | None = None
+        self._places: Places | None = None  # of the values of a mixed table's columns
         self.labels: NDArray[Any] | None = None
         if X is None:
             self.codes = np.random.RandomState(0).standard_normal((64, size))
@@ -71,7 +73,8 @@ class Explorer:
     def _take_samples(self, model: Any, X: Any, y: Any, size: int) -> None:
         """Encode samples: they give the sliders' ranges, and the map its points."""
         X, y = X[:_MOST], None if y is None else np.asarray(y)[:_MOST]
-        self._samples = as_samples("X", X)
+        self._places = places_of([X]) if is_mixed(X) else None
+        self._samples = self._as_samples("X", X)
         self.labels = condition_of(y, len(self._samples))
         encode = lookup(model, "transform", "explore")
         self.codes = np.asarray(call(encode, X, y=self.labels), np.float64)
@@ -120,7 +123,13 @@ class Explorer:
         if self.classes is None and self.properties is None:
             y = None
         beside = None if y is None else np.repeat(np.asarray(y)[None], len(Z), axis=0)
-        return as_samples("the decoded code", call(self._decode, Z.astype(np.float32), y=beside))
+        made = call(self._decode, Z.astype(np.float32), y=beside)
+        if self._places is None and is_mixed(made):
+            self._places = places_of([made])
+        return self._as_samples("the decoded code", made)
+
+    def _as_samples(self, name: str, X: Any) -> NDArray[np.float32]:
+        return as_samples(name, X) if self._places is None else as_numbers(X, self._places)
 
     def picture(self, z: Any, y: Any = None, *, original: int | None = None) -> bytes:
         """Draw what a code decodes to.

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Places = dict[Any, "dict[str, float] | None"]
+
 
 def is_frame(X: Any) -> bool:
     """Whether X is a data frame or a structured array, of any number of rows."""
@@ -33,31 +35,34 @@ def numbered(tables: list[Any]) -> list[NDArray[np.float32]]:
     Where a column isn't of numbers, each of its values has the number of its place among all of
     them in order, the same in all tables. What is missing is NaN.
     """
+    places = places_of(tables)
+    return [as_numbers(table, places) for table in tables]
+
+
+def places_of(tables: list[Any]) -> Places:
+    """Return for each column the places of its values in order, None for one of numbers."""
+    found: Places = {}
     first = tables[0]
-    names = list(first.dtype.names if hasattr(first, "dtype") else first.columns)
+    for name in first.dtype.names if hasattr(first, "dtype") else first.columns:
+        parts = [np.asarray(table[name]) for table in tables]
+        found[name] = None
+        if any(part.dtype.kind not in "biuf" for part in parts):
+            known = {str(v) for part in parts for v in part.astype(object) if not _is_missing(v)}
+            found[name] = {value: float(i) for i, value in enumerate(sorted(known))}
+    return found
+
+
+def as_numbers(table: Any, places: Places) -> NDArray[np.float32]:
+    """Turn a table into numbers (N, F); values that have no place are NaN."""
     columns = []
-    for name in names:
-        found = [np.asarray(table[name]) for table in tables]
-        columns.append(_numbers(found) if all(c.dtype.kind in "biuf" for c in found)
-                       else _places(found))  # fmt: skip
-    return [np.stack(parts, axis=1) for parts in zip(*columns, strict=True)]
-
-
-def _numbers(parts: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
-    return [part.astype(np.float32) for part in parts]
-
-
-def _places(parts: list[NDArray[Any]]) -> list[NDArray[np.float32]]:
-    objects = [part.astype(object) for part in parts]
-    missing = [np.array([_is_missing(v) for v in part], bool) for part in objects]
-    known = {str(v) for part, gone in zip(objects, missing, strict=True) for v in part[~gone]}
-    place = {name: i for i, name in enumerate(sorted(known))}
-    return [
-        np.array(
-            [np.nan if g else place[str(v)] for v, g in zip(part, gone, strict=True)], np.float32
-        )
-        for part, gone in zip(objects, missing, strict=True)
-    ]
+    for name, known in places.items():
+        column = np.asarray(table[name])
+        if known is not None:
+            values = column.astype(object)
+            column = np.array([np.nan if _is_missing(v) else known.get(str(v), np.nan)
+                               for v in values])  # fmt: skip
+        columns.append(column.astype(np.float32))
+    return np.stack(columns, axis=1)
 
 
 def _is_missing(value: Any) -> bool:
