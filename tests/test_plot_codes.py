@@ -111,6 +111,15 @@ def test_pca_beside_models_is_the_best_linear_code(rng):
     assert alone.lines[0].get_ydata()[0] == pytest.approx(0, abs=1e-9)
 
 
+def test_sequences_of_different_lengths_have_no_pca(rng):
+    X = [rng.random((t, 2)).astype(np.float32) for t in (8, 5, 3)]
+    model = Known(reconstruct=[x + 0.5 for x in X])
+    model.latent_dim = 4
+    axes = plot.code_sizes([model], X).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["Known"]
+    assert axes.lines[0].get_ydata() == pytest.approx(0.25, rel=1e-5)
+
+
 def test_scores_are_shares_of_each_label(rng):
     values = np.concatenate([rng.normal(0, 1, 900), rng.normal(-8, 1, 100)])
     y = np.repeat([1, -1], [900, 100])

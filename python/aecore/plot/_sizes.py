@@ -30,14 +30,15 @@ def code_sizes(
 
     The error is the mean of :math:`(x - \hat x)^2` over all values. That of PCA with d components
     is the least that any linear map to d numbers and back has on the samples it is fitted to, so
-    what lies below its curve on those is what a model gains by not being linear.
+    what lies below its curve on those is what a model gains by not being linear. It has no curve
+    where sequences have different lengths.
 
     Parameters
     ----------
     models : sequence of estimators
         With ``reconstruct(X)``, or ``reconstruct(X, y)``, and ``latent_dim``. Those of one class
         share a line.
-    X : array-like (N, ...)
+    X : array-like (N, ...) or list of arrays (T_i, F)
         Samples to measure on, such as a test set.
     y : array-like (N,) or (N, P), optional
         The condition of conditional models.
@@ -78,15 +79,18 @@ def code_sizes(
             raise ValueError(
                 f"reconstructions must have X's shape {samples.shape}, got {rebuilt.shape}"
             )
-        error = float(((rebuilt - samples) ** 2).mean(dtype=np.float64))
+        error = float(np.nanmean((rebuilt - samples).astype(np.float64) ** 2))
         found.setdefault(type(model).__name__, {})[int(size)] = error
     train = samples if X_train is None else as_samples("X_train", X_train)
     if train.shape[1:] != samples.shape[1:]:
         raise ValueError(f"X_train must have samples like X's, got {train.shape[1:]}")
     sizes = sorted({size for errors in found.values() for size in errors})
-    linear = _pca_errors(train.reshape(len(train), -1), flat, sizes)
+    whole = np.isfinite(flat).all() and np.isfinite(train).all()
     with canvas(ax, (4.6, 2.8)) as (result, axes):
-        axes.plot(sizes, linear, color=GREY, linestyle="--", marker="o", markersize=3, label="PCA")
+        if whole:
+            linear = _pca_errors(train.reshape(len(train), -1), flat, sizes)
+            style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
+            axes.plot(sizes, linear, marker="o", markersize=3, label="PCA", **style)
         for (name, errors), color in zip(found.items(), COLORS, strict=False):
             x = sorted(errors)
             axes.plot(x, [errors[d] for d in x], color=color, marker="o", markersize=3, label=name)
