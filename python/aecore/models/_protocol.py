@@ -72,6 +72,12 @@ class Estimator(Params):
 
     _needs_y = False
 
+    def _repr_html_(self) -> str:
+        """Show parameters, layers and training in a notebook."""
+        from .._html import model_html
+
+        return model_html(self)
+
     # ---- names of features ----------------------------------------------------------------------
 
     def _check_names(self, data: Data) -> None:

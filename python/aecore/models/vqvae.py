@@ -333,6 +333,22 @@ class VQVAE(CodesWithPrior):
         self._fitted()
         return self._quantizer.codebook.copy()
 
+    @fitted
+    def encode_vectors(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+        """Return what the encoder gives, before it is quantised.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, h, w, code_dim), (N, t, code_dim) or (N, code_dim)
+        """
+        given = self._input(X, None, sample_mask)
+        return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
+
     # ---- samples --------------------------------------------------------------------------------
 
     @fitted
