@@ -15,8 +15,8 @@ def labels(name: str, values: ArrayLike) -> NDArray[Any]:
     labels = np.asarray(values)
     if labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"{name} must be labels of the shape (N,), N > 0, got {labels.shape}")
-    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels):
-        labels = labels.astype(str)
+    if labels.dtype.kind in "OT" and all(isinstance(label, str) for label in labels):
+        labels = np.array(labels.tolist())
     if labels.dtype.kind not in "biuUS":
         raise TypeError(f"{name} must be integers, booleans or strings, got {labels.dtype}")
     return labels

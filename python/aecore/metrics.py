@@ -116,9 +116,9 @@ def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
     rows, columns, counts, n = _contingency(y, clusters)
     joint = counts / n
     p, q = np.bincount(rows, joint), np.bincount(columns, joint)
+    if len(p) == 1 or len(q) == 1:  # without entropy: nothing to share
+        return float(len(p) == len(q))
     entropies = -(p * np.log(p)).sum() - (q * np.log(q)).sum()
-    if len(p) == len(q) == 1:
-        return 1.0
     information = (joint * np.log(joint / (p[rows] * q[columns]))).sum()
     # Rounding may leave the bounds by an ulp.
     return float(np.clip(2 * information / entropies, 0, 1))
