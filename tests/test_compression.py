@@ -39,7 +39,7 @@ def rounded(codes, bits):
     codes, out = np.float64(codes), []
     for column, b in zip(codes.T, np.broadcast_to(bits, codes.shape[1]), strict=True):
         low, high = column.min(), column.max()
-        steps = np.linspace(low, high, 2 ** int(b)) if b else np.array([(low + high) / 2])
+        steps = np.linspace(low, high, 2 ** int(b)) if b else column.mean(keepdims=True)
         out.append(steps[np.abs(column[:, None] - steps).argmin(1)])
     return np.stack(out, 1)
 
@@ -253,6 +253,18 @@ def test_coordinates_that_stand_still():
     np.testing.assert_array_equal(ae.decompress(model, data), model.reconstruct(X))
 
 
+def test_no_bits_for_wide_coordinates(X):
+    """Its mean stands for all values of a coordinate, however far from it they are."""
+    model = ae.Autoencoder(ae.Dense(()), 2, **KW).fit(X)
+    for value in model.parameters_.values():
+        value *= 50
+    found = compression._read(model, ae.compress(model, X, bits=(0, 16)))
+    codes = model.transform(X)
+    assert np.abs(codes[:, 0] - codes[:, 0].mean()).max() > 2
+    np.testing.assert_allclose(found[:, 0], codes[:, 0].mean(dtype=float), rtol=1e-6)
+    np.testing.assert_allclose(found[:, 1], codes[:, 1], atol=1e-2)
+
+
 def test_huge_codes():
     """A range that float32 can't hold is one of float64."""
     steps = compression.Steps.over(np.float32([[-3e38], [3e38], [1e38]]), np.uint8([2]))
@@ -262,6 +274,7 @@ def test_huge_codes():
     np.testing.assert_allclose(steps.values(np.array([[1]])), [[-1e38]])
     none = compression.Steps.over(np.float32([[3e38], [2e38]]), np.uint8([0]))
     np.testing.assert_allclose(none.values(np.array([[0]])), [[2.5e38]], rtol=1e-6)
+    np.testing.assert_array_equal(none.symbols(np.float32([[3e38], [2e38]])), [[0], [0]])
 
 
 # ---- rates --------------------------------------------------------------------------------------

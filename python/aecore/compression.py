@@ -62,10 +62,10 @@ class Steps(NamedTuple):
 
     @classmethod
     def over(cls, codes: np.ndarray, bits: np.ndarray) -> Steps:
-        """Return steps over the range of some codes; the middle of it alone for no bits."""
+        """Return steps over the range of some codes; their mean alone for no bits."""
         low, high = codes.min(0), codes.max(0)
-        middle = ((low.astype(np.float64) + high) / 2).astype(np.float32)
-        return cls(bits, np.where(bits > 0, low, middle), np.where(bits > 0, high, middle))
+        mean = codes.mean(0, dtype=np.float64).astype(np.float32)
+        return cls(bits, np.where(bits > 0, low, mean), np.where(bits > 0, high, mean))
 
     @property
     def sizes(self) -> np.ndarray:
@@ -74,7 +74,8 @@ class Steps(NamedTuple):
 
     def symbols(self, codes: np.ndarray) -> np.ndarray:
         """Return the numbers of the nearest steps, (N, D)."""
-        return np.rint((codes - self.low.astype(np.float64)) / self._step()).astype(np.int64)
+        places = np.rint((codes - self.low.astype(np.float64)) / self._step())
+        return np.clip(places, 0, self.sizes - 1).astype(np.int64)
 
     def values(self, symbols: np.ndarray) -> np.ndarray:
         """Return the codes that numbers of steps stand for."""
@@ -104,8 +105,8 @@ def compress(
         As in `transform`.
     bits : int, or sequence of int, shape (D,), optional
         b: how many bits each coordinate of continuous codes has before they are coded, 1 to 16; or
-        one number for each of them, where 0 leaves out what is the same to the decoder. 8 where
-        nothing is given. The codes of a `VQVAE` have none.
+        one number for each of them, where 0 leaves its mean. 8 where nothing is given. The codes of
+        a `VQVAE` have none.
 
     Returns
     -------

@@ -1,0 +1,263 @@
+"""MNIST and CIFAR-10: how many bits a pixel codes take, and the error of what comes back.
+
+All 10,000 test images are compressed at once by `aecore.compress`, whose header, quantiser and
+learned frequencies count; the parameters of the models don't, as the standard's tables don't for
+JPEG. Beside them:
+
+- PCA, as a linear autoencoder whose weights are the components, so that its coefficients are
+  rounded and coded by the same function. Steps are about equally wide in all coordinates, of PCA
+  and autoencoders alike, and coordinates whose range is a step or so are left out: that is reverse
+  water-filling, the best there is for normal coefficients.
+- JPEG through Pillow, each image a file of its own. Of such small images most of a file is header
+  and tables, about 600 bytes that are the same in all of them, which is unfair to JPEG: it is shown
+  as it is and for the scan alone, the bytes between the last header and the end marker.
+
+Models are small and trained for a few minutes on a part of the images: the figures are where a user
+starts, not what the models can do.
+
+usage: AECORE_DATA=folder python reproductions/compression.py
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import pathlib
+from typing import Any, NamedTuple
+
+import aecore as ae
+import numpy as np
+from results import record
+
+PICTURE = pathlib.Path(__file__).parents[1] / "docs/images/compression.png"
+TRAINING = {"MNIST": 20_000, "CIFAR-10": 20_000}  # images
+EPOCHS = 8
+QUALITIES = (1, 2, 5, 10, 15, 25, 40, 60, 80, 90, 95)
+COMPONENTS = 300
+FINENESS = (2, 3, 4, 5, 6)  # bits of the widest coordinate
+WIDTHS = {"MNIST": (8, 24, 64), "CIFAR-10": (64, 256)}  # of the autoencoders' codes
+GRIDS = ((3, 256, 1), (2, 256, 1), (2, 256, 3))  # of VQ-VAEs: halvings, entries, codebooks
+
+
+class Point(NamedTuple):
+    """What one setting of a method gives: bits a pixel and decibels, and what it is called."""
+
+    rate: float
+    psnr: float
+    label: str = ""
+
+
+@functools.cache
+def images(name: str) -> tuple[np.ndarray, np.ndarray]:
+    load = {"MNIST": ae.datasets.load_mnist, "CIFAR-10": ae.datasets.load_cifar10}[name]
+    X, _, X_test, _ = load()
+    return X[: TRAINING[name]], X_test
+
+
+def measured(X: np.ndarray, decoded: np.ndarray, data: Any, label: str) -> Point:
+    found = ae.metrics.rate_distortion(X, decoded, data)
+    return Point(found.bits_per_pixel, found.psnr, label)
+
+
+# ---- codes --------------------------------------------------------------------------------------
+
+
+def depths(model: Any, X: np.ndarray, bits: int) -> np.ndarray:
+    """Return bits for each coordinate such that all have about the step of the widest one."""
+    codes = model.transform(X)
+    width = codes.max(0) - codes.min(0)
+    found = np.rint(np.log2(width / width.max() * (2**bits - 1) + 1)).astype(int)
+    return np.where(found < 2, 0, found)  # with two levels, both are where hardly any values are
+
+
+def rounded(model: Any, X: np.ndarray) -> list[Point]:
+    """Compress with continuous codes of several bits."""
+    points = []
+    for bits in FINENESS:
+        data = ae.compress(model, X, bits=depths(model, X, bits))
+        decoded = ae.decompress(model, data)
+        points.append(measured(X, decoded, data, f"code {model.latent_dim}, {bits} bits"))
+    return points
+
+
+def best(points: list[Point]) -> list[Point]:
+    """Return the points that no other has both at fewer bits and with less error, in order."""
+    found: list[Point] = []
+    for point in sorted(points):
+        if not found or point.psnr > found[-1].psnr:
+            found.append(point)
+    return found
+
+
+@functools.cache
+def pca(name: str) -> list[Point]:
+    X, X_test = images(name)
+    model = ae.Autoencoder(ae.Dense(()), COMPONENTS).initialize(X)
+    flat = X.reshape(len(X), -1) / np.float32(255)
+    mean = flat.mean(0)
+    _, vectors = np.linalg.eigh(np.cov(flat.T, dtype=np.float64))
+    axes = vectors[:, : -COMPONENTS - 1 : -1].astype(np.float32)
+    weights = {axes.T.shape: axes.T, axes.shape: axes, mean.shape: mean}
+    for value in model.parameters_.values():
+        value[...] = weights.get(value.shape, -mean @ axes)
+    fine = [rounded_once(model, X_test, b) for b in np.arange(1.5, 7.1, 0.5)]
+    return best(fine)
+
+
+def rounded_once(model: Any, X: np.ndarray, bits: float) -> Point:
+    data = ae.compress(model, X, bits=depths(model, X, bits))
+    return measured(X, ae.decompress(model, data), data, f"{bits:g} bits")
+
+
+@functools.cache
+def autoencoder(name: str) -> list[Point]:
+    X, X_test = images(name)
+    arch = ae.Dense((512, 256)) if name == "MNIST" else ae.Conv((32, 64, 128))
+    points = []
+    for width in WIDTHS[name]:
+        model = ae.Autoencoder(
+            arch, width, epochs=EPOCHS, schedule=ae.Cosine(EPOCHS), random_state=0
+        ).fit(X)
+        points += rounded(model, X_test)
+    return best(points)
+
+
+@functools.cache
+def vqvae(name: str) -> list[Point]:
+    X, X_test = images(name)
+    points = []
+    for halvings, entries, codebooks in GRIDS:
+        model = ae.VQVAE(
+            ae.ResNet(64, 32, 1, halvings),
+            entries,
+            32,
+            quantizers=codebooks,
+            epochs=EPOCHS,
+            schedule=ae.Cosine(EPOCHS),
+            random_state=0,
+        ).fit(X)
+        data = ae.compress(model, X_test)
+        shape = " x ".join(map(str, model.transform(X_test[:1]).shape[1:]))
+        points.append(measured(X_test, ae.decompress(model, data), data, f"codes {shape}"))
+    return best(points)
+
+
+# ---- JPEG ---------------------------------------------------------------------------------------
+
+
+def scan_size(file: bytes) -> int:
+    """Return how many bytes of a JPEG file are its scan, without the end marker."""
+    start = file.index(b"\xff\xda")
+    return len(file) - start - 2 - int.from_bytes(file[start + 2 : start + 4], "big") - 2
+
+
+@functools.cache
+def jpeg(name: str) -> tuple[list[Point], list[Point]]:
+    """Return the points of whole files, and of their scans."""
+    from PIL import Image
+
+    _, X = images(name)
+    whole, scans = [], []
+    for quality in QUALITIES:
+        decoded, sizes = np.empty_like(X), np.zeros(2, np.int64)
+        for i, pixels in enumerate(X):
+            file = io.BytesIO()
+            Image.fromarray(pixels.squeeze()).save(file, "JPEG", quality=quality)
+            sizes += len(file.getvalue()), scan_size(file.getvalue())
+            decoded[i] = np.asarray(Image.open(file)).reshape(pixels.shape)
+        for points, size in zip((whole, scans), sizes, strict=True):
+            points.append(measured(X, decoded, int(size), f"quality {quality}"))
+    return best(whole), best(scans)
+
+
+# ---- results ------------------------------------------------------------------------------------
+
+
+def beside(points: list[Point], rate: float) -> str:
+    """Return the decibels of a method at a rate, between its points."""
+    rates, psnrs = np.array([point[:2] for point in points]).T
+    if not rates[0] <= rate <= rates[-1]:
+        return "none"
+    return f"{np.interp(np.log(rate), np.log(rates), psnrs):.1f}"
+
+
+def row(name: str, points: list[Point]) -> str:
+    """Return the points of a method, each with PCA and JPEG at its rate."""
+    _, scans = jpeg(name)
+    return "; ".join(
+        f"{p.psnr:.1f} dB at {p.rate:.2f} ({p.label}; PCA {beside(pca(name), p.rate)}, "
+        f"JPEG {beside(scans, p.rate)})"
+        for p in points
+    )
+
+
+def jpeg_row(name: str) -> str:
+    whole, scans = jpeg(name)
+    constant = (whole[0].rate - scans[0].rate) * images(name)[1][0, :, :, 0].size / 8
+    chosen = [i for i, p in enumerate(whole) if p.label.split()[1] in ("10", "40", "80", "95")]
+    return f"{constant:.0f} bytes of header and tables a file; " + "; ".join(
+        f"{whole[i].psnr:.1f} dB at {scans[i].rate:.2f} ({whole[i].rate:.2f} with them)"
+        for i in chosen
+    )
+
+
+def thinned(points: list[Point], count: int = 4) -> list[Point]:
+    """Return a few of the points, from the first to the last."""
+    places = np.unique(np.linspace(0, len(points) - 1, count).round().astype(int))
+    return [points[i] for i in places]
+
+
+def draw() -> None:
+    """Draw decibels over bits a pixel, a panel for each data set."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    rules = {"axes.spines.top": False, "axes.spines.right": False, "font.size": 8}
+    with plt.rc_context(rules):
+        figure, panels = plt.subplots(1, 2, figsize=(7.2, 3.0), dpi=200, layout="constrained")
+        for ax, name in zip(panels, TRAINING, strict=True):
+            whole, scans = jpeg(name)
+            for points, label, color, marker, dash in (
+                (vqvae(name), "VQ-VAE, indices", "#d55e00", "o", "-"),
+                (autoencoder(name), "Autoencoder, rounded codes", "#0072b2", "s", "-"),
+                (pca(name), "PCA, rounded coefficients", "#009e73", "^", "-"),
+                (scans, "JPEG without header and tables", "#333333", "v", "-"),
+                (whole, "JPEG, whole files", "#767676", "v", ":"),
+            ):
+                rates, psnrs = np.array([point[:2] for point in points]).T
+                rule = {"color": color, "marker": marker, "linestyle": dash, "label": label}
+                ax.plot(rates, psnrs, markersize=3, linewidth=1.2, **rule)
+            ax.set(xscale="log", xlabel="bits a pixel", xlim=(0.03, 12))
+            ax.set_xticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], minor=False)
+            ax.xaxis.set_major_formatter("{x:g}")
+            ax.minorticks_off()
+            ax.set_title(f"{name}, 10,000 test images", loc="left", fontsize=9)
+            ax.grid(axis="y", color="#e5e5e5", linewidth=0.5)
+        panels[0].set_ylabel("PSNR, dB")
+        panels[0].legend(frameon=False, fontsize=6.5, loc="upper left")
+        figure.savefig(PICTURE)
+
+
+if __name__ == "__main__":
+    for data in TRAINING:
+        record(
+            f"JPEG (Pillow), {data} test images: PSNR at bits a pixel, without header and tables",
+            "what the next two are beside",
+            "Wallace 1991",
+            functools.partial(jpeg_row, data),
+        )
+        record(
+            f"VQ-VAE codes, {data}, {EPOCHS} epochs of {TRAINING[data]:,}: PSNR at bits a pixel",
+            "more than PCA and JPEG without its tables",
+            "van den Oord et al. 2017 (the model)",
+            lambda data=data: row(data, vqvae(data)),
+        )
+        record(
+            f"Autoencoder codes, rounded, {data}, {EPOCHS} epochs of {TRAINING[data]:,}: the same",
+            "more than PCA and JPEG without its tables",
+            "Ballé et al. 2017 (rounding and entropy coding)",
+            lambda data=data: row(data, thinned(autoencoder(data))),
+        )
+    draw()
