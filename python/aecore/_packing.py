@@ -51,8 +51,14 @@ def unpack(packed: Packed, n: int, sizes: np.ndarray) -> np.ndarray:
     contexts, learned, data = packed
     if (contexts == 0) != (learned == 0) or contexts and len(sizes) % contexts:
         raise ValueError(f"no coding has {contexts} contexts of {learned} bits")
-    if contexts == 0:
-        return _unpack_bits(data, n, sizes)
+    symbols = _decode(packed, n, sizes) if contexts else _unpack_bits(data, n, sizes)
+    if (symbols >= sizes).any():
+        raise ValueError("a symbol is out of its range")
+    return symbols
+
+
+def _decode(packed: Packed, n: int, sizes: np.ndarray) -> np.ndarray:
+    contexts, learned, data = packed
     columns = len(sizes) // contexts
     rows = np.empty((contexts, n * columns), np.int64)
     given = np.frombuffer(data, np.uint8)
@@ -98,8 +104,14 @@ def _places(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 
 def _pack_bits(symbols: np.ndarray, sizes: np.ndarray) -> bytes:
     columns, places, step = _places(sizes)
-    blocks = (symbols[start : start + step] for start in range(0, len(symbols), step))
-    return b"".join(np.packbits(block[:, columns] >> places & 1).tobytes() for block in blocks)
+    found = []
+    for start in range(0, len(symbols), step):
+        block = symbols[start : start + step]
+        bits = np.empty((len(block), len(columns)), np.uint8)
+        for row, column, place in zip(bits.T, columns, places, strict=True):
+            row[:] = block[:, column] >> place & 1
+        found.append(np.packbits(bits).tobytes())
+    return b"".join(found)
 
 
 def _unpack_bits(data: bytes, n: int, sizes: np.ndarray) -> np.ndarray:
@@ -116,6 +128,4 @@ def _unpack_bits(data: bytes, n: int, sizes: np.ndarray) -> np.ndarray:
         rows = bits[:count].reshape(len(block), len(columns))
         for column, place, ones in zip(columns, places, rows.T, strict=True):
             block[:, column] |= ones.astype(np.int64) << place
-    if (symbols >= sizes).any():
-        raise ValueError("a symbol is out of its range")
     return symbols

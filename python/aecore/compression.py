@@ -117,6 +117,13 @@ def compress(
     TypeError, ValueError
         For a model without codes, or for what `transform` doesn't take.
 
+    Notes
+    -----
+    The coder's arithmetic is of integers, so codes return exactly on every machine. A prior's
+    probabilities, those of a `PixelCNN`, would take fewer bits yet; but they are floats, which two
+    kinds of machines round differently, and a decoder that is off by one bit reads nothing but
+    noise from there on.
+
     References
     ----------
     I. Witten, R. Neal and J. Cleary, "Arithmetic coding for data compression", Communications of
@@ -180,7 +187,8 @@ def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (N, ...)
-        As `inverse_transform` gives: sequences have as many steps as the longest in fit.
+        As `inverse_transform` gives: sequences have as many steps as the longest in fit. On another
+        kind of machine the last bits of the decoder's arithmetic may differ.
 
     Raises
     ------
