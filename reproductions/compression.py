@@ -17,8 +17,10 @@ Our copy of CIFAR-10 has been through JPEG at quality 75 before: asked for that 
 gives its own choices back, at 52 dB where a little less or more gives 40. Qualities above 50 would
 measure that and aren't shown; those below are still a little flattered.
 
-Models are small and trained for a few minutes on a part of the images: the figures are where a user
-starts, not what the models can do.
+Models are small and trained for minutes on a part of the images, so the figures are where a user
+starts, not what the models can do. That is enough for less error than PCA and JPEG at low rates of
+MNIST, and not on CIFAR-10: there the error of the decoder, which no further bits make less, is soon
+all there is.
 
 usage: AECORE_DATA=folder python reproductions/compression.py
 """
@@ -229,6 +231,7 @@ def draw() -> None:
             ax.xaxis.set_major_formatter("{x:g}")
             ax.minorticks_off()
             ax.set_title(f"{name}, {TEST:,} test images", loc="left", fontsize=9)
+            ax.yaxis.get_major_locator().set_params(integer=True)
             ax.grid(axis="y", color="#e5e5e5", linewidth=0.5)
         panels[0].set_ylabel("PSNR, dB")
         panels[0].legend(frameon=False, fontsize=6.5, loc="upper left")
