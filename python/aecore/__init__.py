@@ -11,6 +11,7 @@ from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
+from .compression import compress, decompress
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .divergences import MMD, TotalCorrelation
 from .io import load
@@ -70,7 +71,9 @@ __all__ = [
     "Transformer",
     "Warmup",
     "build_info",
+    "compress",
     "datasets",
+    "decompress",
     "functional",
     "get_num_threads",
     "load",

@@ -142,6 +142,8 @@ class Transformer(Estimator):
     def set_output(self, *, transform: str | None = None) -> Any:
         """Choose what `transform` returns: "default" (arrays), "pandas" or "polars".
 
+        A data frame has a column for each number of a code: a grid of them is one long row then.
+
         Returns
         -------
         self
@@ -158,9 +160,10 @@ class Transformer(Estimator):
             sklearn = sys.modules.get("sklearn")
             get_config = getattr(sklearn, "get_config", None)
             config = get_config()["transform_output"] if get_config else "default"
-        if config == "default" or codes.ndim != 2:
+        if config == "default":
             return codes
         names = self.get_feature_names_out()
+        codes = codes.reshape(len(codes), len(names))
         if config == "pandas":
             import pandas
 

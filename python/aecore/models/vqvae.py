@@ -320,6 +320,8 @@ class VQVAE(CodesWithPrior):
         grid = self._grid()
         if Z.dtype.kind not in "iu":
             raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
+        if Z.ndim == 2 and Z.shape[1] == math.prod(grid):
+            Z = Z.reshape(len(Z), *grid)  # a data frame of them has one row for a sample
         if Z.shape[1:] != grid or Z.ndim == 0:
             raise ValueError(f"Z: expected codes of shape {('N', *grid)}, got {Z.shape}")
         most = self._quantizer.n_codes - 1
