@@ -22,7 +22,7 @@ starts, not what the models can do. That is enough for less error than PCA and J
 MNIST, and not on CIFAR-10: there the error of the decoder, which no further bits make less, is soon
 all there is.
 
-usage: AECORE_DATA=folder python reproductions/compression.py
+usage: AECORE_DATA=folder python reproductions/rates.py
 """
 
 from __future__ import annotations
