@@ -241,7 +241,7 @@ class SoftmaxClassifier(BaseModel):
         return float((output.argmax(1) == batch.condition.argmax(1)).sum())
 
     def _validate(self, batches: Batches) -> dict[str, float]:
-        total, right, n = 0.0, 0.0, len(batches.rows)
+        total, right, n = 0.0, 0.0, batches.total
         for batch in batches():
             output = self._logits(batch)
             nats = self._network.scratch("nats", (batch.n,))
