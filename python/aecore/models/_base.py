@@ -19,14 +19,16 @@ from ..training import checkpoint as _checkpoint
 from ..training import data as _data
 from ..training.batches import Batch, Batches, Condition, Input, shuffled
 from ..training.checkpoint import Saver, Stage
-from ..training.data import Data
+from ..training.data import Data, is_stream
 from ..training.loop import Phase, Plan, train
 from ..training.network import Network
 from ..training.progress import Progress
+from ..training.stream import Item
 from ._condition import Conditioner, conditions
 from ._parameters import Parametrized
 from ._protocol import new_seed, not_fitted
 from ._resume import Found, find, take_fit
+from ._streams import read_stream
 
 INFERENCE_BATCH = 256
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
@@ -278,6 +280,8 @@ class BaseModel(Parametrized):
         self, X: Any, y: Any, sample_mask: Any, resume: bool
     ) -> tuple[Conditioner | None, Input]:
         """Check what fit is given."""
+        if is_stream(X):
+            return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
         like = self._network.input_shape if resume else None
         data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
         self._check_data(data, "X")
@@ -286,6 +290,13 @@ class BaseModel(Parametrized):
             _ = self._loss  # raises where the network lacks what it learns
         conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
         return conditioner, Input(data, conditions(conditioner, y, len(data)))
+
+    def _read_item(self, item: Item, like: tuple[int, ...] | None) -> tuple[Data, Any]:
+        """Check a batch that a stream gives; return its samples and y."""
+        owner = type(self).__name__
+        data = _data.read(item.X, mask=item.sample_mask, like=like, owner=owner)
+        self._check_data(data, "X")
+        return data, item.y
 
     def _read_validation(
         self, X_val: Any, given: Input, conditioner: Conditioner | None

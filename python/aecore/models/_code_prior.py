@@ -9,10 +9,13 @@ import numpy as np
 
 from .. import _workspace
 from ..training.checkpoint import Stage
+from ..training.data import is_stream
 from ..training.network import Network
+from ..training.stream import Stream
 from ._base import fitted
 from ._coding import BaseAutoencoder
 from ._condition import Conditioner
+from ._streams import joined
 from .pixelcnn import PixelCNN
 
 
@@ -104,11 +107,15 @@ class CodesWithPrior(BaseAutoencoder):
         }
         if params["random_state"] is None:
             params["random_state"] = (self._network.seed + 1) % 2**63
+        if is_stream(X):
+            parts = [(self._all_codes(x, mask), labels) for x, labels, mask in Stream(X)]
+            codes, y = np.concatenate([part for part, _ in parts]), joined(y for _, y in parts)
+        else:
+            codes = self._all_codes(X, sample_mask)
         validation = None
         if X_val is not None and not self.prior.validation_fraction:
             x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
             validation = self._all_codes(x), None if y is None else y_val
-        codes = self._all_codes(X, sample_mask)
         with _workspace.threads(self.n_threads):
             trained.set_params(**params)
             self.prior_ = trained.fit(codes, y, X_val=validation, resume=resume)
@@ -124,10 +131,18 @@ class CodesWithPrior(BaseAutoencoder):
     def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
         """Raise what the prior would raise for its samples, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None
+        if is_stream(X):
+            counts, labels = zip(*((len(x), labels) for x, labels, _ in Stream(X)), strict=True)
+            n, y = sum(counts), joined(labels)
+            self._check_prior_labels(n, y, X_val, trained)
+            return
         try:
             n = len(X)
         except TypeError:
             return  # fit says what is wrong with X
+        self._check_prior_labels(n, y, X_val, trained)
+
+    def _check_prior_labels(self, n: int, y: Any, X_val: Any, trained: Any) -> None:
         self.prior._held_out(n)
         if trained is not None:
             trained._conditions(y, n)
