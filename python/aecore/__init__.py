@@ -81,6 +81,7 @@ __all__ = [
     "Transformer",
     "Warmup",
     "build_info",
+    "callbacks",
     "datasets",
     "functional",
     "get_num_threads",
@@ -96,6 +97,6 @@ if hasattr(os, "register_at_fork"):
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in ("datasets", "metrics", "plot"):  # imported when they are used
+    if name in ("callbacks", "datasets", "metrics", "plot"):  # imported when they are used
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._params import names
-from ..training.checkpoint import Stage, resolve
+from ..training.checkpoint import Stage, resolve, sweep
 
 if TYPE_CHECKING:
     from ._base import BaseModel
@@ -34,6 +34,7 @@ def find(model: BaseModel) -> Found | None:
     if model.checkpoint is None:
         raise ValueError("resume: expected a model with a checkpoint to go on from, got None")
     path = resolve(model.checkpoint).file()
+    sweep(path)
     if not path.exists():
         return None
     found, stage = load_checkpoint(path)

@@ -239,7 +239,7 @@ class Saver:
 
 def replace(path: Path, write: Callable[[str], Any]) -> None:
     """Let `write` make a file aside, flush it to disk, and put it in a path's place in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aecore-")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=_aside(path))
     os.close(handle)
     try:
         write(temporary)
@@ -251,6 +251,18 @@ def replace(path: Path, write: Callable[[str], Any]) -> None:
         raise
     with contextlib.suppress(OSError):  # not all systems let a folder be flushed
         _flush(path.parent)
+
+
+def sweep(path: Path) -> None:
+    """Delete what a killed process has left of a file that it was writing."""
+    for name in os.listdir(path.parent):
+        if name.startswith(_aside(path)):
+            (path.parent / name).unlink(missing_ok=True)
+
+
+def _aside(path: Path) -> str:
+    """Return how the names of files begin that are to take a path's place."""
+    return f".{path.name}-"
 
 
 def _flush(path: Any) -> None:
