@@ -21,11 +21,13 @@ from .models import (
     VQVAE,
     AdversarialAutoencoder,
     Autoencoder,
+    LearningRates,
     PixelCNN,
     Recirculation,
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
+    find_learning_rate,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
@@ -65,6 +67,7 @@ __all__ = [
     "GaussianNoise",
     "KLSparsity",
     "L1Sparsity",
+    "LearningRates",
     "Masking",
     "Normal",
     "Recirculation",
@@ -83,6 +86,7 @@ __all__ = [
     "build_info",
     "callbacks",
     "datasets",
+    "find_learning_rate",
     "functional",
     "get_num_threads",
     "load",
