@@ -463,3 +463,26 @@ def test_handlers_of_others_are_left_alone(X):
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [1, 1]
+
+
+# ---- among others -------------------------------------------------------------------------------
+
+
+def test_clones_and_pipelines(X, tmp_path):
+    base = pytest.importorskip("sklearn.base")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    model = make(checkpoint=ae.Checkpoint(tmp_path / "m", keep=2))
+    again = base.clone(model)
+    assert again.checkpoint == model.checkpoint and again.checkpoint is not model.checkpoint
+    whole = pipeline.make_pipeline(again)
+    whole.fit(X, autoencoder__resume=True)
+    same(make().fit(X), whole[-1])
+    assert names(tmp_path) == ["m", "m.epoch-3", "m.epoch-4"]
+
+
+def test_what_a_killed_process_was_writing_is_swept_away(X, tmp_path):
+    path, other = tmp_path / "m", tmp_path / ".other-1"
+    for name in (tmp_path / ".m-abc", other):
+        name.write_bytes(b"half")
+    make(checkpoint=path).fit(X, resume=True)
+    assert names(tmp_path) == [".other-1", "m"]

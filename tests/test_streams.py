@@ -99,7 +99,7 @@ def test_sequences_of_different_lengths():
     X = [rng.random((n, 2), dtype=np.float32) for n in rng.integers(2, 9, 40)]
     lists = [X[i : i + 8] for i in range(0, 40, 8)]
     make = lambda: ae.Autoencoder(ae.LSTM(6), 3, **{**KW, "batch_size": 8})  # noqa: E731
-    model, whole = make().fit(lambda: lists), make().fit(X)
+    model, whole = make().fit(lambda: [(part,) for part in lists]), make().fit(X)
     assert state(model) == state(whole)
     same = [np.stack([x[:2] for x in part]) for part in lists]
     assert make().fit(lambda: same)._network.input_shape == (2, 2)
@@ -120,6 +120,16 @@ def test_resuming(tmp_path):
         KINDS["cvae"](checkpoint=path, callbacks=[kill], **KW).fit(Parts(x, y))
     again = KINDS["cvae"](checkpoint=path, **KW).fit(Parts(x, y), resume=True)
     assert state(again) == state(whole)
+
+
+@pytest.mark.parity
+def test_a_loader_of_pytorch():
+    torch = pytest.importorskip("torch")
+    x, y = images()
+    tensors = [torch.from_numpy(a) for a in (x, y)]
+    for name, given in (("vqvae", tensors[:1]), ("cvae", tensors)):
+        loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*given), batch_size=16)
+        assert state(KINDS[name](**KW).fit(loader)) == state(KINDS[name](**KW).fit(x, y))
 
 
 def test_memory_is_bounded_by_a_batch():
@@ -149,6 +159,7 @@ BAD = [
     (lambda m: m.fit(Parts(X), sample_mask=X > 0), ValueError, "sample_mask: expected None"),
     (lambda m: m.fit(lambda: [(X, Y, None, 3)]), ValueError, "got 4 things in batch 1"),
     (lambda m: m.fit(lambda: [(X, Y), X[:, :4]]), ValueError, r"batch 2: expected samples of shap"),
+    (lambda m: m.fit(lambda: [list(X)]), ValueError, r"got 50 things in batch 1; a list of seque"),
     (lambda m: m.fit(lambda: [X, X * np.nan]), ValueError, "batch 2: Input X contains NaN"),
     (lambda m: m.fit(lambda: [X, "x"]), TypeError, "batch 2: X: expected numbers"),
     (lambda m: m.fit(lambda: [(X, Y[:9])]), ValueError, "batch 1: y: expected 50 conditions"),

@@ -170,9 +170,10 @@ class BaseModel(Parametrized):
         -----
         X may be an object that gives batches anew each time it is iterated over (a PyTorch
         DataLoader is one), or a function that returns an iterator over them. A batch is what
-        `partial_fit` takes: X, or a tuple (X, y) or (X, y, sample_mask). Batches are taken as they
-        come, one at a time, whatever ``batch_size`` and ``shuffle``, and one look through them
-        before training sees that all of them make sense. There is X_val to validate on.
+        `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
+        taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``, and one look
+        through them before training sees that all of them make sense. There is X_val to validate
+        on. What is trained on codes, the upper levels of a stack or a prior, keeps these in memory.
         """
         self._check_params()
         self._fit_from(self._found(resume), X, y, X_val, sample_mask)

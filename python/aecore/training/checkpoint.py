@@ -25,8 +25,10 @@ class Checkpoint(Choice):
     a training that nothing has interrupted. It is written aside, flushed to disk and then renamed,
     so that it is whole at any moment.
 
-    States are saved between epochs, before that epoch's callbacks, and at the end of `fit`. Beside
-    ``run.aecore`` there may be ``run.best.aecore`` and ``run.epoch-12.aecore``, models likewise.
+    States are saved between epochs, before that epoch's callbacks, and at the end of `fit`: from
+    then on `load` gives the model as `fit` has left it, in its best state if there was
+    ``patience``. Beside ``run.aecore`` there may be ``run.best.aecore`` and
+    ``run.epoch-12.aecore``, models likewise.
 
     Parameters
     ----------

@@ -39,11 +39,11 @@ class Stream:
     def __iter__(self) -> Iterator[Item]:
         source = self.source() if callable(self.source) else self.source
         for number, item in enumerate(source, 1):
-            parts = item if isinstance(item, tuple) else (item,)
+            parts = item if isinstance(item, (tuple, list)) else (item,)
             if not 1 <= len(parts) <= 3:
                 raise ValueError(
                     f"X: expected batches X, (X, y) or (X, y, sample_mask), got {len(parts)} "
-                    f"things in batch {number}"
+                    f"things in batch {number}; a list of sequences is given as (list,)"
                 )
             yield Item(*parts)
 
