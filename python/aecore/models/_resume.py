@@ -40,12 +40,12 @@ def find(model: BaseModel) -> Found | None:
     found, stage = load_checkpoint(path)
     if stage is None:
         raise ValueError(f"resume: {path} is a model that was saved without its training")
-    _compare(model, found, path)
+    compare(model, found, path)
     found.warm_start = True  # it is read, and gone on with
     return Found(found, stage)
 
 
-def _compare(model: BaseModel, found: BaseModel, path: Any) -> None:
+def compare(model: BaseModel, found: BaseModel, path: Any) -> None:
     """Raise ValueError unless both have the parameters of the same training."""
     from ..io import written_params
 
