@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import _check
 from .._params import names
-from ..training.checkpoint import Stage, resolve, sweep
+from ..training.checkpoint import Saver, Stage, resolve, sweep
 
 if TYPE_CHECKING:
     from ._base import BaseModel
@@ -21,19 +22,23 @@ class Found(NamedTuple):
     stage: Stage
 
 
-def find(model: BaseModel) -> Found | None:
-    """Return what a model's checkpoint has; None if there is no file yet.
+def find(model: BaseModel, resume: bool) -> Found | None:
+    """Return what a model's checkpoint has; None if there is no file yet, or none is asked for.
 
     Raises
     ------
+    FileNotFoundError
+        For a checkpoint in a folder that doesn't exist, whether or not it is asked for.
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
     from ..io import load_checkpoint
 
-    if model.checkpoint is None:
+    path = None if model.checkpoint is None else resolve(model.checkpoint).file()
+    if not _check.boolean("resume", resume):
+        return None
+    if path is None:
         raise ValueError("resume: expected a model with a checkpoint to go on from, got None")
-    path = resolve(model.checkpoint).file()
     sweep(path)
     if not path.exists():
         return None
@@ -43,6 +48,13 @@ def find(model: BaseModel) -> Found | None:
     compare(model, found, path)
     found.warm_start = True  # it is read, and gone on with
     return Found(found, stage)
+
+
+def saver_of(model: BaseModel, found: Found | None = None) -> Saver:
+    """Return what saves a model in training, which begins now or goes on."""
+    stage = Stage(model._network.epoch) if found is None else found.stage
+    checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
+    return Saver(checkpoint, model, stage)
 
 
 def compare(model: BaseModel, found: BaseModel, path: Any) -> None:

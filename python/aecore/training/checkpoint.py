@@ -246,13 +246,13 @@ def replace(path: Path, write: Callable[[str], Any]) -> None:
     try:
         write(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
-        _flush(temporary)
+        _flush(temporary, os.O_RDWR)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
     with contextlib.suppress(OSError):  # not all systems let a folder be flushed
-        _flush(path.parent)
+        _flush(path.parent, os.O_RDONLY)
 
 
 def sweep(path: Path) -> None:
@@ -267,8 +267,8 @@ def _aside(path: Path) -> str:
     return f".{path.name}-"
 
 
-def _flush(path: Any) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _flush(path: Any, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:
