@@ -509,6 +509,23 @@ def test_ctrl_c_waits_for_the_step_and_a_second_one_does_not(X):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("epochs, stop", [(2, 9), (9, 2)])
+def test_ctrl_c_in_the_last_batch_is_not_lost(X, epochs, stop):
+    class Pressed(ae.Autoencoder):
+        def _epoch_terms(self, means, n, observed):
+            if self._network.epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+            return {}
+
+    seen = []
+    note = lambda s: seen.append(s.epoch) or s.epoch == stop  # noqa: E731
+    model = Pressed(ae.Dense((8,)), 3, epochs=epochs, callbacks=[note], **KW)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert seen == [1, 2] == [r["epoch"] for r in model.history_]
+    assert model._network.epoch == 2 and model._network.samples == 100
+
+
 def test_handlers_of_others_are_left_alone(X):
     seen = []
     before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from ..training.batches import Batches, Passes
@@ -34,16 +35,17 @@ def run(
         again = again and network.epoch > saver.stage.first
         stopped = again and _wishes(model, model.history_[-1], stopping)
         if not stopped:
-            for record in train(network, model, batches, plan, progress):
-                model.history_.append(record)
-                if validation is not None:
-                    record |= model._validate(validation)
-                progress.epoch(record)
-                saver.after_epoch(record)
-                stopped = _wishes(model, record, stopping)
-                saver.at(best=stopping.best if stopping is not None else None)
-                if stopped:
-                    break
+            with contextlib.closing(train(network, model, batches, plan, progress)) as records:
+                for record in records:
+                    model.history_.append(record)
+                    if validation is not None:
+                        record |= model._validate(validation)
+                    progress.epoch(record)
+                    saver.after_epoch(record)
+                    stopped = _wishes(model, record, stopping)
+                    saver.at(best=stopping.best if stopping is not None else None)
+                    if stopped:
+                        break
     best = stopping.best if stopping is not None else None
     if best is not None:
         model.best_epoch_ = best.epoch

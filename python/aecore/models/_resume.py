@@ -77,9 +77,9 @@ def compare(model: BaseModel, found: BaseModel, path: Any) -> None:
 
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
+    for name in [k for k in vars(model) if k.endswith("_")]:
+        delattr(model, name)  # what the other may not have
     params = names(type(model))
-    for state in (vars(model), vars(other)):
-        for name in [k for k in state if k not in params and not k.startswith("_sklearn")]:
-            value = state.pop(name)
-            if state is not vars(model):
-                setattr(model, name, value)
+    for name, value in vars(other).items():
+        if name not in params:
+            setattr(model, name, value)
