@@ -152,6 +152,17 @@ def test_a_kill_before_the_next_checkpoint_trains_those_epochs_again(X, tmp_path
     assert seen == [3, 4, 5, 6, 7, 8]  # those of the saved epoch too
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_resuming_with_another_number_of_threads(threads, tmp_path, monkeypatch):
+    x, y = images()
+    whole = KINDS["vqvae"](epochs=4, n_threads=1, **KW).fit(x, y)
+    make = lambda n: KINDS["vqvae"](  # noqa: E731
+        epochs=4, n_threads=n, checkpoint=tmp_path / "m", **KW
+    )
+    killed(make(3), 2, monkeypatch, x, y)
+    same(make(threads).fit(x, y, resume=True), whole)
+
+
 def test_a_prior_may_have_its_own_checkpoint(tmp_path, monkeypatch):
     x, y = images()
     params = {"epochs": 2, **KW}
@@ -305,6 +316,17 @@ def test_the_last_ones_and_the_best_are_kept(X, tmp_path):
         for epoch in (4, 5):
             kept = ae.load(tmp_path / f"m.epoch-{epoch}.aecore")
             np.testing.assert_array_equal(kept._network.flat.value, values[epoch - 1])
+
+
+def test_file_systems_without_links(X, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", fail)
+    saving = ae.Checkpoint(tmp_path / "m", keep=1, keep_best=True)
+    model = make(checkpoint=saving).fit(X)
+    assert names(tmp_path) == ["m", "m.best", "m.epoch-4"]
+    same(ae.load(tmp_path / "m.epoch-4"), model)
 
 
 def test_the_best_is_found_between_checkpoints_and_by_any_number(X, tmp_path):

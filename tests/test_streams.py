@@ -150,6 +150,23 @@ def test_memory_is_bounded_by_a_batch():
     assert peak < 8e6
 
 
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).random((50, 3))
+    frame = pandas.DataFrame(x, columns=["a", "b", "c"])
+    parts = lambda: (frame.iloc[i : i + 16] for i in range(0, 50, 16))  # noqa: E731
+    model = ae.Autoencoder(D, 2, **KW).fit(parts)
+    assert list(model.feature_names_in_) == ["a", "b", "c"]
+    assert state(model) == state(ae.Autoencoder(D, 2, **KW).fit(frame))
+    turned = frame[["c", "b", "a"]]
+    with pytest.raises(ValueError, match="batch 2: expected the columns .*'a', 'b', 'c'"):
+        ae.Autoencoder(D, 2, **KW).fit(lambda: [frame, turned])
+    kept = state(model)
+    with pytest.raises(ValueError, match="The feature names should match"):
+        model.set_params(warm_start=True).fit(lambda: [turned])
+    assert state(model) == kept
+
+
 X, Y = images()
 BAD = [
     (lambda m: m.fit(iter([X, X])), TypeError, "an iterator gives its batches once"),

@@ -93,6 +93,9 @@ class Summary:
             raise ValueError(
                 f"expected samples of shape {self.shape}, as in the first, got {data.shape}"
             )
+        first, names = (None if c is None else list(c) for c in (self.columns, data.columns))
+        if names != first:
+            raise ValueError(f"expected the columns {first}, as in the first, got {names}")
         self.shape = (max(self.shape[0], data.shape[0]), *self.shape[1:])
         self._steps = (min(self._steps[0], steps[0]), max(self._steps[1], steps[1]))
         self.low, self.high = min(self.low, data.low), max(self.high, data.high)
