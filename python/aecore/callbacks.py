@@ -44,7 +44,7 @@ class _HistoryFile:
         if self._written != len(history) - 1 or names != self._names:
             self._names = names
             lines = self._head() + "".join(map(self._line, history))
-            replace(Path(os.path.abspath(self.path)), lambda aside: _write(aside, lines, "w"))
+            replace(os.path.abspath(self.path), lambda aside: _write(aside, lines, "w"))
         else:
             _write(self.path, self._line(history[-1]), "a")
         self._written = len(history)
@@ -315,7 +315,7 @@ class ImageGrid:
         from .plot._grid import tile
 
         os.makedirs(self.folder, exist_ok=True)
-        path = Path(os.path.abspath(self.folder)) / f"epoch-{state.epoch:04d}.png"
+        path = os.path.join(os.path.abspath(self.folder), f"epoch-{state.epoch:04d}.png")
         picture = _png.encode(tile(self._images(state.model), self.columns))
         replace(path, lambda aside: Path(aside).write_bytes(picture))
 

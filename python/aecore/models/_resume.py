@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import _check
@@ -40,7 +41,7 @@ def find(model: BaseModel, resume: bool) -> Found | None:
     if path is None:
         raise ValueError("resume: expected a model with a checkpoint to go on from, got None")
     sweep(path)
-    if not path.exists():
+    if not os.path.exists(path):
         return None
     found, stage = load_checkpoint(path)
     if stage is None:
