@@ -33,15 +33,6 @@ def images(rng):
     return rng.random((40, 8, 6, 1), dtype=np.float32)
 
 
-# ---------------------------------------------------------------------------------------------- PNG
-
-
-@pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3), (1, 1), (300, 2)])
-def test_png_files_have_the_pixels(shape, rng):
-    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
-    np.testing.assert_array_equal(read(_render.png(pixels)), pixels)
-
-
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pixels_of_an_image_are_squares(channels, rng):
     image = rng.random((14, 7, channels), dtype=np.float32)

@@ -22,15 +22,27 @@ from .models import (
     VQVAE,
     AdversarialAutoencoder,
     Autoencoder,
+    LearningRates,
     PixelCNN,
     Recirculation,
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
+    find_learning_rate,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
-from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
+from .training import (
+    SGD,
+    Adam,
+    AdamW,
+    Checkpoint,
+    Constant,
+    Cosine,
+    Step,
+    TrainingState,
+    Warmup,
+)
 
 __version__ = "0.1.0"
 
@@ -46,6 +58,7 @@ __all__ = [
     "AdamW",
     "AdversarialAutoencoder",
     "Autoencoder",
+    "Checkpoint",
     "Constant",
     "Contractive",
     "Conv",
@@ -55,6 +68,7 @@ __all__ = [
     "GaussianNoise",
     "KLSparsity",
     "L1Sparsity",
+    "LearningRates",
     "Masking",
     "Normal",
     "Recirculation",
@@ -71,9 +85,11 @@ __all__ = [
     "Transformer",
     "Warmup",
     "build_info",
+    "callbacks",
     "compress",
     "datasets",
     "decompress",
+    "find_learning_rate",
     "functional",
     "get_num_threads",
     "load",
@@ -88,6 +104,6 @@ if hasattr(os, "register_at_fork"):
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in ("datasets", "metrics", "plot"):  # imported when they are used
+    if name in ("callbacks", "datasets", "metrics", "plot"):  # imported when they are used
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,6 +19,7 @@ from ._curves import history, roc
 from ._decode import interpolation, manifold, samples, traversal
 from ._explore import Explorer, explore
 from ._grid import tile
+from ._rates import learning_rates
 from ._reconstruct import errors, reconstructions
 from ._scores import scores
 from ._sizes import code_sizes
@@ -34,6 +35,7 @@ __all__ = [
     "history",
     "interpolation",
     "latent_space",
+    "learning_rates",
     "manifold",
     "progress",
     "reconstructions",

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _png
 from ._grid import MOST_NAMES, Limits
 from ._style import COLORS, INK, canvas
 
 SIDE = 196  # pixels of a picture's longer side, at least
-
-
-def png(pixels: NDArray[np.uint8]) -> bytes:
-    """Write pixels (H, W) or (H, W, 3) as a PNG file, barely compressed."""
-    height, width = pixels.shape[:2]
-    rows = np.zeros((height, 1 + pixels[0].size), np.uint8)  # 0 ahead: a row as it is
-    rows[:, 1:] = pixels.reshape(height, -1)
-    head = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
-    parts = (b"IHDR", head), (b"IDAT", zlib.compress(rows.tobytes(), 1)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in parts
-    )
 
 
 def image_png(image: NDArray[np.float32], limits: Limits) -> bytes:
@@ -36,7 +22,7 @@ def image_png(image: NDArray[np.float32], limits: Limits) -> bytes:
     pixels = (shown * 255 + 0.5).astype(np.uint8)
     times = -(-SIDE // max(image.shape[:2]))
     pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
-    return png(pixels[..., 0] if image.shape[2] == 1 else pixels)
+    return _png.encode(pixels[..., 0] if image.shape[2] == 1 else pixels, level=1)
 
 
 class Drawing:
@@ -106,7 +92,9 @@ class Drawing:
         self.canvas.restore_region(self.background)
         for artist in self.moving:
             self.axes.draw_artist(artist)
-        return png(np.ascontiguousarray(np.asarray(self.canvas.buffer_rgba())[..., :3]))
+        return _png.encode(
+            np.ascontiguousarray(np.asarray(self.canvas.buffer_rgba())[..., :3]), level=1
+        )
 
     def _move_lines(self, sample: NDArray[np.float32], original: Any) -> None:
         features = self.shape[1]
@@ -168,4 +156,4 @@ class CodeMap:
             top, left = max(0, row - reach), max(0, column - reach)
             pixels[top : row + reach + 1, max(0, column - width) : column + width + 1] = shade
             pixels[max(0, row - width) : row + width + 1, left : column + reach + 1] = shade
-        return png(pixels)
+        return _png.encode(pixels, level=1)
