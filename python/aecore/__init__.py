@@ -11,7 +11,7 @@ from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
-from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import (
@@ -26,6 +26,8 @@ from .models import (
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
+    TabularAutoencoder,
+    TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
@@ -64,6 +66,9 @@ __all__ = [
     "StackedAutoencoder",
     "StackedFeatures",
     "Step",
+    "SwapNoise",
+    "TabularAutoencoder",
+    "TabularVAE",
     "TopK",
     "TotalCorrelation",
     "TrainingState",

@@ -18,6 +18,8 @@ SAMPLE = 9  # what sample() draws
 ESTIMATE = 10  # Monte Carlo estimates of likelihoods and bounds
 PROJECTION = 11  # the directions of an estimated penalty
 PRIOR = 12  # draws of the prior that codes are compared with while training
+SWAP = 13  # from which sample a swapped value comes
+HIDING = 14  # which cells of a table are hidden
 
 
 def derived_seed(seed: int, number: int) -> int:

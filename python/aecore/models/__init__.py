@@ -8,6 +8,7 @@ from .gan import GAN
 from .pixelcnn import PixelCNN
 from .recirculation import Recirculation
 from .stacked import StackedAutoencoder, StackedFeatures
+from .tabular import TabularAutoencoder, TabularVAE
 from .vae import VAE
 from .vqvae import VQVAE
 
@@ -23,4 +24,6 @@ __all__ = [
     "SoftmaxClassifier",
     "StackedAutoencoder",
     "StackedFeatures",
+    "TabularAutoencoder",
+    "TabularVAE",
 ]

@@ -40,6 +40,8 @@ class Network(Module):
         What the optimiser keeps, each array as long as the parameters.
     conditioner : object or None
         What the model has learned of its conditions.
+    table : Layout or None
+        What a model of tables has learned of columns.
     pool : Pool
         The memory that gradients of activations have in training.
     steps, samples, epoch : int
@@ -65,6 +67,7 @@ class Network(Module):
             setattr(self, name, module)
         self.input_shape, self.seed = input_shape, seed
         self.conditioner: Any = None
+        self.table: Any = None
         self.optimizer = ""
         self.moments: dict[str, np.ndarray] = {}
         self.steps = self.samples = self.epoch = 0
