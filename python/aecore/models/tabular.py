@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arch.base import Code
+from ..training.batches import Batch
 from ._tables import TableModel
 from .autoencoder import Autoencoder
 from .vae import VAE
@@ -125,3 +126,9 @@ class TabularVAE(TableModel, VAE):
 
     def _code(self) -> Code:
         return Code(2 * self.latent_dim, self.latent_dim)
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        terms = super()._loss_step(batch)
+        if self.importance_samples > 1:  # whose draws say less of the single cell
+            self._note_usual(self._nats(batch, batch.x), batch)
+        return terms

@@ -78,6 +78,16 @@ class Layout:
         cells = [column.decode(matrix[:, j]) for j, column in enumerate(self.columns)]
         return frames.build(self.form, self.names, cells, [c.dtype for c in self.columns])
 
+    def filled(self, table: Table, matrix: np.ndarray) -> Any:
+        """Return a table with cells for what is missing, from a matrix (N, C)."""
+        places, cells = self.places(table), {}
+        for j, column in enumerate(self.columns):
+            at = j if places is None else places[j]
+            missing = table.column(at).missing
+            if missing.any() and not isinstance(column, Empty):
+                cells[at] = missing, column.decode(matrix[missing, j])
+        return frames.fill(table, cells)
+
     @property
     def surprise(self) -> np.ndarray:
         """Nats that a level costs which fit hasn't seen, float64 (C,); 0 for other columns."""
