@@ -38,15 +38,28 @@ class Numeric:
         c, d, μ and σ above.
     low, high : float
         The range of the cells in fit.
-    whole : bool
-        Whether the cells in fit were whole numbers.
+    step : float
+        What all cells in fit were multiples of: 1, or for times whole days, hours, minutes or
+        seconds; 0 if nothing of the kind.
+    time : {"", "M", "m"}
+        What numbers of seconds stand for: dates or durations, if anything.
     dtype : str
         What the container calls the column's type.
     """
 
     kind = "numeric"
     levels = 0
-    FIELDS = ("center", "scale", "mean", "deviation", "low", "high", "whole", "dtype")
+    FIELDS = (
+        "center",
+        "scale",
+        "mean",
+        "deviation",
+        "low",
+        "high",
+        "step",
+        "time",
+        "dtype",
+    )
 
     def __init__(
         self,
@@ -56,11 +69,13 @@ class Numeric:
         deviation: float,
         low: float,
         high: float,
-        whole: bool,
+        step: float,
+        time: str,
         dtype: str,
     ) -> None:
         self.center, self.scale, self.mean, self.deviation = center, scale, mean, deviation
-        self.low, self.high, self.whole, self.dtype = low, high, whole, dtype
+        self.low, self.high, self.step = low, high, step
+        self.time, self.dtype = time, dtype
 
     @classmethod
     def learn(cls, column: Column) -> Numeric:
@@ -71,9 +86,10 @@ class Numeric:
         squashed = _squash((numbers - center) / scale)
         mean, deviation = float(squashed.mean()), max(float(squashed.std()), FLAT)
         low, high = float(numbers.min()), float(numbers.max())
-        times = column.values.dtype.kind in "Mm"
-        whole = not times and bool((numbers == np.rint(numbers)).all())
-        return cls(center, scale, mean, deviation, low, high, whole, column.dtype)
+        time = column.values.dtype.kind if column.values.dtype.kind in "Mm" else ""
+        steps = (86400.0, 3600.0, 60.0, 1.0) if time else (1.0,)
+        step = next((s for s in steps if (np.remainder(numbers, s) == 0).all()), 0.0)
+        return cls(center, scale, mean, deviation, low, high, step, time, column.dtype)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return float32 numbers (N,) for cells."""
@@ -89,7 +105,7 @@ class Numeric:
             tail = BULK + np.expm1(np.abs(v) - BULK)
             u = np.where(np.abs(v) > BULK, np.sign(v) * tail, v)
             x = np.clip(u * self.scale + self.center, self.low, self.high)
-        return np.rint(x) if self.whole else x
+        return np.rint(x / self.step) * self.step if self.step else x
 
 
 class Levels:

@@ -76,7 +76,7 @@ class Layout:
     def table(self, matrix: np.ndarray) -> Any:
         """Return the table (N, C) that a matrix stands for, in the form that fit was given."""
         cells = [column.decode(matrix[:, j]) for j, column in enumerate(self.columns)]
-        return frames.build(self.form, self.names, cells, [c.dtype for c in self.columns])
+        return frames.build(self.form, self.names, self.columns, cells)
 
     def filled(self, table: Table, matrix: np.ndarray) -> Any:
         """Return a table with cells for what is missing, from a matrix (N, C)."""
@@ -85,7 +85,7 @@ class Layout:
             at = j if places is None else places[j]
             missing = table.column(at).missing
             if missing.any() and not isinstance(column, Empty):
-                cells[at] = missing, column.decode(matrix[missing, j])
+                cells[at] = frames.Filling(column, missing, column.decode(matrix[missing, j]))
         return frames.fill(table, cells)
 
     @property
@@ -140,13 +140,13 @@ def _read_column(found: Any) -> Kind:
     if not isinstance(fields["dtype"], str):
         raise ValueError("table: expected a dtype")
     if cls is Numeric:
-        numbers = [fields[n] for n in cls.FIELDS[:6]]
+        numbers = [fields[n] for n in cls.FIELDS[:7]]
         if not all(type(v) is float and math.isfinite(v) for v in numbers):
             raise ValueError("table: expected finite numbers of a numeric column")
         if min(fields["scale"], fields["deviation"]) <= 0 or fields["low"] > fields["high"]:
             raise ValueError("table: expected a scale, a deviation and a range")
-        if type(fields["whole"]) is not bool:
-            raise ValueError("table: expected whether a column is whole")
+        if fields["time"] not in ("", "M", "m") or fields["step"] < 0:
+            raise ValueError("table: expected a step, and what kind of time it is of")
     if cls is Levels:
         labels, seen = fields["labels"], fields["seen"]
         if not isinstance(labels, list) or not labels or type(seen) is not int or seen < 1:
