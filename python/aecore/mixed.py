@@ -110,7 +110,7 @@ class Mixed(Loss):
         sizes += [len(places) * outputs(k) for k, places in self.groups.items()]
         ends = np.cumsum(sizes).tolist()
         self.parts = [slice(b - a, b) for a, b in zip(sizes, ends, strict=True)]
-        self.outputs = ends[-1]
+        self.outputs = max(1, ends[-1])  # one that nothing comes of, where all is certain
 
     def check(self, data: object, name: str) -> None:
         """Take any table that the layout has read."""
@@ -159,6 +159,8 @@ class Mixed(Loss):
         That of the deviations is added to theirs, unless nothing `learns`.
         """
         nats = np.zeros(target.shape, np.float32)
+        if grad is not None:
+            grad.fill(0)
         if len(self.numeric):
             numbers = target[:, self.numeric]
             nats[:, self.numeric] = self._normal(grad, weight, output, numbers, learns)

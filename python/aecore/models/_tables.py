@@ -55,12 +55,8 @@ class TableModel(BaseAutoencoder):
                 "arch: the columns of a table have no order; expected None or Dense(...), got "
                 f"{self.arch!r}"
             )
-        if isinstance(self.categorical, (str, bytes)) or not isinstance(
-            self.categorical, (Sequence, np.ndarray)
-        ):
-            raise TypeError(
-                f"categorical: expected a sequence of columns, got {self.categorical!r}"
-            )
+        if not isinstance(self.categorical, (list, tuple, np.ndarray)):
+            raise TypeError(f"categorical: expected a list of columns, got {self.categorical!r}")
         super()._check_params()
 
     def _corruptions(self) -> tuple[Any, ...]:
@@ -126,6 +122,8 @@ class TableModel(BaseAutoencoder):
             return None, Input(self._samples(X, sample_mask))
         table = Table(X, sample_mask)
         layout = Layout.learn(table, self.categorical)
+        if max(layout.levels) < 0:
+            raise ValueError(f"{table.name}: expected a cell that isn't missing, got none")
         return None, Input(TableData(layout.matrix(table), layout, _names(table.names)))
 
     def _read_validation(self, X_val: Any, given: Input, conditioner: Any) -> Batches | None:

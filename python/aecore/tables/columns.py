@@ -15,6 +15,7 @@ number behind the last one. A missing cell is NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -162,8 +163,7 @@ class Levels:
                 f"{column.label}: expected levels that are strings, numbers or booleans, got "
                 f"{odd!r}: use astype(str)"
             )
-        labels = sorted(found, key=lambda v: (isinstance(v, str), v))
-        return cls(labels, int(len(values) - missing.sum()), column.dtype)
+        return cls(in_order(found), int(len(values) - missing.sum()), column.dtype)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return each cell's number as float32 (N,), exact below 2**24."""
@@ -232,6 +232,11 @@ def learn(column: Column, categorical: bool = False) -> Kind:
         if ((there == 0) | (there == 1)).all() and (there != there[0]).any():
             return Levels([0, 1], len(there), column.dtype)
     return Numeric.learn(column)
+
+
+def in_order(labels: Iterable[Level]) -> list[Level]:
+    """Return labels sorted: numbers before strings."""
+    return sorted(labels, key=lambda v: (isinstance(v, str), v))
 
 
 def as_numbers(column: Column) -> np.ndarray:

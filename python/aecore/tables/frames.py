@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -31,13 +32,16 @@ def build(
     form: str, names: list[str] | None, columns: Sequence[Kind], cells: list[np.ndarray]
 ) -> Any:
     """Return columns of cells (N,) in a container: "pandas", "polars", "structured" or "array"."""
-    if form in ("pandas", "polars"):
+    if form == "polars":
+        assert names is not None
+        return _polars(names, columns, cells)
+    if form == "pandas":
         import pandas
 
         series = [_series(cell, col, col.dtype) for cell, col in zip(cells, columns, strict=True)]
         frame = pandas.concat(series, axis=1)
         frame.columns = range(len(cells)) if names is None else names
-        return _as_polars(frame) if form == "polars" else frame
+        return frame
     typed = [_typed(c, col, np.dtype(col.dtype)) for c, col in zip(cells, columns, strict=True)]
     if form == "structured":
         assert names is not None
@@ -57,10 +61,13 @@ def fill(table: Table, fillings: dict[int, Filling]) -> Any:
         names = table.cells.dtype.names
         columns = [_filled(table.cells[n], fillings.get(j)) for j, n in enumerate(names)]
         return _structured(names, columns)
+    if table.form == "polars":
+        filled = [_filled_polars(table.cells.to_series(j), f) for j, f in fillings.items()]
+        return table.cells.with_columns(filled)
     frame = table.cells.copy()
     for j, filling in fillings.items():
         frame.isetitem(j, _filled_series(frame.iloc[:, j], filling))
-    return _as_polars(frame) if table.form == "polars" else frame
+    return frame
 
 
 def _structured(names: Sequence[str], columns: list[np.ndarray]) -> np.ndarray:
@@ -151,7 +158,33 @@ def _filled_series(series: Any, filling: Filling) -> Any:
     return series
 
 
-def _as_polars(frame: Any) -> Any:
+def _polars(names: Sequence[str], columns: Sequence[Kind], cells: list[np.ndarray]) -> Any:
     import polars  # type: ignore[import-not-found, unused-ignore]
 
-    return polars.from_pandas(frame)
+    series = []
+    for name, column, cell in zip(names, columns, cells, strict=True):
+        values = _plain(cell, column, "time_zone='" in column.dtype)
+        simple = getattr(polars, column.dtype, None)  # Int16, but not Datetime(...)
+        series.append(polars.Series(name, values, dtype=simple, strict=False))
+    return polars.DataFrame(series)
+
+
+def _filled_polars(series: Any, filling: Filling) -> Any:
+    """Return a polars column with its gaps filled."""
+    zone = getattr(series.dtype, "time_zone", None) is not None
+    values = series.to_list()
+    new = _plain(filling.cells, filling.column, zone)
+    for place, value in zip(np.flatnonzero(filling.where), new, strict=True):
+        values[place] = value
+    return type(series)(series.name, values, dtype=series.dtype, strict=False)
+
+
+def _plain(cells: np.ndarray, column: Kind, zone: bool) -> list[Any]:
+    """Return cells as Python's own objects, whole numbers as integers."""
+    time = getattr(column, "time", "")
+    if time:
+        times = (cells * 1e6).round().astype(np.int64).view(f"{time}8[us]").tolist()
+        return [t.replace(tzinfo=datetime.timezone.utc) for t in times] if zone else times
+    if getattr(column, "step", 0):
+        return cells.astype(np.int64).tolist()
+    return cells.tolist()

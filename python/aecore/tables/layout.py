@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import frames
-from .columns import Empty, Kind, Levels, Numeric, learn
+from .columns import Empty, Kind, Levels, Numeric, in_order, learn
 from .source import Table
 
 FORMS = ("pandas", "polars", "structured", "array")
@@ -116,7 +116,10 @@ class Layout:
                 raise ValueError("table: expected a name for each column")
         elif form == "structured":
             raise ValueError("table: expected names")
-        return cls([_read_column(c) for c in columns], names, form)
+        layout = cls([_read_column(c) for c in columns], names, form)
+        if form in ("array", "structured"):
+            layout.table(np.zeros((1, len(columns)), np.float32))  # types that hold the cells
+        return layout
 
 
 def _place(table: Table, key: Any) -> int:
@@ -149,11 +152,13 @@ def _read_column(found: Any) -> Kind:
             raise ValueError("table: expected a step, and what kind of time it is of")
     if cls is Levels:
         labels, seen = fields["labels"], fields["seen"]
-        if not isinstance(labels, list) or not labels or type(seen) is not int or seen < 1:
+        if not isinstance(labels, list) or not labels or type(seen) is not int:
             raise ValueError("table: expected labels, and how many cells had them")
-        known = all(
+        if not 1 <= seen < 2**63:
+            raise ValueError(f"table: expected a number of cells, got {seen}")
+        plain = all(
             type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in labels
         )
-        if not known or len(set(labels)) < len(labels):
-            raise ValueError("table: expected different labels")
+        if not plain or labels != in_order(set(labels)):
+            raise ValueError("table: expected different labels in order")
     return cls(**fields)
