@@ -47,11 +47,12 @@ def read_kdd(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
     dtype = [(name, _KDD_WORDS.get(name, "<f8")) for name in _KDD_FIELDS]
     try:
         with gzip.open(path, "rt", encoding="ascii") as stream:
-            rows = np.loadtxt(stream, [*dtype, ("label", "<U20")], delimiter=",", ndmin=1)
+            lines = stream.read().splitlines()
+        if not lines:
+            raise ValueError("it holds no rows")
+        rows = np.loadtxt(lines, [*dtype, ("label", "<U20")], delimiter=",", ndmin=1)
     except (gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
-    if not len(rows):
-        raise ValueError(f"{path} is damaged: it holds no rows")
     for name, words in _KDD_WORDS.items():
         _check_words(path, rows[name], np.dtype(words).itemsize // 4)
     X = np.empty(len(rows), dtype)

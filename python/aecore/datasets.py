@@ -63,7 +63,7 @@ _CIFAR10 = _Remote(
 _ECG5000_URL = "https://timeseriesclassification.com/aeon-toolkit/ECG5000.zip"
 _ADULT_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/"
 
-_KDD_URL = "http://kdd.ics.uci.edu/databases/kddcup99/"
+_KDD_URL = "https://kdd.ics.uci.edu/databases/kddcup99/"
 # Kaggle asks for an account; this is a copy at a fixed commit.
 _CLAIMS_URL = (
     "https://raw.githubusercontent.com/TeamAlphaTingyu/MachineLearningHW1/"
