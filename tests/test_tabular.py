@@ -219,7 +219,7 @@ def test_small_tables(make, X):
 def test_extreme_numbers_stay_finite(X):
     m = model().fit(X)
     far = X.copy()
-    far["x"], far["y"] = 1e300, -1e300
+    far["x"], far["y"] = 1e308, np.where(np.arange(50) % 2, -1e308, 1e-308)
     assert np.isfinite(m.score_samples(far)).all() and np.isfinite(m.transform(far)).all()
     assert m.reconstruct(far)["x"].max() <= np.nanmax(X["x"])
     m = model().fit(far)
@@ -270,6 +270,9 @@ def test_data_frames(X):
     for other in (frame.drop(columns="b"), frame.assign(z=1), frame.rename(columns={"b": "z"})):
         with pytest.raises(ValueError, match="feature names should match"):
             m.transform(other)
+    between = m.interpolate(frame.iloc[0], frame.iloc[[1]], 3)  # rows in two forms
+    want = m.reconstruct(frame.iloc[:2])
+    assert between.iloc[0].equals(want.iloc[0]) and between.iloc[2].equals(want.iloc[1])
     pickled, copied = pickle.loads(pickle.dumps(m)), copy.deepcopy(m)
     for same in (pickled, copied):
         np.testing.assert_array_equal(same.transform(frame), m.transform(frame))
