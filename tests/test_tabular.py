@@ -362,7 +362,12 @@ def test_the_share_of_hidden_cells(rng):
     m = model(hidden=0.3, corruption=ae.Masking(0.5)).fit(related(rng, 100))
     data = m._samples(related(rng, 2000))
     batch = next(Input(data).batches(2000, corruption=m._corruptions()[0], seed=1)())
-    assert np.isnan(batch.x).mean() == pytest.approx(1 - 0.7 * 0.5, abs=0.02)
+    hidden, levels = 1 - 0.7 * 0.5, np.array(m._network.table.levels)
+    numbers = levels == 0
+    assert np.isnan(batch.x[:, numbers]).mean() == pytest.approx(hidden, abs=0.02)
+    assert np.isnan(batch.x[:, ~numbers]).mean() == pytest.approx(0.9 * hidden, abs=0.02)
+    unseen = (batch.x == levels)[:, ~numbers]  # a tenth is shown as an unseen level
+    assert unseen.mean() == pytest.approx(0.1 * hidden, abs=0.01)
     assert not np.isnan(batch.target).any() and batch.mask is None
 
 
