@@ -146,6 +146,8 @@ def test_what_is_refused(table):
     ]:
         with pytest.raises(error, match=text):
             learned(bad)
+    with pytest.raises(ValueError, match="column 0 contains infinity"):
+        learned(np.array([[np.inf], [1], [2]]), categorical=[0])
     layout, _ = learned(table)
     words = np.zeros(2, [(n, "U3" if n == "x" else KINDS[n]) for n in KINDS.names])
     words["x"] = "abc"

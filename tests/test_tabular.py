@@ -227,6 +227,14 @@ def test_extreme_numbers_stay_finite(X):
 
 
 @BOTH
+def test_training_that_diverges_stops_at_a_finite_state(make, X):
+    m = model(make, learning_rate=1e25, optimizer="sgd", epochs=5)
+    with pytest.raises(FloatingPointError, match="training stopped in epoch"):
+        m.fit(X)
+    assert all(np.isfinite(a).all() for a in m._network.arrays().values())
+
+
+@BOTH
 def test_walks_and_samples_are_tables(make, X):
     m = model(make).fit(X)
     prior = {"prior": ae.Normal()} if make is ae.TabularAutoencoder else {}

@@ -224,10 +224,10 @@ def learn(column: Column, categorical: bool = False) -> Kind:
     if column.missing.all():
         return Empty(column.dtype)
     kind = column.values.dtype.kind
+    _check_finite(column)
     if categorical or column.grouped or kind in "bUO":
         return Levels.learn(column)
     if kind not in "Mm":
-        _check_finite(column)
         there = column.values[~column.missing]
         if ((there == 0) | (there == 1)).all() and (there != there[0]).any():
             return Levels([0, 1], len(there), column.dtype)
