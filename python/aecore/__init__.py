@@ -12,7 +12,7 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .compression import compress, decompress
-from .corruption import GaussianNoise, Masking, SaltAndPepper
+from .corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
 from .io import load
 from .models import (
@@ -28,6 +28,8 @@ from .models import (
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
+    TabularAutoencoder,
+    TabularVAE,
     find_learning_rate,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
@@ -79,6 +81,9 @@ __all__ = [
     "StackedAutoencoder",
     "StackedFeatures",
     "Step",
+    "SwapNoise",
+    "TabularAutoencoder",
+    "TabularVAE",
     "TopK",
     "TotalCorrelation",
     "TrainingState",

@@ -30,6 +30,7 @@ CHOICES: dict[str, type[Params]] = {
         corruption.GaussianNoise,
         corruption.Masking,
         corruption.SaltAndPepper,
+        corruption.SwapNoise,
         divergences.MMD,
         divergences.TotalCorrelation,
         penalties.L1Sparsity,

@@ -27,10 +27,14 @@ from .models import (
     Recirculation,
     SoftmaxClassifier,
     StackedAutoencoder,
+    TabularAutoencoder,
+    TabularVAE,
 )
 from .models._base import BaseModel
 from .models._condition import Conditioner
+from .models._tables import TableModel
 from .nn.module import budget
+from .tables import Layout
 from .training.callbacks import back_to
 from .training.checkpoint import Best, Stage, replace
 from .training.network import Network
@@ -49,11 +53,14 @@ MODELS: dict[str, type[BaseModel]] = {
         PixelCNN,
         AdversarialAutoencoder,
         GAN,
+        TabularAutoencoder,
+        TabularVAE,
     )
 }
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
+TABLE = "table"  # what a model of tables has learned of columns
 PRIOR = "prior"  # where a VQVAE has a trained one: its configuration, and a prefix of its arrays
 TRAINING = "training"  # where the file is a checkpoint: where the training stands
 BEST, LEVEL = "best", "level"  # prefixes of what a training has beside the model
@@ -112,6 +119,7 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
         "epoch": network.epoch,
         "best_epoch": vars(model).get("best_epoch_"),
         "history": [_record(r) for r in model.history_],
+        **({TABLE: network.table.describe()} if isinstance(model, TableModel) else {}),
         **({} if prior is None else {PRIOR: _config(prior, prior._fitted())}),
     }
 
@@ -291,9 +299,9 @@ def _refuse(constant: str) -> None:
 
 def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     """Return the model that a configuration and arrays describe."""
-    has_prior = isinstance(config, dict) and PRIOR in config
-    _codec.same_keys(config, [*FIELDS, PRIOR] if has_prior else FIELDS, "configuration")
-    cls = _codec.known(MODELS, config["model"], "model")
+    more = [key for key in (PRIOR, TABLE) if isinstance(config, dict) and key in config]
+    _codec.same_keys(config, [*FIELDS, *more], "configuration")
+    cls, has_prior = _codec.known(MODELS, config["model"], "model"), PRIOR in more
     theirs = _take(tensors, PRIOR) if has_prior else {}
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
     total = sum(t.size for t in tensors.values())
@@ -303,10 +311,14 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
         model = cls(**params)
         model._check_params()
         conditioner = _read_conditions(config["conditions"], model)
+        _read_table(config.get(TABLE), model, shape)
         modules = model._modules(shape, conditioner.width if conditioner else 0)
         modules |= learned_by(model.loss)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
+    if isinstance(model, TableModel):
+        network.table = model._layout
+        del model._layout
     _use_optimizer(network, config["optimizer"])
     _fill(network, tensors)
     for name in ("steps", "samples", "epoch"):
@@ -318,6 +330,16 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     if has_prior:
         _read_prior(model, config[PRIOR], theirs)
     return model
+
+
+def _read_table(found: Any, model: BaseModel, shape: tuple[int, ...]) -> None:
+    """Tell a model of tables the columns that it builds its network for."""
+    if (found is not None) != isinstance(model, TableModel):
+        raise ValueError(f"{TABLE}: unexpected for this {type(model).__name__}")
+    if isinstance(model, TableModel):
+        model._layout = Layout.read(found)
+        if shape != (len(model._layout.columns),):
+            raise ValueError(f"{TABLE}: expected a column for each feature")
 
 
 def _take(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -41,25 +41,34 @@ class Dense(Arch):
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
     ) -> tuple[Module, Module]:
         """Make a fresh encoder and decoder; see `Arch.build`."""
-        shape, hidden = counts("input_shape", input_shape, 1), counts("widths", self.widths)
+        shape = counts("input_shape", input_shape, 1)
         features = math.prod(shape)
-        inputs = features + condition
         encoder: list[Module] = [] if len(shape) == 1 else [Flatten()]
-        for a, b in pairwise((inputs, *hidden)):
-            encoder += activated(Linear, a, b, activation=self.activation)
-        encoder.append(Linear((inputs, *hidden)[-1], code.outputs))
+        encoder += self.down(features + condition, code.outputs)
         if tied:
             check_tied(code, condition)
             decoder = self._mirrored(encoder)
         else:
-            decoder = []
-            widths = (code.inputs + condition, *reversed(hidden))
-            for a, b in pairwise(widths):
-                decoder += activated(Linear, a, b, activation=self.activation)
-            decoder.append(Linear(widths[-1], features))
+            decoder = self.up(code.inputs + condition, features)
         if len(shape) > 1:
             decoder.append(Reshape(shape))
         return Sequential(*encoder), Sequential(*decoder)
+
+    def down(self, inputs: int, outputs: int) -> list[Module]:
+        """Return the layers of an encoder of vectors."""
+        layers: list[Module] = []
+        widths = (inputs, *counts("widths", self.widths))
+        for a, b in pairwise(widths):
+            layers += activated(Linear, a, b, activation=self.activation)
+        return [*layers, Linear(widths[-1], outputs)]
+
+    def up(self, inputs: int, outputs: int) -> list[Module]:
+        """Return the layers of a decoder to vectors."""
+        layers: list[Module] = []
+        widths = (inputs, *reversed(counts("widths", self.widths)))
+        for a, b in pairwise(widths):
+            layers += activated(Linear, a, b, activation=self.activation)
+        return [*layers, Linear(widths[-1], outputs)]
 
     def _mirrored(self, encoder: list[Module]) -> list[Module]:
         """Return the decoder that uses the encoder's weights."""

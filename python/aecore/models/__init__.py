@@ -9,6 +9,7 @@ from .gan import GAN
 from .pixelcnn import PixelCNN
 from .recirculation import Recirculation
 from .stacked import StackedAutoencoder, StackedFeatures
+from .tabular import TabularAutoencoder, TabularVAE
 from .vae import VAE
 from .vqvae import VQVAE
 
@@ -25,5 +26,7 @@ __all__ = [
     "SoftmaxClassifier",
     "StackedAutoencoder",
     "StackedFeatures",
+    "TabularAutoencoder",
+    "TabularVAE",
     "find_learning_rate",
 ]

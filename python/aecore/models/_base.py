@@ -270,7 +270,7 @@ class BaseModel(Parametrized):
             return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
         like = self._network.input_shape if resume else None
         data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
-        self._check_data(data, "X")
+        self._check_samples(data)
         if resume:
             self._check_names(data)
             _ = self._loss  # raises where the network lacks what it learns
@@ -281,8 +281,15 @@ class BaseModel(Parametrized):
         """Check a batch that a stream gives; return its samples and y."""
         owner = type(self).__name__
         data = _data.read(item.X, mask=item.sample_mask, like=like, owner=owner)
-        self._check_data(data, "X")
+        self._check_samples(data)
         return data, item.y
+
+    def _check_samples(self, data: Data) -> None:
+        """Raise ValueError for samples that can't be trained on."""
+        self._check_data(data, "X")
+        for noise in self._corruptions():
+            if noise is not None:
+                noise.check_data(data)
 
     def _read_validation(
         self, X_val: Any, given: Input, conditioner: Conditioner | None

@@ -40,6 +40,7 @@ class Parametrized(Estimator):
     n_threads: int | None
     verbose: int
 
+    _losses: tuple[str, ...] = NAMES
     _pretrains = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
 
@@ -55,7 +56,7 @@ class Parametrized(Estimator):
 
     def _check_params(self) -> None:
         """Raise TypeError or ValueError for a parameter that makes no sense."""
-        _check.choice("loss", self.loss, NAMES)
+        _check.choice("loss", self.loss, self._losses)
         _check.boolean("tied", self.tied)
         for noise in self._corruptions():
             corruption.check(noise)

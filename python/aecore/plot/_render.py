@@ -92,9 +92,8 @@ class Drawing:
         self.canvas.restore_region(self.background)
         for artist in self.moving:
             self.axes.draw_artist(artist)
-        return _png.encode(
-            np.ascontiguousarray(np.asarray(self.canvas.buffer_rgba())[..., :3]), level=1
-        )
+        pixels = np.asarray(self.canvas.buffer_rgba())[..., :3]
+        return _png.encode(np.ascontiguousarray(pixels), level=1)
 
     def _move_lines(self, sample: NDArray[np.float32], original: Any) -> None:
         features = self.shape[1]

@@ -169,8 +169,10 @@ class Batches:
         if batch.mask is not None:
             assert batch.missing is not None
             data.gather_mask(rows, batch.mask, batch.missing)
-            np.copyto(x, 0, where=batch.missing)
+            np.copyto(x, data.fill, where=batch.missing)
             batch.observed = n * data.features - int(np.count_nonzero(batch.missing))
+        if self.corruption is not None:
+            self.corruption.finish(x, batch.target, self.seed, position)
         if data.lengths is not None:
             np.take(data.lengths, rows, out=batch.lengths, mode="clip")
         if batch.condition is not None:

@@ -50,7 +50,11 @@ class Data:
         F, the number of values of a sample.
     low, high : float
         The range of the observed values, scaled.
+    fill : float
+        What the encoder sees where a value is missing.
     """
+
+    fill = 0.0
 
     def __init__(
         self,

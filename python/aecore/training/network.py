@@ -41,6 +41,8 @@ class Network(Module):
         What the optimiser keeps, each array as long as the parameters.
     conditioner : object or None
         What the model has learned of its conditions.
+    table : Layout or None
+        What a model of tables has learned of columns.
     pool : Pool
         The memory that gradients of activations have in training.
     steps, samples, epoch : int
@@ -58,6 +60,7 @@ class Network(Module):
     pixelcnn: Any  # of a PixelCNN, which has no other
     discriminator: Any  # of an adversarial model
     likelihood: Any  # of a model whose loss learns a deviation
+    usual: Any  # of a model of tables: what cells cost
 
     def __init__(
         self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
@@ -66,6 +69,7 @@ class Network(Module):
             setattr(self, name, module)
         self.input_shape, self.seed = input_shape, seed
         self.conditioner: Any = None
+        self.table: Any = None
         self.optimizer = ""
         self.moments: dict[str, np.ndarray] = {}
         self.steps = self.samples = self.epoch = 0
