@@ -59,7 +59,13 @@ def _some(load: Callable[[], Split], stand_in: Callable[[], Split], n: int, n_te
         except (FileNotFoundError, ImportError) as error:
             print(f"No real data ({error}), but what stands in for them.")
     X, y, X_test, y_test = stand_in() if found is None else found
-    return X[:n], y[:n], X_test[:n_test], y_test[:n_test]
+    rows, test_rows = _spread(len(X), n), _spread(len(X_test), n_test)
+    return X[rows], y[rows], X_test[test_rows], y_test[test_rows]
+
+
+def _spread(n: int, some: int) -> np.ndarray:
+    """Return places from the first to the last: what comes first may be easier than the rest."""
+    return np.linspace(0, n - 1, min(n, some)).astype(int)
 
 
 # ---- what stands in ------------------------------------------------------------------------------
