@@ -13,6 +13,7 @@ from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .divergences import MMD, TotalCorrelation
+from .exchange import to_onnx
 from .io import load
 from .models import (
     CVAE,
@@ -78,6 +79,7 @@ __all__ = [
     "nn",
     "plot",
     "set_num_threads",
+    "to_onnx",
 ]
 
 if hasattr(os, "register_at_fork"):
