@@ -198,7 +198,10 @@ def test_a_loaded_model_gives_the_same_file(rng, tmp_path):
 
 KINDS = "relu leaky_relu elu gelu silu tanh sigmoid softplus".split()
 STACKS = {
-    "masked": ((6, 5, 2), [nn.MaskedConv2d(2, 3, 3, "vertical"), nn.MaskedConv2d(3, 2, 5, "horizontal")]),
+    "masked": (
+        (6, 5, 2),
+        [nn.MaskedConv2d(2, 3, 3, "vertical"), nn.MaskedConv2d(3, 2, 5, "horizontal")],
+    ),
     "masked, own": (
         (6, 5, 2),
         [nn.MaskedConv2d(2, 3, 3, "vertical", True), nn.MaskedConv2d(3, 2, 3, "horizontal", True)],
@@ -255,7 +258,7 @@ def test_nothing_is_turned_between_convolutions(rng, tmp_path):
     assert kinds.count("Conv") == 2 + 1 + 4 + 1 + 1 + 4 and kinds.count("ConvTranspose") == 2
 
 
-# ---- what a file says, and errors ------------------------------------------------------------------
+# ---- what a file says, and errors ----------------------------------------------------------------
 
 
 def test_what_a_file_says(rng, tmp_path):

@@ -13,7 +13,7 @@ from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .divergences import MMD, TotalCorrelation
-from .exchange import to_onnx
+from .exchange import from_torch, to_onnx, to_torch
 from .io import load
 from .models import (
     CVAE,
@@ -72,6 +72,7 @@ __all__ = [
     "Warmup",
     "build_info",
     "datasets",
+    "from_torch",
     "functional",
     "get_num_threads",
     "load",
@@ -80,6 +81,7 @@ __all__ = [
     "plot",
     "set_num_threads",
     "to_onnx",
+    "to_torch",
 ]
 
 if hasattr(os, "register_at_fork"):

@@ -23,13 +23,13 @@ from ..models import (
     StackedAutoencoder,
 )
 from ..models._base import BaseModel
-from ..models._condition import Conditioner
 from ..models._posterior import Posterior
 from ..nn.containers import starts_flat
 from ..nn.module import Shape
 from ..penalties import KLSparsity, TopK
 from ._graph import IR_VERSION, LABELS, LABELS_OPSET, OPSET, Body, Graph, to_proto
 from ._layers import LAYERS
+from ._parts import conditioner, latent_shape
 from ._quantizers import QUANTIZERS, lookup, quantize
 from ._sequences import SEQUENCES, link
 
@@ -142,9 +142,7 @@ class _Export:
         self.model, self.network = model, model._network
         self.graph = Graph(LAYERS | SEQUENCES | QUANTIZERS)
         self.inputs: list[tuple[str, list[Any]]] = []
-        self.conditioner: Conditioner | None = None
-        if not isinstance(model, SoftmaxClassifier):
-            self.conditioner = model._coding_conditioner
+        self.conditioner = conditioner(model)
 
     def part(self, part: str) -> Body:
         name, form = "reconstruction", ["FLOAT", "n", *self.network.input_shape]
@@ -230,16 +228,9 @@ class _Export:
         grid = (*self.model._map(), *quantizer.code_shape)
         return lookup(self.graph, quantizer, self.graph.reshape("codes", 0, *grid))
 
-    def _latent_shape(self) -> Shape:
-        if isinstance(self.model, VQVAE):
-            return self.network.encoder.output_shape(self.network.input_shape)
-        if isinstance(self.model, SoftmaxClassifier):
-            return (self.network.decoder.weight.shape[1],)
-        return (int(self.model.latent_dim),)
-
     def _decoded(self, z: str, y: str | None) -> str:
         """Append the decoder, to data space."""
-        graph, shape = self.graph, self._latent_shape()
+        graph, shape = self.graph, latent_shape(self.model)
         if y is not None:
             assert self.conditioner is not None
             z = graph.beside(z, y, shape)
