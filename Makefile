@@ -95,7 +95,7 @@ wheel: $(VENV)/.made-venv ## a wheel for this system and machine, with OpenMP in
 	@[ ! -d build ] || find build -path '*/lib.*' -name '*.py*' -delete
 	@$(BUILD) $(BIN)/python $(BIN)/python -m pip --disable-pip-version-check wheel --no-deps \
 	    --wheel-dir build/wheel .
-	@PATH="$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 
 clean: ## remove all that can be made again
 	rm -rf build dist .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -61,14 +61,18 @@ class Graph:
         self.constants[name] = np.ascontiguousarray(value).reshape(np.shape(value))
         return name
 
-    def add(
-        self, op: str, *inputs: Given, outputs: int = 1, domain: str = "", **options: Any
-    ) -> Any:
-        """Append a node; return the name of its output, or those of several."""
+    def add(self, op: str, *inputs: Given, domain: str = "", **options: Any) -> str:
+        """Append a node; return the name of its output."""
+        return self.several(1, op, *inputs, domain=domain, **options)[0]
+
+    def several(
+        self, outputs: int, op: str, *inputs: Given, domain: str = "", **options: Any
+    ) -> list[str]:
+        """Append a node with several outputs; return their names."""
         names = [x if isinstance(x, str) else self.constant(x) for x in inputs]
         made = [self.name() for _ in range(outputs)]
         self.nodes.append(Node(op, names, made, options, domain))
-        return made[0] if outputs == 1 else made
+        return made
 
     def layer(self, module: Module, x: str, shape: Shape) -> str:
         """Append a module's nodes; NotImplementedError if the table doesn't have it."""
@@ -110,7 +114,7 @@ class Graph:
         """Return x (N, C, ...) as (N, ..., C)."""
         if axes == 2:
             return x
-        y: str = self.add("Transpose", x, perm=[0, *range(2, axes), 1])
+        y = self.add("Transpose", x, perm=[0, *range(2, axes), 1])
         self._turned[y] = x, axes
         return y
 

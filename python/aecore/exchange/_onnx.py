@@ -207,7 +207,7 @@ class _Export:
             logit = np.float32(math.log(penalty.rho / (1 - penalty.rho)))
             return graph.add("Sigmoid", graph.add("Add", z, logit))
         if isinstance(penalty, TopK):
-            values, which = graph.add("TopK", z, np.array([penalty.k], np.int64), outputs=2)
+            values, which = graph.several(2, "TopK", z, np.array([penalty.k], np.int64))
             zeros = graph.add("ConstantOfShape", graph.add("Shape", z))
             return graph.add("ScatterElements", zeros, which, values, axis=1)
         if penalty is not None and penalty.shapes:

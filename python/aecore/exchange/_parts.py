@@ -21,7 +21,8 @@ def latent_shape(model: Any) -> Shape:
     """Return the shape of what a fitted model's decoder sees of a sample, without a condition."""
     network = model._network
     if isinstance(model, VQVAE):
-        return network.encoder.output_shape(network.input_shape)
+        shape: Shape = network.encoder.output_shape(network.input_shape)
+        return shape
     if isinstance(model, SoftmaxClassifier):
         return (network.decoder.weight.shape[1],)
     return (int(model.latent_dim),)

@@ -66,7 +66,7 @@ def _lstm(graph: Graph, module: nn.LSTM, x: str, shape: Shape) -> str:
     options: dict[str, Any] = {"hidden_size": module.units, "direction": _direction(module)}
     h = x
     for passes in module.layers:  # sequences are (T, N, I) here, outputs (T, D, N, H)
-        y, h = graph.add("LSTM", x, *_weights(passes), outputs=2, **options)
+        y, h = graph.several(2, "LSTM", x, *_weights(passes), **options)
         x = graph.reshape(graph.add("Transpose", y, perm=[0, 2, 1, 3]), 0, 0, module.width)
     if module.last:
         return graph.reshape(graph.add("Transpose", h, perm=[1, 0, 2]), 0, module.width)
@@ -88,9 +88,9 @@ def _fed_back(graph: Graph, module: nn.FedBack, x: str, shape: Shape) -> str:
         states.append(graph.add("ConstantOfShape", graph.add("Concat", *sizes, axis=0)))
     way = [int(module.lstm.reverse)]
     options: dict[str, Any] = {"scan_input_directions": way, "scan_output_directions": way}
-    outputs = len(states) + 1
-    made = graph.add("Scan", *states, x, outputs=outputs, body=body, num_scan_inputs=1, **options)
-    return graph.add("Transpose", made[-1], perm=[1, 0, 2])
+    options |= {"num_scan_inputs": 1, "body": body}
+    *_, steps = graph.several(len(states) + 1, "Scan", *states, x, **options)
+    return graph.add("Transpose", steps, perm=[1, 0, 2])
 
 
 def _one_step(graph: Graph, module: nn.FedBack) -> Body:
@@ -103,8 +103,8 @@ def _one_step(graph: Graph, module: nn.FedBack) -> Body:
     for passes in module.lstm.layers:
         h, c = inner.name(), inner.name()
         sequence = inner.add("Unsqueeze", x, np.array([0], np.int64))
-        given = sequence, *_weights(passes), "", h, c
-        _, *after = inner.add("LSTM", *given, outputs=3, hidden_size=units)
+        w, r, b = _weights(passes)
+        _, *after = inner.several(3, "LSTM", sequence, w, r, b, "", h, c, hidden_size=units)
         inputs += [(h, state), (c, state)]
         outputs += [(name, state) for name in after]
         x = inner.reshape(after[0], -1, units)
