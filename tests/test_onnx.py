@@ -164,6 +164,39 @@ def test_conditions(y, arch, shape, rng, tmp_path):
     check(model, X, tmp_path, y, fed)
 
 
+LENGTHS = [name for name, (_, shape) in ARCHS.items() if len(shape) == 2]
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+@pytest.mark.parametrize("cls", [ae.Autoencoder, ae.CVAE])
+def test_sequences_of_different_lengths(cls, name, rng, tmp_path):
+    arch, (steps, features) = ARCHS[name]
+    lengths = np.array([7, 3, 1, 6, 7])
+    X = [table(rng, n, features) for n in lengths]
+    y, loss = np.array([3, -1, 3, 70, 70]), "cross_entropy" if cls is ae.CVAE else "bce"
+    if loss == "cross_entropy":
+        X = [np.eye(features, dtype=np.float32)[x.argmax(1)] for x in X]
+    told = {"y": y} if cls is ae.CVAE else {}
+    model = shaken(cls(arch, 4, loss=loss, **KW), rng, X, *told.values())
+    padded = normal(rng, 5, steps, features) * 100  # what is behind the end doesn't matter
+    for sample, x in zip(padded, X, strict=True):
+        sample[: len(x)] = x
+    for part in ("encode", "reconstruct"):
+        path = str(tmp_path / f"{part}.onnx")
+        ae.to_onnx(model, path, part, lengths=True)
+        want = getattr(model, METHODS[part])(X, *told.values())
+        got = run(path, x=padded, **told, lengths=lengths)
+        if part == "encode":
+            close(got, want)
+            continue
+        for rebuilt, sample in zip(got, want, strict=True):
+            close(rebuilt[: len(sample)], sample)
+            assert not rebuilt[len(sample) :].any()
+    full = [np.resize(x, (steps, features)) for x in X]
+    got = run(path, x=np.stack(full), **told, lengths=np.full(5, steps))
+    close(got, np.stack(model.reconstruct(full, *told.values())))
+
+
 def test_other_models(rng, tmp_path):
     X, y = table(rng), np.array(["a", "b"] * 20)
     check(ae.Recirculation(4, **KW).fit(X), X, tmp_path)
@@ -307,6 +340,12 @@ def test_errors(rng, tmp_path, monkeypatch):
     told = ae.CVAE(ae.Dense((4,)), 2, **KW).fit(X, np.array([b"a", b"b"] * 20))
     with pytest.raises(NotImplementedError, match="labels of dtype"):
         ae.to_onnx(told, path)
+    deep = ae.VQVAE(ae.LSTM(4), 4, 2, **KW).fit(rng.random((9, 5, 2)))
+    for other, part in ((model, "encode"), (deep, "reconstruct"), (gan, "decode")):
+        with pytest.raises(ValueError, match="lengths: expected False"):
+            ae.to_onnx(other, path, part, lengths=True)
+    with pytest.raises(TypeError, match="lengths"):
+        ae.to_onnx(model, path, lengths="yes")
     assert not path.exists()
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match="pip install aecore"):

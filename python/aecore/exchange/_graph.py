@@ -42,7 +42,14 @@ class Graph:
         the shape of one sample of it, and returns the name of the output.
     outer : Graph, optional
         The graph of the loop that this one is in.
+
+    Attributes
+    ----------
+    lengths : str
+        The name of the lengths (N,) of sequences; empty where all are full.
     """
+
+    lengths = ""
 
     def __init__(self, table: Mapping[type[Module], Emit], outer: Graph | None = None) -> None:
         self.table = table
@@ -98,6 +105,14 @@ class Graph:
             y = self.add("Unsqueeze", y, np.arange(1, len(shape), dtype=np.int64))
             y = self.add("Expand", y, np.array([1, *shape[:-1], 1], np.int64))
         return self.add("Concat", x, y, axis=-1)
+
+    def there(self, steps: int) -> str:
+        """Return whether each of the sequences has each step, (N, T)."""
+        return self.add("Less", np.arange(steps), self.column(self.lengths))
+
+    def column(self, x: str) -> str:
+        """Return numbers (N,) as (N, 1)."""
+        return self.add("Unsqueeze", x, np.array([1], np.int64))
 
     # ---- the order of axes ----------------------------------------------------------------------
 

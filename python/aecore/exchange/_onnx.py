@@ -49,7 +49,7 @@ PARTS: dict[type[BaseModel], tuple[str, ...]] = {
 }
 
 
-def to_onnx(model: Any, path: Any, part: str = "reconstruct") -> None:
+def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool = False) -> None:
     r"""Write a part of a fitted model as an ONNX file, which many programs can run.
 
     ==============  ===============================  =================================  ===========
@@ -72,6 +72,11 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct") -> None:
     model : Autoencoder, VAE or another of aecore's models
     path : str or path-like
     part : {"reconstruct", "encode", "decode", "predict_proba"}
+    lengths : bool
+        Whether sequences may have different lengths, for the architectures `LSTM` and
+        `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
+        1. What stands in x behind a sequence's end counts for nothing but must be finite, and is 0
+        in the reconstruction. Without it all are as long as the longest in `fit`.
 
     Raises
     ------
@@ -81,13 +86,12 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct") -> None:
         For a model or a layer that has no form in ONNX here: a `PixelCNN`, whose samples are drawn
         one position after another, and classes of the user's own.
     ValueError
-        For a model that isn't fitted, or lacks the part.
+        For a model that isn't fitted, lacks the part, or takes no sequences of different lengths.
 
     Notes
     -----
-    The opset is 17. N is free; sequences have the length that they had in `fit`, all of it. x is
-    float32, so bytes are to be divided by 255 first. A label that `fit` hasn't seen is no error, as
-    it is in aecore: no class is set then.
+    The opset is 17. N is free. x is float32, so bytes are to be divided by 255 first. A label that
+    `fit` hasn't seen is no error, as it is in aecore: no class is set then.
 
     Examples
     --------
@@ -104,12 +108,24 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct") -> None:
     if parts is None:
         raise NotImplementedError(f"{type(model).__name__} has no form in ONNX here")
     _check.choice("part", part, parts)
+    _check.boolean("lengths", lengths)
     network = model._fitted()
+    if lengths and not _takes_lengths(model, part):
+        raise ValueError(
+            f"lengths: expected False, since {part} of this {type(model).__name__} takes no "
+            "sequences of different lengths"
+        )
     with network.lock:
-        body = _Export(model).part(part)
+        body = _Export(model, lengths).part(part)
     data = _checked(body, f"{type(model).__name__}.{part}")
     with open(os.fspath(path), "wb") as file:
         file.write(data)
+
+
+def _takes_lengths(model: Any, part: str) -> bool:
+    if part not in ("encode", "reconstruct") or not model._takes_lengths:
+        return False
+    return bool(model._network.encoder.takes_lengths)
 
 
 def _checked(body: Body, name: str) -> bytes:
@@ -138,8 +154,8 @@ def _checked(body: Body, name: str) -> bytes:
 class _Export:
     """A model's parts as a graph."""
 
-    def __init__(self, model: Any) -> None:
-        self.model, self.network = model, model._network
+    def __init__(self, model: Any, lengths: bool = False) -> None:
+        self.model, self.network, self.lengths = model, model._network, lengths
         self.graph = Graph(LAYERS | SEQUENCES | QUANTIZERS)
         self.inputs: list[tuple[str, list[Any]]] = []
         self.conditioner = conditioner(model)
@@ -151,6 +167,9 @@ class _Export:
         else:
             self.inputs.append(("x", ["FLOAT", "n", *self.network.input_shape]))
             y = self._condition()
+            if self.lengths:
+                self.graph.lengths = "lengths"
+                self.inputs.append(("lengths", ["INT64", "n"]))
             codes, latent = self._encoded(y)
             if part == "encode":
                 made, name, form = codes, "codes", self._codes_form()
@@ -173,8 +192,7 @@ class _Export:
             return graph.add("Cast", standard, to=1)
         dtype, y, classes = _labels(graph, found.classes)
         self.inputs.append(("y", [dtype, "n"]))
-        column = graph.add("Unsqueeze", y, np.array([1], np.int64))
-        return graph.add("Cast", graph.add("Equal", column, classes), to=1)
+        return graph.add("Cast", graph.add("Equal", graph.column(y), classes), to=1)
 
     def _encoded(self, y: str | None) -> tuple[str, str]:
         """Append the encoder; return the codes, and what the decoder is given."""
@@ -238,7 +256,14 @@ class _Export:
         x = graph.layer(self.network.decoder, z, shape)
         if isinstance(self.model, SoftmaxClassifier):
             return link(graph, "softmax", x)
-        return link(graph, LINKS.get(self.model._loss.name), x)
+        x = link(graph, LINKS.get(self.model._loss.name), x)
+        return self._cut(x) if self.lengths else x
+
+    def _cut(self, x: str) -> str:
+        """Append what makes steps behind a sequence's end 0."""
+        steps, _ = self.network.input_shape
+        there = self.graph.add("Unsqueeze", self.graph.there(steps), np.array([2], np.int64))
+        return self.graph.add("Where", there, x, np.float32(0))
 
 
 def _labels(graph: Graph, classes: np.ndarray) -> tuple[str, str, np.ndarray]:

@@ -32,7 +32,12 @@ def _positions(graph: Graph, module: nn.Positions, x: str, shape: Shape) -> str:
 
 
 def _mean_steps(graph: Graph, module: nn.MeanSteps, x: str, shape: Shape) -> str:
-    return graph.add("ReduceMean", x, axes=[1], keepdims=0)
+    if not graph.lengths:
+        return graph.add("ReduceMean", x, axes=[1], keepdims=0)
+    there = graph.add("Cast", graph.there(shape[0]), to=1)  # FLOAT
+    there = graph.add("Unsqueeze", there, np.array([2], np.int64))
+    total = graph.add("ReduceSum", graph.add("Mul", x, there), np.array([1], np.int64), keepdims=0)
+    return graph.add("Div", total, graph.column(graph.add("Cast", graph.lengths, to=1)))
 
 
 # ---- recurrent ----------------------------------------------------------------------------------
@@ -64,9 +69,10 @@ def _lstm(graph: Graph, module: nn.LSTM, x: str, shape: Shape) -> str:
         x = graph.add("Unsqueeze", x, np.array([0], np.int64))
         x = graph.add("Expand", x, np.array([module.steps, 1, 1], np.int64))
     options: dict[str, Any] = {"hidden_size": module.units, "direction": _direction(module)}
+    lengths = [graph.add("Cast", graph.lengths, to=6)] if graph.lengths else []  # INT32
     h = x
     for passes in module.layers:  # sequences are (T, N, I) here, outputs (T, D, N, H)
-        y, h = graph.several(2, "LSTM", x, *_weights(passes), **options)
+        y, h = graph.several(2, "LSTM", x, *_weights(passes), *lengths, **options)
         x = graph.reshape(graph.add("Transpose", y, perm=[0, 2, 1, 3]), 0, 0, module.width)
     if module.last:
         return graph.reshape(graph.add("Transpose", h, perm=[1, 0, 2]), 0, module.width)
@@ -75,6 +81,9 @@ def _lstm(graph: Graph, module: nn.LSTM, x: str, shape: Shape) -> str:
 
 def _fed_back(graph: Graph, module: nn.FedBack, x: str, shape: Shape) -> str:
     """Append a loop whose state is the LSTM's and the step before."""
+    backwards = bool(module.lstm.reverse and graph.lengths)  # each from an end of its own
+    if backwards and len(shape) == 2:
+        x = _turned(graph, x, shape)
     if len(shape) == 1:
         x = graph.add("Unsqueeze", x, np.array([0], np.int64))
         x = graph.add("Expand", x, np.array([module.steps, 1, 1], np.int64))
@@ -86,11 +95,22 @@ def _fed_back(graph: Graph, module: nn.FedBack, x: str, shape: Shape) -> str:
     for _, (_, *form) in body.inputs[:-1]:
         sizes = [n if size == "n" else np.array([size], np.int64) for size in form]
         states.append(graph.add("ConstantOfShape", graph.add("Concat", *sizes, axis=0)))
-    way = [int(module.lstm.reverse)]
+    way = [int(module.lstm.reverse and not backwards)]
     options: dict[str, Any] = {"scan_input_directions": way, "scan_output_directions": way}
     options |= {"num_scan_inputs": 1, "body": body}
     *_, steps = graph.several(len(states) + 1, "Scan", *states, x, **options)
-    return graph.add("Transpose", steps, perm=[1, 0, 2])
+    y = graph.add("Transpose", steps, perm=[1, 0, 2])
+    return _turned(graph, y, (module.steps, module.features)) if backwards else y
+
+
+def _turned(graph: Graph, x: str, shape: Shape) -> str:
+    """Return sequences (N, T, C) from their own last step to the first; the rest stays behind."""
+    steps, width = shape
+    last = graph.column(graph.add("Sub", graph.lengths, np.int64(1)))
+    places = graph.add("Mod", graph.add("Sub", last, np.arange(steps)), np.int64(steps))
+    places = graph.add("Unsqueeze", places, np.array([2], np.int64))
+    places = graph.add("Expand", places, np.array([1, 1, width], np.int64))
+    return graph.add("GatherElements", x, places, axis=1)
 
 
 def _one_step(graph: Graph, module: nn.FedBack) -> Body:
@@ -129,6 +149,9 @@ def _attention(graph: Graph, module: nn.MultiHeadAttention, x: str, shape: Shape
     q, v = (graph.add("Transpose", part, perm=[0, 2, 1, 3]) for part in (q, v))
     k = graph.add("Transpose", k, perm=[0, 2, 3, 1])
     scores = graph.add("MatMul", graph.add("Mul", q, np.float32(d**-0.5)), k)
+    if graph.lengths:
+        there = graph.add("Unsqueeze", graph.there(t), np.array([1, 2], np.int64))
+        scores = graph.add("Where", there, scores, np.float32(-np.inf))
     found = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), v)
     rows = graph.reshape(graph.add("Transpose", found, perm=[0, 2, 1, 3]), -1, width)
     return graph.reshape(graph.layer(module.out, rows, (width,)), -1, t, width)
