@@ -89,6 +89,18 @@ def test_every_architecture(cls, arch, shape, rng, tmp_path):
 
 
 @pytest.mark.parametrize("arch, shape", ARCHS.values(), ids=ARCHS)
+def test_the_reference_implementation_agrees(arch, shape, rng, tmp_path):
+    """What ONNX's own evaluator makes of a file: not a program that is forgiving by chance."""
+    from onnx.reference import ReferenceEvaluator
+
+    X = table(rng, 3, *shape)
+    model = shaken(ae.VQVAE(arch, 4, 3, **KW), rng, X)
+    ae.to_onnx(model, tmp_path / "m.onnx")
+    (got,) = ReferenceEvaluator(str(tmp_path / "m.onnx")).run(None, {"x": X})
+    close(got, model.reconstruct(X))
+
+
+@pytest.mark.parametrize("arch, shape", ARCHS.values(), ids=ARCHS)
 @pytest.mark.parametrize(
     "options",
     [{}, {"quantizers": 3}, {"distance": "cosine"}, {"levels": (3, 4, 5)}],

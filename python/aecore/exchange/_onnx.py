@@ -50,16 +50,16 @@ PARTS: dict[type[BaseModel], tuple[str, ...]] = {
 
 
 def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool = False) -> None:
-    r"""Write a part of a fitted model as an ONNX file, which many programs can run.
+    """Write a part of a fitted model as an ONNX file, which many programs can run.
 
-    ==============  ===============================  =================================  ===========
-    part            inputs                           output                             method
-    ==============  ===============================  =================================  ===========
-    reconstruct     ``x`` (N, ...)                   ``reconstruction`` (N, ...)        reconstruct
-    encode          ``x`` (N, ...)                   ``codes`` (N, latent_dim)          transform
-    decode          ``codes`` (N, latent_dim)        ``reconstruction`` (N, ...)        inverse\_...
-    predict_proba   ``x`` (N, ...)                   ``probabilities`` (N, K)           the same
-    ==============  ===============================  =================================  ===========
+    =============  ==========================  ==============================  =================
+    part           inputs                      output                          method
+    =============  ==========================  ==============================  =================
+    reconstruct    ``x`` (N, ...)              ``reconstruction`` (N, ...)     reconstruct
+    encode         ``x`` (N, ...)              ``codes`` (N, latent_dim)       transform
+    decode         ``codes`` (N, latent_dim)   ``reconstruction`` (N, ...)     inverse_transform
+    predict_proba  ``x`` (N, ...)              ``probabilities`` (N, K)        predict_proba
+    =============  ==========================  ==============================  =================
 
     What comes out is what the method gives, without noise: means for a `VAE`, codes as int64 for a
     `VQVAE`, and data as aecore has them, for images with channels last, for bce and cross_entropy
@@ -90,8 +90,8 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
 
     Notes
     -----
-    The opset is 17. N is free. x is float32, so bytes are to be divided by 255 first. A label that
-    `fit` hasn't seen is no error, as it is in aecore: no class is set then.
+    The opset is 17. N is free. x is float32, so bytes are to be divided by 255 first. Labels that
+    `fit` hasn't seen are an error to aecore; a graph can't raise one, and takes them for no class.
 
     Examples
     --------

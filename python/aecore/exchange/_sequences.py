@@ -81,8 +81,7 @@ def _lstm(graph: Graph, module: nn.LSTM, x: str, shape: Shape) -> str:
 
 def _fed_back(graph: Graph, module: nn.FedBack, x: str, shape: Shape) -> str:
     """Append a loop whose state is the LSTM's and the step before."""
-    backwards = bool(module.lstm.reverse and graph.lengths)  # each from an end of its own
-    if backwards and len(shape) == 2:
+    if module.lstm.reverse and len(shape) == 2:
         x = _turned(graph, x, shape)
     if len(shape) == 1:
         x = graph.add("Unsqueeze", x, np.array([0], np.int64))
@@ -95,17 +94,18 @@ def _fed_back(graph: Graph, module: nn.FedBack, x: str, shape: Shape) -> str:
     for _, (_, *form) in body.inputs[:-1]:
         sizes = [n if size == "n" else np.array([size], np.int64) for size in form]
         states.append(graph.add("ConstantOfShape", graph.add("Concat", *sizes, axis=0)))
-    way = [int(module.lstm.reverse and not backwards)]
-    options: dict[str, Any] = {"scan_input_directions": way, "scan_output_directions": way}
-    options |= {"num_scan_inputs": 1, "body": body}
-    *_, steps = graph.several(len(states) + 1, "Scan", *states, x, **options)
+    outputs = len(states) + 1
+    *_, steps = graph.several(outputs, "Scan", *states, x, num_scan_inputs=1, body=body)
     y = graph.add("Transpose", steps, perm=[1, 0, 2])
-    return _turned(graph, y, (module.steps, module.features)) if backwards else y
+    return _turned(graph, y, (module.steps, module.features)) if module.lstm.reverse else y
 
 
 def _turned(graph: Graph, x: str, shape: Shape) -> str:
     """Return sequences (N, T, C) from their own last step to the first; the rest stays behind."""
     steps, width = shape
+    if not graph.lengths:
+        from_to = (-1, -steps - 1, 1, -1)  # start, end, axis and step
+        return graph.add("Slice", x, *(np.array([v], np.int64) for v in from_to))
     last = graph.column(graph.add("Sub", graph.lengths, np.int64(1)))
     places = graph.add("Mod", graph.add("Sub", last, np.arange(steps)), np.int64(steps))
     places = graph.add("Unsqueeze", places, np.array([2], np.int64))
