@@ -14,6 +14,7 @@ from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .compression import compress, decompress
 from .corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
+from .exchange import from_torch, to_onnx, to_torch
 from .io import load
 from .models import (
     CVAE,
@@ -95,6 +96,7 @@ __all__ = [
     "datasets",
     "decompress",
     "find_learning_rate",
+    "from_torch",
     "functional",
     "get_num_threads",
     "load",
@@ -102,6 +104,8 @@ __all__ = [
     "nn",
     "plot",
     "set_num_threads",
+    "to_onnx",
+    "to_torch",
 ]
 
 if hasattr(os, "register_at_fork"):
