@@ -1,0 +1,68 @@
+"""Fitted models in files, and what commands ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ..io import load
+from ._command import CommandError, explained
+from ._kinds import kind_of
+from ._source import Block, Source
+
+
+def load_model(options: Any) -> Any:
+    """Return the model in the file that a command names."""
+    with explained():
+        model = load(options.model)
+    threads = getattr(options, "threads", None)
+    return model if threads is None else model.set_params(n_threads=threads)
+
+
+def add_model(parser: Any) -> None:
+    """Add the model file, and the threads it runs on."""
+    parser.add_argument("model", metavar="MODEL", help="the file that train wrote")
+    parser.add_argument("--threads", type=_threads, metavar="N", help="default: as many as cores")
+
+
+def _threads(text: str) -> int:
+    if not 1 <= (value := int(text)) <= 4096:
+        raise ValueError(text)
+    return value
+
+
+def method(model: Any, name: str, what: str) -> Callable[..., Any]:
+    """Return a model's method, or say that its kind has none."""
+    found: Callable[..., Any] | None = getattr(model, name, None)
+    if found is None:
+        raise CommandError(f"this model is of the kind {kind_of(model)}, which has no {what}")
+    return found
+
+
+def applied(
+    options: Any, source: Source, function: Callable[..., Any]
+) -> Iterator[tuple[Any, Block]]:
+    """Yield what a model's method makes of each block of samples, and the block."""
+    done = 0
+    for block in _shown(options, source.blocks(), source.count):
+        arguments = {} if block.mask is None else {"sample_mask": block.mask}
+        with explained(f"from sample {done} on" if done else ""):
+            found = function(block.X, block.y, **arguments)
+        yield found, block
+        done += len(block.X)
+
+
+def _shown(options: Any, blocks: Iterable[Block], count: int | None) -> Iterator[Block]:
+    """Yield blocks, and show on stderr how many samples are done."""
+    from tqdm import tqdm
+
+    silent = True if options.quiet else None  # None: unless stderr is a terminal
+    with tqdm(total=count, unit="sample", disable=silent, desc=options.command) as bar:
+        iterator = iter(blocks)
+        while True:
+            with explained():
+                block = next(iterator, None)
+            if block is None:
+                return
+            yield block
+            bar.update(len(block.X))

@@ -1,0 +1,243 @@
+"""Tables: CSV files and parquet files, read by columns, a block of rows after the other."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ._command import CommandError, require
+from ._source import BATCH, Block, Reading, Source, Table, observed, rows_of_block, shaped
+
+MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+Columns = dict[str, Any]  # the values of some rows by column
+
+
+class Columnar(Source):
+    """What tables share: which columns are features, which the labels.
+
+    Attributes
+    ----------
+    names : list of str
+        Of all columns, or their numbers where they have no names.
+    named : bool
+    """
+
+    path: str
+    names: list[str]
+    named: bool
+    reading: Reading
+    place = "row"  # what is counted in messages
+
+    def _choose(self) -> None:
+        """Settle which columns are read; CommandError for one that isn't there."""
+        reading, names = self.reading, self.names
+        self.y_columns = listed(reading.y)
+        model = reading.features
+        if reading.columns:
+            wanted = list(reading.columns)
+        elif model is not None and self.named:
+            wanted = model
+        else:
+            others = {*self.y_columns, *reading.drop}
+            wanted = [name for name in names if name not in others]
+        missing = [n for n in (*wanted, *self.y_columns, *reading.drop) if n not in names]
+        if missing:
+            has = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            raise CommandError(f"{self.path}: there is no column {missing[0]!r}; it has {has}")
+        if not wanted:
+            raise CommandError(f"{self.path}: no columns are left to be features")
+        self.features = wanted
+
+    def read(self) -> Block:
+        """Return all rows."""
+        blocks = list(self._tables())
+        if not blocks:
+            raise CommandError(f"{self.path}: there are no rows")
+        X = np.concatenate([X for X, _ in blocks])
+        y = labels([y for _, y in blocks], self.reading) if self.y_columns else None
+        return self._block(X, y)
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield blocks of rows."""
+        for X, y in self._tables():
+            yield self._block(X, labels([y], self.reading) if self.y_columns else None)
+
+    def _tables(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the features of some rows, and what is in the columns of labels."""
+        for first, columns in self._columns(rows_of_block(self.names)):
+            X = np.empty((len(columns[self.features[0]]), len(self.features)))
+            for i, name in enumerate(self.features):
+                X[:, i] = self._numbers(columns[name], name, first)
+            y = [np.asarray(columns[name]) for name in self.y_columns]
+            yield X, np.stack(y, axis=1) if y else np.empty((len(X), 0))
+
+    def all_labels(self) -> np.ndarray:
+        """Return all columns as labels or properties."""
+        parts = [np.stack(list(columns.values()), 1) for _, columns in self._columns(BATCH)]
+        return labels(parts, self.reading)
+
+    def _columns(self, rows: int) -> Iterator[tuple[int, Columns]]:
+        """Yield the number of a row, and the columns from there on."""
+        raise NotImplementedError
+
+    def _numbers(self, values: Any, name: str, first: int) -> np.ndarray:
+        """Return a column's numbers, NaN where they are missing."""
+        try:
+            return np.asarray(values, np.float64)
+        except (TypeError, ValueError):
+            pass
+        out = np.full(len(values), np.nan)
+        for i, value in enumerate(values):
+            if not is_missing(value):
+                try:
+                    out[i] = float(value)
+                except (TypeError, ValueError):
+                    raise CommandError(
+                        f"{self.path}: column {name!r} has {value!r} in {self.place} {first + i}, "
+                        "where this kind of model takes numbers; --drop leaves columns out"
+                    ) from None
+        return out
+
+    def _block(self, X: np.ndarray, y: np.ndarray | None) -> Block:
+        mask, model = observed(X), self.reading.features
+        like = self.reading.like
+        rows = shaped(X, like)
+        if rows is X and (model is not None or (self.reading.fitted is None and self.named)):
+            rows = Table.of(X, self.features if model is None else _fitting(model, self.features))
+        return Block(rows, y, None if mask is None else mask.reshape(rows.shape))
+
+
+def _fitting(model: list[str], features: list[str]) -> list[str]:
+    """Return the model's names for columns that have none of their own."""
+    return model if len(model) == len(features) else features
+
+
+class Text(Columnar):
+    """Rows of text with fields between commas, semicolons, tabs or bars; the path - is stdin.
+
+    A first row in which a field is neither a number nor missing has the names of the columns. The
+    file is read once, from front to back.
+    """
+
+    place = "line"
+
+    def __init__(self, path: str, reading: Reading) -> None:
+        self.path, self.reading = path, reading
+        if path == "-":
+            self._file = sys.stdin
+        else:
+            self._file = open(path, encoding="utf-8-sig", newline="")  # noqa: SIM115
+        line = self._file.readline()
+        delimiter = max(",;\t|", key=line.count)
+        self._rows = csv.reader(itertools.chain([line], self._file), delimiter=delimiter)
+        fields = [field.strip() for field in next(self._rows, [])]
+        if not fields:
+            raise CommandError(f"{path}: there are no rows")
+        self.named = not all(is_number(field) or is_missing(field) for field in fields)
+        self.names = fields if self.named else [str(i) for i in range(len(fields))]
+        self._first = [] if self.named else [fields]
+        if len(set(self.names)) < len(self.names):
+            twice = next(n for n in self.names if self.names.count(n) > 1)
+            raise CommandError(f"{path}: two columns are called {twice!r}")
+        self._choose()
+
+    def _columns(self, rows: int) -> Iterator[tuple[int, Columns]]:
+        width = len(self.names)
+        with self._file:
+            found, self._first, line = self._first, [], 1
+            for row in self._rows:
+                line = line if found else self._rows.line_num
+                if not row:
+                    continue
+                if len(row) != width:
+                    raise CommandError(
+                        f"{self.path}: expected {width} fields in line {self._rows.line_num}, as "
+                        f"in the first, got {len(row)}"
+                    )
+                found.append(row)
+                if len(found) == rows:
+                    yield line, dict(zip(self.names, zip(*found, strict=True), strict=True))
+                    found = []
+            if found:
+                yield line, dict(zip(self.names, zip(*found, strict=True), strict=True))
+
+
+class Parquet(Columnar):
+    """A parquet file, read with pyarrow."""
+
+    def __init__(self, path: str, reading: Reading) -> None:
+        require("reading parquet files", "parquet", "pyarrow")
+        import pyarrow.parquet
+
+        self.path, self.reading, self.named = path, reading, True
+        self._file = pyarrow.parquet.ParquetFile(path)
+        self.names = [str(name) for name in self._file.schema_arrow.names]
+        self.count = int(self._file.metadata.num_rows)
+        self._choose()
+
+    def _columns(self, rows: int) -> Iterator[tuple[int, Columns]]:
+        wanted, first = [*self.features, *self.y_columns], 0
+        for batch in self._file.iter_batches(rows, columns=wanted):
+            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+            yield first, {n: c.to_numpy(zero_copy_only=False) for n, c in columns.items()}
+            first += batch.num_rows
+
+
+# ---- values -------------------------------------------------------------------------------------
+
+
+def is_number(text: str) -> bool:
+    """Whether text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a field stands for no value."""
+    return value is None or isinstance(value, str) and value.strip().lower() in MISSING
+
+
+def listed(text: str | None) -> list[str]:
+    """Return the names in a list between commas."""
+    return [name.strip() for name in text.split(",")] if text else []
+
+
+def labels(parts: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
+    """Return what is in columns of labels as models take it.
+
+    One column of integers or words has labels (n,); numbers with fractions, and several columns,
+    are properties (n, p). A fitted model knows what it has learned.
+    """
+    values = np.concatenate(parts)
+    if any(is_missing(v) for v in values.ravel()):
+        raise CommandError(f"y: a value of {reading.y} is missing")
+    known = reading.labels_like
+    if values.shape[1] == 1 and (known is not None or not _has_fractions(values)):
+        column = values[:, 0]
+        if known is not None and known.dtype.kind in "US":
+            return column.astype(str)
+        try:
+            return column.astype(np.float64).astype(np.int64)
+        except ValueError:
+            return column.astype(str)
+    try:
+        return values.astype(np.float64)
+    except ValueError as error:
+        raise CommandError(f"y: expected numbers in {reading.y}: {error}") from None
+
+
+def _has_fractions(values: np.ndarray) -> bool:
+    """Whether all values are numbers, and not all of them whole."""
+    try:
+        numbers = values.astype(np.float64)
+    except ValueError:
+        return False
+    return bool((numbers != np.floor(numbers)).any())

@@ -1,0 +1,165 @@
+"""``aecore info``: what is installed, or what is in a model's file, or what aecore sees in data."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__, build_info, get_num_threads
+from ..training.progress import summary
+from ._command import Subparsers, add_answer, add_command, answer, explained
+from ._kinds import kind_of
+from ._model import load_model
+from ._open import add_reading, open_samples, reading_of
+
+OPTIONAL = ("matplotlib", "scikit-learn", "pandas", "pyarrow", "pillow", "pooch", "mpi4py", "torch")
+SHOWN = 10  # epochs and columns that are listed
+
+
+def add_info(commands: Subparsers) -> None:
+    """Add info."""
+    parser = add_command(
+        commands,
+        _info,
+        "info",
+        """
+        Say what is installed, or what is in a file. Without PATH: versions, the instruction set and
+        the kernels that were chosen for this CPU, the number of threads, and which optional
+        packages there are.
+
+        With a model: its kind, parameters, layers and the course of its training. With data: what
+        train would be given.
+        """,
+        """
+        aecore info
+        aecore info model.safetensors
+        aecore info measurements.csv --drop id
+        aecore info model.safetensors --json
+        AECORE_ISA=baseline aecore info
+        """,
+    )
+    parser.add_argument("path", nargs="?", metavar="PATH", help="a model, or DATA; see below")
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _info(options: Any) -> int:
+    if options.path is None:
+        facts = _installed()
+    elif Path(options.path).suffix == ".safetensors":
+        options.model = options.path
+        facts = _model(load_model(options))
+    else:
+        facts = _data(options)
+    options.quiet = False
+    answer(options, facts, _lines(facts))
+    return 0
+
+
+def _installed() -> dict[str, Any]:
+    packages = ("numpy", "safetensors", "tqdm", *OPTIONAL)
+    return {
+        "aecore": __version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": get_num_threads(),
+        "build": build_info(),
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# ---- models -------------------------------------------------------------------------------------
+
+
+def _model(model: Any) -> dict[str, Any]:
+    network = model._fitted()
+    columns = getattr(model, "feature_names_in_", None)
+    parameters = {name: list(p.shape) for name, p in model.parameters_.items()}
+    facts = {
+        "model": type(model).__name__,
+        "kind": kind_of(model),
+        "shape": list(network.input_shape),
+        "n_parameters": model.n_parameters_,
+        "epochs": network.epoch,
+        "steps": network.steps,
+        "seed": network.seed,
+        "options": {k: _shown(v) for k, v in model.get_params(deep=False).items()},
+        "parameters": parameters,
+        "history": model.history_,
+    }
+    if columns is not None:
+        facts["columns"] = [str(c) for c in columns]
+    conditioner = network.conditioner
+    if conditioner is not None:
+        known = conditioner.classes
+        facts["conditions"] = f"{conditioner.width} properties" if known is None else known.tolist()
+    return facts
+
+
+def _shown(value: Any) -> Any:
+    plain = (bool, int, float, str, type(None))
+    return value if isinstance(value, plain) else repr(value)
+
+
+# ---- data ---------------------------------------------------------------------------------------
+
+
+def _data(options: Any) -> dict[str, Any]:
+    source = open_samples(options.path, reading_of(options))
+    facts: dict[str, Any] = {}
+    count = missing = 0
+    low, high = np.inf, -np.inf
+    with explained(options.path):
+        for block in source.blocks():
+            X = np.asarray(block.X)
+            count += len(X)
+            if block.mask is not None and block.mask.shape == X.shape:
+                missing += int(X.size - np.count_nonzero(block.mask))
+                X = X[block.mask]
+            if X.size:
+                low, high = min(low, float(X.min())), max(high, float(X.max()))
+            facts["dtype"], shape = str(X.dtype), block.X.shape[1:]
+    facts |= {"samples": count, "shape": list(shape), "min": low, "max": high, "missing": missing}
+    features = getattr(source, "features", None)
+    if features is not None and getattr(source, "named", False):
+        facts["columns"] = features
+    y = getattr(source, "y", None)
+    if y is not None and y.ndim == 1 and len(labels := np.unique(y)) <= 4 * SHOWN:
+        facts["labels"] = labels.tolist()
+    return facts
+
+
+# ---- for people ---------------------------------------------------------------------------------
+
+
+def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    """Lay out nested facts, the names of a level padded to equal length."""
+    lines, width = [], max(map(len, facts), default=0)
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}", *_lines(value, indent + "  ")]
+        elif name == "history":
+            lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in _course(value))]
+        else:
+            shown = "not installed" if value is None and indent else value
+            if isinstance(value, (list, tuple)):
+                shown = " ".join(map(str, value))
+            lines.append(f"{indent}{name:{width}}  {shown}")
+    return lines
+
+
+def _course(history: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each epoch, or for some where they are many."""
+    chosen = sorted({round(i) for i in np.linspace(0, len(history) - 1, SHOWN)}) if history else []
+    return [f"epoch {history[i]['epoch']:<4} {summary(history[i])}" for i in chosen]

@@ -1,0 +1,299 @@
+"""``aecore train``: a model of any kind, from options or a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from ..io import load
+from ..training.progress import summary
+from ._command import (
+    CommandError,
+    Subparsers,
+    add_answer,
+    add_command,
+    add_output,
+    answer,
+    explained,
+    note,
+    require,
+)
+from ._flags import PREFIX, add_flags, flag, given, unknown
+from ._kinds import KINDS, kind_of
+from ._open import add_reading, open_samples, reading_of
+from ._results import check_place
+from ._source import Block
+from ._values import parse_file_value
+
+OWN = ("callbacks", "checkpoint", "verbose", "warm_start")  # parameters that the command sets
+FREE = {*OWN, "epochs", "n_threads"}  # what may be different when training is resumed
+ESSENTIAL = ("data", "out")
+
+
+def add_train(commands: Subparsers) -> None:
+    """Add train."""
+    parser = add_command(
+        commands,
+        _train,
+        "train",
+        """
+        Train a model and save it. The architecture is chosen by the shape of the data: dense
+        layers for tables, convolutions for pictures, an LSTM for sequences.
+
+        A VALUE is a number, a word, a list such as "(64, 32)", or one of aecore's choices with its
+        arguments, in quotes: "Masking(0.3)", "Warmup(2) * Cosine(20)". All of a model's parameters
+        can be given; `python -c "import aecore; help(aecore.VAE)"` says more about them. Ctrl-C
+        stops, and saves the model as it is.
+        """,
+        """
+        aecore train digits -o digits.safetensors
+        aecore train measurements.csv -o model.safetensors --latent-dim 3
+        aecore train pictures/ -o vae.safetensors --model vae --loss bce \\
+            --arch "Conv((32, 64))" --latent-dim 16 --epochs 50
+        aecore train digits -o cvae.safetensors --model cvae --latent-dim 4 --loss bce
+        aecore train digits -o dae.safetensors --corruption "Masking(0.3)" \\
+            --penalty "KLSparsity(0.1)" --schedule "Cosine(20)"
+        aecore train digits -o m.safetensors --checkpoint run.safetensors --resume
+        aecore train --config run.toml --epochs 5
+        """,
+    )
+    parser.add_argument("data", metavar="DATA", nargs="?", help="samples; see below")
+    add_output(parser, "the file for the model, .safetensors", required=False)
+    parser.add_argument(
+        "-m", "--model", choices=KINDS, default="ae", metavar="KIND", help=_kinds_text()
+    )
+    parser.add_argument("--config", metavar="FILE", help=_CONFIG)
+    parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
+    parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
+    parser.add_argument("--resume", action="store_true", help=_RESUME)
+    add_reading(parser, training=True)
+    titles = "parameters of the models", "parameters of some kinds"
+    add_flags(parser, KINDS, OWN, titles)
+    add_answer(parser)
+    parser.usage = "aecore train DATA -o PATH [--model KIND] [options]"
+    parser.set_defaults(parser=parser)
+
+
+_CONFIG = (
+    "a TOML file of options by name (data, out, model, latent_dim, ...; values as here); those on "
+    "the command line come first"
+)
+_RESUME = "go on from the checkpoint, if there is one, to the epochs asked for in all"
+
+
+def _kinds_text() -> str:
+    shown = [
+        name if cls.__name__.lower() == name else f"{name} ({cls.__name__})"
+        for name, cls in KINDS.items()
+    ]
+    return f"{', '.join(shown)}; default: %(default)s"
+
+
+def _train(options: Any) -> int:
+    options = _with_config(options)
+    for name in ESSENTIAL:
+        if getattr(options, name) is None:
+            what = "DATA" if name == "data" else "-o/--out"
+            raise CommandError(f"expected {what}, on the command line or in --config")
+    if options.resume and options.checkpoint is None:
+        raise CommandError("--resume: expected --checkpoint, the file to go on from")
+    for path in (options.out, options.checkpoint):
+        if path is not None:
+            check_place(path)
+            if os.path.isdir(path):
+                raise CommandError(f"{path}: expected a file, this is a folder")
+    model = _resumed(options, _model(options))
+    samples = _read(options, options.data, model)
+    fit = {"X_val": _validation(options, model)} if options.validation else {}
+    if samples.mask is not None:
+        fit["sample_mask"] = samples.mask
+        if options.mask is None:
+            missing = int(samples.mask.size - np.count_nonzero(samples.mask))
+            note(options, f"{missing} values are missing; they take no part in the loss")
+    return _fit(options, model, samples, fit)
+
+
+def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
+    """Train, save and answer; where training is interrupted, save what there is."""
+    started, status, epochs = time.perf_counter(), 0, model.epochs
+    try:
+        with explained():
+            model.fit(samples.X, samples.y, **fit)
+    except KeyboardInterrupt:
+        if not getattr(model, "history_", None):
+            raise
+        status = 130
+    finally:
+        model.set_params(epochs=epochs, verbose=0, warm_start=False, callbacks=())
+    with explained():
+        model.save(options.out)
+    if status:
+        note(options, f"interrupted; {options.out} has the model as it was then")
+    answer(options, *_told(options, model, samples, time.perf_counter() - started))
+    return status
+
+
+def _told(
+    options: Any, model: Any, samples: Block, seconds: float
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what training gave, for programs and for people."""
+    last = model.history_[-1] if model.history_ else {}
+    network = model._fitted()
+    facts = {
+        "model": kind_of(model),
+        "out": options.out,
+        "samples": len(samples.X),
+        "shape": list(network.input_shape),
+        "parameters": model.n_parameters_,
+        "epochs": network.epoch,
+        "seconds": round(seconds, 3),
+        "last_epoch": last,
+    }
+    text = [
+        f"{options.out}: {kind_of(model)} of {model.n_parameters_:,} parameters, after "
+        f"{network.epoch} epochs of {len(samples.X):,} samples in {seconds:.3g} s",
+        summary(last),
+    ]
+    return facts, text
+
+
+# ---- the model ----------------------------------------------------------------------------------
+
+
+def _model(options: Any) -> Any:
+    """Return the model that the options describe."""
+    params, cls = given(options), KINDS[options.model]
+    for name in sorted(unknown(cls, params)):
+        takers = [kind for kind, other in KINDS.items() if not unknown(other, [name])]
+        raise CommandError(
+            f"{flag(name)}: the kind {options.model} has no such parameter; "
+            f"{', '.join(takers)} {'has' if len(takers) == 1 else 'have'}"
+        )
+    with explained():
+        model = cls(**params, checkpoint=options.checkpoint)
+        model._check_params()
+    if options.quiet:
+        return model
+    if sys.stderr.isatty():
+        return model.set_params(verbose=1)
+    return model.set_params(callbacks=(_line_per_epoch,))
+
+
+def _line_per_epoch(state: Any) -> None:
+    record = state.record
+    level = f"level {record['level']}, " if "level" in record else ""
+    print(f"{level}epoch {record['epoch']}  {summary(record)}", file=sys.stderr, flush=True)
+
+
+def _resumed(options: Any, model: Any) -> Any:
+    """Return the model to train: with --resume the checkpoint's, to the epochs asked for in all."""
+    if not (options.resume and os.path.exists(options.checkpoint)):
+        return model
+    with explained():
+        saved = load(options.checkpoint)
+    if type(saved) is not type(model):
+        raise CommandError(
+            f"{options.checkpoint}: expected a model of the kind {options.model}, got "
+            f"{kind_of(saved)}"
+        )
+    for name, value in saved.get_params(deep=False).items():
+        asked = getattr(model, name)
+        if name not in FREE and asked != value and (name, asked) != ("random_state", None):
+            raise CommandError(
+                f"{options.checkpoint}: was made with {flag(name)} {value!r}, and can't go on with "
+                f"{asked!r}"
+            )
+    done = saved._fitted().epoch
+    note(options, f"going on from epoch {done} of {options.checkpoint}")
+    free = {name: getattr(model, name) for name in FREE} | {"warm_start": True}
+    return saved.set_params(**free | {"epochs": max(0, model.epochs - done)})
+
+
+# ---- the data -----------------------------------------------------------------------------------
+
+
+def _read(options: Any, data: str, model: Any) -> Block:
+    """Return all samples; CommandError where the kind of model can't take them."""
+    source = open_samples(data, reading_of(options))
+    with explained(data):
+        samples = source.read()
+    if model._needs_y and samples.y is None:
+        raise CommandError(
+            f"--y: a model of the kind {options.model} takes labels or properties of its samples"
+            + ("" if options.model == "cvae" else " where it is conditional")
+        )
+    return samples
+
+
+def _validation(options: Any, model: Any) -> Any:
+    samples = _read(options, options.validation, model)
+    if samples.mask is not None:
+        raise CommandError("--validation: expected samples without missing values")
+    return (samples.X, samples.y) if model._needs_y else samples.X
+
+
+# ---- the configuration --------------------------------------------------------------------------
+
+
+def _with_config(options: Any) -> Any:
+    """Return the options with those of the --config file where the command line has none."""
+    if options.config is None:
+        return options
+    actions = {_name(action): action for action in options.parser._actions}
+    found = argparse.Namespace()
+    for key, value in _toml(options.config).items():
+        action = actions.get(key.replace("-", "_"))
+        if action is None or action.dest in ("help", "config"):
+            raise CommandError(f"{options.config}: there is no option {key!r}")
+        setattr(found, action.dest, _configured(options.config, key, value, action))
+    data = getattr(found, "data", None)
+    options = options.parser.parse_args(options.arguments, found)
+    options.data = data if options.data is None else options.data  # argparse resets a positional
+    return options
+
+
+def _name(action: argparse.Action) -> str:
+    """Return the name of an option as it is in a file: that of its flag."""
+    longest = max(action.option_strings, key=len, default=action.dest)
+    return longest.removeprefix("--no-").removeprefix("--").replace("-", "_")
+
+
+def _configured(path: str, key: str, value: Any, action: argparse.Action) -> Any:
+    """Return an option's value as a TOML file has it."""
+    if isinstance(action, (argparse.BooleanOptionalAction, argparse._StoreTrueAction)):
+        if not isinstance(value, bool):
+            raise CommandError(f"{path}: {key}: expected true or false, got {value!r}")
+        return value
+    try:
+        if action.dest.startswith(PREFIX):
+            return parse_file_value(value)
+        if isinstance(value, list):
+            value = ",".join(map(str, value))
+        if not isinstance(value, str):
+            raise argparse.ArgumentTypeError(f"expected text, got {value!r}")
+        if action.choices is not None and value not in action.choices:
+            known = ", ".join(action.choices)
+            raise argparse.ArgumentTypeError(f"expected one of {known}, got {value!r}")
+        return action.type(value) if callable(action.type) else value
+    except (argparse.ArgumentTypeError, ValueError) as error:
+        raise CommandError(f"{path}: {key}: {error}") from None
+
+
+def _toml(path: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        require("--config with Python 3.10", "cli", "tomli")
+        import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
+    try:
+        with open(path, "rb") as file:
+            return dict(tomllib.load(file))
+    except tomllib.TOMLDecodeError as error:
+        raise CommandError(f"{path}: not a TOML file: {error}") from None
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
