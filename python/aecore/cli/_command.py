@@ -89,6 +89,13 @@ def answer(options: Any, facts: dict[str, Any], text: Iterable[str]) -> None:
         print("\n".join(text), file=sys.stderr if writes_stdout(options) else sys.stdout)
 
 
+def positive(text: str) -> int:
+    """Return the number that text is, of at least 1; argparse's own error for another."""
+    if (value := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
+    return value
+
+
 def writes_stdout(options: Any) -> bool:
     """Whether a command's results go to stdout, so that nothing else may."""
     return getattr(options, "out", None) == "-"

@@ -85,7 +85,7 @@ def given(options: Any) -> dict[str, Any]:
     return {k.removeprefix(PREFIX): v for k, v in vars(options).items() if k.startswith(PREFIX)}
 
 
-def unknown(function: Callable[..., Any], params: Mapping[str, Any]) -> set[str]:
+def unknown(function: Callable[..., Any], params: Iterable[str]) -> set[str]:
     """Return which of some parameters a class or function doesn't have."""
     return set(params) - set(inspect.signature(function).parameters)
 
@@ -106,7 +106,7 @@ def _text(name: str, owners: list[Callable[..., Any]]) -> str:
 
 def _choices(kind: str) -> str:
     """Return what a type names to choose from; nothing if that is a type of Python's."""
-    kind = re.sub(r"[{}\"]|, (default|optional).*| or None", "", kind).strip()
+    kind = re.sub(r"[{}\"]|, (default|optional).*|,? or None", "", kind).strip()
     plain = {"int", "float", "bool", "str", "path", "None", "sequence", "of", "or", "array-like"}
     return "" if set(re.findall(r"[\w-]+", kind)) <= plain else kind
 

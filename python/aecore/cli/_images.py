@@ -53,7 +53,7 @@ class Images:
             with _opened(path) as picture:
                 grey &= picture.mode in GREY
                 found = picture.height, picture.width
-            size = size or (like[:2] if like and len(like) == 3 else found)  # type: ignore[assignment]
+            size = size or ((like[0], like[1]) if like and len(like) == 3 else found)
             if reading.size is None and found != size:
                 raise CommandError(
                     f"{path}: expected {size[0]}x{size[1]} pixels as before, got "

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..io import load
-from ._command import CommandError, explained
+from ._command import CommandError, explained, positive
 from ._kinds import kind_of
 from ._source import Block, Source
+
+MOST_THREADS = 4096
 
 
 def load_model(options: Any) -> Any:
@@ -16,19 +18,13 @@ def load_model(options: Any) -> Any:
     with explained():
         model = load(options.model)
     threads = getattr(options, "threads", None)
-    return model if threads is None else model.set_params(n_threads=threads)
+    return model if threads is None else model.set_params(n_threads=min(threads, MOST_THREADS))
 
 
 def add_model(parser: Any) -> None:
     """Add the model file, and the threads it runs on."""
     parser.add_argument("model", metavar="MODEL", help="the file that train wrote")
-    parser.add_argument("--threads", type=_threads, metavar="N", help="default: as many as cores")
-
-
-def _threads(text: str) -> int:
-    if not 1 <= (value := int(text)) <= 4096:
-        raise ValueError(text)
-    return value
+    parser.add_argument("--threads", type=positive, metavar="N", help="default: as many as cores")
 
 
 def method(model: Any, name: str, what: str) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
-from ._command import CommandError, explained
+from ._command import CommandError, explained, positive
 from ._images import Images
 from ._source import Arrays, Reading, Source
 from ._table import Parquet, Text, listed
@@ -49,12 +49,14 @@ def open_samples(data: str, reading: Reading) -> Source:
 
 def _named_set(name: str, part: str, reading: Reading) -> Source:
     if part not in ("train", "test"):
-        raise CommandError(f"expected {name}:train or {name}:test, got {name}:{part}")
+        raise CommandError(f"{name}:{part}: expected {name}:train or {name}:test")
     load: Callable[[], Any] = getattr(datasets, f"load_{name}")
     X_train, y_train, X_test, y_test = load()
     X, y = (X_train, y_train) if part == "train" else (X_test, y_test)
     if X.dtype.names is not None:
-        raise CommandError("this set has columns of text, which this kind of model doesn't take")
+        raise CommandError(
+            f"{name}: this set has columns of text; this kind of model takes numbers"
+        )
     own = _labels(reading)
     return Arrays(X, reading, y if own is None else own, _mask(reading))
 
@@ -142,10 +144,8 @@ def read_array(data: str) -> np.ndarray:
             return _member(path, name)
         if not os.path.exists(path):
             known = "" if os.sep in path else f", nor a set ({', '.join(SETS)})"
-            raise CommandError(f"there is no such file or folder{known}")
-        raise CommandError(
-            f"expected a .npy, .npz, .csv, .tsv or .parquet file or a folder, got {suffix or path}"
-        )
+            raise CommandError(f"{data}: there is no such file or folder{known}")
+        raise CommandError(f"{data}: expected a folder or .npy, .npz, .csv, .tsv or .parquet")
 
 
 def _member(path: str, name: str) -> np.ndarray:
@@ -155,7 +155,7 @@ def _member(path: str, name: str) -> np.ndarray:
             name = names[0] if len(names) == 1 else "X"
         if name not in names:
             has = ", ".join(names)
-            raise CommandError(f"expected the name of an array, as {path}:NAME; it has {has}")
+            raise CommandError(f"{path}: expected the name of an array, {path}:NAME; it has {has}")
         found: np.ndarray = file[name]
         return found
 
@@ -204,14 +204,8 @@ _COLUMNS = "columns of a table to take; without, all but --y and --drop, or thos
 
 def _size(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
-    return _positive(height), _positive(width or height)
+    return positive(height), positive(width or height)
 
 
 def _shape(text: str) -> tuple[int, ...]:
-    return tuple(_positive(part) for part in text.lower().replace(",", "x").split("x"))
-
-
-def _positive(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise ValueError(text)
-    return value
+    return tuple(positive(part) for part in text.lower().replace(",", "x").split("x"))

@@ -41,6 +41,9 @@ class Results:
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
         raise NotImplementedError
 
+    def _begin(self) -> None:
+        """Open what is written to."""
+
     def _finish(self) -> None:
         """Close what is open, and put it where it belongs."""
 
@@ -48,6 +51,7 @@ class Results:
         """Remove what has been written."""
 
     def __enter__(self) -> Results:
+        self._begin()
         return self
 
     def __exit__(
@@ -66,11 +70,11 @@ class _File(Results):
     """A file that is written beside its path."""
 
     mode = "wb"
+    file: IO[Any]
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def _begin(self) -> None:
         text: dict[str, Any] = {} if "b" in self.mode else {"newline": "", "encoding": "utf-8"}
-        self.file: IO[Any] = open(self.temporary, self.mode, **text)  # noqa: SIM115
+        self.file = open(self.temporary, self.mode, **text)  # noqa: SIM115
 
     def _finish(self) -> None:
         self.file.close()
@@ -157,7 +161,10 @@ class Stdout(Csv):
     """CSV on stdout."""
 
     def __init__(self, columns: Sequence[str] | None, name: str) -> None:
-        self.columns, self.name, self.count, self.file = columns, name, 0, sys.stdout
+        self.columns, self.name, self.count = columns, name, 0
+
+    def _begin(self) -> None:
+        self.file = sys.stdout
 
     def _finish(self) -> None:
         self.file.flush()
@@ -174,6 +181,8 @@ class Pictures(Results):
         super().__init__(path)
         if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
             raise CommandError(f"{path}: expected a new or an empty folder")
+
+    def _begin(self) -> None:
         self.temporary.mkdir()
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:

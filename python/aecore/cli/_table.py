@@ -14,6 +14,7 @@ from ._command import CommandError, require
 from ._source import BATCH, Block, Reading, Source, Table, observed, rows_of_block, shaped
 
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
+FIELD_BYTES = 64  # about what a field takes as text
 Columns = dict[str, Any]  # the values of some rows by column
 
 
@@ -69,7 +70,7 @@ class Columnar(Source):
 
     def _tables(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the features of some rows, and what is in the columns of labels."""
-        for first, columns in self._columns(rows_of_block(self.names)):
+        for first, columns in self._columns(rows_of_block((len(self.names),), FIELD_BYTES)):
             X = np.empty((len(columns[self.features[0]]), len(self.features)))
             for i, name in enumerate(self.features):
                 X[:, i] = self._numbers(columns[name], name, first)
@@ -132,18 +133,26 @@ class Text(Columnar):
             self._file = sys.stdin
         else:
             self._file = open(path, encoding="utf-8-sig", newline="")  # noqa: SIM115
+        try:
+            self._begin()
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _begin(self) -> None:
+        """Read the first row, and settle what the columns are."""
         line = self._file.readline()
         delimiter = max(",;\t|", key=line.count)
         self._rows = csv.reader(itertools.chain([line], self._file), delimiter=delimiter)
         fields = [field.strip() for field in next(self._rows, [])]
         if not fields:
-            raise CommandError(f"{path}: there are no rows")
+            raise CommandError(f"{self.path}: there are no rows")
         self.named = not all(is_number(field) or is_missing(field) for field in fields)
         self.names = fields if self.named else [str(i) for i in range(len(fields))]
         self._first = [] if self.named else [fields]
         if len(set(self.names)) < len(self.names):
             twice = next(n for n in self.names if self.names.count(n) > 1)
-            raise CommandError(f"{path}: two columns are called {twice!r}")
+            raise CommandError(f"{self.path}: two columns are called {twice!r}")
         self._choose()
 
     def _columns(self, rows: int) -> Iterator[tuple[int, Columns]]:

@@ -6,6 +6,8 @@ Data are read, worked on and written a block at a time, so that they may be larg
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,9 +23,9 @@ from ._command import (
 )
 from ._kinds import kind_of
 from ._model import add_model, applied, load_model, method
-from ._open import add_reading, open_samples, reading_of
+from ._open import TEXT, add_reading, open_samples, reading_of
 from ._results import FORMS, Results, open_results
-from ._source import Arrays, Reading
+from ._source import Reading
 
 LOWEST = 5  # how many of the samples with the lowest scores are named
 NO_PICTURES = FORMS.split(", or a new")[0]
@@ -60,10 +62,10 @@ def _encode(options: Any) -> int:
     model = load_model(options)
     transform = method(model, "transform", "codes")
     names = [str(n) for n in model.get_feature_names_out()] if _is_flat(model) else None
-    source = open_samples(options.data, reading_of(options, model))
     with explained():
         shape = (len(names),) if names is not None else None
         results = open_results(options.out, "code", columns=names, shape=shape)
+    source = open_samples(options.data, reading_of(options, model))
     return _run(options, model, source, transform, results)
 
 
@@ -92,9 +94,9 @@ def add_reconstruct(commands: Subparsers) -> None:
 
 def _reconstruct(options: Any) -> int:
     model = load_model(options)
+    function, results = method(model, "reconstruct", "reconstructions"), _samples_to(options, model)
     source = open_samples(options.data, reading_of(options, model))
-    function = method(model, "reconstruct", "reconstructions")
-    return _run(options, model, source, function, _samples_to(options, model))
+    return _run(options, model, source, function, results)
 
 
 def _samples_to(options: Any, model: Any) -> Results:
@@ -122,17 +124,20 @@ def add_decode(commands: Subparsers) -> None:
     add_model(parser)
     parser.add_argument("data", metavar="CODES", help="a .npy, .npz, .csv or .tsv file")
     add_output(parser, FORMS)
-    parser.add_argument("--y", metavar="FILE", help="the condition of each, for a model with any")
+    parser.add_argument("--y", metavar="FILE", help=_Y)
     add_answer(parser)
+
+
+_Y = "the condition of each code, for a model with any: columns of a table, else a file"
 
 
 def _decode(options: Any) -> int:
     model = load_model(options)
     function = method(model, "inverse_transform", "way back from codes")
-    source = open_samples(options.data, Reading(y=options.y))
-    if isinstance(source, Arrays) is False and not _is_flat(model):
+    if Path(options.data).suffix.lower() in TEXT and not _is_flat(model):
         raise CommandError(f"{options.data}: codes of this model are maps, expected .npy or .npz")
-    return _run(options, model, source, function, _samples_to(options, model))
+    results = _samples_to(options, model)
+    return _run(options, model, open_samples(options.data, Reading(y=options.y)), function, results)
 
 
 def _run(options: Any, model: Any, source: Any, function: Any, results: Results) -> int:
@@ -185,21 +190,18 @@ def _score(options: Any) -> int:
     if options.errors:
         if options.out is None:
             raise CommandError("--errors: expected -o, where to write them")
+        function, errors = method(model, "errors", "errors of values"), _samples_to(options, model)
         source = open_samples(options.data, reading_of(options, model))
-        function = method(model, "errors", "errors of values")
-        return _run(options, model, source, function, _samples_to(options, model))
+        return _run(options, model, source, function, errors)
     function = method(model, "score_samples", "scores")
-    source = open_samples(options.data, reading_of(options, model))
     with explained():
-        results = None if options.out is None else open_results(options.out, "score", shape=(1,))
+        found = None if options.out is None else open_results(options.out, "score", shape=(1,))
+    source = open_samples(options.data, reading_of(options, model))
     summary = _Scores()
-    if results is None:
+    with found or nullcontext() as results:
         for scores, _ in applied(options, source, function):
             summary.add(scores)
-    else:
-        with results:
-            for scores, _ in applied(options, source, function):
-                summary.add(scores)
+            if results is not None:
                 results.write(scores)
     facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
     answer(options, facts, summary.lines())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from typing import Any
 
-from ._command import CommandError, Subparsers, add_command
+from ._command import CommandError, Subparsers, add_command, positive
 
 
 def add_bench(commands: Subparsers) -> None:
@@ -25,15 +24,9 @@ def add_bench(commands: Subparsers) -> None:
         """,
     )
     parser.add_argument("--only", nargs="+", default=(), metavar="MODEL", help="default: all")
-    parser.add_argument("--rounds", type=_rounds, default=3, metavar="N", help="%(default)s")
+    parser.add_argument("--rounds", type=positive, default=3, metavar="N", help="%(default)s")
     parser.add_argument("--quick", action="store_true", help="only see that everything runs")
     parser.add_argument("--json", metavar="FILE", help="write the figures there as well")
-
-
-def _rounds(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
-    return value
 
 
 def _bench(options: Any) -> int:

@@ -42,9 +42,9 @@ def add_completion(commands: Subparsers) -> None:
         "completion",
         "Print a script with which a shell completes commands and options.",
         """
-        source <(aecore completion bash)               # in ~/.bashrc
-        source <(aecore completion zsh)                # in ~/.zshrc, below compinit
         aecore completion fish > ~/.config/fish/completions/aecore.fish
+        source <(aecore completion bash)    # in ~/.bashrc
+        source <(aecore completion zsh)     # in ~/.zshrc, below compinit
         """,
     )
     parser.add_argument("shell", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, build_info, get_num_threads
+from .._params import defaults
+from ..io import MODELS
 from ..training.progress import summary
 from ._command import Subparsers, add_answer, add_command, answer, explained
 from ._kinds import kind_of
@@ -56,7 +58,7 @@ def _info(options: Any) -> int:
     else:
         facts = _data(options)
     options.quiet = False
-    answer(options, facts, _lines(facts))
+    answer(options, facts, _lines(_for_people(facts)))
     return 0
 
 
@@ -95,6 +97,7 @@ def _model(model: Any) -> dict[str, Any]:
         "steps": network.steps,
         "seed": network.seed,
         "options": {k: _shown(v) for k, v in model.get_params(deep=False).items()},
+        "layers": {name: repr(module) for name, module in network.children()},
         "parameters": parameters,
         "history": model.history_,
     }
@@ -143,6 +146,20 @@ def _data(options: Any) -> dict[str, Any]:
 # ---- for people ---------------------------------------------------------------------------------
 
 
+def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return facts in words: what isn't installed, and no options that are as they come."""
+    facts = dict(facts)
+    if "packages" in facts:
+        found = facts["packages"].items()
+        facts["packages"] = {k: "not installed" if v is None else v for k, v in found}
+    if "options" in facts:
+        standard = {k: _shown(v) for k, v in defaults(MODELS[facts["model"]]).items()}
+        found = facts["options"].items()
+        facts["options"] = {k: v for k, v in found if standard[k] != v} or "all as they come"
+        del facts["parameters"]
+    return facts
+
+
 def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     """Lay out nested facts, the names of a level padded to equal length."""
     lines, width = [], max(map(len, facts), default=0)
@@ -152,10 +169,10 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
         elif name == "history":
             lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in _course(value))]
         else:
-            shown = "not installed" if value is None and indent else value
             if isinstance(value, (list, tuple)):
-                shown = " ".join(map(str, value))
-            lines.append(f"{indent}{name:{width}}  {shown}")
+                value = " ".join(map(str, value))
+            first, *others = str(value).splitlines() or [""]
+            lines += [f"{indent}{name:{width}}  {first}", *(f"{indent}  {x}" for x in others)]
     return lines
 
 

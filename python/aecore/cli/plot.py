@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from ._command import (
     add_output,
     answer,
     explained,
+    positive,
     require,
 )
 from ._flags import add_flags, flag, given, unknown
@@ -105,9 +107,9 @@ def add_plot(commands: Subparsers) -> None:
         """,
         """
         aecore plot history model.safetensors -o history.png
-        aecore plot reconstructions model.safetensors digits:test -o rebuilt.png --n 20
-        aecore plot latent_space model.safetensors measurements.csv --y species -o codes.pdf
-        aecore plot traversal vae.safetensors pictures/ --rows 7 -o traversal.svg
+        aecore plot reconstructions model.safetensors digits:test -o a.png --n 20
+        aecore plot latent_space m.safetensors data.csv --y species -o codes.pdf
+        aecore plot traversal vae.safetensors pictures/ --rows 7 -o t.svg
         aecore plot roc model.safetensors test.csv --y is_fraud -o roc.png
         """,
     )
@@ -118,7 +120,9 @@ def add_plot(commands: Subparsers) -> None:
     parser.add_argument(
         "--rows", nargs="+", type=_row, metavar="N", help="which samples, counted from 0: the first"
     )
-    parser.add_argument("--dpi", type=_dpi, default=150, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--dpi", type=positive, default=150, metavar="N", help="default: %(default)s"
+    )
     add_reading(parser)
     functions = {name: getattr(plot, name) for name in PICTURES}
     add_flags(parser, functions, OWN, ("options of the pictures", "options of some pictures"))
@@ -128,13 +132,7 @@ def add_plot(commands: Subparsers) -> None:
 
 def _row(text: str) -> int:
     if (value := int(text)) < 0:
-        raise ValueError(text)
-    return value
-
-
-def _dpi(text: str) -> int:
-    if not 10 <= (value := int(text)) <= 2400:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"expected at least 0, got {text}")
     return value
 
 
@@ -165,5 +163,5 @@ def _plot(options: Any) -> int:
         figure = draw(*arguments(draw, model, samples, rows), **params)
         figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
     facts = {"model": kind_of(model), "picture": name, "out": options.out}
-    answer(options, facts, [f"{options.out}: {name} of a {kind_of(model)}"])
+    answer(options, facts, [f"{options.out}: {name}, {kind_of(model)}"])
     return 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._command import Subparsers, add_answer, add_command, add_output, answer, explained
+from ._command import Subparsers, add_answer, add_command, add_output, answer, explained, positive
 from ._flags import unknown
 from ._kinds import kind_of
 from ._model import add_model, load_model, method
@@ -30,12 +30,13 @@ def add_sample(commands: Subparsers) -> None:
         aecore sample vae.safetensors -n 64 -o new.npy --seed 0
         aecore sample vae.safetensors -n 100 -o pictures/
         aecore sample cvae.safetensors -n 10 --y 3 -o threes.npy
-        aecore sample ae.safetensors --prior "GaussianMixture(10)" --data digits -o new.npy
+        aecore sample ae.safetensors --prior "GaussianMixture(10)" \\
+            --data digits -o new.npy
         """,
     )
     add_model(parser)
     add_output(parser, FORMS)
-    parser.add_argument("-n", type=_count, default=64, metavar="N", help="%(default)s")
+    parser.add_argument("-n", type=positive, default=64, metavar="N", help="%(default)s")
     parser.add_argument(
         "--y", metavar="A,B,...", help="the condition: a label, one for each, or properties"
     )
@@ -43,12 +44,6 @@ def add_sample(commands: Subparsers) -> None:
     parser.add_argument("--data", metavar="DATA", help="samples as train takes them, for --prior")
     parser.add_argument("--seed", type=parse, metavar="N", help="of all that is random")
     add_answer(parser)
-
-
-def _count(text: str) -> int:
-    if (value := int(text)) < 1:
-        raise ValueError(text)
-    return value
 
 
 def _sample(options: Any) -> int:

@@ -107,7 +107,9 @@ def _train(options: Any) -> int:
             check_place(path)
             if os.path.isdir(path):
                 raise CommandError(f"{path}: expected a file, this is a folder")
-    model = _resumed(options, _model(options))
+    model = _model(options)
+    epochs = model.epochs
+    model = _resumed(options, model)
     samples = _read(options, options.data, model)
     fit = {"X_val": _validation(options, model)} if options.validation else {}
     if samples.mask is not None:
@@ -115,17 +117,17 @@ def _train(options: Any) -> int:
         if options.mask is None:
             missing = int(samples.mask.size - np.count_nonzero(samples.mask))
             note(options, f"{missing} values are missing; they take no part in the loss")
-    return _fit(options, model, samples, fit)
+    return _fit(options, model, epochs, samples, fit)
 
 
-def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
+def _fit(options: Any, model: Any, epochs: int, samples: Block, fit: dict[str, Any]) -> int:
     """Train, save and answer; where training is interrupted, save what there is."""
-    started, status, epochs = time.perf_counter(), 0, model.epochs
+    started, status = time.perf_counter(), 0
     try:
         with explained():
             model.fit(samples.X, samples.y, **fit)
     except KeyboardInterrupt:
-        if not getattr(model, "history_", None):
+        if not model.__sklearn_is_fitted__():
             raise
         status = 130
     finally:
