@@ -29,7 +29,17 @@ from .models import (
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
-from .training import SGD, Adam, AdamW, Constant, Cosine, Step, TrainingState, Warmup
+from .training import (
+    SGD,
+    Adam,
+    AdamW,
+    Checkpoint,
+    Constant,
+    Cosine,
+    Step,
+    TrainingState,
+    Warmup,
+)
 
 __version__ = "0.1.0"
 
@@ -45,6 +55,7 @@ __all__ = [
     "AdamW",
     "AdversarialAutoencoder",
     "Autoencoder",
+    "Checkpoint",
     "Constant",
     "Contractive",
     "Conv",

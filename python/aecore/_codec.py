@@ -17,7 +17,7 @@ import numpy as np
 from . import arch, corruption, divergences, nn, penalties, priors
 from ._params import Params, names
 from .models import PixelCNN, StackedAutoencoder
-from .training import optim, schedules
+from .training import checkpoint, optim, schedules
 
 CHOICES: dict[str, type[Params]] = {
     cls.__name__: cls
@@ -46,6 +46,7 @@ CHOICES: dict[str, type[Params]] = {
         optim.Adam,
         optim.AdamW,
         optim.SGD,
+        checkpoint.Checkpoint,
         PixelCNN,
         StackedAutoencoder,  # of a classifier: its parameters alone
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,8 @@ from .models import (
 from .models._base import BaseModel
 from .models._condition import Conditioner
 from .nn.module import budget
+from .training.callbacks import back_to
+from .training.checkpoint import Best, Stage, replace
 from .training.network import Network
 
 FORMAT = "1"
@@ -53,18 +56,22 @@ FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
 PRIOR = "prior"  # where a VQVAE has a trained one: its configuration, and a prefix of its arrays
+TRAINING = "training"  # where the file is a checkpoint: where the training stands
+BEST, LEVEL = "best", "level"  # prefixes of what a training has beside the model
 
 
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def save(model: BaseModel, path: Any) -> None:
+def save(model: BaseModel, path: Any, stage: Stage | None = None) -> None:
     """Write a fitted model to a file.
 
     Parameters
     ----------
     model : Autoencoder, VAE or another of aecore's models
     path : str or path-like
+    stage : Stage, optional
+        Where its training stands: the file is a checkpoint then.
 
     Raises
     ------
@@ -73,42 +80,29 @@ def save(model: BaseModel, path: Any) -> None:
         of the user's own classes.
     """
     import json
-    import tempfile
+    from functools import partial
 
     from safetensors.numpy import save_file
 
-    network = model._fitted()
-    config = json.dumps(_config(model, network), allow_nan=False)
-    tensors = {k: np.ascontiguousarray(v) for k, v in _all_tensors(model).items()}
-    metadata = {"aecore": FORMAT, "config": config, "digest": _digest(config, tensors)}
-    path = os.path.abspath(os.fspath(path))
-    if isinstance(path, bytes):
-        path = os.fsdecode(path)
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".aecore-")
-    try:
-        os.close(handle)
-        save_file(tensors, temporary, metadata)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    config = _config(model, model._fitted())
+    tensors = _all_tensors(model)
+    if stage is not None:
+        config[TRAINING] = _stage(stage)
+        tensors |= _stage_tensors(stage)
+    text = json.dumps(config, allow_nan=False)
+    tensors = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
+    metadata = {"aecore": FORMAT, "config": text, "digest": _digest(text, tensors)}
+    path = Path(os.path.abspath(os.fsdecode(os.fspath(path))))
+    replace(path, partial(save_file, tensors, metadata=metadata))
 
 
 def _config(model: BaseModel, network: Network) -> dict[str, Any]:
     if MODELS.get(type(model).__name__) is not type(model):
         raise ValueError(f"save: {type(model).__name__} is not one of aecore's own models")
-    encoder = _codec.Encoder()
     columns, prior = (vars(model).get(name) for name in ("feature_names_in_", "prior_"))
     return {
         "model": type(model).__name__,
-        "params": {k: encoder.value(v, k) for k, v in _params(model).items()},
+        "params": written_params(model),
         "shape": list(network.input_shape),
         "columns": None if columns is None else [str(c) for c in columns],
         "conditions": _conditions(network.conditioner),
@@ -121,6 +115,12 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
         "history": [_record(r) for r in model.history_],
         **({} if prior is None else {PRIOR: _config(prior, prior._fitted())}),
     }
+
+
+def written_params(model: BaseModel) -> dict[str, Any]:
+    """Return what stands for a model's parameters in a file."""
+    encoder = _codec.Encoder()
+    return {k: encoder.value(v, k) for k, v in _params(model).items()}
 
 
 def _params(model: BaseModel) -> dict[str, Any]:
@@ -156,6 +156,24 @@ def _record(record: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"history_: a file can't hold {key}={value!r}")
         out[str(key)] = value
     return out
+
+
+def _stage(stage: Stage) -> dict[str, Any]:
+    best, level = stage.best, stage.level
+    found = stage._asdict() | {"best": None, "level": None}
+    if best is not None:
+        found["best"] = {"epoch": best.epoch, "steps": best.steps, "loss": float(best.loss)}
+    if level is not None:
+        found["level"] = _config(level, level._fitted())
+    return found
+
+
+def _stage_tensors(stage: Stage) -> dict[str, np.ndarray]:
+    """Return the arrays that a checkpoint has beside the model's."""
+    best = {} if stage.best is None else stage.best.arrays
+    level = {} if stage.level is None else _tensors(stage.level._fitted())
+    tensors = {f"{BEST}.{name}": v for name, v in best.items()}
+    return tensors | {f"{LEVEL}.{name}": v for name, v in level.items()}
 
 
 def _tensors(network: Network) -> dict[str, np.ndarray]:
@@ -209,12 +227,41 @@ def load(path: Any) -> Any:
     ValueError
         For anything but a whole model file.
     """
+    model, stage = load_checkpoint(path)
+    if stage is not None and stage.over and stage.best is not None:
+        back_to(model._network, stage.best)
+    return model
+
+
+def load_checkpoint(path: Any) -> tuple[Any, Stage | None]:
+    """Read a model in the last state of its training, and where that stands.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    model
+    stage : Stage or None
+        None if the file isn't a checkpoint.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `load` does.
+    """
     path = os.fspath(path)
     with open(path, "rb"):
         pass  # a missing file is an OSError
     try:
         config, tensors = _read(path)
-        return _model(config, tensors)
+        training = config.pop(TRAINING, None) if isinstance(config, dict) else None
+        best, level = _take(tensors, BEST), _take(tensors, LEVEL)
+        model = _model(config, tensors)
+        if training is None and not (best or level):
+            return model, None
+        return model, _read_stage(training, model, best, level)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None
 
@@ -248,7 +295,7 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     has_prior = isinstance(config, dict) and PRIOR in config
     _codec.same_keys(config, [*FIELDS, PRIOR] if has_prior else FIELDS, "configuration")
     cls = _codec.known(MODELS, config["model"], "model")
-    theirs = _take_prior(tensors) if has_prior else {}
+    theirs = _take(tensors, PRIOR) if has_prior else {}
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
     total = sum(t.size for t in tensors.values())
     with budget(total):
@@ -274,10 +321,33 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     return model
 
 
-def _take_prior(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Take the arrays of a prior out of those of a file."""
-    names = [name for name in tensors if name.startswith(f"{PRIOR}.")]
-    return {name.removeprefix(f"{PRIOR}."): tensors.pop(name) for name in names}
+def _take(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Take the arrays with a prefix out of those of a file."""
+    names = [name for name in tensors if name.startswith(f"{prefix}.")]
+    return {name.removeprefix(f"{prefix}."): tensors.pop(name) for name in names}
+
+
+def _read_stage(
+    config: Any, model: BaseModel, best: dict[str, np.ndarray], level: dict[str, np.ndarray]
+) -> Stage:
+    _codec.same_keys(config, Stage._fields, TRAINING)
+    for name in ("over", "stopped", "complete"):
+        if not isinstance(config[name], bool):
+            raise ValueError(f"{name}: expected true or false, got {config[name]!r}")
+    found = {**config, "first": _count(config["first"], "first"), "best": None, "level": None}
+    if config["best"] is not None:
+        _codec.same_keys(config["best"], ["epoch", "steps", "loss"], BEST)
+        epoch, steps = (_count(config["best"][name], name) for name in ("epoch", "steps"))
+        (loss,) = _numbers([config["best"]["loss"]], "loss")
+        found["best"] = Best(epoch, steps, loss, best)
+    _compare(best, {} if found["best"] is None else model._network.arrays())
+    if config["level"] is not None:
+        found["level"] = _model(config["level"], level)
+        if not isinstance(model, Autoencoder) or type(found["level"]) is not Autoencoder:
+            raise ValueError("level: expected an Autoencoder's")
+    elif level:
+        raise ValueError(f"unknown {sorted(level)}")
+    return Stage(**found)
 
 
 def _read_prior(model: BaseModel, config: Any, tensors: dict[str, np.ndarray]) -> None:
@@ -301,6 +371,13 @@ def _use_optimizer(network: Network, name: Any) -> None:
 def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
     """Copy arrays into a network, exactly those that it has."""
     wanted = _tensors(network)
+    _compare(tensors, wanted)
+    for name, array in wanted.items():
+        array[...] = tensors[name]
+
+
+def _compare(tensors: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
+    """Raise ValueError unless a file's arrays are like those wanted, and make sense."""
     _codec.same_keys(tensors, wanted, "tensors")
     for name, array in wanted.items():
         found = tensors[name]
@@ -313,7 +390,6 @@ def _fill(network: Network, tensors: dict[str, np.ndarray]) -> None:
             raise ValueError(f"{name}: contains NaN or infinity")
         if found.dtype.kind == "i" and found.size and found.min() < 0:
             raise ValueError(f"{name}: contains a negative position")
-        array[...] = found
 
 
 def _read_conditions(found: Any, model: BaseModel) -> Conditioner | None:

@@ -8,22 +8,27 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import _workspace, penalties
+from .. import _check, _workspace, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..losses import LINKS, Loss, learned_by
 from ..nn.feedback import FedBack
 from ..nn.module import Module, budget, memory_limit
 from ..training import callbacks as _callbacks
+from ..training import checkpoint as _checkpoint
 from ..training import data as _data
 from ..training.batches import Batch, Batches, Condition, Input, shuffled
-from ..training.data import Data
+from ..training.checkpoint import Saver, Stage
+from ..training.data import Data, is_stream
 from ..training.loop import Phase, Plan, train
 from ..training.network import Network
 from ..training.progress import Progress
+from ..training.stream import Item
 from ._condition import Conditioner, conditions
 from ._parameters import Parametrized
 from ._protocol import new_seed, not_fitted
+from ._resume import Found, find, take_fit
+from ._streams import read_stream
 
 INFERENCE_BATCH = 256
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
@@ -104,12 +109,20 @@ class BaseModel(Parametrized):
     def _finish_initializing(self, network: Network, given: Input) -> None:
         """Use the data for what depends on them before training."""
 
-    def _pretrain(self, given: Input, rows: np.ndarray | None) -> None:
+    def _pretrain(self, given: Input, rows: np.ndarray | None, saver: Saver) -> None:
         """Change a fresh network's parameters before the objective itself is trained."""
 
     # ---- fitting --------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        X_val: Any = None,
+        sample_mask: Any = None,
+        resume: bool = False,
+    ) -> Any:
         """Train on samples.
 
         Parameters
@@ -118,7 +131,8 @@ class BaseModel(Parametrized):
             Numbers; uint8 is taken as 0..255 and scaled to 0..1, everything else as it is. Memory
             maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
             of sequences, which may have different lengths where the architecture is `LSTM` or
-            `Transformer`; a sample's loss is the sum over its own steps.
+            `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream of
+            batches, see Notes.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
             classifier; others take no notice of it.
@@ -128,6 +142,12 @@ class BaseModel(Parametrized):
             True where a value is observed. The others take no part in the loss, are 0 to the
             encoder, and may be NaN. A mask (N, T) for sequences (N, T, F) says how long they are:
             True for the first steps of each sample, and then False; it stands for the list of them.
+        resume : bool
+            Whether to go on from the file of ``checkpoint``, if there is one, until `epochs` in
+            total are done; else training starts as without it. The same call can so be repeated
+            after whatever has ended it, and arrives at the bits of one that nothing has. It must
+            have the same data and the same parameters, but for ``epochs`` and those that change no
+            number.
 
         Returns
         -------
@@ -141,34 +161,77 @@ class BaseModel(Parametrized):
             For a network that is too large.
         FloatingPointError
             If the loss stops being finite; the model is left in its last finite state.
+        KeyboardInterrupt
+            On Ctrl-C, or the stop button of a notebook, once the batch is done (a second one
+            doesn't wait). The model can be used as it is then, and its ``history_`` has the epochs
+            that were finished.
+
+        Notes
+        -----
+        X may be an object that gives batches anew each time it is iterated over (a PyTorch
+        DataLoader is one), or a function that returns an iterator over them. A batch is what
+        `partial_fit` takes: X, or a tuple (X, y) or (X, y, sample_mask). Batches are taken as they
+        come, one at a time, whatever ``batch_size`` and ``shuffle``, and one look through them
+        before training sees that all of them make sense. There is X_val to validate on.
         """
         self._check_params()
-        resume = bool(self.warm_start) and self.__sklearn_is_fitted__()
-        with _workspace.threads(self.n_threads):
-            conditioner, given = self._read_training(X, y, sample_mask, resume)
-            validation = self._read_validation(X_val, given, conditioner)
-            self._fit(resume, conditioner, given, validation)
+        self._fit_from(self._found(resume), X, y, X_val, sample_mask)
         return self
+
+    def _found(self, resume: bool) -> Found | None:
+        """Return the checkpoint to go on from, if there is one and that is asked for."""
+        if self.checkpoint is not None:
+            _checkpoint.resolve(self.checkpoint).file()  # raises where it can't be
+        return find(self) if _check.boolean("resume", resume) else None
+
+    def _fit_from(self, found: Found | None, X: Any, y: Any, X_val: Any, sample_mask: Any) -> Saver:
+        """Train, from a checkpoint if one was found; return what has saved that."""
+        reader = self if found is None else found.model
+        going_on = found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
+        with _workspace.threads(self.n_threads):
+            conditioner, given = reader._read_training(X, y, sample_mask, going_on)
+            validation = reader._read_validation(X_val, given, conditioner)
+            return self._fit(going_on, conditioner, given, validation, found)
 
     def _fit(
         self,
-        resume: bool,
+        going_on: bool,
         conditioner: Conditioner | None,
         given: Input,
         validation: Batches | None = None,
-    ) -> None:
+        found: Found | None = None,
+    ) -> Saver:
         """Train on samples that have been checked."""
         held = self._held_out(len(given.data))
         others, rows = [] if validation is None else [validation.data], None
-        self._start_or_go_on(resume, conditioner, given, *others)
+        reader = self if found is None else found.model
+        reader._start_or_go_on(going_on, conditioner, given, *others)
+        if found is not None:
+            take_fit(self, found.model)
+        network = self._network
         if held:
-            order = shuffled(np.arange(len(given.data)), self._network.seed, SPLIT, 0)
+            order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
-        if not self.history_:
-            with self._network.in_training():
-                self._pretrain(given, rows)
-        self._train(given, rows, validation, self._plan(self.epochs, self.shuffle))
+        saver = self._saver(found)
+        if not self.history_ or saver.stage.level is not None:
+            with network.in_training():
+                self._pretrain(given, rows, saver)
+        stage = saver.stage
+        todo = 0 if stage.stopped else max(0, stage.first + self.epochs - network.epoch)
+        if not stage.over or todo:
+            saver.at(over=False, complete=False)
+            plan, again = self._plan(todo, self.shuffle), not stage.over and found is not None
+            self._train(given, rows, validation, plan, saver, again)
+        elif stage.best is not None:
+            _callbacks.back_to(network, stage.best)
+        return saver
+
+    def _saver(self, found: Found | None = None) -> Saver:
+        """Return what saves the model in training, which begins now or goes on."""
+        stage = Stage(self._network.epoch) if found is None else found.stage
+        checkpoint = None if self.checkpoint is None else _checkpoint.resolve(self.checkpoint)
+        return Saver(checkpoint, self, stage)
 
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
@@ -217,6 +280,8 @@ class BaseModel(Parametrized):
         self, X: Any, y: Any, sample_mask: Any, resume: bool
     ) -> tuple[Conditioner | None, Input]:
         """Check what fit is given."""
+        if is_stream(X):
+            return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
         like = self._network.input_shape if resume else None
         data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
         self._check_data(data, "X")
@@ -225,6 +290,13 @@ class BaseModel(Parametrized):
             _ = self._loss  # raises where the network lacks what it learns
         conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
         return conditioner, Input(data, conditions(conditioner, y, len(data)))
+
+    def _read_item(self, item: Item, like: tuple[int, ...] | None) -> tuple[Data, Any]:
+        """Check a batch that a stream gives; return its samples and y."""
+        owner = type(self).__name__
+        data = _data.read(item.X, mask=item.sample_mask, like=like, owner=owner)
+        self._check_data(data, "X")
+        return data, item.y
 
     def _read_validation(
         self, X_val: Any, given: Input, conditioner: Conditioner | None
@@ -334,33 +406,58 @@ class BaseModel(Parametrized):
         return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle))
 
     def _train(
-        self, given: Input, rows: np.ndarray | None, validation: Batches | None, plan: Plan
+        self,
+        given: Input,
+        rows: np.ndarray | None,
+        validation: Batches | None,
+        plan: Plan,
+        saver: Saver | None = None,
+        again: bool = False,
     ) -> None:
-        network = self._network
+        """Train for the epochs of a plan, or until somebody wishes to stop.
+
+        `again` is whether the last epoch was followed by its checkpoint alone: by no callbacks.
+        """
+        network, saver = self._network, saver or self._saver()
         batches = given.batches(
             int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
         n = self.patience
-        stopping = None if n is None else _callbacks.EarlyStopping(network, int(n))
+        stopping = None
+        if n is not None:
+            stopping = _callbacks.EarlyStopping(network, int(n), saver.stage.best)
         self._begin_training()
         progress = Progress(self.verbose, plan.epochs, len(batches), network.epoch)
-        with progress, network.in_training():
-            for record in train(network, self, batches, plan, progress):
-                if validation is not None:
-                    record |= self._validate(validation)
-                self.history_.append(record)
-                progress.epoch(record)
-                if self._after_epoch(record, stopping):
-                    break
-            if stopping is not None:
-                stopping.restore()
-                self.best_epoch_ = stopping.best
+        with progress, network.in_training(), _callbacks.closing(self.callbacks):
+            again = again and network.epoch > saver.stage.first
+            stopped = again and self._between_epochs(self.history_[-1], stopping)
+            if not stopped:
+                for record in train(network, self, batches, plan, progress):
+                    self.history_.append(record)
+                    if validation is not None:
+                        record |= self._validate(validation)
+                    progress.epoch(record)
+                    if stopped := self._after_epoch(record, stopping, saver):
+                        break
+        best = stopping.best if stopping is not None else None
+        if best is not None:
+            self.best_epoch_ = best.epoch
+        saver.at(over=True, stopped=stopped, best=best)
+        saver.save()
+        if best is not None:
+            _callbacks.back_to(network, best)
 
-    def _after_epoch(self, record: dict[str, Any], stopping: Any) -> bool:
+    def _after_epoch(self, record: dict[str, Any], stopping: Any, saver: Saver) -> bool:
         """Do what is due between epochs; return whether to stop."""
-        if self.checkpoint is not None:
-            self.save(self.checkpoint)
+        saver.after_epoch(record)
+        stop = self._between_epochs(record, stopping)
+        if stopping is not None:
+            saver.at(best=stopping.best)
+        return stop
+
+    def _between_epochs(self, record: dict[str, Any], stopping: Any) -> bool:
+        """Call the callbacks and see whether to stop early; return whether anybody wishes to."""
         state = _callbacks.TrainingState(self, record["epoch"], record)
         wishes = [callback(state) is True for callback in self.callbacks]
         if stopping is not None:
@@ -380,7 +477,7 @@ class BaseModel(Parametrized):
             scratch = self._network.scratch
             squared += self._loss.squared_error(output, batch.target, batch.mask, scratch)
             observed += batch.observed
-        means = {name: total / len(batches.rows) for name, total in totals.items()}
+        means = {name: total / batches.total for name, total in totals.items()}
         total = sum(weight * means[name] for name, weight in self._weights().items())
         total += means.get("penalty", 0.0)
         means = {"loss": total, **means, "mse": squared / max(observed, 1)}

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import _workspace
+from ..training.checkpoint import Stage
+from ..training.data import is_stream
 from ..training.network import Network
+from ..training.stream import Stream
 from ._base import fitted
 from ._coding import BaseAutoencoder
 from ._condition import Conditioner
+from ._streams import joined
 from .pixelcnn import PixelCNN
 
 
@@ -50,14 +54,23 @@ class CodesWithPrior(BaseAutoencoder):
                 f"{prior.depth}"
             )
 
-    def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        X_val: Any = None,
+        sample_mask: Any = None,
+        resume: bool = False,
+    ) -> Any:
         """Train on samples, and then the prior, if any, on their codes.
 
         Parameters
         ----------
-        X, X_val, sample_mask
+        X, X_val, sample_mask, resume
             As `Autoencoder.fit`'s. The codes of X_val measure the prior too, unless it has a
-            ``validation_fraction``.
+            ``validation_fraction``. A prior whose training is interrupted begins it again, unless
+            it has a ``checkpoint`` of its own.
         y : array-like, shape (N,) or (N, p), optional
             Labels or properties that the prior is conditioned on. Without a prior no notice is
             taken of it.
@@ -67,18 +80,23 @@ class CodesWithPrior(BaseAutoencoder):
         self
         """
         self._check_params()
+        found = self._found(resume)
         if self.prior is not None:
             self._check_prior_data(X, y, X_val)
-        super().fit(X, y, X_val=X_val, sample_mask=sample_mask)
+        saver = self._fit_from(found, X, y, X_val, sample_mask)
         if self.prior is None:
             vars(self).pop("prior_", None)
-            return self
-        self._fit_prior(X, y, X_val, sample_mask)
-        if self.checkpoint is not None:
-            self.save(self.checkpoint)
+        elif not saver.stage.complete:
+            stage = Stage(0) if found is None else found.stage
+            if stage.complete:  # then more epochs have made this prior one of other codes
+                vars(self).pop("prior_", None)
+            again = stage.over and not stage.complete and self.prior.checkpoint is not None
+            self._fit_prior(X, y, X_val, sample_mask, again)
+            saver.at(complete=True, best=None)
+            saver.save()
         return self
 
-    def _fit_prior(self, X: Any, y: Any, X_val: Any, sample_mask: Any) -> None:
+    def _fit_prior(self, X: Any, y: Any, X_val: Any, sample_mask: Any, resume: bool) -> None:
         trained, params = vars(self).get("prior_"), self.prior.get_params(deep=False)
         if trained is None:
             trained = PixelCNN()
@@ -89,13 +107,18 @@ class CodesWithPrior(BaseAutoencoder):
         }
         if params["random_state"] is None:
             params["random_state"] = (self._network.seed + 1) % 2**63
+        if is_stream(X):
+            parts = [(self._all_codes(x, mask), labels) for x, labels, mask in Stream(X)]
+            codes, y = np.concatenate([part for part, _ in parts]), joined(y for _, y in parts)
+        else:
+            codes = self._all_codes(X, sample_mask)
         validation = None
         if X_val is not None and not self.prior.validation_fraction:
             x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
             validation = self._all_codes(x), None if y is None else y_val
-        codes = self._all_codes(X, sample_mask)
         with _workspace.threads(self.n_threads):
-            self.prior_ = trained.set_params(**params).fit(codes, y, X_val=validation)
+            trained.set_params(**params)
+            self.prior_ = trained.fit(codes, y, X_val=validation, resume=resume)
 
     @fitted
     def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
@@ -108,10 +131,18 @@ class CodesWithPrior(BaseAutoencoder):
     def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
         """Raise what the prior would raise for its samples, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None
+        if is_stream(X):
+            counts, labels = zip(*((len(x), labels) for x, labels, _ in Stream(X)), strict=True)
+            n, y = sum(counts), joined(labels)
+            self._check_prior_labels(n, y, X_val, trained)
+            return
         try:
             n = len(X)
         except TypeError:
             return  # fit says what is wrong with X
+        self._check_prior_labels(n, y, X_val, trained)
+
+    def _check_prior_labels(self, n: int, y: Any, X_val: Any, trained: Any) -> None:
         self.prior._held_out(n)
         if trained is not None:
             trained._conditions(y, n)

@@ -145,6 +145,8 @@ class BaseAutoencoder(BaseModel, Transformer):
         -------
         ndarray, shape (N, latent_dim)
         """
+        if _data.is_stream(X):
+            raise TypeError("X: expected an array, whose codes are returned: batches are for fit")
         self.fit(X, y, **fit_params)
         mask = fit_params.get("sample_mask")
         return self.transform(X, y, sample_mask=mask)

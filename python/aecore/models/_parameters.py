@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from .. import _check, corruption, penalties
 from ..losses import NAMES
 from ..training import callbacks as _callbacks
-from ..training import optim
+from ..training import checkpoint, optim
 from ..training.schedules import Schedule
 from ._protocol import Estimator, check_random_state
 
@@ -90,8 +89,8 @@ class Parametrized(Estimator):
             _check.integer("patience", self.patience, 1)
         _check.boolean("warm_start", self.warm_start)
         _callbacks.check(self.callbacks)
-        if self.checkpoint is not None and not isinstance(self.checkpoint, (str, os.PathLike)):
-            raise TypeError(f"checkpoint: expected None or a path, got {self.checkpoint!r}")
+        if self.checkpoint is not None:
+            checkpoint.resolve(self.checkpoint)
         check_random_state(self.random_state)
         if self.n_threads is not None:
             _check.integer("n_threads", self.n_threads, 1, 4096)

@@ -10,11 +10,14 @@ from .. import _check
 from .._params import names
 from .._purposes import derived_seed
 from ..arch.dense import Dense
+from ..nn.linear import Affine
 from ..nn.module import Module
 from ..training.batches import Batch, Input
+from ..training.checkpoint import Saver
 from ..training.data import Data
 from ._base import INFERENCE_BATCH
 from ._levels import Level, copy_values, depth, levels, linears
+from ._resume import take_fit
 from ._sampling import SampledAutoencoder
 
 
@@ -64,8 +67,9 @@ class Autoencoder(SampledAutoencoder):
         streams. ``fit`` of 10 epochs and then 10 more gives the bits of one of 20.
     callbacks : sequence of callables
         Each is given a `TrainingState` after every epoch, and may return True to stop.
-    checkpoint : path or None
-        Where to save the model after every epoch.
+    checkpoint : path, Checkpoint or None
+        Where to save the model after every epoch, or as `Checkpoint` says. ``fit(X, resume=True)``
+        goes on from there.
     random_state : int, numpy Generator, RandomState or None
         The seed of everything random. The same seed gives the same bits, whatever the number of
         threads. None is a fresh one.
@@ -194,27 +198,57 @@ class Autoencoder(SampledAutoencoder):
             return tuple(self.corruption)
         return (self.corruption,)
 
-    def _pretrain(self, given: Input, rows: np.ndarray | None) -> None:
-        """Train the levels one by one, each on the codes that the one below gives without noise."""
+    def _pretrain(self, given: Input, rows: np.ndarray | None, saver: Saver) -> None:
+        """Train the levels one by one, each on the codes that the one below gives without noise.
+
+        A training that goes on has the levels below the saver's in its record, and trains the rest.
+        """
         if not self.pretrain_epochs:
             return
+        begun, saved = len({r["level"] for r in self.history_}), saver.stage.level
         rule = self._dense(), self.latent_dim, self.loss, bool(self.tied)
         todo = levels(self._network, *rule)
         for number, parts in enumerate(todo, 1):
             level = Autoencoder(**self._level_params(number, parts))
             level._start(None, given)
-            trained = level._network
-            layers = (*linears(trained.encoder), *linears(trained.decoder))
-            copy_values(parts.layers, layers)
-            try:
-                level._train(given, rows, None, level._plan(level.epochs, level.shuffle))
-            except FloatingPointError as error:
-                raise FloatingPointError(f"level {number}: {error}") from None
-            finally:
-                copy_values(layers, parts.layers)
-                self.history_ += [{"level": number, **record} for record in level.history_]
+            if number > begun:
+                if saved is not None:
+                    take_fit(level, saved)
+                self._train_level(number, level, parts, given, rows, saver)
+                saved = None
+            else:
+                copy_values(parts.layers, level._layers())
             if number < len(todo):
                 given, rows = level._as_input(given, rows), None
+        saver.at(level=None)
+
+    def _train_level(
+        self,
+        number: int,
+        level: Autoencoder,
+        parts: Level,
+        given: Input,
+        rows: np.ndarray | None,
+        saver: Saver,
+    ) -> None:
+        """Train a level, from what the network has in its place or from where it was saved."""
+        saver.at(level=level)
+        level.callbacks = (lambda state: saver.after_epoch(state.record),)
+        if not level._network.epoch:
+            copy_values(parts.layers, level._layers())
+        try:
+            epochs = level.epochs - level._network.epoch
+            level._train(given, rows, None, level._plan(epochs, level.shuffle))
+        except FloatingPointError as error:
+            raise FloatingPointError(f"level {number}: {error}") from None
+        finally:
+            copy_values(level._layers(), parts.layers)
+            self.history_ += [{"level": number, **record} for record in level.history_]
+
+    def _layers(self) -> tuple[Affine, ...]:
+        """Return the fully connected layers of encoder and decoder."""
+        network = self._network
+        return (*linears(network.encoder), *linears(network.decoder))
 
     def _level_params(self, number: int, level: Level) -> dict[str, Any]:
         """Return the parameters of a level as a model: this one's, but for what is its own."""
@@ -242,7 +276,7 @@ class Autoencoder(SampledAutoencoder):
     def _as_input(self, given: Input, rows: np.ndarray | None) -> Input:
         """Return the codes of samples, as the samples of the next level."""
         batches = given.batches(INFERENCE_BATCH, rows=rows)
-        codes, start = np.empty((len(batches.rows), self.latent_dim), np.float32), 0
+        codes, start = np.empty((batches.total, self.latent_dim), np.float32), 0
         for batch in batches():
             codes[start : start + batch.n] = self._latent(batch)
             start += batch.n

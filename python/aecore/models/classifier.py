@@ -14,7 +14,9 @@ from ..nn.dropout import Dropout
 from ..nn.linear import Linear
 from ..nn.module import Module
 from ..training.batches import Batch, Batches, Input
+from ..training.data import Data, is_stream
 from ..training.network import Network
+from ..training.stream import Item
 from ._base import BaseModel, fitted
 from ._condition import Conditioner
 from ._levels import climb, depth
@@ -129,7 +131,10 @@ class SoftmaxClassifier(BaseModel):
     def _read_training(
         self, X: Any, y: Any, sample_mask: Any, resume: bool, classes: Any = None
     ) -> tuple[Conditioner | None, Input]:
-        y = _labels(y, type(self).__name__)
+        if not is_stream(X):
+            y = _labels(y, type(self).__name__)
+        elif classes is not None:
+            raise ValueError("classes: expected None where X gives batches, all of which are seen")
         conditioner, given = super()._read_training(X, y, sample_mask, resume)
         if classes is None:
             return conditioner, given
@@ -149,7 +154,13 @@ class SoftmaxClassifier(BaseModel):
         return super()._read_validation(X_val, given, conditioner)
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
-        return Conditioner.learn(y, n)
+        return Conditioner.learn(_labels(y, type(self).__name__), n)
+
+    def _read_item(self, item: Item, like: tuple[int, ...] | None) -> tuple[Data, Any]:
+        data, y = super()._read_item(item, like)
+        if not self._stack().__sklearn_is_fitted__():
+            Loss(self._stack().loss, data.shape).check(data, "X")
+        return data, _labels(y, type(self).__name__)
 
     # ---- training -------------------------------------------------------------------------------
 
@@ -194,8 +205,9 @@ class SoftmaxClassifier(BaseModel):
             stack = StackedAutoencoder(**stack.get_params(deep=False))
             if stack.random_state is None:
                 stack.random_state = network.seed
-            Loss(stack.loss, given.data.shape).check(given.data, "X")
-            stack._fit(False, None, Input(given.data))
+            if isinstance(given.data, Data):  # batches of a stream were checked one by one
+                Loss(stack.loss, given.data.shape).check(given.data, "X")
+            stack._fit(False, None, given.alone())
         theirs, shape = stack._fitted(), given.data.shape
         if theirs.input_shape != shape:
             raise ValueError(
@@ -241,7 +253,7 @@ class SoftmaxClassifier(BaseModel):
         return float((output.argmax(1) == batch.condition.argmax(1)).sum())
 
     def _validate(self, batches: Batches) -> dict[str, float]:
-        total, right, n = 0.0, 0.0, len(batches.rows)
+        total, right, n = 0.0, 0.0, batches.total
         for batch in batches():
             output = self._logits(batch)
             nats = self._network.scratch("nats", (batch.n,))

@@ -135,7 +135,9 @@ class PixelCNN(BaseModel):
 
     # ---- fitting --------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any = None, *, X_val: Any = None) -> Any:  # type: ignore[override]
+    def fit(  # type: ignore[override]
+        self, X: Any, y: Any = None, *, X_val: Any = None, resume: bool = False
+    ) -> Any:
         """Train on maps of codes.
 
         Parameters
@@ -146,6 +148,8 @@ class PixelCNN(BaseModel):
             What the maps are conditioned on: labels, or properties as of a `CVAE`.
         X_val : like X, or (X_val, y_val) where there are conditions, optional
             Maps to measure after each epoch, in place of ``validation_fraction``.
+        resume : bool
+            Whether to go on from the checkpoint, as `Autoencoder.fit` says.
 
         Returns
         -------
@@ -160,7 +164,7 @@ class PixelCNN(BaseModel):
         FloatingPointError
             If the loss stops being finite; the model is left in its last finite state.
         """
-        return super().fit(X, y, X_val=X_val)
+        return super().fit(X, y, X_val=X_val, resume=resume)
 
     def partial_fit(self, X: Any, y: Any = None) -> Any:  # type: ignore[override]
         """Make one pass over the maps in batches of ``batch_size``, in their order.
@@ -301,7 +305,7 @@ class PixelCNN(BaseModel):
         return nll, (logits.argmax(2) == codes).mean(1)
 
     def _validate(self, batches: Batches) -> dict[str, float]:
-        nats, right, n = 0.0, 0.0, len(batches.rows)
+        nats, right, n = 0.0, 0.0, batches.total
         for batch in batches():
             nll, shares = self._nll(batch)
             nats, right = nats + float(nll.sum(dtype=np.float64)), right + float(shares.sum())

@@ -34,9 +34,10 @@ class StackedAutoencoder(Autoencoder):
     ``Autoencoder(pretrain_epochs=n)`` is the same training. Each level has the model's optimiser,
     learning rate and batches. Each has its penalty too, but `KLSparsity` and `TopK`, which make
     another code of what the encoder gives, are for that code's level alone. ``schedule``,
-    validation, ``patience``, ``callbacks`` and ``checkpoint`` are for the last phase. `fit` with
-    ``warm_start`` goes on with that phase, and `partial_fit` has no other. A level's codes of all
-    samples are kept in memory while the next one is trained.
+    validation, ``patience`` and ``callbacks`` are for the last phase. A ``checkpoint`` is for all,
+    and ``fit(X, resume=True)`` goes on within a level too; `fit` with ``warm_start`` goes on with
+    the last phase, and `partial_fit` has no other. A level's codes of all samples are kept in
+    memory while the next one is trained.
 
     Parameters
     ----------

@@ -308,7 +308,7 @@ class VAE(Posterior):
         record = super()._validate(batches)
         if not isinstance(self.divergence, Divergence):
             return record
-        network, done, total = self._network, 0, len(batches.rows)
+        network, done, total = self._network, 0, batches.total
         for batch in batches():
             mean, logvar, _ = self._posterior(batch)
             eps = network.scratch("eps", mean.shape)

@@ -1,7 +1,18 @@
 """Training: batches, the loop, optimisers, schedules and what happens between epochs."""
 
 from .callbacks import TrainingState
+from .checkpoint import Checkpoint
 from .optim import SGD, Adam, AdamW
 from .schedules import Constant, Cosine, Step, Warmup
 
-__all__ = ["SGD", "Adam", "AdamW", "Constant", "Cosine", "Step", "TrainingState", "Warmup"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Checkpoint",
+    "Constant",
+    "Cosine",
+    "Step",
+    "TrainingState",
+    "Warmup",
+]

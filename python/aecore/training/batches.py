@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from .. import _core, _workspace
-from .._purposes import CORRUPTION
+from .._purposes import CORRUPTION, SHUFFLE
 from ..corruption import Corruption
 from .data import Data
 
@@ -70,6 +70,22 @@ class Batch:
         self.total = n
 
 
+class Passes(Protocol):
+    """What training takes its batches from: `Batches`, or a stream of them."""
+
+    @property
+    def total(self) -> int:
+        """How many samples there are."""
+
+    def __len__(self) -> int: ...
+
+    def order(self, seed: int, position: int) -> np.ndarray | None:
+        """Return what `__call__` takes for a pass in a new order; None if there is only one."""
+
+    def __call__(self, rows: np.ndarray | None = None, position: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one pass, behind as many samples as `position` says."""
+
+
 class Batches:
     """Some samples of a data set, a batch at a time.
 
@@ -114,6 +130,15 @@ class Batches:
 
     def __len__(self) -> int:
         return -(-len(self.rows) // self.size)
+
+    @property
+    def total(self) -> int:
+        """How many samples there are."""
+        return len(self.rows)
+
+    def order(self, seed: int, position: int) -> np.ndarray:
+        """Return the rows in a new order, which follows from how many samples were seen before."""
+        return shuffled(self.rows, seed, SHUFFLE, position)
 
     def __call__(self, rows: np.ndarray | None = None, position: int = 0) -> Iterator[Batch]:
         """Yield the batches of one pass.
@@ -186,6 +211,10 @@ class Input(NamedTuple):
     def batches(self, size: int, **options: Any) -> Batches:
         """Return them in batches."""
         return Batches(self.data, size, condition=self.condition, **options)
+
+    def alone(self) -> Input:
+        """Return the samples without what accompanies them."""
+        return Input(self.data)
 
 
 def shuffled(rows: np.ndarray, seed: int, purpose: int, position: int) -> np.ndarray:

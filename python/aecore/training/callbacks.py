@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from .checkpoint import Best
 from .network import Kept, Network
 
 
 @dataclass(frozen=True)
 class TrainingState:
     """What a callback is given after each epoch. It may return True to stop training.
+
+    A callback is anything that can be called with it: a function, or an object such as those of
+    `aecore.callbacks`. One that holds something open may have a method ``close``, which is called
+    when training ends, however it ends; another training may follow. Training that goes on from a
+    checkpoint calls the callbacks of the epoch where it was saved again, and of those behind it.
 
     Attributes
     ----------
@@ -42,6 +51,24 @@ def check(callbacks: Any) -> tuple[Callback, ...]:
     return callbacks
 
 
+@contextlib.contextmanager
+def closing(callbacks: Iterable[Callback]) -> Iterator[None]:
+    """Close callbacks in the end, those that can be."""
+    with contextlib.ExitStack() as stack:
+        for callback in callbacks:
+            close = getattr(callback, "close", None)
+            if callable(close):
+                stack.callback(close)
+        yield
+
+
+def back_to(network: Network, best: Best) -> None:
+    """Give a network the parameters, moments and buffers of its best state."""
+    for name, array in network.arrays().items():
+        np.copyto(array, best.arrays[name])
+    network.steps = best.steps
+
+
 class EarlyStopping:
     """Stops when the loss has not improved for some epochs, and goes back to the best state.
 
@@ -50,31 +77,30 @@ class EarlyStopping:
     network : Network
     patience : int
         How many epochs without a new best are allowed.
+    best : Best, optional
+        The best state so far, of a training that goes on.
 
     Attributes
     ----------
-    best : int
-        The epoch whose state is the best so far; 0 before the first.
+    best : Best or None
+        None before the first epoch.
     """
 
-    def __init__(self, network: Network, patience: int) -> None:
+    def __init__(self, network: Network, patience: int, best: Best | None = None) -> None:
         self.network, self.patience = network, patience
-        self.best, self.loss = 0, float("inf")
-        self._kept: Kept | None = None
-        self._steps = 0
+        self.best = best
 
     def update(self, record: dict[str, Any]) -> bool:
         """Note an epoch's record; return whether to stop. Watches val_loss, or loss without it."""
-        loss = record.get("val_loss", record["loss"])
-        if loss < self.loss:
-            self.best, self.loss, self._steps = record["epoch"], loss, self.network.steps
-            if self._kept is None:
-                self._kept = Kept(self.network, "best", self.network.arrays())
-            self._kept.keep()
-        return record["epoch"] - self.best >= self.patience
+        loss, network = record.get("val_loss", record["loss"]), self.network
+        if loss < (float("inf") if self.best is None else self.best.loss):
+            kept = Kept(network, "best", network.arrays())
+            kept.keep()
+            self.best = Best(record["epoch"], network.steps, float(loss), kept.copies)
+        best = 0 if self.best is None else self.best.epoch
+        return record["epoch"] - best >= self.patience
 
     def restore(self) -> None:
-        """Give the network the best state's parameters, moments and buffers."""
-        if self._kept is not None:
-            self._kept.restore()
-            self.network.steps = self._steps
+        """Go back to the best state."""
+        if self.best is not None:
+            back_to(self.network, self.best)

@@ -295,10 +295,21 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         )
 
 
+def is_stream(X: Any) -> bool:
+    """Whether X gives batches when it is iterated over or called, rather than being an array."""
+    if any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__")):
+        return False
+    return callable(X) or (hasattr(X, "__iter__") and not isinstance(X, (set, frozenset)))
+
+
 def as_source(X: Any, name: str) -> Any:
     """Return X as a numeric array, or X itself if it is an array-like to read by slices."""
     if X is None:
         raise TypeError(f"{name}: expected an array of samples, got None")
+    if is_stream(X):
+        raise TypeError(
+            f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit"
+        )
     if hasattr(X, "toarray"):
         raise TypeError(
             f"{name}: Sparse data was passed, but dense data is required: use {name}.toarray()"

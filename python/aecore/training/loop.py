@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from .._purposes import SHUFFLE
-from .batches import Batch, Batches, shuffled
+from .batches import Batch, Passes
 from .guard import Guard
+from .interrupts import Interrupts
 from .network import Network
 from .optim import Optimizer
 from .progress import Progress
@@ -93,7 +93,7 @@ def _step(
 
 
 def train(
-    network: Network, objective: Objective, batches: Batches, plan: Plan, progress: Progress
+    network: Network, objective: Objective, batches: Passes, plan: Plan, progress: Progress
 ) -> Iterator[dict[str, Any]]:
     """Train, and yield after each epoch the means of its terms.
 
@@ -102,29 +102,33 @@ def train(
     FloatingPointError
         If the loss, a gradient or a parameter stops being finite. The network is left in its last
         finite state.
+    KeyboardInterrupt
+        After a step, so that the network is in a state between two.
     """
     network.use(plan.optimizer)
-    guard, phases = Guard(network), objective._phases()
+    guard, phases, interrupts = Guard(network), objective._phases(), Interrupts()
     for _ in range(plan.epochs):
-        started, totals, observed = time.perf_counter(), {"loss": 0.0}, 0
+        started, totals, observed, n = time.perf_counter(), {"loss": 0.0}, 0, 0
         guard.begin_epoch()
-        rows = batches.rows
-        if plan.shuffle:
-            rows = shuffled(rows, network.seed, SHUFFLE, network.samples)
-        for i, batch in enumerate(batches(rows, network.samples)):
-            batch.epoch = network.epoch + i / len(batches)
-            for phase in phases:
-                rate = plan.rate(batch.epoch, phase.learning_rate)
-                for name, value in _step(network, guard, plan, phase, rate, i, batch).items():
-                    totals[name] = totals.get(name, 0.0) + value
-            network.samples += batch.n
-            observed += batch.observed
-            progress.batch()
-        network.epoch += 1
-        mse = totals.pop("mse", None)
-        means = {name: total / len(rows) for name, total in totals.items()}
-        if mse is not None:
-            means["mse"] = mse / max(observed, 1)  # per value, where the others are per sample
-        means |= objective._epoch_terms(means, len(rows), observed)
+        rows = batches.order(network.seed, network.samples) if plan.shuffle else None
+        with interrupts:
+            for i, batch in enumerate(batches(rows, network.samples)):
+                interrupts.check()
+                batch.epoch = network.epoch + i / len(batches)
+                for phase in phases:
+                    rate = plan.rate(batch.epoch, phase.learning_rate)
+                    for name, value in _step(network, guard, plan, phase, rate, i, batch).items():
+                        totals[name] = totals.get(name, 0.0) + value
+                network.samples += batch.n
+                n += batch.n
+                observed += batch.observed
+                progress.batch()
+            network.epoch += 1
+            mse = totals.pop("mse", None)
+            means = {name: total / n for name, total in totals.items()}
+            if mse is not None:
+                means["mse"] = mse / max(observed, 1)  # per value, where the others are per sample
+            means |= objective._epoch_terms(means, n, observed)
         seconds = time.perf_counter() - started
         yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}
+        interrupts.check()

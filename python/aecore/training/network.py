@@ -289,13 +289,18 @@ class Kept:
     name : str
         Whose copy it is: each has memory of its own.
     arrays : mapping of str to array
+
+    Attributes
+    ----------
+    copies : dict of str to array
     """
 
     def __init__(self, network: Network, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        self._pairs = [
-            (array, network.scratch(f"{name}: {key}", array.shape, array.dtype))
+        self.copies = {
+            key: network.scratch(f"{name}: {key}", array.shape, array.dtype)
             for key, array in arrays.items()
-        ]
+        }
+        self._pairs = [(array, self.copies[key]) for key, array in arrays.items()]
 
     def keep(self) -> None:
         """Copy the arrays as they are now."""

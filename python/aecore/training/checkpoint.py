@@ -1,0 +1,281 @@
+"""Checkpoints: what of a training is written to disk, when, and what going on with it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _check
+from .._params import Choice
+
+
+class Checkpoint(Choice):
+    """When a training is saved, and what is kept of it.
+
+    The file at `path` always has the last state that was saved: the model, which `aecore.load`
+    reads, and what ``fit(X, resume=True)`` needs to go on from there and arrive at the very bits of
+    a training that nothing has interrupted. It is written aside, flushed to disk and then renamed,
+    so that it is whole at any moment.
+
+    States are saved between epochs, before that epoch's callbacks, and at the end of `fit`. Beside
+    ``run.aecore`` there may be ``run.best.aecore`` and ``run.epoch-12.aecore``, models likewise.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Of the file, in a folder that exists.
+    every_epochs : int or None
+        Epochs from one saving to the next. None is 1, unless `every_minutes` is given.
+    every_minutes : float or None
+        In place of `every_epochs`: at the end of an epoch, if so much time has passed.
+    keep : int
+        How many of the last saved states keep a file of their own.
+    keep_best : bool
+        Whether the epoch with the lowest `monitor` keeps a file too. Every epoch counts, whether or
+        not it is saved otherwise.
+    monitor : str or None
+        The name of a number in ``history_``. None is val_loss, or loss without validation.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     saving = ae.Checkpoint(os.path.join(folder, "run.aecore"), keep=2)
+    ...     model = ae.Autoencoder(ae.Dense((16,)), 2, epochs=3, checkpoint=saving)
+    ...     model = model.fit(X, resume=True)  # the same call goes on after a kill
+    ...     sorted(os.listdir(folder))
+    ['run.aecore', 'run.epoch-2.aecore', 'run.epoch-3.aecore']
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        *,
+        every_epochs: int | None = None,
+        every_minutes: float | None = None,
+        keep: int = 0,
+        keep_best: bool = False,
+        monitor: str | None = None,
+    ) -> None:
+        self.path = path
+        self.every_epochs = every_epochs
+        self.every_minutes = every_minutes
+        self.keep = keep
+        self.keep_best = keep_best
+        self.monitor = monitor
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for parameters that make no sense."""
+        if not isinstance(self.path, (str, os.PathLike)):
+            raise TypeError(f"checkpoint: expected None, a path or a Checkpoint, got {self.path!r}")
+        if self.every_epochs is not None:
+            _check.integer("checkpoint: every_epochs", self.every_epochs, 1)
+        if self.every_minutes is not None:
+            _check.real("checkpoint: every_minutes", self.every_minutes)
+            if self.every_epochs is not None:
+                raise ValueError(
+                    "checkpoint: expected every_epochs or every_minutes, got both, "
+                    f"{self.every_epochs} and {self.every_minutes}"
+                )
+        _check.integer("checkpoint: keep", self.keep)
+        _check.boolean("checkpoint: keep_best", self.keep_best)
+        if self.monitor is not None:
+            if not isinstance(self.monitor, str):
+                raise TypeError(f"checkpoint: monitor: expected a name, got {self.monitor!r}")
+            if not self.keep_best:
+                raise ValueError("checkpoint: monitor: means nothing without keep_best=True")
+
+    def file(self, kind: str = "") -> Path:
+        """Return the path of the file, or of one beside it; FileNotFoundError without a folder."""
+        path = Path(os.path.abspath(self.path))
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}")
+        return path.with_name(f"{path.stem}.{kind}{path.suffix}") if kind else path
+
+
+def resolve(checkpoint: Any) -> Checkpoint:
+    """Return the checkpoint that a path stands for, or the one given, checked."""
+    found = checkpoint if isinstance(checkpoint, Checkpoint) else Checkpoint(checkpoint)
+    found.check()
+    return found
+
+
+class Best(NamedTuple):
+    """The best state of a training so far.
+
+    Attributes
+    ----------
+    epoch, steps : int
+        Where it was.
+    loss : float
+    arrays : dict of str to ndarray
+        What `Network.arrays` gave then.
+    """
+
+    epoch: int
+    steps: int
+    loss: float
+    arrays: dict[str, np.ndarray]
+
+
+class Stage(NamedTuple):
+    """Where a training stands: what a checkpoint has beside the model.
+
+    Attributes
+    ----------
+    first : int
+        How many epochs the model had seen when the training began.
+    over : bool
+        Whether it has come to its end, callbacks and all.
+    stopped : bool
+        Whether it is over before its last epoch.
+    complete : bool
+        Whether what follows it is over too: the training of a prior.
+    best : Best or None
+        What stopping early would go back to. A model that is over is in its last state in the file,
+        from which more epochs can go on, and `load` gives this one.
+    level : model or None
+        What is being pretrained.
+    """
+
+    first: int
+    over: bool = False
+    stopped: bool = False
+    complete: bool = False
+    best: Best | None = None
+    level: Any = None
+
+
+class Saver:
+    """Saves a model while it is trained, as its checkpoint says.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint or None
+        None saves nothing.
+    model
+        What is saved.
+    stage : Stage
+        Where its training begins or goes on.
+    """
+
+    def __init__(self, checkpoint: Checkpoint | None, model: Any, stage: Stage) -> None:
+        self.checkpoint, self.model, self.stage = checkpoint, model, stage
+        self._epochs, self._time = 0, time.monotonic()
+
+    def at(self, **changes: Any) -> None:
+        """Note where the training stands."""
+        self.stage = self.stage._replace(**changes)
+
+    def after_epoch(self, record: dict[str, Any]) -> None:
+        """Save what is due after an epoch, whose record is the last of the history."""
+        checkpoint = self.checkpoint
+        if checkpoint is None:
+            return
+        self._epochs += 1
+        due = self._epochs >= (checkpoint.every_epochs or 1)
+        if checkpoint.every_minutes is not None:
+            due = time.monotonic() - self._time >= 60 * checkpoint.every_minutes
+        if due:
+            self.save(keep=self.stage.level is None)
+        if checkpoint.keep_best and self.stage.level is None and self._is_best(record):
+            if due:
+                _alias(checkpoint.file(), checkpoint.file("best"))
+            else:
+                self._write(checkpoint.file("best"))
+
+    def save(self, keep: bool = False) -> None:
+        """Save now; with `keep`, also under the epoch's number."""
+        checkpoint = self.checkpoint
+        if checkpoint is None:
+            return
+        self._write(checkpoint.file())
+        self._epochs, self._time = 0, time.monotonic()
+        if keep and checkpoint.keep:
+            epoch = self.model._network.epoch
+            _alias(checkpoint.file(), checkpoint.file(f"epoch-{epoch}"))
+            self._forget(epoch)
+
+    def _write(self, path: Path) -> None:
+        from ..io import save
+
+        save(self.model, path, self.stage)
+
+    def _is_best(self, record: dict[str, Any]) -> bool:
+        """Whether no epoch before had as low a value; the history knows, after a resume too."""
+        assert self.checkpoint is not None
+        name = self.checkpoint.monitor or ("val_loss" if "val_loss" in record else "loss")
+        if not isinstance(record.get(name), (int, float, np.integer, np.floating)):
+            raise ValueError(
+                f"checkpoint: monitor: expected one of {', '.join(record)}, got {name!r}"
+            )
+        before = [r[name] for r in self.model.history_[:-1] if name in r and "level" not in r]
+        return all(record[name] < value for value in before)
+
+    def _forget(self, epoch: int) -> None:
+        """Delete the files of all but the last epochs up to this one."""
+        assert self.checkpoint is not None
+        path = self.checkpoint.file()
+        pattern = rf"{re.escape(path.stem)}\.epoch-(\d+){re.escape(path.suffix)}"
+        found = {}
+        for name in os.listdir(path.parent):
+            match = re.fullmatch(pattern, name)
+            if match and int(match[1]) <= epoch:
+                found[int(match[1])] = path.parent / name
+        for number in sorted(found)[: -self.checkpoint.keep]:
+            found[number].unlink(missing_ok=True)
+
+
+def replace(path: Path, write: Callable[[str], Any]) -> None:
+    """Let `write` make a file aside, flush it to disk, and put it in a path's place in one step."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aecore-")
+    os.close(handle)
+    try:
+        write(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        _flush(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    with contextlib.suppress(OSError):  # not all systems let a folder be flushed
+        _flush(path.parent)
+
+
+def _flush(path: Any) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _alias(path: Path, other: Path) -> None:
+    """Give a file another name too; a copy where file systems know no links."""
+    import shutil
+
+    def write(temporary: str) -> None:
+        os.unlink(temporary)
+        try:
+            os.link(path, temporary)
+        except OSError:
+            shutil.copyfile(path, temporary)
+
+    replace(other, write)
