@@ -12,7 +12,18 @@ from aecore import cli
 from aecore.cli import info
 
 COMMANDS = (
-    *("demo", "train", "encode", "decode", "reconstruct", "sample", "score", "plot", "info"),
+    *(
+        "demo",
+        "train",
+        "encode",
+        "decode",
+        "reconstruct",
+        "impute",
+        "sample",
+        "score",
+        "plot",
+        "info",
+    ),
     *("bench", "completion"),
 )
 

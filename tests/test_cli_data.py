@@ -116,7 +116,7 @@ def test_rows_become_samples_of_the_model_s_shape(tmp_path, capsys):
     np.savetxt(tmp_path / "t.csv", X, delimiter=",")
     out, codes = tmp_path / "m.safetensors", tmp_path / "codes.npy"
     call = ("--shape", "4x3", "--arch", "LSTM(4)", "--latent-dim", "2", "--epochs", "1")
-    told(capsys, "train", tmp_path / "t.csv", "-o", out, "--seed", "0", *call)
+    told(capsys, "train", tmp_path / "t.csv", "-m=ae", "-o", out, "--seed", "0", *call)
     fitted = ae.Autoencoder(ae.LSTM(4), 2, epochs=1, random_state=0).fit(X.reshape(40, 4, 3))
     told(capsys, "encode", out, tmp_path / "t.csv", "-o", codes)
     np.testing.assert_array_equal(np.load(codes), fitted.transform(X.reshape(40, 4, 3)))
@@ -127,7 +127,9 @@ def test_missing_values_take_no_part(tmp_path, capsys):
     X[::7, 1] = np.nan
     lines = [",".join("" if np.isnan(v) else repr(float(v)) for v in row) for row in X]
     path, out = written(tmp_path / "t.csv", "\n".join(lines)), tmp_path / "m.safetensors"
-    assert status("train", path, "-o", out, "--latent-dim=1", "--epochs=1", "--seed=0") == 0
+    assert (
+        status("train", path, "-m=ae", "-o", out, "--latent-dim=1", "--epochs=1", "--seed=0") == 0
+    )
     assert "100 values are missing" in capsys.readouterr().err
     fitted = ae.Autoencoder(latent_dim=1, epochs=1, random_state=0)
     fitted.fit(X, sample_mask=~np.isnan(X))

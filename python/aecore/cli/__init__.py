@@ -20,7 +20,7 @@ from typing import Any
 
 from .. import __version__
 from ._command import CommandError, Subparsers, writes_stdout
-from .apply import add_decode, add_encode, add_reconstruct, add_score
+from .apply import add_decode, add_encode, add_impute, add_reconstruct, add_score
 from .bench import add_bench
 from .completion import add_completion
 from .demo import add_demo
@@ -35,6 +35,7 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_encode,
     add_decode,
     add_reconstruct,
+    add_impute,
     add_sample,
     add_score,
     add_plot,

@@ -13,6 +13,7 @@ import numpy as np
 from .. import datasets
 from ._command import CommandError, explained, positive
 from ._images import Images
+from ._kinds import takes_tables
 from ._source import Arrays, Reading, Source
 from ._table import Parquet, Text, listed
 
@@ -53,10 +54,6 @@ def _named_set(name: str, part: str, reading: Reading) -> Source:
     load: Callable[[], Any] = getattr(datasets, f"load_{name}")
     X_train, y_train, X_test, y_test = load()
     X, y = (X_train, y_train) if part == "train" else (X_test, y_test)
-    if X.dtype.names is not None:
-        raise CommandError(
-            f"{name}: this set has columns of text; this kind of model takes numbers"
-        )
     own = _labels(reading)
     return Arrays(X, reading, y if own is None else own, _mask(reading))
 
@@ -170,6 +167,7 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
         size=options.size,
         shape=getattr(options, "shape", None),
         fitted=fitted,
+        mixed=fitted is not None and takes_tables(fitted),
     )
 
 

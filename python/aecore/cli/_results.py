@@ -95,7 +95,9 @@ class Npy(_File):
         if self.shape is None:
             self.shape, self.dtype = rows.shape[1:], rows.dtype
             self._header()
-        rows = np.ascontiguousarray(rows, self.dtype)
+        if rows.dtype != self.dtype or self.dtype.hasobject:
+            raise CommandError(f"{self.path}: cells of different types; expected .csv")
+        rows = np.ascontiguousarray(rows)
         self.file.write(rows.data if rows.size else b"")
 
     def _header(self) -> None:
@@ -145,8 +147,13 @@ class Csv(_File):
         super().__init__(path)
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
-        rows = rows.reshape(len(rows), -1)
         writer = csv.writer(self.file, lineterminator="\n")
+        if rows.dtype.names is not None:
+            if self.count == len(rows):
+                writer.writerow(rows.dtype.names)
+            writer.writerows([[_cell(v) for v in row] for row in rows.tolist()])
+            return
+        rows = rows.reshape(len(rows), -1)
         if self.count == len(rows):
             width = rows.shape[1]
             numbered = [self.name] if width == 1 else [f"{self.name}{i}" for i in range(width)]
@@ -155,6 +162,13 @@ class Csv(_File):
             writer.writerows([[str(v) for v in row] for row in rows])
         else:
             writer.writerows(rows.tolist())
+
+
+def _cell(value: Any) -> Any:
+    """Return a cell of a table as text has it: whole numbers without a point, nothing for NaN."""
+    if isinstance(value, float):
+        return "" if value != value else int(value) if value.is_integer() else value
+    return value
 
 
 class Stdout(Csv):

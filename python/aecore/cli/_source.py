@@ -52,6 +52,8 @@ class Reading:
         Height and width that images are brought to.
     fitted : model, optional
         It knows its columns, classes and the shape of a sample.
+    mixed : bool
+        Whether columns may have words, and come as a structured array.
     """
 
     y: str | None = None
@@ -61,6 +63,7 @@ class Reading:
     shape: tuple[int, ...] | None = None
     size: tuple[int, int] | None = None
     fitted: Any = None
+    mixed: bool = False
 
     @property
     def features(self) -> list[str] | None:
@@ -108,9 +111,12 @@ class Source:
     ----------
     count : int or None
         How many; None where that is known only at the end.
+    is_table : bool
+        Whether they are rows with columns of their own kinds.
     """
 
     count: int | None = None
+    is_table = False
 
     def read(self) -> Block:
         """Return all samples."""
@@ -136,7 +142,8 @@ class Arrays(Source):
     def __init__(
         self, X: Any, reading: Reading, y: Any = None, mask: Any = None, names: Any = None
     ) -> None:
-        if len(X.shape) < 2 or 0 in X.shape:
+        self.is_table = np.dtype(X.dtype).names is not None
+        if (len(X.shape) < 2 and not self.is_table) or 0 in X.shape:
             raise CommandError(
                 f"expected samples of shape (N, F), (N, T, F) or (N, H, W, C), got {tuple(X.shape)}"
             )
@@ -161,10 +168,25 @@ class Arrays(Source):
             yield self._block(self.X[rows], *parts)
 
     def _block(self, X: Any, y: Any, mask: Any, names: Any) -> Block:
+        if self.is_table:
+            if not self.reading.mixed:
+                raise CommandError("expected numbers, this is a table with columns of words")
+            return Block(X, y, mask, names)
         X, like = shaped(X, self.reading.like), self.reading.features
+        if like is not None and self.reading.mixed and X.shape[1:] == (len(like),):
+            return Block(structured(dict(zip(like, X.T, strict=True))), y, mask, names)
         if like is not None and len(X.shape) == 2 and X.shape[1] == len(like):
             X = Table.of(X, like)
         return Block(X, y, observed(X) if mask is None else mask, names)
+
+
+def structured(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """Return columns (N,) as a structured array."""
+    first = next(iter(columns.values()))
+    out = np.empty(len(first), [(name, column.dtype) for name, column in columns.items()])
+    for name, column in columns.items():
+        out[name] = column
+    return out
 
 
 def rows_of_block(shape: Sequence[int], itemsize: int = 8) -> int:

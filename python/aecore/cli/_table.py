@@ -11,7 +11,17 @@ from typing import Any
 import numpy as np
 
 from ._command import CommandError, require
-from ._source import BATCH, Block, Reading, Source, Table, observed, rows_of_block, shaped
+from ._source import (
+    BATCH,
+    Block,
+    Reading,
+    Source,
+    Table,
+    observed,
+    rows_of_block,
+    shaped,
+    structured,
+)
 
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
 FIELD_BYTES = 64  # about what a field takes as text
@@ -33,6 +43,7 @@ class Columnar(Source):
     named: bool
     reading: Reading
     place = "row"  # what is counted in messages
+    is_table = True
 
     def _choose(self) -> None:
         """Settle which columns are read; CommandError for one that isn't there."""
@@ -59,23 +70,32 @@ class Columnar(Source):
         blocks = list(self._tables())
         if not blocks:
             raise CommandError(f"{self.path}: there are no rows")
-        X = np.concatenate([X for X, _ in blocks])
         y = labels([y for _, y in blocks], self.reading) if self.y_columns else None
-        return self._block(X, y)
+        if self.reading.mixed:
+            return Block(mixed([X for X, _ in blocks], self.reading.fitted), y)
+        return self._block(np.concatenate([X for X, _ in blocks]), y)
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of rows."""
         for X, y in self._tables():
-            yield self._block(X, labels([y], self.reading) if self.y_columns else None)
+            found = labels([y], self.reading) if self.y_columns else None
+            if self.reading.mixed:
+                yield Block(mixed([X], self.reading.fitted), found)
+            else:
+                yield self._block(X, found)
 
-    def _tables(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _tables(self) -> Iterator[tuple[Any, np.ndarray]]:
         """Yield the features of some rows, and what is in the columns of labels."""
         for first, columns in self._columns(rows_of_block((len(self.names),), FIELD_BYTES)):
+            y = [np.asarray(columns[name]) for name in self.y_columns]
+            found = np.stack(y, axis=1) if y else np.empty((0, 0))
+            if self.reading.mixed:
+                yield {name: columns[name] for name in self.features}, found
+                continue
             X = np.empty((len(columns[self.features[0]]), len(self.features)))
             for i, name in enumerate(self.features):
                 X[:, i] = self._numbers(columns[name], name, first)
-            y = [np.asarray(columns[name]) for name in self.y_columns]
-            yield X, np.stack(y, axis=1) if y else np.empty((len(X), 0))
+            yield X, found
 
     def all_labels(self) -> np.ndarray:
         """Return all columns as labels or properties."""
@@ -198,6 +218,44 @@ class Parquet(Columnar):
 
 
 # ---- values -------------------------------------------------------------------------------------
+
+
+def mixed(blocks: Sequence[Columns], fitted: Any) -> np.ndarray:
+    """Return columns of numbers and of words as a structured array.
+
+    A column has numbers where all of its cells are, or where a fitted model's has.
+    """
+    known = {} if fitted is None else _numeric_columns(fitted)
+    columns = {}
+    for name in blocks[0]:
+        parts = [np.asarray(block[name]) for block in blocks]
+        cells = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        if cells.dtype.kind in "biufMm":
+            columns[name] = cells
+        else:
+            missing = np.fromiter(map(is_missing, cells), bool, len(cells))
+            columns[name] = _cells(cells, missing, known.get(name))
+    return structured(columns)
+
+
+def _cells(cells: np.ndarray, missing: np.ndarray, numeric: bool | None) -> np.ndarray:
+    """Return cells of text as numbers, NaN where missing, or as words, empty where missing."""
+    if numeric is not False and not missing.all():
+        numbers = np.full(len(cells), np.nan)
+        try:
+            numbers[~missing] = cells[~missing].astype(np.float64)
+            return numbers
+        except ValueError:
+            pass  # words; a model that knows numbers says what is wrong
+    return np.where(missing, "", cells.astype(str))
+
+
+def _numeric_columns(fitted: Any) -> dict[str, bool]:
+    """Return for the columns of a fitted model whether its cells are numbers."""
+    layout = fitted._fitted().table
+    words = [any(isinstance(v, str) for v in getattr(c, "labels", ())) for c in layout.columns]
+    names = layout.names or [str(j) for j in range(len(words))]
+    return {name: not has for name, has in zip(names, words, strict=True)}
 
 
 def is_number(text: str) -> bool:

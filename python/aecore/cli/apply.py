@@ -5,6 +5,7 @@ Data are read, worked on and written a block at a time, so that they may be larg
 
 from __future__ import annotations
 
+import inspect
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -108,6 +109,31 @@ def _samples_to(options: Any, model: Any) -> Results:
         return open_results(options.out, "x", columns=names, shape=shape)
 
 
+def add_impute(commands: Subparsers) -> None:
+    """Add impute."""
+    parser = _add(
+        commands,
+        _impute,
+        "impute",
+        "Fill in what is missing in a table. Cells that are there stay as they are; the others get "
+        "what a model of the kind tabular takes to be likeliest. Columns that it doesn't know are "
+        "left out.",
+        """
+        aecore impute model.safetensors survey.csv -o complete.csv
+        """,
+    )
+    add_output(parser, ".csv (or - for stdout), or .npy for numbers alone")
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _impute(options: Any) -> int:
+    model = load_model(options)
+    function, results = method(model, "impute", "cells to fill in"), _samples_to(options, model)
+    source = open_samples(options.data, reading_of(options, model))
+    return _run(options, model, source, _of_values(function), results)
+
+
 def add_decode(commands: Subparsers) -> None:
     """Add decode."""
     parser = add_command(
@@ -178,8 +204,12 @@ def add_score(commands: Subparsers) -> None:
         """,
     )
     add_output(parser, NO_PICTURES, required=False)
-    parser.add_argument(
+    each = parser.add_mutually_exclusive_group()
+    each.add_argument(
         "--errors", action="store_true", help="write each value's error in place of the scores"
+    )
+    each.add_argument(
+        "--cells", action="store_true", help="write how odd each cell of a table is in its column"
     )
     add_reading(parser)
     add_answer(parser)
@@ -187,10 +217,12 @@ def add_score(commands: Subparsers) -> None:
 
 def _score(options: Any) -> int:
     model = load_model(options)
-    if options.errors:
+    if options.errors or options.cells:
+        name = "errors" if options.errors else "score_cells"
         if options.out is None:
-            raise CommandError("--errors: expected -o, where to write them")
-        function, errors = method(model, "errors", "errors of values"), _samples_to(options, model)
+            asked = "--errors" if options.errors else "--cells"
+            raise CommandError(f"{asked}: expected -o, where to write them")
+        function, errors = _of_values(method(model, name, name)), _samples_to(options, model)
         source = open_samples(options.data, reading_of(options, model))
         return _run(options, model, source, function, errors)
     function = method(model, "score_samples", "scores")
@@ -206,6 +238,13 @@ def _score(options: Any) -> int:
     facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
     answer(options, facts, summary.lines())
     return 0
+
+
+def _of_values(function: Any) -> Any:
+    """Return a method with the arguments of others: tables have no y."""
+    if "y" in inspect.signature(function).parameters:
+        return function
+    return lambda X, y, **mask: function(X, **mask)
 
 
 class _Scores:

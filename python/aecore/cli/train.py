@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from ..io import load
 from ..training.progress import summary
 from ._command import (
     CommandError,
@@ -24,14 +23,13 @@ from ._command import (
     require,
 )
 from ._flags import PREFIX, add_flags, flag, given, unknown
-from ._kinds import KINDS, kind_of
+from ._kinds import KINDS, kind_for, kind_of, takes_tables
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
-from ._source import Block
+from ._source import Block, Reading, Source
 from ._values import parse_file_value
 
 OWN = ("callbacks", "checkpoint", "verbose", "warm_start")  # parameters that the command sets
-FREE = {*OWN, "epochs", "n_threads"}  # what may be different when training is resumed
 ESSENTIAL = ("data", "out")
 
 
@@ -64,9 +62,7 @@ def add_train(commands: Subparsers) -> None:
     )
     parser.add_argument("data", metavar="DATA", nargs="?", help="samples; see below")
     add_output(parser, "the file for the model, .safetensors", required=False)
-    parser.add_argument(
-        "-m", "--model", choices=KINDS, default="ae", metavar="KIND", help=_kinds_text()
-    )
+    parser.add_argument("-m", "--model", choices=KINDS, metavar="KIND", help=_kinds_text())
     parser.add_argument("--config", metavar="FILE", help=_CONFIG)
     parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
     parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
@@ -86,12 +82,15 @@ _CONFIG = (
 _RESUME = "go on from the checkpoint, if there is one, to the epochs asked for in all"
 
 
+_WITHOUT = "tabular for a table that is no array, else ae" if "tabular" in KINDS else "ae"
+
+
 def _kinds_text() -> str:
     shown = [
         name if cls.__name__.lower() == name else f"{name} ({cls.__name__})"
         for name, cls in KINDS.items()
     ]
-    return f"{', '.join(shown)}; default: %(default)s"
+    return f"{', '.join(shown)}; without, {_WITHOUT}"
 
 
 def _train(options: Any) -> int:
@@ -107,20 +106,25 @@ def _train(options: Any) -> int:
             check_place(path)
             if os.path.isdir(path):
                 raise CommandError(f"{path}: expected a file, this is a folder")
+    reading = reading_of(options)
+    source = open_samples(options.data, reading)
+    if options.model is None:
+        options.model = kind_for(source.is_table and options.shape is None)
+    reading.mixed = takes_tables(KINDS[options.model])
     model = _model(options)
-    epochs = model.epochs
-    model = _resumed(options, model)
-    samples = _read(options, options.data, model)
-    fit = {"X_val": _validation(options, model)} if options.validation else {}
+    samples = _read(options, source, model)
+    fit: dict[str, Any] = {"resume": True} if options.resume else {}
+    if options.validation is not None:
+        fit["X_val"] = _validation(options, reading, model)
     if samples.mask is not None:
         fit["sample_mask"] = samples.mask
         if options.mask is None:
             missing = int(samples.mask.size - np.count_nonzero(samples.mask))
             note(options, f"{missing} values are missing; they take no part in the loss")
-    return _fit(options, model, epochs, samples, fit)
+    return _fit(options, model, samples, fit)
 
 
-def _fit(options: Any, model: Any, epochs: int, samples: Block, fit: dict[str, Any]) -> int:
+def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
     """Train, save and answer; where training is interrupted, save what there is."""
     started, status = time.perf_counter(), 0
     try:
@@ -131,7 +135,7 @@ def _fit(options: Any, model: Any, epochs: int, samples: Block, fit: dict[str, A
             raise
         status = 130
     finally:
-        model.set_params(epochs=epochs, verbose=0, warm_start=False, callbacks=())
+        model.set_params(verbose=0, callbacks=())
     with explained():
         model.save(options.out)
     if status:
@@ -192,37 +196,12 @@ def _line_per_epoch(state: Any) -> None:
     print(f"{level}epoch {record['epoch']}  {summary(record)}", file=sys.stderr, flush=True)
 
 
-def _resumed(options: Any, model: Any) -> Any:
-    """Return the model to train: with --resume the checkpoint's, to the epochs asked for in all."""
-    if not (options.resume and os.path.exists(options.checkpoint)):
-        return model
-    with explained():
-        saved = load(options.checkpoint)
-    if type(saved) is not type(model):
-        raise CommandError(
-            f"{options.checkpoint}: expected a model of the kind {options.model}, got "
-            f"{kind_of(saved)}"
-        )
-    for name, value in saved.get_params(deep=False).items():
-        asked = getattr(model, name)
-        if name not in FREE and asked != value and (name, asked) != ("random_state", None):
-            raise CommandError(
-                f"{options.checkpoint}: was made with {flag(name)} {value!r}, and can't go on with "
-                f"{asked!r}"
-            )
-    done = saved._fitted().epoch
-    note(options, f"going on from epoch {done} of {options.checkpoint}")
-    free = {name: getattr(model, name) for name in FREE} | {"warm_start": True}
-    return saved.set_params(**free | {"epochs": max(0, model.epochs - done)})
-
-
 # ---- the data -----------------------------------------------------------------------------------
 
 
-def _read(options: Any, data: str, model: Any) -> Block:
+def _read(options: Any, source: Source, model: Any) -> Block:
     """Return all samples; CommandError where the kind of model can't take them."""
-    source = open_samples(data, reading_of(options))
-    with explained(data):
+    with explained(options.data):
         samples = source.read()
     if model._needs_y and samples.y is None:
         raise CommandError(
@@ -232,8 +211,8 @@ def _read(options: Any, data: str, model: Any) -> Block:
     return samples
 
 
-def _validation(options: Any, model: Any) -> Any:
-    samples = _read(options, options.validation, model)
+def _validation(options: Any, reading: Reading, model: Any) -> Any:
+    samples = _read(options, open_samples(options.validation, reading), model)
     if samples.mask is not None:
         raise CommandError("--validation: expected samples without missing values")
     return (samples.X, samples.y) if model._needs_y else samples.X
