@@ -311,13 +311,25 @@ def test_info_describes_a_model(models, files, capsys):
 
 
 def test_info_describes_data(files, capsys):
+    rows = ["a,b,c,d", "1,2.5,u,", "4,,v,", "-3,0,u,"]
+    (files / "t.csv").write_text("\n".join(rows))
+    facts = told(capsys, "info", files / "t.csv", "--drop", "a")
+    assert facts["samples"] == 3 and facts["shape"] == [3]
+    assert facts["columns"] == {
+        "b": {"cells": "numbers", "min": 0, "max": 2.5, "missing": 1},
+        "c": {"cells": "words", "different": 2, "missing": 0},
+        "d": {"cells": "none", "missing": 3},
+    }
+    assert status("info", files / "t.csv") == 0
+    assert "\n  b  numbers, 0 to 2.5, 1 missing\n" in capsys.readouterr().out
     X = TABLE.copy()
     X[2, 1] = np.nan
-    np.savetxt(files / "t.csv", X, delimiter=",", header="a,b,c,d,e,f", comments="")
-    facts = told(capsys, "info", files / "t.csv", "--drop", "a")
-    assert facts["samples"] == 600 and facts["shape"] == [5] and facts["missing"] == 1
-    assert facts["columns"] == list("bcdef")
-    np.testing.assert_allclose(facts["max"], np.nanmax(X[:, 1:]), rtol=1e-6)
+    np.save(files / "t.npy", X)
+    facts = told(capsys, "info", files / "t.npy")
+    assert facts["samples"] == 600 and facts["shape"] == [6] and facts["missing"] == 1
+    assert facts["max"] == float(np.nanmax(X)) and facts["dtype"] == "float32"
+    message = complaint(capsys, "info", files / "t.npy", "--drop", "a")
+    assert message == "--columns and --drop: expected a table, whose columns have names"
     facts = told(capsys, "info", "digits:test")
     assert facts["samples"] == 360 and facts["shape"] == [8, 8, 1] and facts["dtype"] == "uint8"
     assert facts["labels"] == list(range(10))

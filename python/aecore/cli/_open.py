@@ -35,17 +35,24 @@ def open_samples(data: str, reading: Reading) -> Source:
         For what isn't there or can't be read as it is asked for.
     """
     with explained(data):
-        name, _, part = data.partition(":")
-        if name in SETS:
-            return _named_set(name, part or "train", reading)
-        path, suffix = Path(data), Path(data).suffix.lower()
-        if path.is_dir():
-            return _folder(data, reading)
-        if data == "-" or suffix in TEXT:
-            return Text(data, reading)
-        if suffix in (".parquet", ".pq"):
-            return Parquet(data, reading)
-        return Arrays(_array(data), reading, _labels(reading), _mask(reading))
+        source = _source(data, reading)
+    if not source.is_table and (reading.columns or reading.drop):
+        raise CommandError("--columns and --drop: expected a table, whose columns have names")
+    return source
+
+
+def _source(data: str, reading: Reading) -> Source:
+    name, _, part = data.partition(":")
+    if name in SETS:
+        return _named_set(name, part or "train", reading)
+    path, suffix = Path(data), Path(data).suffix.lower()
+    if path.is_dir():
+        return _folder(data, reading)
+    if data == "-" or suffix in TEXT:
+        return Text(data, reading)
+    if suffix in (".parquet", ".pq"):
+        return Parquet(data, reading)
+    return Arrays(_array(data), reading, _labels(reading), _mask(reading))
 
 
 def _named_set(name: str, part: str, reading: Reading) -> Source:

@@ -86,6 +86,30 @@ class Reading:
         return None if conditioner is None else conditioner.classes
 
 
+def chosen(names: list[str], reading: Reading, others: Sequence[str], path: str = "") -> list[str]:
+    """Return which columns of a table are features; CommandError for one that isn't there.
+
+    Parameters
+    ----------
+    names : list of str
+        Of all columns.
+    reading : Reading
+    others : sequence of str
+        Columns that aren't features unless they are asked for.
+    path : str
+        Of the table.
+    """
+    wanted = list(reading.columns or reading.features or [n for n in names if n not in others])
+    for name in (*wanted, *others):
+        if name not in names:
+            has = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+            place = f"{path}: " if path else ""
+            raise CommandError(f"{place}there is no column {name!r}; it has {has}")
+    if not wanted:
+        raise CommandError("no columns are left to be features")
+    return wanted
+
+
 class Table(np.ndarray):
     """Rows of numbers whose columns have names, which models look for as in a data frame."""
 
@@ -147,6 +171,8 @@ class Arrays(Source):
             raise CommandError(
                 f"expected samples of shape (N, F), (N, T, F) or (N, H, W, C), got {tuple(X.shape)}"
             )
+        if self.is_table:
+            X = X[chosen(list(X.dtype.names), reading, reading.drop)]
         self.X, self.y, self.mask, self.names, self.reading = X, y, mask, names, reading
         self.count = len(X)
         for what, rows in (("y", y), ("mask", mask)):

@@ -6,17 +6,20 @@ import csv
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ._command import CommandError, require
+from ._kinds import KINDS
 from ._source import (
     BATCH,
     Block,
     Reading,
     Source,
     Table,
+    chosen,
     observed,
     rows_of_block,
     shaped,
@@ -46,24 +49,13 @@ class Columnar(Source):
     is_table = True
 
     def _choose(self) -> None:
-        """Settle which columns are read; CommandError for one that isn't there."""
-        reading, names = self.reading, self.names
+        """Settle which columns are read."""
+        reading = self.reading
         self.y_columns = listed(reading.y)
-        model = reading.features
-        if reading.columns:
-            wanted = list(reading.columns)
-        elif model is not None and self.named:
-            wanted = model
-        else:
-            others = {*self.y_columns, *reading.drop}
-            wanted = [name for name in names if name not in others]
-        missing = [n for n in (*wanted, *self.y_columns, *reading.drop) if n not in names]
-        if missing:
-            has = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-            raise CommandError(f"{self.path}: there is no column {missing[0]!r}; it has {has}")
-        if not wanted:
-            raise CommandError(f"{self.path}: no columns are left to be features")
-        self.features = wanted
+        others = [*self.y_columns, *reading.drop]
+        if not self.named and not reading.columns and reading.fitted is not None:
+            reading = replace(reading, fitted=None)  # columns are taken as they come
+        self.features = chosen(self.names, reading, others, self.path)
 
     def read(self) -> Block:
         """Return all rows."""
@@ -120,9 +112,14 @@ class Columnar(Source):
                 except (TypeError, ValueError):
                     raise CommandError(
                         f"{self.path}: column {name!r} has {value!r} in {self.place} {first + i}, "
-                        "where this kind of model takes numbers; --drop leaves columns out"
+                        f"where this kind of model takes numbers; {self._way_out()}"
                     ) from None
         return out
+
+    def _way_out(self) -> str:
+        """Return what helps where there are words."""
+        tabular = "tabular" in KINDS and self.reading.fitted is None
+        return "--drop leaves columns out" + (", --model tabular takes words" * tabular)
 
     def _block(self, X: np.ndarray, y: np.ndarray | None) -> Block:
         mask, model = observed(X), self.reading.features

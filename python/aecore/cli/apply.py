@@ -21,6 +21,7 @@ from ._command import (
     add_output,
     answer,
     explained,
+    writes_stdout,
 )
 from ._kinds import kind_of
 from ._model import add_model, applied, load_model, method
@@ -173,7 +174,8 @@ def _run(options: Any, model: Any, source: Any, function: Any, results: Results)
         for found, block in applied(options, source, function):
             with explained():
                 results.write(found, block.names)
-        shape = [results.count, *np.shape(found)[1:]]
+    columns = getattr(found.dtype, "names", None)
+    shape = [results.count, *(found.shape[1:] if columns is None else (len(columns),))]
     seconds = time.perf_counter() - started
     facts = {
         "model": kind_of(model),
@@ -183,7 +185,8 @@ def _run(options: Any, model: Any, source: Any, function: Any, results: Results)
         "seconds": round(seconds, 3),
     }
     size = " x ".join(map(str, shape))
-    answer(options, facts, [f"{options.out}: {size} in {seconds:.3g} s"])
+    place = "stdout" if writes_stdout(options) else options.out
+    answer(options, facts, [f"{place}: {size} in {seconds:.3g} s"])
     return 0
 
 

@@ -17,9 +17,11 @@ from ._command import Subparsers, add_answer, add_command, answer, explained
 from ._kinds import kind_of
 from ._model import load_model
 from ._open import add_reading, open_samples, reading_of
+from ._source import Source
 
 OPTIONAL = ("matplotlib", "scikit-learn", "pandas", "pyarrow", "pillow", "pooch", "mpi4py", "torch")
-SHOWN = 10  # epochs and columns that are listed
+SHOWN = 10  # epochs that are listed
+MOST_WORDS = 10_000  # that are counted in a column
 
 
 def add_info(commands: Subparsers) -> None:
@@ -119,28 +121,88 @@ def _shown(value: Any) -> Any:
 
 
 def _data(options: Any) -> dict[str, Any]:
-    source = open_samples(options.path, reading_of(options))
-    facts: dict[str, Any] = {}
-    count = missing = 0
-    low, high = np.inf, -np.inf
+    reading = reading_of(options)
+    source = open_samples(options.path, reading)
+    reading.mixed = source.is_table
     with explained(options.path):
-        for block in source.blocks():
-            X = np.asarray(block.X)
-            count += len(X)
-            if block.mask is not None and block.mask.shape == X.shape:
-                missing += int(X.size - np.count_nonzero(block.mask))
-                X = X[block.mask]
-            if X.size:
-                low, high = min(low, float(X.min())), max(high, float(X.max()))
-            facts["dtype"], shape = str(X.dtype), block.X.shape[1:]
-    facts |= {"samples": count, "shape": list(shape), "min": low, "max": high, "missing": missing}
-    features = getattr(source, "features", None)
-    if features is not None and getattr(source, "named", False):
-        facts["columns"] = features
+        facts = _table(source) if source.is_table else _array(source)
     y = getattr(source, "y", None)
     if y is not None and y.ndim == 1 and len(labels := np.unique(y)) <= 4 * SHOWN:
         facts["labels"] = labels.tolist()
     return facts
+
+
+def _array(source: Source) -> dict[str, Any]:
+    """Return what there is to say of arrays and pictures."""
+    count = missing = 0
+    low, high = np.inf, -np.inf
+    for block in source.blocks():
+        X = np.asarray(block.X)
+        count += len(X)
+        shape, dtype = X.shape[1:], X.dtype
+        if block.mask is not None and block.mask.shape == X.shape:
+            missing += int(X.size - np.count_nonzero(block.mask))
+            X = X[block.mask]
+        if X.size:
+            low, high = min(low, float(X.min())), max(high, float(X.max()))
+    facts = {"samples": count, "shape": list(shape), "dtype": str(dtype)}
+    return facts | {"min": low, "max": high, "missing": missing}
+
+
+def _table(source: Source) -> dict[str, Any]:
+    """Return what there is to say of tables: how many rows, and what the columns have."""
+    columns: dict[str, _Column] = {}
+    count = 0
+    for block in source.blocks():
+        count += len(block.X)
+        for name in block.X.dtype.names:
+            columns.setdefault(name, _Column()).add(block.X[name])
+    facts = {name: column.facts() for name, column in columns.items()}
+    return {"samples": count, "shape": [len(columns)], "columns": facts}
+
+
+class _Column:
+    """What is known of a column, kept while its cells pass."""
+
+    def __init__(self) -> None:
+        self.missing, self.words = 0, set[str]()
+        self.low, self.high = np.inf, -np.inf
+
+    def add(self, cells: np.ndarray) -> None:
+        """Note some cells."""
+        words = cells.dtype.kind in "US"
+        there = cells != "" if words else ~np.isnan(cells)
+        self.missing += int(len(cells) - np.count_nonzero(there))
+        cells = cells[there]
+        if words and len(self.words) <= MOST_WORDS:
+            self.words.update(np.unique(cells).tolist())
+        elif len(cells) and not words:
+            self.low = min(self.low, float(cells.min()))
+            self.high = max(self.high, float(cells.max()))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was found; a column with a word in it is one of words."""
+        if self.words:
+            return {"cells": "words", "different": len(self.words), "missing": self.missing}
+        if self.low > self.high:
+            return {"cells": "none", "missing": self.missing}
+        return {
+            "cells": "numbers",
+            "min": self.low,
+            "max": self.high,
+            "missing": self.missing,
+        }
+
+
+def _in_words(column: dict[str, Any]) -> str:
+    """Return the facts of a column for people."""
+    more = {
+        "words": "{different} different",
+        "numbers": "{min:g} to {max:g}",
+        "none": "",
+    }[column["cells"]].format(**column)
+    missing = f"{column['missing']} missing" if column["missing"] else ""
+    return ", ".join(filter(None, (column["cells"], more, missing)))
 
 
 # ---- for people ---------------------------------------------------------------------------------
@@ -149,6 +211,8 @@ def _data(options: Any) -> dict[str, Any]:
 def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
     """Return facts in words: what isn't installed, and no options that are as they come."""
     facts = dict(facts)
+    if isinstance(facts.get("columns"), dict):
+        facts["columns"] = {name: _in_words(c) for name, c in facts["columns"].items()}
     if "packages" in facts:
         found = facts["packages"].items()
         facts["packages"] = {k: "not installed" if v is None else v for k, v in found}

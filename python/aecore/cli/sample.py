@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ._command import Subparsers, add_answer, add_command, add_output, answer, explained, positive
+from ._command import (
+    Subparsers,
+    add_answer,
+    add_command,
+    add_output,
+    answer,
+    explained,
+    positive,
+    writes_stdout,
+)
 from ._flags import unknown
 from ._kinds import kind_of
 from ._model import add_model, load_model, method
@@ -63,14 +72,17 @@ def _sample(options: Any) -> int:
         drawn = sample(options.n, **arguments)
         with open_results(options.out, "x", columns=names, shape=shape) as results:
             results.write(drawn)
+    columns = drawn.dtype.names
+    size = drawn.shape if columns is None else (len(drawn), len(columns))
     facts = {
         "model": kind_of(model),
         "out": options.out,
         "samples": options.n,
-        "shape": list(drawn.shape),
+        "shape": list(size),
         "seconds": round(time.perf_counter() - started, 3),
     }
-    answer(options, facts, [f"{options.out}: {' x '.join(map(str, drawn.shape))}"])
+    place = "stdout" if writes_stdout(options) else options.out
+    answer(options, facts, [f"{place}: {' x '.join(map(str, size))}"])
     return 0
 
 
