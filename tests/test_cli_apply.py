@@ -248,6 +248,27 @@ def test_every_picture_is_drawn(picture, files, monkeypatch, capsys):
     assert (files / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_reconstructions_of_samples_from_everywhere(files, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    calls = []
+    draw = ae.plot.reconstructions
+
+    def noting(model, X, y=None, *, n=10, noisy=None, ax=None):
+        calls.append((X, y, n))
+        return draw(model, X, y, n=n)
+
+    monkeypatch.setattr(ae.plot, "reconstructions", noting)
+    call = ("plot", "reconstructions", files / "vae.safetensors", files / "images.npy")
+    call = (*call, "--y", files / "labels.npy", "-o", files / "out.png")
+    told(capsys, *call, "--n", "4")
+    told(capsys, *call, "--rows", "7", "2")
+    for (X, y, n), rows in zip(calls, [[0, 13, 26, 39], [7, 2]], strict=True):
+        np.testing.assert_array_equal(X, IMAGES[rows])
+        np.testing.assert_array_equal(y, LABELS[rows])
+        assert n == len(rows)
+    assert "--n: expected at least 1" in complaint(capsys, *call, "--n", "0")
+
+
 @pytest.mark.parametrize("suffix, start", [("pdf", b"%PDF"), ("svg", b"<?xml")])
 def test_pictures_of_lines(suffix, start, files, capsys):
     pytest.importorskip("matplotlib")

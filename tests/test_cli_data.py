@@ -317,6 +317,13 @@ def test_pictures_there_and_back(pictures, tmp_path, capsys):
     for sample, name in zip(rebuilt, [1, 3, 5, 0, 2, 4], strict=True):
         image = pytest.importorskip("PIL.Image").open(tmp_path / "back" / f"{name}.png")
         np.testing.assert_array_equal(np.asarray(image), sample)
+    answer = told(capsys, "score", out, folder, "-o", tmp_path / "scores.csv")
+    scores = ae.load(out).score_samples(X)
+    lines = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()]
+    assert lines[0] == ["file", "score"]
+    assert [name for name, _ in lines[1:]] == ["1", "3", "5", "0", "2", "4"]
+    np.testing.assert_array_equal(np.array([v for _, v in lines[1:]], np.float32), scores)
+    assert answer["lowest"][0]["sample"] == lines[1 + scores.argmin()][0]
     message = complaint(capsys, "reconstruct", out, folder, "-o", tmp_path / "back")
     assert message.endswith("back: expected a new or an empty folder")
 

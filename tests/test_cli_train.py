@@ -172,6 +172,30 @@ def test_every_kind_is_trained_and_saved(kind, images, tmp_path, capsys):
     assert_same(ae.load(out), model)
 
 
+def test_kinds_go_by_the_names_of_classes_too(table, tmp_path, capsys):
+    out = tmp_path / "m.safetensors"
+    for name in ("StackedAutoencoder", "Stacked"):
+        answer = told(capsys, "train", table, "-o", out, "-m", name, "--epochs=0", "--latent-dim=2")
+        assert answer["model"] == "stacked"
+
+
+def test_columns_that_outweigh_others_are_noted(tmp_path, capsys):
+    np.savetxt(tmp_path / "t.csv", TABLE * [1, 1, 1, 1, 1, 100], delimiter=",")
+    call = ("train", tmp_path / "t.csv", "-o", tmp_path / "m.safetensors", "-m", "ae")
+    assert status(*call, "--epochs=1", "--latent-dim=2") == 0
+    assert "some columns range much wider than others" in capsys.readouterr().err
+    np.savetxt(tmp_path / "t.csv", TABLE, delimiter=",")
+    assert status(*call, "--epochs=1", "--latent-dim=2") == 0
+    assert "wider" not in capsys.readouterr().err
+
+
+def test_a_set_with_a_folder_of_its_name_is_ambiguous(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    message = complaint(capsys, "train", "digits", "-o", "m.safetensors")
+    assert message == "digits is a set, and here too: expected digits:train or ./digits"
+
+
 def test_labels_of_a_set_make_a_conditional_model(tmp_path, capsys):
     out = tmp_path / "gan.safetensors"
     X, y, _, _ = ae.datasets.load_digits()
@@ -210,7 +234,7 @@ def test_a_line_per_epoch_is_on_stderr_unless_quiet(table, tmp_path, capsys):
     assert status(*call) == 0
     printed = capsys.readouterr()
     assert [line.split("  ")[0] for line in printed.err.splitlines()] == ["epoch 1", "epoch 2"]
-    assert printed.out.startswith(f"{out}: ae of ")
+    assert printed.out.startswith(f"{out}: ae, trained on 60 samples for 2 epochs in ")
     assert status(*call, "--quiet") == 0
     assert capsys.readouterr() == ("", "")
 
@@ -286,7 +310,7 @@ def test_a_file_that_makes_no_sense(line, message, table, tmp_path, capsys):
         (("--config", "no-such.toml"), "no-such.toml: No such file or directory"),
         (("--corruption", "Masking(2"), "argument --corruption: expected a number, a word"),
         (("--learning-rate", "1e38"), "a step was too large"),
-        (("--model", "perceptron"), "invalid choice: 'perceptron'"),
+        (("--model", "perceptron"), "argument -m/--model: expected one of ae, vae, cvae"),
     ],
 )
 def test_wrong_calls_say_why(options, message, table, tmp_path, capsys):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from .._params import defaults
 from ..io import load
 from ._command import CommandError, explained, positive
 from ._kinds import kind_of
@@ -18,7 +20,11 @@ def load_model(options: Any) -> Any:
     with explained():
         model = load(options.model)
     threads = getattr(options, "threads", None)
-    return model if threads is None else model.set_params(n_threads=min(threads, MOST_THREADS))
+    if threads is not None:
+        if "n_threads" not in defaults(type(model)):
+            raise CommandError("--threads: expected OMP_NUM_THREADS for models made of others")
+        model.set_params(n_threads=min(threads, MOST_THREADS))
+    return model
 
 
 def add_model(parser: Any) -> None:
@@ -38,12 +44,16 @@ def method(model: Any, name: str, what: str) -> Callable[..., Any]:
 def applied(
     options: Any, source: Source, function: Callable[..., Any]
 ) -> Iterator[tuple[Any, Block]]:
-    """Yield what a model's method makes of each block of samples, and the block."""
-    done = 0
+    """Yield what a model's method makes of each block of samples, and the block.
+
+    The method is given y and a mask where it takes them.
+    """
+    takes, done = inspect.signature(function).parameters, 0
     for block in _shown(options, source.blocks(), source.count):
-        arguments = {} if block.mask is None else {"sample_mask": block.mask}
+        more = {"y": block.y, "sample_mask": block.mask}
+        more = {k: v for k, v in more.items() if v is not None and k in takes}
         with explained(f"from sample {done} on" if done else ""):
-            found = function(block.X, block.y, **arguments)
+            found = function(block.X, **more)
         yield found, block
         done += len(block.X)
 

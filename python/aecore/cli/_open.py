@@ -13,7 +13,7 @@ import numpy as np
 from .. import datasets
 from ._command import CommandError, explained, positive
 from ._images import Images
-from ._kinds import takes_tables
+from ._kinds import kind_of, takes_tables
 from ._source import Arrays, Reading, Source
 from ._table import Parquet, Text, listed
 
@@ -44,6 +44,8 @@ def open_samples(data: str, reading: Reading) -> Source:
 def _source(data: str, reading: Reading) -> Source:
     name, _, part = data.partition(":")
     if name in SETS:
+        if not part and Path(name).exists():
+            raise CommandError(f"{name} is a set, and here too: expected {name}:train or ./{name}")
         return _named_set(name, part or "train", reading)
     path, suffix = Path(data), Path(data).suffix.lower()
     if path.is_dir():
@@ -174,7 +176,7 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
         size=options.size,
         shape=getattr(options, "shape", None),
         fitted=fitted,
-        mixed=fitted is not None and takes_tables(fitted),
+        mixed=fitted is not None and takes_tables(kind_of(fitted)),
     )
 
 

@@ -142,6 +142,11 @@ class Csv(_File):
 
     mode = "w"
 
+    @property
+    def named(self) -> bool:
+        """Whether the names of files stand beside what is one number for each."""
+        return self.name == "score"
+
     def __init__(self, path: str, columns: Sequence[str] | None, name: str) -> None:
         self.columns, self.name = columns, name
         super().__init__(path)
@@ -154,6 +159,11 @@ class Csv(_File):
             writer.writerows([[_cell(v) for v in row] for row in rows.tolist()])
             return
         rows = rows.reshape(len(rows), -1)
+        if names is not None and self.named:
+            if self.count == len(rows):
+                writer.writerow(["file", self.name])
+            writer.writerows(zip(names, (str(v) for v in rows[:, 0]), strict=True))
+            return
         if self.count == len(rows):
             width = rows.shape[1]
             numbered = [self.name] if width == 1 else [f"{self.name}{i}" for i in range(width)]

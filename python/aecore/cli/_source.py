@@ -14,6 +14,18 @@ BLOCK_BYTES = 1 << 24  # about so much is read and worked on at once
 BATCH = 256  # blocks are of whole batches, as models run them
 
 
+def network_of(model: Any) -> Any:
+    """Return a fitted model's network; None for a model that is made of others."""
+    return vars(model).get("_network") if model is not None else None
+
+
+def shape_of(model: Any) -> tuple[int, ...]:
+    """Return the shape of the samples that a model was fitted to."""
+    network = network_of(model)
+    shape: tuple[int, ...] = model._state.shape if network is None else network.input_shape
+    return shape
+
+
 class Block(NamedTuple):
     """Samples, and what accompanies them.
 
@@ -76,13 +88,12 @@ class Reading:
         """The shape that samples must have."""
         if self.fitted is None:
             return self.shape
-        shape: tuple[int, ...] = self.fitted._fitted().input_shape
-        return shape
+        return shape_of(self.fitted)
 
     @property
     def labels_like(self) -> np.ndarray | None:
         """The classes that the model has learned."""
-        conditioner = None if self.fitted is None else self.fitted._fitted().conditioner
+        conditioner = getattr(network_of(self.fitted), "conditioner", None)
         return None if conditioner is None else conditioner.classes
 
 

@@ -20,6 +20,7 @@ from ._source import (
     Source,
     Table,
     chosen,
+    network_of,
     observed,
     rows_of_block,
     shaped,
@@ -249,7 +250,9 @@ def _cells(cells: np.ndarray, missing: np.ndarray, numeric: bool | None) -> np.n
 
 def _numeric_columns(fitted: Any) -> dict[str, bool]:
     """Return for the columns of a fitted model whether its cells are numbers."""
-    layout = fitted._fitted().table
+    layout = getattr(network_of(fitted), "table", None)
+    if layout is None:
+        return {}
     words = [any(isinstance(v, str) for v in getattr(c, "labels", ())) for c in layout.columns]
     names = layout.names or [str(j) for j in range(len(words))]
     return {name: not has for name, has in zip(names, words, strict=True)}

@@ -5,8 +5,8 @@ Data are read, worked on and written a block at a time, so that they may be larg
 
 from __future__ import annotations
 
-import inspect
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from ._kinds import kind_of
 from ._model import add_model, applied, load_model, method
 from ._open import TEXT, add_reading, open_samples, reading_of
 from ._results import FORMS, Results, open_results
-from ._source import Reading
+from ._source import Reading, shape_of
 
 LOWEST = 5  # how many of the samples with the lowest scores are named
 NO_PICTURES = FORMS.split(", or a new")[0]
@@ -106,7 +106,7 @@ def _samples_to(options: Any, model: Any) -> Results:
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else [str(c) for c in columns]
     with explained():
-        shape = model._fitted().input_shape
+        shape = shape_of(model)
         return open_results(options.out, "x", columns=names, shape=shape)
 
 
@@ -132,7 +132,7 @@ def _impute(options: Any) -> int:
     model = load_model(options)
     function, results = method(model, "impute", "cells to fill in"), _samples_to(options, model)
     source = open_samples(options.data, reading_of(options, model))
-    return _run(options, model, source, _of_values(function), results)
+    return _run(options, model, source, function, results)
 
 
 def add_decode(commands: Subparsers) -> None:
@@ -225,44 +225,42 @@ def _score(options: Any) -> int:
         if options.out is None:
             asked = "--errors" if options.errors else "--cells"
             raise CommandError(f"{asked}: expected -o, where to write them")
-        function, errors = _of_values(method(model, name, name)), _samples_to(options, model)
+        function, errors = method(model, name, name), _samples_to(options, model)
         source = open_samples(options.data, reading_of(options, model))
         return _run(options, model, source, function, errors)
     function = method(model, "score_samples", "scores")
     with explained():
         found = None if options.out is None else open_results(options.out, "score", shape=(1,))
     source = open_samples(options.data, reading_of(options, model))
-    summary = _Scores()
+    summary = _Scores(getattr(model, "offset_", None))
     with found or nullcontext() as results:
-        for scores, _ in applied(options, source, function):
-            summary.add(scores)
+        for scores, block in applied(options, source, function):
+            summary.add(scores, block.names)
             if results is not None:
-                results.write(scores)
+                results.write(scores, block.names)
     facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
     answer(options, facts, summary.lines())
     return 0
 
 
-def _of_values(function: Any) -> Any:
-    """Return a method with the arguments of others: tables have no y."""
-    if "y" in inspect.signature(function).parameters:
-        return function
-    return lambda X, y, **mask: function(X, **mask)
-
-
 class _Scores:
     """What there is to say of scores, kept while they pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, offset: float | None = None) -> None:
+        self.offset, self.outliers, self.names = offset, 0, dict[int, str]()
         self.count, self.sum, self.squares, self.highest = 0, 0.0, 0.0, -np.inf
         self.rows, self.values = np.empty(0, np.int64), np.empty(0, np.float32)
 
-    def add(self, scores: np.ndarray) -> None:
-        """Note the scores of the next samples."""
+    def add(self, scores: np.ndarray, names: Sequence[str] | None) -> None:
+        """Note the scores of the next samples, and the names of their files."""
         rows = np.concatenate([self.rows, np.arange(self.count, self.count + len(scores))])
         values = np.concatenate([self.values, scores])
         order = np.argsort(values, kind="stable")[:LOWEST]
+        if names is not None:
+            self.names |= {int(i): names[i - self.count] for i in rows[order] if i >= self.count}
         self.rows, self.values = rows[order], values[order]
+        if self.offset is not None:
+            self.outliers += int((scores < self.offset).sum())
         wide = scores.astype(np.float64)
         self.sum += float(wide.sum())
         self.squares += float((wide**2).sum())
@@ -279,9 +277,10 @@ class _Scores:
             "min": float(self.values[0]),
             "max": self.highest,
             "lowest": [
-                {"sample": int(i), "score": float(v)}
+                {"sample": self.names.get(int(i), int(i)), "score": float(v)}
                 for i, v in zip(self.rows, self.values, strict=True)
             ],
+            **({} if self.offset is None else {"outliers": self.outliers}),
         }
 
     def lines(self) -> list[str]:
@@ -289,4 +288,7 @@ class _Scores:
         facts = self.facts()
         shown = [f"{name:8} {facts[name]:.6g}" for name in ("mean", "std", "min", "max")]
         lowest = ", ".join(f"{v['sample']} ({v['score']:.6g})" for v in facts["lowest"])
-        return [f"samples  {self.count}", *shown, f"lowest   {lowest} (samples count from 0)"]
+        if not self.names:
+            lowest += " (samples count from 0)"
+        odd = [] if self.offset is None else [f"outliers {self.outliers}"]
+        return [f"samples  {self.count}", *odd, *shown, f"lowest   {lowest}"]

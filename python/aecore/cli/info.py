@@ -11,13 +11,12 @@ import numpy as np
 
 from .. import __version__, build_info, get_num_threads
 from .._params import defaults
-from ..io import MODELS
 from ..training.progress import summary
 from ._command import Subparsers, add_answer, add_command, answer, explained
-from ._kinds import kind_of
+from ._kinds import KINDS, kind_of
 from ._model import load_model
 from ._open import add_reading, open_samples, reading_of
-from ._source import Source
+from ._source import Source, network_of, shape_of
 
 OPTIONAL = ("matplotlib", "scikit-learn", "pandas", "pyarrow", "pillow", "pooch", "mpi4py", "torch")
 SHOWN = 10  # epochs that are listed
@@ -87,25 +86,26 @@ def _version(package: str) -> str | None:
 
 
 def _model(model: Any) -> dict[str, Any]:
-    network = model._fitted()
-    columns = getattr(model, "feature_names_in_", None)
-    parameters = {name: list(p.shape) for name, p in model.parameters_.items()}
+    network, columns = network_of(model), getattr(model, "feature_names_in_", None)
     facts = {
         "model": type(model).__name__,
         "kind": kind_of(model),
-        "shape": list(network.input_shape),
-        "n_parameters": model.n_parameters_,
-        "epochs": network.epoch,
-        "steps": network.steps,
-        "seed": network.seed,
+        "shape": list(shape_of(model)),
         "options": {k: _shown(v) for k, v in model.get_params(deep=False).items()},
-        "layers": {name: repr(module) for name, module in network.children()},
-        "parameters": parameters,
-        "history": model.history_,
     }
+    if network is not None:
+        facts |= {
+            "n_parameters": model.n_parameters_,
+            "epochs": network.epoch,
+            "steps": network.steps,
+            "seed": network.seed,
+            "layers": {name: repr(module) for name, module in network.children()},
+            "parameters": {name: list(p.shape) for name, p in model.parameters_.items()},
+            "history": model.history_,
+        }
     if columns is not None:
         facts["columns"] = [str(c) for c in columns]
-    conditioner = network.conditioner
+    conditioner = getattr(network, "conditioner", None)
     if conditioner is not None:
         known = conditioner.classes
         facts["conditions"] = f"{conditioner.width} properties" if known is None else known.tolist()
@@ -217,10 +217,10 @@ def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
         found = facts["packages"].items()
         facts["packages"] = {k: "not installed" if v is None else v for k, v in found}
     if "options" in facts:
-        standard = {k: _shown(v) for k, v in defaults(MODELS[facts["model"]]).items()}
+        standard = {k: _shown(v) for k, v in defaults(KINDS[facts["kind"]]).items()}
         found = facts["options"].items()
         facts["options"] = {k: v for k, v in found if standard[k] != v} or "all as they come"
-        del facts["parameters"]
+        facts.pop("parameters", None)
     return facts
 
 

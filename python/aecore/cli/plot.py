@@ -29,6 +29,7 @@ from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
 from ._source import Block
 
+SHOWN = 10  # samples beside their reconstructions
 SUFFIXES = (".png", ".pdf", ".svg")
 Draw = Callable[..., Any]
 
@@ -44,12 +45,23 @@ def _samples(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tu
     return (model, given.X, given.y) if takes_y else (model, given.X)
 
 
+def _several(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A model, the samples of some rows, and their labels."""
+    assert given is not None
+    _check_rows(rows, given)
+    X = np.stack([np.asarray(given.X[i]) for i in rows])
+    return model, X, None if given.y is None else given.y[rows]
+
+
+def _check_rows(rows: list[int], given: Block) -> None:
+    if max(rows) >= len(given.X):
+        raise CommandError(f"--rows: expected less than {len(given.X)}, got {max(rows)}")
+
+
 def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
     """A model, some of the samples, and the label of the first."""
     assert given is not None
-    last = max(rows)
-    if last >= len(given.X):
-        raise CommandError(f"--rows: expected less than {len(given.X)}, got {last}")
+    _check_rows(rows, given)
     chosen = [np.asarray(given.X[i]) for i in rows]
     return (model, *chosen, None if given.y is None else given.y[rows[0]])
 
@@ -71,17 +83,19 @@ class Picture:
         Returns its arguments, of the function, the model, the samples and `--rows`.
     data : bool or None
         Whether samples are needed; None if they may be given.
-    rows : int
-        How many single samples it takes.
+    rows : int or None
+        How many single samples it takes; None for any number, by default --n evenly spaced ones.
     """
 
-    def __init__(self, arguments: Callable[..., Any], data: bool | None, rows: int = 0) -> None:
+    def __init__(
+        self, arguments: Callable[..., Any], data: bool | None, rows: int | None = 0
+    ) -> None:
         self.arguments, self.data, self.rows = arguments, data, rows
 
 
 PICTURES = {
     "history": Picture(_no_data, False),
-    "reconstructions": Picture(_samples, True),
+    "reconstructions": Picture(_several, True, None),
     "latent_space": Picture(_samples, True),
     "samples": Picture(_no_data, False),
     "manifold": Picture(_samples, None),
@@ -113,7 +127,9 @@ def add_plot(commands: Subparsers) -> None:
         aecore plot roc model.safetensors test.csv --y is_fraud -o roc.png
         """,
     )
-    parser.add_argument("picture", choices=PICTURES, metavar="PICTURE", help=", ".join(PICTURES))
+    parser.add_argument(
+        "picture", type=_picture, choices=PICTURES, metavar="PICTURE", help=", ".join(PICTURES)
+    )
     add_model(parser)
     parser.add_argument("data", nargs="?", metavar="DATA", help="samples; see below")
     add_output(parser, ", ".join(SUFFIXES))
@@ -130,6 +146,18 @@ def add_plot(commands: Subparsers) -> None:
     parser.usage = "aecore plot PICTURE MODEL [DATA] -o PATH [options]"
 
 
+def _picture(text: str) -> str:
+    return text.replace("-", "_")
+
+
+def _spread(n: Any, count: int) -> list[int]:
+    """Return the numbers of n samples out of `count`, evenly spaced."""
+    if not isinstance(n, int) or n < 1:
+        raise CommandError(f"--n: expected at least 1, got {n!r}")
+    found: list[int] = np.linspace(0, count - 1, min(n, count)).astype(int).tolist()
+    return found
+
+
 def _row(text: str) -> int:
     if (value := int(text)) < 0:
         raise argparse.ArgumentTypeError(f"expected at least 0, got {text}")
@@ -138,8 +166,30 @@ def _row(text: str) -> int:
 
 def _plot(options: Any) -> int:
     require("plot", "plot", "matplotlib")
-    name, picture = options.picture, PICTURES[options.picture]
-    draw, params = getattr(plot, name), given(options)
+    name, params = options.picture, given(options)
+    draw, picture = getattr(plot, name), PICTURES[name]
+    _check(options, draw, picture, params)
+    model, samples = load_model(options), None
+    if options.data is not None:
+        source = open_samples(options.data, reading_of(options, model))
+        with explained(options.data):
+            samples = source.read()
+    arguments = picture.arguments if samples is not None else _no_data
+    rows = options.rows or list(range(picture.rows or 0))
+    if picture.rows is None and samples is not None:
+        rows = options.rows or _spread(params.get("n", SHOWN), len(samples.X))
+        params["n"] = len(rows)
+    with explained():
+        figure = draw(*arguments(draw, model, samples, rows), **params)
+        figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
+    facts = {"model": kind_of(model), "picture": name, "out": options.out}
+    answer(options, facts, [f"{options.out}: {name}, {kind_of(model)}"])
+    return 0
+
+
+def _check(options: Any, draw: Draw, picture: Picture, params: dict[str, Any]) -> None:
+    """Raise CommandError for a picture that can't be drawn as it is asked for."""
+    name = options.picture
     for other in sorted(unknown(draw, params)):
         raise CommandError(f"{flag(other)}: {name} has no such option")
     if picture.data and options.data is None:
@@ -148,20 +198,7 @@ def _plot(options: Any) -> int:
         raise CommandError(f"{name} takes no samples, got {options.data}")
     if Path(options.out).suffix.lower() not in SUFFIXES:
         raise CommandError(f"{options.out}: expected one of {', '.join(SUFFIXES)}")
-    rows = list(range(picture.rows)) if options.rows is None else options.rows
-    if len(rows) != picture.rows:
-        raise CommandError(f"--rows: {name} takes {picture.rows or 'none'}, got {len(rows)}")
+    count = len(options.rows or ())
+    if count and picture.rows not in (None, count):
+        raise CommandError(f"--rows: {name} takes {picture.rows or 'none'}, got {count}")
     check_place(options.out)
-    model = load_model(options)
-    samples = None
-    if options.data is not None:
-        source = open_samples(options.data, reading_of(options, model))
-        with explained(options.data):
-            samples = source.read()
-    arguments = picture.arguments if samples is not None else _no_data
-    with explained():
-        figure = draw(*arguments(draw, model, samples, rows), **params)
-        figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
-    facts = {"model": kind_of(model), "picture": name, "out": options.out}
-    answer(options, facts, [f"{options.out}: {name}, {kind_of(model)}"])
-    return 0

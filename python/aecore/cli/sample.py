@@ -22,7 +22,7 @@ from ._kinds import kind_of
 from ._model import add_model, load_model, method
 from ._open import open_samples
 from ._results import FORMS, open_results
-from ._source import Reading
+from ._source import Reading, network_of, shape_of
 from ._table import listed
 from ._values import parse
 
@@ -68,7 +68,7 @@ def _sample(options: Any) -> int:
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else [str(c) for c in columns]
     with explained():
-        shape = model._fitted().input_shape
+        shape = shape_of(model)
         drawn = sample(options.n, **arguments)
         with open_results(options.out, "x", columns=names, shape=shape) as results:
             results.write(drawn)
@@ -103,7 +103,7 @@ def _prior(options: Any, model: Any, sample: Any) -> Any:
 
 def _condition(text: str, model: Any) -> Any:
     """Return the condition that text stands for: one, or one for each sample."""
-    conditioner = model._fitted().conditioner
+    conditioner = getattr(network_of(model), "conditioner", None)
     values = listed(text)
     if conditioner is not None and conditioner.classes is None:
         return np.array([float(v) for v in values])

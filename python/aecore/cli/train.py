@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._params import defaults
 from ..training.progress import summary
 from ._command import (
     CommandError,
@@ -23,14 +25,22 @@ from ._command import (
     require,
 )
 from ._flags import PREFIX, add_flags, flag, given, unknown
-from ._kinds import KINDS, kind_for, kind_of, takes_tables
+from ._kinds import KINDS, kind_for, kind_of, read_kind, takes_tables
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
-from ._source import Block, Reading, Source
+from ._source import Block, Reading, Source, network_of, shape_of
 from ._values import parse_file_value
 
-OWN = ("callbacks", "checkpoint", "verbose", "warm_start")  # parameters that the command sets
+OWN = (
+    "callbacks",
+    "checkpoint",
+    "model",
+    "verbose",
+    "warm_start",
+)  # parameters that the command sets, or that are models themselves
+OWN = ("callbacks", "checkpoint", "model", "verbose", "warm_start")
 ESSENTIAL = ("data", "out")
+OUTWEIGH = 30  # times the range of another column
 
 
 def add_train(commands: Subparsers) -> None:
@@ -62,7 +72,9 @@ def add_train(commands: Subparsers) -> None:
     )
     parser.add_argument("data", metavar="DATA", nargs="?", help="samples; see below")
     add_output(parser, "the file for the model, .safetensors", required=False)
-    parser.add_argument("-m", "--model", choices=KINDS, metavar="KIND", help=_kinds_text())
+    parser.add_argument(
+        "-m", "--model", type=read_kind, choices=KINDS, metavar="KIND", help=_kinds_text()
+    )
     parser.add_argument("--config", metavar="FILE", help=_CONFIG)
     parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
     parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
@@ -110,17 +122,20 @@ def _train(options: Any) -> int:
     source = open_samples(options.data, reading)
     if options.model is None:
         options.model = kind_for(source.is_table and options.shape is None)
-    reading.mixed = takes_tables(KINDS[options.model])
+    reading.mixed = takes_tables(options.model)
     model = _model(options)
     samples = _read(options, source, model)
+    if source.is_table and not reading.mixed:
+        _note_scales(options, samples)
     fit: dict[str, Any] = {"resume": True} if options.resume else {}
     if options.validation is not None:
         fit["X_val"] = _validation(options, reading, model)
     if samples.mask is not None:
         fit["sample_mask"] = samples.mask
-        if options.mask is None:
-            missing = int(samples.mask.size - np.count_nonzero(samples.mask))
-            note(options, f"{missing} values are missing; they take no part in the loss")
+    _check_takes(options, model, fit)
+    if (mask := fit.get("sample_mask")) is not None and options.mask is None:
+        missing = int(mask.size - np.count_nonzero(mask))
+        note(options, f"{missing} values are missing; they take no part in the loss")
     return _fit(options, model, samples, fit)
 
 
@@ -135,7 +150,8 @@ def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
             raise
         status = 130
     finally:
-        model.set_params(verbose=0, callbacks=())
+        quiet = {"verbose": 0, "callbacks": ()}
+        model.set_params(**{k: v for k, v in quiet.items() if k in defaults(type(model))})
     with explained():
         model.save(options.out)
     if status:
@@ -148,24 +164,23 @@ def _told(
     options: Any, model: Any, samples: Block, seconds: float
 ) -> tuple[dict[str, Any], list[str]]:
     """Return what training gave, for programs and for people."""
-    last = model.history_[-1] if model.history_ else {}
-    network = model._fitted()
+    history, network = getattr(model, "history_", []), network_of(model)
     facts = {
         "model": kind_of(model),
         "out": options.out,
         "samples": len(samples.X),
-        "shape": list(network.input_shape),
-        "parameters": model.n_parameters_,
-        "epochs": network.epoch,
+        "shape": list(shape_of(model)),
         "seconds": round(seconds, 3),
-        "last_epoch": last,
     }
-    text = [
-        f"{options.out}: {kind_of(model)} of {model.n_parameters_:,} parameters, after "
-        f"{network.epoch} epochs of {len(samples.X):,} samples in {seconds:.3g} s",
-        summary(last),
-    ]
-    return facts, text
+    what = f"{options.out}: {kind_of(model)}, trained on {len(samples.X):,} samples"
+    if network is None:
+        return facts, [f"{what} in {seconds:.3g} s"]
+    last = history[-1] if history else {}
+    facts |= {"parameters": model.n_parameters_, "epochs": network.epoch, "last_epoch": last}
+    text = (
+        f"{what} for {network.epoch} epochs in {seconds:.3g} s, {model.n_parameters_:,} parameters"
+    )
+    return facts, [text, summary(last)]
 
 
 # ---- the model ----------------------------------------------------------------------------------
@@ -181,9 +196,14 @@ def _model(options: Any) -> Any:
             f"{', '.join(takers)} {'has' if len(takers) == 1 else 'have'}"
         )
     with explained():
-        model = cls(**params, checkpoint=options.checkpoint)
+        model = cls(**params)
         model._check_params()
-    if options.quiet:
+    own = defaults(cls)
+    if options.checkpoint is not None:
+        if "checkpoint" not in own:
+            raise CommandError(f"--checkpoint: the kind {options.model} is trained in one go")
+        model.set_params(checkpoint=options.checkpoint)
+    if options.quiet or "verbose" not in own:
         return model
     if sys.stderr.isatty():
         return model.set_params(verbose=1)
@@ -196,6 +216,17 @@ def _line_per_epoch(state: Any) -> None:
     print(f"{level}epoch {record['epoch']}  {summary(record)}", file=sys.stderr, flush=True)
 
 
+def _check_takes(options: Any, model: Any, fit: dict[str, Any]) -> None:
+    """Leave out the mask of missing values where fit sees them; CommandError for more."""
+    takes = inspect.signature(model.fit).parameters
+    if "sample_mask" not in takes and options.mask is None:
+        fit.pop("sample_mask", None)
+    for name in fit:
+        if name not in takes:
+            asked = {"X_val": "--validation", "sample_mask": "--mask", "resume": "--resume"}[name]
+            raise CommandError(f"{asked}: a model of the kind {kind_of(model)} takes none")
+
+
 # ---- the data -----------------------------------------------------------------------------------
 
 
@@ -203,12 +234,23 @@ def _read(options: Any, source: Source, model: Any) -> Block:
     """Return all samples; CommandError where the kind of model can't take them."""
     with explained(options.data):
         samples = source.read()
-    if model._needs_y and samples.y is None:
+    if getattr(model, "_needs_y", False) and samples.y is None:
         raise CommandError(
             f"--y: a model of the kind {options.model} takes labels or properties of its samples"
             + ("" if options.model == "cvae" else " where it is conditional")
         )
     return samples
+
+
+def _note_scales(options: Any, samples: Block) -> None:
+    """Say so if some columns outweigh the others by far."""
+    X = np.asarray(samples.X).reshape(len(samples.X), -1)
+    with np.errstate(all="ignore"):
+        spread = np.nanmax(X, axis=0) - np.nanmin(X, axis=0)
+    spread = spread[spread > 0]
+    if len(spread) and spread.max() > OUTWEIGH * spread.min():
+        other = "; --model tabular scales them" if "tabular" in KINDS else ""
+        note(options, f"some columns range much wider than others, and will outweigh them{other}")
 
 
 def _validation(options: Any, reading: Reading, model: Any) -> Any:
