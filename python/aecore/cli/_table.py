@@ -6,6 +6,7 @@ import csv
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -147,51 +148,54 @@ class Text(Columnar):
 
     def __init__(self, path: str, reading: Reading) -> None:
         self.path, self.reading = path, reading
-        if path == "-":
-            self._file = sys.stdin
-        else:
-            self._file = open(path, encoding="utf-8-sig", newline="")  # noqa: SIM115
-        try:
-            self._begin()
-        except BaseException:
-            self._file.close()
-            raise
-
-    def _begin(self) -> None:
-        """Read the first row, and settle what the columns are."""
-        line = self._file.readline()
-        delimiter = max(",;\t|", key=line.count)
-        self._rows = csv.reader(itertools.chain([line], self._file), delimiter=delimiter)
-        fields = [field.strip() for field in next(self._rows, [])]
+        with self._opened() as file:
+            line = file.readline()
+            self.delimiter = max(",;\t|", key=line.count)
+            rows = csv.reader(itertools.chain([line], file), delimiter=self.delimiter)
+            fields = [field.strip() for field in next(rows, [])]
         if not fields:
             raise CommandError(f"{self.path}: there are no rows")
         self.named = not all(is_number(field) or is_missing(field) for field in fields)
         self.names = fields if self.named else [str(i) for i in range(len(fields))]
-        self._first = [] if self.named else [fields]
         if len(set(self.names)) < len(self.names):
             twice = next(n for n in self.names if self.names.count(n) > 1)
             raise CommandError(f"{self.path}: two columns are called {twice!r}")
+        self._stdin = (fields, rows) if path == "-" else None  # which can't be read again
         self._choose()
 
+    def _opened(self) -> AbstractContextManager[Any]:
+        if self.path == "-":
+            return nullcontext(sys.stdin)
+        return open(self.path, encoding="utf-8-sig", newline="")
+
     def _columns(self, rows: int) -> Iterator[tuple[int, Columns]]:
-        width = len(self.names)
-        with self._file:
-            found, self._first, line = self._first, [], 1
-            for row in self._rows:
-                line = line if found else self._rows.line_num
-                if not row:
-                    continue
+        width, line = len(self.names), 1
+        found: list[list[str]] = []
+        with self._opened() as file:
+            for line_num, row in self._numbered(file):
+                line = line if found else line_num
                 if len(row) != width:
                     raise CommandError(
-                        f"{self.path}: expected {width} fields in line {self._rows.line_num}, as "
-                        f"in the first, got {len(row)}"
+                        f"{self.path}: expected {width} fields in line {line_num}, as in the "
+                        f"first, got {len(row)}"
                     )
                 found.append(row)
                 if len(found) == rows:
                     yield line, dict(zip(self.names, zip(*found, strict=True), strict=True))
                     found = []
-            if found:
-                yield line, dict(zip(self.names, zip(*found, strict=True), strict=True))
+        if found:
+            yield line, dict(zip(self.names, zip(*found, strict=True), strict=True))
+
+    def _numbered(self, file: Any) -> Iterator[tuple[int, list[str]]]:
+        """Yield rows of cells, and the numbers of the lines that they end on."""
+        first, reader = self._stdin or (None, csv.reader(file, delimiter=self.delimiter))
+        if first is None:
+            first = next(reader)
+        if not self.named:
+            yield 1, first
+        for row in reader:
+            if row:
+                yield reader.line_num, row
 
 
 class Parquet(Columnar):
@@ -250,12 +254,21 @@ def _cells(cells: np.ndarray, missing: np.ndarray, numeric: bool | None) -> np.n
 
 def _numeric_columns(fitted: Any) -> dict[str, bool]:
     """Return for the columns of a fitted model whether its cells are numbers."""
-    layout = getattr(network_of(fitted), "table", None)
-    if layout is None:
-        return {}
-    words = [any(isinstance(v, str) for v in getattr(c, "labels", ())) for c in layout.columns]
-    names = layout.names or [str(j) for j in range(len(words))]
-    return {name: not has for name, has in zip(names, words, strict=True)}
+    names = getattr(fitted, "feature_names_in_", ())
+    labels = _labels(fitted) or [()] * len(names)
+    return {
+        str(name): not any(isinstance(v, str) for v in known)
+        for name, known in zip(names, labels, strict=False)
+    }
+
+
+def _labels(fitted: Any) -> list[Any]:
+    """Return the levels that a fitted model knows of each column; nothing if all have numbers."""
+    robust = getattr(getattr(fitted, "_state", None), "robust", None)
+    if robust is not None:
+        return [getattr(column, "labels", ()) for column in robust.levels or ()]
+    layout = getattr(network_of(getattr(fitted, "estimators_", [fitted])[0]), "table", None)
+    return [] if layout is None else [getattr(column, "labels", ()) for column in layout.columns]
 
 
 def is_number(text: str) -> bool:
