@@ -90,7 +90,7 @@ def test_conditions_come_along(models, files, capsys):
     scores, _ = result(capsys, files, "score", "cvae", files / "images.npy", *y)
     np.testing.assert_array_equal(scores, models["cvae"].score_samples(IMAGES, LABELS))
     call = ("encode", files / "cvae.safetensors", files / "images.npy", "-o", files / "o.npy")
-    assert complaint(capsys, *call).startswith("y: expected labels")
+    assert complaint(capsys, *call).startswith("--y: expected the condition of each sample")
     assert not (files / "o.npy").exists()
 
 
@@ -203,6 +203,8 @@ def test_a_prior_is_fitted_to_codes(models, files, capsys):
         ("ae", ("--prior", "5", "--data", "table.npy"), "--prior: expected Normal or a Gaussian"),
         ("gan", ("--prior", "Normal", "--data", "table.npy"), "--prior: a model of the kind gan"),
         ("cvae", ("--y", "7"), "y: unknown label 7"),
+        ("cvae", (), "--y: expected the condition of the samples, one of 0, 1, 2"),
+        ("properties", (), "--y: expected the condition of the samples, labels or properties"),
         ("cvae", ("--y", "x"), "invalid literal"),
         ("vae", ("-n", "0"), "argument -n: expected at least 1, got 0"),
     ],

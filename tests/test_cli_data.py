@@ -291,7 +291,9 @@ def test_pictures_of_different_sizes(pictures, tmp_path):
     image.new("RGB", (3, 7)).save(folder / "dogs" / "z.png")
     with pytest.raises(CommandError) as error:
         read(folder)
-    assert "z.png: expected 8x10 pixels as before, got 7x3; --size 8x10 brings" in str(error.value)
+    assert "z.png: expected 8x10 pixels, which the others have, got 7x3; --size 8x10" in str(
+        error.value
+    )
     assert read(folder, size=(8, 10)).X.shape == (7, 8, 10, 3)
     (folder / "dogs" / "broken.png").write_bytes(b"no picture")
     with pytest.raises(CommandError, match="not a picture that Pillow can read"):
@@ -312,6 +314,12 @@ def test_pictures_there_and_back(pictures, tmp_path, capsys):
     out = tmp_path / "m.safetensors"
     told(capsys, "train", folder, "-o", out, "--arch=Dense((8,))", "--latent-dim=2", "--epochs=1")
     told(capsys, "reconstruct", out, folder, "-o", tmp_path / "back")
+    small = _open.open_samples(str(folder), Reading(size=(4, 5))).read().X
+    (tmp_path / "other").mkdir()
+    pytest.importorskip("PIL.Image").fromarray(small[0]).save(tmp_path / "other" / "small.png")
+    message = complaint(capsys, "score", out, tmp_path / "other")
+    assert "expected 8x10 pixels, which the model was trained on, got 4x5" in message
+    assert told(capsys, "score", out, tmp_path / "other", "--size", "8x10")["samples"] == 1
     assert sorted(p.name for p in (tmp_path / "back").iterdir()) == [f"{i}.png" for i in range(6)]
     rebuilt = (np.clip(ae.load(out).reconstruct(X), 0, 1) * 255).round()
     for sample, name in zip(rebuilt, [1, 3, 5, 0, 2, 4], strict=True):

@@ -55,9 +55,10 @@ class Images:
                 found = picture.height, picture.width
             size = size or ((like[0], like[1]) if like and len(like) == 3 else found)
             if reading.size is None and found != size:
+                asked = "the others have" if reading.fitted is None else "the model was trained on"
                 raise CommandError(
-                    f"{path}: expected {size[0]}x{size[1]} pixels as before, got "
-                    f"{found[0]}x{found[1]}; --size {size[0]}x{size[1]} brings all to one size"
+                    f"{path}: expected {size[0]}x{size[1]} pixels, which {asked}, got "
+                    f"{found[0]}x{found[1]}; --size {size[0]}x{size[1]} resizes"
                 )
         assert size is not None
         channels = like[2] if like is not None and len(like) == 3 else 1 if grey else 3

@@ -13,6 +13,7 @@ from ._kinds import kind_of
 from ._source import Block, Source
 
 MOST_THREADS = 4096
+CONDITION = "labels or properties as in training"
 
 
 def load_model(options: Any) -> Any:
@@ -41,6 +42,11 @@ def method(model: Any, name: str, what: str) -> Callable[..., Any]:
     return found
 
 
+def is_conditional(model: Any) -> bool:
+    """Whether a fitted model is to be told a condition of each sample."""
+    return getattr(model, "_coding_conditioner", None) is not None
+
+
 def applied(
     options: Any, source: Source, function: Callable[..., Any]
 ) -> Iterator[tuple[Any, Block]]:
@@ -49,7 +55,10 @@ def applied(
     The method is given y and a mask where it takes them.
     """
     takes, done = inspect.signature(function).parameters, 0
+    conditional = is_conditional(getattr(function, "__self__", None)) and "y" in takes
     for block in _shown(options, source.blocks(), source.count):
+        if conditional and block.y is None:
+            raise CommandError(f"--y: expected the condition of each sample, {CONDITION}")
         more = {"y": block.y, "sample_mask": block.mask}
         more = {k: v for k, v in more.items() if v is not None and k in takes}
         with explained(f"from sample {done} on" if done else ""):

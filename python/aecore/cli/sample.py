@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._command import (
+    CommandError,
     Subparsers,
     add_answer,
     add_command,
@@ -19,7 +20,7 @@ from ._command import (
 )
 from ._flags import unknown
 from ._kinds import kind_of
-from ._model import add_model, load_model, method
+from ._model import CONDITION, add_model, is_conditional, load_model, method
 from ._open import open_samples
 from ._results import FORMS, open_results
 from ._source import Reading, network_of, shape_of
@@ -45,7 +46,7 @@ def add_sample(commands: Subparsers) -> None:
     )
     add_model(parser)
     add_output(parser, FORMS)
-    parser.add_argument("-n", type=positive, default=64, metavar="N", help="%(default)s")
+    parser.add_argument("-n", type=positive, default=64, metavar="N", help="how many: %(default)s")
     parser.add_argument(
         "--y", metavar="A,B,...", help="the condition: a label, one for each, or properties"
     )
@@ -60,6 +61,10 @@ def _sample(options: Any) -> int:
     model = load_model(options)
     sample = method(model, "sample", "samples")
     arguments: dict[str, Any] = {"random_state": options.seed}
+    if options.y is None and is_conditional(model):
+        classes = network_of(model).conditioner.classes
+        known = CONDITION if classes is None else f"one of {', '.join(map(str, classes[:20]))}"
+        raise CommandError(f"--y: expected the condition of the samples, {known}")
     with explained():
         if options.prior is not None or options.data is not None:
             arguments["prior"] = _prior(options, model, sample)

@@ -177,10 +177,9 @@ def _told(
         return facts, [f"{what} in {seconds:.3g} s"]
     last = history[-1] if history else {}
     facts |= {"parameters": model.n_parameters_, "epochs": network.epoch, "last_epoch": last}
-    text = (
-        f"{what} for {network.epoch} epochs in {seconds:.3g} s, {model.n_parameters_:,} parameters"
-    )
-    return facts, [text, summary(last)]
+    many = "s" * (network.epoch != 1)
+    text = f"{what} for {network.epoch} epoch{many} in {seconds:.3g} s"
+    return facts, [text, f"{model.n_parameters_:,} parameters, {summary(last)}"]
 
 
 # ---- the model ----------------------------------------------------------------------------------
