@@ -57,6 +57,16 @@ def test_a_table_without_names(tmp_path):
     assert block.y.tolist() == [0, 1] and block.y.dtype.kind == "i"
 
 
+def test_names_may_be_numbers(tmp_path):
+    path = written(tmp_path / "t.csv", "2023,2024\n1,2\n3,4\n")
+    assert read(path).X.tolist() == [[2023, 2024], [1, 2], [3, 4]]
+    block = read(path, header=True, y="2024")
+    assert block.X.columns == ["2023"] and block.X.tolist() == [[1], [3]]
+    assert block.y.tolist() == [2, 4]
+    with pytest.raises(CommandError, match="column '0' has 'a' in line 1"):
+        read(written(tmp_path / "t.csv", "a,b\n1,2\n"), header=False)
+
+
 def test_columns_are_chosen(tmp_path):
     path = written(tmp_path / "t.csv", "a,b,c,d\n1,2,3,x\n")
     assert read(path, columns=["c", "a"]).X.tolist() == [[3, 1]]
@@ -152,6 +162,17 @@ def test_stdin_and_stdout_are_csv(model, monkeypatch, capsys):
     assert "--json: expected -o with a file" in complaint(
         capsys, "encode", model, "-", "-o", "-", "--json"
     )
+
+
+def test_a_reader_of_results_may_have_seen_enough(model, tmp_path):
+    np.save(tmp_path / "x.npy", np.tile(TABLE, (60, 1)))
+    code = "import sys; from aecore import cli; sys.exit(cli.main(sys.argv[1:]))"
+    run = subprocess.run(
+        f"{sys.executable} -c '{code}' encode {model} {tmp_path}/x.npy -q -o - | head -n 1; "
+        "exit ${PIPESTATUS[0]}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True,
+    )  # fmt: skip
+    assert (run.stdout, run.stderr, run.returncode) == ("autoencoder0,autoencoder1\n", "", 0)
 
 
 def test_parquet(model, tmp_path, capsys):

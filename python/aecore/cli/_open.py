@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import textwrap
 from collections.abc import Callable
@@ -174,6 +175,7 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
         columns=listed(options.columns),
         drop=listed(options.drop),
         size=options.size,
+        header=options.header,
         shape=getattr(options, "shape", None),
         fitted=fitted,
         mixed=fitted is not None and takes_tables(kind_of(fitted)),
@@ -187,6 +189,7 @@ def add_reading(parser: Any, *, training: bool = False) -> None:
     group.add_argument("--mask", metavar="FILE", help=_MASK)
     group.add_argument("--columns", metavar="A,B,...", help=_COLUMNS)
     group.add_argument("--drop", metavar="A,B,...", help="columns of a table to leave out")
+    group.add_argument("--header", action=argparse.BooleanOptionalAction, help=_HEADER)
     group.add_argument(
         "--size", type=_size, metavar="HxW", help="resize pictures to so many pixels: 28x28"
     )
@@ -203,6 +206,7 @@ _Y = (
     "labels, or properties: of a table some of its columns, else a file; sets, and pictures in a "
     "folder for each label, have their own"
 )
+_HEADER = "whether the first row of a text file has names; without, it has if any is no number"
 _MASK = (
     "an array file that is True where a value is observed, or (N, T) where a sequence has a step"
 )

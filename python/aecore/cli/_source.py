@@ -62,6 +62,8 @@ class Reading:
         What a row of a table is made.
     size : (int, int), optional
         Height and width that images are brought to.
+    header : bool, optional
+        Whether the first row of a text file has the names of the columns; None to see for itself.
     fitted : model, optional
         It knows its columns, classes and the shape of a sample.
     mixed : bool
@@ -74,6 +76,7 @@ class Reading:
     drop: Sequence[str] = ()
     shape: tuple[int, ...] | None = None
     size: tuple[int, int] | None = None
+    header: bool | None = None
     fitted: Any = None
     mixed: bool = False
 

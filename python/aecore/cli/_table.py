@@ -140,7 +140,8 @@ def _fitting(model: list[str], features: list[str]) -> list[str]:
 class Text(Columnar):
     """Rows of text with fields between commas, semicolons, tabs or bars; the path - is stdin.
 
-    A first row in which a field is neither a number nor missing has the names of the columns. The
+    A first row in which a field is neither a number nor missing has the names of the columns,
+    unless the reading says whether it does. The
     file is read once, from front to back.
     """
 
@@ -156,6 +157,8 @@ class Text(Columnar):
         if not fields:
             raise CommandError(f"{self.path}: there are no rows")
         self.named = not all(is_number(field) or is_missing(field) for field in fields)
+        if reading.header is not None:
+            self.named = reading.header
         self.names = fields if self.named else [str(i) for i in range(len(fields))]
         if len(set(self.names)) < len(self.names):
             twice = next(n for n in self.names if self.names.count(n) > 1)
