@@ -333,6 +333,16 @@ def test_info_describes_a_model(models, files, capsys):
     assert "\nhistory\n  epoch 1    loss " in shown and "Linear(67, 8" in shown
 
 
+def test_info_describes_models_of_other_kinds(files, capsys):
+    model = ae.PixelCNN(channels=4, layers=1, codebook_size=8, epochs=1, random_state=0)
+    model.fit(np.random.default_rng(0).integers(0, 8, (10, 4, 4))).save(files / "prior.model")
+    assert told(capsys, "info", files / "prior.model")["kind"] == "PixelCNN"
+    assert status("info", files / "prior.model") == 0
+    assert "\n  channels       4\n" in capsys.readouterr().out
+    message = complaint(capsys, "encode", files / "prior.model", files / "table.npy", "-o", "-")
+    assert message == "this model is of the kind PixelCNN, which has no codes"
+
+
 def test_info_describes_data(files, capsys):
     rows = ["a,b,c,d", "1,2.5,u,", "4,,v,", "-3,0,u,"]
     (files / "t.csv").write_text("\n".join(rows))

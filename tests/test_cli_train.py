@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
+from importlib import util
 
 import aecore as ae
 import numpy as np
@@ -243,9 +243,12 @@ def test_a_line_per_epoch_is_on_stderr_unless_quiet(table, tmp_path, capsys):
 
 # ---- a configuration file -----------------------------------------------------------------------
 
-tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+toml = pytest.mark.skipif(
+    not (util.find_spec("tomllib") or util.find_spec("tomli")), reason="needs tomli"
+)
 
 
+@toml
 def test_a_file_has_what_the_command_line_has(table, tmp_path, capsys):
     out, config = tmp_path / "m.safetensors", tmp_path / "run.toml"
     config.write_text(
@@ -270,6 +273,7 @@ def test_a_file_has_what_the_command_line_has(table, tmp_path, capsys):
     assert ae.load(out).get_params() == expected.get_params()
 
 
+@toml
 @pytest.mark.parametrize(
     "line, message",
     [
@@ -412,9 +416,7 @@ def test_help_is_quick():
         "import sys, aecore.cli\n"
         "try:\n    aecore.cli.main(['train', '--help'])\nexcept SystemExit:\n    pass\n"
         "heavy = ('matplotlib', 'sklearn', 'scipy', 'pandas', 'PIL', 'tqdm', 'pyarrow')\n"
-        "print([n for n in heavy if n in sys.modules])"
+        "import time; print(time.process_time() < 3, [n for n in heavy if n in sys.modules])"
     )
-    started = time.perf_counter()
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.endswith("[]\n")
-    assert time.perf_counter() - started < 5
+    assert run.stdout.endswith("\nTrue []\n")

@@ -19,6 +19,7 @@ from ._source import Arrays, Reading, Source
 from ._table import Parquet, Text, listed
 
 TEXT = (".csv", ".tsv", ".txt")
+DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
 SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name.startswith("load_"))
 FORMS = (
     "DATA is a file (.npy, .npz or .npz:ARRAY, .csv, .tsv, .parquet, or - for CSV from stdin), "

@@ -79,22 +79,22 @@ def _command(name: str, text: str, actions: list[argparse.Action]) -> Command:
 
 def _bash(commands: list[Command]) -> Iterator[str]:
     yield "_aecore() {"
-    yield '    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" words='
+    yield '    local word="${COMP_WORDS[COMP_CWORD]}" before="${COMP_WORDS[COMP_CWORD-1]}" choices='
     yield '    case "$COMP_CWORD:${COMP_WORDS[1]}:$before" in'
-    yield f'        1:*) words="{" ".join(c.name for c in commands)} --help --version" ;;'
+    yield f'        1:*) choices="{" ".join(c.name for c in commands)} --help --version" ;;'
     for command in commands:
         for option, choices in command.choices.items():
-            yield f'        *:{command.name}:{option}) words="{" ".join(choices)}" ;;'
+            yield f'        *:{command.name}:{option}) choices="{" ".join(choices)}" ;;'
         if command.words:
-            yield f'        2:{command.name}:*) words="{" ".join(command.words)}" ;;'
+            yield f'        2:{command.name}:*) choices="{" ".join(command.words)}" ;;'
     yield "    esac"
-    yield "    if [[ -z $words && $word == -* ]]; then"
+    yield "    if [[ -z $choices && $word == -* ]]; then"
     yield '        case "${COMP_WORDS[1]}" in'
     for command in commands:
-        yield f'            {command.name}) words="{" ".join(command.flags)}" ;;'
+        yield f'            {command.name}) choices="{" ".join(command.flags)}" ;;'
     yield "        esac"
     yield "    fi"
-    yield '    COMPREPLY=($(compgen -W "$words" -- "$word"))'
+    yield '    COMPREPLY=($(compgen -W "$choices" -- "$word"))'
     yield "}"
     yield "complete -o default -F _aecore aecore"
 

@@ -13,9 +13,9 @@ from .. import __version__, build_info, get_num_threads
 from .._params import defaults
 from ..training.progress import summary
 from ._command import Subparsers, add_answer, add_command, answer, explained
-from ._kinds import KINDS, kind_of
+from ._kinds import kind_of
 from ._model import load_model
-from ._open import add_reading, open_samples, reading_of
+from ._open import DATA, add_reading, open_samples, reading_of
 from ._source import Source, network_of, shape_of
 
 OPTIONAL = ("matplotlib", "scikit-learn", "pandas", "pyarrow", "pillow", "pooch", "mpi4py", "torch")
@@ -51,16 +51,23 @@ def add_info(commands: Subparsers) -> None:
 
 
 def _info(options: Any) -> int:
+    standard: dict[str, Any] = {}
     if options.path is None:
         facts = _installed()
-    elif Path(options.path).suffix == ".safetensors":
+    elif _is_model(options.path):
         options.model = options.path
-        facts = _model(load_model(options))
+        model = load_model(options)
+        facts, standard = _model(model), defaults(type(model))
     else:
         facts = _data(options)
     options.quiet = False
-    answer(options, facts, _lines(_for_people(facts)))
+    answer(options, facts, _lines(_for_people(facts, standard)))
     return 0
+
+
+def _is_model(path: str) -> bool:
+    suffix = Path(path).suffix.lower()
+    return suffix == ".safetensors" or (Path(path).is_file() and suffix not in DATA)
 
 
 def _installed() -> dict[str, Any]:
@@ -208,7 +215,7 @@ def _in_words(column: dict[str, Any]) -> str:
 # ---- for people ---------------------------------------------------------------------------------
 
 
-def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
+def _for_people(facts: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
     """Return facts in words: what isn't installed, and no options that are as they come."""
     facts = dict(facts)
     if isinstance(facts.get("columns"), dict):
@@ -217,9 +224,9 @@ def _for_people(facts: dict[str, Any]) -> dict[str, Any]:
         found = facts["packages"].items()
         facts["packages"] = {k: "not installed" if v is None else v for k, v in found}
     if "options" in facts:
-        standard = {k: _shown(v) for k, v in defaults(KINDS[facts["kind"]]).items()}
         found = facts["options"].items()
-        facts["options"] = {k: v for k, v in found if standard[k] != v} or "all as they come"
+        changed = {k: v for k, v in found if _shown(standard[k]) != v}
+        facts["options"] = changed or "all as they come"
         facts.pop("parameters", None)
     return facts
 
