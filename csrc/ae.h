@@ -457,6 +457,24 @@ ae_status ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_
 /* y = a + b, n values; y may be either. */
 ae_status ae_add(float *y, const float *a, const float *b, int64_t n, const ae_ctx *ctx);
 
+/* ---- entropy coding ------------------------------------------------------------------------------ */
+
+/* Symbols (C, M) as bytes, *used of them: a range coder that learns the frequencies of each row as it
+ * goes. Row c has values in [0, sizes[c]); what is learned is how often each value of their highest
+ * `learned` bits occurs, those below are taken as equally frequent. out has room for ae_range_room
+ * bytes: totals of counts are below 2^40, so that a step takes six. */
+ae_status ae_range_encode(uint8_t *out, int64_t *used, const int64_t *symbols,
+                          const int64_t *sizes, int64_t C, int64_t M, int learned,
+                          const ae_ctx *ctx);
+static inline int64_t
+ae_range_room(int64_t C, int64_t M)
+{
+    return 12 * C * M + 8;
+}
+/* And back from all `size` bytes; AE_EVALUE if they aren't what the encoder gives. */
+ae_status ae_range_decode(int64_t *symbols, const uint8_t *data, const int64_t *sizes,
+                          int64_t C, int64_t M, int learned, int64_t size, const ae_ctx *ctx);
+
 /* ---- benchmarks ---------------------------------------------------------------------------------- */
 
 /* Multiply-adds in registers on every thread; returns how many operations that was. */

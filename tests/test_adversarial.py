@@ -11,6 +11,7 @@ from aecore import _core
 from aecore._purposes import LATENT, PRIOR, SAMPLE
 from aecore.training.batches import Batches
 from aecore.training.data import Data
+from aecore.training.network import Network
 from resuming import resumed, state
 
 KW = {"batch_size": 16, "random_state": 0}
@@ -357,6 +358,32 @@ def test_bits_do_not_depend_on_the_number_of_threads(name, images):
         some = run.sample(5, y=1, random_state=0)
         np.testing.assert_array_equal(some, runs[0].sample(5, y=1, random_state=0))
     assert state(OBJECTIVES[name](random_state=1).fit(images, y))[0] != state(runs[0])[0]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_gradients_that_nobody_takes_are_left_out(name, images, monkeypatch):
+    """And everything else is as if they weren't: the bits of a pass with all gradients."""
+    y, seen = classes(len(images)), []
+    for cls in (ae.nn.Linear, ae.nn.Conv2d):
+
+        def gradients(self, dx, dbias, *args, real=cls._gradients):
+            seen.append((args[-1], dbias is None))
+            return real(self, dx, dbias, *args)
+
+        monkeypatch.setattr(cls, "_gradients", gradients)
+    lean = OBJECTIVES[name]().fit(images, y)
+    assert (False, True) in seen and (True, False) in seen
+    assert all(none for learns, none in seen if not learns)
+
+    def whole(self, grad, condition=None):
+        dx = self.discriminator.backward(grad)
+        return dx if condition is None else self._apart("dx", dx, condition)
+
+    monkeypatch.setattr(Network, "discriminate_backward", whole)
+    seen.clear()
+    assert state(OBJECTIVES[name]().fit(images, y)) == state(lean)
+    assert all(learns for learns, _ in seen)
+    assert all("learns" not in vars(m) for _, m in lean._network.modules())
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)

@@ -1,5 +1,6 @@
 """Checkpoints: when they are written, and that going on from one gives the bits of a whole run."""
 
+import json
 import os
 import signal
 import stat
@@ -12,6 +13,8 @@ import pytest
 from aecore import io
 from aecore.training.checkpoint import Saver
 from resuming import state
+from safetensors import safe_open
+from test_damage import ODD, signed
 
 KW = {"batch_size": 16, "random_state": 0}
 
@@ -147,6 +150,17 @@ def test_a_kill_before_the_next_checkpoint_trains_those_epochs_again(X, tmp_path
     )
     same(model.fit(X, resume=True), whole)
     assert seen == [3, 4, 5, 6, 7, 8]  # those of the saved epoch too
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_resuming_with_another_number_of_threads(threads, tmp_path, monkeypatch):
+    x, y = images()
+    whole = KINDS["vqvae"](epochs=4, n_threads=1, **KW).fit(x, y)
+    make = lambda n: KINDS["vqvae"](  # noqa: E731
+        epochs=4, n_threads=n, checkpoint=tmp_path / "m", **KW
+    )
+    killed(make(3), 2, monkeypatch, x, y)
+    same(make(threads).fit(x, y, resume=True), whole)
 
 
 def test_a_prior_may_have_its_own_checkpoint(tmp_path, monkeypatch):
@@ -304,6 +318,17 @@ def test_the_last_ones_and_the_best_are_kept(X, tmp_path):
             np.testing.assert_array_equal(kept._network.flat.value, values[epoch - 1])
 
 
+def test_file_systems_without_links(X, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError("no links here")
+
+    monkeypatch.setattr("os.link", fail)
+    saving = ae.Checkpoint(tmp_path / "m", keep=1, keep_best=True)
+    model = make(checkpoint=saving).fit(X)
+    assert names(tmp_path) == ["m", "m.best", "m.epoch-4"]
+    same(ae.load(tmp_path / "m.epoch-4"), model)
+
+
 def test_the_best_is_found_between_checkpoints_and_by_any_number(X, tmp_path):
     best = ae.Checkpoint(tmp_path / "m", every_epochs=9, keep_best=True, monitor="learning_rate")
     make(epochs=4, schedule=ae.Step(2), checkpoint=best).fit(X)
@@ -369,23 +394,75 @@ def test_a_checkpoint_is_a_value(X, tmp_path):
     assert again.checkpoint == ae.Checkpoint(str(tmp_path / "m")) and model.checkpoint is saving
 
 
-def test_a_file_with_a_strange_stage_is_refused(X, tmp_path):
-    model = make(patience=2).fit(X)
-    stage = ae.training.checkpoint.Stage(0, best=None)
-    real = io._stage
-    bad = [
-        ({"first": -1}, "first"),
-        ({"over": 1}, "over: expected true or false"),
-        ({"more": 1}, r"training: unknown \['more'\]"),
-        ({"best": {"epoch": 1, "steps": 1, "loss": 1.0}}, r"tensors: missing"),
-        ({"best": {"epoch": 1}}, "best: missing"),
-    ]
-    for change, word in bad:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(io, "_stage", lambda s, change=change: real(s) | change)
-            io.save(model, tmp_path / "m", stage)
-        with pytest.raises(ValueError, match=word):
-            ae.load(tmp_path / "m")
+def checkpoint_of(model, saves, path, X, monkeypatch):
+    """Return the configuration and the arrays of a file that is there when a process ends."""
+    killed(model.set_params(checkpoint=path), saves, monkeypatch, X)
+    with safe_open(path, framework="numpy") as file:
+        tensors = {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+        return json.loads(file.metadata()["config"]), tensors
+
+
+def refused(path, config, tensors):
+    signed(path, tensors, config)
+    with pytest.raises(ValueError, match="not a whole model file"):
+        ae.load(path)
+
+
+def test_edited_stages_are_refused(X, tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    config, tensors = checkpoint_of(make(patience=2), 3, path, X, monkeypatch)
+    signed(path, tensors, config)
+    assert ae.load(path)._network.epoch == 3
+    stage, fine = config["training"], {"first": [0], "level": [None]}
+    booleans = dict.fromkeys(("over", "stopped", "complete"), [True])
+    assert set(stage) == {"first", "best", *booleans, "level"} and stage["best"]["epoch"] == 2
+    for place in (stage, stage["best"]):
+        for key, old in list(place.items()):
+            for value in ODD:
+                same_type = [type(v) for v in (fine | booleans).get(key, []) if v == value]
+                whole = key in ("epoch", "steps") and type(value) is int and value >= 0
+                number = key == "loss" and type(value) is float
+                if type(value) in same_type or whole or number:
+                    continue
+                place[key] = value
+                refused(path, config, tensors)
+            del place[key]
+            refused(path, config, tensors)
+            place[key] = old
+    stage["extra"] = 1
+    refused(path, config, tensors)
+    del stage["extra"]
+    for name in (n for n in tensors if n.startswith("best.")):
+        for change in ({}, {name: tensors[name] * np.nan}, {name: tensors[name][:-1]}):
+            rest = {k: v for k, v in tensors.items() if k != name}
+            refused(path, config, rest | change)
+    refused(path, config, tensors | {"best.more": tensors["best.parameters"]})
+
+
+def test_edited_levels_are_refused(X, tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    stack = lambda: ae.StackedAutoencoder(  # noqa: E731
+        ae.Dense((8,)), 3, pretrain_epochs=2, epochs=1, checkpoint=path, **KW
+    )
+    config, tensors = checkpoint_of(stack(), 2, path, X, monkeypatch)
+    level = config["training"]["level"]
+    assert level["epoch"] == 2 and level["params"]["latent_dim"] == 8
+    names = [n for n in tensors if n.startswith("level.")]
+    assert len(names) == 3 * 4
+    for name in names:
+        refused(path, config, {k: v for k, v in tensors.items() if k != name})
+        refused(path, config, tensors | {name: tensors[name][..., :-1].copy()})
+    for change in ({"model": "VAE"}, {"model": "print"}, {"shape": [13]}, {"more": 1}):
+        refused(
+            path, config | {"training": config["training"] | {"level": level | change}}, tensors
+        )
+    refused(path, config | {"training": config["training"] | {"level": None}}, tensors)
+    signed(path, tensors, config)
+    same(stack().fit(X, resume=True), stack().fit(X))
+    level["params"]["learning_rate"] = 0.5  # of another training
+    signed(path, tensors, config)
+    with pytest.raises(ValueError, match="level 1 was trained with learning_rate=0.5"):
+        stack().fit(X, resume=True)
 
 
 # ---- Ctrl-C -------------------------------------------------------------------------------------
@@ -454,6 +531,23 @@ def test_ctrl_c_waits_for_the_step_and_a_second_one_does_not(X):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.parametrize("epochs, stop", [(2, 9), (9, 2)])
+def test_ctrl_c_in_the_last_batch_is_not_lost(X, epochs, stop):
+    class Pressed(ae.Autoencoder):
+        def _epoch_terms(self, means, n, observed):
+            if self._network.epoch == 2:
+                signal.raise_signal(signal.SIGINT)
+            return {}
+
+    seen = []
+    note = lambda s: seen.append(s.epoch) or s.epoch == stop  # noqa: E731
+    model = Pressed(ae.Dense((8,)), 3, epochs=epochs, callbacks=[note], **KW)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert seen == [1, 2] == [r["epoch"] for r in model.history_]
+    assert model._network.epoch == 2 and model._network.samples == 100
+
+
 def test_handlers_of_others_are_left_alone(X):
     seen = []
     before = signal.signal(signal.SIGINT, lambda *_: seen.append(1))
@@ -463,3 +557,26 @@ def test_handlers_of_others_are_left_alone(X):
     finally:
         signal.signal(signal.SIGINT, before)
     assert seen == [1, 1]
+
+
+# ---- among others -------------------------------------------------------------------------------
+
+
+def test_clones_and_pipelines(X, tmp_path):
+    base = pytest.importorskip("sklearn.base")
+    pipeline = pytest.importorskip("sklearn.pipeline")
+    model = make(checkpoint=ae.Checkpoint(tmp_path / "m", keep=2))
+    again = base.clone(model)
+    assert again.checkpoint == model.checkpoint and again.checkpoint is not model.checkpoint
+    whole = pipeline.make_pipeline(again)
+    whole.fit(X, autoencoder__resume=True)
+    same(make().fit(X), whole[-1])
+    assert names(tmp_path) == ["m", "m.epoch-3", "m.epoch-4"]
+
+
+def test_what_a_killed_process_was_writing_is_swept_away(X, tmp_path):
+    path, other = tmp_path / "m", tmp_path / ".other-1"
+    for name in (tmp_path / ".m-abc", other):
+        name.write_bytes(b"half")
+    make(checkpoint=path).fit(X, resume=True)
+    assert names(tmp_path) == [".other-1", "m"]

@@ -65,6 +65,42 @@ def test_nmi_is_that_of_scikit_learn(n, k, kinds, rng):
         assert metrics.nmi(y, other) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    "n_classes, n_clusters", [(1, 1), (1, 6), (6, 1), (4, 9), (9, 4), (10, 10)]
+)
+def test_clusterings_beside_scipy(n_classes, n_clusters, rng):
+    linear_sum_assignment = pytest.importorskip("scipy.optimize").linear_sum_assignment
+    contingency_matrix = pytest.importorskip("sklearn.metrics.cluster").contingency_matrix
+    y, clusters = rng.integers(0, n_classes, 300), rng.integers(0, n_clusters, 300)
+    clusters = np.where(rng.random(300) < 0.5, clusters, y % n_clusters)
+    table = contingency_matrix(y, clusters)
+    expected = table[linear_sum_assignment(table, maximize=True)].sum() / 300
+    names = np.array(list("klmnopqrst"))
+    for labels in (y, names[y], names[y].astype(object), list(names[y]), y.astype(np.uint8) * 20):
+        assert metrics.clustering_accuracy(labels, clusters) == pytest.approx(expected, abs=1e-15)
+        assert metrics.clustering_accuracy(labels, names[clusters]) == pytest.approx(expected)
+        assert metrics.nmi(labels, clusters) == pytest.approx(metrics.nmi(y, names[clusters]))
+    if n_classes == 1 or n_clusters == 1:
+        assert metrics.nmi(y, clusters) == float(n_classes == n_clusters)
+
+
+def test_labels_from_data_frames():
+    pd = pytest.importorskip("pandas")
+    y = ["cat", "dog", "cat", "emu"]
+    for labels in (
+        pd.Series(y),
+        pd.Series(y, dtype="category"),
+        pd.Categorical(y),
+        np.array(y, np.dtypes.StringDType()),
+        np.array(y, "S3"),
+    ):
+        assert metrics.clustering_accuracy(labels, [7, 3, 7, 1]) == 1.0
+        assert metrics.nmi(labels, y) == pytest.approx(1)
+        assert metrics.knn_accuracy(np.eye(4), labels, np.eye(4), labels, k=1) == 1.0
+    with pytest.raises(TypeError, match="must be integers, booleans or strings"):
+        metrics.nmi(pd.Series(["cat", None, "dog"]), [0, 1, 2])
+
+
 def test_nmi_of_many_names_needs_no_table():
     n = 100_000  # a dense table would be 80 GB
     assert metrics.nmi(np.arange(n), np.arange(n)[::-1]) == pytest.approx(1)
@@ -83,6 +119,20 @@ def test_knn_accuracy_is_that_of_scikit_learn(k, offset, rng, monkeypatch):
     expected = KNeighborsClassifier(k, algorithm="brute").fit(X - offset, y)
     expected = expected.score(X_test - offset, y_test)
     assert metrics.knn_accuracy(X, y, X_test, y_test, k=k) == pytest.approx(expected, abs=1e-15)
+
+
+def test_knn_accuracy_of_one_code_and_of_names(rng):
+    KNeighborsClassifier = pytest.importorskip("sklearn.neighbors").KNeighborsClassifier
+    assert metrics.knn_accuracy([[1.0]], ["a"], [[5.0], [2.0]], ["a", "b"], k=1) == 0.5
+    X, X_test = rng.standard_normal((40, 2)), rng.standard_normal((30, 2))
+    y, y_test = np.array(list("zyx"))[rng.integers(0, 3, (2, 40))]
+    expected = KNeighborsClassifier(4, algorithm="brute").fit(X, y).score(X_test, y_test[:30])
+    assert metrics.knn_accuracy(X, y, X_test, y_test[:30], k=4) == pytest.approx(expected)
+    # distances of integers and of wide ranges don't overflow
+    wide = rng.integers(-(2**40), 2**40, (20, 3))
+    assert metrics.knn_accuracy(wide, np.arange(20), wide, np.arange(20), k=1) == 1.0
+    small = rng.integers(0, 256, (20, 5), np.uint8)
+    assert metrics.knn_accuracy(small, np.arange(20), small, np.arange(20), k=1) == 1.0
 
 
 def test_knn_accuracy_takes_grids_of_codes_and_names(rng):

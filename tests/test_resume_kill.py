@@ -79,11 +79,9 @@ def kill(kinds, seed):
             time.sleep(moment * seconds)
             child.kill()
             rest = child.communicate()[0]
-            left = [name for name in os.listdir(folder) if name.startswith(".aecore-")]
+            left = [name for name in os.listdir(folder) if name.startswith(".")]
             got, _ = end(start(kind, path))
             where = f"{kind}, killed at {moment:4.0%}, ended: {'ends' in rest}, half: {len(left)}"
-            for name in left:
-                os.unlink(os.path.join(folder, name))
             yield where, got == wanted
 
 

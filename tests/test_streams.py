@@ -99,7 +99,7 @@ def test_sequences_of_different_lengths():
     X = [rng.random((n, 2), dtype=np.float32) for n in rng.integers(2, 9, 40)]
     lists = [X[i : i + 8] for i in range(0, 40, 8)]
     make = lambda: ae.Autoencoder(ae.LSTM(6), 3, **{**KW, "batch_size": 8})  # noqa: E731
-    model, whole = make().fit(lambda: lists), make().fit(X)
+    model, whole = make().fit(lambda: [(part,) for part in lists]), make().fit(X)
     assert state(model) == state(whole)
     same = [np.stack([x[:2] for x in part]) for part in lists]
     assert make().fit(lambda: same)._network.input_shape == (2, 2)
@@ -122,6 +122,16 @@ def test_resuming(tmp_path):
     assert state(again) == state(whole)
 
 
+@pytest.mark.parity
+def test_a_loader_of_pytorch():
+    torch = pytest.importorskip("torch")
+    x, y = images()
+    tensors = [torch.from_numpy(a) for a in (x, y)]
+    for name, given in (("vqvae", tensors[:1]), ("cvae", tensors)):
+        loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(*given), batch_size=16)
+        assert state(KINDS[name](**KW).fit(loader)) == state(KINDS[name](**KW).fit(x, y))
+
+
 def test_memory_is_bounded_by_a_batch():
     """A stream of 40 MB in batches of 0.4 MB."""
 
@@ -140,6 +150,23 @@ def test_memory_is_bounded_by_a_batch():
     assert peak < 8e6
 
 
+def test_data_frames():
+    pandas = pytest.importorskip("pandas")
+    x = np.random.default_rng(0).random((50, 3))
+    frame = pandas.DataFrame(x, columns=["a", "b", "c"])
+    parts = lambda: (frame.iloc[i : i + 16] for i in range(0, 50, 16))  # noqa: E731
+    model = ae.Autoencoder(D, 2, **KW).fit(parts)
+    assert list(model.feature_names_in_) == ["a", "b", "c"]
+    assert state(model) == state(ae.Autoencoder(D, 2, **KW).fit(frame))
+    turned = frame[["c", "b", "a"]]
+    with pytest.raises(ValueError, match="batch 2: expected the columns .*'a', 'b', 'c'"):
+        ae.Autoencoder(D, 2, **KW).fit(lambda: [frame, turned])
+    kept = state(model)
+    with pytest.raises(ValueError, match="The feature names should match"):
+        model.set_params(warm_start=True).fit(lambda: [turned])
+    assert state(model) == kept
+
+
 X, Y = images()
 BAD = [
     (lambda m: m.fit(iter([X, X])), TypeError, "an iterator gives its batches once"),
@@ -149,6 +176,7 @@ BAD = [
     (lambda m: m.fit(Parts(X), sample_mask=X > 0), ValueError, "sample_mask: expected None"),
     (lambda m: m.fit(lambda: [(X, Y, None, 3)]), ValueError, "got 4 things in batch 1"),
     (lambda m: m.fit(lambda: [(X, Y), X[:, :4]]), ValueError, r"batch 2: expected samples of shap"),
+    (lambda m: m.fit(lambda: [list(X)]), ValueError, r"got 50 things in batch 1; a list of seque"),
     (lambda m: m.fit(lambda: [X, X * np.nan]), ValueError, "batch 2: Input X contains NaN"),
     (lambda m: m.fit(lambda: [X, "x"]), TypeError, "batch 2: X: expected numbers"),
     (lambda m: m.fit(lambda: [(X, Y[:9])]), ValueError, "batch 1: y: expected 50 conditions"),

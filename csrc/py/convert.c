@@ -18,6 +18,8 @@ dtype_name(int type)
             return "int64";
         case NPY_INT32:
             return "int32";
+        case NPY_UINT8:
+            return "uint8";
         default:
             return "uint32";
     }
@@ -138,6 +140,18 @@ int
 ae_out_u32(PyObject *object, void *view)
 {
     return convert(object, view, NPY_UINT32, true, false);
+}
+
+int
+ae_in_u8(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_UINT8, false, false);
+}
+
+int
+ae_out_u8(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_UINT8, true, false);
 }
 
 int

@@ -38,6 +38,8 @@ int ae_maybe_out_i64(PyObject *object, void *view);
 int ae_in_i32(PyObject *object, void *view);
 int ae_out_i32(PyObject *object, void *view);
 int ae_out_u32(PyObject *object, void *view);
+int ae_in_u8(PyObject *object, void *view);
+int ae_out_u8(PyObject *object, void *view);
 int ae_in_source(PyObject *object, void *view); /* uint8, bool, float32 or float64 */
 /* O& converter into ae_act: a name or None. */
 int ae_in_activation(PyObject *object, void *act);

@@ -11,6 +11,7 @@ from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
+from .compression import compress, decompress
 from .corruption import GaussianNoise, Masking, SaltAndPepper
 from .divergences import MMD, TotalCorrelation
 from .io import load
@@ -21,11 +22,13 @@ from .models import (
     VQVAE,
     AdversarialAutoencoder,
     Autoencoder,
+    LearningRates,
     PixelCNN,
     Recirculation,
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
+    find_learning_rate,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
@@ -65,6 +68,7 @@ __all__ = [
     "GaussianNoise",
     "KLSparsity",
     "L1Sparsity",
+    "LearningRates",
     "Masking",
     "Normal",
     "Recirculation",
@@ -81,7 +85,11 @@ __all__ = [
     "Transformer",
     "Warmup",
     "build_info",
+    "callbacks",
+    "compress",
     "datasets",
+    "decompress",
+    "find_learning_rate",
     "functional",
     "get_num_threads",
     "load",
@@ -96,6 +104,6 @@ if hasattr(os, "register_at_fork"):
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in ("datasets", "metrics", "plot"):  # imported when they are used
+    if name in ("callbacks", "datasets", "metrics", "plot"):  # imported when they are used
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

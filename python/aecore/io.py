@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,7 +91,7 @@ def save(model: BaseModel, path: Any, stage: Stage | None = None) -> None:
     text = json.dumps(config, allow_nan=False)
     tensors = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
     metadata = {"aecore": FORMAT, "config": text, "digest": _digest(text, tensors)}
-    path = Path(os.path.abspath(os.fsdecode(os.fspath(path))))
+    path = os.path.abspath(os.fsdecode(os.fspath(path)))
     replace(path, partial(save_file, tensors, metadata=metadata))
 
 

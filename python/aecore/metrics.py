@@ -7,13 +7,17 @@ memory. Bad input is a TypeError or ValueError that says what was expected and w
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import _metric_input as _input
+from ._metric_input import Floats
+from ._rate_distortion import RateDistortion, rate_distortion
+
 __all__ = [
+    "RateDistortion",
     "active_units",
     "bits_per_dim",
     "clustering_accuracy",
@@ -21,9 +25,8 @@ __all__ = [
     "mmd",
     "nmi",
     "perplexity",
+    "rate_distortion",
 ]
-
-Floats = NDArray[np.float64]
 
 # Distances kept at a time: 2^22 of them are 32 MB.
 _BLOCK = 1 << 22
@@ -113,9 +116,9 @@ def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
     rows, columns, counts, n = _contingency(y, clusters)
     joint = counts / n
     p, q = np.bincount(rows, joint), np.bincount(columns, joint)
+    if len(p) == 1 or len(q) == 1:  # without entropy: nothing to share
+        return float(len(p) == len(q))
     entropies = -(p * np.log(p)).sum() - (q * np.log(q)).sum()
-    if len(p) == len(q) == 1:
-        return 1.0
     information = (joint * np.log(joint / (p[rows] * q[columns]))).sum()
     # Rounding may leave the bounds by an ulp.
     return float(np.clip(2 * information / entropies, 0, 1))
@@ -163,16 +166,16 @@ def knn_accuracy(
     >>> knn_accuracy([[0.0], [1.0], [9.0]], ["a", "a", "b"], [[0.4], [7.0]], ["a", "b"], k=1)
     1.0
     """
-    X, X_test = _samples("codes", codes), _samples("codes_test", codes_test)
-    labels, labels_test = _labels("y", y), _labels("y_test", y_test)
-    _same_length("codes", X, "y", labels)
-    _same_length("codes_test", X_test, "y_test", labels_test)
-    _same_features("codes", X, "codes_test", X_test)
+    X, X_test = _input.samples("codes", codes), _input.samples("codes_test", codes_test)
+    labels, labels_test = _input.labels("y", y), _input.labels("y_test", y_test)
+    _input.same_length("codes", X, "y", labels)
+    _input.same_length("codes_test", X_test, "y_test", labels_test)
+    _input.same_features("codes", X, "codes_test", X_test)
     if (labels.dtype.kind in "USO") != (labels_test.dtype.kind in "USO"):
         raise TypeError(
             f"y and y_test must be labels of one kind, got {labels.dtype} and {labels_test.dtype}"
         )
-    k = _count("k", k)
+    k = _input.count("k", k)
     if k > len(X):
         raise ValueError(f"k must be at most the number of training codes, {len(X)}, got {k}")
     classes, coded = np.unique(np.concatenate([labels, labels_test]), return_inverse=True)
@@ -228,10 +231,10 @@ def active_units(means: ArrayLike, *, threshold: float = 0.01) -> int:
     >>> active_units([[1.0, 0.0], [-1.0, 0.01], [0.5, -0.01]])
     1
     """
-    Z = _samples("means", means, least=2)
+    Z = _input.samples("means", means, least=2)
     if np.ndim(means) != 2:
         raise ValueError(f"means must have the shape (N, D), got {np.shape(means)}")
-    threshold = _number("threshold", threshold)
+    threshold = _input.number("threshold", threshold)
     if threshold < 0:
         raise ValueError(f"threshold must be 0 or more, got {threshold}")
     return int((Z.var(axis=0) > threshold).sum())
@@ -271,7 +274,7 @@ def perplexity(indices: ArrayLike, n_codes: int) -> float:
     >>> round(perplexity([[0, 1], [1, 0]], 8), 6)
     2.0
     """
-    n_codes = _count("n_codes", n_codes)
+    n_codes = _input.count("n_codes", n_codes)
     codes = np.asarray(indices)
     if codes.size == 0:
         raise ValueError("indices must not be empty")
@@ -320,7 +323,7 @@ def bits_per_dim(nats: ArrayLike, n_dims: int) -> Any:
     >>> bits_per_dim(784 * np.log(2), 784)  # ln 2 nats make a bit
     1.0
     """
-    n_dims = _count("n_dims", n_dims)
+    n_dims = _input.count("n_dims", n_dims)
     values = np.asarray(nats)
     if values.dtype.kind not in "biuf":
         raise TypeError(f"nats must be real numbers, got {values.dtype}")
@@ -374,15 +377,15 @@ def mmd(X: ArrayLike, Y: ArrayLike, *, bandwidth: float | None = None) -> float:
     >>> abs(mmd(X, Y)) < 0.01 < mmd(X, Y + 1)
     True
     """
-    A, B = _samples("X", X, least=2), _samples("Y", Y, least=2)
-    _same_features("X", A, "Y", B)
+    A, B = _input.samples("X", X, least=2), _input.samples("Y", Y, least=2)
+    _input.same_features("X", A, "Y", B)
     # Distances don't see a common shift, and have more digits near the origin.
     centre = A.mean(axis=0)
     A, B = A - centre, B - centre
     if bandwidth is None:
         bandwidth = _median_distance(np.concatenate([_spread(A, 1000), _spread(B, 1000)]))
     else:
-        bandwidth = _number("bandwidth", bandwidth)
+        bandwidth = _input.number("bandwidth", bandwidth)
         if bandwidth <= 0:
             raise ValueError(f"bandwidth must be above 0, got {bandwidth}")
     n, m = len(A), len(B)
@@ -435,8 +438,8 @@ def _contingency(
     y: ArrayLike, clusters: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """Count the pairs of labels that occur: class index, cluster index, count; and N."""
-    a, b = _labels("y", y), _labels("clusters", clusters)
-    _same_length("y", a, "clusters", b)
+    a, b = _input.labels("y", y), _input.labels("clusters", clusters)
+    _input.same_length("y", a, "clusters", b)
     rows = np.unique(a, return_inverse=True)[1]
     columns = np.unique(b, return_inverse=True)[1]
     width = int(columns.max()) + 1
@@ -472,59 +475,3 @@ def _blocks(n: int, width: int) -> list[slice]:
     """Cut n rows into blocks of rows x width elements that fit the budget."""
     size = max(1, _BLOCK // width)
     return [slice(start, start + size) for start in range(0, n, size)]
-
-
-def _labels(name: str, values: ArrayLike) -> NDArray[Any]:
-    labels = np.asarray(values)
-    if labels.ndim != 1 or labels.size == 0:
-        raise ValueError(f"{name} must be labels of the shape (N,), N > 0, got {labels.shape}")
-    if labels.dtype.kind == "O" and all(isinstance(label, str) for label in labels):
-        labels = labels.astype(str)
-    if labels.dtype.kind not in "biuUS":
-        raise TypeError(f"{name} must be integers, booleans or strings, got {labels.dtype}")
-    return labels
-
-
-def _samples(name: str, values: ArrayLike, least: int = 1) -> Floats:
-    """Check samples and return them as (N, D) float64."""
-    X = np.asarray(values)
-    if X.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be real numbers, got {X.dtype}")
-    if X.ndim < 2 or len(X) < least or X.size == 0:
-        raise ValueError(f"{name} must have the shape (N, ...), N >= {least}, got {X.shape}")
-    X = X.reshape(len(X), -1).astype(np.float64)
-    if not np.isfinite(X).all():
-        raise ValueError(f"{name} must be finite, got NaN or infinity")
-    return X
-
-
-def _same_length(name: str, a: NDArray[Any], other: str, b: NDArray[Any]) -> None:
-    if len(a) != len(b):
-        raise ValueError(f"{name} and {other} must be equally long, got {len(a)} and {len(b)}")
-
-
-def _same_features(name: str, a: Floats, other: str, b: Floats) -> None:
-    if a.shape[1] != b.shape[1]:
-        raise ValueError(
-            f"{name} and {other} must have equally many features, got {a.shape[1]} and {b.shape[1]}"
-        )
-
-
-def _number(name: str, value: float) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a number, got {value!r}") from None
-    if not np.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {number}")
-    return number
-
-
-def _count(name: str, value: int) -> int:
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, got {number}")
-    return number

@@ -17,3 +17,4 @@ from .optim import *  # noqa: F403
 from .pool import *  # noqa: F403
 from .quantize import *  # noqa: F403
 from .random import *  # noqa: F403
+from .range import *  # noqa: F403

@@ -1,5 +1,6 @@
 """The objectives: estimators in the manner of scikit-learn."""
 
+from ._rates import LearningRates, find_learning_rate
 from .aae import AdversarialAutoencoder
 from .autoencoder import Autoencoder
 from .classifier import SoftmaxClassifier
@@ -18,9 +19,11 @@ __all__ = [
     "VQVAE",
     "AdversarialAutoencoder",
     "Autoencoder",
+    "LearningRates",
     "PixelCNN",
     "Recirculation",
     "SoftmaxClassifier",
     "StackedAutoencoder",
     "StackedFeatures",
+    "find_learning_rate",
 ]

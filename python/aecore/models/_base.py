@@ -8,26 +8,25 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .. import _check, _workspace, penalties
+from .. import _workspace, penalties
 from .._purposes import SPLIT
 from ..arch.base import Arch, Code, build_network
 from ..losses import LINKS, Loss, learned_by
 from ..nn.feedback import FedBack
 from ..nn.module import Module, budget, memory_limit
-from ..training import callbacks as _callbacks
-from ..training import checkpoint as _checkpoint
 from ..training import data as _data
 from ..training.batches import Batch, Batches, Condition, Input, shuffled
-from ..training.checkpoint import Saver, Stage
+from ..training.callbacks import back_to
+from ..training.checkpoint import Saver
 from ..training.data import Data, is_stream
-from ..training.loop import Phase, Plan, train
+from ..training.loop import Phase, Plan
 from ..training.network import Network
-from ..training.progress import Progress
 from ..training.stream import Item
 from ._condition import Conditioner, conditions
+from ._epochs import run
 from ._parameters import Parametrized
 from ._protocol import new_seed, not_fitted
-from ._resume import Found, find, take_fit
+from ._resume import Found, find, saver_of, take_fit
 from ._streams import read_stream
 
 INFERENCE_BATCH = 256
@@ -144,10 +143,9 @@ class BaseModel(Parametrized):
             True for the first steps of each sample, and then False; it stands for the list of them.
         resume : bool
             Whether to go on from the file of ``checkpoint``, if there is one, until `epochs` in
-            total are done; else training starts as without it. The same call can so be repeated
-            after whatever has ended it, and arrives at the bits of one that nothing has. It must
-            have the same data and the same parameters, but for ``epochs`` and those that change no
-            number.
+            total are done; else training starts as without it. So the same call can be repeated
+            after whatever has ended it, and arrives at the bits of one that nothing has. Data and
+            parameters must be the same, but for ``epochs`` and what changes no number.
 
         Returns
         -------
@@ -162,27 +160,21 @@ class BaseModel(Parametrized):
         FloatingPointError
             If the loss stops being finite; the model is left in its last finite state.
         KeyboardInterrupt
-            On Ctrl-C, or the stop button of a notebook, once the batch is done (a second one
-            doesn't wait). The model can be used as it is then, and its ``history_`` has the epochs
-            that were finished.
+            On Ctrl-C or a notebook's stop button, once the batch is done (a second one doesn't
+            wait). The model can be used then; its ``history_`` has the epochs that were finished.
 
         Notes
         -----
         X may be an object that gives batches anew each time it is iterated over (a PyTorch
         DataLoader is one), or a function that returns an iterator over them. A batch is what
-        `partial_fit` takes: X, or a tuple (X, y) or (X, y, sample_mask). Batches are taken as they
-        come, one at a time, whatever ``batch_size`` and ``shuffle``, and one look through them
-        before training sees that all of them make sense. There is X_val to validate on.
+        `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
+        taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one look through
+        them before training sees that they make sense. There is X_val to validate on. Upper levels
+        of a stack and priors keep the codes that they are trained on in memory.
         """
         self._check_params()
-        self._fit_from(self._found(resume), X, y, X_val, sample_mask)
+        self._fit_from(find(self, resume), X, y, X_val, sample_mask)
         return self
-
-    def _found(self, resume: bool) -> Found | None:
-        """Return the checkpoint to go on from, if there is one and that is asked for."""
-        if self.checkpoint is not None:
-            _checkpoint.resolve(self.checkpoint).file()  # raises where it can't be
-        return find(self) if _check.boolean("resume", resume) else None
 
     def _fit_from(self, found: Found | None, X: Any, y: Any, X_val: Any, sample_mask: Any) -> Saver:
         """Train, from a checkpoint if one was found; return what has saved that."""
@@ -213,7 +205,7 @@ class BaseModel(Parametrized):
             order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
-        saver = self._saver(found)
+        saver = saver_of(self, found)
         if not self.history_ or saver.stage.level is not None:
             with network.in_training():
                 self._pretrain(given, rows, saver)
@@ -221,17 +213,11 @@ class BaseModel(Parametrized):
         todo = 0 if stage.stopped else max(0, stage.first + self.epochs - network.epoch)
         if not stage.over or todo:
             saver.at(over=False, complete=False)
-            plan, again = self._plan(todo, self.shuffle), not stage.over and found is not None
+            again, plan = found is not None and not stage.over, self._plan(todo, self.shuffle)
             self._train(given, rows, validation, plan, saver, again)
         elif stage.best is not None:
-            _callbacks.back_to(network, stage.best)
+            back_to(network, stage.best)
         return saver
-
-    def _saver(self, found: Found | None = None) -> Saver:
-        """Return what saves the model in training, which begins now or goes on."""
-        stage = Stage(self._network.epoch) if found is None else found.stage
-        checkpoint = None if self.checkpoint is None else _checkpoint.resolve(self.checkpoint)
-        return Saver(checkpoint, self, stage)
 
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
@@ -414,55 +400,14 @@ class BaseModel(Parametrized):
         saver: Saver | None = None,
         again: bool = False,
     ) -> None:
-        """Train for the epochs of a plan, or until somebody wishes to stop.
-
-        `again` is whether the last epoch was followed by its checkpoint alone: by no callbacks.
-        """
-        network, saver = self._network, saver or self._saver()
+        """Train for the epochs of a plan, or until somebody wishes to stop; `again` as in `run`."""
+        network = self._network
         batches = given.batches(
             int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
-        n = self.patience
-        stopping = None
-        if n is not None:
-            stopping = _callbacks.EarlyStopping(network, int(n), saver.stage.best)
         self._begin_training()
-        progress = Progress(self.verbose, plan.epochs, len(batches), network.epoch)
-        with progress, network.in_training(), _callbacks.closing(self.callbacks):
-            again = again and network.epoch > saver.stage.first
-            stopped = again and self._between_epochs(self.history_[-1], stopping)
-            if not stopped:
-                for record in train(network, self, batches, plan, progress):
-                    self.history_.append(record)
-                    if validation is not None:
-                        record |= self._validate(validation)
-                    progress.epoch(record)
-                    if stopped := self._after_epoch(record, stopping, saver):
-                        break
-        best = stopping.best if stopping is not None else None
-        if best is not None:
-            self.best_epoch_ = best.epoch
-        saver.at(over=True, stopped=stopped, best=best)
-        saver.save()
-        if best is not None:
-            _callbacks.back_to(network, best)
-
-    def _after_epoch(self, record: dict[str, Any], stopping: Any, saver: Saver) -> bool:
-        """Do what is due between epochs; return whether to stop."""
-        saver.after_epoch(record)
-        stop = self._between_epochs(record, stopping)
-        if stopping is not None:
-            saver.at(best=stopping.best)
-        return stop
-
-    def _between_epochs(self, record: dict[str, Any], stopping: Any) -> bool:
-        """Call the callbacks and see whether to stop early; return whether anybody wishes to."""
-        state = _callbacks.TrainingState(self, record["epoch"], record)
-        wishes = [callback(state) is True for callback in self.callbacks]
-        if stopping is not None:
-            wishes.append(stopping.update(record))
-        return any(wishes)
+        run(self, batches, validation, plan, saver or saver_of(self), again)
 
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the loss, its terms and the squared error of held-out samples, as val_*."""

@@ -15,6 +15,7 @@ from ..training.stream import Stream
 from ._base import fitted
 from ._coding import BaseAutoencoder
 from ._condition import Conditioner
+from ._resume import find
 from ._streams import joined
 from .pixelcnn import PixelCNN
 
@@ -80,7 +81,7 @@ class CodesWithPrior(BaseAutoencoder):
         self
         """
         self._check_params()
-        found = self._found(resume)
+        found = find(self, resume)
         if self.prior is not None:
             self._check_prior_data(X, y, X_val)
         saver = self._fit_from(found, X, y, X_val, sample_mask)

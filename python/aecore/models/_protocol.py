@@ -72,6 +72,12 @@ class Estimator(Params):
 
     _needs_y = False
 
+    def _repr_html_(self) -> str:
+        """Show parameters, layers and training in a notebook."""
+        from .._html import model_html
+
+        return model_html(self)
+
     # ---- names of features ----------------------------------------------------------------------
 
     def _check_names(self, data: Data) -> None:
@@ -136,6 +142,8 @@ class Transformer(Estimator):
     def set_output(self, *, transform: str | None = None) -> Any:
         """Choose what `transform` returns: "default" (arrays), "pandas" or "polars".
 
+        A data frame has a column for each number of a code: a grid of them is one long row then.
+
         Returns
         -------
         self
@@ -152,9 +160,10 @@ class Transformer(Estimator):
             sklearn = sys.modules.get("sklearn")
             get_config = getattr(sklearn, "get_config", None)
             config = get_config()["transform_output"] if get_config else "default"
-        if config == "default" or codes.ndim != 2:
+        if config == "default":
             return codes
         names = self.get_feature_names_out()
+        codes = codes.reshape(len(codes), len(names))
         if config == "pandas":
             import pandas
 

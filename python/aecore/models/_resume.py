@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from .. import _check
 from .._params import names
-from ..training.checkpoint import Stage, resolve
+from ..training.checkpoint import Saver, Stage, resolve, sweep
 
 if TYPE_CHECKING:
     from ._base import BaseModel
@@ -21,30 +23,42 @@ class Found(NamedTuple):
     stage: Stage
 
 
-def find(model: BaseModel) -> Found | None:
-    """Return what a model's checkpoint has; None if there is no file yet.
+def find(model: BaseModel, resume: bool) -> Found | None:
+    """Return what a model's checkpoint has; None if there is no file yet, or none is asked for.
 
     Raises
     ------
+    FileNotFoundError
+        For a checkpoint in a folder that doesn't exist, whether or not it is asked for.
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
     from ..io import load_checkpoint
 
-    if model.checkpoint is None:
+    path = None if model.checkpoint is None else resolve(model.checkpoint).file()
+    if not _check.boolean("resume", resume):
+        return None
+    if path is None:
         raise ValueError("resume: expected a model with a checkpoint to go on from, got None")
-    path = resolve(model.checkpoint).file()
-    if not path.exists():
+    sweep(path)
+    if not os.path.exists(path):
         return None
     found, stage = load_checkpoint(path)
     if stage is None:
         raise ValueError(f"resume: {path} is a model that was saved without its training")
-    _compare(model, found, path)
+    compare(model, found, path)
     found.warm_start = True  # it is read, and gone on with
     return Found(found, stage)
 
 
-def _compare(model: BaseModel, found: BaseModel, path: Any) -> None:
+def saver_of(model: BaseModel, found: Found | None = None) -> Saver:
+    """Return what saves a model in training, which begins now or goes on."""
+    stage = Stage(model._network.epoch) if found is None else found.stage
+    checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
+    return Saver(checkpoint, model, stage)
+
+
+def compare(model: BaseModel, found: BaseModel, path: Any) -> None:
     """Raise ValueError unless both have the parameters of the same training."""
     from ..io import written_params
 
@@ -64,9 +78,9 @@ def _compare(model: BaseModel, found: BaseModel, path: Any) -> None:
 
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
+    for name in [k for k in vars(model) if k.endswith("_")]:
+        delattr(model, name)  # what the other may not have
     params = names(type(model))
-    for state in (vars(model), vars(other)):
-        for name in [k for k in state if k not in params and not k.startswith("_sklearn")]:
-            value = state.pop(name)
-            if state is not vars(model):
-                setattr(model, name, value)
+    for name, value in vars(other).items():
+        if name not in params:
+            setattr(model, name, value)

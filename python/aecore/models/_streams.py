@@ -32,6 +32,8 @@ def read_stream(
         try:
             data, own = model._read_item(item, like)
             summary.add(data)
+            if going_on and number == 1:
+                model._check_names(data)
             if own is not None:
                 check_length(own, len(data))
             labels.append(own)

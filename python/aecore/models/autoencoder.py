@@ -17,7 +17,7 @@ from ..training.checkpoint import Saver
 from ..training.data import Data
 from ._base import INFERENCE_BATCH
 from ._levels import Level, copy_values, depth, levels, linears
-from ._resume import take_fit
+from ._resume import compare, take_fit
 from ._sampling import SampledAutoencoder
 
 
@@ -213,6 +213,7 @@ class Autoencoder(SampledAutoencoder):
             level._start(None, given)
             if number > begun:
                 if saved is not None:
+                    compare(level, saved, f"level {number}")
                     take_fit(level, saved)
                 self._train_level(number, level, parts, given, rows, saver)
                 saved = None

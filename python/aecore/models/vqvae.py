@@ -320,6 +320,8 @@ class VQVAE(CodesWithPrior):
         grid = self._grid()
         if Z.dtype.kind not in "iu":
             raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
+        if Z.ndim == 2 and Z.shape[1] == math.prod(grid):
+            Z = Z.reshape(len(Z), *grid)  # a data frame of them has one row for a sample
         if Z.shape[1:] != grid or Z.ndim == 0:
             raise ValueError(f"Z: expected codes of shape {('N', *grid)}, got {Z.shape}")
         most = self._quantizer.n_codes - 1
@@ -332,6 +334,22 @@ class VQVAE(CodesWithPrior):
         """A copy of the codebook, or of all of them."""
         self._fitted()
         return self._quantizer.codebook.copy()
+
+    @fitted
+    def encode_vectors(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+        """Return what the encoder gives, before it is quantised.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, h, w, code_dim), (N, t, code_dim) or (N, code_dim)
+        """
+        given = self._input(X, None, sample_mask)
+        return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
 
     # ---- samples --------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ class Affine(Module):
 
     gates = True
     packs = True
+    learns = True  # or backward is for the input's gradient alone
 
     def __init__(
         self,
@@ -87,7 +88,8 @@ class Affine(Module):
         if self.activation and not gated:
             _core.activation_backward(grad, grad, y, self.activation, _workspace.current())
         dx = _workspace.gradients().take(x.shape) if need_dx else None
-        self._gradients(dx, None if self.bias is None else self.bias.grad, grad, x, x_activation)
+        dbias = self.bias.grad if self.bias is not None and self.learns else None
+        self._gradients(dx, dbias, grad, x, x_activation, self.learns)
         return dx
 
     def _product(

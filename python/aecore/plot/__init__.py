@@ -13,22 +13,35 @@ A `model` is any fitted object with the methods named in a function's text. Wher
 that is where its method takes ``y``, the function's `y` is passed on.
 """
 
-from ._codes import codebook, latent_space
+from ._codebook import codebook
+from ._codes import latent_space
 from ._curves import history, roc
 from ._decode import interpolation, manifold, samples, traversal
+from ._explore import Explorer, explore
 from ._grid import tile
+from ._rates import learning_rates
 from ._reconstruct import errors, reconstructions
+from ._scores import scores
+from ._sizes import code_sizes
+from ._snapshots import Snapshots, progress
 
 __all__ = [
+    "Explorer",
+    "Snapshots",
+    "code_sizes",
     "codebook",
     "errors",
+    "explore",
     "history",
     "interpolation",
     "latent_space",
+    "learning_rates",
     "manifold",
+    "progress",
     "reconstructions",
     "roc",
     "samples",
+    "scores",
     "tile",
     "traversal",
 ]

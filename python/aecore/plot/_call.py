@@ -51,3 +51,13 @@ def names_of(y: NDArray[Any] | None) -> list[str]:
     if y is None or y.ndim != 1 or y.dtype.kind == "f":
         return []
     return [str(label) for label in y]
+
+
+def names_of_features(model: Any, X: Any) -> list[str]:
+    """Name a table's features as the model or the table does; [] if neither does."""
+    names = getattr(model, "feature_names_in_", None)
+    if names is None:
+        names = getattr(X, "columns", None)
+    if names is None:
+        names = getattr(getattr(X, "dtype", None), "names", None)
+    return [] if names is None else [str(name) for name in names]

@@ -1,4 +1,4 @@
-"""Where codes lie, and which are used."""
+"""Where codes lie in the plane."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..metrics import perplexity
 from ._call import call, condition_of, lookup
-from ._style import COLORS, INK, PALE, canvas, colorbar, legend, palette
+from ._grid import as_samples, limits_of
+from ._style import COLORS, GREY, INK, canvas, colorbar, legend, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ def latent_space(
     *,
     method: str | None = None,
     n: int | None = None,
+    thumbnails: int = 0,
     random_state: Any = 0,
     ax: Axes | None = None,
 ) -> Any:
@@ -35,12 +36,12 @@ def latent_space(
     ----------
     model : estimator or array-like (N, D)
         With ``transform(X)``, or ``transform(X, y)``; or the codes themselves, and no X.
-    X : array-like (N, ...), optional
+    X : array-like (N, ...) or list of arrays (T_i, F), optional
         Samples, for a model.
     y : array-like (N,) or (N, P), optional
         Labels, and the condition of a conditional model. Integers, booleans and strings are
-        classes, with a legend; floats, and more than 20 different integers, are a scale. Of a
-        matrix the first column is shown.
+        classes, with a legend; floats, and more than 20 different integers, are a scale, with a
+        colour bar. Of a matrix the first column is shown. A pandas column's name is written.
     method : {"direct", "pca", "tsne", "mds"}, optional
         How D dimensions become two. direct: the two there are; pca: the two principal components;
         tsne: scikit-learn's t-SNE (``pip install 'aecore[sklearn]'``), which keeps neighbours
@@ -49,6 +50,9 @@ def latent_space(
     n : int, optional
         Number of samples drawn, evenly spaced through X; by default all, but at most 2,000 for tsne
         and 1,000 for mds.
+    thumbnails : int, default 0
+        At most so many of the images X, (N, H, W, 1 or 3), are drawn where they lie, such that
+        they don't cover each other.
     random_state : int, default 0
         Seed of tsne; the other methods have nothing random.
     ax : Axes, optional
@@ -81,31 +85,36 @@ def latent_space(
         raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
     if n is not None and n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
+    if thumbnails and (X is None or len(np.shape(X[:1])) != 4):
+        raise ValueError("thumbnails need X of images (N, H, W, C)")
     if X is None and hasattr(model, "transform"):
         raise TypeError("latent_space of a model needs X, got None")
     data = np.asarray(model) if X is None else X
-    if np.ndim(data) == 0 or len(data) == 0:
-        raise ValueError(f"latent_space needs samples, got the shape {np.shape(data)}")
+    if not hasattr(data, "__len__") or np.ndim(data[:1]) == 0 or len(data) == 0:
+        raise ValueError("latent_space needs samples, got none")
     labels = condition_of(y, len(data))
+    name = getattr(y, "name", None)
     limit = min(len(data), n or _MOST.get(method or "", len(data)))
     chosen = np.linspace(0, len(data) - 1, limit).astype(np.int64)
     if labels is not None:
         labels = labels[chosen]
-    codes = _take(data, chosen)
+    taken = codes = _take(data, chosen)
     if X is not None:
-        codes = call(lookup(model, "transform", "latent_space"), codes, y=labels)
+        codes = call(lookup(model, "transform", "latent_space"), taken, y=labels)
     codes = _checked(np.asarray(codes))
     if method is None:
         method = "direct" if codes.shape[1] == 2 else "pca"
     points, names = _flatten(codes, method, random_state)
     with canvas(ax, (4.6, 3.7)) as (result, axes):
-        _scatter(axes, points, labels)
+        colors = _scatter(axes, points, labels, name, named=not thumbnails)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
         if method in _MOST:
             axes.set_xticks([])
             axes.set_yticks([])
         axes.set_title("Latent space")
+        if thumbnails:
+            _place_images(axes, points, as_samples("X", taken), colors, thumbnails)
     return result
 
 
@@ -113,7 +122,9 @@ def _take(data: Any, chosen: NDArray[np.int64]) -> Any:
     """Take rows of an array, a data frame or a sequence; all of them as they are."""
     if len(chosen) == len(data):
         return data
-    return data.iloc[chosen] if hasattr(data, "iloc") else np.asarray(data[:])[chosen]
+    if hasattr(data, "iloc"):
+        return data.iloc[chosen]
+    return [data[i] for i in chosen] if isinstance(data, list) else np.asarray(data[:])[chosen]
 
 
 def _checked(codes: NDArray[Any]) -> NDArray[np.float64]:
@@ -181,31 +192,81 @@ def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def project(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, str]]:
     """Project codes (N, D) on their two principal components; D = 1 leaves the second empty."""
-    centred = codes - codes.mean(axis=0)
-    # The D x D side is small; an SVD of all of N x D would not be.
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    shares = np.maximum(values[::-1], 0) / max(values.sum(), np.finfo(float).tiny)
-    shares = np.append(shares, 0.0)[:2]
-    axes = vectors[:, ::-1][:, :2]
-    # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
-    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
-    points = np.zeros((len(codes), 2))
-    points[:, : axes.shape[1]] = centred @ axes
+    mean, axes, shares = principal_axes(codes)
     first, second = (
         f"principal component {i} ({share:.0%} of the variance)"
         for i, share in enumerate(shares, 1)
     )
-    return points, (first, second)
+    return (codes - mean) @ axes, (first, second)
 
 
-def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None) -> None:
+def principal_axes(
+    codes: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean (D,), two principal axes (D, 2) and their shares of the variance (2,)."""
+    mean = codes.mean(axis=0)
+    centred = codes - mean
+    # The D x D side is small; an SVD of all of N x D would not be.
+    values, vectors = np.linalg.eigh(centred.T @ centred)
+    shares = np.maximum(values[::-1], 0) / max(values.sum(), np.finfo(float).tiny)
+    found = vectors[:, ::-1][:, :2]
+    # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
+    found = found * np.sign(found[np.abs(found).argmax(axis=0), range(found.shape[1])])
+    axes = np.zeros((codes.shape[1], 2))
+    axes[:, : found.shape[1]] = found
+    return mean, axes, np.append(shares, 0.0)[:2]
+
+
+def _place_images(
+    ax: Axes,
+    points: NDArray[np.float64],
+    images: NDArray[np.float32],
+    colors: list[str],
+    most: int,
+) -> None:
+    """Draw images where they lie, framed in their class's colour, unless another is too near."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    low, high = limits_of(images)
+    shown = np.clip((images - low) / (high - low), 0, 1)
+    span = max(np.ptp(points, axis=0)) or 1.0
+    placed: list[NDArray[np.float64]] = []
+    for i in np.random.RandomState(0).permutation(len(points)):
+        if len(placed) == most:
+            break
+        if all(np.abs(points[i] - other).max() > 0.075 * span for other in placed):
+            placed.append(points[i])
+            # 14 points high: legible, and the picture as a whole is still seen.
+            one = shown[i] if shown.shape[3] == 3 else shown[i, ..., 0]
+            picture = OffsetImage(one, zoom=14 / len(one), cmap="gray", interpolation="nearest")
+            picture.image.set_clim(0, 1)
+            look = {"lw": 0.9, "ec": colors[i] if colors else GREY}
+            box = AnnotationBbox(picture, points[i], pad=0.06, bboxprops=look)
+            ax.add_artist(box)
+
+
+def draw_codes(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None) -> None:
+    """Draw codes in the plane (N, 2), coloured by label, and explain the colours."""
+    _scatter(ax, points, labels, None, named=True)
+
+
+def _scatter(
+    ax: Axes,
+    points: NDArray[np.float64],
+    labels: NDArray[Any] | None,
+    name: Any,
+    named: bool,
+) -> list[str]:
+    """Draw points; return each one's colour, where labels are classes."""
     n = len(points)
     size = float(np.clip(6000 / n, 1.5, 14))
-    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 2000}
+    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 1000}
     if labels is None:
         ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
-        return
+        return []
     values = labels[:, 0] if labels.ndim == 2 else labels
+    if values.dtype.kind == "O" and len({type(v) for v in values}) > 1:
+        values = values.astype(str)  # such as names, and None where there is none
     classes = None if values.dtype.kind == "f" else np.unique(values)
     # One fixed shuffle, or the class drawn last would hide the others.
     order = np.random.RandomState(0).permutation(n)
@@ -217,8 +278,8 @@ def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None)
             cmap="viridis",
             **style,
         )
-        colorbar(ax, shown, "label" if labels.ndim == 1 else "first property")
-        return
+        colorbar(ax, shown, name or ("label" if labels.ndim == 1 else "first property"))
+        return []
     looks = palette(len(classes))
     index = np.searchsorted(classes, values)[order]
     for marker in dict.fromkeys(marker for _, marker in looks):
@@ -230,19 +291,15 @@ def _scatter(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None)
             marker=marker,
             **style,
         )
-    _name_classes(ax, points, values, classes, looks)
+    _explain(ax, classes, looks, name)
+    if named and len(classes) <= 12:
+        _name_classes(ax, points, values, classes)
+    return [looks[i][0] for i in np.searchsorted(classes, values)]
 
 
-def _name_classes(
-    ax: Axes,
-    points: NDArray[np.float64],
-    values: NDArray[Any],
-    classes: NDArray[Any],
-    looks: list[tuple[str, str]],
-) -> None:
-    """Name the classes in a legend, and, where there is room, also where they lie."""
+def _explain(ax: Axes, classes: NDArray[Any], looks: list[tuple[str, str]], title: Any) -> None:
+    """Name the classes in a legend."""
     from matplotlib.lines import Line2D
-    from matplotlib.patheffects import withStroke
 
     handles = [
         Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5)
@@ -255,101 +312,25 @@ def _name_classes(
         ncols=1 + (len(classes) - 1) // 16,
         handletextpad=0.1,
         columnspacing=0.6,
+        title=title,
     )
-    if len(classes) > 12:
-        return
+
+
+def _name_classes(
+    ax: Axes, points: NDArray[np.float64], values: NDArray[Any], classes: NDArray[Any]
+) -> None:
+    """Name the classes where they lie."""
+    from matplotlib.patheffects import withStroke
+
     span = max(np.ptp(points, axis=0))
     placed: list[tuple[float, float, float]] = []
     for name in classes:
         x, y = np.median(points[values == name], axis=0)
         width = 0.025 * len(str(name)) * span
         # A name that would lie on another is left to the legend.
-        if all(abs(x - u) > (width + w) / 2 or abs(y - v) > 0.04 * span for u, v, w in placed):
+        if all(abs(x - u) > (width + w) / 2 or abs(y - v) > 0.055 * span for u, v, w in placed):
             placed.append((x, y, width))
             ax.text(
                 x, y, str(name), ha="center", va="center", color=INK, fontsize=8, weight="bold",
                 path_effects=[withStroke(linewidth=2, foreground="white")],
             )  # fmt: skip
-
-
-def codebook(model: Any, X: Any = None, *, ax: Axes | None = None) -> Any:
-    """Draw the use of a codebook, or the codebook itself.
-
-    With `X`, the share of each code among all codes of X, in falling order, beside the even share
-    1/K; the title gives the perplexity, the effective number of codes. Without `X`, the code
-    vectors in the plane of their two principal components. Several codebooks that are used in turn
-    are taken as one.
-
-    Parameters
-    ----------
-    model : estimator
-        With ``codebook_`` (K, D), or (Q, K / Q, D) of several codebooks; with `X`, also with
-        ``transform(X)`` that returns code indices.
-    X : array-like (N, ...), optional
-        Samples to encode.
-    ax : Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    Figure, or `ax` if it was given
-
-    Raises
-    ------
-    TypeError, ValueError
-        The model has no ``codebook_``, or its codes are not indices into it.
-
-    Examples
-    --------
-    >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> arch = ae.ResNet(16, 8, 1, downsample=1)
-    >>> model = ae.VQVAE(arch, codebook_size=32, code_dim=8, epochs=1, random_state=0).fit(X)
-    >>> figure = ae.plot.codebook(model, X_test)
-    """
-    vectors = getattr(model, "codebook_", None)
-    if vectors is None:
-        raise TypeError(
-            f"codebook needs a fitted model with a codebook_, got {type(model).__name__}"
-        )
-    vectors = np.asarray(vectors, np.float64)
-    first: Any = 0  # the number of each codebook's first code
-    if vectors.ndim == 3:
-        first = np.arange(len(vectors)) * vectors.shape[1]
-        vectors = vectors.reshape(-1, vectors.shape[2])
-    if X is not None:
-        codes = np.asarray(call(lookup(model, "transform", "codebook"), X)) + first
-        return _usage(codes, len(vectors), ax)
-    points, names = project(vectors)
-    with canvas(ax, (4.0, 3.6)) as (result, axes):
-        axes.scatter(points[:, 0], points[:, 1], s=10, color=COLORS[0], alpha=0.75, linewidths=0)
-        axes.set_aspect("equal", adjustable="datalim")
-        axes.set(xlabel=names[0], ylabel=names[1])
-        axes.set_title(f"Codebook: {vectors.shape[0]} codes of {vectors.shape[1]} dimensions")
-    return result
-
-
-def _usage(codes: NDArray[Any], size: int, ax: Axes | None) -> Any:
-    effective = perplexity(codes, size)
-    shares = np.sort(np.bincount(codes.ravel(), minlength=size) / codes.size)[::-1]
-    unused = int((shares == 0).sum())
-    with canvas(ax, (5.0, 2.4)) as (result, axes):
-        axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=COLORS[0])
-        axes.axhline(1 / size, color=COLORS[1], linewidth=1, linestyle="--")
-        axes.text(
-            size + 0.5,
-            1 / size,
-            "even use",
-            color=COLORS[1],
-            fontsize=7,
-            ha="right",
-            va="bottom",
-        )
-        if unused:
-            axes.axvspan(size - unused + 0.5, size + 0.5, color=PALE, alpha=0.5, linewidth=0)
-        axes.set(xlabel="code, by rank", ylabel="share of uses", xlim=(0.5, size + 0.5))
-        axes.set_title(
-            f"Codebook use: perplexity {effective:.0f} of {size}, "
-            f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
-        )
-    return result

@@ -18,13 +18,16 @@ _TERMS = (
     *("loss", "recon", "kl", "mmd", "mi", "tc", "dimension_kl", "vq", "commitment", "penalty"),
     *("generator", "discriminator"),
 )
+_RATE = "learning_rate"
 
 
 def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:
     """Draw the course of training: the loss and its terms against the epoch.
 
     Where there was a validation split, its values are dashed lines of the same colour. Where
-    positive values range over more than a factor of 50, the scale is logarithmic.
+    positive values range over more than a factor of 50, the scale is logarithmic. A learning rate
+    that a schedule changed is a dotted line on a scale of its own. The loss of a `GAN` is its
+    generator's.
 
     Parameters
     ----------
@@ -32,7 +35,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
         With ``history_``, or such a list itself: one dict of numbers for each epoch.
     keys : str or sequence of str, optional
         What to draw, such as ``"perplexity"``; by default the loss and those of its terms that were
-        recorded.
+        recorded, and the learning rate if it changed.
     ax : Axes, optional
         Where to draw.
 
@@ -62,19 +65,18 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     # Where layers were pretrained, the epochs of all of them together are what is drawn.
     epochs = [epoch for epoch in epochs if "level" not in epoch] or epochs
     recorded = dict.fromkeys(key for epoch in epochs for key in epoch)
-    if keys is None:
-        wanted = [key for key in _TERMS if key in recorded]
-        # Without other terms, the loss is the reconstruction error: one line says it.
-        if wanted[:2] == ["loss", "recon"] and len(wanted) == 2:
-            wanted = ["loss"]
-    else:
-        wanted = [keys] if isinstance(keys, str) else list(keys)
+    wanted = (
+        _chosen(epochs, recorded) if keys is None else [keys] if isinstance(keys, str) else keys
+    )
     missing = [key for key in wanted if key not in recorded]
     if not wanted or missing:
         raise ValueError(
             f"history has {', '.join(recorded) or 'no epochs'}; "
             f"expected {', '.join(missing or _TERMS)}"
         )
+    # Beside other values, the rate has a scale of its own.
+    with_rate = _RATE in wanted and len(wanted) > 1
+    wanted = [key for key in wanted if not with_rate or key != _RATE]
     x = np.array([epoch.get("epoch", i) for i, epoch in enumerate(epochs, 1)])
     with canvas(ax, (5.0, 2.6)) as (result, axes):
         drawn = []
@@ -82,31 +84,66 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             # A single epoch is a point, which a line alone would not show.
             marker = "o" if len(x) < 15 else ""
             style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 2.5}
+            label = "loss (generator)" if key == "loss" and "fake_accuracy" in recorded and (
+                "generator" not in recorded) else key  # fmt: skip
             drawn.append(_column(epochs, key))
-            axes.plot(x, drawn[-1], label=key, **style)
+            axes.plot(x, drawn[-1], label=label, **style)
             if "val_" + key in recorded:
                 drawn.append(_column(epochs, "val_" + key))
                 axes.plot(
-                    x, drawn[-1], label=f"{key}, validation", linestyle="--", mfc="white", **style
+                    x, drawn[-1], label=f"{label}, validation", linestyle="--", mfc="white", **style
                 )
-        values = np.concatenate(drawn)
-        values = values[np.isfinite(values)]
-        if len(values) and 0 < 50 * values.min() < values.max():
-            from matplotlib.ticker import LogFormatter
-
-            axes.set_yscale("log")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
-            axes.tick_params(axis="y", which="minor", **{**TICKS, "length": 1.5})
+        _spread(axes, np.concatenate(drawn))
         whole_numbers(axes)
         if len(x) == 1:
             axes.set_xticks(x)
         unit = "loss per sample" if set(wanted) <= set(_TERMS) else "value"
         axes.set(xlabel="epoch", ylabel=wanted[0] if len(wanted) == 1 else unit)
         axes.set_title("Training")
+        if with_rate:
+            _draw_rate(axes, x, _column(epochs, _RATE))
         if len(axes.lines) > 1:
-            legend(axes)
+            legend(axes, ncols=1 + (len(axes.lines) - 1) // 12)
     return result
+
+
+def _chosen(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -> list[str]:
+    """Choose the loss and its terms, and a learning rate that changes."""
+    wanted = [key for key in _TERMS if key in recorded]
+    # Without other terms, the loss is the reconstruction error: one line says it.
+    if wanted[:2] == ["loss", "recon"] and len(wanted) == 2:
+        wanted = ["loss"]
+    if wanted and _RATE in recorded and len(set(_column(epochs, _RATE))) > 1:
+        wanted.append(_RATE)
+    return wanted
+
+
+def _spread(ax: Axes, values: NDArray[np.float64]) -> None:
+    """Take a logarithmic scale for positive values that range over more than a factor of 50."""
+    values = values[np.isfinite(values)]
+    if len(values) and 0 < 50 * values.min() < values.max():
+        from matplotlib.ticker import LogFormatter
+
+        ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+        ax.tick_params(axis="y", which="minor", **{**TICKS, "length": 1.5})
+
+
+def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
+    """Draw the learning rate inside the axes, from 0 at the bottom to its largest at the top."""
+    high = float(np.nanmax(rates, initial=0.0)) or 1.0
+    # Its scale is the axes' height, whatever the others': one number in the legend says it all.
+    ax.plot(
+        x,
+        rates / high,
+        color=GREY,
+        linestyle=":",
+        linewidth=1,
+        transform=ax.get_xaxis_transform(),
+        label=f"learning rate,\n0 to {high:.2g}",
+        zorder=0.5,
+    )
 
 
 def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
@@ -164,7 +201,11 @@ def roc(
     if not named:
         raise ValueError("scores must not be empty")
     curves = {str(name): _roc_curve(codes == 1, values) for name, values in named.items()}
-    with canvas(ax, (3.4, 3.4)) as (result, axes):
+    alone = len(curves) == 1 and "" in curves
+    # Curves that are better than chance leave the lower right corner empty.
+    has_room = alone or min(area for _, _, area in curves.values()) > 0.7
+    beside = 0.0 if has_room else 0.9 + 0.06 * max(map(len, curves))
+    with canvas(ax, (3.4 + beside, 3.4)) as (result, axes):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, linestyle=":")
         for (name, (false, true, area)), (color, _) in zip(
             curves.items(), palette(len(curves)), strict=True
@@ -172,12 +213,14 @@ def roc(
             axes.plot(false, true, color=color, label=f"{name} ({area:.3f})", clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
-        if len(curves) == 1 and "" in curves:
+        if alone:
             axes.set_title(f"ROC: area {curves[''][2]:.3f}")
         else:
             axes.set_title("ROC (area under the curve)")
-            # A curve that is better than chance leaves this corner empty.
-            axes.legend(loc="lower right", borderaxespad=0.8)
+            if has_room:
+                axes.legend(loc="lower right", borderaxespad=0.8)
+            else:
+                legend(axes)
     return result
 
 

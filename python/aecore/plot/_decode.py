@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._call import call, lookup, repeated, takes_y
-from ._grid import as_samples, draw_cells, limits_of
+from ._call import call, lookup, names_of_features, repeated, takes_y
+from ._grid import as_samples, draw_cells, limits_of, padded
 from ._style import numbers
+from ._tables import is_frame, is_mixed, numbered, row_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +75,8 @@ def samples(
     limits = limits_of(drawn)
     cells = _in_rows(drawn, columns)
     title = "Samples of each class" if rows else "Samples"
-    return draw_cells(ax, cells, limits, title, rows=rows)[0]
+    features = names_of_features(model, None)
+    return draw_cells(ax, cells, limits, title, rows=rows, features=features)[0]
 
 
 def _in_rows(drawn: NDArray[np.float32], columns: int | None) -> NDArray[np.float32]:
@@ -92,7 +94,14 @@ def _in_rows(drawn: NDArray[np.float32], columns: int | None) -> NDArray[np.floa
 
 
 def interpolation(
-    model: Any, a: Any, b: Any, y: Any = None, *, n: int = 9, ax: Axes | None = None
+    model: Any,
+    a: Any,
+    b: Any,
+    y: Any = None,
+    *,
+    n: int = 9,
+    path: str = "linear",
+    ax: Axes | None = None,
 ) -> Any:
     """Draw the way from one sample to another through the latent space.
 
@@ -103,12 +112,14 @@ def interpolation(
     ----------
     model : estimator
         With ``interpolate(a, b, n)``.
-    a, b : array-like: one sample each, or equally many
+    a, b : array-like or data frame: one sample each, or equally many
         Where the way begins and ends; of several samples, each pair has its own row.
     y : label or vector of P properties, optional
         The condition of a conditional model.
     n : int, default 9
         Number of decoded steps.
+    path : {"linear", "spherical"}, default "linear"
+        Passed on to the model.
     ax : Axes, optional
         Where to draw.
 
@@ -129,18 +140,9 @@ def interpolation(
     >>> figure = ae.plot.interpolation(model, X_test[:3], X_test[3:6])
     """
     walk = lookup(model, "interpolate", "interpolation")
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape:
-        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
-    ways, ends = _ways(lambda s, e: np.asarray(call(walk, s, e, n, y=y)), a, b)
-    cells = np.stack(
-        [
-            np.concatenate(
-                [as_samples("a", s[None]), as_samples("the way", way), as_samples("b", e[None])]
-            )
-            for way, (s, e) in zip(ways, ends, strict=True)
-        ]
-    )
+    options = {} if path == "linear" else {"path": path}
+    ways = _ways(lambda start, end: call(walk, start, end, n, y=y, **options), a, b)
+    cells = np.stack([_way_cells(*way) for way in ways])
     several = len(cells) > 1 and cells.ndim == 3
     return draw_cells(
         ax,
@@ -149,25 +151,48 @@ def interpolation(
         "Interpolation" if cells.ndim > 3 else "Interpolation, from a down to b",
         rows=[str(i) for i in range(len(cells))] if several else [],
         columns=["a", *numbers(np.linspace(0, 1, n)), "b"],
+        features=names_of_features(model, None),
     )[0]
 
 
-def _ways(
-    walk: Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]], a: NDArray[Any], b: NDArray[Any]
-) -> tuple[list[NDArray[Any]], list[tuple[NDArray[Any], NDArray[Any]]]]:
+def _ways(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, Any, Any]]:
     """Walk from a to b, or, where the model doesn't take these for one sample, between each pair.
 
-    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table.
+    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table. A way is
+    returned as where it begins, what is decoded, and where it ends.
     """
+    if is_frame(a) and is_frame(b) and len(a) == len(b):
+        rows = [(_as_table(row_of(a, i)), _as_table(row_of(b, i))) for i in range(len(a))]
+        return [(start, walk(start, end), end) for start, end in rows]
+    a, b = np.asarray(a), np.asarray(b)
+    alike = a.shape == b.shape
+    if not alike and (a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]):
+        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
     try:
-        way = walk(a, b)
-        if way.shape[1:] == a.shape or a.ndim < 2:
-            return [way], [(a, b)]
+        way = np.asarray(walk(a, b))
+        if way.shape[1:] == a.shape or a.ndim < 2 or not alike:
+            return [(a[None], way, b[None])]
     except ValueError:
-        if a.ndim < 2:
+        if a.ndim < 2 or not alike:
             raise
-    pairs = list(zip(a, b, strict=True))
-    return [walk(start, end) for start, end in pairs], pairs
+    return [(s[None], np.asarray(walk(s, e)), e[None]) for s, e in zip(a, b, strict=True)]
+
+
+def _way_cells(start: Any, way: Any, end: Any) -> NDArray[np.float32]:
+    """Put the samples of a way side by side; NaN is where a sequence is shorter than others."""
+    if is_mixed(start):
+        return np.concatenate(numbered([start, way, end]))
+    parts = [as_samples(*named) for named in (("a", start), ("the way", way), ("b", end))]
+    if parts[0].ndim == 3:
+        return padded("the way", [sequence for part in parts for sequence in part])
+    return np.concatenate(parts)
+
+
+def _as_table(x: Any) -> Any:
+    """Return one sample as a table of one row, if it is such a row, else before others."""
+    if is_frame(x):
+        return x
+    return np.array([x], x.dtype) if isinstance(x, np.void) else np.asarray(x)[None]
 
 
 def traversal(
@@ -177,23 +202,31 @@ def traversal(
     *,
     dims: Sequence[int] | None = None,
     values: ArrayLike | None = None,
+    X: Any = None,
     ax: Axes | None = None,
 ) -> Any:
-    """Draw what each latent dimension does: a sample decoded with one of them replaced.
+    r"""Draw what each latent dimension does: a sample decoded with one of them replaced.
+
+    Where the model has posteriors, each dimension's divergence from a standard normal prior stands
+    beside it, in nats, :math:`\frac{1}{2} (\mu^2 + \sigma^2 - 1 - \ln \sigma^2)`: how much the code
+    says there. Where it is near 0 the decoder takes no notice.
 
     Parameters
     ----------
     model : estimator
         With ``traverse(x, dim, values)``, and ``latent_dim`` unless `dims` is given.
-    x : array-like (H, W, 1 or 3), (T, F) or (F,)
+    x : array-like (H, W, 1 or 3), (T, F) or (F,), or data frame of one row
         One sample.
     y : label or vector of P properties, optional
         The condition of a conditional model.
     dims : sequence of int, optional
-        Latent dimensions, a row for each; by default the first 10.
+        Latent dimensions, a row for each; by default the first 10, or, with `X` and posteriors,
+        the 10 of the largest divergence in falling order.
     values : array-like (C,), optional
         What replaces the code's own value; by default 9 values from -3 to 3, which covers a
         standard normal prior.
+    X : array-like (N, ...), optional
+        Samples whose mean divergences are written, instead of those of x; they share the condition.
     ax : Axes, optional
         Where to draw.
 
@@ -214,7 +247,13 @@ def traversal(
     >>> figure = ae.plot.traversal(model, X_test[0])
     """
     traverse = lookup(model, "traverse", "traversal")
-    rows = list(range(min(10, _latent_dim(model, "traversal"))) if dims is None else dims)
+    kl = _divergences(model, _as_table(x) if X is None else X, y)
+    if dims is not None:
+        rows = list(dims)
+    elif X is not None and kl is not None:
+        rows = [int(dim) for dim in np.argsort(-kl, kind="stable")[:10]]
+    else:
+        rows = list(range(min(10, latent_dim_of(model, "traversal"))))
     steps = np.linspace(-3, 3, 9) if values is None else np.asarray(values, np.float64)
     if not rows or steps.ndim != 1 or steps.size == 0:
         raise ValueError(f"dims and values must not be empty, got {rows} and {steps}")
@@ -229,9 +268,24 @@ def traversal(
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
         title,
-        rows=[f"latent {dim}" for dim in rows],
+        rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_short(kl[dim])}") for dim in rows],
         columns=labels,
+        features=names_of_features(model, X),
     )[0]
+
+
+def _short(nats: float) -> str:
+    return f"{nats:.2f}" if nats < 10 else f"{nats:.0f}"
+
+
+def _divergences(model: Any, X: Any, y: Any) -> NDArray[np.float64] | None:
+    """Return each latent dimension's mean divergence from N(0, 1); None without posteriors."""
+    posterior = getattr(model, "encode_distribution", None)
+    if posterior is None:
+        return None
+    mean, logvar = (np.asarray(part, np.float64) for part in
+                    call(posterior, X, y=repeated(y, len(X))))  # fmt: skip
+    return np.asarray((mean**2 + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2)
 
 
 def manifold(
@@ -289,7 +343,7 @@ def manifold(
     from statistics import NormalDist  # slow to import, and of use only here
 
     decode = lookup(model, "inverse_transform", "manifold")
-    size = _latent_dim(model, "manifold")
+    size = latent_dim_of(model, "manifold")
     if n < 2 or len(dims) != 2 or dims[0] == dims[1] or not all(0 <= d < size for d in dims):
         raise ValueError(
             f"manifold needs n of at least 2 and two different dims from 0 to {size - 1}, "
@@ -313,15 +367,19 @@ def manifold(
     Z = Z.reshape(n * n, size)
     decoded = as_samples("the decoded grid", call(decode, Z, y=repeated(y, n * n)))
     cells = decoded.reshape(n, n, *decoded.shape[1:])
+    title, labels = "Decoded latent plane", numbers(across)
+    if cells.ndim == 3:
+        title += f", latent {dims[0]} from {labels[0]} down to {labels[-1]}"
     result, axes = draw_cells(
         ax,
         cells,
         limits_of(decoded),
-        "Decoded latent plane",
+        title,
         rows=_sparse(numbers(up[::-1])),
-        columns=_sparse(numbers(across)),
+        columns=_sparse(labels),
         extra=(0.18, 0.16),
         gap=0 if min(decoded.shape[1:3]) >= 16 else 1,
+        features=names_of_features(model, X),
     )
     if cells.ndim > 3:
         axes.tick_params(axis="x", labeltop=False, labelbottom=True)
@@ -337,7 +395,7 @@ def _sparse(labels: list[str]) -> list[str]:
     return [label if i in shown else "" for i, label in enumerate(labels)]
 
 
-def _latent_dim(model: Any, function: str) -> int:
+def latent_dim_of(model: Any, function: str) -> int:
     size = getattr(model, "latent_dim", None)
     if not isinstance(size, (int, np.integer)):
         raise TypeError(f"{function} needs a model with a latent_dim, got {type(model).__name__}")

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ._style import COLORS, GREY, canvas, colorbar, whole_numbers
+from ._tables import is_mixed, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Limits = tuple[Any, Any]
+MOST_NAMES = 40  # features of a table whose names are written
 
 
 def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDArray[Any]:
@@ -79,10 +81,18 @@ def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDAr
 
 
 def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
-    """Take the first n samples as float32, uint8 scaled to 0..1, if they can be drawn."""
-    shape = tuple(getattr(X, "shape", None) or np.shape(X))
+    """Take the first n samples as float32, uint8 scaled to 0..1, if they can be drawn.
+
+    A list of sequences (T_i, F) of different lengths ends in NaN where the longest goes on. Of a
+    table's columns, those that aren't of numbers become the places of their values in order.
+    """
     if n is not None and n < 1:
         raise ValueError(f"n must be at least 1, got {n}")
+    if is_ragged(X):
+        X = padded(name, X[:n])
+    elif is_mixed(X):
+        X = numbered([X[:n]])[0]
+    shape = tuple(getattr(X, "shape", None) or np.shape(X))
     if not 2 <= len(shape) <= 4 or 0 in shape or (len(shape) == 4 and shape[3] not in (1, 3)):
         raise ValueError(
             f"{name} must be images (N, H, W, 1 or 3), sequences (N, T, F) or a table (N, F), "
@@ -95,6 +105,26 @@ def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
     if values.dtype == np.uint8:
         return values.astype(np.float32) / np.float32(255)
     return values.astype(np.float32)
+
+
+def is_ragged(X: Any) -> bool:
+    """Whether X is a list of arrays (T_i, F), as models take sequences of different lengths."""
+    return isinstance(X, (list, tuple)) and len(X) > 0 and all(np.ndim(x) == 2 for x in X)
+
+
+def padded(name: str, X: Sequence[ArrayLike]) -> NDArray[Any]:
+    """Put sequences (T_i, F) into one array (N, T, F), NaN behind the shorter ones."""
+    arrays = [np.asarray(x) for x in X]
+    arrays = [a / np.float32(255) if a.dtype == np.uint8 else a for a in arrays]
+    features = {a.shape[1] for a in arrays}
+    if len(features) != 1:
+        raise ValueError(f"{name}: expected sequences (T_i, F) of one F, got {sorted(features)}")
+    if all(len(a) == len(arrays[0]) for a in arrays):
+        return np.stack(arrays)
+    whole = np.full((len(arrays), max(map(len, arrays)), features.pop()), np.nan, np.float32)
+    for row, a in zip(whole, arrays, strict=True):
+        row[: len(a)] = a
+    return whole
 
 
 def limits_of(samples: NDArray[np.float32]) -> Limits:
@@ -127,17 +157,37 @@ def draw_cells(
     columns: Sequence[str] = (),
     gap: int | None = None,
     extra: tuple[float, float] = (0, 0),
+    features: Sequence[str] = (),
 ) -> tuple[Any, Axes]:
-    """Draw cells (R, C, ...) with a label for each row and column.
+    """Draw cells (R, C, ...) with a label for each row and column, and for features of a table.
 
     Returns what the caller returns, and the axes. A new figure has room for the title and these
     labels; `extra` is the width and height, in inches, that the caller's own additions need.
     """
     width, height = grid_size(cells, rows, columns)
+    if cells.ndim == 3:
+        width = max(width, 0.6 + 0.058 * max(map(len, rows), default=0) + 0.062 * len(title))
+        if _are_upright(features):
+            height += 0.06 * max(map(len, features))
     with canvas(ax, (width + extra[0], height + extra[1])) as (result, axes):
         _draw_grid(axes, cells, limits, rows, columns, gap)
+        if cells.ndim == 3:
+            _name_features(axes, features)
         axes.set_title(title)
     return result, axes
+
+
+def _are_upright(names: Sequence[str]) -> bool:
+    """Whether names of features are written, and have no room side by side."""
+    return 0 < len(names) <= MOST_NAMES and len(names) * max(map(len, names)) > 40
+
+
+def _name_features(ax: Axes, names: Sequence[str]) -> None:
+    """Write the features of a table below their columns, if they have names and aren't too many."""
+    if 0 < len(names) <= MOST_NAMES:
+        angle = 90 if _are_upright(names) else 0
+        ax.set_xticks(range(len(names)), list(names), rotation=angle)
+        ax.set_xlabel("")
 
 
 def grid_size(
@@ -201,20 +251,39 @@ def draw_lines(
     """Draw sequences (R, C, T, F) in cells of unit size, a coloured line for each feature."""
     from matplotlib.collections import LineCollection
 
+    rows, columns = cells.shape[:2]
+    options = {"linewidths": 1.0, **options}
+    for f, lines in enumerate(_placed(cells, limits)):
+        ax.add_collection(LineCollection(list(lines), colors=colors[f % len(colors)], **options))
+    ax.set_xlim(-0.05, columns)
+    ax.set_ylim(rows, 0)
+    clear_frame(ax)
+
+
+def draw_between(
+    ax: Axes, a: NDArray[np.float32], b: NDArray[np.float32], limits: Limits, **options: Any
+) -> None:
+    """Shade what lies between two grids of sequences (R, C, T, F)."""
+    from matplotlib.collections import PolyCollection
+
+    for f, g in zip(_placed(a, limits), _placed(b, limits), strict=True):
+        rings = np.concatenate([f, g[:, ::-1]], axis=1)
+        known = [ring[np.isfinite(ring).all(axis=1)] for ring in rings]
+        areas = PolyCollection([ring for ring in known if len(ring)], linewidths=0, **options)
+        ax.add_collection(areas)
+
+
+def _placed(cells: NDArray[np.float32], limits: Limits) -> NDArray[Any]:
+    """Return the points (F, R * C, T, 2) of sequences (R, C, T, F), each in its cell."""
     rows, columns, steps, features = cells.shape
     low, high = limits
     row, column, step = np.meshgrid(
         np.arange(rows), np.arange(columns), np.arange(steps), indexing="ij"
     )
     x = column + 0.9 * step / max(1, steps - 1)
-    options = {"linewidths": 1.0, **options}
-    for f in range(features):
-        y = row + 0.95 - 0.9 * (cells[..., f] - low) / (high - low)
-        lines = np.stack([x, y], axis=-1).reshape(-1, steps, 2)
-        ax.add_collection(LineCollection(list(lines), colors=colors[f % len(colors)], **options))
-    ax.set_xlim(-0.05, columns)
-    ax.set_ylim(rows, 0)
-    clear_frame(ax)
+    y = row[..., None] + 0.95 - 0.9 * (cells - low) / (high - low)
+    points = np.stack(np.broadcast_arrays(x[..., None], y), axis=-1)
+    return points.reshape(-1, steps, features, 2).transpose(2, 0, 1, 3)
 
 
 def _draw_strips(ax: Axes, shown: NDArray[np.float32], row_labels: Sequence[str]) -> None:

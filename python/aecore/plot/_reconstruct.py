@@ -7,16 +7,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._call import call, condition_of, lookup, names_of
-from ._grid import as_samples, clear_frame, draw_cells, draw_lines, grid_size, limits_of
-from ._style import COLORS, GREY, canvas, colorbar, legend
+from ._call import call, condition_of, lookup, names_of, names_of_features
+from ._grid import (
+    as_samples,
+    clear_frame,
+    draw_between,
+    draw_cells,
+    draw_lines,
+    grid_size,
+    is_ragged,
+    limits_of,
+    padded,
+)
+from ._style import COLORS, ERROR, GREY, canvas, colorbar, colored, legend, scale
+from ._tables import is_mixed, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
 def reconstructions(
-    model: Any, X: Any, y: Any = None, *, n: int = 10, noisy: Any = None, ax: Axes | None = None
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    n: int = 10,
+    noisy: Any = None,
+    error: bool = False,
+    ax: Axes | None = None,
 ) -> Any:
     """Draw originals beside what a model rebuilds of them, or of corrupted copies.
 
@@ -27,14 +45,19 @@ def reconstructions(
     ----------
     model : estimator
         With ``reconstruct(X)``, or ``reconstruct(X, y)``.
-    X : array-like (N, H, W, 1 or 3), (N, T, F) or (N, F)
-        Samples, of which the first n are drawn.
+    X : array-like (N, H, W, 1 or 3), (N, T, F) or (N, F), data frame, or list of arrays (T_i, F)
+        Samples, of which the first n are drawn. Of a frame's columns, those that aren't of numbers
+        are drawn by the places of their values in order.
     y : array-like (N,) or (N, P), optional
         Their labels, written beside them; also the condition of a conditional model.
     n : int, default 10
         Number of samples.
-    noisy : array-like of the shape of X, optional
+    noisy : like X, optional
         Corrupted samples. They are drawn too, and it is them that the model is given.
+    error : bool, default False
+        Also draw how far rebuilt and original are apart: images have a map of the absolute
+        difference (the mean over channels), sequences a shade between the lines, tables another
+        strip, in shares of each feature's range.
     ax : Axes, optional
         Where to draw.
 
@@ -52,69 +75,118 @@ def reconstructions(
     >>> import aecore as ae
     >>> X, y, X_test, y_test = ae.datasets.load_digits()
     >>> model = ae.Autoencoder(latent_dim=8, epochs=1, random_state=0).fit(X)
-    >>> figure = ae.plot.reconstructions(model, X_test, y_test)
+    >>> figure = ae.plot.reconstructions(model, X_test, y_test, error=True)
     """
-    original = as_samples("X", X, n)
-    y = None if y is None else condition_of(y[:n], len(original))
-    given = X[:n]
-    rows, labels = [original], ["original"]
-    if noisy is not None:
-        rows.append(as_samples("noisy", noisy, n))
-        labels.append("corrupted")
-        given = noisy[:n]
-    rebuilt = call(lookup(model, "reconstruct", "reconstructions"), given, y=y)
-    rows.append(as_samples("the reconstruction", rebuilt))
-    labels.append("rebuilt")
-    for row, label in zip(rows, labels, strict=True):
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    rebuild = lookup(model, "reconstruct", "reconstructions")
+    named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
+    given, mixed = list(named.values())[-1], is_mixed(X)
+    if not mixed:
+        as_samples("X", named["original"])  # before the model is asked
+        as_samples("noisy", given)
+    y = None if y is None else condition_of(y[:n], len(given))
+    named["rebuilt"] = call(rebuild, given, y=y)
+    many = X[:1000]  # a handful of rows says little about the range of a feature
+    if mixed:
+        *tables, many = numbered([*named.values(), many])
+        named = dict(zip(named, tables, strict=True))
+    rows = {label: as_samples(label, part) for label, part in named.items()}
+    original, names = rows["original"], names_of(y)
+    for label, row in rows.items():
         if row.shape != original.shape:
             raise ValueError(
                 f"{label} samples must have X's shape {original.shape}, got {row.shape}"
             )
-    if original.ndim == 3:
-        return _lines_over_lines(rows, labels, names_of(y), ax)
-    cells, names = np.stack(rows), names_of(y)
     if original.ndim == 4:
-        limits = limits_of(original)
+        return _image_rows(rows, names, error, ax)
+    if original.ndim == 3:
+        return _lines_over_lines(rows, names, error, ax)
+    return _strips(rows, as_samples("X", many), names, error, names_of_features(model, X), ax)
+
+
+def _image_rows(
+    rows: dict[str, NDArray[np.float32]], names: list[str], error: bool, ax: Axes | None
+) -> Any:
+    original, rebuilt = rows["original"], rows["rebuilt"]
+    low, high = limits = limits_of(original)
+    cells, labels = np.stack(list(rows.values())), list(rows)
+    if not error:
         return draw_cells(ax, cells, limits, "Reconstructions", rows=labels, columns=names)[0]
-    # A handful of rows says little about the range of a feature.
-    limits = limits_of(as_samples("X", X, max(n, 1000)))
-    title = "Reconstructions, from top to bottom: " + ", ".join(labels)
+    apart = np.abs(rebuilt - original).mean(axis=-1)
+    most = float(np.nanmax(apart, initial=0.0)) or 1.0
+    grey = np.broadcast_to((cells - low) / (high - low), (*cells.shape[:-1], 3))
+    cells = np.concatenate([grey, colored(apart / most)[None].astype(np.float32)])
     result, axes = draw_cells(
         ax,
-        cells.swapaxes(0, 1),
-        limits,
-        title,
-        rows=names or [str(i) for i in range(len(original))],
+        cells,
+        (0.0, 1.0),
+        "Reconstructions",
+        rows=[*labels, "error"],
+        columns=names,
+        extra=(0.8, 0.0),
+    )
+    colorbar(axes, scale(0.0, most), "absolute error")
+    return result
+
+
+def _strips(
+    rows: dict[str, NDArray[np.float32]],
+    many: NDArray[np.float32],
+    names: list[str],
+    error: bool,
+    features: list[str],
+    ax: Axes | None,
+) -> Any:
+    low, high = limits_of(many)
+    labels, parts = list(rows), [(part - low) / (high - low) for part in rows.values()]
+    if error:
+        labels.append("error")
+        parts.append(np.abs(parts[-1] - parts[0]))
+    result, axes = draw_cells(
+        ax,
+        np.stack(parts, axis=1),
+        (0.0, 1.0),
+        "Reconstructions, from top to bottom: " + ", ".join(labels),
+        rows=names or [str(i) for i in range(len(parts[0]))],
+        features=features,
     )
     axes.set_ylabel("label" if names else "sample")
     return result
 
 
 def _lines_over_lines(
-    rows: list[NDArray[np.float32]], labels: list[str], names: list[str], ax: Axes | None
+    rows: dict[str, NDArray[np.float32]], names: list[str], error: bool, ax: Axes | None
 ) -> Any:
     """Draw sequences and their reconstructions over each other, at most five to a row."""
-    n, steps, features = rows[0].shape
+    parts, labels = list(rows.values()), list(rows)
+    n, steps, features = parts[0].shape
     columns = min(n, 5)
     lines = -(-n // columns)
-    grid = np.full((len(rows), lines * columns, steps, features), np.nan, np.float32)
-    grid[:, :n] = rows
-    cells = grid.reshape(len(rows), lines, columns, steps, features)
-    limits = limits_of(np.concatenate([rows[0], rows[-1]]))
+    grid = np.full((len(parts), lines * columns, steps, features), np.nan, np.float32)
+    grid[:, :n] = parts
+    cells = grid.reshape(len(parts), lines, columns, steps, features)
+    limits = limits_of(np.concatenate([parts[0], parts[-1]]))
     # A feature keeps its colour; what was given is wide and pale behind it.
     styles: list[dict[str, Any]] = [{"linewidths": 2.4, "alpha": 0.35}, {"linewidths": 1.1}]
-    if len(rows) == 3:
+    if len(parts) == 3:
         styles.insert(1, {"linewidths": 0.5, "alpha": 0.6, "colors": [GREY]})
     with canvas(ax, grid_size(cells[0])) as (result, axes):
         from matplotlib.lines import Line2D
+        from matplotlib.patches import Patch
 
-        handles = []
+        handles: list[Any] = []
+        if error:
+            draw_between(axes, cells[0], cells[-1], limits, color=ERROR, alpha=0.35)
         for cell, style in zip(cells, styles, strict=True):
             draw_lines(axes, cell, limits, **style)
             color = style.get("colors", COLORS)[0]
             handles.append(
                 Line2D([], [], color=color, lw=style["linewidths"], alpha=style.get("alpha"))
             )
+        if error:
+            handles.append(Patch(color=ERROR, alpha=0.35, linewidth=0))
+            labels.append("error")
         for i, name in enumerate(names):
             x, y = i % columns + 0.45, i // columns + 0.03
             axes.text(x, y, name, ha="center", va="bottom", fontsize=7, color=GREY)
@@ -135,8 +207,8 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
     ----------
     model : estimator
         With ``errors(X)``, or ``errors(X, y)``, that returns the shape of X.
-    X : array-like (N, H, W, 1 or 3), (N, T, F) or (N, F)
-        Samples.
+    X : array-like (N, H, W, 1 or 3), (N, T, F) or (N, F), or list of arrays (T_i, F)
+        Samples. Means at a step are over the sequences that reach it.
     y : array-like (N,) or (N, P), optional
         The condition of a conditional model.
     ax : Axes, optional
@@ -158,8 +230,10 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
     >>> model = ae.Autoencoder(latent_dim=8, epochs=1, random_state=0).fit(X)
     >>> figure = ae.plot.errors(model, X_test)
     """
-    shape = tuple(getattr(X, "shape", None) or np.shape(X))
-    found = np.asarray(call(lookup(model, "errors", "errors"), X, y=y))
+    found = call(lookup(model, "errors", "errors"), X, y=y)
+    if is_ragged(X):
+        X, found = padded("X", X), padded("the errors", found)
+    shape, found = tuple(getattr(X, "shape", None) or np.shape(X)), np.asarray(found)
     if found.shape != shape or not 2 <= found.ndim <= 4 or found.size == 0:
         raise ValueError(
             "errors need X of the shape (N, H, W, C), (N, T, F) or (N, F), N > 0, and errors of "
@@ -169,7 +243,7 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
         return _error_map(found.mean(axis=(0, 3)), ax)
     if found.ndim == 3:
         return _error_lines(found, ax)
-    names = [str(name) for name in getattr(model, "feature_names_in_", range(shape[1]))]
+    names = names_of_features(model, X) or [str(i) for i in range(shape[1])]
     return _error_bars(found.mean(axis=0), names, ax)
 
 
@@ -189,9 +263,9 @@ def _error_lines(found: NDArray[Any], ax: Axes | None) -> Any:
     with canvas(ax, (5.0, 2.4)) as (result, axes):
         for f in range(features):
             color = COLORS[f % len(COLORS)]
-            low, high = np.quantile(found[..., f], [0.1, 0.9], axis=0)
+            low, high = np.nanquantile(found[..., f], [0.1, 0.9], axis=0)
             axes.fill_between(range(steps), low, high, color=color, alpha=0.2, linewidth=0)
-            axes.plot(found[..., f].mean(axis=0), color=color, label=f"feature {f}")
+            axes.plot(np.nanmean(found[..., f], axis=0), color=color, label=f"feature {f}")
         axes.set(xlabel="step", ylabel="error", xlim=(0, max(1, steps - 1)))
         axes.set_ylim(bottom=0)
         axes.set_title("Error of each step: mean, and 10th to 90th percentile")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ COLORS = (
     "#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#333333", "#f0e442",
     "#cc0033", "#cc33ff",
 )  # fmt: skip
+ERROR = COLORS[1]
 # More than ten colours aren't told apart: the shapes go on.
 MARKERS = "o^sDvP*X<>"
 
@@ -75,7 +76,7 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
         yield ax, ax
         return
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=size, layout="compressed")
         axes = figure.add_subplot()
         # Ticks are made when they are drawn, long after the context is left: their style is set on
         # the axes.
@@ -87,7 +88,22 @@ def colorbar(ax: Axes, mappable: Any, label: str) -> None:
     bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
     bar.ax.tick_params(**TICKS)
-    bar.set_label(label)
+    bar.set_label(label, fontsize=8, color=INK)
+
+
+def colored(shares: NDArray[Any]) -> NDArray[Any]:
+    """Return the colours (..., 3) of values from 0 to 1."""
+    from matplotlib import colormaps
+
+    return np.asarray(colormaps["viridis"](shares)[..., :3])
+
+
+def scale(low: float, high: float) -> Any:
+    """Return what a colour bar from low to high is drawn of."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    return ScalarMappable(Normalize(low, high), "viridis")
 
 
 def legend(ax: Axes, **options: Any) -> None:

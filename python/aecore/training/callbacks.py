@@ -99,8 +99,3 @@ class EarlyStopping:
             self.best = Best(record["epoch"], network.steps, float(loss), kept.copies)
         best = 0 if self.best is None else self.best.epoch
         return record["epoch"] - best >= self.patience
-
-    def restore(self) -> None:
-        """Go back to the best state."""
-        if self.best is not None:
-            back_to(self.network, self.best)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,8 +23,10 @@ class Checkpoint(Choice):
     a training that nothing has interrupted. It is written aside, flushed to disk and then renamed,
     so that it is whole at any moment.
 
-    States are saved between epochs, before that epoch's callbacks, and at the end of `fit`. Beside
-    ``run.aecore`` there may be ``run.best.aecore`` and ``run.epoch-12.aecore``, models likewise.
+    States are saved between epochs, before that epoch's callbacks, and at the end of `fit`: from
+    then on `load` gives the model as `fit` has left it, in its best state if there was
+    ``patience``. Beside ``run.aecore`` there may be ``run.best.aecore`` and
+    ``run.epoch-12.aecore``, models likewise.
 
     Parameters
     ----------
@@ -96,12 +96,13 @@ class Checkpoint(Choice):
             if not self.keep_best:
                 raise ValueError("checkpoint: monitor: means nothing without keep_best=True")
 
-    def file(self, kind: str = "") -> Path:
+    def file(self, kind: str = "") -> str:
         """Return the path of the file, or of one beside it; FileNotFoundError without a folder."""
-        path = Path(os.path.abspath(self.path))
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"checkpoint: there is no folder {path.parent}")
-        return path.with_name(f"{path.stem}.{kind}{path.suffix}") if kind else path
+        path = os.path.abspath(self.path)
+        if not os.path.isdir(os.path.dirname(path)):
+            raise FileNotFoundError(f"checkpoint: there is no folder {os.path.dirname(path)}")
+        stem, suffix = os.path.splitext(path)
+        return f"{stem}.{kind}{suffix}" if kind else path
 
 
 def resolve(checkpoint: Any) -> Checkpoint:
@@ -207,7 +208,7 @@ class Saver:
             _alias(checkpoint.file(), checkpoint.file(f"epoch-{epoch}"))
             self._forget(epoch)
 
-    def _write(self, path: Path) -> None:
+    def _write(self, path: str) -> None:
         from ..io import save
 
         save(self.model, path, self.stage)
@@ -226,35 +227,53 @@ class Saver:
     def _forget(self, epoch: int) -> None:
         """Delete the files of all but the last epochs up to this one."""
         assert self.checkpoint is not None
-        path = self.checkpoint.file()
-        pattern = rf"{re.escape(path.stem)}\.epoch-(\d+){re.escape(path.suffix)}"
-        found = {}
-        for name in os.listdir(path.parent):
-            match = re.fullmatch(pattern, name)
-            if match and int(match[1]) <= epoch:
-                found[int(match[1])] = path.parent / name
+        folder, name = os.path.split(self.checkpoint.file())
+        stem, suffix = os.path.splitext(name)
+        pattern = rf"{re.escape(stem)}\.epoch-(\d+){re.escape(suffix)}"
+        matches = [re.fullmatch(pattern, name) for name in os.listdir(folder)]
+        found = {int(m[1]): m[0] for m in matches if m and int(m[1]) <= epoch}
         for number in sorted(found)[: -self.checkpoint.keep]:
-            found[number].unlink(missing_ok=True)
+            _unlink(os.path.join(folder, found[number]))
 
 
-def replace(path: Path, write: Callable[[str], Any]) -> None:
+def replace(path: str, write: Callable[[str], Any]) -> None:
     """Let `write` make a file aside, flush it to disk, and put it in a path's place in one step."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".aecore-")
+    import tempfile  # which takes long to import
+
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=_aside(path))
     os.close(handle)
     try:
         write(temporary)
         os.chmod(temporary, 0o666 & ~_umask())
-        _flush(temporary)
+        _flush(temporary, os.O_RDWR)
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        _unlink(temporary)
         raise
     with contextlib.suppress(OSError):  # not all systems let a folder be flushed
-        _flush(path.parent)
+        _flush(os.path.dirname(path), os.O_RDONLY)
 
 
-def _flush(path: Any) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def sweep(path: str) -> None:
+    """Delete what a killed process has left of a file that it was writing."""
+    folder = os.path.dirname(path)
+    for name in os.listdir(folder):
+        if name.startswith(_aside(path)):
+            _unlink(os.path.join(folder, name))
+
+
+def _aside(path: str) -> str:
+    """Return how the names of files begin that are to take a path's place."""
+    return f".{os.path.basename(path)}-"
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _flush(path: Any, flags: int) -> None:
+    handle = os.open(path, flags)
     try:
         os.fsync(handle)
     finally:
@@ -267,7 +286,7 @@ def _umask() -> int:
     return mask
 
 
-def _alias(path: Path, other: Path) -> None:
+def _alias(path: str, other: str) -> None:
     """Give a file another name too; a copy where file systems know no links."""
     import shutil
 

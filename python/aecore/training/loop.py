@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -94,7 +94,7 @@ def _step(
 
 def train(
     network: Network, objective: Objective, batches: Passes, plan: Plan, progress: Progress
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Train, and yield after each epoch the means of its terms.
 
     Raises
@@ -130,5 +130,7 @@ def train(
                 means["mse"] = mse / max(observed, 1)  # per value, where the others are per sample
             means |= objective._epoch_terms(means, n, observed)
         seconds = time.perf_counter() - started
-        yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}
-        interrupts.check()
+        try:
+            yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}
+        finally:
+            interrupts.check()  # whether or not another epoch is wanted

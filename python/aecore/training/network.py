@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _core, _workspace
 from ..nn.containers import run, starts_flat
+from ..nn.linear import Affine
 from ..nn.module import Flat, Module
 from .optim import Optimizer, StepSize
 
@@ -188,8 +189,18 @@ class Network(Module):
     def discriminate_backward(
         self, grad: np.ndarray, condition: np.ndarray | None = None
     ) -> np.ndarray:
-        """Add to the discriminator's gradients; return that of x, perhaps in another shape."""
-        dx = self.discriminator.backward(grad)
+        """Return the gradient of x, perhaps in another shape.
+
+        Those of the discriminator are no longer what they were: layers that can leave them out do.
+        """
+        layers = [m for _, m in self.discriminator.modules() if isinstance(m, Affine)]
+        for layer in layers:
+            layer.learns = False
+        try:
+            dx = self.discriminator.backward(grad)
+        finally:
+            for layer in layers:
+                del layer.learns
         return dx if condition is None else self._apart("dx", dx, condition)
 
     def discriminate_end(self, grad: np.ndarray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +24,10 @@ class Progress:
         self.verbose, self.last = int(verbose), first + epochs
         self.bar: Any = None
         if self.verbose == 1:
-            from tqdm.auto import tqdm
+            with warnings.catch_warnings():
+                # In a notebook without ipywidgets tqdm warns, and shows its plain bar: that's fine.
+                warnings.simplefilter("ignore")
+                from tqdm.auto import tqdm
 
             self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
 

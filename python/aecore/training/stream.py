@@ -39,11 +39,11 @@ class Stream:
     def __iter__(self) -> Iterator[Item]:
         source = self.source() if callable(self.source) else self.source
         for number, item in enumerate(source, 1):
-            parts = item if isinstance(item, tuple) else (item,)
+            parts = item if isinstance(item, (tuple, list)) else (item,)
             if not 1 <= len(parts) <= 3:
                 raise ValueError(
                     f"X: expected batches X, (X, y) or (X, y, sample_mask), got {len(parts)} "
-                    f"things in batch {number}"
+                    f"things in batch {number}; a list of sequences is given as (list,)"
                 )
             yield Item(*parts)
 
@@ -93,6 +93,9 @@ class Summary:
             raise ValueError(
                 f"expected samples of shape {self.shape}, as in the first, got {data.shape}"
             )
+        first, names = (None if c is None else list(c) for c in (self.columns, data.columns))
+        if names != first:
+            raise ValueError(f"expected the columns {first}, as in the first, got {names}")
         self.shape = (max(self.shape[0], data.shape[0]), *self.shape[1:])
         self._steps = (min(self._steps[0], steps[0]), max(self._steps[1], steps[1]))
         self.low, self.high = min(self.low, data.low), max(self.high, data.high)

@@ -1,0 +1,159 @@
+"""A sample as a PNG file, in milliseconds: for pictures that follow a slider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _png
+from ._grid import MOST_NAMES, Limits
+from ._style import COLORS, INK, canvas
+
+SIDE = 196  # pixels of a picture's longer side, at least
+
+
+def image_png(image: NDArray[np.float32], limits: Limits) -> bytes:
+    """Draw an image (H, W, 1 or 3), its pixels as squares."""
+    low, high = limits
+    shown = np.clip((np.nan_to_num(image, nan=high) - low) / (high - low), 0, 1)
+    pixels = (shown * 255 + 0.5).astype(np.uint8)
+    times = -(-SIDE // max(image.shape[:2]))
+    pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
+    return _png.encode(pixels[..., 0] if image.shape[2] == 1 else pixels, level=1)
+
+
+class Drawing:
+    """A figure that stays, and whose lines or bars move: sequences (T, F) and table rows (F,).
+
+    Parameters
+    ----------
+    shape : (T, F) or (F,)
+    limits : (low, high)
+        Of a table each an array (F,): bars are drawn in shares of that range.
+    names : sequence of str
+        Of features; may be empty.
+    """
+
+    def __init__(self, shape: tuple[int, ...], limits: Limits, names: Sequence[str] = ()) -> None:
+        self.shape, self.limits = shape, limits
+        features = shape[-1]
+        size = (4.2, 2.6) if len(shape) == 2 else (4.2, min(6.0, 0.7 + 0.17 * features))
+        with canvas(None, size) as (figure, axes):
+            self.figure = figure
+            if len(shape) == 2:
+                self.moving = self._lines(axes, shape[0], features)
+            else:
+                self.moving = self._bars(axes, features, names)
+        figure.set_dpi(90)
+        # What stays is laid out and drawn once.
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        self.canvas = FigureCanvasAgg(figure)
+        self.axes = axes
+        for artist in self.moving:
+            artist.set_animated(True)
+        self.canvas.draw()
+        figure.set_layout_engine("none")
+        self.background = self.canvas.copy_from_bbox(figure.bbox)
+
+    def _lines(self, axes: Any, steps: int, features: int) -> list[Any]:
+        low, high = self.limits
+        pad = 0.05 * (high - low)
+        axes.set(xlim=(0, max(1, steps - 1)), ylim=(low - pad, high + pad))
+        axes.set(xlabel="step", ylabel="value")
+        wide = [axes.plot([], [], color=COLORS[f % len(COLORS)], lw=3, alpha=0.3)[0]
+                for f in range(features)]  # fmt: skip
+        thin = [axes.plot([], [], color=COLORS[f % len(COLORS)])[0] for f in range(features)]
+        return wide + thin
+
+    def _bars(self, axes: Any, features: int, names: Sequence[str]) -> list[Any]:
+        axes.set(xlim=(-0.05, 1.05), ylim=(features - 0.4, -0.6))
+        axes.set_xlabel("share of the feature's range")
+        if 0 < len(names) <= MOST_NAMES:
+            axes.set_yticks(range(features), list(names))
+        else:
+            axes.set_ylabel("feature")
+        y = range(features)
+        bars = list(axes.barh(y, np.zeros(features), height=0.7, color=COLORS[0]))
+        marks = axes.plot([], [], linestyle="", marker="|", color=INK, markersize=7)
+        return [*bars, *marks]
+
+    def __call__(
+        self, sample: NDArray[np.float32], original: NDArray[np.float32] | None = None
+    ) -> bytes:
+        """Draw a sample, and where there is an original, that behind it."""
+        if len(self.shape) == 2:
+            self._move_lines(sample, original)
+        else:
+            self._move_bars(sample, original)
+        self.canvas.restore_region(self.background)
+        for artist in self.moving:
+            self.axes.draw_artist(artist)
+        return _png.encode(
+            np.ascontiguousarray(np.asarray(self.canvas.buffer_rgba())[..., :3]), level=1
+        )
+
+    def _move_lines(self, sample: NDArray[np.float32], original: Any) -> None:
+        features = self.shape[1]
+        for f in range(features):
+            self.moving[features + f].set_data(range(len(sample)), sample[:, f])
+            if original is None:
+                self.moving[f].set_data([], [])
+            else:
+                self.moving[f].set_data(range(len(original)), original[:, f])
+
+    def _move_bars(self, sample: NDArray[np.float32], original: Any) -> None:
+        low, high = self.limits
+        *bars, marks = self.moving
+        for bar, share in zip(bars, (sample - low) / (high - low), strict=True):
+            bar.set_width(np.nan_to_num(share))
+        if original is None:
+            marks.set_data([], [])
+        else:
+            marks.set_data((original - low) / (high - low), range(len(bars)))
+
+
+class CodeMap:
+    """Codes as points in the plane, and a marker that moves: a picture is a copy with a cross.
+
+    Parameters
+    ----------
+    points : ndarray, shape (N, 2)
+    draw : callable
+        Draws the points on axes.
+    labels : (str, str)
+        Of the two axes.
+    """
+
+    def __init__(self, points: NDArray[np.float64], draw: Any, labels: tuple[str, str]) -> None:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        with canvas(None, (3.8, 3.0)) as (figure, axes):
+            draw(axes)
+            axes.set_aspect("equal", adjustable="datalim")
+            axes.set(xlabel=labels[0], ylabel=labels[1])
+        figure.set_dpi(90)
+        agg = FigureCanvasAgg(figure)
+        agg.draw()
+        self.pixels = np.asarray(agg.buffer_rgba())[..., :3].copy()
+        self.to_pixels: Any = axes.transData.frozen()
+        self.frame = axes.get_window_extent()
+
+    def place(self, point: Any) -> tuple[int, int]:
+        """Return the row and column of a point, brought to the edge if it lies outside."""
+        x, y = self.to_pixels.transform(np.asarray(point, np.float64))
+        column = np.clip(x, self.frame.x0, self.frame.x1)
+        row = len(self.pixels) - np.clip(y, self.frame.y0, self.frame.y1)
+        return int(row), int(column)
+
+    def __call__(self, point: Any) -> bytes:
+        """Draw the marker at a point (2,)."""
+        pixels, (row, column) = self.pixels.copy(), self.place(point)
+        for reach, width, shade in ((11, 3, 255), (10, 1, 0)):  # black, with a white rim
+            top, left = max(0, row - reach), max(0, column - reach)
+            pixels[top : row + reach + 1, max(0, column - width) : column + width + 1] = shade
+            pixels[max(0, row - width) : row + width + 1, left : column + reach + 1] = shade
+        return _png.encode(pixels, level=1)

@@ -1,0 +1,120 @@
+"""How the error falls with the size of the code, beside PCA."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._call import call, lookup
+from ._grid import as_samples
+from ._style import COLORS, GREY, canvas, legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MOST = 2000  # samples that PCA is fitted to: beyond them its axes hardly move
+
+
+def code_sizes(
+    models: Sequence[Any],
+    X: Any,
+    y: Any = None,
+    *,
+    X_train: Any = None,
+    ax: Axes | None = None,
+) -> Any:
+    r"""Draw the error of several models against the sizes of their codes, beside PCA.
+
+    The error is the mean of :math:`(x - \hat x)^2` over all values. That of PCA with d components
+    is the least that any linear map to d numbers and back has on the samples it is fitted to, so
+    what lies below its curve on those is what a model gains by not being linear. It has no curve
+    where sequences have different lengths.
+
+    Parameters
+    ----------
+    models : sequence of estimators
+        With ``reconstruct(X)``, or ``reconstruct(X, y)``, and ``latent_dim``. Those of one class
+        share a line.
+    X : array-like (N, ...) or list of arrays (T_i, F)
+        Samples to measure on, such as a test set.
+    y : array-like (N,) or (N, P), optional
+        The condition of conditional models.
+    X_train : array-like (N', ...), optional
+        Samples to fit PCA to, of which it takes at most 2,000, evenly spaced; by default X.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        There are no models, one lacks ``reconstruct`` or ``latent_dim``, or a shape does not fit.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> models = [ae.Autoencoder(latent_dim=d, epochs=2, random_state=0).fit(X) for d in (2, 8)]
+    >>> figure = ae.plot.code_sizes(models, X_test, X_train=X)
+    """
+    if not isinstance(models, Sequence) or not models:
+        raise TypeError(f"code_sizes needs a sequence of models, got {models!r}")
+    samples = as_samples("X", X)
+    flat = samples.reshape(len(samples), -1).astype(np.float64)
+    found: dict[str, dict[int, float]] = {}
+    for model in models:
+        size = getattr(model, "latent_dim", None)
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f"code_sizes needs models with a latent_dim, got {model!r}")
+        rebuilt = as_samples(
+            "the reconstruction", call(lookup(model, "reconstruct", "code_sizes"), X, y=y)
+        )
+        if rebuilt.shape != samples.shape:
+            raise ValueError(
+                f"reconstructions must have X's shape {samples.shape}, got {rebuilt.shape}"
+            )
+        error = float(np.nanmean((rebuilt - samples).astype(np.float64) ** 2))
+        found.setdefault(type(model).__name__, {})[int(size)] = error
+    train = samples if X_train is None else as_samples("X_train", X_train)
+    if train.shape[1:] != samples.shape[1:]:
+        raise ValueError(f"X_train must have samples like X's, got {train.shape[1:]}")
+    sizes = sorted({size for errors in found.values() for size in errors})
+    whole = np.isfinite(flat).all() and np.isfinite(train).all()
+    with canvas(ax, (4.6, 2.8)) as (result, axes):
+        if whole:
+            linear = _pca_errors(train.reshape(len(train), -1), flat, sizes)
+            style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
+            axes.plot(sizes, linear, marker="o", markersize=3, label="PCA", **style)
+        for (name, errors), color in zip(found.items(), COLORS, strict=False):
+            x = sorted(errors)
+            axes.plot(x, [errors[d] for d in x], color=color, marker="o", markersize=3, label=name)
+        if len(sizes) > 1 and sizes[-1] >= 8 * sizes[0]:
+            axes.set_xscale("log", base=2)
+        axes.minorticks_off()
+        axes.set_xticks(sizes, [str(size) for size in sizes])
+        axes.set_ylim(bottom=0)
+        axes.set(xlabel="size of the code", ylabel="mean squared error")
+        axes.set_title("Error against the size of the code")
+        legend(axes)
+    return result
+
+
+def _pca_errors(
+    train: NDArray[np.float32], X: NDArray[np.float64], sizes: Sequence[int]
+) -> list[float]:
+    """Return the mean squared error on X of PCA with each number of components."""
+    chosen = np.linspace(0, len(train) - 1, min(len(train), _MOST)).astype(np.int64)
+    rows = train[chosen].astype(np.float64)
+    mean = rows.mean(axis=0)
+    axes = np.linalg.svd(rows - mean, full_matrices=False)[2]
+    centred = X - mean
+    whole = float((centred**2).sum())
+    # What each axis explains of X: with orthonormal axes the squares add up.
+    explained = np.cumsum(((centred @ axes.T) ** 2).sum(axis=0))
+    return [(whole - float(explained[min(size, len(axes)) - 1])) / centred.size for size in sizes]

@@ -1,0 +1,134 @@
+"""How the same few samples are rebuilt, or drawn, as training goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _check
+from ..training.callbacks import TrainingState
+from ._call import call, lookup
+from ._grid import as_samples, draw_cells, limits_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Snapshots:
+    """A callback that keeps, after each epoch, what the model makes of the same few samples.
+
+    Parameters
+    ----------
+    X : array-like (n, ...), optional
+        Samples to rebuild. Without any, a generative model draws n of its own, of the same codes
+        after each epoch.
+    y : array-like (n,) or (n, P), optional
+        The condition of a conditional model.
+    n : int, default 8
+        Number of samples that are kept, of X the first.
+    every : int, default 1
+        Keep those of each such epoch only.
+
+    Attributes
+    ----------
+    epochs : list of int
+        When the samples were kept.
+    samples : list of ndarray
+        As the model gave them, one array for each of `epochs`.
+
+    See Also
+    --------
+    progress : draws what was kept.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> seen = ae.plot.Snapshots(X_test, n=5)
+    >>> model = ae.Autoencoder(latent_dim=8, epochs=3, callbacks=(seen,), random_state=0).fit(X)
+    >>> seen.epochs
+    [1, 2, 3]
+    >>> figure = ae.plot.progress(seen)
+    """
+
+    def __init__(self, X: Any = None, y: Any = None, *, n: int = 8, every: int = 1) -> None:
+        self.n, self.every = _check.integer("n", n, 1), _check.integer("every", every, 1)
+        self.X = None if X is None else X[: self.n]
+        single = y is None or np.ndim(y) == 0
+        self.y = y if single else np.asarray(y)[: self.n]
+        self.epochs: list[int] = []
+        self.samples: list[NDArray[Any]] = []
+
+    def __call__(self, state: TrainingState) -> None:
+        if self.epochs and state.epoch <= self.epochs[-1]:  # a fit that starts afresh
+            self.epochs, self.samples = [], []
+        if state.epoch % self.every:
+            return
+        if self.X is None:
+            draw = lookup(state.model, "sample", "Snapshots without X")
+            made = call(draw, self.n, y=self.y, random_state=0)
+        else:
+            made = call(lookup(state.model, "reconstruct", "Snapshots"), self.X, y=self.y)
+        self.epochs.append(int(state.epoch))
+        self.samples.append(as_samples("the samples", made))
+
+    def __repr__(self) -> str:
+        return f"Snapshots(n={self.n}, every={self.every}, epochs={self.epochs})"
+
+
+def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any:
+    """Draw how a few samples are rebuilt as training goes on, a row for each epoch that was kept.
+
+    Parameters
+    ----------
+    snapshots : Snapshots
+        That was a callback of a model in training.
+    n : int, default 8
+        Number of epochs drawn, evenly spaced from the first to the last.
+    ax : Axes, optional
+        Where to draw.
+
+    Returns
+    -------
+    Figure, or `ax` if it was given
+
+    Raises
+    ------
+    TypeError, ValueError
+        These are no snapshots, none were kept, or they are of different shapes.
+
+    Examples
+    --------
+    >>> import aecore as ae
+    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> seen = ae.plot.Snapshots(n=10)
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=2, callbacks=(seen,)).fit(X)
+    >>> figure = ae.plot.progress(seen)
+    """
+    if not isinstance(snapshots, Snapshots):
+        raise TypeError(f"progress needs Snapshots, got {type(snapshots).__name__}")
+    if n < 1 or not snapshots.epochs:
+        raise ValueError(
+            f"progress needs n of at least 1 and an epoch that was kept, got n={n} and "
+            f"{len(snapshots.epochs)} epochs"
+        )
+    if len({kept.shape for kept in snapshots.samples}) > 1:
+        shapes = sorted({kept.shape for kept in snapshots.samples})
+        raise ValueError(f"progress needs samples of one shape, got {shapes}")
+    found = len(snapshots.epochs)
+    chosen = np.unique(np.linspace(0, found - 1, min(n, found)).round().astype(int))
+    rows = [snapshots.samples[i] for i in chosen]
+    labels = [f"epoch {snapshots.epochs[i]}" for i in chosen]
+    title = "During training"
+    if snapshots.X is not None:
+        rows.append(as_samples("X", snapshots.X))
+        labels.append("original")
+    cells = np.stack(rows)
+    limits = limits_of(rows[-1])
+    if cells.ndim == 3:
+        names = [str(i) for i in range(cells.shape[1])]
+        title += f", from {labels[0]} down to {labels[-1]}"
+        return draw_cells(ax, cells.swapaxes(0, 1), limits, title, rows=names)[0]
+    return draw_cells(ax, cells, limits, title, rows=labels)[0]

@@ -1,0 +1,157 @@
+"""Plots of codebooks, sizes of codes and scores: what is drawn is what the data say."""
+
+import aecore as ae
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from aecore import plot  # noqa: E402
+from aecore.plot import _codebook  # noqa: E402
+from test_plot import (  # noqa: E402
+    Conditional,
+    Linear,
+    Quantizer,
+    axis_labels,
+    picture,
+    rendered,
+    title,
+)
+from test_plot_views import Known  # noqa: E402
+
+# ---------------------------------------------------------------------------------------- codebooks
+
+
+def test_codes_are_as_large_as_their_use():
+    codes = np.array([0, 0, 0, 3])
+    axes = plot.codebook(Quantizer(codes), np.zeros((4, 1)), kind="vectors").axes[0]
+    used, idle = axes.collections
+    areas = used.get_sizes()
+    assert len(areas) == 2 and areas[0] == pytest.approx(3 * areas[1])
+    assert len(idle.get_offsets()) == 6
+    assert title(axes) == "Codebook: perplexity 2 of 8, 6 unused (x)"
+
+
+def test_pieces_are_cut_where_their_codes_lie(rng):
+    X = rng.random((2, 6, 9, 1), dtype=np.float32)
+    pieces = _codebook._pieces(X, (3, 3), 0.5)
+    assert pieces.shape == (2, 3, 3, 6, 9, 1)
+    np.testing.assert_array_equal(pieces[1, 1, 1], X[1])
+    np.testing.assert_array_equal(pieces[0, 0, 2, 2:, :6], X[0, :4, 3:])
+    assert (pieces[0, 0, 2, :2] == 0.5).all() and (pieces[0, 0, 2, :, 6:] == 0.5).all()
+    # An uneven size: the last cell reaches beyond the border.
+    assert _codebook._pieces(X[:, :5], (3, 3), 0.0).shape == (2, 3, 3, 6, 9, 1)
+    steps = _codebook._pieces(rng.random((2, 8, 3), dtype=np.float32), (4,), np.nan)
+    assert steps.shape == (2, 4, 6, 3)
+    assert _codebook._pieces(X, (1,), 0.0).shape == (2, 1, 6, 9, 1)
+
+
+@pytest.mark.parametrize("distance", ["euclidean", "cosine"])
+def test_the_nearest_pieces_come_first(distance, rng):
+    model = Quantizer(np.array([[[0, 0]], [[0, 2]], [[2, 2]]]), 4)
+    model.distance = distance
+    vectors = model.codebook_[model.codes]
+    vectors = vectors * (2 if distance == "cosine" else 1)  # its length counts for nothing
+    vectors += np.array([0.3, 0.1, 0.2, 0.0, 0.4, 0.05]).reshape(3, 1, 2, 1) * [1, -1, 0.5]
+    model.encode_vectors = lambda X: vectors
+    X = rng.random((3, 2, 4, 1), dtype=np.float32)
+    axes = plot.codebook(model, X, kind="patches", n=2).axes[0]
+    assert axis_labels(axes, "y") == ["code 0 (50.0%)", "code 2 (50.0%)"]
+    unit = (lambda v: v / np.linalg.norm(v, axis=-1, keepdims=True)) if distance == "cosine" else (
+        lambda v: v)  # fmt: skip
+    far = ((unit(vectors) - unit(model.codebook_)[model.codes]) ** 2).sum(-1).reshape(-1)
+    flat, pieces = model.codes.ravel(), _codebook._pieces(X, (1, 2), 0.5)
+    pieces = pieces.reshape(6, *pieces.shape[3:])
+    chosen = [sorted(np.flatnonzero(flat == code), key=far.__getitem__)[:2] for code in (0, 2)]
+    np.testing.assert_allclose(picture(axes), plot.tile(pieces[np.concatenate(chosen)], 2))
+
+
+@pytest.mark.parametrize("levels", [None, (5, 5)])
+@pytest.mark.parametrize("shape", [(8, 8, 1), (6,)])
+def test_vectors_lie_near_the_codes_that_a_vqvae_chose(shape, levels, rng):
+    X = rng.random((40, *shape), dtype=np.float32)
+    arch = ae.ResNet(8, 4, 1, downsample=1) if len(shape) == 3 else ae.Dense((8,))
+    sizes = {"codebook_size": 8, "code_dim": 2} if levels is None else {"levels": levels}
+    model = ae.VQVAE(arch, epochs=1, random_state=0, **sizes).fit(X)
+    vectors, codes = model.encode_vectors(X), model.transform(X)
+    assert vectors.shape == ((40, 4, 4, 2) if len(shape) == 3 else (40, 2))
+    if levels is None:
+        far = ((vectors[..., None, :] - model.codebook_) ** 2).sum(-1)
+        np.testing.assert_array_equal(far.argmin(-1).reshape(codes.shape), codes)
+    axes = plot.codebook(model, X, kind="patches", n=3).axes[0]
+    most = np.bincount(codes.ravel()).argmax()
+    share = (codes == most).mean()
+    assert axis_labels(axes, "y")[0] == f"code {most} ({share:.1%})"
+
+
+# ----------------------------------------------------------------------- sizes of codes, and scores
+
+
+def test_pca_beside_models_is_the_best_linear_code(rng):
+    pca = pytest.importorskip("sklearn.decomposition").PCA
+    X = (rng.standard_normal((60, 3)) @ rng.standard_normal((3, 12))).astype(np.float32)
+    X += 0.1 * rng.standard_normal(X.shape).astype(np.float32)
+    test = X[40:]
+    models = [Linear(d).fit(X[:40]) for d in (1, 2, 8)] + [Conditional(2).fit(X[:40], np.zeros(40))]
+    axes = plot.code_sizes(models, test, np.zeros(20), X_train=X[:40]).axes[0]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert list(lines) == ["PCA", "Linear", "Conditional"]
+    expected = []
+    for d in (1, 2, 8):
+        fitted = pca(d).fit(X[:40].astype(np.float64))
+        expected.append(((test - fitted.inverse_transform(fitted.transform(test))) ** 2).mean())
+    np.testing.assert_allclose(lines["PCA"].get_ydata(), expected, rtol=1e-6)
+    # The models are PCA, in float32.
+    np.testing.assert_allclose(lines["Linear"].get_ydata(), expected, rtol=1e-3)
+    assert list(lines["Linear"].get_xdata()) == [1, 2, 8]
+    assert axis_labels(axes, "x") == ["1", "2", "8"] and axes.get_xscale() == "log"
+    assert axes.get_ylim()[0] == 0
+    # More components than there are samples or features: nothing is left.
+    alone = plot.code_sizes([Linear(12).fit(X)], X).axes[0]
+    assert alone.lines[0].get_ydata()[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_sequences_of_different_lengths_have_no_pca(rng):
+    X = [rng.random((t, 2)).astype(np.float32) for t in (8, 5, 3)]
+    model = Known(reconstruct=[x + 0.5 for x in X])
+    model.latent_dim = 4
+    axes = plot.code_sizes([model], X).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["Known"]
+    assert axes.lines[0].get_ydata() == pytest.approx(0.25, rel=1e-5)
+
+
+def test_scores_are_shares_of_each_label(rng):
+    values = np.concatenate([rng.normal(0, 1, 900), rng.normal(-8, 1, 100)])
+    y = np.repeat([1, -1], [900, 100])
+    axes = plot.scores(values, y=y, threshold=-4.0, bins=20).axes[0]
+    filled = [patch for patch in axes.patches if patch.get_fill()]
+    for patch, label in zip(filled, (-1, 1), strict=True):
+        shares, edges, _ = patch.get_data()
+        assert shares.sum() == pytest.approx(1) and len(shares) == 20
+        mine = np.clip(values[y == label], edges[0], edges[-1])
+        np.testing.assert_allclose(shares, np.histogram(mine, edges)[0] / len(mine))
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["-1 (100)", "1 (900)"]
+    assert list(axes.lines[0].get_xdata()) == [-4, -4]
+    below = (values < -4).mean()
+    assert title(axes) == f"Scores: {below:.1%} below the threshold of \N{MINUS SIGN}4"
+
+
+def test_a_detectors_own_threshold_is_drawn():
+    model = Known(score_samples=np.arange(10.0))
+    model.threshold_ = 2.5
+    axes = plot.scores(model, np.zeros((10, 1))).axes[0]
+    assert list(axes.lines[0].get_xdata()) == [2.5, 2.5] and "30.0%" in title(axes)
+    assert axes.get_legend() is None
+    assert not plot.scores([1.0, 1.0]).axes[0].lines
+
+
+def test_a_curve_worse_than_chance_is_not_covered():
+    y = np.array([0, 0, 1, 1])
+    figure = plot.roc(y, {"good": y, "bad": -y})
+    pixels, axes = rendered(figure), figure.axes[0]
+    box = axes.get_legend().get_window_extent()
+    assert box.x0 >= axes.get_window_extent().x1 and box.x1 <= pixels.shape[1]
+    inside = plot.roc(y, {"good": y, "fine": [0.1, 0.5, 0.4, 0.9]}).axes[0]
+    rendered(inside.figure)
+    assert inside.get_legend().get_window_extent().x1 <= inside.get_window_extent().x1

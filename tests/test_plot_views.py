@@ -1,0 +1,433 @@
+"""Plots of errors, training, codes and decoders: what is drawn is what the data say."""
+
+import io
+
+import aecore as ae
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from aecore import plot  # noqa: E402
+from aecore.plot import _grid, _style, _tables  # noqa: E402
+from matplotlib import colormaps  # noqa: E402
+from matplotlib.colors import to_hex  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
+from test_plot import (  # noqa: E402
+    EPOCHS,
+    Linear,
+    Quantizer,
+    axis_labels,
+    offsets,
+    picture,
+    rendered,
+    title,
+)
+
+
+class Known:
+    """Gives back what it was made with."""
+
+    def __init__(self, **answers):
+        for name, answer in answers.items():
+            setattr(self, name, lambda *args, answer=answer, **options: answer)
+
+
+@pytest.fixture
+def images(rng):
+    return rng.random((12, 8, 6, 1), dtype=np.float32)
+
+
+# ------------------------------------------------------------------------------- error, in pictures
+
+
+def test_the_error_map_has_the_colours_of_the_absolute_difference(images):
+    rebuilt = np.clip(images + np.linspace(-0.5, 0.5, 48).reshape(8, 6, 1), 0, 1)
+    rebuilt = rebuilt.astype(np.float32)
+    figure = plot.reconstructions(Known(reconstruct=rebuilt[:4]), images, n=4, error=True)
+    axes, bar = figure.axes
+    apart = np.abs(rebuilt[:4] - images[:4])[..., 0]
+    row = picture(axes)[18:26]
+    for i in range(4):
+        expected = colormaps["viridis"](apart[i] / apart.max())[..., :3]
+        np.testing.assert_allclose(row[:, 7 * i : 7 * i + 6], expected, atol=1e-6)
+        # The rows above are as grey as without the map.
+        grey = np.repeat(images[i], 3, axis=2)
+        np.testing.assert_allclose(picture(axes)[:8, 7 * i : 7 * i + 6], grey, atol=1e-6)
+    assert axis_labels(axes, "y") == ["original", "rebuilt", "error"]
+    assert bar.get_ylim() == pytest.approx((0, apart.max()))
+    assert bar.get_ylabel() == "absolute error"
+
+
+def test_the_error_of_a_sequence_is_the_shade_between_the_lines(rng):
+    X = rng.standard_normal((3, 10, 2)).astype(np.float32)
+    model = Known(reconstruct=X + 1)
+    axes = plot.reconstructions(model, X, error=True).axes[0]
+    shades = [c for c in axes.collections if type(c).__name__ == "PolyCollection"]
+    assert [len(shade.get_paths()) for shade in shades] == [3, 3]
+    lines = [c for c in axes.collections if type(c).__name__ == "LineCollection"]
+    for f in range(2):
+        for i in range(3):
+            ring = shades[f].get_paths()[i].vertices
+            np.testing.assert_allclose(ring[:10], lines[f].get_segments()[i], atol=1e-6)
+            back = lines[2 + f].get_segments()[i][::-1]
+            np.testing.assert_allclose(ring[10:20], back, atol=1e-6)
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["original", "rebuilt", "error"]
+
+
+def test_the_error_of_a_table_is_a_strip_in_shares_of_the_range(rng):
+    X = (rng.random((20, 3)) * [1, 10, 100]).astype(np.float32)
+    rebuilt = X + np.array([0.1, 2, 0], np.float32)
+    model = Known(reconstruct=rebuilt[:2])
+    model.feature_names_in_ = np.array(["age", "income", "zip"])
+    axes = plot.reconstructions(model, X, n=2, error=True).axes[0]
+    share = np.abs(rebuilt[:2] - X[:2]) / np.ptp(X, axis=0)
+    np.testing.assert_allclose(picture(axes)[[2, 6]], share, atol=1e-5)
+    assert axis_labels(axes, "x") == ["age", "income", "zip"]
+    assert title(axes).endswith("original, rebuilt, error")
+
+
+def test_ragged_sequences_end_where_they_end(rng):
+    X = [rng.standard_normal((t, 2)).astype(np.float32) for t in (9, 4, 1)]
+    axes = plot.reconstructions(Known(reconstruct=[2 * x for x in X]), X, error=True).axes[0]
+    drawn = [c for c in axes.collections if type(c).__name__ == "LineCollection"]
+    found = [int(np.isfinite(s[:, 1]).sum()) for s in drawn[0].get_segments()]
+    assert found == [9, 4, 1]
+    rendered(axes.figure)
+    # Means are over those that are there.
+    errors = plot.errors(Known(errors=[x * x for x in X]), X).axes[0]
+    last = errors.lines[0].get_ydata()
+    assert last[8] == pytest.approx(X[0][8, 0] ** 2)
+    assert last[2] == pytest.approx((X[0][2, 0] ** 2 + X[1][2, 0] ** 2) / 2)
+    with pytest.raises(ValueError, match="one F"):
+        plot.reconstructions(Known(reconstruct=X), [X[0], X[0][:, :1]])
+
+
+def test_ragged_bytes_are_scaled():
+    X = [np.full((3, 1), 255, np.uint8), np.full((2, 1), 51, np.uint8)]
+    found = _grid.as_samples("X", X)
+    np.testing.assert_allclose(found[:, 0, 0], [1, 0.2])
+    assert np.isnan(found[1, 2])
+
+
+def test_mixed_columns_are_drawn_by_the_places_of_their_values():
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"n": [1.0, 2.0, 3.0], "c": ["b", None, "a"]})
+    rebuilt = pandas.DataFrame({"n": [1.0, 2.5, 3.0], "c": ["c", "a", "a"]})
+    axes = plot.reconstructions(Known(reconstruct=rebuilt), X).axes[0]
+    # a, b and c are 0, 1 and 2 in both, X's range is 0 to 1, and what is missing has no colour.
+    np.testing.assert_allclose(
+        picture(axes)[[0, 1, 3, 4, 6, 7]],
+        [[0, 1], [0, 1], [0.5, np.nan], [0.75, 0], [1, 0], [1, 0]],
+    )
+    assert axis_labels(axes, "x") == ["n", "c"]
+    packed = np.array([(1.0, "b"), (2.0, "a")], [("n", float), ("c", "U1")])
+    np.testing.assert_array_equal(_tables.numbered([packed])[0], [[1, 1], [2, 0]])
+    assert _tables.is_mixed(packed) and _tables.is_mixed(X) and not _tables.is_mixed(X[["n"]])
+    assert _grid.as_samples("X", pandas.DataFrame({"c": [pandas.NA, "u"]})).tolist()[1] == [0]
+
+
+# ---------------------------------------------------------------------------------- during training
+
+
+def test_snapshots_are_what_the_model_made_of_the_samples(rng):
+    X = rng.random((40, 6, 6, 1), dtype=np.float32)
+    seen = plot.Snapshots(X, n=3, every=2)
+    model = ae.Autoencoder(ae.Dense((8,)), 2, epochs=4, callbacks=(seen,), random_state=0).fit(X)
+    assert seen.epochs == [2, 4] and seen.samples[0].shape == (3, 6, 6, 1)
+    np.testing.assert_array_equal(seen.samples[1], model.reconstruct(X[:3]))
+    assert not np.array_equal(*seen.samples)
+    axes = plot.progress(seen).axes[0]
+    assert axis_labels(axes, "y") == ["epoch 2", "epoch 4", "original"]
+    low, high = _grid.limits_of(X[:3])
+    expected = plot.tile(np.clip(np.concatenate([*seen.samples, X[:3]]) - low, 0, high - low), 3)
+    np.testing.assert_allclose(picture(axes), expected, atol=1e-6)
+
+
+def test_watching_training_changes_nothing(rng):
+    X = rng.random((40, 5)).astype(np.float32)
+    options = {"epochs": 3, "random_state": 0, "corruption": ae.Masking(0.3)}
+    plain = ae.VAE(ae.Dense((8,)), 2, **options).fit(X)
+    seen = plot.Snapshots(X[:2]), plot.Snapshots(n=2)
+    watched = ae.VAE(ae.Dense((8,)), 2, callbacks=seen, **options).fit(X)
+    for name, value in plain.parameters_.items():
+        np.testing.assert_array_equal(value, watched.parameters_[name])
+
+
+def test_snapshots_without_samples_are_of_the_same_codes(rng):
+    X, y = rng.random((30, 4)).astype(np.float32), np.arange(30) % 2
+    seen = plot.Snapshots(y=[0, 1, 0], n=3)
+    model = ae.CVAE(ae.Dense((8,)), 2, epochs=2, callbacks=(seen,), random_state=0).fit(X, y)
+    np.testing.assert_array_equal(seen.samples[1], model.sample(3, y=[0, 1, 0], random_state=0))
+    axes = plot.progress(seen).axes[0]
+    assert "from epoch 1 down to epoch 2" in title(axes)
+    model.fit(X, y)
+    assert seen.epochs == [1, 2]  # of the second fit alone
+    assert repr(seen) == "Snapshots(n=3, every=1, epochs=[1, 2])"
+
+
+def test_progress_shows_evenly_spaced_epochs(rng):
+    seen = plot.Snapshots(rng.random((2, 5, 3)))
+    seen.epochs = list(range(1, 22))
+    seen.samples = [np.full((2, 5, 3), i, np.float32) for i in seen.epochs]
+    axes = plot.progress(seen, n=3).axes[0]
+    assert axis_labels(axes, "y") == ["epoch 1", "epoch 11", "epoch 21", "original"]
+
+
+def test_the_learning_rate_is_drawn_where_it_changed():
+    rates = [1e-3 * 0.5**i for i in range(8)]
+    epochs = [{**e, "learning_rate": r} for e, r in zip(EPOCHS, rates, strict=True)]
+    axes = plot.history(epochs).axes[0]
+    line = axes.lines[-1]
+    assert line.get_label() == "learning rate,\n0 to 0.001" and line.get_linestyle() == ":"
+    np.testing.assert_allclose(line.get_ydata(), np.array(rates) / 1e-3)
+    # In shares of the axes' height, so that the loss keeps its scale.
+    assert line.get_transform() == axes.get_xaxis_transform()
+    assert axes.get_ylim()[1] > 100
+    constant = [{**e, "learning_rate": 1e-3} for e in EPOCHS]
+    labels = [line.get_label() for line in plot.history(constant).axes[0].lines]
+    assert not any("rate" in label for label in labels)
+    alone = plot.history(epochs, keys="learning_rate").axes[0]
+    np.testing.assert_allclose(alone.lines[0].get_ydata(), rates)
+    assert alone.get_ylabel() == "learning_rate"
+
+
+def test_a_gan_has_a_generator_and_a_discriminator(rng):
+    X = rng.random((32, 4)).astype(np.float32)
+    gan = ae.GAN(ae.Dense((8,)), 2, epochs=2, random_state=0).fit(X)
+    axes = plot.history(gan).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["loss (generator)", "discriminator"]
+    options = {"epochs": 2, "random_state": 0, "discriminator_widths": (8,)}
+    aae = ae.AdversarialAutoencoder(ae.Dense((8,)), 2, **options).fit(X)
+    labels = [line.get_label() for line in plot.history(aae).axes[0].lines]
+    assert labels == ["loss", "recon", "generator", "discriminator"]
+
+
+# ------------------------------------------------------------------------------------- latent space
+
+
+def test_thumbnails_lie_on_their_codes_framed_in_the_class_colour(images):
+    codes = np.stack(np.meshgrid(range(4), range(3)), axis=-1).reshape(-1, 2).astype(float)
+    codes[11] = codes[10] + 1e-3  # too near for both
+    model, y = Known(transform=codes), np.arange(12) % 3
+    axes = plot.latent_space(model, images, y, thumbnails=50).axes[0]
+    boxes = [a for a in axes.artists if type(a).__name__ == "AnnotationBbox"]
+    assert len(boxes) == 11
+    for box in boxes:
+        (i, *_) = np.flatnonzero(np.isclose(codes, box.xy).all(axis=1))
+        np.testing.assert_array_equal(box.offsetbox.image.get_array(), images[i, ..., 0])
+        assert to_hex(box.patch.get_edgecolor()) == _style.COLORS[y[i]]
+    # Their labels would lie under the images; the legend has them.
+    assert not axes.texts and len(axes.get_legend().get_texts()) == 3
+    rendered(axes.figure)
+    few = plot.latent_space(model, images, thumbnails=2).axes[0]
+    assert sum(type(a).__name__ == "AnnotationBbox" for a in few.artists) == 2
+
+
+def test_a_columns_name_is_written(rng):
+    pandas = pytest.importorskip("pandas")
+    codes = rng.standard_normal((9, 2))
+    figure = plot.latent_space(codes, y=pandas.Series(rng.random(9), name="brightness"))
+    assert figure.axes[1].get_ylabel() == "brightness"
+    figure = plot.latent_space(codes, y=pandas.Series(list("abc") * 3, name="kind"))
+    assert figure.axes[0].get_legend().get_title().get_text() == "kind"
+
+
+def test_codes_of_ragged_sequences(rng):
+    X = [rng.random((t, 2)) for t in (3, 5, 4, 2)]
+
+    class Means:
+        def transform(self, X):
+            return np.array([x.mean(axis=0) for x in X])
+
+    expected = Means().transform(X)
+    np.testing.assert_allclose(offsets(plot.latent_space(Means(), X).axes[0]), expected)
+    some = offsets(plot.latent_space(Means(), X, n=2).axes[0])
+    np.testing.assert_allclose(some, expected[[0, 3]])
+
+
+def test_large_scatters_are_pixels_in_vector_files(rng):
+    y = np.arange(20000) % 10
+    figures = {"scatter": plot.latent_space(rng.standard_normal((20000, 2)), y=y)}
+    figures["images"] = plot.samples(Linear().fit(rng.random((30, 28, 28, 1))), n=64)
+    figures["codebook"] = plot.codebook(Quantizer(None, 5000))
+    for name, figure in figures.items():
+        for kind, most in (("svg", 400_000), ("pdf", 250_000)):
+            file = io.BytesIO()
+            figure.savefig(file, format=kind)
+            assert file.tell() < most, (name, kind)
+
+
+# ----------------------------------------------------------------------------------------- decoders
+
+
+def test_traversal_names_the_divergences(images):
+    class Posterior(Linear):
+        def encode_distribution(self, X):
+            mean = self.transform(X)
+            return mean, np.tile(np.log([0.01, 1.0, 0.25]), (len(X), 1))
+
+    model = Posterior(3).fit(images)
+    mean, variance = model.transform(images), np.array([0.01, 1.0, 0.25])
+    kl = (mean**2 + variance - 1 - np.log(variance)) / 2
+    axes = plot.traversal(model, images[2]).axes[0]
+    assert axis_labels(axes, "y") == [f"latent {i}  KL {kl[2, i]:.2f}" for i in range(3)]
+    axes = plot.traversal(model, images[2], X=images).axes[0]
+    means = kl.mean(axis=0)
+    order = np.argsort(-means)
+    assert axis_labels(axes, "y") == [f"latent {i}  KL {means[i]:.2f}" for i in order]
+    rows = [model.traverse(images[2], dim, np.linspace(-3, 3, 9)) for dim in order]
+    expected = plot.tile(np.clip(np.concatenate(rows), 0, 1), 9)
+    np.testing.assert_allclose(picture(axes), expected, atol=1e-6)
+    axes = plot.traversal(model, images[2], dims=[1], X=images).axes[0]
+    assert axis_labels(axes, "y") == [f"latent 1  KL {means[1]:.2f}"]
+
+
+def test_traversal_agrees_with_the_history_of_a_vae(rng):
+    X = rng.random((64, 5)).astype(np.float32)
+    model = ae.VAE(ae.Dense((16,)), 3, epochs=30, beta=0.1, random_state=0).fit(X)
+    axes = plot.traversal(model, X[0], X=X).axes[0]
+    total = sum(float(label.split()[-1]) for label in axis_labels(axes, "y"))
+    assert total == pytest.approx(model.history_[-1]["kl"], rel=0.2)
+
+
+def test_the_path_is_passed_on(images):
+    class Turning(Linear):
+        def interpolate(self, a, b, n, path="linear"):
+            self.path_ = path
+            return super().interpolate(a, b, n)
+
+    model = Turning().fit(images)
+    plot.interpolation(model, images[0], images[1], path="spherical")
+    assert model.path_ == "spherical"
+    plot.interpolation(Linear().fit(images), images[0], images[1])  # needs no path
+
+
+def test_a_table_has_its_features_names(rng):
+    model = Linear().fit(rng.random((30, 4)))
+    for names, angle in ((["a", "bb", "ccc", "dddd"], 0), (["a", "b", "c", 20 * "d"], 90)):
+        model.feature_names_in_ = np.array(names)
+        for figure in (plot.samples(model, n=5), plot.manifold(model, n=3),
+                       plot.traversal(model, np.zeros(4))):  # fmt: skip
+            axes = figure.axes[0]
+            assert axis_labels(axes, "x") == names
+            assert axes.get_xticklabels()[0].get_rotation() == angle
+            pixels = rendered(figure)
+            assert (pixels[-1] == 255).all() and (pixels[:, -1] == 255).all()
+
+
+def test_rows_of_a_data_frame_are_samples(rng):
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"n": [1.0, 2.0, 3.0], "c": ["b", "a", "a"]})
+
+    class Table:
+        latent_dim = 2
+
+        def interpolate(self, a, b, n):
+            assert list(a.columns) == ["n", "c"] and len(a) == len(b) == 1
+            return pandas.DataFrame({"n": np.linspace(a["n"].iloc[0], b["n"].iloc[0], n), "c": "c"})
+
+        def traverse(self, x, dim, values):
+            return pandas.DataFrame({"n": values, "c": ["b"] * len(values)})
+
+        def encode_distribution(self, X):
+            assert list(X.columns) == ["n", "c"]
+            return np.ones((len(X), 2)), np.zeros((len(X), 2))
+
+    axes = plot.interpolation(Table(), X[:1], X[1:2], n=3).axes[0]
+    # a, b and c are 0, 1 and 2 along the way.
+    expected = [[0, 0.5], [0, 1], [0.5, 1], [1, 1], [1, 0]]
+    np.testing.assert_allclose(picture(axes), expected)
+    assert picture(plot.interpolation(Table(), X[:2], X[1:], n=3).axes[0]).shape == (11, 2)
+    axes = plot.traversal(Table(), X[:1], values=[0.0, 4.0]).axes[0]
+    assert axis_labels(axes, "y") == ["latent 0  KL 0.50", "latent 1  KL 0.50"]
+    np.testing.assert_array_equal(picture(axes)[:2, 0], [0, 1])
+
+
+def test_the_way_between_sequences_of_different_lengths(rng):
+    X = [rng.random((t, 2)).astype(np.float32) for t in (8, 5, 3)]
+    model = ae.Autoencoder(ae.LSTM(4), 2, epochs=1, random_state=0).fit(X)
+    axes = plot.interpolation(model, X[0], X[2], n=2).axes[0]
+    found = [int(np.isfinite(s[:, 1]).sum()) for s in axes.collections[0].get_segments()]
+    assert found == [8, 8, 8, 3]
+
+
+def test_missing_labels_are_a_class(rng):
+    codes, y = rng.random((6, 2)), np.array(["b", None, "a", "a", None, "b"], object)
+    axes = plot.latent_space(codes, y=y).axes[0]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == ["None", "a", "b"]
+
+
+# ------------------------------------------------------------------------------- axes and bad calls
+
+T = np.random.default_rng(0).random((10, 4)).astype(np.float32)
+M = Linear(3).fit(T)
+
+
+def kept():
+    seen = plot.Snapshots(T[:3])
+    seen.epochs, seen.samples = [1, 2], [T[:3], T[3:6]]
+    return seen
+
+
+@pytest.mark.parametrize("draw", [
+    lambda **o: plot.progress(kept(), **o),
+    lambda **o: plot.code_sizes([M], T, **o),
+    lambda **o: plot.scores(T[:, 0], **o),
+    lambda **o: plot.reconstructions(M, T, error=True, **o),
+    lambda **o: plot.codebook(Quantizer(np.arange(8)), T[:8], kind="vectors", **o),
+], ids=["progress", "code_sizes", "scores", "reconstructions", "codebook"])  # fmt: skip
+def test_your_own_axes_are_drawn_on(draw):
+    figure = Figure()
+    ax = figure.add_subplot()
+    assert draw(ax=ax) is ax and ax.has_data() and ax.get_title()
+    made = draw()
+    pixels = rendered(made)
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert (edge == 255).all()
+    with pytest.raises(TypeError, match="ax must be"):
+        draw(ax=figure)
+
+
+Q = Quantizer(np.arange(8))
+BAD = {
+    "thumbnails of a table": (ValueError, "images",
+                              lambda: plot.latent_space(M, T, thumbnails=3)),
+    "thumbnails of codes": (ValueError, "images", lambda: plot.latent_space(T, thumbnails=3)),
+    "kind": (ValueError, "kind must", lambda: plot.codebook(Q, T, kind="map")),
+    "kind without X": (TypeError, "needs X", lambda: plot.codebook(Q, kind="patches")),
+    "codebook n": (ValueError, "n must", lambda: plot.codebook(Q, T, kind="patches", n=0)),
+    "no vectors": (TypeError, "encode_vectors",
+                   lambda: plot.codebook(Q, T[:8], kind="patches")),
+    "snapshots n": (ValueError, "n: expected", lambda: plot.Snapshots(n=0)),
+    "snapshots every": (TypeError, "every: expected", lambda: plot.Snapshots(every=1.5)),
+    "no snapshots": (TypeError, "Snapshots, got list", lambda: plot.progress([])),
+    "nothing kept": (ValueError, "0 epochs", lambda: plot.progress(plot.Snapshots())),
+    "no models": (TypeError, "sequence of models", lambda: plot.code_sizes([], T)),
+    "a model": (TypeError, "sequence of models", lambda: plot.code_sizes(M, T)),
+    "no latent_dim": (TypeError, "latent_dim", lambda: plot.code_sizes([Q], T)),
+    "train shape": (ValueError, "X_train", lambda: plot.code_sizes([M], T, X_train=T[:, :2])),
+    "scores X": (TypeError, "needs X", lambda: plot.scores(Known(score_samples=0))),
+    "no score_samples": (TypeError, "score_samples", lambda: plot.scores(M, T)),
+    "scores rank": (ValueError, r"\(N,\)", lambda: plot.scores(T)),
+    "scores text": (TypeError, "numbers", lambda: plot.scores(["a"])),
+    "scores y": (ValueError, "y must", lambda: plot.scores(T[:, 0], y=[1])),
+    "many labels": (ValueError, "at most 10", lambda: plot.scores(np.arange(11.0), y=range(11))),
+    "bins": (ValueError, "bins", lambda: plot.scores(T[:, 0], bins=1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_calls_say_what_was_expected(name):
+    error, words, call = BAD[name]
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_several_codebooks_have_no_patches():
+    model = Quantizer(np.zeros((1, 2), int))
+    model.codebook_ = model.codebook_.reshape(2, 4, 3)
+    with pytest.raises(ValueError, match="single codebook"):
+        plot.codebook(model, T[:1], kind="patches")
