@@ -233,6 +233,8 @@ CALLS = {
     "reconstructions": ("vae", "images.npy", "--n", "5"),
     "latent_space": ("vae", "images.npy", "--y", "labels.npy", "--method", "pca"),
     "errors": ("ae", "table.npy"),
+    "scores": ("ae", "table.npy", "--bins", "20"),
+    "code_sizes": ("cvae", "images.npy", "--y", "labels.npy"),
     "traversal": ("vae", "images.npy", "--rows", "3", "--dims", "(0,)"),
     "interpolation": ("cvae", "images.npy", "--rows", "0", "3", "--y", "labels.npy"),
     "roc": ("vae", "images.npy", "--y", "unusual.npy"),

@@ -45,6 +45,12 @@ def _samples(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tu
     return (model, given.X, given.y) if takes_y else (model, given.X)
 
 
+def _models(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A list of the one model, and samples with their labels."""
+    assert given is not None
+    return [model], given.X, given.y
+
+
 def _several(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
     """A model, the samples of some rows, and their labels."""
     assert given is not None
@@ -103,9 +109,11 @@ PICTURES = {
     "interpolation": Picture(_single, True, 2),
     "errors": Picture(_samples, True),
     "codebook": Picture(_samples, None),
+    "code_sizes": Picture(_models, True),
+    "scores": Picture(_samples, True),
     "roc": Picture(_labelled, True),
 }
-OWN = ("model", "X", "x", "y", "a", "b", "scores", "noisy", "ax", "values")
+OWN = ("model", "models", "X", "X_train", "x", "y", "a", "b", "scores", "noisy", "ax", "values")
 
 
 def add_plot(commands: Subparsers) -> None:
@@ -116,8 +124,8 @@ def add_plot(commands: Subparsers) -> None:
         "plot",
         """
         Draw a picture of a model. PICTURE is one of those of aecore.plot: history, samples; with
-        DATA reconstructions, latent_space, errors, traversal, interpolation and, for labels of two
-        kinds, roc; with or without it manifold and codebook.
+        DATA reconstructions, latent_space, errors, scores, code_sizes, traversal, interpolation
+        and, for labels of two kinds, roc; with or without it manifold and codebook.
         """,
         """
         aecore plot history model.safetensors -o history.png
