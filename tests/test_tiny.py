@@ -7,8 +7,6 @@ import aecore as ae
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.tiny
-
 KW = {"epochs": 30, "learning_rate": 5e-3, "batch_size": 16, "random_state": 0}
 T = np.linspace(0, 6, 12)
 
