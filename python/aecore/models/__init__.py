@@ -4,6 +4,7 @@ from .aae import AdversarialAutoencoder
 from .autoencoder import Autoencoder
 from .classifier import SoftmaxClassifier
 from .cvae import CVAE
+from .detector import AnomalyDetector
 from .gan import GAN
 from .pixelcnn import PixelCNN
 from .recirculation import Recirculation
@@ -18,6 +19,7 @@ __all__ = [
     "VAE",
     "VQVAE",
     "AdversarialAutoencoder",
+    "AnomalyDetector",
     "Autoencoder",
     "PixelCNN",
     "Recirculation",
