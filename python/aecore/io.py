@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _codec
+from . import _codec, _detector_file
 from ._params import names
 from .losses import learned_by
 from .models import (
@@ -22,6 +22,7 @@ from .models import (
     VAE,
     VQVAE,
     AdversarialAutoencoder,
+    AnomalyDetector,
     Autoencoder,
     PixelCNN,
     Recirculation,
@@ -65,7 +66,7 @@ PRIOR = "prior"  # where a VQVAE has a trained one: its configuration, and a pre
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def save(model: BaseModel, path: Any) -> None:
+def save(model: BaseModel | AnomalyDetector, path: Any) -> None:
     """Write a fitted model to a file.
 
     Parameters
@@ -84,9 +85,9 @@ def save(model: BaseModel, path: Any) -> None:
 
     from safetensors.numpy import save_file
 
-    network = model._fitted()
-    config = json.dumps(_config(model, network), allow_nan=False)
-    tensors = {k: np.ascontiguousarray(v) for k, v in _all_tensors(model).items()}
+    described, arrays = _described(model)
+    config = json.dumps(described, allow_nan=False)
+    tensors = {k: np.ascontiguousarray(v) for k, v in arrays.items()}
     metadata = {"aecore": FORMAT, "config": config, "digest": _digest(config, tensors)}
     path = os.path.abspath(os.fspath(path))
     if isinstance(path, bytes):
@@ -106,6 +107,17 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def _described(
+    model: BaseModel | AnomalyDetector,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the configuration and the arrays of a fitted model."""
+    if isinstance(model, AnomalyDetector):
+        return _detector_file.describe(
+            model, _params(model), lambda m: _config(m, m._fitted()), _all_tensors
+        )
+    return _config(model, model._fitted()), _all_tensors(model)
 
 
 def _config(model: BaseModel, network: Network) -> dict[str, Any]:
@@ -131,10 +143,11 @@ def _config(model: BaseModel, network: Network) -> dict[str, Any]:
     }
 
 
-def _params(model: BaseModel) -> dict[str, Any]:
+def _params(model: BaseModel | AnomalyDetector) -> dict[str, Any]:
     """Return the parameters that a file holds, those of a model among them too."""
     params = model.get_params(deep=False)
-    params["callbacks"] = ()  # code
+    if "callbacks" in params:
+        params["callbacks"] = ()  # code
     if not isinstance(params["random_state"], (int, np.integer)):
         params["random_state"] = None  # the seed drawn from it is in the state
     for name, value in params.items():
@@ -222,6 +235,8 @@ def load(path: Any) -> Any:
         pass  # a missing file is an OSError
     try:
         config, tensors = _read(path)
+        if isinstance(config, dict) and config.get("model") == _detector_file.NAME:
+            return _detector_file.build(config, tensors, _model)
         return _model(config, tensors)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None

@@ -23,17 +23,16 @@ from ..mixed import Mixed
 from ..training.batches import Batch
 from ._base import fitted
 from ._coding import BaseAutoencoder
-from ._rows import BATCH
 
-SCORES = ("manifold", "loss", "codes", "mean", "max")
+MEASURES = ("manifold", "loss", "codes", "mean", "max")
 REFERENCES = 128
 SPREAD = 2048  # samples that the spread of the codes is taken from
 STEPS = 3  # of making it robust
 
 
-def parts(score: str) -> tuple[str, ...]:
-    """Return what has to be measured for a score."""
-    return ("loss", "codes") if score in ("mean", "max") else (score,)
+def parts(measure: str) -> tuple[str, ...]:
+    """Return what a measure is made of."""
+    return ("loss", "codes") if measure in ("mean", "max") else (measure,)
 
 
 class Oddness:
@@ -45,8 +44,8 @@ class Oddness:
     share : float
         The share of outliers among training samples.
     state : dict of str to ndarray
-        What `learn` has found: ``references`` (m, D), in order of their distance to nothing;
-        ``center`` (D,) and ``whitening`` (D, D) of the codes.
+        What `learn` has found: ``references`` (m, D); ``center`` (D,) and ``whitening`` (D, D) of
+        the codes.
     """
 
     def __init__(self, model: BaseAutoencoder, share: float, state: dict[str, np.ndarray]) -> None:
@@ -54,14 +53,14 @@ class Oddness:
 
     @classmethod
     def learn(
-        cls, model: BaseAutoencoder, share: float, score: str, X: Any, mask: Any = None
+        cls, model: BaseAutoencoder, share: float, measure: str, X: Any, mask: Any = None
     ) -> Oddness:
-        """Learn from training samples in random order."""
+        """Learn from training samples."""
         state = {}
-        if "codes" in parts(score):
+        if "codes" in parts(measure):
             codes = _look(model, X, mask, "codes")[0]
             state["center"], state["whitening"] = _spread(codes, share)
-        if "manifold" in parts(score):
+        if "manifold" in parts(measure):
             state["references"] = np.ascontiguousarray(_look(model, X, mask, "manifold")[1])
         return cls(model, share, state)
 
@@ -133,8 +132,10 @@ _NOTHING = np.empty((1, 0), np.float32)
 
 def _loss(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     _, terms = model._terms(batch)
-    weights = model._score_weights().items()
-    return sum(weight * terms[name].astype(np.float64) for name, weight in weights), _NOTHING
+    loss = np.zeros(batch.n)
+    for name, weight in model._score_weights().items():
+        loss += weight * terms[name].astype(np.float64)
+    return loss, _NOTHING
 
 
 def _codes(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -74,7 +74,9 @@ class Robust:
     def read(cls, found: Any, center: np.ndarray, scale: np.ndarray) -> Robust:
         """Return what `describe` described; ValueError for anything else."""
         levels = None if found is None else [_read_levels(v) for v in found]
-        width = len(center) if levels is None else sum(len(v.labels) + 1 if v else 1 for v in levels)
+        width = (
+            len(center) if levels is None else sum(len(v.labels) + 1 if v else 1 for v in levels)
+        )
         if not center.shape == scale.shape == (width,) or not (scale > 0).all():
             raise ValueError("scaling: expected a center and a positive scale for each column")
         return cls(center, scale, levels)
@@ -141,6 +143,11 @@ def _read_levels(found: Any) -> Levels | None:
     known = isinstance(labels, list) and all(
         type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in labels
     )
-    if not known or len(set(labels)) < len(labels) or type(seen) is not int or type(dtype) is not str:
+    if (
+        not known
+        or len(set(labels)) < len(labels)
+        or type(seen) is not int
+        or type(dtype) is not str
+    ):
         raise ValueError("scaling: expected different labels")
     return Levels(labels, seen, dtype)

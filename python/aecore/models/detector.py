@@ -15,7 +15,7 @@ from ..arch.dense import Dense
 from ..corruption import GaussianNoise
 from ..training.batches import shuffled
 from ._coding import BaseAutoencoder
-from ._oddness import REFERENCES, SCORES, SPREAD, Oddness, parts
+from ._oddness import MEASURES, REFERENCES, SPREAD, Oddness, parts
 from ._protocol import Estimator, check_random_state, new_seed, not_fitted
 from ._robust import Robust
 from ._rows import Rows
@@ -82,7 +82,7 @@ class AnomalyDetector(Estimator):
         The seed of everything. Members have seeds derived from it.
     n_models : int
         How many members the ensemble has.
-    score : {"manifold", "loss", "codes", "mean", "max"}
+    measure : {"manifold", "loss", "codes", "mean", "max"}
         What is odd: the distance above; the model's own loss (for a `VAE` the negative ELBO); a
         robust Mahalanobis distance of the code; or the mean or the larger of these two,
         standardised.
@@ -130,7 +130,7 @@ class AnomalyDetector(Estimator):
         random_state: Any = None,
         *,
         n_models: int = 4,
-        score: str = "manifold",
+        measure: str = "manifold",
         max_samples: int | float | str = "auto",
         trim: float = 0.0,
         scale: bool | None = None,
@@ -139,7 +139,7 @@ class AnomalyDetector(Estimator):
         self.contamination = contamination
         self.random_state = random_state
         self.n_models = n_models
-        self.score = score
+        self.measure = measure
         self.max_samples = max_samples
         self.trim = trim
         self.scale = scale
@@ -159,7 +159,7 @@ class AnomalyDetector(Estimator):
             _check.real("contamination", self.contamination, 0, 0.5, above=True)
         check_random_state(self.random_state)
         _check.integer("n_models", self.n_models, 1)
-        _check.choice("score", self.score, SCORES)
+        _check.choice("measure", self.measure, MEASURES)
         if isinstance(self.max_samples, str):
             _check.choice("max_samples", self.max_samples, ("auto",))
         elif isinstance(self.max_samples, (float, np.floating)):
@@ -263,7 +263,9 @@ class AnomalyDetector(Estimator):
             raise ValueError(f"n_samples = {len(rows)}: expected at least 2 samples")
         robust = Robust.learn(rows) if self._scales(rows) else None
         seed = new_seed(self._source_of_seeds())
-        members = [self._member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)]
+        members = [
+            self._member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
+        ]
         raw = self._raw(rows, robust, members)
         low, location, high = np.percentile(raw, (25, 50, 75), axis=2)
         scale = np.where(high > low, high - low, 1.0)
@@ -303,9 +305,9 @@ class AnomalyDetector(Estimator):
             X, mask = _some(X, kept), None if mask is None else mask[kept]
             model.fit(X, **_masked(model, mask))
         order = shuffled(np.arange(len(X)), seed, SPLIT, n)
-        some = np.sort(order[: SPREAD if "codes" in parts(self.score) else REFERENCES])
+        some = np.sort(order[: SPREAD if "codes" in parts(self.measure) else REFERENCES])
         known = _some(X, some), None if mask is None else mask[some]
-        return Oddness.learn(model, self._share, self.score, *known)
+        return Oddness.learn(model, self._share, self.measure, *known)
 
     def _fresh(self, rows: Rows, X: Any, seed: int) -> BaseAutoencoder:
         """Return an unfitted model for the samples of a member."""
@@ -339,7 +341,7 @@ class AnomalyDetector(Estimator):
 
     def _raw(self, rows: Rows, robust: Robust | None, members: list[Oddness]) -> np.ndarray:
         """Return how odd each member finds each sample in each respect, (members, parts, N)."""
-        wanted = parts(self.score)
+        wanted = parts(self.measure)
         raw = np.empty((len(members), len(wanted), len(rows)))
         for run, part in rows.runs():
             given = _prepared(part, robust)
@@ -351,11 +353,11 @@ class AnomalyDetector(Estimator):
     def _combined(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return scores (N,), the higher the more normal."""
         odd = (raw - location[:, :, None]) / scale[:, :, None]
-        odd = odd.max(1) if self.score == "max" else odd.mean(1)
+        odd = odd.max(1) if self.measure == "max" else odd.mean(1)
         return -odd.mean(0)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return how normal samples are: the mean over members of their standardised oddness, negated.
+        """Return how normal samples are: their standardised oddness, negated, as members see it.
 
         Parameters
         ----------
