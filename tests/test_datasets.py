@@ -19,7 +19,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from aecore import datasets
+from aecore import _table_sets, datasets
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
@@ -73,12 +73,31 @@ def adult_files(rng):
     return None, {"adult.data": train.encode(), "adult.test": test.encode()}
 
 
+KDD, CLAIMS = "kddcup.data_10_percent.gz", "fraud_oracle.csv"
+
+
+def kdd_files(rng):
+    rows = [["0", "tcp", "http", "SF", *map(str, range(37)), f"{k}."] for k in ("normal", "smurf")]
+    rows = [rows[i % 2] for i in range(10)]
+    return rows, {KDD: gzip.compress("".join(",".join(row) + "\n" for row in rows).encode())}
+
+
+def claim_files(rng):
+    fields = _table_sets._CLAIM_FIELDS
+    row = dict.fromkeys(fields, "more than 69000") | dict.fromkeys(_table_sets._CLAIM_NUMBERS, "5")
+    rows = [row | {"Age": str(i), "FraudFound_P": str(i % 2)} for i in range(5)]
+    lines = [fields, *(r.values() for r in rows)]
+    return rows, {CLAIMS: "".join(",".join(line) + "\r\n" for line in lines).encode()}
+
+
 SETS = {
     "mnist": (datasets.load_mnist, mnist_files),
     "fashion_mnist": (datasets.load_fashion_mnist, mnist_files),
     "cifar10": (datasets.load_cifar10, cifar_files),
     "ecg5000": (datasets.load_ecg5000, ecg_files),
     "adult": (datasets.load_adult, adult_files),
+    "kddcup99": (datasets.load_kddcup99, kdd_files),
+    "vehicle_claim_fraud": (datasets.load_vehicle_claims, claim_files),
 }
 
 
@@ -159,6 +178,29 @@ def test_adult_is_a_mixed_table_with_missing_values(homes, rng):
     assert X["native-country"][1] == "Cuba" and X_test["hours-per-week"][0] == 40
 
 
+def test_connections_are_a_mixed_table(homes, rng):
+    write(homes[0] / "kddcup99", kdd_files(rng)[1])
+    X, y, X_test, y_test = split = datasets.load_kddcup99()
+    check_split(split)
+    assert X.shape == (8,) and X_test.shape == (2,) and len(X.dtype.names) == 41
+    assert sum(X.dtype[name].kind == "f" for name in X.dtype.names) == 38
+    assert set(y) | set(y_test) == {0, 18} and _table_sets.KDD_LABELS[18] == "smurf"
+    assert X["service"][0] == "http" and X["dst_host_srv_rerror_rate"][0] == 36
+    np.testing.assert_array_equal(datasets.load_kddcup99()[1], y)  # the same split
+
+
+def test_claims_are_a_mixed_table_with_missing_ages(homes, rng):
+    write(homes[0] / "vehicle_claim_fraud", claim_files(rng)[1])
+    X, y, X_test, y_test = split = datasets.load_vehicle_claims()
+    check_split(split)
+    assert X.shape == (4,) and X_test.shape == (1,) and len(X.dtype.names) == 31
+    assert not {"FraudFound_P", "PolicyNumber"} & set(X.dtype.names)
+    ages, fraud = np.r_[X["Age"], X_test["Age"]], np.r_[y, y_test]
+    np.testing.assert_array_equal(np.sort(ages), [1, 2, 3, 4, np.nan])
+    np.testing.assert_array_equal(fraud, np.nan_to_num(ages) % 2)
+    assert X["Make"][0] == "more than 69000" and X["Deductible"][0] == 5
+
+
 def test_digits_fill_the_range_and_are_split_once_and_for_all():
     sklearn = pytest.importorskip("sklearn.datasets")
     X_train, y_train, X_test, y_test = split = datasets.load_digits()
@@ -227,6 +269,21 @@ DAMAGE = {
     "adult: a field missing": ("adult", "adult.test", lambda c: c.replace(b"Male, ", b"")),
     "adult: long category": ("adult", "adult.test", lambda c: c.replace(b"Cuba", b"C" * 27)),
     "adult: binary": ("adult", "adult.test", lambda c: b"\xff\xfe"),
+    "kdd: cut short": ("kddcup99", KDD, cut),
+    "kdd: not gzip": ("kddcup99", KDD, lambda c: b"<html>not found</html>"),
+    "kdd: empty": ("kddcup99", KDD, regzip(lambda c: b"")),
+    "kdd: a field missing": ("kddcup99", KDD, regzip(lambda c: c.replace(b"tcp,", b"", 1))),
+    "kdd: a word for a number": ("kddcup99", KDD, regzip(lambda c: c.replace(b",36,", b",x,"))),
+    "kdd: NaN": ("kddcup99", KDD, regzip(lambda c: c.replace(b",36,", b",nan,"))),
+    "kdd: other label": ("kddcup99", KDD, regzip(lambda c: c.replace(b"smurf", b"surf"))),
+    "kdd: long category": ("kddcup99", KDD, regzip(lambda c: c.replace(b"http", b"h" * 30))),
+    "claims: cut short": ("vehicle_claim_fraud", CLAIMS, cut),
+    "claims: empty": ("vehicle_claim_fraud", CLAIMS, lambda c: b""),
+    "claims: other columns": ("vehicle_claim_fraud", CLAIMS, lambda c: c.replace(b"Year", b"Yr")),
+    "claims: a word": ("vehicle_claim_fraud", CLAIMS, lambda c: c.replace(b",5,", b",five,")),
+    "claims: long category": ("vehicle_claim_fraud", CLAIMS, lambda c: c.replace(b"69", b"6" * 9)),
+    "claims: other label": ("vehicle_claim_fraud", CLAIMS, lambda c: c.replace(b",1,", b",2,")),
+    "claims: binary": ("vehicle_claim_fraud", CLAIMS, lambda c: b"\xff\xfe"),
 }  # fmt: skip
 
 
@@ -473,6 +530,7 @@ def real(name):
         ("cifar10", (50000, 32, 32, 3), (10000, 32, 32, 3), [5000] * 10),
         ("ecg5000", (500, 140, 1), (4500, 140, 1), [0, 292, 177, 10, 19, 2]),
         ("adult", (32561,), (16281,), [24720, 7841]),
+        ("vehicle_claim_fraud", (12336,), (3084,), [11602, 734]),
     ],
 )  # fmt: skip
 def test_real_files(name, train, test, counts):
@@ -491,14 +549,31 @@ def test_adult_has_the_published_number_of_missing_values():
     assert np.any([X[name] == "" for name in text], axis=0).sum() == 2399
 
 
+@pytest.mark.slow
+def test_the_connections_as_published():
+    real("kddcup99")
+    X, y, X_test, y_test = datasets.load_kddcup99()
+    assert len(X) == 395217 and len(X) + len(X_test) == 494021
+    counts = np.bincount(y, minlength=23) + np.bincount(y_test, minlength=23)
+    assert counts[[0, 10, 18, 19]].tolist() == [97278, 107201, 280790, 2]
+
+
 @pytest.mark.parametrize(
-    "name", ["load_mnist", "load_cifar10", "load_ecg5000", "load_adult", "load_digits"]
+    "name",
+    [
+        "load_mnist",
+        "load_cifar10",
+        "load_ecg5000",
+        "load_adult",
+        "load_digits",
+        "load_vehicle_claims",
+    ],
 )
 def test_examples(name):
     if name == "load_digits":
         pytest.importorskip("sklearn")
     else:
-        real(name.removeprefix("load_"))
+        real(name.removeprefix("load_").replace("claims", "claim_fraud"))
     test = doctest.DocTestFinder(recurse=False).find(
         getattr(datasets, name), name, globs=vars(datasets)
     )[0]

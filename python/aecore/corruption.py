@@ -8,13 +8,16 @@ P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from . import _check, _core, _workspace
 from ._params import Choice
 from ._purposes import CORRUPTION, SWAP
+
+if TYPE_CHECKING:
+    from .training.data import Data
 
 
 class Corruption(Choice):
@@ -32,6 +35,9 @@ class Corruption(Choice):
     def check(self) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
         raise NotImplementedError
+
+    def check_data(self, data: Data) -> None:
+        """Raise ValueError for samples that it can't be done to."""
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Do in place what takes a whole batch.
@@ -198,6 +204,14 @@ class SwapNoise(Corruption):
     def check(self) -> None:
         """Raise TypeError or ValueError for a rate outside [0, 1]."""
         _check.real("corruption: rate", self.rate, 0, 1)
+
+    def check_data(self, data: Data) -> None:
+        """Raise ValueError for sequences of different lengths."""
+        if data.lengths is not None:
+            raise ValueError(
+                "corruption: SwapNoise takes values from the same place in other samples, which "
+                "shorter sequences don't have; expected sequences of one length"
+            )
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Swap values in place; see `Corruption.finish`."""

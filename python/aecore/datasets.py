@@ -27,13 +27,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from . import _table_sets
+
 __all__ = [
     "load_adult",
     "load_cifar10",
     "load_digits",
     "load_ecg5000",
     "load_fashion_mnist",
+    "load_kddcup99",
     "load_mnist",
+    "load_vehicle_claims",
 ]
 
 Split = tuple[NDArray[Any], NDArray[np.int64], NDArray[Any], NDArray[np.int64]]
@@ -59,9 +63,18 @@ _CIFAR10 = _Remote(
 _ECG5000_URL = "https://timeseriesclassification.com/aeon-toolkit/ECG5000.zip"
 _ADULT_URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/adult/"
 
+_KDD_URL = "https://kdd.ics.uci.edu/databases/kddcup99/"
+# Kaggle asks for an account; this is a copy at a fixed commit.
+_CLAIMS_URL = (
+    "https://raw.githubusercontent.com/TeamAlphaTingyu/MachineLearningHW1/"
+    "ac5721eadbba07613151e6a7ec24287f835721c9/"
+)
+
 _TRAIN_IMAGES, _TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 _TEST_IMAGES, _TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 _CIFAR_BATCHES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+
+_KDD, _CLAIMS = "kddcup.data_10_percent.gz", "fraud_oracle.csv"
 
 _FILES: dict[str, dict[str, _Remote]] = {
     "mnist": {
@@ -96,6 +109,18 @@ _FILES: dict[str, dict[str, _Remote]] = {
             "adult.data": "5b00264637dbfec36bdeaab5676b0b309ff9eb788d63554ca0a249491c86603d",
             "adult.test": "a2a9044bc167a35b2361efbabec64e89d69ce82d9790d2980119aac5fd7e9c05",
         }.items()
+    },
+    "kddcup99": {
+        _KDD: _Remote(
+            _KDD_URL + _KDD,
+            "sha256:8045aca0d84e70e622d1148d7df782496f6333bf6eb979a1b0837c42a9fd9561",
+        )
+    },
+    "vehicle_claim_fraud": {
+        _CLAIMS: _Remote(
+            _CLAIMS_URL + _CLAIMS,
+            "sha256:8bb5870f82bb78cceb2bee7747c68c2a8d617af4e22b2de55fbb40c214883255",
+        )
     },
 }
 
@@ -368,6 +393,87 @@ def load_adult(*, data_home: str | os.PathLike[str] | None = None) -> Split:
     """
     paths = _locate("adult", data_home)
     return *_read_adult(paths["adult.data"]), *_read_adult(paths["adult.test"])
+
+
+def load_kddcup99(*, data_home: str | os.PathLike[str] | None = None) -> Split:
+    """Load the tenth of KDD Cup 1999: 494,021 network connections, most of them attacks.
+
+    The set comes without a split: a random fifth, the same on every machine, is for testing.
+
+    Parameters
+    ----------
+    data_home : path, optional
+        Folder that holds ``kddcup99/``; it takes the place of both ``$AECORE_DATA`` and the cache.
+
+    Returns
+    -------
+    X_train, X_test : structured arrays, (395217,) and (98804,)
+        38 numbers (float64) and 3 categories of a connection; none is missing.
+    y_train, y_test : int64 arrays
+        0 normal; 1 back, 2 buffer_overflow, 3 ftp_write, 4 guess_passwd, 5 imap, 6 ipsweep, 7 land,
+        8 loadmodule, 9 multihop, 10 neptune, 11 nmap, 12 perl, 13 phf, 14 pod, 15 portsweep, 16
+        rootkit, 17 satan, 18 smurf, 19 spy, 20 teardrop, 21 warezclient, 22 warezmaster.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file is on no disk and can't be downloaded; the message names it and says where to put it.
+    ValueError
+        A file is damaged.
+
+    References
+    ----------
+    S. Hettich and S. Bay, "The UCI KDD archive", University of California, Irvine, 1999.
+
+    Examples
+    --------
+    >>> X_train, y_train, X_test, y_test = load_kddcup99()  # doctest: +SKIP
+    >>> X_train.dtype.names[:3], int((y_train == 0).sum())  # doctest: +SKIP
+    (('duration', 'protocol_type', 'service'), 77775)
+    """
+    paths = _locate("kddcup99", data_home)
+    return _table_sets.split(*_table_sets.read_kdd(paths[_KDD]))
+
+
+def load_vehicle_claims(*, data_home: str | os.PathLike[str] | None = None) -> Split:
+    """Load claims to a vehicle insurance, 15,420 of the years 1994 to 1996; 923 are fraud.
+
+    The set comes without a split: a random fifth, the same on every machine, is for testing. The
+    numbers of the policies are left out.
+
+    Parameters
+    ----------
+    data_home : path, optional
+        Folder that holds ``vehicle_claim_fraud/``; it takes the place of both ``$AECORE_DATA`` and
+        the cache.
+
+    Returns
+    -------
+    X_train, X_test : structured arrays, (12336,) and (3084,)
+        6 numbers (float64; ages of 0 are missing, NaN) and 25 categories of a claim.
+    y_train, y_test : int64 arrays, (12336,) and (3084,)
+        1 fraud, 0 not found to be.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file is on no disk and can't be downloaded; the message names it and says where to put it.
+    ValueError
+        A file is damaged.
+
+    References
+    ----------
+    C. Phua, D. Alahakoon and V. Lee, "Minority report in fraud detection: classification of skewed
+    data", ACM SIGKDD Explorations 6(1), 2004.
+
+    Examples
+    --------
+    >>> X_train, y_train, X_test, y_test = load_vehicle_claims()
+    >>> X_train.dtype.names[:4], int(y_train.sum() + y_test.sum())
+    (('Month', 'WeekOfMonth', 'DayOfWeek', 'Make'), 923)
+    """
+    paths = _locate("vehicle_claim_fraud", data_home)
+    return _table_sets.split(*_table_sets.read_claims(paths[_CLAIMS]))
 
 
 # --------------------------------------------------------------------------------------------------

@@ -280,13 +280,14 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
         model = cls(**params)
         model._check_params()
         conditioner = _read_conditions(config["conditions"], model)
-        table = _read_table(config.get(TABLE), model, shape)
+        _read_table(config.get(TABLE), model, shape)
         modules = model._modules(shape, conditioner.width if conditioner else 0)
         modules |= learned_by(model.loss)
     network = Network(modules, shape, _count(config["seed"], "seed"))
     network.conditioner = conditioner
-    if table is not None:
-        network.table = table
+    if isinstance(model, TableModel):
+        network.table = model._layout
+        del model._layout
     _use_optimizer(network, config["optimizer"])
     _fill(network, tensors)
     for name in ("steps", "samples", "epoch"):
@@ -300,16 +301,14 @@ def _model(config: Any, tensors: dict[str, np.ndarray]) -> BaseModel:
     return model
 
 
-def _read_table(found: Any, model: BaseModel, shape: tuple[int, ...]) -> Layout | None:
-    """Return the columns of a model of tables, from which it builds its network."""
+def _read_table(found: Any, model: BaseModel, shape: tuple[int, ...]) -> None:
+    """Tell a model of tables the columns that it builds its network for."""
     if (found is not None) != isinstance(model, TableModel):
         raise ValueError(f"{TABLE}: unexpected for this {type(model).__name__}")
-    if not isinstance(model, TableModel):
-        return None
-    model._layout = Layout.read(found)
-    if shape != (len(model._layout.columns),):
-        raise ValueError(f"{TABLE}: expected a column for each feature")
-    return model._layout
+    if isinstance(model, TableModel):
+        model._layout = Layout.read(found)
+        if shape != (len(model._layout.columns),):
+            raise ValueError(f"{TABLE}: expected a column for each feature")
 
 
 def _take_prior(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

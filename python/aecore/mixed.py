@@ -25,6 +25,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from . import _core, _workspace
+from ._purposes import CELLS, derived_seed
 from .losses import DELTA, HALF_LOG_2PI, Loss, Scratch
 from .nn.module import Module, Parameter
 
@@ -48,6 +49,38 @@ class Scales(Module):
         return np.maximum(self.log_sigma.value, np.float32(LEAST_LOG_SIGMA))
 
 
+class Usual(Module):
+    """What cells have cost in the last epoch of training: buffers, no parameters.
+
+    Buffers
+    -------
+    moments : ndarray of float64, shape (3, C)
+        For each column the number of cells, the sum of their nats and that of their squares.
+    """
+
+    LEAST = 0.1  # nats: the smallest deviation
+
+    def __init__(self, columns: int) -> None:
+        self.add_buffer("moments", np.zeros((3, columns)))
+
+    def note(self, nats: np.ndarray, counted: np.ndarray, fresh: bool) -> None:
+        """Add the nats (n, C) of the cells that are counted; `fresh` forgets those before."""
+        moments = self.buffer("moments")
+        if fresh:
+            moments.fill(0)
+        moments[0] += counted.sum(0)
+        values = np.where(counted, nats, 0).astype(np.float64)
+        moments[1] += values.sum(0)
+        moments[2] += (values * values).sum(0)
+
+    def standardized(self, nats: np.ndarray) -> np.ndarray:
+        """Return nats (n, C) less their column's mean, in units of its deviation."""
+        count, total, squares = self.buffer("moments")
+        mean = total / np.maximum(count, 1)
+        variance = np.maximum(squares / np.maximum(count, 1) - mean**2, 0)
+        return (nats - mean) / np.maximum(np.sqrt(variance), self.LEAST)
+
+
 class Mixed(Loss):
     """The loss of tables with certain columns.
 
@@ -69,17 +102,31 @@ class Mixed(Loss):
         self, levels: tuple[int, ...], surprise: np.ndarray, scales: Scales | None = None
     ) -> None:
         self.name, self.scales, self.levels = "mixed", scales, np.array(levels)
-        self.numeric, self.binary = (np.flatnonzero(self.levels == k) for k in (0, 2))
-        many = sorted({k for k in levels if k > 2})
-        self.groups = {k: np.flatnonzero(self.levels == k) for k in many}
+        self.numeric = np.flatnonzero(self.levels == 0)
+        distinct = sorted({k for k in levels if k > 0})
+        self.groups = {k: np.flatnonzero(self.levels == k) for k in distinct}
         self.surprise = np.where(self.levels > 0, surprise, 0).astype(np.float32)
-        sizes = [len(self.numeric), len(self.binary), *(k * len(g) for k, g in self.groups.items())]
+        sizes = [len(self.numeric)]
+        sizes += [len(places) * outputs(k) for k, places in self.groups.items()]
         ends = np.cumsum(sizes).tolist()
         self.parts = [slice(b - a, b) for a, b in zip(sizes, ends, strict=True)]
-        self.outputs = ends[-1]
+        self.outputs = max(1, ends[-1])  # one that nothing comes of, where all is certain
 
     def check(self, data: object, name: str) -> None:
         """Take any table that the layout has read."""
+
+    def by_kind(self, nats: np.ndarray) -> dict[str, float]:
+        """Return the sums of cells' nats (n, C) over the columns of each kind there is."""
+        kinds = {
+            "numeric": self.levels == 0,
+            "binary": self.levels == 2,
+            "categorical": (self.levels == 1) | (self.levels > 2),
+        }
+        return {
+            kind: float(nats[:, places].sum(dtype=np.float64))
+            for kind, places in kinds.items()
+            if places.any()
+        }
 
     def per_sample(
         self,
@@ -91,54 +138,49 @@ class Mixed(Loss):
         mask: np.ndarray | None,
         scratch: Scratch,
     ) -> None:
-        """Write each row's loss (n,) and its gradient times the row's weight (n, O)."""
-        kinds = self.by_kind(grad, weight, output, target, mask, scratch)
-        if loss is not None:
-            loss.fill(0)
-            for nats in kinds.values():
-                loss += nats
+        """Write each row's loss (n,) and its gradient times the row's weight (n, O).
 
-    def by_kind(
+        What is missing is NaN in the target, whatever the mask.
+        """
+        nats = self.cells(grad, weight, output, target)
+        if loss is not None:
+            loss[:] = nats.sum(1, dtype=np.float64)
+
+    def cells(
         self,
         grad: np.ndarray | None,
         weight: np.ndarray | None,
         output: np.ndarray,
         target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
-    ) -> dict[str, np.ndarray]:
-        """Return what the columns of each kind cost each row (n,); write the gradient if any."""
-        nats = {}
+        learns: bool = True,
+    ) -> np.ndarray:
+        """Return what each cell costs (n, C); write the gradient, where there is one, as above.
+
+        That of the deviations is added to theirs, unless nothing `learns`.
+        """
+        nats = np.zeros(target.shape, np.float32)
+        if grad is not None:
+            grad.fill(0)
         if len(self.numeric):
-            nats["numeric"] = self._normal(grad, weight, output, target, mask, scratch)
-        for kind, places, run in self._categories():
-            codes = _taken(scratch, "codes", target, places)
-            known = codes < self.levels[places]  # False for NaN too
+            numbers = target[:, self.numeric]
+            nats[:, self.numeric] = self._normal(grad, weight, output, numbers, learns)
+        for k, places, run in self._categories():
+            codes = target[:, places]
+            known, part = codes < self.levels[places], np.zeros(codes.size, np.float32)
+            if k > 1:  # a single level is certain
+                x = np.ascontiguousarray(output[:, run]).reshape(codes.size, -1)
+                weights = None if weight is None else np.repeat(weight, len(places))
+                dx = None if grad is None else np.empty_like(x)
+                _category_loss(part, dx, weights, x, np.where(known, codes, 0), known, k)
+                if grad is not None and dx is not None:
+                    grad[:, run] = dx.reshape(len(grad), -1)
             unseen = codes == self.levels[places]
-            part = np.zeros(len(output), np.float32)
-            if run is not None:
-                k = 2 if kind == "binary" else int(self.levels[places[0]])
-                labels = np.where(known, codes, 0)
-                x = scratch(f"logits {k}", (len(output), run.stop - run.start))
-                np.copyto(x, output[:, run])
-                dx = None if grad is None else scratch(f"dlogits {k}", x.shape)
-                _category_loss(part, dx, weight, x, labels, known, k)
-                if grad is not None:
-                    grad[:, run] = dx
-            if unseen.any():
-                part += unseen.astype(np.float32) @ self.surprise[places]
-            nats[kind] = nats[kind] + part if kind in nats else part
+            nats[:, places] = np.where(unseen, self.surprise[places], part.reshape(codes.shape))
         return nats
 
-    def _categories(self) -> Iterator[tuple[str, np.ndarray, slice | None]]:
-        """Yield kind, columns and outputs of columns that have the same number of levels."""
-        if len(self.binary):
-            yield "binary", self.binary, self.parts[1]
-        for (_, places), run in zip(self.groups.items(), self.parts[2:], strict=True):
-            yield "categorical", places, run
-        constant = np.flatnonzero(self.levels == 1)
-        if len(constant):
-            yield "categorical", constant, None
+    def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
+        """Yield K, the columns that have K levels, and their outputs."""
+        yield from zip(self.groups, self.groups.values(), self.parts[1:], strict=True)
 
     def _normal(
         self,
@@ -146,54 +188,57 @@ class Mixed(Loss):
         weight: np.ndarray | None,
         output: np.ndarray,
         target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
+        learns: bool,
     ) -> np.ndarray:
+        """Return what numeric cells (n, M) cost; write the gradient."""
         assert self.scales is not None
         log_sigma, run = self.scales.log_sigmas, self.parts[0]
-        precision = np.exp(-2 * log_sigma)
-        errors = _taken(scratch, "errors", target, self.numeric)
-        np.subtract(output[:, run], errors, out=errors)
-        seen = ~np.isnan(errors) if mask is None else mask[:, self.numeric] > 0
-        errors[~seen] = 0
+        precision, seen = np.exp(-2 * log_sigma), ~np.isnan(target)
+        errors = np.where(seen, output[:, run] - target, np.float32(0))
         squares = errors * errors * precision
-        nats = (squares / 2 + (log_sigma + np.float32(HALF_LOG_2PI)) * seen).sum(1)
         if grad is not None and weight is not None:
             grad[:, run] = errors * precision * weight[:, None]
+        if learns and weight is not None:
             slopes = (weight[:, None] * (seen - squares)).sum(0)
             free = self.scales.log_sigma.value >= LEAST_LOG_SIGMA
-            self.scales.log_sigma.grad += np.where(free | (slopes < 0), slopes, 0)
-        return nats
+            self.scales.log_sigma.grad += np.where(free | (slopes < 0), slopes, np.float32(0))
+        return np.where(seen, squares / 2 + log_sigma + np.float32(HALF_LOG_2PI), np.float32(0))
 
     def per_feature(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
-        """Write what each cell adds to its row's loss, (n, C); nothing that makes sense for NaN."""
-        out.fill(0)
-        if len(self.numeric):
-            assert self.scales is not None
-            log_sigma = self.scales.log_sigmas
-            errors = output[:, self.parts[0]] - target[:, self.numeric]
-            nats = errors**2 * np.exp(-2 * log_sigma) / 2 + log_sigma + np.float32(HALF_LOG_2PI)
-            out[:, self.numeric] = nats
-        for kind, places, run in self._categories():
-            codes = target[:, places]
-            known, nats = codes < self.levels[places], np.zeros(codes.size, np.float32)
-            if run is not None:
-                k = 2 if kind == "binary" else int(self.levels[places[0]])
-                x = np.ascontiguousarray(output[:, run]).reshape(codes.size, -1)
-                labels = np.where(known, codes, 0).reshape(-1, 1)
-                _category_loss(nats, None, None, x, labels, known.reshape(-1, 1), k)
-            unseen = codes == self.levels[places]
-            out[:, places] = np.where(unseen, self.surprise[places], nats.reshape(codes.shape))
+        """Write what each cell adds to its row's loss, (n, C)."""
+        out[...] = self.cells(None, None, output, target)
 
     def to_data(self, output: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Turn outputs (n, O) into the likeliest cells (n, C)."""
+        """Turn outputs (n, O) into the likeliest cells (n, C); NaN in columns to ignore."""
         out = np.empty((len(output), len(self.levels)), np.float32) if out is None else out
         out[:, self.levels < 0] = np.nan
-        out[:, self.levels == 1] = 0
         out[:, self.numeric] = output[:, self.parts[0]]
-        out[:, self.binary] = output[:, self.parts[1]] > 0
-        for (k, places), run in zip(self.groups.items(), self.parts[2:], strict=True):
-            out[:, places] = output[:, run].reshape(len(output), len(places), k).argmax(2)
+        for k, places, run in self._categories():
+            x = output[:, run].reshape(len(output), len(places), outputs(k))
+            out[:, places] = 0 if k == 1 else x[:, :, 0] > 0 if k == 2 else x.argmax(2)
+        return out
+
+    def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
+        """Draw cells (n, C) from what outputs (n, O) say of them."""
+        (n, size), ws, m = output.shape, _workspace.current(), len(self.numeric)
+        out = np.full((n, len(self.levels)), np.nan, np.float32)
+        if m:
+            assert self.scales is not None
+            noise = np.empty((n, m), np.float32)
+            _core.random_normal(noise, seed, CELLS, 0, ws)
+            out[:, self.numeric] = output[:, :m] + np.exp(self.scales.log_sigmas) * noise
+        chance = np.empty((n, size - m), np.float32)
+        _core.random_uniform(chance, derived_seed(seed, 1), CELLS, 0, ws)
+        for k, places, run in self._categories():
+            shape = (n, len(places), outputs(k))
+            x, u = output[:, run].reshape(shape), chance[:, run.start - m : run.stop - m]
+            u = np.maximum(u.reshape(shape), np.float32(1e-38))
+            if k == 1:
+                out[:, places] = 0
+            elif k == 2:
+                out[:, places] = (x > np.log(u) - np.log1p(-u))[:, :, 0]
+            else:  # the largest of logits with Gumbel noise
+                out[:, places] = (x - np.log(-np.log(u))).argmax(2)
         return out
 
     def squared_error(
@@ -204,26 +249,24 @@ class Mixed(Loss):
         scratch: Scratch,
         grad: np.ndarray | None = None,
     ) -> float:
-        """Return the sum of squared errors of cells, of their probabilities for categories."""
+        """Return the sum of squared errors: of numbers, and of the probabilities of levels.
+
+        `grad` is the gradient of the mean loss, if it is known: the errors over n, and over the
+        variance for numbers.
+        """
         n = len(output)
         if grad is None:
-            grad, weight = scratch("grad", output.shape), scratch("weight", (n,))
-            weight.fill(1 / n)
-            kept = None if self.scales is None else self.scales.log_sigma.grad.copy()
-            self.per_sample(None, grad, weight, output, target, mask, scratch)
-            if self.scales is not None:
-                self.scales.log_sigma.grad[...] = kept
+            grad, weight = scratch("grad", output.shape), np.full(n, 1 / n, np.float32)
+            self.cells(grad, weight, output, target, learns=False)
         errors = grad.astype(np.float64) * n
         if self.scales is not None:
             errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
-        errors[:, self.parts[1]] *= np.sqrt(2)  # both outcomes, as for more levels
         return float((errors**2).sum())
 
 
-def _taken(scratch: Scratch, name: str, cells: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Return some columns of cells."""
-    out = scratch(name, (len(cells), len(places)))
-    return np.take(cells, places, axis=1, out=out, mode="clip")
+def outputs(k: int) -> int:
+    """Return how many outputs a column of k levels has: none for one, a single one for two."""
+    return {1: 0, 2: 1}.get(k, k)
 
 
 def _category_loss(
@@ -235,13 +278,13 @@ def _category_loss(
     known: np.ndarray,
     k: int,
 ) -> None:
-    """Write the nats (n,) of labels (n, G) of k levels, and their gradient."""
-    ws = _workspace.current()
+    """Write the nats (n,) of labels of k levels that are known, and their gradient."""
+    ws, mask = _workspace.current(), known.astype(np.float32).reshape(-1, 1)
     if k == 2:
-        target, mask = labels.astype(np.float32), known.astype(np.float32)
+        target = labels.astype(np.float32).reshape(-1, 1)
         _core.loss("bce_with_logits", nats, grad, weight, logits, target, mask, DELTA, ws)
         return
-    shape = (*labels.shape, k)
+    shape = (len(nats), 1, k)
     dx = None if grad is None else grad.reshape(shape)
-    numbers, mask = labels.astype(np.int64), known.astype(np.float32)
+    numbers = labels.astype(np.int64).reshape(-1, 1)
     _core.cross_entropy(nats, dx, weight, logits.reshape(shape), numbers, mask, ws)

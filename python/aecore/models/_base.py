@@ -220,6 +220,9 @@ class BaseModel(Parametrized):
         like = self._network.input_shape if resume else None
         data = _data.read(X, mask=sample_mask, like=like, owner=type(self).__name__)
         self._check_data(data, "X")
+        for noise in self._corruptions():
+            if noise is not None:
+                noise.check_data(data)
         if resume:
             self._check_names(data)
             _ = self._loss  # raises where the network lacks what it learns

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check
 from ..training import data as _data
 from ..training.batches import Batch, Condition, Input
+from ..training.data import Data
 from ._base import BaseModel, fitted
 from ._condition import conditions, shared
 from ._protocol import Transformer
@@ -365,9 +366,13 @@ class BaseAutoencoder(BaseModel, Transformer):
             raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
         return x
 
+    def _few(self, X: list[np.ndarray]) -> Data:
+        """Return samples that `_sample` has checked."""
+        return _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
+
     def _points(self, X: list[np.ndarray], y: Any) -> np.ndarray:
         """Return the points in code space of a few samples that share a condition."""
-        data = _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
+        data = self._few(X)
         condition = shared(self._coding_conditioner, y, len(data))
         given = Input(data, condition)
         return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])

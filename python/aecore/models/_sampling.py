@@ -8,8 +8,7 @@ import numpy as np
 
 from .. import _check
 from ..priors import Normal, Prior
-from ..training import data as _data
-from ..training.batches import Batch
+from ..training.batches import Batch, Condition
 from ._base import Input, fitted
 from ._coding import BaseAutoencoder
 from ._condition import shared
@@ -68,7 +67,7 @@ class SampledAutoencoder(BaseAutoencoder):
             if prior is not None:
                 raise ValueError("near: expected None with a prior, or a prior of None")
             z = self._drawn_near(near, y, n, _check.real("scale", scale), seed)
-            return self._decoded(z, condition, latent=True)
+            return self._drawn(z, condition, seed)
         if scale != 1:
             raise ValueError(f"scale: expected 1 without a sample to be near, got {scale!r}")
         prior = prior or self._own_prior()
@@ -79,13 +78,15 @@ class SampledAutoencoder(BaseAutoencoder):
             )
         label = y if prior.has_classes else None
         z = prior.draw(n, self.latent_dim, seed, y=label)
+        return self._drawn(z, condition, seed)
+
+    def _drawn(self, z: np.ndarray, condition: Condition | None, seed: int) -> np.ndarray:
+        """Return samples for codes that were drawn with a seed."""
         return self._decoded(z, condition, latent=True)
 
     def _drawn_near(self, x: Any, y: Any, n: int, scale: float, seed: int) -> np.ndarray:
         """Draw points about a sample's."""
-        data = _data.read(
-            [self._sample("near", x)], like=self._network.input_shape, owner=type(self).__name__
-        )
+        data = self._few([self._sample("near", x)])
         given = Input(data, shared(self._coding_conditioner, y, 1))
         ((_, batch),) = self._chunks(given)
         point, deviation = self._around(batch)

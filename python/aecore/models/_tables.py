@@ -1,131 +1,30 @@
-"""What models of tables share: the table's layout beside the network, and results as tables."""
+"""What models of tables share: the layout of columns, and results as tables."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import _check
-from .._purposes import HIDING
 from ..arch.base import Code
 from ..arch.dense import Dense
-from ..corruption import Corruption, GaussianNoise, Masking, SwapNoise, uniform
-from ..mixed import Mixed, Scales
+from ..mixed import Mixed, Scales, Usual
 from ..nn.columns import Columns
 from ..nn.containers import Sequential
 from ..nn.module import Module
 from ..penalties import check_encoder
-from ..tables import Layout, Table, frames
-from ..tables.columns import Empty
-from ..training.batches import Condition, Input
+from ..tables import Layout, Table
+from ..training.batches import Batch, Batches, Condition, Input
 from ..training.data import Data
 from ..training.network import Network
-from ._base import fitted
+from ._base import INFERENCE_BATCH, fitted
 from ._coding import BaseAutoencoder
 from ._protocol import _other_names
+from ._table_data import TableData, TableNoise
 
-
-class TableData(Data):
-    """The rows of a table as its layout numbers their cells, NaN where they are missing.
-
-    Parameters
-    ----------
-    table : Table
-    layout : Layout
-    places : list of int or None
-        See `Layout.matrix`.
-    """
-
-    fill = np.nan
-
-    def __init__(self, table: Table, layout: Layout, places: list[int] | None = None) -> None:
-        self.layout, self.table, self.places = layout, table, places
-        names = table.names and (layout.names or table.names)
-        columns = None if names is None else np.array(names, dtype=object)
-        self._some_missing = False
-        super().__init__(layout.matrix(table, places), columns=columns)
-        self._some_missing = any(np.isnan(block).any() for _, block, _ in self.blocks())
-
-    @property
-    def masked(self) -> bool:
-        """Whether cells are missing."""
-        return self._some_missing
-
-    def _range(self, name: str) -> tuple[float, float]:
-        return 0.0, 1.0  # the layout has looked at the numbers
-
-    def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
-        """Fill `mask` (n, C) of float32 with 1 where cells are there, `missing` with the rest."""
-        assert self._flat is not None
-        np.isnan(self._flat[rows], out=missing)
-        np.logical_not(missing, out=mask, casting="unsafe")
-
-    def filled(self, rebuilt: np.ndarray) -> Any:
-        """Return the table with cells for what is missing, from a matrix like the samples."""
-        cells: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        for j, kind in enumerate(self.layout.columns):
-            at = j if self.places is None else self.places[j]
-            missing = self.table.column(at).missing
-            if missing.any() and not isinstance(kind, Empty):
-                cells[at] = missing, kind.decode(rebuilt[missing, j])
-        return frames.fill(self.table, cells)
-
-
-class TableNoise(Corruption):
-    """Hidden cells, and another corruption in terms of a table.
-
-    Parameters
-    ----------
-    hidden : float
-        The share of cells that the encoder sees as missing.
-    corruption : GaussianNoise, Masking, SwapNoise or None
-    levels : tuple of int
-        Of the columns: noise is added to numbers alone.
-    """
-
-    def __init__(self, hidden: float, corruption: Any, levels: tuple[int, ...] = ()) -> None:
-        self.hidden, self.corruption, self.levels = hidden, corruption, levels
-
-    @property
-    def kind(self) -> str | None:  # type: ignore[override]
-        """What the gather does."""
-        return "gaussian" if isinstance(self.corruption, GaussianNoise) else None
-
-    @property
-    def amount(self) -> float:
-        """What the gather does it with."""
-        return self.corruption.amount if self.kind else 0.0
-
-    @property
-    def rate(self) -> float:
-        """The chance of a cell to be hidden."""
-        masked = self.corruption.rate if isinstance(self.corruption, Masking) else 0.0
-        return 1 - (1 - self.hidden) * (1 - masked)
-
-    def check(self) -> None:
-        """Raise TypeError or ValueError for parameters that make no sense."""
-        if _check.real("hidden", self.hidden, 0, 1) == 1:
-            raise ValueError("hidden: expected less than 1, got 1: nothing would be left to see")
-        if self.corruption is None:
-            return
-        if not isinstance(self.corruption, (GaussianNoise, Masking, SwapNoise)):
-            raise (ValueError if isinstance(self.corruption, Corruption) else TypeError)(
-                "corruption: expected None, SwapNoise, Masking (which hides cells) or "
-                f"GaussianNoise (on numbers alone) for a table, got {self.corruption!r}"
-            )
-        self.corruption.check()
-
-    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
-        """Do in place what takes a whole batch."""
-        if self.kind:
-            others = np.flatnonzero(np.array(self.levels) != 0)
-            x[:, others] = clean[:, others]
-        if isinstance(self.corruption, SwapNoise):
-            self.corruption.finish(x, clean, seed, position)
-        if self.rate:
-            x[uniform(x.shape, seed, HIDING, position) < self.rate] = np.nan
+GROUPS = 8  # of columns that are hidden together where cells are scored
 
 
 class TableModel(BaseAutoencoder):
@@ -141,6 +40,13 @@ class TableModel(BaseAutoencoder):
     _takes_lengths = False
     _layout: Layout  # what `_modules` builds for
 
+    # ---- what scikit-learn asks -----------------------------------------------------------------
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
+        return tags
+
     # ---- what it is made of ---------------------------------------------------------------------
 
     def _check_params(self) -> None:
@@ -149,12 +55,8 @@ class TableModel(BaseAutoencoder):
                 "arch: the columns of a table have no order; expected None or Dense(...), got "
                 f"{self.arch!r}"
             )
-        if isinstance(self.categorical, (str, bytes)) or not isinstance(
-            self.categorical, (Sequence, np.ndarray)
-        ):
-            raise TypeError(
-                f"categorical: expected a sequence of columns, got {self.categorical!r}"
-            )
+        if not isinstance(self.categorical, (list, tuple, np.ndarray)):
+            raise TypeError(f"categorical: expected a list of columns, got {self.categorical!r}")
         super()._check_params()
 
     def _corruptions(self) -> tuple[Any, ...]:
@@ -170,7 +72,8 @@ class TableModel(BaseAutoencoder):
         decoder = Sequential(*arch.up(code.inputs, loss.outputs))
         check_encoder(self.penalty, encoder)
         scales = {"scales": Scales(len(loss.numeric))} if len(loss.numeric) else {}
-        return {"encoder": encoder, "decoder": decoder, **scales}
+        usual = Usual(len(layout.levels))
+        return {"encoder": encoder, "decoder": decoder, **scales, "usual": usual}
 
     def _code(self) -> Code:
         """Return the widths of what the encoder gives and the decoder takes."""
@@ -184,42 +87,128 @@ class TableModel(BaseAutoencoder):
 
     # ---- tables in ------------------------------------------------------------------------------
 
+    def fit(self, X: Any, y: Any = None, *, X_val: Any = None, sample_mask: Any = None) -> Any:
+        """Learn the kinds of the columns, and train on the rows.
+
+        Parameters
+        ----------
+        X : DataFrame, structured array, or array-like of shape (N, C)
+            A data frame of pandas, or one that pandas can read. Missing cells are NaN, None, NaT or
+            pandas.NA, and empty strings in arrays of strings of a fixed width.
+        y : ignored
+        X_val : like X, optional
+            Rows to measure after each epoch, in place of ``validation_fraction``.
+        sample_mask : array-like of bool, shape (N, C), optional
+            False where a cell counts as missing.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters or cells that make no sense, before anything changes.
+        FloatingPointError
+            If the loss stops being finite; the model is left in its last finite state.
+        """
+        return super().fit(X, y, X_val=X_val, sample_mask=sample_mask)
+
     def _check_data(self, data: Data, name: str) -> None:
-        pass
+        """Take what the layout has read."""
 
     def _read_training(self, X: Any, y: Any, sample_mask: Any, resume: bool) -> tuple[None, Input]:
-        table = Table(X, sample_mask)
         if resume:
-            return None, Input(self._read(table))
-        return None, Input(TableData(table, Layout.learn(table, self.categorical)))
+            return None, Input(self._samples(X, sample_mask))
+        table = Table(X, sample_mask)
+        layout = Layout.learn(table, self.categorical)
+        if max(layout.levels) < 0:
+            raise ValueError(f"{table.name}: expected a cell that isn't missing, got none")
+        return None, Input(TableData(layout.matrix(table), layout, _names(table.names)))
 
-    def _read(self, table: Table, name: str = "X") -> TableData:
-        """Return a table in the layout that fit has learned."""
-        layout, owner = self._fitted().table, type(self).__name__
+    def _read_validation(self, X_val: Any, given: Input, conditioner: Any) -> Batches | None:
+        if X_val is None:
+            return None
+        if self.validation_fraction:
+            raise ValueError("X_val: expected None where validation_fraction is more than 0")
+        if isinstance(X_val, tuple):
+            raise TypeError("X_val: expected a table, got a tuple: tables have no y")
+        assert isinstance(given.data, TableData)
+        data = self._data(given.data.layout, Table(X_val, name="X_val"))
+        return Input(data).batches(INFERENCE_BATCH)
+
+    def _data(self, layout: Layout, table: Table) -> TableData:
+        """Return a table's cells as a layout that was learned before numbers them."""
         places = layout.places(table)
-        if places is None and table.names is not None and layout.names is not None:
+        if places is None and None not in (table.names, layout.names):
             if table.names != layout.names:
-                raise ValueError(_other_names(np.array(layout.names), np.array(table.names)))
+                both = (np.array(n, dtype=object) for n in (layout.names, table.names))
+                raise ValueError(_other_names(*both))
         if table.shape[1] != len(layout.columns):
             raise ValueError(
-                f"{table.name} has {table.shape[1]} features, but {owner} is expecting "
-                f"{len(layout.columns)} features as input."
+                f"{table.name} has {table.shape[1]} features, but {type(self).__name__} is "
+                f"expecting {len(layout.columns)} features as input."
             )
-        return TableData(table, layout, places)
+        names = table.names and (layout.names or table.names)
+        return TableData(layout.matrix(table, places), layout, _names(names))
 
     def _samples(self, X: Any, sample_mask: Any = None) -> TableData:
-        self._fitted()
-        data = self._read(Table(X, sample_mask))
+        data = self._data(self._fitted().table, Table(X, sample_mask))
         self._check_names(data)
         return data
+
+    def _sample(self, name: str, x: Any) -> np.ndarray:
+        """Return the cells (C,) of a table of one row, or of a row."""
+        if isinstance(x, np.void):  # of a structured array
+            x = np.array([x], x.dtype)
+        elif isinstance(x, (np.ndarray, list, tuple)) and np.ndim(x) == 1:
+            named = isinstance(x, np.ndarray) and x.dtype.names is not None
+            x = x if named else [x] if not isinstance(x, np.ndarray) else x[None]
+        table = Table(x, name=name)
+        if len(table) != 1:
+            raise ValueError(f"{name}: expected one row of a table, got {len(table)}")
+        data = self._data(self._network.table, table)
+        return next(data.blocks())[1][0]
+
+    def _few(self, X: list[np.ndarray]) -> TableData:
+        return TableData(np.stack(X), self._network.table)
+
+    # ---- training -------------------------------------------------------------------------------
 
     def _start(self, conditioner: Any, given: Input, *others: Data) -> None:
         assert isinstance(given.data, TableData)
         self._layout = given.data.layout
-        super()._start(conditioner, given, *others)
+        try:
+            super()._start(conditioner, given, *others)
+        finally:
+            del self._layout
 
     def _finish_initializing(self, network: Network, given: Input) -> None:
         network.table = self._layout
+
+    def _reconstruction(
+        self, output: np.ndarray, batch: Batch
+    ) -> tuple[np.ndarray, dict[str, float]]:
+        """Return the gradient of the mean loss, and its terms by kind of column."""
+        scratch, n, loss = self._network.scratch, batch.n, self._loss
+        grad, weight = scratch("grad", output.shape), scratch("weight", (n,))
+        weight.fill(1 / n)
+        nats = loss.cells(grad, weight, output, batch.target)
+        self._note_usual(nats, batch)
+        total = float(nats.sum(dtype=np.float64))
+        mse = loss.squared_error(output, batch.target, batch.mask, scratch, grad)
+        return grad, {"loss": total, "recon": total, **loss.by_kind(nats), "mse": mse}
+
+    def _note_usual(self, nats: np.ndarray, batch: Batch) -> None:
+        """Note what cells cost in training: hidden ones, if the model hides any."""
+        counted = ~np.isnan(batch.target)
+        if self._hides:
+            counted &= np.isnan(batch.x)
+        self._network.usual.note(nats, counted, batch.epoch == self._network.epoch)
+
+    @property
+    def _hides(self) -> bool:
+        return self._corruptions()[0].rate > 0
 
     # ---- tables out -----------------------------------------------------------------------------
 
@@ -229,9 +218,9 @@ class TableModel(BaseAutoencoder):
 
         Parameters
         ----------
-        X : DataFrame, structured array or matrix
+        X, sample_mask
+            As in `transform`.
         y : ignored
-        sample_mask : array-like of bool, shape (N, C), optional
 
         Returns
         -------
@@ -252,15 +241,15 @@ class TableModel(BaseAutoencoder):
     def _generated(self, codes: np.ndarray, condition: Condition | None, decode: Any) -> Any:
         return self._network.table.table(super()._generated(codes, condition, decode))
 
-    @fitted
-    def score_cells(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
-        """Return how odd each cell is.
-
-        Returns
-        -------
-        ndarray of float32, shape (N, C)
-        """
-        return self.errors(X, sample_mask=sample_mask)
+    def _drawn(self, z: np.ndarray, condition: Condition | None, seed: int) -> Any:
+        """Draw the cells too: levels by their probabilities, numbers with their deviation."""
+        network, loss = self._network, self._loss
+        parts = [
+            network.decode(np.ascontiguousarray(z[start : start + INFERENCE_BATCH])).copy()
+            for start in range(0, len(z), INFERENCE_BATCH)
+        ]
+        output = np.concatenate(parts) if parts else np.empty((0, loss.outputs), np.float32)
+        return network.table.table(loss.draw(output, seed))
 
     @fitted
     def impute(self, X: Any, *, sample_mask: Any = None) -> Any:
@@ -275,7 +264,56 @@ class TableModel(BaseAutoencoder):
         Returns
         -------
         The container of X
-            Cells that are there are given back as they came.
+            Cells that are there are given back as they came. Numbers are the decoder's, within the
+            range seen in fit and whole where all were; of categories it is the likeliest level.
+            A column without a single cell in fit stays as it is.
         """
-        data = self._samples(X, sample_mask)
-        return data.filled(self._rebuilt(Input(data)))
+        rebuilt = self._rebuilt(Input(self._samples(X, sample_mask)))
+        return self._network.table.filled(Table(X, sample_mask), rebuilt)
+
+    @fitted
+    def score_cells(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+        """Return how odd each cell is beside the others of its row.
+
+        That is what the cell costs (see `errors`) less what its column's cells cost on average in
+        training, in units of their deviation: about 0 for a usual cell of any column, and large for
+        an odd one. If the model hides cells in training (``hidden``), a cell is hidden from the
+        encoder when it is scored, so that it can't explain itself; an eighth of the columns at a
+        time, or each by itself where there are no more than eight.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, C)
+            0 for missing cells.
+        """
+        given = self._input(X, None, sample_mask)
+        out = np.zeros((len(given.data), given.data.features), np.float32)
+        for rows, batch in self._chunks(given):
+            nats = self._nats_of_hidden(batch) if self._hides else self._nats(batch, batch.x)
+            scores = self._network.usual.standardized(nats)
+            np.copyto(out[rows], scores, where=~np.isnan(batch.target), casting="same_kind")
+        return out
+
+    def _nats(self, batch: Batch, x: np.ndarray) -> np.ndarray:
+        """Return what the cells of a batch cost (n, C) where x is what the encoder sees."""
+        seen = copy.copy(batch)
+        seen.x = x
+        return self._loss.cells(None, None, self._terms(seen)[0], batch.target)
+
+    def _nats_of_hidden(self, batch: Batch) -> np.ndarray:
+        """Return what each cell of a batch costs (n, C) where the encoder doesn't see it."""
+        out, groups = np.empty(batch.x.shape, np.float32), min(GROUPS, batch.x.shape[1])
+        for g in range(groups):
+            x = batch.x.copy()
+            x[:, g::groups] = np.nan
+            out[:, g::groups] = self._nats(batch, x)[:, g::groups]
+        return out
+
+
+def _names(names: list[str] | None) -> np.ndarray | None:
+    return None if names is None else np.array(names, dtype=object)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arch.base import Code
+from ..training.batches import Batch
 from ._tables import TableModel
 from .autoencoder import Autoencoder
 from .vae import VAE
@@ -48,7 +49,7 @@ class TabularAutoencoder(TableModel, Autoencoder):
         latent_dim: int = 32,
         *,
         categorical: Any = (),
-        hidden: float = 0.2,
+        hidden: float = 0.3,
         corruption: Any = None,
         penalty: Any = None,
         optimizer: Any = "adam",
@@ -96,7 +97,7 @@ class TabularVAE(TableModel, VAE):
         latent_dim: int = 32,
         *,
         categorical: Any = (),
-        hidden: float = 0.2,
+        hidden: float = 0.3,
         beta: float = 1.0,
         kl_warmup: float = 0,
         free_bits: float = 0.0,
@@ -125,3 +126,9 @@ class TabularVAE(TableModel, VAE):
 
     def _code(self) -> Code:
         return Code(2 * self.latent_dim, self.latent_dim)
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        terms = super()._loss_step(batch)
+        if self.importance_samples > 1:  # whose draws say less of the single cell
+            self._note_usual(self._nats(batch, batch.x), batch)
+        return terms

@@ -15,6 +15,7 @@ number behind the last one. A missing cell is NaN.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -38,15 +39,28 @@ class Numeric:
         c, d, μ and σ above.
     low, high : float
         The range of the cells in fit.
-    whole : bool
-        Whether the cells in fit were whole numbers.
+    step : float
+        What all cells in fit were multiples of: 1, or for times whole days, hours, minutes or
+        seconds; 0 if nothing of the kind.
+    time : {"", "M", "m"}
+        What numbers of seconds stand for: dates or durations, if anything.
     dtype : str
         What the container calls the column's type.
     """
 
     kind = "numeric"
     levels = 0
-    FIELDS = ("center", "scale", "mean", "deviation", "low", "high", "whole", "dtype")
+    FIELDS = (
+        "center",
+        "scale",
+        "mean",
+        "deviation",
+        "low",
+        "high",
+        "step",
+        "time",
+        "dtype",
+    )
 
     def __init__(
         self,
@@ -56,11 +70,13 @@ class Numeric:
         deviation: float,
         low: float,
         high: float,
-        whole: bool,
+        step: float,
+        time: str,
         dtype: str,
     ) -> None:
         self.center, self.scale, self.mean, self.deviation = center, scale, mean, deviation
-        self.low, self.high, self.whole, self.dtype = low, high, whole, dtype
+        self.low, self.high, self.step = low, high, step
+        self.time, self.dtype = time, dtype
 
     @classmethod
     def learn(cls, column: Column) -> Numeric:
@@ -71,9 +87,10 @@ class Numeric:
         squashed = _squash((numbers - center) / scale)
         mean, deviation = float(squashed.mean()), max(float(squashed.std()), FLAT)
         low, high = float(numbers.min()), float(numbers.max())
-        times = column.values.dtype.kind in "Mm"
-        whole = not times and bool((numbers == np.rint(numbers)).all())
-        return cls(center, scale, mean, deviation, low, high, whole, column.dtype)
+        time = column.values.dtype.kind if column.values.dtype.kind in "Mm" else ""
+        steps = (86400.0, 3600.0, 60.0, 1.0) if time else (1.0,)
+        step = next((s for s in steps if (np.remainder(numbers, s) == 0).all()), 0.0)
+        return cls(center, scale, mean, deviation, low, high, step, time, column.dtype)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return float32 numbers (N,) for cells."""
@@ -89,7 +106,7 @@ class Numeric:
             tail = BULK + np.expm1(np.abs(v) - BULK)
             u = np.where(np.abs(v) > BULK, np.sign(v) * tail, v)
             x = np.clip(u * self.scale + self.center, self.low, self.high)
-        return np.rint(x) if self.whole else x
+        return np.rint(x / self.step) * self.step if self.step else x
 
 
 class Levels:
@@ -146,8 +163,7 @@ class Levels:
                 f"{column.label}: expected levels that are strings, numbers or booleans, got "
                 f"{odd!r}: use astype(str)"
             )
-        labels = sorted(found, key=lambda v: (isinstance(v, str), v))
-        return cls(labels, int(len(values) - missing.sum()), column.dtype)
+        return cls(in_order(found), int(len(values) - missing.sum()), column.dtype)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return each cell's number as float32 (N,), exact below 2**24."""
@@ -216,6 +232,11 @@ def learn(column: Column, categorical: bool = False) -> Kind:
         if ((there == 0) | (there == 1)).all() and (there != there[0]).any():
             return Levels([0, 1], len(there), column.dtype)
     return Numeric.learn(column)
+
+
+def in_order(labels: Iterable[Level]) -> list[Level]:
+    """Return labels sorted: numbers before strings."""
+    return sorted(labels, key=lambda v: (isinstance(v, str), v))
 
 
 def as_numbers(column: Column) -> np.ndarray:

@@ -2,171 +2,189 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from .columns import Kind, Levels
 from .source import Table
 
 
-def build(form: str, names: list[str] | None, cells: list[np.ndarray], dtypes: list[str]) -> Any:
-    """Return columns of cells in a container.
+class Filling(NamedTuple):
+    """What goes into the gaps of a column.
 
-    Parameters
+    Attributes
     ----------
-    form : {"pandas", "polars", "structured", "array"}
-    names : list of str or None
-    cells : list of ndarray, shape (N,)
-        float64 (seconds, for times), or objects.
-    dtypes : list of str
-        What the container called each column's type.
+    column : Numeric or Levels
+    where : ndarray of bool, shape (N,)
+    cells : ndarray
+        One for each gap: float64 (seconds, for times), or objects.
     """
-    if form == "array":
-        return _array(cells, dtypes)
+
+    column: Kind
+    where: np.ndarray
+    cells: np.ndarray
+
+
+def build(
+    form: str, names: list[str] | None, columns: Sequence[Kind], cells: list[np.ndarray]
+) -> Any:
+    """Return columns of cells (N,) in a container: "pandas", "polars", "structured" or "array"."""
+    if form == "polars":
+        assert names is not None
+        return _polars(names, columns, cells)
+    if form == "pandas":
+        import pandas
+
+        series = [_series(cell, col, col.dtype) for cell, col in zip(cells, columns, strict=True)]
+        frame = pandas.concat(series, axis=1)
+        frame.columns = range(len(cells)) if names is None else names
+        return frame
+    typed = [_typed(c, col, np.dtype(col.dtype)) for c, col in zip(cells, columns, strict=True)]
     if form == "structured":
         assert names is not None
-        typed = [_typed(c, np.dtype(d)) for c, d in zip(cells, dtypes, strict=True)]
-        fields = [(n, t.dtype) for n, t in zip(names, typed, strict=True)]
-        out = np.empty(len(cells[0]), fields)
-        for name, column in zip(names, typed, strict=True):
-            out[name] = column
-        return out
-    import pandas
-
-    columns = [_series(c, d) for c, d in zip(cells, dtypes, strict=True)]
-    frame = pandas.concat(columns, axis=1)
-    frame.columns = range(len(cells)) if names is None else names
-    return _as_polars(frame) if form == "polars" else frame
+        return _structured(names, typed)
+    return _stacked(typed)
 
 
-def fill(table: Table, cells: dict[int, tuple[np.ndarray, np.ndarray]]) -> Any:
-    """Return a table with other cells in some places, in its own container.
-
-    Parameters
-    ----------
-    table : Table
-    cells : dict of int to (ndarray of bool, ndarray)
-        By column, where the cells go and what they are, as for `build`.
-    """
+def fill(table: Table, fillings: dict[int, Filling]) -> Any:
+    """Return a table with its gaps filled, by the number of the column."""
     if table.form == "array":
-        return _fill_array(table.cells, cells)
+        given = table.cells
+        if not fillings:
+            return given.copy()
+        columns = [given[:, j] for j in range(given.shape[1])]
+        return _stacked([_filled(c, fillings.get(j)) for j, c in enumerate(columns)])
     if table.form == "structured":
-        columns = []
-        for j, name in enumerate(table.cells.dtype.names):
-            column = np.array(table.cells[name])
-            if j in cells:
-                column = _fill_column(column, *cells[j])
-            columns.append(column)
-        fields = list(zip(table.cells.dtype.names, [c.dtype for c in columns], strict=True))
-        out = np.empty(len(table), fields)
-        for (name, _), column in zip(fields, columns, strict=True):
-            out[name] = column
-        return out
+        names = table.cells.dtype.names
+        columns = [_filled(table.cells[n], fillings.get(j)) for j, n in enumerate(names)]
+        return _structured(names, columns)
+    if table.form == "polars":
+        filled = [_filled_polars(table.cells.to_series(j), f) for j, f in fillings.items()]
+        return table.cells.with_columns(filled)
     frame = table.cells.copy()
-    for j, (where, values) in cells.items():
-        frame.isetitem(j, _fill_series(frame.iloc[:, j], where, values))
-    return _as_polars(frame) if table.form == "polars" else frame
+    for j, filling in fillings.items():
+        frame.isetitem(j, _filled_series(frame.iloc[:, j], filling))
+    return frame
 
 
-def _fill_array(matrix: np.ndarray, cells: dict[int, tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    out = matrix.copy()
-    for j, (where, values) in cells.items():
-        column = _fill_column(out[:, j].copy(), where, values)
-        if column.dtype != out.dtype:
-            out = out.astype(np.result_type(out, column))
-        out[:, j] = column
+def _structured(names: Sequence[str], columns: list[np.ndarray]) -> np.ndarray:
+    out = np.empty(len(columns[0]), [(n, c.dtype) for n, c in zip(names, columns, strict=True)])
+    for name, column in zip(names, columns, strict=True):
+        out[name] = column
     return out
 
 
-def _fill_column(column: np.ndarray, where: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return a column with other cells, of its own type if that holds them."""
-    if column.dtype.kind in "biu" and values.dtype.kind == "f":
-        if (values != np.rint(values)).any():
-            column = column.astype(np.float64)
-    if column.dtype.kind in "US":
-        longest = max(len(v) for v in values)
-        width = column.dtype.itemsize // np.dtype(f"{column.dtype.kind}1").itemsize
-        column = column.astype(f"{column.dtype.kind}{max(width, longest)}")
-    column[where] = _typed(values, column.dtype)
-    return column
+def _stacked(columns: list[np.ndarray]) -> np.ndarray:
+    """Return columns as a matrix (N, C) of a type that holds them all."""
+    return np.stack(columns, axis=1, dtype=np.result_type(*{c.dtype for c in columns}))
 
 
-def _fill_series(series: Any, where: np.ndarray, values: np.ndarray) -> Any:
-    """Return a pandas column with other cells."""
-    dtype = series.dtype
-    if isinstance(dtype, np.dtype):
-        column = _fill_column(series.to_numpy(copy=True), where, values)
-        return type(series)(column, index=series.index, dtype=column.dtype)
-    if hasattr(dtype, "categories"):
-        new = [v for v in dict.fromkeys(values) if v not in dtype.categories]
-        series = series.cat.add_categories(new) if new else series.copy()
-        series.iloc[np.flatnonzero(where)] = values
-        return series
-    if dtype.kind in "iu" and (values != np.rint(values)).any():
-        series = series.astype("Float64")
-    series = series.copy()
-    series.iloc[np.flatnonzero(where)] = _series(values, series.dtype).array
-    return series
+# ---- arrays -------------------------------------------------------------------------------------
 
 
-def _as_polars(frame: Any) -> Any:
-    import polars  # type: ignore[import-not-found, unused-ignore]
-
-    return polars.from_pandas(frame)
-
-
-def _array(cells: list[np.ndarray], dtypes: list[str]) -> np.ndarray:
-    """Return cells as a matrix (N, C) of the type that they all had, if that holds them."""
-    out = np.empty((len(cells[0]), len(cells)), object)
-    for j, column in enumerate(cells):
-        out[:, j] = column
-    dtype = np.dtype(dtypes[0])
-    if dtype.kind in "biuf":
-        numbers = out.astype(np.float64)
-        return _typed_numbers(numbers, dtype)
-    if dtype.kind in "Mm":
-        return np.stack([_typed(c, dtype) for c in cells], axis=1)
-    return out.astype(dtype)
-
-
-def _typed(cells: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def _typed(cells: np.ndarray, column: Kind, dtype: np.dtype) -> np.ndarray:
     """Return cells (N,) as a type, or as one that holds them."""
+    time = getattr(column, "time", "")
+    if time:
+        found = (cells * 1e6).round().astype(np.int64).view(f"{time}8[us]")
+        return found.astype(dtype)
     if dtype.kind == "O":
         return cells.astype(object)
-    if dtype.kind in "Mm":
-        unit = np.dtype(f"{dtype.kind}8[us]")
-        return (cells.astype(np.float64) * 1e6).astype(np.int64).view(unit).astype(dtype)
-    if dtype.kind == "S":
-        return np.char.encode(cells.astype(str), "utf-8").astype(dtype)
-    if dtype.kind == "U":
-        return np.where(cells == None, "", cells).astype(dtype)  # noqa: E711
-    return _typed_numbers(cells.astype(np.float64), dtype)
+    if dtype.kind in "US":
+        words = np.array(["" if c is None else c for c in cells.tolist()], str)
+        words = np.char.encode(words, "utf-8") if dtype.kind == "S" else words
+        return words.astype(max(words.dtype, dtype, key=lambda d: d.itemsize))
+    if dtype.kind in "Mm":  # nothing known
+        return np.full(len(cells), "NaT", dtype)
+    numbers = cells.astype(np.float64)
+    if dtype.kind == "f" or (numbers != np.rint(numbers)).any():
+        return numbers.astype(dtype if dtype.kind == "f" else np.float64)
+    return numbers.astype(dtype)
 
 
-def _typed_numbers(numbers: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    if dtype.kind == "f":
-        return numbers.astype(dtype)
-    if np.isnan(numbers).any():
-        return numbers
-    return np.rint(numbers).astype(dtype)
+def _filled(values: np.ndarray, filling: Filling | None) -> np.ndarray:
+    """Return a column with its gaps filled, of its own type if that holds everything."""
+    if filling is None:
+        return values
+    cells = _typed(filling.cells, filling.column, values.dtype)
+    out = values.astype(np.result_type(values.dtype, cells.dtype))
+    out[filling.where] = cells
+    return out
 
 
-def _series(cells: np.ndarray, dtype: Any) -> Any:
+# ---- data frames --------------------------------------------------------------------------------
+
+
+def _series(cells: np.ndarray, column: Kind, dtype: Any) -> Any:
     """Return cells (N,) as a pandas column of a type, or of one that holds them."""
     import pandas
 
     kind = pandas.api.types.pandas_dtype(dtype)
     if hasattr(kind, "categories"):
-        return pandas.Series(cells, dtype=object).astype("category")
-    if getattr(kind, "kind", "O") in "Mm":
-        unit = f"{kind.kind}8[us]"
-        times = (cells.astype(np.float64) * 1e6).astype(np.int64).view(unit)
-        found = pandas.Series(times)
-        if getattr(kind, "tz", None) is not None:
-            found = found.dt.tz_localize("UTC")
-        return found.astype(kind)
+        labels = column.labels if isinstance(column, Levels) else []
+        return pandas.Series(pandas.Categorical(cells, categories=labels))
     if isinstance(kind, np.dtype):
-        return pandas.Series(_typed(cells, kind))
-    if cells.dtype.kind == "f" and kind.kind in "iu":
-        cells = np.rint(cells)
-    return pandas.Series(cells).astype(kind)
+        typed = _typed(cells, column, kind)
+        return pandas.Series(typed, dtype=typed.dtype)
+    if getattr(column, "time", ""):
+        times = pandas.Series(_typed(cells, column, np.dtype(f"{kind.kind}8[us]")))
+        if getattr(kind, "tz", None) is not None:
+            times = times.dt.tz_localize("UTC")
+        return times.astype(kind)
+    if kind.kind in "iu" and cells.dtype.kind == "f" and (cells != np.rint(cells)).any():
+        kind = "Float64"
+    return pandas.Series(cells, dtype=object).astype(kind)
+
+
+def _filled_series(series: Any, filling: Filling) -> Any:
+    """Return a pandas column with its gaps filled."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        values = _filled(series.to_numpy(), filling)
+        return type(series)(values, index=series.index, dtype=values.dtype)
+    places = np.flatnonzero(filling.where)
+    if hasattr(dtype, "categories"):
+        labels = filling.cells.tolist()
+        new = [v for v in dict.fromkeys(labels) if v not in dtype.categories]
+        series = series.cat.add_categories(new) if new else series.copy()
+        series.iloc[places] = labels
+        return series
+    cells = _series(filling.cells, filling.column, dtype)
+    series = series.astype(cells.dtype)
+    series.iloc[places] = cells.array
+    return series
+
+
+def _polars(names: Sequence[str], columns: Sequence[Kind], cells: list[np.ndarray]) -> Any:
+    import polars  # type: ignore[import-not-found, unused-ignore]
+
+    series = []
+    for name, column, cell in zip(names, columns, cells, strict=True):
+        values = _plain(cell, column, "time_zone='" in column.dtype)
+        simple = getattr(polars, column.dtype, None)  # Int16, but not Datetime(...)
+        series.append(polars.Series(name, values, dtype=simple, strict=False))
+    return polars.DataFrame(series)
+
+
+def _filled_polars(series: Any, filling: Filling) -> Any:
+    """Return a polars column with its gaps filled."""
+    zone = getattr(series.dtype, "time_zone", None) is not None
+    values = series.to_list()
+    new = _plain(filling.cells, filling.column, zone)
+    for place, value in zip(np.flatnonzero(filling.where), new, strict=True):
+        values[place] = value
+    return type(series)(series.name, values, dtype=series.dtype, strict=False)
+
+
+def _plain(cells: np.ndarray, column: Kind, zone: bool) -> list[Any]:
+    """Return cells as Python's own objects, whole numbers as integers."""
+    time = getattr(column, "time", "")
+    if time:
+        times = (cells * 1e6).round().astype(np.int64).view(f"{time}8[us]").tolist()
+        return [t.replace(tzinfo=datetime.timezone.utc) for t in times] if zone else times
+    if getattr(column, "step", 0):
+        return cells.astype(np.int64).tolist()
+    return cells.tolist()

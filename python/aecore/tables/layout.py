@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import frames
-from .columns import Empty, Kind, Levels, Numeric, learn
+from .columns import Empty, Kind, Levels, Numeric, in_order, learn
 from .source import Table
 
 FORMS = ("pandas", "polars", "structured", "array")
@@ -76,7 +76,17 @@ class Layout:
     def table(self, matrix: np.ndarray) -> Any:
         """Return the table (N, C) that a matrix stands for, in the form that fit was given."""
         cells = [column.decode(matrix[:, j]) for j, column in enumerate(self.columns)]
-        return frames.build(self.form, self.names, cells, [c.dtype for c in self.columns])
+        return frames.build(self.form, self.names, self.columns, cells)
+
+    def filled(self, table: Table, matrix: np.ndarray) -> Any:
+        """Return a table with cells for what is missing, from a matrix (N, C)."""
+        places, cells = self.places(table), {}
+        for j, column in enumerate(self.columns):
+            at = j if places is None else places[j]
+            missing = table.column(at).missing
+            if missing.any() and not isinstance(column, Empty):
+                cells[at] = frames.Filling(column, missing, column.decode(matrix[missing, j]))
+        return frames.fill(table, cells)
 
     @property
     def surprise(self) -> np.ndarray:
@@ -106,7 +116,10 @@ class Layout:
                 raise ValueError("table: expected a name for each column")
         elif form == "structured":
             raise ValueError("table: expected names")
-        return cls([_read_column(c) for c in columns], names, form)
+        layout = cls([_read_column(c) for c in columns], names, form)
+        if form in ("array", "structured"):
+            layout.table(np.zeros((1, len(columns)), np.float32))  # types that hold the cells
+        return layout
 
 
 def _place(table: Table, key: Any) -> int:
@@ -130,20 +143,22 @@ def _read_column(found: Any) -> Kind:
     if not isinstance(fields["dtype"], str):
         raise ValueError("table: expected a dtype")
     if cls is Numeric:
-        numbers = [fields[n] for n in cls.FIELDS[:6]]
+        numbers = [fields[n] for n in cls.FIELDS[:7]]
         if not all(type(v) is float and math.isfinite(v) for v in numbers):
             raise ValueError("table: expected finite numbers of a numeric column")
         if min(fields["scale"], fields["deviation"]) <= 0 or fields["low"] > fields["high"]:
             raise ValueError("table: expected a scale, a deviation and a range")
-        if type(fields["whole"]) is not bool:
-            raise ValueError("table: expected whether a column is whole")
+        if fields["time"] not in ("", "M", "m") or fields["step"] < 0:
+            raise ValueError("table: expected a step, and what kind of time it is of")
     if cls is Levels:
         labels, seen = fields["labels"], fields["seen"]
-        if not isinstance(labels, list) or not labels or type(seen) is not int or seen < 1:
+        if not isinstance(labels, list) or not labels or type(seen) is not int:
             raise ValueError("table: expected labels, and how many cells had them")
-        known = all(
+        if not 1 <= seen < 2**63:
+            raise ValueError(f"table: expected a number of cells, got {seen}")
+        plain = all(
             type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in labels
         )
-        if not known or len(set(labels)) < len(labels):
-            raise ValueError("table: expected different labels")
+        if not plain or labels != in_order(set(labels)):
+            raise ValueError("table: expected different labels in order")
     return cls(**fields)

@@ -54,18 +54,18 @@ class Table:
     names : list of str or None
         Of the columns, where they have any.
     shape : (int, int)
-    cells : DataFrame of pandas, structured array or matrix
+    cells : DataFrame of pandas or polars, structured array or matrix
         What is read.
     """
 
     def __init__(self, X: Any, mask: Any = None, name: str = "X") -> None:
         self.given, self.name = X, name
         self.names: list[str] | None = None
-        if _is_frame(X):
-            self.form, self.cells = "pandas", X
-            if not _is_pandas(X):
-                self.form = "polars" if type(X).__module__.startswith("polars") else "pandas"
-                self.cells = _through_pandas(X)
+        if _is(X, "polars"):
+            self.form, self.cells = "polars", X
+            self.names, self.shape = list(X.columns), tuple(X.shape)
+        elif _is(X, "pandas") or hasattr(X, "__dataframe__"):
+            self.form, self.cells = "pandas", X if _is(X, "pandas") else _through_pandas(X)
             names = column_names(self.cells)
             self.names = None if names is None else list(names)
             self.shape = tuple(self.cells.shape)
@@ -99,8 +99,10 @@ class Table:
     def column(self, j: int) -> Column:
         """Return column j; TypeError for cells that are none of the kinds."""
         label = self.label(j)
-        if self.form in ("pandas", "polars"):
+        if self.form == "pandas":
             found = _of_series(self.cells.iloc[:, j], label)
+        elif self.form == "polars":
+            found = _of_polars(self.cells.to_series(j), label)
         elif self.form == "structured":
             found = _of_array(self.cells[self.names[j]], label)  # type: ignore[index]
         else:
@@ -113,13 +115,10 @@ class Table:
 # ---- containers ---------------------------------------------------------------------------------
 
 
-def _is_pandas(X: Any) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(X, pandas.DataFrame)
-
-
-def _is_frame(X: Any) -> bool:
-    return _is_pandas(X) or hasattr(X, "__dataframe__")
+def _is(X: Any, library: str) -> bool:
+    """Return whether X is a library's data frame, without importing the library."""
+    imported = sys.modules.get(library)
+    return imported is not None and isinstance(X, imported.DataFrame)
 
 
 def _through_pandas(X: Any) -> Any:
@@ -177,6 +176,15 @@ def _of_series(series: Any, label: str) -> Column:
     return Column(values, missing, str(dtype), label)
 
 
+def _of_polars(series: Any, label: str) -> Column:
+    """Return a polars column in terms of NumPy."""
+    missing, values = series.is_null().to_numpy(), series.to_numpy()
+    if values.dtype.kind == "f":
+        missing = missing | np.isnan(values)
+    grouped = str(series.dtype).startswith(("Categorical", "Enum"))
+    return Column(values, missing, str(series.dtype), label, grouped)
+
+
 def _of_array(values: np.ndarray, label: str) -> Column:
     """Return a column of an array."""
     kind = values.dtype.kind
@@ -200,7 +208,8 @@ def _no_objects(values: np.ndarray) -> np.ndarray:
     pandas = sys.modules.get("pandas")
     if pandas is not None:
         return np.asarray(pandas.isna(values), bool)
-    nothing = (v is None or (isinstance(v, (float, np.floating)) and v != v) for v in values)
+    odd = float, np.floating, np.datetime64, np.timedelta64  # of which some don't equal themselves
+    nothing = (v is None or (isinstance(v, odd) and v != v) for v in values)
     return np.fromiter(nothing, bool, len(values))
 
 

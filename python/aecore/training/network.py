@@ -59,6 +59,7 @@ class Network(Module):
     pixelcnn: Any  # of a PixelCNN, which has no other
     discriminator: Any  # of an adversarial model
     likelihood: Any  # of a model whose loss learns a deviation
+    usual: Any  # of a model of tables: what cells cost
 
     def __init__(
         self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int

@@ -1,0 +1,116 @@
+"""How the files of data sets that are tables are read: KDD Cup 1999, vehicle claims."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Split = tuple[NDArray[Any], NDArray[np.int64], NDArray[Any], NDArray[np.int64]]
+
+# Wider by one than the longest category: what fills a field is refused, never cut.
+_KDD_WORDS = {"protocol_type": "<U5", "service": "<U12", "flag": "<U7"}
+_KDD_FIELDS = (
+    "duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot "
+    "num_failed_logins logged_in num_compromised root_shell su_attempted num_root "
+    "num_file_creations num_shells num_access_files num_outbound_cmds is_host_login "
+    "is_guest_login count srv_count serror_rate srv_serror_rate rerror_rate srv_rerror_rate "
+    "same_srv_rate diff_srv_rate srv_diff_host_rate dst_host_count dst_host_srv_count "
+    "dst_host_same_srv_rate dst_host_diff_srv_rate dst_host_same_src_port_rate "
+    "dst_host_srv_diff_host_rate dst_host_serror_rate dst_host_srv_serror_rate "
+    "dst_host_rerror_rate dst_host_srv_rerror_rate"
+).split()
+KDD_LABELS = (
+    "normal back buffer_overflow ftp_write guess_passwd imap ipsweep land loadmodule multihop "
+    "neptune nmap perl phf pod portsweep rootkit satan smurf spy teardrop warezclient warezmaster"
+).split()
+
+_CLAIM_NUMBERS = ("WeekOfMonth", "WeekOfMonthClaimed", "Age", "Deductible", "DriverRating", "Year")
+_CLAIM_FIELDS = (
+    "Month,WeekOfMonth,DayOfWeek,Make,AccidentArea,DayOfWeekClaimed,MonthClaimed,"
+    "WeekOfMonthClaimed,Sex,MaritalStatus,Age,Fault,PolicyType,VehicleCategory,VehiclePrice,"
+    "FraudFound_P,PolicyNumber,RepNumber,Deductible,DriverRating,Days_Policy_Accident,"
+    "Days_Policy_Claim,PastNumberOfClaims,AgeOfVehicle,AgeOfPolicyHolder,PoliceReportFiled,"
+    "WitnessPresent,AgentType,NumberOfSuppliments,AddressChange_Claim,NumberOfCars,Year,BasePolicy"
+).split(",")
+_CLAIM_WORD = "<U21"  # the longest category has 20 characters
+
+
+def read_kdd(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Read KDD Cup 1999's rows: 41 features and the kind of connection, with a full stop."""
+    dtype = [(name, _KDD_WORDS.get(name, "<f8")) for name in _KDD_FIELDS]
+    try:
+        with gzip.open(path, "rt", encoding="ascii") as stream:
+            lines = stream.read().splitlines()
+        if not lines:
+            raise ValueError("it holds no rows")
+        rows = np.loadtxt(lines, [*dtype, ("label", "<U20")], delimiter=",", ndmin=1)
+    except (gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    for name, words in _KDD_WORDS.items():
+        _check_words(path, rows[name], np.dtype(words).itemsize // 4)
+    X = np.empty(len(rows), dtype)
+    for name in _KDD_FIELDS:
+        X[name] = rows[name]
+        if X.dtype[name].kind == "f" and not np.isfinite(X[name]).all():
+            raise ValueError(f"{path} is damaged: expected finite numbers as {name}")
+    numbers = {f"{label}.": number for number, label in enumerate(KDD_LABELS)}
+    labels, which = np.unique(rows["label"], return_inverse=True)
+    odd = [label for label in labels.tolist() if label not in numbers]
+    if odd:
+        raise ValueError(f"{path} is damaged: unknown kind of connection {odd[0]!r}")
+    return X, np.array([numbers[label] for label in labels.tolist()], np.int64)[which]
+
+
+def read_claims(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Read the claims: a header, then 31 features, whether it is fraud and the policy's number."""
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text(encoding="ascii"))))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    if len(rows) < 2 or rows[0] != _CLAIM_FIELDS:
+        raise ValueError(f"{path} is damaged: expected the columns {', '.join(_CLAIM_FIELDS)}")
+    odd = next((i for i, row in enumerate(rows) if len(row) != len(_CLAIM_FIELDS)), None)
+    if odd is not None:
+        raise ValueError(
+            f"{path} is damaged: expected {len(_CLAIM_FIELDS)} fields in line {odd + 1}"
+        )
+    columns = dict(zip(_CLAIM_FIELDS, zip(*rows[1:], strict=True), strict=True))
+    fraud = columns.pop("FraudFound_P")
+    del columns["PolicyNumber"]
+    if not set(fraud) <= {"0", "1"}:
+        raise ValueError(f"{path} is damaged: expected 0 or 1 as FraudFound_P")
+    dtype = [(name, "<f8" if name in _CLAIM_NUMBERS else _CLAIM_WORD) for name in columns]
+    X = np.empty(len(fraud), dtype)
+    for name, cells in columns.items():
+        try:
+            X[name] = cells
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {name}: {error}") from error
+        if name not in _CLAIM_NUMBERS:
+            _check_words(path, X[name], np.dtype(_CLAIM_WORD).itemsize // 4)
+    X["Age"][X["Age"] == 0] = np.nan
+    return X, np.array(fraud).astype(np.int64)
+
+
+def _check_words(path: Path, words: NDArray[Any], width: int) -> None:
+    long = np.char.str_len(words) >= width
+    if long.any():
+        raise ValueError(
+            f"{path} is damaged: expected a category of at most {width - 1} characters, got "
+            f"{str(words[long][0])!r} or more"
+        )
+
+
+def split(X: NDArray[Any], y: NDArray[np.int64]) -> Split:
+    """Split rows once and for all: four fifths for training, in an order that never changes."""
+    # RandomState's stream is frozen for good (NEP 19)
+    order = np.random.RandomState(0).permutation(len(X))
+    train, test = np.split(order, [len(X) - len(X) // 5])
+    return X[train], y[train], X[test], y[test]
