@@ -80,10 +80,13 @@ class Oddness:
         references = self.state["references"]
         middle = references[0]
         x, r = points - middle, references - middle
-        sizes = [np.einsum("ij,ij->i", a, a, dtype=np.float64) for a in (x, r)]
-        squares = sizes[0][:, None] + sizes[1] - 2.0 * linear(x, r)
+        # |x|^2 is the same for all references; what rounding leaves of differences tells who is
+        # the k-th, and the distance to it is measured anew
+        order = np.einsum("ij,ij->i", r, r) - 2 * linear(x, r)
         k = min(int(self.share * len(r)), len(r) - 1)
-        return np.maximum(np.partition(squares, k, axis=1)[:, k], 0)
+        chosen = np.argpartition(order, k, axis=1)[:, k]
+        away = (x - r[chosen]).astype(np.float64)
+        return (away * away).sum(1)
 
 
 def _spread(codes: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
@@ -159,26 +162,25 @@ def _manifold(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndar
 
 def _table(loss: Mixed, output: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     """The same for tables: numbers in deviations of their columns, levels as probabilities."""
-    points, cells = np.array(output), batch.target
-    target = np.zeros_like(points)
-    numeric, binary = loss.parts[:2]
-    target[:, numeric] = cells[:, loss.numeric]
-    target[:, binary] = cells[:, loss.binary] * np.sqrt(2)  # of both outcomes
-    points[:, binary] = np.sqrt(2) / (1 + np.exp(-points[:, binary]))
-    for (k, places), run in zip(loss.groups.items(), loss.parts[2:], strict=True):
-        logits = points[:, run].reshape(batch.n, len(places), k)
+    cells, n = batch.target, batch.n
+    points, targets = [output[:, loss.parts[0]]], [cells[:, loss.numeric]]
+    for (k, places), run in zip(loss.groups.items(), loss.parts[1:], strict=True):
+        if k == 1:
+            continue
+        logits = output[:, run].reshape(n, len(places), -1)
+        if k == 2:  # of one output, the second level's
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=2)
         chances = np.exp(logits - logits.max(2, keepdims=True))
         chances /= chances.sum(2, keepdims=True)
-        levels = (cells[:, places, None] == np.arange(k)).astype(np.float32)
-        levels[np.isnan(cells[:, places])] = np.nan
-        points[:, run] = chances.reshape(batch.n, -1)
-        target[:, run] = levels.reshape(batch.n, -1)
-    errors = (target - points).astype(np.float64)
-    errors[:, binary] *= cells[:, loss.binary] < 2  # a third level is counted below
+        codes = cells[:, places, None]
+        levels = np.where(np.isnan(codes), codes, codes == np.arange(k))
+        points.append(chances.reshape(n, -1))
+        targets.append(levels.reshape(n, -1))
+    all_points = np.concatenate(points, axis=1)
+    errors = (np.concatenate(targets, axis=1) - all_points).astype(np.float64)
     squares = np.nansum(errors * errors, axis=1)
     squares += ((loss.levels > 0) & (cells == loss.levels)).sum(1)  # levels that fit hasn't seen
-    missing = np.isnan(cells)
-    return squares * _whole(missing), points
+    return squares * _whole(np.isnan(cells[:, loss.levels >= 0])), all_points
 
 
 def _whole(missing: np.ndarray) -> np.ndarray:

@@ -71,9 +71,10 @@ class AnomalyDetector(Estimator):
     ----------
     model : Autoencoder, VAE, VQVAE, TabularAutoencoder or another model with codes, or None
         What members are copies of; it isn't changed. None is, for a table of M numbers, a denoising
-        ``Autoencoder(Dense((clip(2 M, 16, 128),)), ceil(sqrt(M)))``, with a code of M / 2 at most,
-        that takes about 500 steps: with batches of 128 or an eighth of the samples, at least 16, it
-        has ``ceil(500 / batches)`` epochs. For images and sequences it is ``Autoencoder()``.
+        ``Autoencoder(Dense((clip(2 M, 16, 128),)), ceil(sqrt(M)))``, with a code of M / 2 at most;
+        for images and sequences it is ``Autoencoder()``. Either takes about 500 steps: with batches
+        of 128, or of an eighth of its samples but at least 16, it has ``ceil(500 / batches)``
+        epochs.
     contamination : float or "auto"
         The share of outliers among the training samples, in (0, 0.5]: so many of them are beyond
         the threshold. "auto" puts it at Tukey's fence, 1.5 interquartile ranges beyond the upper
@@ -316,18 +317,18 @@ class AnomalyDetector(Estimator):
             params["arch"] = copy.deepcopy(params.get("arch"))
             params = {name: params[name] for name in names(type(self.model))}
             return type(self.model)(**params | {"random_state": seed, "warm_start": False})
+        batch = max(16, min(128, len(X) // 8))
+        epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
+        training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}
         if len(rows.shape) > 1:
-            return Autoencoder(random_state=seed)
-        n, width = X.shape
-        batch = max(16, min(128, n // 8))
+            return Autoencoder(**training)
+        width = X.shape[1]
         return Autoencoder(
             Dense((max(16, min(128, 2 * width)),)),
-            max(1, min(math.isqrt(width - 1) + 1, width // 2)),
+            max(1, min(math.ceil(math.sqrt(width)), width // 2)),
             corruption=GaussianNoise(0.1),
             learning_rate=3e-3,
-            batch_size=batch,
-            epochs=-(-STEPS // -(-n // batch)),
-            random_state=seed,
+            **training,
         )
 
     def _offset(self, scores: np.ndarray) -> float:
