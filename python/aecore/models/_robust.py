@@ -53,14 +53,38 @@ class Robust:
 
     def __call__(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Return scaled numbers as float32 (n, M), and which are there, if some are missing."""
-        with np.errstate(over="ignore"):
-            scaled = np.arcsinh((_numbers(X, self.levels) - self.center) / self.scale)
-        scaled = scaled.astype(np.float32)
+        scaled = np.empty((len(X), len(self.center)), np.float32)
+        if self.levels is None:
+            scaled[:] = self._squashed(_finite(np.asarray(X, np.float64)), slice(None))
+        else:
+            table, at = Table(X), 0
+            for j, known in enumerate(self.levels):
+                width = 1 if known is None else known.levels + 1
+                self._fill(
+                    scaled[:, at : at + width], slice(at, at + width), table.column(j), known
+                )
+                at += width
         missing = np.isnan(scaled)
         if not missing.any():
             return scaled, None
         scaled[missing] = 0
         return scaled, ~missing
+
+    def _fill(self, out: np.ndarray, run: slice, column: Column, known: Levels | None) -> None:
+        """Write a column's scaled numbers (n, width), NaN where cells are missing."""
+        if known is None:
+            out[:] = self._squashed(_finite(as_numbers(column)[:, None]), run)
+            return
+        codes = _codes(column, known)
+        there = np.flatnonzero(~np.isnan(codes))
+        which = codes[there].astype(np.int64)
+        out[:] = np.nan
+        out[there] = self._squashed(np.zeros(out.shape[1]), run)
+        out[there, which] = self._squashed(np.ones(out.shape[1]), run)[which]
+
+    def _squashed(self, numbers: np.ndarray, run: slice) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.arcsinh((numbers - self.center[run]) / self.scale[run])
 
     # ---- files ----------------------------------------------------------------------------------
 
@@ -94,28 +118,35 @@ def _levels(column: Column) -> Levels | None:
     return Levels([all_levels.labels[i] for i in sorted(often)], len(codes), column.dtype)
 
 
+def _codes(column: Column, known: Levels) -> np.ndarray:
+    """Return the numbers of cells' levels, one for all unknown; NaN where they are missing."""
+    if known.labels:
+        return known.encode(column)
+    return np.where(column.missing, np.nan, 0.0)
+
+
 def _numbers(X: Any, levels: list[Levels | None] | None) -> np.ndarray:
     """Return cells as finite numbers, float64 (n, M), NaN where they are missing."""
     if levels is None:
-        numbers = np.asarray(X, np.float64)
-    else:
-        table, n = Table(X), len(X)
-        parts = []
-        for j, known in enumerate(levels):
-            column = table.column(j)
-            if known is None:
-                parts.append(as_numbers(column)[:, None])
-                continue
-            codes = known.encode(column) if known.labels else np.where(column.missing, np.nan, 0.0)
-            ones = (codes[:, None] == np.arange(known.levels + 1)).astype(np.float64)
-            ones[np.isnan(codes)] = np.nan
-            parts.append(ones)
-        numbers = np.concatenate(parts, axis=1) if n else np.empty((0, len(levels)))
-    if np.isinf(numbers).any():
-        row = int(np.isinf(numbers).any(1).argmax())
+        return _finite(np.asarray(X, np.float64))
+    table, found = Table(X), []
+    for j, known in enumerate(levels):
+        column = table.column(j)
+        if known is None:
+            found.append(_finite(as_numbers(column)[:, None]))
+            continue
+        codes = _codes(column, known)[:, None]
+        ones = (codes == np.arange(known.levels + 1)).astype(np.float64)
+        found.append(np.where(np.isnan(codes), np.nan, ones))
+    return np.concatenate(found, axis=1)
+
+
+def _finite(numbers: np.ndarray) -> np.ndarray:
+    bad = np.isinf(numbers)
+    if bad.any():
         raise ValueError(
-            f"Input X contains infinity (in row {row}): expected finite numbers, or NaN for what "
-            "is missing"
+            f"Input X contains infinity (in row {int(bad.any(1).argmax())}): expected finite "
+            "numbers, or NaN for what is missing"
         )
     return numbers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -267,8 +268,11 @@ class AnomalyDetector(Estimator):
         members = [
             self._member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
         ]
-        raw = self._raw(rows, robust, members)
-        low, location, high = np.percentile(raw, (25, 50, 75), axis=2)
+        raw = np.empty((len(members), len(parts(self.measure)), len(rows)))
+        for run, found in self._raw(rows, robust, members):
+            raw[:, :, run] = found
+        quartiles = [[np.percentile(odd, (25, 50, 75)) for odd in member] for member in raw]
+        low, location, high = np.ascontiguousarray(np.moveaxis(np.array(quartiles), 2, 0))
         scale = np.where(high > low, high - low, 1.0)
         scores = self._combined(raw, location, scale)
         self._adopt(Fitted(members, robust, location, scale, rows.shape), rows.columns)
@@ -340,22 +344,22 @@ class AnomalyDetector(Estimator):
 
     # ---- scores ---------------------------------------------------------------------------------
 
-    def _raw(self, rows: Rows, robust: Robust | None, members: list[Oddness]) -> np.ndarray:
-        """Return how odd each member finds each sample in each respect, (members, parts, N)."""
-        wanted = parts(self.measure)
-        raw = np.empty((len(members), len(wanted), len(rows)))
+    def _raw(
+        self, rows: Rows, robust: Robust | None, members: list[Oddness]
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield how odd each member finds samples in each respect, (members, parts, n)."""
         for run, part in rows.runs():
             given = _prepared(part, robust)
-            for i, member in enumerate(members):
-                for j, name in enumerate(wanted):
-                    raw[i, j, run] = member.measure(name, *given)
-        return raw
+            raw = [[m.measure(name, *given) for name in parts(self.measure)] for m in members]
+            yield run, np.array(raw)
 
     def _combined(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """Return scores (N,), the higher the more normal."""
-        odd = (raw - location[:, :, None]) / scale[:, :, None]
-        odd = odd.max(1) if self.measure == "max" else odd.mean(1)
-        return -odd.mean(0)
+        """Return scores (n,), the higher the more normal."""
+        joined = np.max if self.measure == "max" else np.mean
+        total = np.zeros(raw.shape[2])
+        for odd, middle, unit in zip(raw, location, scale, strict=True):
+            total -= joined((odd - middle[:, None]) / unit[:, None], axis=0)
+        return total / len(raw)
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return how normal samples are: their standardised oddness, negated, as members see it.
@@ -376,8 +380,10 @@ class AnomalyDetector(Estimator):
         rows = Rows(X, table)
         self._check_names(rows)  # type: ignore[arg-type]
         self._check_shape(rows, state)
-        raw = self._raw(rows, state.robust, state.members)
-        return self._combined(raw, state.location, state.scale)
+        scores = np.empty(len(rows))
+        for run, raw in self._raw(rows, state.robust, state.members):
+            scores[run] = self._combined(raw, state.location, state.scale)
+        return scores
 
     def _check_shape(self, rows: Rows, state: Fitted) -> None:
         flat = len(state.shape) == len(rows.shape) == 1
