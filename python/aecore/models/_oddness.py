@@ -6,14 +6,15 @@ outlier lies off it, or on it but far from where others lie:
 .. math:: \mathrm{manifold}(x)^2 = \lVert x - \hat x \rVert^2 + \lVert \hat x - r_k \rVert^2
 
 with r_k the k-th nearest of m reconstructions of training samples, the references. Both parts are
-in the units of the data and so need no weights. k is a little more than the share of outliers times
-m: so many samples at least that outliers among the references, however close together, don't make
-a neighbourhood of their own (M. Sugiyama and K. Borgwardt, "Rapid distance-based outlier detection
+in the units of the data and so need no weights. k is one deviation more than the outliers that
+are expected among the references: these, however close together, seldom make a neighbourhood of
+their own (M. Sugiyama and K. Borgwardt, "Rapid distance-based outlier detection
 via sampling", NeurIPS 2013, for few references).
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ STEPS = 3  # of making it robust
 def parts(measure: str) -> tuple[str, ...]:
     """Return what a measure is made of."""
     return ("loss", "codes") if measure in ("mean", "max") else (measure,)
+
+
+def enough(share: float, m: int) -> int:
+    """Return one deviation more than there are outliers among m random samples on average."""
+    return math.ceil(m * share + math.sqrt(m * share * (1 - share)))
 
 
 class Oddness:
@@ -83,7 +89,7 @@ class Oddness:
         # |x|^2 is the same for all references; what rounding leaves of differences tells who is
         # the k-th, and the distance to it is measured anew
         order = np.einsum("ij,ij->i", r, r) - 2 * linear(x, r)
-        k = min(int(self.share * len(r)), len(r) - 1)
+        k = min(enough(self.share, len(r)), len(r)) - 1
         chosen = np.argpartition(order, k, axis=1)[:, k]
         away = (x - r[chosen]).astype(np.float64)
         return (away * away).sum(1)

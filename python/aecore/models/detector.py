@@ -60,9 +60,10 @@ class AnomalyDetector(Estimator):
 
     .. math:: \mathrm{manifold}(x)^2 = \lVert x - \hat x \rVert^2 + \lVert \hat x - r_k \rVert^2
 
-    with r_k the k-th nearest among 128 reconstructed training samples, k just above ``contamination
-    * 128``: outliers don't vouch for each other. Scores are standardised by their median and
-    interquartile range over the training samples, so that members weigh the same, and averaged.
+    with r_k the k-th nearest among 128 reconstructed training samples, where k is one deviation
+    more than the outliers that are expected among them: these don't vouch for each other. Scores
+    are standardised by their median and interquartile range over the training samples, so that
+    members weigh the same, and averaged.
 
     Training samples may have outliers among them. Tables may have columns of any type and missing
     cells (NaN); a column's numbers become :math:`\mathrm{arsinh}((x - \mathrm{median}) / s)` with a
