@@ -10,6 +10,7 @@ fitted to 50,000 of its normal connections, because most connections are attacks
 given levels as columns of 0 and 1.
 
 usage: AECORE_DATA=folder python reproductions/detection.py [part of a name ...]
+(`frauds` and `attacks` are the last two)
 needs scikit-learn and pandas
 """
 
@@ -234,14 +235,14 @@ def main(parts: list[str]) -> None:
     for name in wanted(parts):
         what = f"AnomalyDetector, outliers in {name}"
         record(what, "IsolationForest's or more, on the mean", "", lambda name=name: table(name))
-    if len(rows) == len(TABLES):
+    if rows and len(rows) == len(TABLES):
         mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
         what = f"AnomalyDetector, mean of the {len(rows)} tables"
         record(what, "IsolationForest's or more", "", lambda: shown(mean))
-    if not parts or "claims" in parts:
+    if not parts or "frauds" in parts:
         what = "AnomalyDetector, frauds among 15,420 vehicle claims, mixed types"
         record(what, "beside the others", "", vehicle_claims)
-    if not parts or "kdd" in parts:
+    if not parts or "attacks" in parts:
         what = "AnomalyDetector, of 50,000 normal connections, KDD Cup 99, mixed types: attacks"
         record(what, "AUROC at least 0.98", "", kdd_mixed)
 
