@@ -120,6 +120,15 @@ def test_codes_are_measured_by_their_robust_spread(rng):
     np.testing.assert_allclose(found / factor, root @ root.T, atol=0.35)
 
 
+def test_maps_of_codes_are_averaged_over_places(rng):
+    X = rng.random((40, 8, 8, 1))
+    d = detector(ae.VQVAE(ae.ResNet(8, 4, 1, 1), 8, 4, epochs=1), measure="codes", n_models=1)
+    assert d.fit(X)._state.members[0].state["whitening"].shape == (4, 4)
+    # the encoder sees what is at the border, so that turning an image may change a little alone
+    turned = d.score_samples(X[:, ::-1, ::-1])
+    assert np.corrcoef(turned, d.score_samples(X))[0, 1] > 0
+
+
 def test_codes_follow_the_formula(X):
     d = detector(measure="codes", n_models=1).fit(X)
     state = d._state.members[0].state
@@ -496,6 +505,7 @@ def test_edges(X):
         ({"model": 3}, TypeError, "model: expected None or a model with codes"),
         ({"model": ae.GAN()}, TypeError, "model: expected None or a model with codes"),
         ({"model": ae.CVAE()}, ValueError, "model: expected one without conditions"),
+        ({"model": ae.Autoencoder(checkpoint="x")}, ValueError, "model: expected one without a ch"),
         ({"model": ae.Autoencoder(latent_dim=0)}, ValueError, "latent_dim: expected"),
         ({"model": ae.TabularAutoencoder(), "scale": True}, ValueError, "scale: a TabularAuto"),
     ],
@@ -524,6 +534,8 @@ def test_bad_data(X, rng):
         d.score_samples(X[:, :3])
     with pytest.raises(ValueError, match="samples of shape .5,., as in fit"):
         d.score_samples(X.reshape(-1, 5, 1, 1))
+    with pytest.raises(ValueError, match="sample 1: expected a sequence .steps, features., got 1"):
+        detector(None).fit([np.ones((3, 2)), np.ones(3)])
     with pytest.raises(ValueError, match="scale: expected tables to scale"):
         detector(None, scale=True).fit(rng.random((9, 4, 4, 1)))
     with pytest.raises(ValueError, match="not fitted"):

@@ -148,7 +148,10 @@ def _loss(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]
 
 
 def _codes(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    return model._latent(batch).reshape(batch.n, -1), _NOTHING
+    codes = model._latent(batch)
+    if codes.ndim > 2:  # a map: what is in it, wherever it is
+        codes = codes.reshape(batch.n, -1, codes.shape[-1]).mean(1)
+    return codes, _NOTHING
 
 
 def _manifold(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:

@@ -44,6 +44,12 @@ class Rows:
         self._source = X
         self.columns: np.ndarray | None = None
         if not table and sequences.are_sequences(X):
+            odd = next((i for i, x in enumerate(X) if np.ndim(x) != 2), None)
+            if odd is not None:
+                axes = np.ndim(X[odd])
+                raise ValueError(
+                    f"X: sample {odd}: expected a sequence (steps, features), got {axes} axes"
+                )
             self.kind, self.shape = "list", (max(map(len, X)), *np.shape(X[0])[1:])
         elif table or _is_table(X):
             cells = Table(X)

@@ -187,6 +187,11 @@ class AnomalyDetector(Estimator):
                 f"{model!r}"
             )
         model._check_params()
+        if model.checkpoint is not None:
+            raise ValueError(
+                "model: expected one without a checkpoint, which all members would write to, got "
+                f"{model.checkpoint!r}; save the detector"
+            )
 
     @property
     def _share(self) -> float:
