@@ -54,9 +54,9 @@ class Fitted(NamedTuple):
 class AnomalyDetector(Estimator):
     r"""Finds samples that an ensemble of autoencoders can't place among the others.
 
-    Each of ``n_models`` models learns, from samples of its own, how the others reconstruct one
-    another. A sample x with reconstruction x̂ is odd if it lies off the manifold that the model has
-    found, or on it but far from where others lie:
+    Each of ``n_models`` models is trained on samples of its own. A sample x with reconstruction x̂
+    is odd to a model if it lies off the manifold that the model has found, or on it but far from
+    where others lie:
 
     .. math:: \mathrm{manifold}(x)^2 = \lVert x - \hat x \rVert^2 + \lVert \hat x - r_k \rVert^2
 
