@@ -3,8 +3,11 @@
 import aecore as ae
 import numpy as np
 import pytest
+from aecore.mixed import Mixed
+from aecore.models._oddness import _table
 from aecore.models._robust import MOST, Robust
 from aecore.models._rows import Rows
+from aecore.training.batches import Batch
 
 SMALL = ae.Autoencoder(ae.Dense((8,)), 2, epochs=3, batch_size=32)
 
@@ -122,3 +125,16 @@ def test_saved_tables(frame, tmp_path):
         other = ae.load(tmp_path / "d")
         np.testing.assert_array_equal(other.score_samples(frame), d.score_samples(frame))
         assert list(other.feature_names_in_) == list(frame.columns)
+
+
+def test_distances_of_tables():
+    """Numbers in deviations of their columns, levels as probabilities."""
+    loss, output = Mixed((0, 2, 3), np.zeros(3)), np.array([[0.5, -1, 0, 1, 2]] * 2, np.float32)
+    batch = Batch(2)
+    batch.target = np.array([[1.5, 1, 2], [np.nan, 0, 3]], np.float32)  # there is no fourth level
+    squares, points = _table(loss, output, batch)
+    p, three = 1 / (1 + np.exp(1)), np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
+    first = (1.5 - 0.5) ** 2 + 2 * (1 - p) ** 2 + ((three - [0, 0, 1]) ** 2).sum()
+    second = (2 * p**2 + (three**2).sum() + 1) * 3 / 2  # of two cells, for three
+    np.testing.assert_allclose(squares, [first, second], rtol=1e-5)
+    np.testing.assert_allclose(points[0], [0.5, 1 - p, p, *three], rtol=1e-5)
