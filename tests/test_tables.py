@@ -146,6 +146,8 @@ def test_what_is_refused(table):
     ]:
         with pytest.raises(error, match=text):
             learned(bad)
+    with pytest.raises(ValueError, match="column 0 contains infinity"):
+        learned(np.array([[np.inf], [1], [2]]), categorical=[0])
     layout, _ = learned(table)
     words = np.zeros(2, [(n, "U3" if n == "x" else KINDS[n]) for n in KINDS.names])
     words["x"] = "abc"
@@ -295,17 +297,18 @@ def test_frames_of_polars():
             "c": [True, False, True],
             "n": [1, None, 3],
             "t": [datetime.datetime(2020, 1, 1), None, datetime.datetime(2020, 1, 3)],
+            "d": [datetime.date(2020, 1, 1), None, datetime.date(2020, 1, 9)],
         },
         schema_overrides={"n": polars.Int16, "b": polars.Categorical},
     )
     layout, matrix = learned(X)
-    assert layout.levels == (0, 2, 2, 0, 0) and layout.form == "polars"
-    assert np.isnan(matrix).sum(0).tolist() == [1, 1, 0, 1, 1]
+    assert layout.levels == (0, 2, 2, 0, 0, 0) and layout.form == "polars"
+    assert np.isnan(matrix).sum(0).tolist() == [1, 1, 0, 1, 1, 1]
     full = layout.filled(Table(X), np.nan_to_num(matrix))
     assert full.schema == X.schema and full.null_count().sum_horizontal()[0] == 0
     assert full["b"].to_list()[:2] == ["x", "y"] and full["n"].to_list()[::2] == [1, 3]
     back = layout.table(np.nan_to_num(matrix))
-    assert isinstance(back, polars.DataFrame) and back.columns == X.columns
+    assert isinstance(back, polars.DataFrame) and back.schema == X.schema
     assert back["t"].to_list()[0] == X["t"].to_list()[0]
     turned = Table(X[X.columns[::-1]])
     np.testing.assert_array_equal(layout.matrix(turned, layout.places(turned)), matrix)

@@ -219,11 +219,19 @@ def test_small_tables(make, X):
 def test_extreme_numbers_stay_finite(X):
     m = model().fit(X)
     far = X.copy()
-    far["x"], far["y"] = 1e300, -1e300
+    far["x"], far["y"] = 1e308, np.where(np.arange(50) % 2, -1e308, 1e-308)
     assert np.isfinite(m.score_samples(far)).all() and np.isfinite(m.transform(far)).all()
     assert m.reconstruct(far)["x"].max() <= np.nanmax(X["x"])
     m = model().fit(far)
     assert np.isfinite(m.score_samples(X)).all()
+
+
+@BOTH
+def test_training_that_diverges_stops_at_a_finite_state(make, X):
+    m = model(make, learning_rate=1e25, optimizer="sgd", epochs=5)
+    with pytest.raises(FloatingPointError, match="training stopped in epoch"):
+        m.fit(X)
+    assert all(np.isfinite(a).all() for a in m._network.arrays().values())
 
 
 @BOTH
@@ -270,6 +278,9 @@ def test_data_frames(X):
     for other in (frame.drop(columns="b"), frame.assign(z=1), frame.rename(columns={"b": "z"})):
         with pytest.raises(ValueError, match="feature names should match"):
             m.transform(other)
+    between = m.interpolate(frame.iloc[0], frame.iloc[[1]], 3)  # rows in two forms
+    want = m.reconstruct(frame.iloc[:2])
+    assert between.iloc[0].equals(want.iloc[0]) and between.iloc[2].equals(want.iloc[1])
     pickled, copied = pickle.loads(pickle.dumps(m)), copy.deepcopy(m)
     for same in (pickled, copied):
         np.testing.assert_array_equal(same.transform(frame), m.transform(frame))
@@ -359,7 +370,12 @@ def test_the_share_of_hidden_cells(rng):
     m = model(hidden=0.3, corruption=ae.Masking(0.5)).fit(related(rng, 100))
     data = m._samples(related(rng, 2000))
     batch = next(Input(data).batches(2000, corruption=m._corruptions()[0], seed=1)())
-    assert np.isnan(batch.x).mean() == pytest.approx(1 - 0.7 * 0.5, abs=0.02)
+    hidden, levels = 1 - 0.7 * 0.5, np.array(m._network.table.levels)
+    numbers = levels == 0
+    assert np.isnan(batch.x[:, numbers]).mean() == pytest.approx(hidden, abs=0.02)
+    assert np.isnan(batch.x[:, ~numbers]).mean() == pytest.approx(0.9 * hidden, abs=0.02)
+    unseen = (batch.x == levels)[:, ~numbers]  # a tenth is shown as an unseen level
+    assert unseen.mean() == pytest.approx(0.1 * hidden, abs=0.01)
     assert not np.isnan(batch.target).any() and batch.mask is None
 
 

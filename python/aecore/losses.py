@@ -15,6 +15,9 @@ gaussian          :math:`\sum (x - o)^2 / 2\sigma^2            o                
                   + \ln \sigma \sqrt{2\pi}`                                    :math:`\sigma^2`
 ================  ==========================================  ================  ==================
 
+Tables with columns of several kinds have ``mixed``, see `aecore.mixed`: gaussian for numbers with a
+deviation for each column, bce and cross_entropy for categories.
+
 A loss is the negative log-likelihood in nats up to a constant per feature that models leave out:
 ln(π)/2 for mse, ln 2 for l1, 0 for bce on binary data, for cross_entropy and for gaussian.
 

@@ -63,6 +63,7 @@ class Usual(Module):
     def __init__(self, columns: int) -> None:
         self.add_buffer("moments", np.zeros((3, columns)))
 
+    @np.errstate(all="ignore")
     def note(self, nats: np.ndarray, counted: np.ndarray, fresh: bool) -> None:
         """Add the nats (n, C) of the cells that are counted; `fresh` forgets those before."""
         moments = self.buffer("moments")
@@ -146,6 +147,7 @@ class Mixed(Loss):
         if loss is not None:
             loss[:] = nats.sum(1, dtype=np.float64)
 
+    @np.errstate(all="ignore")  # what isn't finite is the loop's to find
     def cells(
         self,
         grad: np.ndarray | None,
@@ -258,10 +260,11 @@ class Mixed(Loss):
         if grad is None:
             grad, weight = scratch("grad", output.shape), np.full(n, 1 / n, np.float32)
             self.cells(grad, weight, output, target, learns=False)
-        errors = grad.astype(np.float64) * n
-        if self.scales is not None:
-            errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
-        return float((errors**2).sum())
+        with np.errstate(all="ignore"):
+            errors = grad.astype(np.float64) * n
+            if self.scales is not None:
+                errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+            return float((errors**2).sum())
 
 
 def outputs(k: int) -> int:

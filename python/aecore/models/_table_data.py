@@ -12,6 +12,8 @@ from ..corruption import Corruption, GaussianNoise, Masking, SwapNoise, uniform
 from ..tables import Layout
 from ..training.data import Data
 
+UNSEEN = 0.1  # of the hidden levels, how many are shown as one that nobody has seen
+
 
 class TableData(Data):
     """The rows of a table as its layout numbers their cells, NaN where they are missing.
@@ -50,6 +52,9 @@ class TableData(Data):
 
 class TableNoise(Corruption):
     """Hidden cells, and another corruption in terms of a table.
+
+    A tenth of the hidden levels is shown as one that fit hasn't seen, so that the encoder learns
+    what to make of such a level.
 
     Parameters
     ----------
@@ -100,4 +105,7 @@ class TableNoise(Corruption):
         if isinstance(self.corruption, SwapNoise):
             self.corruption.finish(x, clean, seed, position)
         if self.rate:
-            x[uniform(x.shape, seed, HIDING, position) < self.rate] = np.nan
+            draws, levels = uniform(x.shape, seed, HIDING, position), np.array(self.levels)
+            x[draws < self.rate] = np.nan
+            unseen = (draws < self.rate * UNSEEN) & (levels > 0)
+            np.copyto(x, levels, where=unseen, casting="unsafe")

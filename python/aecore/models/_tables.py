@@ -93,8 +93,9 @@ class TableModel(BaseAutoencoder):
         Parameters
         ----------
         X : DataFrame, structured array, or array-like of shape (N, C)
-            A data frame of pandas, or one that pandas can read. Missing cells are NaN, None, NaT or
-            pandas.NA, and empty strings in arrays of strings of a fixed width.
+            A data frame is one of pandas or polars, or of another library if pandas can read it.
+            Missing cells are NaN, None, NaT or pandas.NA, and empty strings in arrays of strings of
+            a fixed width.
         y : ignored
         X_val : like X, optional
             Rows to measure after each epoch, in place of ``validation_fraction``.
@@ -159,6 +160,8 @@ class TableModel(BaseAutoencoder):
 
     def _sample(self, name: str, x: Any) -> np.ndarray:
         """Return the cells (C,) of a table of one row, or of a row."""
+        if hasattr(x, "to_frame") and not hasattr(x, "columns"):  # of a data frame of pandas
+            x = x.to_frame().T
         if isinstance(x, np.void):  # of a structured array
             x = np.array([x], x.dtype)
         elif isinstance(x, (np.ndarray, list, tuple)) and np.ndim(x) == 1:

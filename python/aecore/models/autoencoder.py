@@ -33,7 +33,7 @@ class Autoencoder(SampledAutoencoder):
         sample and a mean over samples.
     tied : bool
         Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
-    corruption : GaussianNoise, Masking, SaltAndPepper, None, or a sequence of these
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
         What is done to the encoder's input in training, while the target stays clean:
         :math:`\tilde x`. Where layers are pretrained it is done to each level's input, and a
         sequence has one for each level, the code's included; the first is the model's own.

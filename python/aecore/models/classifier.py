@@ -44,7 +44,7 @@ class SoftmaxClassifier(BaseModel):
         denoising autoencoders were tried with.
     dropout : float
         The share of values that training drops behind each level, from 0 up to but not 1.
-    corruption : GaussianNoise, Masking, SaltAndPepper or None
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
         What is done to the input in training.
     optimizer, learning_rate, ..., verbose
         As in `Autoencoder`.

@@ -42,9 +42,9 @@ class StackedAutoencoder(Autoencoder):
     ----------
     arch : Dense or None
         None is ``Dense()``.
-    corruption : GaussianNoise, Masking, SaltAndPepper, None, or a sequence of L + 1 of these
-        What is done to the input of every level, or of each. The first is also what the last phase
-        has at its input.
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
+        What is done to the input of every level, or of each of L + 1. The first is also
+        what the last phase has at its input.
     pretrain_epochs : int
         Of each level.
     latent_dim, loss, tied, ...

@@ -12,7 +12,29 @@ from .vae import VAE
 
 
 class TabularAutoencoder(TableModel, Autoencoder):
-    r"""An autoencoder of tables whose columns are numbers, categories and times, with gaps.
+    r"""An autoencoder of tables: numbers, categories and times side by side, with gaps anywhere.
+
+    Minimises :math:`E\,[\sum_c \ell_c(x_c, g(f(\tilde x)))]` over the columns c whose cells are
+    there: a normal log-likelihood for numbers, with a deviation that is learned for each column, a
+    Bernoulli one for columns of two levels and a categorical one for those of more, see
+    `aecore.mixed`. The encoder is told which cells are missing. In training some more are hidden
+    from it, so that the decoder learns to say what a cell should be beside the others of its row:
+    `impute` and `score_cells` live on that.
+
+    `fit` looks at the columns:
+
+    - Numbers are centred at their median and divided by a robust deviation that is never 0; beyond
+      3 of them they grow with the logarithm, so that heavy tails don't outweigh everything else.
+      Times are numbers of seconds.
+    - Strings, booleans, columns of a categorical type, numbers that are 0 and 1 alone and what
+      ``categorical`` names have levels. The encoder has a vector for each level, one for levels
+      that it hasn't seen in fit, and one for a missing cell; vectors are longer where there are
+      more levels.
+    - A column without any cell is left out.
+
+    Methods take a data frame's columns by name, in any order. Results that are tables come as what
+    `fit` was given: a data frame, a structured array or a matrix. `errors` and `score_cells` are
+    matrices (N, C) with the columns as in fit.
 
     Parameters
     ----------
@@ -20,14 +42,32 @@ class TabularAutoencoder(TableModel, Autoencoder):
         The architecture behind the columns.
     latent_dim : int
         The length of a code.
-    categorical : sequence of str or int
-        Columns of categories that their cells don't show to be such, by name or number.
+    categorical : list of str or int
+        Columns of numbers that are categories, by name or place.
     hidden : float
-        The share of cells that the encoder sees as missing in training, others in every batch.
+        The share of the cells that is hidden from the encoder in training, others in every batch.
+        Without any, a missing cell is one that the model has never had to fill in.
     corruption : SwapNoise, GaussianNoise, Masking or None
-        What else is done to the encoder's input in training.
-    penalty, optimizer, ...
+        What else is done to the encoder's input in training. Noise is added to numbers alone, in
+        units of a column's deviation; masking hides cells, as ``hidden`` does.
+    penalty, optimizer, learning_rate, ...
         As in `Autoencoder`.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        As in `Autoencoder`, with ``numeric``, ``binary`` and ``categorical``, which together are
+        ``recon``. ``mse`` is that of numbers, in their column's deviations, and of probabilities.
+    n_features_in_ : int
+        C, the number of columns.
+    feature_names_in_ : ndarray of str
+        Where the columns have names.
+
+    References
+    ----------
+    A. Nazabal et al., "Handling incomplete heterogeneous data using VAEs", Pattern Recognition 107,
+    2020. P. Vincent et al., "Extracting and composing robust features with denoising autoencoders",
+    ICML 2008. C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
 
     Examples
     --------
@@ -76,7 +116,23 @@ class TabularAutoencoder(TableModel, Autoencoder):
 
 
 class TabularVAE(TableModel, VAE):
-    r"""A variational autoencoder of tables whose columns are numbers, categories and times.
+    r"""A variational autoencoder of tables: what `TabularAutoencoder` is to `Autoencoder`.
+
+    Minimises the bound that `VAE` has, with the likelihood of tables. Missing cells have no part in
+    it, and hidden ones are to be said from the others. `sample` draws cells too, and not only
+    codes: levels by their probabilities, and numbers with the deviation of their column.
+
+    Parameters
+    ----------
+    arch, latent_dim, categorical, hidden, corruption
+        As in `TabularAutoencoder`.
+    beta, kl_warmup, free_bits, importance_samples, divergence, ...
+        As in `VAE`.
+
+    References
+    ----------
+    A. Nazabal et al., "Handling incomplete heterogeneous data using VAEs", Pattern Recognition 107,
+    2020.
 
     Examples
     --------

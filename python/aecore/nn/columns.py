@@ -22,7 +22,8 @@ class Columns(Module):
     is missing, M values that are 1 there and 0 elsewhere, and for each column of levels a vector
     that is learned, one for each level, one for a level that nobody has seen and one for a missing
     cell. Columns whose vectors have the same length are looked up together. There is no gradient of
-    x. Fresh vectors are normal, of a length of about 1: a column weighs as much as a number.
+    x. Fresh vectors of levels are normal, of a length of about 1: a column weighs as much as a
+    number. The other two are zero.
 
     C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
 
@@ -110,6 +111,12 @@ class Embeddings(Module):
         self.weight = Parameter((int(ends[-1]), width), std=1 / width**0.5)
         self.weight.initialize(fresh_seed(), 0)
         self.features = len(places) * width
+
+    def reset(self, seed: int, offset: int) -> int:
+        """Make the vectors zero that may never be learned: of unseen levels and missing cells."""
+        nothing = self.first + self.missing.astype(np.int64)
+        self.weight.value[nothing] = self.weight.value[nothing - 1] = 0
+        return offset
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         shape = (len(x), len(self.places))

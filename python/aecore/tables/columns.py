@@ -25,6 +25,8 @@ from .source import BLOCK, Column
 BULK = 3.0  # robust deviations up to which numbers are taken as they are
 FLAT = 0.25  # the least that squashed numbers are taken to deviate by
 FAR = 1e30  # more deviations than this aren't told apart
+TINY = 1e-150  # the least robust deviation
+LARGEST = 1e150  # of numbers in fit, so that nothing overflows
 MAX_LEVELS = 100_000
 
 Level = bool | int | float | str
@@ -81,10 +83,10 @@ class Numeric:
     @classmethod
     def learn(cls, column: Column) -> Numeric:
         """Learn from the cells of a column, at least one of which is there."""
-        numbers = as_numbers(column)[~column.missing]
+        numbers = np.clip(as_numbers(column)[~column.missing], -LARGEST, LARGEST)
         center = float(np.median(numbers))
         scale = _robust_deviation(numbers - center)
-        squashed = _squash((numbers - center) / scale)
+        squashed = _squashed(numbers, center, scale)
         mean, deviation = float(squashed.mean()), max(float(squashed.std()), FLAT)
         low, high = float(numbers.min()), float(numbers.max())
         time = column.values.dtype.kind if column.values.dtype.kind in "Mm" else ""
@@ -94,10 +96,8 @@ class Numeric:
 
     def encode(self, column: Column) -> np.ndarray:
         """Return float32 numbers (N,) for cells."""
-        numbers = as_numbers(column)
-        with np.errstate(all="ignore"):
-            u = np.clip((numbers - self.center) / self.scale, -FAR, FAR)
-            return ((_squash(u) - self.mean) / self.deviation).astype(np.float32)
+        squashed = _squashed(as_numbers(column), self.center, self.scale)
+        return ((squashed - self.mean) / self.deviation).astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the cells (N,) that numbers stand for, within the range seen in fit."""
@@ -224,10 +224,10 @@ def learn(column: Column, categorical: bool = False) -> Kind:
     if column.missing.all():
         return Empty(column.dtype)
     kind = column.values.dtype.kind
+    _check_finite(column)
     if categorical or column.grouped or kind in "bUO":
         return Levels.learn(column)
     if kind not in "Mm":
-        _check_finite(column)
         there = column.values[~column.missing]
         if ((there == 0) | (there == 1)).all() and (there != there[0]).any():
             return Levels([0, 1], len(there), column.dtype)
@@ -280,12 +280,15 @@ def _robust_deviation(u: np.ndarray) -> float:
     the median or close to it, the median distance of those that aren't; and 1 for a constant.
     """
     low, high = np.quantile(u, (0.25, 0.75))
-    if high > low:
+    if high - low >= TINY:
         return float(high - low) / 1.349
     away = np.abs(u[u != 0])
-    return float(np.median(away)) if len(away) else 1.0
+    return max(float(np.median(away)), TINY) if len(away) else 1.0
 
 
-def _squash(u: np.ndarray) -> np.ndarray:
+def _squashed(numbers: np.ndarray, center: float, scale: float) -> np.ndarray:
+    """Return s of the numbers' distances from the centre, in units of the scale."""
+    with np.errstate(over="ignore"):
+        u = np.clip((numbers - center) / scale, -FAR, FAR)
     size = np.abs(u)
     return np.where(size > BULK, np.sign(u) * (BULK + np.log1p(np.maximum(size - BULK, 0))), u)

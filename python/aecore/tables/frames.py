@@ -163,28 +163,33 @@ def _polars(names: Sequence[str], columns: Sequence[Kind], cells: list[np.ndarra
 
     series = []
     for name, column, cell in zip(names, columns, cells, strict=True):
-        values = _plain(cell, column, "time_zone='" in column.dtype)
+        values = _plain(cell, column, column.dtype)
+        found = polars.Series(name, values, strict=False)
         simple = getattr(polars, column.dtype, None)  # Int16, but not Datetime(...)
-        series.append(polars.Series(name, values, dtype=simple, strict=False))
+        if isinstance(simple, type) and issubclass(simple, polars.DataType):
+            found = found.cast(simple, strict=False)
+        series.append(found)
     return polars.DataFrame(series)
 
 
 def _filled_polars(series: Any, filling: Filling) -> Any:
     """Return a polars column with its gaps filled."""
-    zone = getattr(series.dtype, "time_zone", None) is not None
     values = series.to_list()
-    new = _plain(filling.cells, filling.column, zone)
+    new = _plain(filling.cells, filling.column, str(series.dtype))
     for place, value in zip(np.flatnonzero(filling.where), new, strict=True):
         values[place] = value
     return type(series)(series.name, values, dtype=series.dtype, strict=False)
 
 
-def _plain(cells: np.ndarray, column: Kind, zone: bool) -> list[Any]:
-    """Return cells as Python's own objects, whole numbers as integers."""
+def _plain(cells: np.ndarray, column: Kind, dtype: str) -> list[Any]:
+    """Return cells as Python's own objects, for a type of polars; whole numbers as integers."""
     time = getattr(column, "time", "")
     if time:
         times = (cells * 1e6).round().astype(np.int64).view(f"{time}8[us]").tolist()
-        return [t.replace(tzinfo=datetime.timezone.utc) for t in times] if zone else times
+        if dtype == "Date":
+            return [t.date() for t in times]
+        zone = datetime.timezone.utc
+        return [t.replace(tzinfo=zone) for t in times] if "time_zone='" in dtype else times
     if getattr(column, "step", 0):
         return cells.astype(np.int64).tolist()
     return cells.tolist()

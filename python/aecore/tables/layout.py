@@ -30,11 +30,14 @@ class Layout:
     ----------
     levels : tuple of int
         For each column the number of its levels, 0 if it is numeric, -1 if it was empty.
+    surprise : ndarray of float64, shape (C,)
+        Nats that a level costs which fit hasn't seen; 0 for other columns.
     """
 
     def __init__(self, columns: list[Kind], names: list[str] | None, form: str) -> None:
         self.columns, self.names, self.form = columns, names, form
         self.levels = tuple(column.levels for column in columns)
+        self.surprise = np.array([c.surprise if isinstance(c, Levels) else 0.0 for c in columns])
 
     @classmethod
     def learn(cls, table: Table, categorical: Iterable[Any] = ()) -> Layout:
@@ -88,11 +91,6 @@ class Layout:
                 cells[at] = frames.Filling(column, missing, column.decode(matrix[missing, j]))
         return frames.fill(table, cells)
 
-    @property
-    def surprise(self) -> np.ndarray:
-        """Nats that a level costs which fit hasn't seen, float64 (C,); 0 for other columns."""
-        return np.array([c.surprise if isinstance(c, Levels) else 0.0 for c in self.columns])
-
     # ---- files ----------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
@@ -114,7 +112,7 @@ class Layout:
             strings = isinstance(names, list) and all(isinstance(n, str) for n in names)
             if not strings or len(names) != len(columns) or len(set(names)) < len(names):
                 raise ValueError("table: expected a name for each column")
-        elif form == "structured":
+        elif form in ("structured", "polars"):
             raise ValueError("table: expected names")
         layout = cls([_read_column(c) for c in columns], names, form)
         if form in ("array", "structured"):
