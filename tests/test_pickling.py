@@ -157,7 +157,7 @@ def test_every_public_class_is_here():
     """Models are above; the others are parameters, which compare by their values."""
     public = {name for name in ae.__all__ if inspect.isclass(getattr(ae, name))}
     models = {name for name in public if hasattr(getattr(ae, name), "fit")}
-    assert models - {"StackedFeatures", "GaussianMixture"} <= {
+    assert models - {"AnomalyDetector", "GaussianMixture", "StackedFeatures"} <= {
         name.split(",")[0] for name in MODELS
     }
     choices = {
@@ -174,6 +174,17 @@ def test_every_public_class_is_here():
             assert copied == one and copied is not one and repr(copied) == repr(one)
     record = ae.TrainingState(None, 3, {"loss": 1.0})
     assert pickle.loads(pickle.dumps(record)) == record
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_detectors(way, rng, tmp_path):
+    X = table(rng)
+    detector = ae.AnomalyDetector(ae.Autoencoder(DENSE, 3, **KW), random_state=0, n_models=2)
+    want = detector.fit(X).score_samples(X)
+    again = way(detector, tmp_path)
+    assert again.score_samples(X).tobytes() == want.tobytes()
+    assert again.threshold_ == detector.threshold_ and repr(again) == repr(detector)
+    assert again.fit(X).score_samples(X).tobytes() == want.tobytes()
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
