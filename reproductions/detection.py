@@ -7,7 +7,7 @@ chosen on these tables, with other seeds for its networks.
 
 Then two of mixed types: claims of vehicle insurances, fitted to all of them, and KDD Cup 99,
 fitted to 50,000 of its normal connections, because most connections are attacks. The others are
-given levels as columns of 0 and 1.
+given levels as columns of 0 and 1. There AnomalyDetector is shown over a TabularAutoencoder too.
 
 usage: AECORE_DATA=folder python reproductions/detection.py [part of a name ...]
 (`frauds` and `attacks` are the last two)
@@ -36,6 +36,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 SEEDS = range(3)
 NORMAL_ROWS = 50_000  # of KDD Cup 99, to train on
 LOF_ROWS = 5_000  # of those that LocalOutlierFactor is fitted to before it is asked about others
+
+OVER_COLUMNS = "over TabularAutoencoder"  # an AnomalyDetector by its loss
 
 Task = tuple[np.ndarray, np.ndarray]  # rows, and which are outliers
 
@@ -194,9 +196,14 @@ def on_mixed(
     numbers, asked = encode.transform(X.iloc[train]), encode.transform(X.iloc[test])
     same = len(train) == len(test)
     for seed in SEEDS:
-        ours = ae.AnomalyDetector(contamination=shares, random_state=100 + seed)
-        scores = ours.fit(X.iloc[train]).score_samples(X.iloc[test])
-        found.setdefault("AnomalyDetector", []).append(roc_auc_score(outlier[test], -scores))
+        options = {"contamination": shares, "random_state": 100 + seed}
+        columns = ae.TabularAutoencoder(epochs=10)
+        for name, ours in {
+            "AnomalyDetector": ae.AnomalyDetector(**options),
+            OVER_COLUMNS: ae.AnomalyDetector(columns, measure="loss", n_models=1, **options),
+        }.items():
+            scores = ours.fit(X.iloc[train]).score_samples(X.iloc[test])
+            found.setdefault(name, []).append(roc_auc_score(outlier[test], -scores))
         for name, detector in others(seed, novelty=not same).items():
             scores = detector.fit(numbers).score_samples(asked)
             found.setdefault(name, []).append(roc_auc_score(outlier[test], -scores))
