@@ -9,6 +9,7 @@ import aecore
 import pytest
 
 pytest.importorskip("matplotlib")
+pytest.importorskip("pandas")
 pytest.importorskip("sklearn")
 
 FOLDER = pathlib.Path(__file__).resolve().parent.parent / "notebooks"
