@@ -1,12 +1,15 @@
 """The notebooks run in their short form, without a kernel or real data, and store their figures."""
 
+import importlib
 import json
 import os
 import pathlib
 import sys
 
 import aecore
+import numpy as np
 import pytest
+from aecore import _table_sets
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
@@ -27,15 +30,52 @@ def test_are_numbered():
     assert [int(path.stem[:2]) for path in NOTEBOOKS] == list(range(1, len(NOTEBOOKS) + 1))
 
 
+@pytest.fixture
+def short(monkeypatch):
+    """Have the lessons' data be what stands in for real ones."""
+    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.delitem(sys.modules, "_data", raising=False)  # it asks for the form but once
+    monkeypatch.setenv("AECORE_NOTEBOOK", "short")
+    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
+
+
+@pytest.mark.parametrize(
+    "name, shape", [("mnist", (28, 28, 1)), ("cifar10", (32, 32, 3)), ("ecg5000", (140, 1))]
+)
+def test_stand_ins_of_arrays(name, shape, short):
+    X, y, X_test, y_test = getattr(importlib.import_module("_data"), name)(50, 20)
+    assert X.shape == (50, *shape) and X_test.shape == (20, *shape)
+    assert X.dtype == X_test.dtype == (np.float32 if name == "ecg5000" else np.uint8)
+    assert y.shape == (50,) and y_test.shape == (20,) and y.dtype.kind == "i"
+    classes = range(1, 6) if name == "ecg5000" else range(10)
+    assert set(y) <= set(classes) and len(set(y)) > 3
+
+
+@pytest.mark.parametrize(
+    "name, columns, words",
+    [
+        ("vehicle_claims", _table_sets._CLAIM_FIELDS, "<U21"),
+        ("kddcup99", _table_sets._KDD_FIELDS, _table_sets._KDD_WORDS),
+    ],
+)
+def test_stand_ins_of_tables(name, columns, words, short):
+    X, y, X_test, y_test = getattr(importlib.import_module("_data"), name)(200, 100)
+    assert len(X) == len(y) == 200 and len(X_test) == len(y_test) == 100
+    assert 0 < (y > 0).mean() < 0.6
+    numbers = _table_sets._CLAIM_NUMBERS if isinstance(words, str) else set(columns) - set(words)
+    for column in X.dtype.names:
+        assert column in columns
+        if column in numbers:
+            assert X.dtype[column] == np.float64
+        else:
+            assert X.dtype[column] == (words if isinstance(words, str) else words[column])
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_runs(path, tmp_path, monkeypatch):
+def test_runs(path, tmp_path, monkeypatch, short):
     import matplotlib.pyplot as plt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(FOLDER)
-    monkeypatch.delitem(sys.modules, "_data", raising=False)  # it asks what the form is but once
-    monkeypatch.setenv("AECORE_NOTEBOOK", "short")
-    monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     monkeypatch.setattr(plt, "show", lambda: None)
     plt.switch_backend("agg")
     names = {"__name__": "__main__"}
