@@ -46,7 +46,9 @@ def aae() -> str:
 
 
 def gan() -> str:
-    model = ae.GAN(ae.Dense((256, 512), "elu"), 32, output="sigmoid", epochs=EPOCHS, random_state=0)
+    options: dict[str, Any] = {"output": "sigmoid", "epochs": EPOCHS, "random_state": 0}
+    schedule = ae.Cosine(EPOCHS)  # at a rate that stays, the two circle about their equilibrium
+    model = ae.GAN(ae.Dense((256, 512), "elu"), 32, schedule=schedule, **options)
     return discrepancy("GAN", drawn(model))
 
 

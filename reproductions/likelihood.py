@@ -1,12 +1,15 @@
 """Binary MNIST: the likelihood that a VAE and its importance-weighted kin give to test digits.
 
-Only the grey images are at hand, so they are binarised here, once, with a fixed seed.
+Only the grey images are at hand, so they are binarised here, once, with a fixed seed. The reference
+trains for 1,000 epochs and more and keeps the best of them on 10,000 digits held out; so does the
+first of these. The other two are trained equally, to be compared, for less long.
 
-usage: AECORE_DATA=folder python reproductions/likelihood.py
+usage: AECORE_DATA=folder python reproductions/likelihood.py [long | pair]
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import aecore as ae
@@ -14,7 +17,7 @@ import numpy as np
 from results import record
 
 SAMPLES = 200  # of the estimate
-EPOCHS = 160
+LONG, PAIR = 1000, 40  # epochs
 SOURCE = "pythae's reproducibility page; Rezende & Mohamed 2015: 89.9"
 
 
@@ -27,29 +30,38 @@ images, _, test_images, _ = ae.datasets.load_mnist()
 X, X_test = (binary(i.reshape(len(i), -1), s) for s, i in enumerate((images, test_images)))
 
 
-def fitted(**options: Any) -> ae.VAE:
-    options |= {"batch_size": 100, "epochs": EPOCHS, "random_state": 0}
-    schedule = ae.Cosine(EPOCHS)
-    return ae.VAE(ae.Dense((400,)), 40, loss="bce", schedule=schedule, **options).fit(X)
+def likelihood(epochs: int, **options: Any) -> float:
+    """Return the mean negative log-likelihood of the test digits in nats."""
+    options |= {"batch_size": 100, "epochs": epochs, "random_state": 0}
+    model = ae.VAE(ae.Dense((400,)), 40, loss="bce", schedule=ae.Cosine(epochs), **options).fit(X)
+    return -float(model.log_likelihood(X_test, n_samples=SAMPLES, random_state=0).mean())
 
 
-def likelihood(model: ae.VAE, samples: int = SAMPLES) -> float:
-    """Return the mean negative log-likelihood in nats."""
-    return -float(model.log_likelihood(X_test, n_samples=samples, random_state=0).mean())
+def long() -> str:
+    return f"{likelihood(LONG, validation_fraction=1 / 12, patience=LONG):.2f} nats"
 
 
-if __name__ == "__main__":
+def pair() -> None:
     found: dict[str, float] = {}
 
     def vae() -> str:
-        found["vae"] = likelihood(fitted())
+        found["vae"] = likelihood(PAIR)
         return f"{found['vae']:.2f} nats"
 
     def weighted() -> str:
-        found["iwae"] = likelihood(fitted(importance_samples=5))
+        found["iwae"] = likelihood(PAIR, importance_samples=5)
         return f"{found['iwae']:.2f} nats, {found['vae'] - found['iwae']:.2f} below the VAE"
 
-    what = "784-400-40, binary MNIST: test NLL, 200 importance samples"
-    record(f"VAE {what}", "89.8 nats", SOURCE, vae)
+    record(f"VAE {WHAT}, {PAIR} epochs", "what the next is measured by", SOURCE, vae)
     better = "at least 1.5 nats below the VAE (published: 87.85)"
-    record(f"IWAE of 5, {what}", better, "pythae; Burda et al. 2016: 87.6", weighted)
+    record(f"IWAE of 5, {WHAT}, {PAIR} epochs", better, "pythae; Burda et al. 2016: 87.6", weighted)
+
+
+WHAT = "784-400-40, binary MNIST: test NLL, 200 importance samples"
+
+if __name__ == "__main__":
+    which = sys.argv[1:] or ["long", "pair"]
+    if "long" in which:
+        record(f"VAE {WHAT}, best of {LONG:,} epochs", "89.8 nats", SOURCE, long)
+    if "pair" in which:
+        pair()
