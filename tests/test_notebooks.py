@@ -9,7 +9,7 @@ import sys
 import aecore
 import numpy as np
 import pytest
-from aecore import _table_sets
+from aecore.datasets import _tables
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
@@ -54,15 +54,15 @@ def test_stand_ins_of_arrays(name, shape, short):
 @pytest.mark.parametrize(
     "name, columns, words",
     [
-        ("vehicle_claims", _table_sets._CLAIM_FIELDS, "<U21"),
-        ("kddcup99", _table_sets._KDD_FIELDS, _table_sets._KDD_WORDS),
+        ("vehicle_claims", _tables._CLAIM_FIELDS, "<U21"),
+        ("kddcup99", _tables._KDD_FIELDS, _tables._KDD_WORDS),
     ],
 )
 def test_stand_ins_of_tables(name, columns, words, short):
     X, y, X_test, y_test = getattr(importlib.import_module("_data"), name)(200, 100)
     assert len(X) == len(y) == 200 and len(X_test) == len(y_test) == 100
     assert 0 < (y > 0).mean() < 0.6
-    numbers = _table_sets._CLAIM_NUMBERS if isinstance(words, str) else set(columns) - set(words)
+    numbers = _tables._CLAIM_NUMBERS if isinstance(words, str) else set(columns) - set(words)
     for column in X.dtype.names:
         assert column in columns
         if column in numbers:
