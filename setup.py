@@ -8,10 +8,14 @@ AECORE_SANITIZE=LIST      -fsanitize=LIST (address,undefined), debug symbols, as
 AECORE_NO_OPENMP=1        one thread; also what a compiler without OpenMP gives
 AECORE_NATIVE=1           -march=native for what isn't dispatched: not portable
 AECORE_EMULATE_AVX512=1   the avx512 kernels in AVX2 instructions, to test them anywhere
+
+The C is GNU's, with vector types: GCC and Clang compile it. On Windows that is clang-cl, Clang as a
+stand-in for Microsoft's compiler, which can't. On macOS OpenMP is Homebrew's libomp.
 """
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -23,6 +27,7 @@ from pathlib import Path
 import numpy
 from setuptools import Extension, setup
 from setuptools.command.build_clib import build_clib
+from setuptools.command.build_ext import build_ext
 
 HELP = """
 
@@ -33,8 +38,10 @@ On Debian or Ubuntu this installs all it needs:
 """
 OPENMP = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 PLATFORM = sysconfig.get_platform()
-X86_64 = PLATFORM.endswith("x86_64")
+X86_64 = PLATFORM.endswith(("x86_64", "amd64"))
 AARCH64 = PLATFORM.endswith(("aarch64", "arm64"))
+WINDOWS = PLATFORM.startswith("win")
+LIBOMP = ["/opt/homebrew/opt/libomp", "/usr/local/opt/libomp"]  # where Homebrew puts it
 
 
 def switch(name):
@@ -54,15 +61,55 @@ def builds(source, *flags):
             return False
 
 
+def openmp():
+    """Return what OpenMP takes in compiling and in linking, or None."""
+    if WINDOWS:
+        library = Path(shutil.which("clang-cl") or "bin/none").parents[1] / "lib" / "libomp.lib"
+        return (["-fopenmp"], [str(library)]) if library.exists() else None
+    choices = [(["-fopenmp"], ["-fopenmp"])]
+    if PLATFORM.startswith("macosx"):  # Apple's Clang has it in its preprocessor alone
+        choices += [
+            (["-Xpreprocessor", "-fopenmp", f"-I{at}/include"], [f"-L{at}/lib", "-lomp"])
+            for at in LIBOMP
+        ]
+    found = (c for c in choices if builds(OPENMP, *c[0], *c[1], "-shared", "-fPIC"))
+    return next(found, None)
+
+
+def use_clang_cl(compiler):
+    """Let clang-cl and its linker stand in for Microsoft's."""
+    if compiler.compiler_type == "msvc":
+        compiler.initialize()
+        compiler.cc, compiler.linker = shutil.which("clang-cl"), shutil.which("lld-link")
+
+
+def spelled(flags):
+    """Return flags as the compiler takes them."""
+    return [f"/clang:{flag}" for flag in flags] if WINDOWS else flags
+
+
 class CheckedBuild(build_clib):
     """The first step of a build, where a missing tool gets an answer rather than a log."""
 
     def run(self):
-        if not builds("#include <stdio.h>\nint main(void) { return 0; }\n"):
+        if WINDOWS:
+            if not (shutil.which("clang-cl") and shutil.which("lld-link")):
+                sys.exit("aecore is built by clang-cl and lld-link: winget install LLVM.LLVM")
+        elif not builds("#include <stdio.h>\nint main(void) { return 0; }\n"):
             sys.exit(HELP.format(problem="There is no working C compiler here."))
-        if not builds("#include <Python.h>\n", "-c", f"-I{sysconfig.get_path('include')}"):
+        elif not builds("#include <Python.h>\n", "-c", f"-I{sysconfig.get_path('include')}"):
             sys.exit(HELP.format(problem="The headers of Python (Python.h) are missing here."))
         super().run()
+
+    def build_libraries(self, libraries):
+        use_clang_cl(self.compiler)
+        super().build_libraries(libraries)
+
+
+class Build(build_ext):
+    def build_extensions(self):
+        use_clang_cl(self.compiler)
+        super().build_extensions()
 
 
 sanitize = os.environ.get("AECORE_SANITIZE", "")
@@ -74,13 +121,11 @@ flags += "-Wall -Wextra -Wshadow -Wstrict-prototypes -Wpointer-arith -Wvla".spli
 flags += ["-O1" if sanitize else "-O0", "-g", "-UNDEBUG"] if debug else ["-O3", "-g0", "-DNDEBUG"]
 link = []
 if sanitize:
-    flags += ["-fno-omit-frame-pointer", "-fno-sanitize-recover=all"]
+    flags += ["-fno-omit-frame-pointer", "-fno-sanitize-recover=all", f"-fsanitize={sanitize}"]
     link += [f"-fsanitize={sanitize}"]
-if not switch("NO_OPENMP") and builds(OPENMP, "-fopenmp", "-shared", "-fPIC"):
-    link += ["-fopenmp"]
-else:
-    flags += ["-fopenmp-simd"]
-flags += link
+threads = None if switch("NO_OPENMP") else openmp()
+flags += threads[0] if threads else ["-fopenmp-simd"]
+link += threads[1] if threads else []
 if not debug and PLATFORM.startswith("linux"):
     link += ["-Wl,-s"]
 if switch("WERROR"):
@@ -94,6 +139,7 @@ AVX512 = [*AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"]
 if emulate:
     AVX512 = [*AVX2, "-Wno-psabi"]
 isas = {"baseline": native}
+
 if X86_64:
     isas |= {"avx2": AVX2, "avx512": AVX512}
 elif AARCH64:
@@ -107,7 +153,7 @@ libraries = [
         {
             "sources": [f"csrc/isa/{isa}.c"],
             "include_dirs": ["csrc"],
-            "cflags": flags + isa_flags,
+            "cflags": spelled(flags + isa_flags),
             "obj_deps": {"": files},
         },
     )
@@ -116,7 +162,7 @@ libraries = [
 core = Extension(
     "aecore._core",
     sources=sorted(glob("csrc/base/*.c") + glob("csrc/ops/*.c") + glob("csrc/py/*.c")),
-    include_dirs=["csrc"],
+    include_dirs=["csrc", *([numpy.get_include()] if WINDOWS else [])],
     define_macros=[
         *((f"AE_HAVE_{isa.upper()}", None) for isa in isas),
         ("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"),
@@ -124,7 +170,10 @@ core = Extension(
     ],
     depends=files,
     # -isystem: NumPy's headers are not ours to warn about
-    extra_compile_args=["-isystem", numpy.get_include(), *flags, *native],
+    extra_compile_args=[
+        *([] if WINDOWS else ["-isystem", numpy.get_include()]),
+        *spelled(flags + native),
+    ],
     extra_link_args=link,
 )
 # Objects of one configuration are no use to another, so each has a folder of its own.
@@ -133,6 +182,6 @@ folder = f"build/{zlib.crc32(configuration.encode()):08x}"
 setup(
     libraries=libraries,
     ext_modules=[core],
-    cmdclass={"build_clib": CheckedBuild},
+    cmdclass={"build_clib": CheckedBuild, "build_ext": Build},
     options={"build": {"build_base": folder}},
 )

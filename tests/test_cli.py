@@ -1,12 +1,31 @@
 """The command line: what it says, and with what status it ends."""
 
 import json
+import shutil
 import subprocess
 import sys
+from importlib import util
 
 import aecore
 import pytest
 from aecore import cli
+from aecore.cli import info
+
+COMMANDS = (
+    *(
+        "demo",
+        "train",
+        "encode",
+        "decode",
+        "reconstruct",
+        "impute",
+        "sample",
+        "score",
+        "plot",
+        "info",
+    ),
+    *("bench", "completion"),
+)
 
 
 def status(*arguments):
@@ -19,8 +38,8 @@ def status(*arguments):
 
 def block(monkeypatch, *names):
     """Let modules seem not to be installed."""
-    found = cli.util.find_spec
-    monkeypatch.setattr(cli.util, "find_spec", lambda name: None if name in names else found(name))
+    found = util.find_spec
+    monkeypatch.setattr(util, "find_spec", lambda name: None if name in names else found(name))
     for name in names:
         monkeypatch.setitem(sys.modules, name, None)
 
@@ -28,7 +47,7 @@ def block(monkeypatch, *names):
 def test_help_lists_every_command_and_gives_examples(capsys):
     assert status("--help") == 0
     listed = capsys.readouterr().out
-    for command in ("demo", "info", "bench"):
+    for command in COMMANDS:
         assert f"\n    {command}" in listed
         assert status(command, "--help") == 0
         text = capsys.readouterr().out
@@ -151,9 +170,51 @@ def test_info_for_programs(capsys):
 
 
 def test_info_says_what_is_not_installed(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "OPTIONAL", ("no-such-package",))
+    monkeypatch.setattr(info, "OPTIONAL", ("no-such-package",))
     assert status("info") == 0
     assert "no-such-package  not installed" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    code = "import sys; from aecore import cli; sys.exit(cli.main(['info', '--json']))"
+    run = subprocess.run(
+        f"{sys.executable} -c \"{code}\" | head -n 1; exit ${{PIPESTATUS[0]}}",
+        shell=True, executable="/bin/bash", capture_output=True, text=True,
+    )  # fmt: skip
+    assert (run.stdout, run.stderr, run.returncode) == ("{\n", "", 0)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_commands_and_options(shell, capsys):
+    assert status("completion", shell) == 0
+    script = capsys.readouterr().out
+    for word in (*COMMANDS, "latent-dim", "no-shuffle", "reconstructions"):
+        assert word in script
+    if shutil.which(shell):
+        run = subprocess.run([shell, "-n"], input=script, text=True, capture_output=True)
+        assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize(
+    "words, completed",
+    [
+        ("aecore tr", {"train"}),
+        ("aecore train --latent", {"--latent-dim"}),
+        ("aecore train data.npy --model va", {"vae"}),
+        ("aecore plot latent", {"latent_space"}),
+        ("aecore completion f", {"fish"}),
+        ("aecore score --err", {"--errors"}),
+        ("aecore encode mod", set()),
+    ],
+)
+def test_bash_completes(words, completed, capsys):
+    assert status("completion", "bash") == 0
+    script = capsys.readouterr().out
+    script += f"COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _aecore\n"
+    script += 'printf "%s\\n" "${COMPREPLY[@]}"\n'
+    run = subprocess.run(["bash"], input=script, text=True, capture_output=True, check=True)
+    assert set(run.stdout.split()) == completed
 
 
 def test_bench_runs_and_writes_its_figures(tmp_path, capsys):

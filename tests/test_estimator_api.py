@@ -38,6 +38,8 @@ ESTIMATORS = [
         batch_size=16,
         epochs=20,
     ),
+    ae.AnomalyDetector(ae.Autoencoder(SMALL, 2, epochs=2), n_models=2),
+    ae.AnomalyDetector(n_models=1),
 ]
 
 with warnings.catch_warnings():

@@ -3,6 +3,14 @@
 
 #include "ae.h"
 
+#ifdef _WIN32 /* whose free() can't take aligned blocks */
+#include <malloc.h>
+#define aligned_alloc(alignment, size) _aligned_malloc(size, alignment)
+#define aligned_free _aligned_free
+#else
+#define aligned_free free
+#endif
+
 #define ALIGN ((size_t)64)
 
 size_t
@@ -58,7 +66,7 @@ ae_arena_take(ae_arena *arena, size_t bytes)
 void
 ae_arena_free(ae_arena *arena)
 {
-    free(arena->base);
+    aligned_free(arena->base);
     arena->base = NULL;
     arena->capacity = arena->used = 0;
 }
@@ -72,7 +80,7 @@ ae_packed_in_arena(const ae_ctx *ctx, size_t bytes)
 void
 ae_packed_free(ae_packed *packed)
 {
-    free(packed->data);
+    aligned_free(packed->data);
     *packed = (ae_packed){0};
 }
 

@@ -14,6 +14,7 @@ from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .compression import compress, decompress
 from .corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
+from .exchange import from_torch, to_onnx, to_torch
 from .io import load
 from .models import (
     CVAE,
@@ -21,6 +22,7 @@ from .models import (
     VAE,
     VQVAE,
     AdversarialAutoencoder,
+    AnomalyDetector,
     Autoencoder,
     LearningRates,
     PixelCNN,
@@ -59,6 +61,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "AdversarialAutoencoder",
+    "AnomalyDetector",
     "Autoencoder",
     "Checkpoint",
     "Constant",
@@ -95,6 +98,7 @@ __all__ = [
     "datasets",
     "decompress",
     "find_learning_rate",
+    "from_torch",
     "functional",
     "get_num_threads",
     "load",
@@ -102,6 +106,8 @@ __all__ = [
     "nn",
     "plot",
     "set_num_threads",
+    "to_onnx",
+    "to_torch",
 ]
 
 if hasattr(os, "register_at_fork"):

@@ -16,7 +16,17 @@ import numpy as np
 
 from . import arch, corruption, divergences, nn, penalties, priors
 from ._params import Params, names
-from .models import PixelCNN, StackedAutoencoder
+from .models import (
+    VAE,
+    VQVAE,
+    AdversarialAutoencoder,
+    Autoencoder,
+    PixelCNN,
+    Recirculation,
+    StackedAutoencoder,
+    TabularAutoencoder,
+    TabularVAE,
+)
 from .training import checkpoint, optim, schedules
 
 CHOICES: dict[str, type[Params]] = {
@@ -49,7 +59,15 @@ CHOICES: dict[str, type[Params]] = {
         optim.SGD,
         checkpoint.Checkpoint,
         PixelCNN,
-        StackedAutoencoder,  # of a classifier: its parameters alone
+        # of a classifier or a detector: their parameters alone
+        StackedAutoencoder,
+        AdversarialAutoencoder,
+        Autoencoder,
+        Recirculation,
+        TabularAutoencoder,
+        TabularVAE,
+        VAE,
+        VQVAE,
     )
 }
 

@@ -9,11 +9,15 @@ one.
 
 OpenMP reads its settings from the environment when it is loaded, and has no function for this one.
 So the variable is set just for that moment, unless the user has set it or `OMP_WAIT_POLICY`.
+
+LLVM's OpenMP, which wheels for macOS and Windows bring along, ends the process where another
+library, as PyTorch does, has brought its own. Each minds its own threads, so they are let.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -32,6 +36,9 @@ def short_spins() -> Iterator[None]:
     finally:
         del os.environ["GOMP_SPINCOUNT"]
 
+
+if sys.platform in ("darwin", "win32"):
+    os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "TRUE")
 
 with short_spins():
     from . import _core as _core

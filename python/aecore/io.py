@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import _codec
+from . import _codec, _detector_file
 from ._params import names
 from .losses import learned_by
 from .models import (
@@ -22,6 +23,7 @@ from .models import (
     VAE,
     VQVAE,
     AdversarialAutoencoder,
+    AnomalyDetector,
     Autoencoder,
     PixelCNN,
     Recirculation,
@@ -69,7 +71,7 @@ BEST, LEVEL = "best", "level"  # prefixes of what a training has beside the mode
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def save(model: BaseModel, path: Any, stage: Stage | None = None) -> None:
+def save(model: BaseModel | AnomalyDetector, path: Any, stage: Stage | None = None) -> None:
     """Write a fitted model to a file.
 
     Parameters
@@ -90,16 +92,26 @@ def save(model: BaseModel, path: Any, stage: Stage | None = None) -> None:
 
     from safetensors.numpy import save_file
 
-    config = _config(model, model._fitted())
-    tensors = _all_tensors(model)
+    config, tensors = _described(model)
     if stage is not None:
         config[TRAINING] = _stage(stage)
         tensors |= _stage_tensors(stage)
     text = json.dumps(config, allow_nan=False)
     tensors = {k: np.ascontiguousarray(v) for k, v in tensors.items()}
     metadata = {"aecore": FORMAT, "config": text, "digest": _digest(text, tensors)}
-    path = os.path.abspath(os.fsdecode(os.fspath(path)))
+    path = Path(os.path.abspath(os.fsdecode(os.fspath(path))))
     replace(path, partial(save_file, tensors, metadata=metadata))
+
+
+def _described(
+    model: BaseModel | AnomalyDetector,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the configuration and the arrays of a fitted model."""
+    if isinstance(model, AnomalyDetector):
+        return _detector_file.describe(
+            model, _params(model), lambda m: _config(m, m._fitted()), _all_tensors
+        )
+    return _config(model, model._fitted()), _all_tensors(model)
 
 
 def _config(model: BaseModel, network: Network) -> dict[str, Any]:
@@ -130,10 +142,11 @@ def written_params(model: BaseModel) -> dict[str, Any]:
     return {k: encoder.value(v, k) for k, v in _params(model).items()}
 
 
-def _params(model: BaseModel) -> dict[str, Any]:
+def _params(model: BaseModel | AnomalyDetector) -> dict[str, Any]:
     """Return the parameters that a file holds, those of a model among them too."""
     params = model.get_params(deep=False)
-    params["callbacks"] = ()  # code
+    if "callbacks" in params:
+        params["callbacks"] = ()  # code
     if not isinstance(params["random_state"], (int, np.integer)):
         params["random_state"] = None  # the seed drawn from it is in the state
     for name, value in params.items():
@@ -263,6 +276,8 @@ def load_checkpoint(path: Any) -> tuple[Any, Stage | None]:
         pass  # a missing file is an OSError
     try:
         config, tensors = _read(path)
+        if isinstance(config, dict) and config.get("model") == _detector_file.NAME:
+            return _detector_file.build(config, tensors, _model), None
         training = config.pop(TRAINING, None) if isinstance(config, dict) else None
         best, level = _take(tensors, BEST), _take(tensors, LEVEL)
         model = _model(config, tensors)

@@ -245,7 +245,9 @@ def bce_with_logits_backward(
     return _loss_backward("bce_with_logits", grad, x, target, mask)
 
 
-def _positions(logits, labels, mask):
+def _positions(
+    logits: np.ndarray, labels: np.ndarray, mask: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """View logits (N, ..., E), labels and mask (N, ...) as (N, T, E) and (N, T)."""
     if array("logits", logits).ndim < 2:
         raise ValueError(f"logits: expected two axes or more, got shape {logits.shape}")

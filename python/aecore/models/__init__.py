@@ -5,6 +5,7 @@ from .aae import AdversarialAutoencoder
 from .autoencoder import Autoencoder
 from .classifier import SoftmaxClassifier
 from .cvae import CVAE
+from .detector import AnomalyDetector
 from .gan import GAN
 from .pixelcnn import PixelCNN
 from .recirculation import Recirculation
@@ -19,6 +20,7 @@ __all__ = [
     "VAE",
     "VQVAE",
     "AdversarialAutoencoder",
+    "AnomalyDetector",
     "Autoencoder",
     "LearningRates",
     "PixelCNN",

@@ -13,10 +13,10 @@ from ..losses import Loss
 from ..nn.module import Module
 from ..priors import Normal
 from ..training import optim
-from ..training.batches import Batch, Batches
+from ..training.batches import Batch, Batches, Input
 from ..training.data import Data
 from ._adversarial import Adversarial
-from ._base import Input, fitted
+from ._base import fitted
 from ._coding import read_codes
 from ._condition import Conditioner, conditions, shared
 from ._protocol import new_seed

@@ -7,7 +7,7 @@ import numpy as np
 from .. import _core, _workspace
 from ..functional._shapes import pair
 from .linear import Affine
-from .module import Shape, count, shown
+from .module import Parameter, Shape, count, shown
 
 Pair = int | tuple[int, int]
 
@@ -21,15 +21,24 @@ class _Convolution(Affine):
     """What the two directions share: geometry, weight layout and repr."""
 
     def __init__(
-        self, c, k, kernel_size, stride, padding, fan_in_channels, bias, activation, weight=None
-    ):
+        self,
+        c: int,
+        k: int,
+        kernel_size: Pair,
+        stride: Pair,
+        padding: Pair,
+        fan_in_channels: int,
+        bias: bool,
+        activation: str | None,
+        weight: Parameter | None = None,
+    ) -> None:
         r, s = pair("kernel_size", kernel_size, 1)
         self.kernel_size, self.stride = (r, s), pair("stride", stride, 1)
         self.padding = pair("padding", padding, 0)
         if self.padding[0] > r or self.padding[1] > s:
             raise ValueError(f"padding: expected at most the kernel size {(r, s)}, got {padding!r}")
-        weight = (k, r, s, c) if weight is None else weight
-        super().__init__(weight, fan_in_channels * r * s, k, bias, activation)
+        made = (k, r, s, c) if weight is None else weight
+        super().__init__(made, fan_in_channels * r * s, k, bias, activation)
 
     def _channels(self) -> tuple[int, int]:
         """Return the numbers of input and output channels."""
@@ -102,11 +111,26 @@ class Conv2d(_Convolution):
         c, k = count("in_channels", in_channels), count("out_channels", out_channels)
         super().__init__(c, k, kernel_size, stride, padding, c, bias, activation)
 
-    def _product(self, y, x, bias=None, activation=None, added=None):
+    def _product(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str | None = None,
+        added: np.ndarray | None = None,
+    ) -> None:
         how = activation, self.stride, self.padding, True, added, self._packed
         _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+    def _gradients(
+        self,
+        dx: np.ndarray | None,
+        dbias: np.ndarray | None,
+        grad: np.ndarray,
+        x: np.ndarray,
+        x_activation: str | None = None,
+        learns: bool = True,
+    ) -> None:
         geometry = self.stride, self.padding, _workspace.current()
         w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
@@ -171,11 +195,26 @@ class ConvTranspose2d(_Convolution):
                 f"{output_padding!r}"
             )
 
-    def _product(self, y, x, bias=None, activation=None, added=None):
+    def _product(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str | None = None,
+        added: np.ndarray | None = None,
+    ) -> None:
         how = activation, self.stride, self.padding, True, added, self._packed
         _core.conv_transpose2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+    def _gradients(
+        self,
+        dx: np.ndarray | None,
+        dbias: np.ndarray | None,
+        grad: np.ndarray,
+        x: np.ndarray,
+        x_activation: str | None = None,
+        learns: bool = True,
+    ) -> None:
         geometry = self.stride, self.padding, _workspace.current()
         w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv_transpose2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
@@ -240,11 +279,26 @@ class TiedConvTranspose2d(ConvTranspose2d):
         np.copyto(turned, self.weight.value.transpose(3, 1, 2, 0))
         return turned
 
-    def _product(self, y, x, bias=None, activation=None, added=None):
+    def _product(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str | None = None,
+        added: np.ndarray | None = None,
+    ) -> None:
         how = activation, self.stride, self.padding, True, added, self._packed
         _core.conv_transpose2d(y, x, self._turned(), bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+    def _gradients(
+        self,
+        dx: np.ndarray | None,
+        dbias: np.ndarray | None,
+        grad: np.ndarray,
+        x: np.ndarray,
+        x_activation: str | None = None,
+        learns: bool = True,
+    ) -> None:
         geometry = self.stride, self.padding, _workspace.current()
         w = self._turned()
         dw = self.scratch("dturned", w.shape)

@@ -149,11 +149,26 @@ class Linear(Affine):
         i, o = count("in_features", in_features), count("out_features", out_features)
         super().__init__((o, i), i, o, bias, activation)
 
-    def _product(self, y, x, bias=None, activation=None, added=None):
+    def _product(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str | None = None,
+        added: np.ndarray | None = None,
+    ) -> None:
         how = activation, self.transposed, added, self._packed
         _core.linear(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+    def _gradients(
+        self,
+        dx: np.ndarray | None,
+        dbias: np.ndarray | None,
+        grad: np.ndarray,
+        x: np.ndarray,
+        x_activation: str | None = None,
+        learns: bool = True,
+    ) -> None:
         dw, adds = self.weight.claim_grad() if learns else (None, True)
         w, transposed, ws = self.weight.value, self.transposed, _workspace.current()
         _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, transposed, adds, ws)

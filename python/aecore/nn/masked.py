@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .. import _core, _workspace
 from .convolution import _Convolution
 from .linear import Affine
@@ -63,12 +65,27 @@ class MaskedConv2d(_Convolution):
         r, s = self.kernel_size
         Affine.__init__(self, (k, r, s, c), c * r * s, k, bias, activation)
 
-    def _product(self, y, x, bias=None, activation=None, added=None):
+    def _product(
+        self,
+        y: np.ndarray,
+        x: np.ndarray,
+        bias: np.ndarray | None = None,
+        activation: str | None = None,
+        added: np.ndarray | None = None,
+    ) -> None:
         # not by Winograd's transforms, in which what cancels leaves a trace of pixels not seen
         how = activation, (1, 1), self.sides, False, added, self._packed
         _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
 
-    def _gradients(self, dx, dbias, grad, x, x_activation=None, learns=True):
+    def _gradients(
+        self,
+        dx: np.ndarray | None,
+        dbias: np.ndarray | None,
+        grad: np.ndarray,
+        x: np.ndarray,
+        x_activation: str | None = None,
+        learns: bool = True,
+    ) -> None:
         geometry = (1, 1), self.sides, _workspace.current()
         w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)

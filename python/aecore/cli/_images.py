@@ -1,0 +1,114 @@
+"""Folders of pictures, read and written with Pillow."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._command import CommandError, require
+from ._source import Reading
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+IN_MEMORY = 1 << 31  # bytes of pictures that training keeps; of more it reads each again when used
+GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's modes without colour
+
+
+class Images:
+    """Pictures of one size, grey or in colour, as an array-like (N, H, W, 1 or 3) of uint8.
+
+    Those that differ in size are an error, unless a size is asked for; if one has colours, all have
+    three channels. A fitted model knows how many it takes. Transparency is left out.
+
+    Parameters
+    ----------
+    folder : path
+        With pictures, or with a folder of them for each class.
+    reading : Reading
+
+    Attributes
+    ----------
+    paths : list of Path
+        In alphabetical order.
+    labels : ndarray of str, shape (N,), or None
+        The names of the folders that the pictures are in.
+    """
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(self, folder: str, reading: Reading) -> None:
+        require("reading pictures", "images", "PIL")
+        root = Path(folder)
+        self.paths = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in SUFFIXES]
+        if not self.paths:
+            raise CommandError(f"{folder}: there are no pictures ({', '.join(SUFFIXES)})")
+        nested = [p.parent != root for p in self.paths]
+        self.labels = np.array([p.parent.name for p in self.paths]) if all(nested) else None
+        like = reading.like
+        grey = True
+        size = reading.size
+        for path in self.paths:
+            with _opened(path) as picture:
+                grey &= picture.mode in GREY
+                found = picture.height, picture.width
+            size = size or ((like[0], like[1]) if like and len(like) == 3 else found)
+            if reading.size is None and found != size:
+                asked = "the others have" if reading.fitted is None else "the model was trained on"
+                raise CommandError(
+                    f"{path}: expected {size[0]}x{size[1]} pixels, which {asked}, got "
+                    f"{found[0]}x{found[1]}; --size {size[0]}x{size[1]} resizes"
+                )
+        assert size is not None
+        channels = like[2] if like is not None and len(like) == 3 else 1 if grey else 3
+        self.shape = (len(self.paths), *size, channels)
+        self.resize = reading.size is not None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        paths = self.paths[rows]
+        out = np.empty((len(paths), *self.shape[1:]), np.uint8)
+        for pixels, path in zip(out, paths, strict=True):
+            pixels[...] = self._pixels(path)
+        return out
+
+    def _pixels(self, path: Path) -> np.ndarray:
+        _, height, width, channels = self.shape
+        with _opened(path) as picture:
+            if picture.mode in ("I", "I;16"):  # 16 bits, which Pillow would cut off at 255
+                picture = picture.point(lambda v: v / 257).convert("L")
+            picture = picture.convert("L" if channels == 1 else "RGB")
+            if self.resize and picture.size != (width, height):
+                picture = picture.resize((width, height))
+            return np.asarray(picture).reshape(height, width, channels)
+
+    def whole(self) -> Any:
+        """Return all pictures in memory, or what reads them again where they are too many."""
+        return self[:] if np.prod(self.shape) <= IN_MEMORY else self
+
+    def names(self) -> list[str]:
+        """Return a name for each picture that no other has."""
+        stems = [path.stem for path in self.paths]
+        if len(set(stems)) == len(stems):
+            return stems
+        return [f"{i:06d}" for i in range(len(stems))]
+
+
+def _opened(path: Path) -> Any:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        raise CommandError(f"{path}: this is not a picture that Pillow can read") from None
+
+
+def save_image(path: str | os.PathLike[str], sample: np.ndarray) -> None:
+    """Write a sample (H, W, 1 or 3) of 0..1 as a picture."""
+    from PIL import Image
+
+    pixels = (np.clip(sample, 0, 1) * 255).round().astype(np.uint8)
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(path)

@@ -1,0 +1,83 @@
+"""Fitted models in files, and what commands ask of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .._params import defaults
+from ..io import load
+from ._command import CommandError, explained, positive
+from ._kinds import kind_of
+from ._source import Block, Source
+
+MOST_THREADS = 4096
+CONDITION = "labels or properties as in training"
+
+
+def load_model(options: Any) -> Any:
+    """Return the model in the file that a command names."""
+    with explained():
+        model = load(options.model)
+    threads = getattr(options, "threads", None)
+    if threads is not None:
+        if "n_threads" not in defaults(type(model)):
+            raise CommandError("--threads: expected OMP_NUM_THREADS for models made of others")
+        model.set_params(n_threads=min(threads, MOST_THREADS))
+    return model
+
+
+def add_model(parser: Any) -> None:
+    """Add the model file, and the threads it runs on."""
+    parser.add_argument("model", metavar="MODEL", help="the file that train wrote")
+    parser.add_argument("--threads", type=positive, metavar="N", help="default: as many as cores")
+
+
+def method(model: Any, name: str, what: str) -> Callable[..., Any]:
+    """Return a model's method, or say that its kind has none."""
+    found: Callable[..., Any] | None = getattr(model, name, None)
+    if found is None:
+        raise CommandError(f"this model is of the kind {kind_of(model)}, which has no {what}")
+    return found
+
+
+def is_conditional(model: Any) -> bool:
+    """Whether a fitted model is to be told a condition of each sample."""
+    return getattr(model, "_coding_conditioner", None) is not None
+
+
+def applied(
+    options: Any, source: Source, function: Callable[..., Any]
+) -> Iterator[tuple[Any, Block]]:
+    """Yield what a model's method makes of each block of samples, and the block.
+
+    The method is given y and a mask where it takes them.
+    """
+    takes, done = inspect.signature(function).parameters, 0
+    conditional = is_conditional(getattr(function, "__self__", None)) and "y" in takes
+    for block in _shown(options, source.blocks(), source.count):
+        if conditional and block.y is None:
+            raise CommandError(f"--y: expected the condition of each sample, {CONDITION}")
+        more = {"y": block.y, "sample_mask": block.mask}
+        more = {k: v for k, v in more.items() if v is not None and k in takes}
+        with explained(f"from sample {done} on" if done else ""):
+            found = function(block.X, **more)
+        yield found, block
+        done += len(block.X)
+
+
+def _shown(options: Any, blocks: Iterable[Block], count: int | None) -> Iterator[Block]:
+    """Yield blocks, and show on stderr how many samples are done."""
+    from tqdm import tqdm
+
+    silent = True if options.quiet else None  # None: unless stderr is a terminal
+    with tqdm(total=count, unit="sample", disable=silent, desc=options.command) as bar:
+        iterator = iter(blocks)
+        while True:
+            with explained():
+                block = next(iterator, None)
+            if block is None:
+                return
+            yield block
+            bar.update(len(block.X))

@@ -1,0 +1,223 @@
+"""From what a user names to samples: files, folders, named sets."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import datasets
+from ._command import CommandError, explained, positive
+from ._images import Images
+from ._kinds import kind_of, takes_tables
+from ._source import Arrays, Reading, Source
+from ._table import Parquet, Text, listed
+
+TEXT = (".csv", ".tsv", ".txt")
+DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
+SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name.startswith("load_"))
+FORMS = (
+    "DATA is a file (.npy, .npz or .npz:ARRAY, .csv, .tsv, .parquet, or - for CSV from stdin), "
+    "a folder of pictures, which may be in a folder for each label, or the name of a set: "
+    f"{', '.join(SETS)}, of which the training part is taken, or :test (digits:test)."
+)
+
+
+def open_samples(data: str, reading: Reading) -> Source:
+    """Return the samples that a user names.
+
+    Raises
+    ------
+    CommandError
+        For what isn't there or can't be read as it is asked for.
+    """
+    with explained(data):
+        source = _source(data, reading)
+    if not source.is_table and (reading.columns or reading.drop):
+        raise CommandError("--columns and --drop: expected a table, whose columns have names")
+    return source
+
+
+def _source(data: str, reading: Reading) -> Source:
+    name, _, part = data.partition(":")
+    if name in SETS:
+        if not part and Path(name).exists():
+            raise CommandError(f"{name} is a set, and here too: expected {name}:train or ./{name}")
+        return _named_set(name, part or "train", reading)
+    path, suffix = Path(data), Path(data).suffix.lower()
+    if path.is_dir():
+        return _folder(data, reading)
+    if data == "-" or suffix in TEXT:
+        return Text(data, reading)
+    if suffix in (".parquet", ".pq"):
+        return Parquet(data, reading)
+    return Arrays(_array(data), reading, _labels(reading), _mask(reading))
+
+
+def _named_set(name: str, part: str, reading: Reading) -> Source:
+    if part not in ("train", "test"):
+        raise CommandError(f"{name}:{part}: expected {name}:train or {name}:test")
+    load: Callable[[], Any] = getattr(datasets, f"load_{name}")
+    X_train, y_train, X_test, y_test = load()
+    X, y = (X_train, y_train) if part == "train" else (X_test, y_test)
+    own = _labels(reading)
+    return Arrays(X, reading, y if own is None else own, _mask(reading))
+
+
+def _folder(folder: str, reading: Reading) -> Source:
+    images = Images(folder, reading)
+    own = _labels(reading)
+    y = images.labels if own is None else own
+    return Arrays(images, reading, y, _mask(reading), images.names())
+
+
+def _labels(reading: Reading) -> Any:
+    """Return labels or properties that have a file of their own."""
+    if reading.y is None:
+        return None
+    if Path(reading.y).suffix.lower() in TEXT:
+        return Text(reading.y, Reading()).all_labels()
+    return read_array(reading.y)
+
+
+def _mask(reading: Reading) -> Any:
+    if reading.mask is None:
+        return None
+    if Path(reading.mask).suffix.lower() in TEXT:
+        return np.asarray(Text(reading.mask, Reading()).read().X) != 0
+    return read_array(reading.mask)
+
+
+# ---- arrays in files ----------------------------------------------------------------------------
+
+
+class NpyFile:
+    """An array in a .npy file as an array-like that reads slices, without a map of the file.
+
+    A map would count as the process's memory as it is read; this doesn't.
+    """
+
+    def __init__(self, path: str, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.path, self.offset, self.shape, self.dtype = path, offset, shape, dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, _ = rows.indices(len(self))
+        size = int(np.prod(self.shape[1:], dtype=np.int64))
+        offset = self.offset + start * size * self.dtype.itemsize
+        found = np.fromfile(self.path, self.dtype, (stop - start) * size, offset=offset)
+        if len(found) != (stop - start) * size:
+            raise ValueError(f"{self.path}: the file is cut short")
+        return found.reshape(stop - start, *self.shape[1:])
+
+    def whole(self) -> np.ndarray:
+        """Return a map of the file: what training reads in any order."""
+        mapped: np.ndarray = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        return mapped
+
+
+def _array(data: str) -> Any:
+    """Return an array-like for slices of an array in a file."""
+    if Path(data).suffix.lower() != ".npy":
+        return read_array(data)
+    fmt = np.lib.format
+    with open(data, "rb") as file:
+        version = fmt.read_magic(file)
+        read = fmt.read_array_header_1_0 if version == (1, 0) else fmt.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        offset = file.tell()
+    if fortran or dtype.hasobject or dtype.names or version > (2, 0):
+        return read_array(data)
+    return NpyFile(data, offset, shape, dtype)
+
+
+def read_array(data: str) -> np.ndarray:
+    """Return an array in a .npy, .npz or text file; FILE.npz:NAME is one of several."""
+    with explained(data):
+        path, colon, name = data.rpartition(":")
+        if not (colon and path.lower().endswith(".npz")):
+            path, name = data, ""
+        suffix = Path(path).suffix.lower()
+        if suffix == ".npy":
+            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array
+        if suffix == ".npz":
+            return _member(path, name)
+        if not os.path.exists(path):
+            known = "" if os.sep in path else f", nor a set ({', '.join(SETS)})"
+            raise CommandError(f"{data}: there is no such file or folder{known}")
+        raise CommandError(f"{data}: expected a folder or .npy, .npz, .csv, .tsv or .parquet")
+
+
+def _member(path: str, name: str) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as file:
+        names = list(file)
+        if not name:
+            name = names[0] if len(names) == 1 else "X"
+        if name not in names:
+            has = ", ".join(names)
+            raise CommandError(f"{path}: expected the name of an array, {path}:NAME; it has {has}")
+        found: np.ndarray = file[name]
+        return found
+
+
+def reading_of(options: Any, fitted: Any = None) -> Reading:
+    """Return how the options of a command say to read samples."""
+    return Reading(
+        y=options.y,
+        mask=options.mask,
+        columns=listed(options.columns),
+        drop=listed(options.drop),
+        size=options.size,
+        header=options.header,
+        shape=getattr(options, "shape", None),
+        fitted=fitted,
+        mixed=fitted is not None and takes_tables(kind_of(fitted)),
+    )
+
+
+def add_reading(parser: Any, *, training: bool = False) -> None:
+    """Add the options that say how samples are read."""
+    group = parser.add_argument_group("how DATA is read", textwrap.fill(FORMS, 76))
+    group.add_argument("--y", metavar="COLUMN|FILE", help=_Y)
+    group.add_argument("--mask", metavar="FILE", help=_MASK)
+    group.add_argument("--columns", metavar="A,B,...", help=_COLUMNS)
+    group.add_argument("--drop", metavar="A,B,...", help="columns of a table to leave out")
+    group.add_argument("--header", action=argparse.BooleanOptionalAction, help=_HEADER)
+    group.add_argument(
+        "--size", type=_size, metavar="HxW", help="resize pictures to so many pixels: 28x28"
+    )
+    if training:
+        group.add_argument(
+            "--shape",
+            type=_shape,
+            metavar="TxF",
+            help="what each row of a table is: 28x28x1, 140x1",
+        )
+
+
+_Y = (
+    "labels, or properties: of a table some of its columns, else a file; sets, and pictures in a "
+    "folder for each label, have their own"
+)
+_HEADER = "whether the first row of a text file has names; without, it has if any is no number"
+_MASK = (
+    "an array file that is True where a value is observed, or (N, T) where a sequence has a step"
+)
+_COLUMNS = "columns of a table to take; without, all but --y and --drop, or those of training"
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    return positive(height), positive(width or height)
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    return tuple(positive(part) for part in text.lower().replace(",", "x").split("x"))

@@ -1,0 +1,294 @@
+"""``aecore encode``, ``decode``, ``reconstruct`` and ``score``: a model's answers about samples.
+
+Data are read, worked on and written a block at a time, so that they may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._command import (
+    CommandError,
+    Subparsers,
+    add_answer,
+    add_command,
+    add_output,
+    answer,
+    explained,
+    writes_stdout,
+)
+from ._kinds import kind_of
+from ._model import add_model, applied, load_model, method
+from ._open import TEXT, add_reading, open_samples, reading_of
+from ._results import FORMS, Results, open_results
+from ._source import Reading, shape_of
+
+LOWEST = 5  # how many of the samples with the lowest scores are named
+NO_PICTURES = FORMS.split(", or a new")[0]
+
+
+def _add(commands: Subparsers, run: Any, name: str, text: str, examples: str) -> Any:
+    parser = add_command(commands, run, name, text, examples)
+    add_model(parser)
+    parser.add_argument("data", metavar="DATA", help="samples; see below")
+    return parser
+
+
+def add_encode(commands: Subparsers) -> None:
+    """Add encode."""
+    parser = _add(
+        commands,
+        _encode,
+        "encode",
+        "Write the codes of samples. A row for each sample: means for a vae, maps of numbers of "
+        "codebook entries for a vqvae. Of a table the columns of training are taken, by name.",
+        """
+        aecore encode model.safetensors digits:test -o codes.npy
+        aecore encode model.safetensors measurements.csv -o codes.csv
+        aecore encode model.safetensors pictures/ -o codes.npz
+        aecore encode cvae.safetensors digits:test --y labels.npy -o codes.npy
+        """,
+    )
+    add_output(parser, NO_PICTURES)
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _encode(options: Any) -> int:
+    model = load_model(options)
+    transform = method(model, "transform", "codes")
+    names = [str(n) for n in model.get_feature_names_out()] if _is_flat(model) else None
+    with explained():
+        shape = (len(names),) if names is not None else None
+        results = open_results(options.out, "code", columns=names, shape=shape)
+    source = open_samples(options.data, reading_of(options, model))
+    return _run(options, model, source, transform, results)
+
+
+def _is_flat(model: Any) -> bool:
+    return hasattr(model, "latent_dim")
+
+
+def add_reconstruct(commands: Subparsers) -> None:
+    """Add reconstruct."""
+    parser = _add(
+        commands,
+        _reconstruct,
+        "reconstruct",
+        "Encode samples, decode them again and write what comes back. Of samples with missing "
+        "values or noise these are the model's guesses. Pictures keep their names.",
+        """
+        aecore reconstruct model.safetensors digits:test -o rebuilt.npy
+        aecore reconstruct model.safetensors measurements.csv -o rebuilt.csv
+        aecore reconstruct model.safetensors pictures/ -o rebuilt/
+        """,
+    )
+    add_output(parser, FORMS)
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _reconstruct(options: Any) -> int:
+    model = load_model(options)
+    function, results = method(model, "reconstruct", "reconstructions"), _samples_to(options, model)
+    source = open_samples(options.data, reading_of(options, model))
+    return _run(options, model, source, function, results)
+
+
+def _samples_to(options: Any, model: Any) -> Results:
+    """Return what writes samples where the command says."""
+    columns = getattr(model, "feature_names_in_", None)
+    names = None if columns is None else [str(c) for c in columns]
+    with explained():
+        shape = shape_of(model)
+        return open_results(options.out, "x", columns=names, shape=shape)
+
+
+def add_impute(commands: Subparsers) -> None:
+    """Add impute."""
+    parser = _add(
+        commands,
+        _impute,
+        "impute",
+        "Fill in what is missing in a table. Cells that are there stay as they are; the others get "
+        "what a model of the kind tabular takes to be likeliest. Columns that it doesn't know are "
+        "left out.",
+        """
+        aecore impute model.safetensors survey.csv -o complete.csv
+        """,
+    )
+    add_output(parser, ".csv (or - for stdout), or .npy for numbers alone")
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _impute(options: Any) -> int:
+    model = load_model(options)
+    function, results = method(model, "impute", "cells to fill in"), _samples_to(options, model)
+    source = open_samples(options.data, reading_of(options, model))
+    return _run(options, model, source, function, results)
+
+
+def add_decode(commands: Subparsers) -> None:
+    """Add decode."""
+    parser = add_command(
+        commands,
+        _decode,
+        "decode",
+        "Write the samples that codes stand for. CODES is a file that encode wrote, or one like "
+        "it; probabilities come where the model's loss is about them.",
+        """
+        aecore decode model.safetensors codes.npy -o rebuilt.npy
+        aecore decode model.safetensors codes.csv -o pictures/
+        """,
+    )
+    add_model(parser)
+    parser.add_argument("data", metavar="CODES", help="a .npy, .npz, .csv or .tsv file")
+    add_output(parser, FORMS)
+    parser.add_argument("--y", metavar="FILE", help=_Y)
+    add_answer(parser)
+
+
+_Y = "the condition of each code, for a model with any: columns of a table, else a file"
+
+
+def _decode(options: Any) -> int:
+    model = load_model(options)
+    function = method(model, "inverse_transform", "way back from codes")
+    if Path(options.data).suffix.lower() in TEXT and not _is_flat(model):
+        raise CommandError(f"{options.data}: codes of this model are maps, expected .npy or .npz")
+    results = _samples_to(options, model)
+    return _run(options, model, open_samples(options.data, Reading(y=options.y)), function, results)
+
+
+def _run(options: Any, model: Any, source: Any, function: Any, results: Results) -> int:
+    """Apply a method to samples and write what it returns."""
+    started = time.perf_counter()
+    with results:
+        for found, block in applied(options, source, function):
+            with explained():
+                results.write(found, block.names)
+    columns = getattr(found.dtype, "names", None)
+    shape = [results.count, *(found.shape[1:] if columns is None else (len(columns),))]
+    seconds = time.perf_counter() - started
+    facts = {
+        "model": kind_of(model),
+        "out": options.out,
+        "samples": results.count,
+        "shape": shape,
+        "seconds": round(seconds, 3),
+    }
+    size = " x ".join(map(str, shape))
+    place = "stdout" if writes_stdout(options) else options.out
+    answer(options, facts, [f"{place}: {size} in {seconds:.3g} s"])
+    return 0
+
+
+def add_score(commands: Subparsers) -> None:
+    """Add score."""
+    parser = _add(
+        commands,
+        _score,
+        "score",
+        "Say how well a model explains samples. A sample's score is its loss, negated: higher is "
+        "more like the training data. Prints the mean and the samples with the lowest scores; "
+        "with -o, all scores are written.",
+        """
+        aecore score model.safetensors digits:test
+        aecore score model.safetensors measurements.csv -o scores.csv
+        aecore score model.safetensors measurements.csv --errors -o errors.csv
+        aecore score model.safetensors new.csv --json
+        """,
+    )
+    add_output(parser, NO_PICTURES, required=False)
+    each = parser.add_mutually_exclusive_group()
+    each.add_argument(
+        "--errors", action="store_true", help="write each value's error in place of the scores"
+    )
+    each.add_argument(
+        "--cells", action="store_true", help="write how odd each cell of a table is in its column"
+    )
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _score(options: Any) -> int:
+    model = load_model(options)
+    if options.errors or options.cells:
+        name = "errors" if options.errors else "score_cells"
+        if options.out is None:
+            asked = "--errors" if options.errors else "--cells"
+            raise CommandError(f"{asked}: expected -o, where to write them")
+        function, errors = method(model, name, name), _samples_to(options, model)
+        source = open_samples(options.data, reading_of(options, model))
+        return _run(options, model, source, function, errors)
+    function = method(model, "score_samples", "scores")
+    with explained():
+        found = None if options.out is None else open_results(options.out, "score", shape=(1,))
+    source = open_samples(options.data, reading_of(options, model))
+    summary = _Scores(getattr(model, "offset_", None))
+    with found or nullcontext() as results:
+        for scores, block in applied(options, source, function):
+            summary.add(scores, block.names)
+            if results is not None:
+                results.write(scores, block.names)
+    facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
+    answer(options, facts, summary.lines())
+    return 0
+
+
+class _Scores:
+    """What there is to say of scores, kept while they pass."""
+
+    def __init__(self, offset: float | None = None) -> None:
+        self.offset, self.outliers, self.names = offset, 0, dict[int, str]()
+        self.count, self.sum, self.squares, self.highest = 0, 0.0, 0.0, -np.inf
+        self.rows, self.values = np.empty(0, np.int64), np.empty(0, np.float32)
+
+    def add(self, scores: np.ndarray, names: Sequence[str] | None) -> None:
+        """Note the scores of the next samples, and the names of their files."""
+        rows = np.concatenate([self.rows, np.arange(self.count, self.count + len(scores))])
+        values = np.concatenate([self.values, scores])
+        order = np.argsort(values, kind="stable")[:LOWEST]
+        if names is not None:
+            self.names |= {int(i): names[i - self.count] for i in rows[order] if i >= self.count}
+        self.rows, self.values = rows[order], values[order]
+        if self.offset is not None:
+            self.outliers += int((scores < self.offset).sum())
+        wide = scores.astype(np.float64)
+        self.sum += float(wide.sum())
+        self.squares += float((wide**2).sum())
+        self.highest = max(self.highest, float(wide.max()))
+        self.count += len(scores)
+
+    def facts(self) -> dict[str, Any]:
+        """Return a summary."""
+        mean = self.sum / self.count
+        return {
+            "samples": self.count,
+            "mean": mean,
+            "std": max(0.0, self.squares / self.count - mean**2) ** 0.5,
+            "min": float(self.values[0]),
+            "max": self.highest,
+            "lowest": [
+                {"sample": self.names.get(int(i), int(i)), "score": float(v)}
+                for i, v in zip(self.rows, self.values, strict=True)
+            ],
+            **({} if self.offset is None else {"outliers": self.outliers}),
+        }
+
+    def lines(self) -> list[str]:
+        """Return the summary for people."""
+        facts = self.facts()
+        shown = [f"{name:8} {facts[name]:.6g}" for name in ("mean", "std", "min", "max")]
+        lowest = ", ".join(f"{v['sample']} ({v['score']:.6g})" for v in facts["lowest"])
+        if not self.names:
+            lowest += " (samples count from 0)"
+        odd = [] if self.offset is None else [f"outliers {self.outliers}"]
+        return [f"samples  {self.count}", *odd, *shown, f"lowest   {lowest}"]

@@ -1,0 +1,253 @@
+"""``aecore info``: what is installed, or what is in a model's file, or what aecore sees in data."""
+
+from __future__ import annotations
+
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__, build_info, get_num_threads
+from .._params import defaults
+from ..training.progress import summary
+from ._command import Subparsers, add_answer, add_command, answer, explained
+from ._kinds import kind_of
+from ._model import load_model
+from ._open import DATA, add_reading, open_samples, reading_of
+from ._source import Source, network_of, shape_of
+
+OPTIONAL = ("matplotlib", "scikit-learn", "pandas", "pyarrow", "pillow", "pooch", "mpi4py", "torch")
+SHOWN = 10  # epochs that are listed
+MOST_WORDS = 10_000  # that are counted in a column
+
+
+def add_info(commands: Subparsers) -> None:
+    """Add info."""
+    parser = add_command(
+        commands,
+        _info,
+        "info",
+        """
+        Say what is installed, or what is in a file. Without PATH: versions, the instruction set and
+        the kernels that were chosen for this CPU, the number of threads, and which optional
+        packages there are.
+
+        With a model: its kind, parameters, layers and the course of its training. With data: what
+        train would be given.
+        """,
+        """
+        aecore info
+        aecore info model.safetensors
+        aecore info measurements.csv --drop id
+        aecore info model.safetensors --json
+        AECORE_ISA=baseline aecore info
+        """,
+    )
+    parser.add_argument("path", nargs="?", metavar="PATH", help="a model, or DATA; see below")
+    add_reading(parser)
+    add_answer(parser)
+
+
+def _info(options: Any) -> int:
+    standard: dict[str, Any] = {}
+    if options.path is None:
+        facts = _installed()
+    elif _is_model(options.path):
+        options.model = options.path
+        model = load_model(options)
+        facts, standard = _model(model), defaults(type(model))
+    else:
+        facts = _data(options)
+    options.quiet = False
+    answer(options, facts, _lines(_for_people(facts, standard)))
+    return 0
+
+
+def _is_model(path: str) -> bool:
+    suffix = Path(path).suffix.lower()
+    return suffix == ".safetensors" or (Path(path).is_file() and suffix not in DATA)
+
+
+def _installed() -> dict[str, Any]:
+    packages = ("numpy", "safetensors", "tqdm", *OPTIONAL)
+    return {
+        "aecore": __version__,
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": get_num_threads(),
+        "build": build_info(),
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+# ---- models -------------------------------------------------------------------------------------
+
+
+def _model(model: Any) -> dict[str, Any]:
+    network, columns = network_of(model), getattr(model, "feature_names_in_", None)
+    facts = {
+        "model": type(model).__name__,
+        "kind": kind_of(model),
+        "shape": list(shape_of(model)),
+        "options": {k: _shown(v) for k, v in model.get_params(deep=False).items()},
+    }
+    if network is not None:
+        facts |= {
+            "n_parameters": model.n_parameters_,
+            "epochs": network.epoch,
+            "steps": network.steps,
+            "seed": network.seed,
+            "layers": {name: repr(module) for name, module in network.children()},
+            "parameters": {name: list(p.shape) for name, p in model.parameters_.items()},
+            "history": model.history_,
+        }
+    if columns is not None:
+        facts["columns"] = [str(c) for c in columns]
+    conditioner = getattr(network, "conditioner", None)
+    if conditioner is not None:
+        known = conditioner.classes
+        facts["conditions"] = f"{conditioner.width} properties" if known is None else known.tolist()
+    return facts
+
+
+def _shown(value: Any) -> Any:
+    plain = (bool, int, float, str, type(None))
+    return value if isinstance(value, plain) else repr(value)
+
+
+# ---- data ---------------------------------------------------------------------------------------
+
+
+def _data(options: Any) -> dict[str, Any]:
+    reading = reading_of(options)
+    source = open_samples(options.path, reading)
+    reading.mixed = source.is_table
+    with explained(options.path):
+        facts = _table(source) if source.is_table else _array(source)
+    y = getattr(source, "y", None)
+    if y is not None and y.ndim == 1 and len(labels := np.unique(y)) <= 4 * SHOWN:
+        facts["labels"] = labels.tolist()
+    return facts
+
+
+def _array(source: Source) -> dict[str, Any]:
+    """Return what there is to say of arrays and pictures."""
+    count = missing = 0
+    low, high = np.inf, -np.inf
+    for block in source.blocks():
+        X = np.asarray(block.X)
+        count += len(X)
+        shape, dtype = X.shape[1:], X.dtype
+        if block.mask is not None and block.mask.shape == X.shape:
+            missing += int(X.size - np.count_nonzero(block.mask))
+            X = X[block.mask]
+        if X.size:
+            low, high = min(low, float(X.min())), max(high, float(X.max()))
+    facts = {"samples": count, "shape": list(shape), "dtype": str(dtype)}
+    return facts | {"min": low, "max": high, "missing": missing}
+
+
+def _table(source: Source) -> dict[str, Any]:
+    """Return what there is to say of tables: how many rows, and what the columns have."""
+    columns: dict[str, _Column] = {}
+    count = 0
+    for block in source.blocks():
+        count += len(block.X)
+        for name in block.X.dtype.names:
+            columns.setdefault(name, _Column()).add(block.X[name])
+    facts = {name: column.facts() for name, column in columns.items()}
+    return {"samples": count, "shape": [len(columns)], "columns": facts}
+
+
+class _Column:
+    """What is known of a column, kept while its cells pass."""
+
+    def __init__(self) -> None:
+        self.missing, self.words = 0, set[str]()
+        self.low, self.high = np.inf, -np.inf
+
+    def add(self, cells: np.ndarray) -> None:
+        """Note some cells."""
+        words = cells.dtype.kind in "US"
+        there = cells != "" if words else ~np.isnan(cells)
+        self.missing += int(len(cells) - np.count_nonzero(there))
+        cells = cells[there]
+        if words and len(self.words) <= MOST_WORDS:
+            self.words.update(np.unique(cells).tolist())
+        elif len(cells) and not words:
+            self.low = min(self.low, float(cells.min()))
+            self.high = max(self.high, float(cells.max()))
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was found; a column with a word in it is one of words."""
+        if self.words:
+            return {"cells": "words", "different": len(self.words), "missing": self.missing}
+        if self.low > self.high:
+            return {"cells": "none", "missing": self.missing}
+        return {
+            "cells": "numbers",
+            "min": self.low,
+            "max": self.high,
+            "missing": self.missing,
+        }
+
+
+def _in_words(column: dict[str, Any]) -> str:
+    """Return the facts of a column for people."""
+    more = {
+        "words": "{different} different",
+        "numbers": "{min:g} to {max:g}",
+        "none": "",
+    }[column["cells"]].format(**column)
+    missing = f"{column['missing']} missing" if column["missing"] else ""
+    return ", ".join(filter(None, (column["cells"], more, missing)))
+
+
+# ---- for people ---------------------------------------------------------------------------------
+
+
+def _for_people(facts: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
+    """Return facts in words: what isn't installed, and no options that are as they come."""
+    facts = dict(facts)
+    if isinstance(facts.get("columns"), dict):
+        facts["columns"] = {name: _in_words(c) for name, c in facts["columns"].items()}
+    if "packages" in facts:
+        found = facts["packages"].items()
+        facts["packages"] = {k: "not installed" if v is None else v for k, v in found}
+    if "options" in facts:
+        found = facts["options"].items()
+        changed = {k: v for k, v in found if _shown(standard[k]) != v}
+        facts["options"] = changed or "all as they come"
+        facts.pop("parameters", None)
+    return facts
+
+
+def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
+    """Lay out nested facts, the names of a level padded to equal length."""
+    lines, width = [], max(map(len, facts), default=0)
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}", *_lines(value, indent + "  ")]
+        elif name == "history":
+            lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in _course(value))]
+        else:
+            if isinstance(value, (list, tuple)):
+                value = " ".join(map(str, value))
+            first, *others = str(value).splitlines() or [""]
+            lines += [f"{indent}{name:{width}}  {first}", *(f"{indent}  {x}" for x in others)]
+    return lines
+
+
+def _course(history: list[dict[str, Any]]) -> list[str]:
+    """Return a line for each epoch, or for some where they are many."""
+    chosen = sorted({round(i) for i in np.linspace(0, len(history) - 1, SHOWN)}) if history else []
+    return [f"epoch {history[i]['epoch']:<4} {summary(history[i])}" for i in chosen]

@@ -1,0 +1,212 @@
+"""``aecore plot``: the pictures of `aecore.plot` as files."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import plot
+from ._command import (
+    CommandError,
+    Subparsers,
+    add_answer,
+    add_command,
+    add_output,
+    answer,
+    explained,
+    positive,
+    require,
+)
+from ._flags import add_flags, flag, given, unknown
+from ._kinds import kind_of
+from ._model import add_model, load_model
+from ._open import add_reading, open_samples, reading_of
+from ._results import check_place
+from ._source import Block
+
+SHOWN = 10  # samples beside their reconstructions
+SUFFIXES = (".png", ".pdf", ".svg")
+Draw = Callable[..., Any]
+
+
+def _no_data(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    return (model,)
+
+
+def _samples(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A model and samples, where the function takes any, and their labels."""
+    assert given is not None
+    takes_y = "y" in inspect.signature(draw).parameters
+    return (model, given.X, given.y) if takes_y else (model, given.X)
+
+
+def _models(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A list of the one model, and samples with their labels."""
+    assert given is not None
+    return [model], given.X, given.y
+
+
+def _several(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A model, the samples of some rows, and their labels."""
+    assert given is not None
+    _check_rows(rows, given)
+    X = np.stack([np.asarray(given.X[i]) for i in rows])
+    return model, X, None if given.y is None else given.y[rows]
+
+
+def _check_rows(rows: list[int], given: Block) -> None:
+    if max(rows) >= len(given.X):
+        raise CommandError(f"--rows: expected less than {len(given.X)}, got {max(rows)}")
+
+
+def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A model, some of the samples, and the label of the first."""
+    assert given is not None
+    _check_rows(rows, given)
+    chosen = [np.asarray(given.X[i]) for i in rows]
+    return (model, *chosen, None if given.y is None else given.y[rows[0]])
+
+
+def _labelled(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """Labels, and how unlike the training data samples are."""
+    assert given is not None
+    if given.y is None:
+        raise CommandError("--y: expected labels of two kinds, the larger one for the unusual")
+    return given.y, -model.score_samples(given.X, given.y)
+
+
+class Picture:
+    """How a function of `aecore.plot` is called.
+
+    Parameters
+    ----------
+    arguments : callable
+        Returns its arguments, of the function, the model, the samples and `--rows`.
+    data : bool or None
+        Whether samples are needed; None if they may be given.
+    rows : int or None
+        How many single samples it takes; None for any number, by default --n evenly spaced ones.
+    """
+
+    def __init__(
+        self, arguments: Callable[..., Any], data: bool | None, rows: int | None = 0
+    ) -> None:
+        self.arguments, self.data, self.rows = arguments, data, rows
+
+
+PICTURES = {
+    "history": Picture(_no_data, False),
+    "reconstructions": Picture(_several, True, None),
+    "latent_space": Picture(_samples, True),
+    "samples": Picture(_no_data, False),
+    "manifold": Picture(_samples, None),
+    "traversal": Picture(_single, True, 1),
+    "interpolation": Picture(_single, True, 2),
+    "errors": Picture(_samples, True),
+    "codebook": Picture(_samples, None),
+    "code_sizes": Picture(_models, True),
+    "scores": Picture(_samples, True),
+    "roc": Picture(_labelled, True),
+}
+OWN = ("model", "models", "X", "X_train", "x", "y", "a", "b", "scores", "noisy", "ax", "values")
+
+
+def add_plot(commands: Subparsers) -> None:
+    """Add plot."""
+    parser = add_command(
+        commands,
+        _plot,
+        "plot",
+        """
+        Draw a picture of a model. PICTURE is one of those of aecore.plot: history, samples; with
+        DATA reconstructions, latent_space, errors, scores, code_sizes, traversal, interpolation
+        and, for labels of two kinds, roc; with or without it manifold and codebook.
+        """,
+        """
+        aecore plot history model.safetensors -o history.png
+        aecore plot reconstructions model.safetensors digits:test -o a.png --n 20
+        aecore plot latent_space m.safetensors data.csv --y species -o codes.pdf
+        aecore plot traversal vae.safetensors pictures/ --rows 7 -o t.svg
+        aecore plot roc model.safetensors test.csv --y is_fraud -o roc.png
+        """,
+    )
+    parser.add_argument(
+        "picture", type=_picture, choices=PICTURES, metavar="PICTURE", help=", ".join(PICTURES)
+    )
+    add_model(parser)
+    parser.add_argument("data", nargs="?", metavar="DATA", help="samples; see below")
+    add_output(parser, ", ".join(SUFFIXES))
+    parser.add_argument(
+        "--rows", nargs="+", type=_row, metavar="N", help="which samples, counted from 0: the first"
+    )
+    parser.add_argument(
+        "--dpi", type=positive, default=150, metavar="N", help="default: %(default)s"
+    )
+    add_reading(parser)
+    functions = {name: getattr(plot, name) for name in PICTURES}
+    add_flags(parser, functions, OWN, ("options of the pictures", "options of some pictures"))
+    add_answer(parser)
+    parser.usage = "aecore plot PICTURE MODEL [DATA] -o PATH [options]"
+
+
+def _picture(text: str) -> str:
+    return text.replace("-", "_")
+
+
+def _spread(n: Any, count: int) -> list[int]:
+    """Return the numbers of n samples out of `count`, evenly spaced."""
+    if not isinstance(n, int) or n < 1:
+        raise CommandError(f"--n: expected at least 1, got {n!r}")
+    found: list[int] = np.linspace(0, count - 1, min(n, count)).astype(int).tolist()
+    return found
+
+
+def _row(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"expected at least 0, got {text}")
+    return value
+
+
+def _plot(options: Any) -> int:
+    require("plot", "plot", "matplotlib")
+    name, params = options.picture, given(options)
+    draw, picture = getattr(plot, name), PICTURES[name]
+    _check(options, draw, picture, params)
+    model, samples = load_model(options), None
+    if options.data is not None:
+        source = open_samples(options.data, reading_of(options, model))
+        with explained(options.data):
+            samples = source.read()
+    arguments = picture.arguments if samples is not None else _no_data
+    rows = options.rows or list(range(picture.rows or 0))
+    if picture.rows is None and samples is not None:
+        rows = options.rows or _spread(params.get("n", SHOWN), len(samples.X))
+        params["n"] = len(rows)
+    with explained():
+        figure = draw(*arguments(draw, model, samples, rows), **params)
+        figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
+    facts = {"model": kind_of(model), "picture": name, "out": options.out}
+    answer(options, facts, [f"{options.out}: {name}, {kind_of(model)}"])
+    return 0
+
+
+def _check(options: Any, draw: Draw, picture: Picture, params: dict[str, Any]) -> None:
+    """Raise CommandError for a picture that can't be drawn as it is asked for."""
+    name = options.picture
+    for other in sorted(unknown(draw, params)):
+        raise CommandError(f"{flag(other)}: {name} has no such option")
+    if picture.data and options.data is None:
+        raise CommandError(f"{name} needs DATA, samples to draw")
+    if picture.data is False and options.data is not None:
+        raise CommandError(f"{name} takes no samples, got {options.data}")
+    if Path(options.out).suffix.lower() not in SUFFIXES:
+        raise CommandError(f"{options.out}: expected one of {', '.join(SUFFIXES)}")
+    count = len(options.rows or ())
+    if count and picture.rows not in (None, count):
+        raise CommandError(f"--rows: {name} takes {picture.rows or 'none'}, got {count}")
+    check_place(options.out)

@@ -1,0 +1,117 @@
+"""``aecore sample``: new samples from a model."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ._command import (
+    CommandError,
+    Subparsers,
+    add_answer,
+    add_command,
+    add_output,
+    answer,
+    explained,
+    positive,
+    writes_stdout,
+)
+from ._flags import unknown
+from ._kinds import kind_of
+from ._model import CONDITION, add_model, is_conditional, load_model, method
+from ._open import open_samples
+from ._results import FORMS, open_results
+from ._source import Reading, network_of, shape_of
+from ._table import listed
+from ._values import parse
+
+
+def add_sample(commands: Subparsers) -> None:
+    """Add sample."""
+    parser = add_command(
+        commands,
+        _sample,
+        "sample",
+        "Draw new samples from a model. Codes are drawn from the model's prior, and decoded. A "
+        "plain autoencoder has none: --prior fits one to the codes of --data.",
+        """
+        aecore sample vae.safetensors -n 64 -o new.npy --seed 0
+        aecore sample vae.safetensors -n 100 -o pictures/
+        aecore sample cvae.safetensors -n 10 --y 3 -o threes.npy
+        aecore sample ae.safetensors --prior "GaussianMixture(10)" \\
+            --data digits -o new.npy
+        """,
+    )
+    add_model(parser)
+    add_output(parser, FORMS)
+    parser.add_argument("-n", type=positive, default=64, metavar="N", help="how many: %(default)s")
+    parser.add_argument(
+        "--y", metavar="A,B,...", help="the condition: a label, one for each, or properties"
+    )
+    parser.add_argument("--prior", type=parse, metavar="VALUE", help="Normal, or a GaussianMixture")
+    parser.add_argument("--data", metavar="DATA", help="samples as train takes them, for --prior")
+    parser.add_argument("--seed", type=parse, metavar="N", help="of all that is random")
+    add_answer(parser)
+
+
+def _sample(options: Any) -> int:
+    started = time.perf_counter()
+    model = load_model(options)
+    sample = method(model, "sample", "samples")
+    arguments: dict[str, Any] = {"random_state": options.seed}
+    if options.y is None and is_conditional(model):
+        classes = network_of(model).conditioner.classes
+        known = CONDITION if classes is None else f"one of {', '.join(map(str, classes[:20]))}"
+        raise CommandError(f"--y: expected the condition of the samples, {known}")
+    with explained():
+        if options.prior is not None or options.data is not None:
+            arguments["prior"] = _prior(options, model, sample)
+        if options.y is not None:
+            arguments["y"] = _condition(options.y, model)
+    columns = getattr(model, "feature_names_in_", None)
+    names = None if columns is None else [str(c) for c in columns]
+    with explained():
+        shape = shape_of(model)
+        drawn = sample(options.n, **arguments)
+        with open_results(options.out, "x", columns=names, shape=shape) as results:
+            results.write(drawn)
+    columns = drawn.dtype.names
+    size = drawn.shape if columns is None else (len(drawn), len(columns))
+    facts = {
+        "model": kind_of(model),
+        "out": options.out,
+        "samples": options.n,
+        "shape": list(size),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    place = "stdout" if writes_stdout(options) else options.out
+    answer(options, facts, [f"{place}: {' x '.join(map(str, size))}"])
+    return 0
+
+
+def _prior(options: Any, model: Any, sample: Any) -> Any:
+    """Return a prior that is fitted to the codes of samples."""
+    if options.prior is None or options.data is None:
+        raise ValueError("--prior and --data: expected both, or neither")
+    if unknown(sample, ["prior"]):
+        raise ValueError(f"--prior: a model of the kind {kind_of(model)} has its own")
+    if not hasattr(options.prior, "fit"):
+        raise ValueError(
+            f"--prior: expected Normal or a GaussianMixture(...), got {options.prior!r}"
+        )
+    samples = open_samples(options.data, Reading(fitted=model)).read()
+    mask = {} if samples.mask is None else {"sample_mask": samples.mask}
+    return options.prior.fit(model.transform(samples.X, samples.y, **mask))
+
+
+def _condition(text: str, model: Any) -> Any:
+    """Return the condition that text stands for: one, or one for each sample."""
+    conditioner = getattr(network_of(model), "conditioner", None)
+    values = listed(text)
+    if conditioner is not None and conditioner.classes is None:
+        return np.array([float(v) for v in values])
+    words = conditioner is not None and conditioner.classes.dtype.kind in "US"
+    found = np.array(values if words else [int(v) for v in values])
+    return found[0] if len(found) == 1 else found

@@ -1,0 +1,321 @@
+"""``aecore train``: a model of any kind, from options or a TOML file."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import os
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from .._params import defaults
+from ..training.progress import summary
+from ._command import (
+    CommandError,
+    Subparsers,
+    add_answer,
+    add_command,
+    add_output,
+    answer,
+    explained,
+    note,
+    require,
+)
+from ._flags import PREFIX, add_flags, flag, given, unknown
+from ._kinds import KINDS, kind_for, kind_of, read_kind, takes_tables
+from ._open import add_reading, open_samples, reading_of
+from ._results import check_place
+from ._source import Block, Reading, Source, network_of, shape_of
+from ._values import parse_file_value
+
+OWN = (
+    "callbacks",
+    "checkpoint",
+    "model",
+    "verbose",
+    "warm_start",
+)  # parameters that the command sets, or that are models themselves
+OWN = ("callbacks", "checkpoint", "model", "verbose", "warm_start")
+ESSENTIAL = ("data", "out")
+OUTWEIGH = 30  # times the range of another column
+
+
+def add_train(commands: Subparsers) -> None:
+    """Add train."""
+    parser = add_command(
+        commands,
+        _train,
+        "train",
+        """
+        Train a model and save it. The architecture is chosen by the shape of the data: dense
+        layers for tables, convolutions for pictures, an LSTM for sequences.
+
+        A VALUE is a number, a word, a list such as "(64, 32)", or one of aecore's choices with its
+        arguments, in quotes: "Masking(0.3)", "Warmup(2) * Cosine(20)". All of a model's parameters
+        can be given; `python -c "import aecore; help(aecore.VAE)"` says more about them. Ctrl-C
+        stops, and saves the model as it is.
+        """,
+        """
+        aecore train digits -o digits.safetensors
+        aecore train measurements.csv -o model.safetensors --latent-dim 3
+        aecore train pictures/ -o vae.safetensors --model vae --loss bce \\
+            --arch "Conv((32, 64))" --latent-dim 16 --epochs 50
+        aecore train digits -o cvae.safetensors --model cvae --latent-dim 4 --loss bce
+        aecore train digits -o dae.safetensors --corruption "Masking(0.3)" \\
+            --penalty "KLSparsity(0.1)" --schedule "Cosine(20)"
+        aecore train digits -o m.safetensors --checkpoint run.safetensors --resume
+        aecore train --config run.toml --epochs 5
+        """,
+    )
+    parser.add_argument("data", metavar="DATA", nargs="?", help="samples; see below")
+    add_output(parser, "the file for the model, .safetensors", required=False)
+    parser.add_argument(
+        "-m", "--model", type=read_kind, choices=KINDS, metavar="KIND", help=_kinds_text()
+    )
+    parser.add_argument("--config", metavar="FILE", help=_CONFIG)
+    parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
+    parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
+    parser.add_argument("--resume", action="store_true", help=_RESUME)
+    add_reading(parser, training=True)
+    titles = "parameters of the models", "parameters of some kinds"
+    add_flags(parser, KINDS, OWN, titles)
+    add_answer(parser)
+    parser.usage = "aecore train DATA -o PATH [--model KIND] [options]"
+    parser.set_defaults(parser=parser)
+
+
+_CONFIG = (
+    "a TOML file of options by name (data, out, model, latent_dim, ...; values as here); those on "
+    "the command line come first"
+)
+_RESUME = "go on from the checkpoint, if there is one, to the epochs asked for in all"
+
+
+_WITHOUT = "tabular for a table that is no array, else ae" if "tabular" in KINDS else "ae"
+
+
+def _kinds_text() -> str:
+    shown = [
+        name if cls.__name__.lower() == name else f"{name} ({cls.__name__})"
+        for name, cls in KINDS.items()
+    ]
+    return f"{', '.join(shown)}; without, {_WITHOUT}"
+
+
+def _train(options: Any) -> int:
+    options = _with_config(options)
+    for name in ESSENTIAL:
+        if getattr(options, name) is None:
+            what = "DATA" if name == "data" else "-o/--out"
+            raise CommandError(f"expected {what}, on the command line or in --config")
+    if options.resume and options.checkpoint is None:
+        raise CommandError("--resume: expected --checkpoint, the file to go on from")
+    for path in (options.out, options.checkpoint):
+        if path is not None:
+            check_place(path)
+            if os.path.isdir(path):
+                raise CommandError(f"{path}: expected a file, this is a folder")
+    reading = reading_of(options)
+    source = open_samples(options.data, reading)
+    if options.model is None:
+        options.model = kind_for(source.is_table and options.shape is None)
+    reading.mixed = takes_tables(options.model)
+    model = _model(options)
+    samples = _read(options, source, model)
+    if source.is_table and not reading.mixed:
+        _note_scales(options, samples)
+    fit: dict[str, Any] = {"resume": True} if options.resume else {}
+    if options.validation is not None:
+        fit["X_val"] = _validation(options, reading, model)
+    if samples.mask is not None:
+        fit["sample_mask"] = samples.mask
+    _check_takes(options, model, fit)
+    if (mask := fit.get("sample_mask")) is not None and options.mask is None:
+        missing = int(mask.size - np.count_nonzero(mask))
+        note(options, f"{missing} values are missing; they take no part in the loss")
+    return _fit(options, model, samples, fit)
+
+
+def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
+    """Train, save and answer; where training is interrupted, save what there is."""
+    started, status = time.perf_counter(), 0
+    try:
+        with explained():
+            model.fit(samples.X, samples.y, **fit)
+    except KeyboardInterrupt:
+        if not model.__sklearn_is_fitted__():
+            raise
+        status = 130
+    finally:
+        quiet = {"verbose": 0, "callbacks": ()}
+        model.set_params(**{k: v for k, v in quiet.items() if k in defaults(type(model))})
+    with explained():
+        model.save(options.out)
+    if status:
+        note(options, f"interrupted; {options.out} has the model as it was then")
+    answer(options, *_told(options, model, samples, time.perf_counter() - started))
+    return status
+
+
+def _told(
+    options: Any, model: Any, samples: Block, seconds: float
+) -> tuple[dict[str, Any], list[str]]:
+    """Return what training gave, for programs and for people."""
+    history, network = getattr(model, "history_", []), network_of(model)
+    facts = {
+        "model": kind_of(model),
+        "out": options.out,
+        "samples": len(samples.X),
+        "shape": list(shape_of(model)),
+        "seconds": round(seconds, 3),
+    }
+    what = f"{options.out}: {kind_of(model)}, trained on {len(samples.X):,} samples"
+    if network is None:
+        return facts, [f"{what} in {seconds:.3g} s"]
+    last = history[-1] if history else {}
+    facts |= {"parameters": model.n_parameters_, "epochs": network.epoch, "last_epoch": last}
+    many = "s" * (network.epoch != 1)
+    text = f"{what} for {network.epoch} epoch{many} in {seconds:.3g} s"
+    return facts, [text, f"{model.n_parameters_:,} parameters, {summary(last)}"]
+
+
+# ---- the model ----------------------------------------------------------------------------------
+
+
+def _model(options: Any) -> Any:
+    """Return the model that the options describe."""
+    params, cls = given(options), KINDS[options.model]
+    for name in sorted(unknown(cls, params)):
+        takers = [kind for kind, other in KINDS.items() if not unknown(other, [name])]
+        raise CommandError(
+            f"{flag(name)}: the kind {options.model} has no such parameter; "
+            f"{', '.join(takers)} {'has' if len(takers) == 1 else 'have'}"
+        )
+    with explained():
+        model = cls(**params)
+        model._check_params()
+    own = defaults(cls)
+    if options.checkpoint is not None:
+        if "checkpoint" not in own:
+            raise CommandError(f"--checkpoint: the kind {options.model} is trained in one go")
+        model.set_params(checkpoint=options.checkpoint)
+    if options.quiet or "verbose" not in own:
+        return model
+    if sys.stderr.isatty():
+        return model.set_params(verbose=1)
+    return model.set_params(callbacks=(_line_per_epoch,))
+
+
+def _line_per_epoch(state: Any) -> None:
+    record = state.record
+    level = f"level {record['level']}, " if "level" in record else ""
+    print(f"{level}epoch {record['epoch']}  {summary(record)}", file=sys.stderr, flush=True)
+
+
+def _check_takes(options: Any, model: Any, fit: dict[str, Any]) -> None:
+    """Leave out the mask of missing values where fit sees them; CommandError for more."""
+    takes = inspect.signature(model.fit).parameters
+    if "sample_mask" not in takes and options.mask is None:
+        fit.pop("sample_mask", None)
+    for name in fit:
+        if name not in takes:
+            asked = {"X_val": "--validation", "sample_mask": "--mask", "resume": "--resume"}[name]
+            raise CommandError(f"{asked}: a model of the kind {kind_of(model)} takes none")
+
+
+# ---- the data -----------------------------------------------------------------------------------
+
+
+def _read(options: Any, source: Source, model: Any) -> Block:
+    """Return all samples; CommandError where the kind of model can't take them."""
+    with explained(options.data):
+        samples = source.read()
+    if getattr(model, "_needs_y", False) and samples.y is None:
+        raise CommandError(
+            f"--y: a model of the kind {options.model} takes labels or properties of its samples"
+            + ("" if options.model == "cvae" else " where it is conditional")
+        )
+    return samples
+
+
+def _note_scales(options: Any, samples: Block) -> None:
+    """Say so if some columns outweigh the others by far."""
+    X = np.asarray(samples.X).reshape(len(samples.X), -1)
+    with np.errstate(all="ignore"):
+        spread = np.nanmax(X, axis=0) - np.nanmin(X, axis=0)
+    spread = spread[spread > 0]
+    if len(spread) and spread.max() > OUTWEIGH * spread.min():
+        other = "; --model tabular scales them" if "tabular" in KINDS else ""
+        note(options, f"some columns range much wider than others, and will outweigh them{other}")
+
+
+def _validation(options: Any, reading: Reading, model: Any) -> Any:
+    samples = _read(options, open_samples(options.validation, reading), model)
+    if samples.mask is not None:
+        raise CommandError("--validation: expected samples without missing values")
+    return (samples.X, samples.y) if model._needs_y else samples.X
+
+
+# ---- the configuration --------------------------------------------------------------------------
+
+
+def _with_config(options: Any) -> Any:
+    """Return the options with those of the --config file where the command line has none."""
+    if options.config is None:
+        return options
+    actions = {_name(action): action for action in options.parser._actions}
+    found = argparse.Namespace()
+    for key, value in _toml(options.config).items():
+        action = actions.get(key.replace("-", "_"))
+        if action is None or action.dest in ("help", "config"):
+            raise CommandError(f"{options.config}: there is no option {key!r}")
+        setattr(found, action.dest, _configured(options.config, key, value, action))
+    data = getattr(found, "data", None)
+    options = options.parser.parse_args(options.arguments, found)
+    options.data = data if options.data is None else options.data  # argparse resets a positional
+    return options
+
+
+def _name(action: argparse.Action) -> str:
+    """Return the name of an option as it is in a file: that of its flag."""
+    longest = max(action.option_strings, key=len, default=action.dest)
+    return longest.removeprefix("--no-").removeprefix("--").replace("-", "_")
+
+
+def _configured(path: str, key: str, value: Any, action: argparse.Action) -> Any:
+    """Return an option's value as a TOML file has it."""
+    if isinstance(action, (argparse.BooleanOptionalAction, argparse._StoreTrueAction)):
+        if not isinstance(value, bool):
+            raise CommandError(f"{path}: {key}: expected true or false, got {value!r}")
+        return value
+    try:
+        if action.dest.startswith(PREFIX):
+            return parse_file_value(value)
+        if isinstance(value, list):
+            value = ",".join(map(str, value))
+        if not isinstance(value, str):
+            raise argparse.ArgumentTypeError(f"expected text, got {value!r}")
+        if action.choices is not None and value not in action.choices:
+            known = ", ".join(action.choices)
+            raise argparse.ArgumentTypeError(f"expected one of {known}, got {value!r}")
+        return action.type(value) if callable(action.type) else value
+    except (argparse.ArgumentTypeError, ValueError) as error:
+        raise CommandError(f"{path}: {key}: {error}") from None
+
+
+def _toml(path: str) -> dict[str, Any]:
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        require("--config with Python 3.10", "cli", "tomli")
+        import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
+    try:
+        with open(path, "rb") as file:
+            return dict(tomllib.load(file))
+    except tomllib.TOMLDecodeError as error:
+        raise CommandError(f"{path}: not a TOML file: {error}") from None
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None

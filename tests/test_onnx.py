@@ -1,0 +1,364 @@
+"""Models as ONNX files: ONNX Runtime gives from them what the models give."""
+
+import sys
+
+import aecore as ae
+import numpy as np
+import pytest
+from aecore import nn
+from cases.base import normal
+
+onnx = pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+
+KW = {"epochs": 1, "batch_size": 16, "random_state": 0}
+METHODS = {"encode": "transform", "reconstruct": "reconstruct", "decode": "inverse_transform"}
+
+
+def run(path, **feed):
+    """Return what ONNX Runtime makes of a file; outputs stand alone and have their types."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == list(feed)
+    (output,) = session.get_outputs()
+    (found,) = session.run([output.name], feed)
+    assert output.shape == ["n", *found.shape[1:]]  # what the file says of its output
+    return found
+
+
+def close(got, want):
+    assert got.shape == want.shape and got.dtype == want.dtype
+    if want.dtype.kind == "i":
+        np.testing.assert_array_equal(got, want)
+    else:
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5)
+
+
+def check(model, X, tmp_path, y=None, fed=None):
+    """Compare every part, for batches of two sizes."""
+    told, codes = () if y is None else (y,), model.transform(X, *([] if y is None else [y]))
+    for part, method in METHODS.items():
+        path = str(tmp_path / f"{part}.onnx")
+        ae.to_onnx(model, path, part)
+        name, data = ("codes", codes) if part == "decode" else ("x", X)
+        for n in (len(X), 1):
+            feed = {name: data[:n], **({} if fed is None else {"y": fed[:n]})}
+            want = getattr(model, method)(data[:n], *(v[:n] for v in told))
+            close(run(path, **feed), want)
+
+
+def table(rng, *shape):
+    return rng.random(shape or (40, 12), dtype=np.float32)
+
+
+def shaken(model, rng, X, y=None):
+    """Return a model with weights such that outputs differ from each other and from 0."""
+    model.initialize(X, y)
+    for value in model.parameters_.values():
+        value += normal(rng, *value.shape) * np.float32(0.2)
+    return model
+
+
+# ---- models -------------------------------------------------------------------------------------
+
+ARCHS = {
+    "dense": (ae.Dense((16, 8)), (12,)),
+    "dense of images": (ae.Dense((16,), "gelu"), (5, 4, 3)),
+    "linear": (ae.Dense(()), (12,)),
+    "conv": (ae.Conv((4, 6)), (13, 10, 3)),
+    "conv silu": (ae.Conv((4, 6), 3, 2, "silu"), (9, 9, 1)),
+    "resnet": (ae.ResNet(8, 4), (11, 8, 2)),
+    "lstm": (ae.LSTM(5), (7, 3)),
+    "lstm both ways": (ae.LSTM(5, 2, bidirectional=True), (7, 3)),
+    "lstm backwards": (ae.LSTM(5, 2, reverse=True), (7, 3)),
+    "lstm fed back": (ae.LSTM(5, 2, teacher_forcing=True), (7, 3)),
+    "lstm fed back, backwards": (ae.LSTM(5, teacher_forcing=True, reverse=True), (7, 3)),
+    "transformer": (ae.Transformer(8, 2, 2, 16), (7, 3)),
+}
+
+
+@pytest.mark.parametrize("arch, shape", ARCHS.values(), ids=ARCHS)
+@pytest.mark.parametrize("cls", [ae.Autoencoder, ae.VAE, ae.CVAE, ae.AdversarialAutoencoder])
+def test_every_architecture(cls, arch, shape, rng, tmp_path):
+    X, conditional = table(rng, 5, *shape), cls is ae.CVAE
+    y = np.array([3, -1, 3, 70, 70]) if conditional else None
+    model = shaken(cls(arch, latent_dim=4, loss="bce", **KW), rng, X, y)
+    check(model, X, tmp_path, y, y)
+
+
+@pytest.mark.parametrize("arch, shape", ARCHS.values(), ids=ARCHS)
+def test_the_reference_implementation_agrees(arch, shape, rng, tmp_path):
+    """What ONNX's own evaluator makes of a file: not a program that is forgiving by chance."""
+    from onnx.reference import ReferenceEvaluator
+
+    X = table(rng, 3, *shape)
+    model = shaken(ae.VQVAE(arch, 4, 3, **KW), rng, X)
+    ae.to_onnx(model, tmp_path / "m.onnx")
+    (got,) = ReferenceEvaluator(str(tmp_path / "m.onnx")).run(None, {"x": X})
+    close(got, model.reconstruct(X))
+
+
+@pytest.mark.parametrize("arch, shape", ARCHS.values(), ids=ARCHS)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"quantizers": 3}, {"distance": "cosine"}, {"levels": (3, 4, 5)}],
+    ids=["euclidean", "residual", "cosine", "levels"],
+)
+def test_vqvae(arch, shape, options, rng, tmp_path):
+    X = table(rng, 5, *shape)
+    sizes = {} if "levels" in options else {"codebook_size": 4, "code_dim": 3}
+    model = shaken(ae.VQVAE(arch, **sizes, **options, **KW), rng, X)
+    network = model._network
+    if sizes:  # entries among the vectors, so that several are the nearest to some
+        z = network.encode(X)
+        network.quantizer.start_kmeans(z.reshape(-1, 3).copy())
+        assert len(np.unique(model.transform(X))) > 1
+    check(model, X, tmp_path)
+
+
+@pytest.mark.parametrize("loss", ["mse", "l1", "huber", "bce", "gaussian", "cross_entropy"])
+@pytest.mark.parametrize("feedback", [False, True])
+def test_outputs_are_data(loss, feedback, rng, tmp_path):
+    X = np.eye(4, dtype=np.float32)[rng.integers(4, size=(6, 5))]
+    model = ae.Autoencoder(ae.LSTM(5, teacher_forcing=feedback), 3, loss=loss, **KW)
+    model = shaken(model, rng, X)
+    check(model, X, tmp_path)
+    if loss == "cross_entropy":
+        path = str(tmp_path / "reconstruct.onnx")
+        np.testing.assert_allclose(run(path, x=X).sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "penalty", [ae.KLSparsity(0.1), ae.TopK(3), ae.L1Sparsity(), ae.Contractive()]
+)
+@pytest.mark.parametrize("cls", [ae.Autoencoder, ae.VAE])
+def test_penalties_that_make_the_code(cls, penalty, rng, tmp_path):
+    X = table(rng)
+    arch = ae.Dense((16,), "sigmoid")
+    check(shaken(cls(arch, 8, penalty=penalty, **KW), rng, X), X, tmp_path)
+
+
+def test_top_k_keeps_the_first_of_equal_values(rng, tmp_path):
+    X = table(rng)
+    model = ae.Autoencoder(ae.Dense(()), 6, penalty=ae.TopK(2), **KW).initialize(X)
+    model.parameters_["encoder.0.weight"][...] = 0
+    model.parameters_["encoder.0.bias"][...] = [1, 2, 1, 2, 2, 1]
+    check(model, X, tmp_path)
+
+
+@pytest.mark.parametrize("tied", ["dense", "conv", "resnet-like"])
+def test_tied_weights(tied, rng, tmp_path):
+    if tied == "dense":
+        X, arch = table(rng), ae.Dense((16, 8))
+    else:
+        X, arch = table(rng, 4, 9, 7, 2), ae.Conv((4, 6), activation="tanh")
+    cls = ae.VQVAE if tied == "resnet-like" else ae.Autoencoder
+    sizes = {"codebook_size": 5, "code_dim": 3} if cls is ae.VQVAE else {"latent_dim": 3}
+    check(shaken(cls(arch, tied=True, **sizes, **KW), rng, X), X, tmp_path)
+
+
+CONDITIONS = {
+    "int8": np.array([3, -1, 3, 70, 70], np.int8),
+    "bool": np.array([True, False, True, True, False]),
+    "str": np.array(["b", "b", "ä", "long label", "ä"]),
+    "properties": np.array([[1e6, 2], [1e6 + 1, 2], [1e6 + 2, 2], [1e6, 2], [1e6 + 7, 2]]),
+}
+
+
+@pytest.mark.parametrize("arch, shape", [ARCHS["conv"], ARCHS["dense of images"], ARCHS["lstm"]])
+@pytest.mark.parametrize("y", CONDITIONS.values(), ids=CONDITIONS)
+def test_conditions(y, arch, shape, rng, tmp_path):
+    X = table(rng, 5, *shape)
+    model = shaken(ae.CVAE(arch, 3, **KW), rng, X, y)
+    fed = y.astype({"i": np.int64, "U": object}.get(y.dtype.kind, y.dtype))
+    check(model, X, tmp_path, y, fed)
+
+
+LENGTHS = [name for name, (_, shape) in ARCHS.items() if len(shape) == 2]
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+@pytest.mark.parametrize("cls", [ae.Autoencoder, ae.CVAE])
+def test_sequences_of_different_lengths(cls, name, rng, tmp_path):
+    arch, (steps, features) = ARCHS[name]
+    lengths = np.array([7, 3, 1, 6, 7])
+    X = [table(rng, n, features) for n in lengths]
+    y, loss = np.array([3, -1, 3, 70, 70]), "cross_entropy" if cls is ae.CVAE else "bce"
+    if loss == "cross_entropy":
+        X = [np.eye(features, dtype=np.float32)[x.argmax(1)] for x in X]
+    told = {"y": y} if cls is ae.CVAE else {}
+    model = shaken(cls(arch, 4, loss=loss, **KW), rng, X, *told.values())
+    padded = normal(rng, 5, steps, features) * 100  # what is behind the end doesn't matter
+    for sample, x in zip(padded, X, strict=True):
+        sample[: len(x)] = x
+    for part in ("encode", "reconstruct"):
+        path = str(tmp_path / f"{part}.onnx")
+        ae.to_onnx(model, path, part, lengths=True)
+        want = getattr(model, METHODS[part])(X, *told.values())
+        got = run(path, x=padded, **told, lengths=lengths)
+        if part == "encode":
+            close(got, want)
+            continue
+        for rebuilt, sample in zip(got, want, strict=True):
+            close(rebuilt[: len(sample)], sample)
+            assert not rebuilt[len(sample) :].any()
+    full = [np.resize(x, (steps, features)) for x in X]
+    got = run(path, x=np.stack(full), **told, lengths=np.full(5, steps))
+    close(got, np.stack(model.reconstruct(full, *told.values())))
+
+
+def test_other_models(rng, tmp_path):
+    X, y = table(rng), np.array(["a", "b"] * 20)
+    check(ae.Recirculation(4, **KW).fit(X), X, tmp_path)
+    stack = ae.StackedAutoencoder(ae.Dense((8, 6)), 3, pretrain_epochs=1, **KW).fit(X)
+    check(stack, X, tmp_path)
+    path = str(tmp_path / "m.onnx")
+    for level in (None, 1, 2):
+        model = ae.SoftmaxClassifier(stack, level=level, dropout=0.5, **KW).fit(X, y)
+        ae.to_onnx(model, path, "predict_proba")
+        close(run(path, x=X), model.predict_proba(X))
+    codes = normal(rng, 7, 3)
+    for options in ({"output": "sigmoid"}, {"output": "linear"}):
+        model = shaken(ae.GAN(ae.Conv((4,)), 3, **options, **KW), rng, table(rng, 4, 8, 8, 2))
+        ae.to_onnx(model, path, "decode")
+        assert run(path, codes=codes).shape == (7, 8, 8, 2)
+        close(run(path, codes=codes), model.inverse_transform(codes))
+    told = shaken(ae.GAN(ae.Dense((4,)), 3, conditional=True, **KW), rng, X, y)
+    ae.to_onnx(told, path, "decode")
+    close(run(path, codes=codes, y=y[:7].astype(object)), told.inverse_transform(codes, y[:7]))
+
+
+def test_a_loaded_model_gives_the_same_file(rng, tmp_path):
+    X = table(rng, 6, 9, 9, 2)
+    model = ae.VAE(ae.Conv((4,)), 3, **KW).fit(X)
+    model.save(tmp_path / "m.safetensors")
+    ae.to_onnx(model, tmp_path / "a.onnx")
+    ae.to_onnx(ae.load(tmp_path / "m.safetensors"), tmp_path / "b.onnx")
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+# ---- layers -------------------------------------------------------------------------------------
+
+KINDS = "relu leaky_relu elu gelu silu tanh sigmoid softplus".split()
+STACKS = {
+    "masked": (
+        (6, 5, 2),
+        [nn.MaskedConv2d(2, 3, 3, "vertical"), nn.MaskedConv2d(3, 2, 5, "horizontal")],
+    ),
+    "masked, own": (
+        (6, 5, 2),
+        [nn.MaskedConv2d(2, 3, 3, "vertical", True), nn.MaskedConv2d(3, 2, 3, "horizontal", True)],
+    ),
+    "batch norm": ((6, 5, 2), [nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.Activation("relu")]),
+    "batch norm of tables": ((4,), [nn.Linear(4, 3), nn.BatchNorm2d(3, affine=False)]),
+    "batch norm of sequences": ((6, 4), [nn.EachStep(nn.Linear(4, 3)), nn.BatchNorm2d(3)]),
+    "layer norm": ((6, 5, 4), [nn.LayerNorm(4), nn.LayerNorm(4, affine=False)]),
+    "group norm": ((6, 5, 4), [nn.GroupNorm(2, 4), nn.GroupNorm(4, 4, affine=False)]),
+    "group norm of tables": ((4,), [nn.GroupNorm(2, 4)]),
+    "pooling": ((9, 8, 2), [nn.MaxPool2d(3, 2, 1), nn.Upsample2d((2, 3)), nn.MaxPool2d((2, 1))]),
+    "convolutions": (
+        (9, 8, 2),
+        [
+            nn.Conv2d(2, 4, (3, 2), (2, 1), (1, 0), bias=False, activation="elu"),
+            nn.ConvTranspose2d(4, 3, (3, 4), (2, 3), (1, 2), (1, 2), activation="softplus"),
+            nn.Conv2d(3, 1, 1),
+        ],
+    ),
+    "attention": ((5, 8), [nn.MultiHeadAttention(8, 2), nn.Positions(5, 8), nn.MeanSteps()]),
+    "views": ((4, 3, 2), [nn.Flatten(), nn.Linear(24, 12), nn.Reshape((2, 2, 3)), nn.Dropout(0.5)]),
+    "quantizers": ((4, 3), [nn.VectorQuantizer(5, 3), nn.FiniteScalarQuantizer((3, 4, 5))]),
+    "nested": (
+        (6, 6, 3),
+        [nn.Sequential(nn.Residual(nn.Sequential(nn.Activation("gelu"), nn.Conv2d(3, 3, 3, 1, 1)))),
+         nn.Residual(nn.BatchNorm2d(3))],
+    ),
+    "activations": ((7,), [nn.Activation(kind) for kind in KINDS]),
+    **{kind: ((7,), [nn.Activation(kind)]) for kind in KINDS},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("shape, layers", STACKS.values(), ids=STACKS)
+def test_layers_of_ones_own(shape, layers, rng, tmp_path):
+    """A stack as an encoder, in front of what makes it fit."""
+    inner = nn.Sequential(*layers)
+    features = int(np.prod(inner.output_shape(shape)))
+    encoder = nn.Sequential(inner, nn.Flatten(), nn.Linear(features, 3))
+    decoder = nn.Sequential(nn.Linear(3, int(np.prod(shape))), nn.Reshape(shape))
+    X = normal(rng, 6, *shape) * 2
+    model = shaken(ae.Autoencoder((encoder, decoder), 3, **KW), rng, X)
+    for name, buffer in model._network.buffers():
+        if name.endswith(("_mean", "_var")):
+            buffer += rng.random(buffer.shape, dtype=np.float32)
+    check(model, X, tmp_path)
+
+
+def test_nothing_is_turned_between_convolutions(rng, tmp_path):
+    X = table(rng, 4, 16, 16, 3)
+    model = shaken(ae.VQVAE(ae.ResNet(8, 4), 5, 3, **KW), rng, X)
+    ae.to_onnx(model, tmp_path / "m.onnx")
+    kinds = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert kinds.count("Transpose") == 4  # into and out of encoder and decoder
+    assert kinds.count("Conv") == 2 + 1 + 4 + 1 + 1 + 4 and kinds.count("ConvTranspose") == 2
+
+
+# ---- what a file says, and errors ----------------------------------------------------------------
+
+
+def test_what_a_file_says(rng, tmp_path):
+    X = table(rng, 4, 8, 8, 3)
+    model = shaken(ae.VAE(ae.Conv((4,)), 3, **KW), rng, X)
+    ae.to_onnx(model, tmp_path / "m.onnx", part="encode")
+    made = onnx.load(tmp_path / "m.onnx")
+    onnx.checker.check_model(made, full_check=True)
+    assert [(o.domain, o.version) for o in made.opset_import] == [("", 17)]
+    assert (made.producer_name, made.producer_version) == ("aecore", ae.__version__)
+    dims = made.graph.input[0].type.tensor_type.shape.dim
+    assert dims[0].dim_param == "n" and [d.dim_value for d in dims[1:]] == [8, 8, 3]
+    used = {name for node in made.graph.node for name in node.input}
+    assert {w.name for w in made.graph.initializer} <= used
+    # the decoder isn't in it
+    assert sum(np.prod(w.dims) for w in made.graph.initializer) < model.n_parameters_
+
+
+def test_errors(rng, tmp_path, monkeypatch):
+    X, path = table(rng), tmp_path / "m.onnx"
+    model = ae.Autoencoder(ae.Dense((4,)), 2, **KW)
+    with pytest.raises(ValueError, match="not fitted"):
+        ae.to_onnx(model, path)
+    model.fit(X)
+    with pytest.raises(ValueError, match="part: expected"):
+        ae.to_onnx(model, path, "encoder")
+    gan = ae.GAN(ae.Dense((4,)), 2, **KW).fit(X)
+    with pytest.raises(ValueError, match="part: expected one of 'decode'"):
+        ae.to_onnx(gan, path)
+    prior = ae.PixelCNN(4, layers=1, **KW).fit(np.zeros((20, 3, 3), int))
+    with pytest.raises(NotImplementedError, match="PixelCNN has no form in ONNX"):
+        ae.to_onnx(prior, path)
+
+    class Mine(ae.Autoencoder):
+        """What it does differently, nobody knows."""
+
+    with pytest.raises(NotImplementedError, match="Mine has no form in ONNX"):
+        ae.to_onnx(Mine(ae.Dense((4,)), 2, **KW).fit(X), path)
+
+    class Twice(nn.Linear):
+        """As little."""
+
+    pair = nn.Sequential(Twice(12, 2)), nn.Sequential(nn.Linear(2, 12))
+    with pytest.raises(NotImplementedError, match="Twice has no form in ONNX"):
+        ae.to_onnx(ae.Autoencoder(pair, 2, **KW).fit(X), path)
+    told = ae.CVAE(ae.Dense((4,)), 2, **KW).fit(X, np.array([b"a", b"b"] * 20))
+    with pytest.raises(NotImplementedError, match="labels of dtype"):
+        ae.to_onnx(told, path)
+    deep = ae.VQVAE(ae.LSTM(4), 4, 2, **KW).fit(rng.random((9, 5, 2)))
+    for other, part in ((model, "encode"), (deep, "reconstruct"), (gan, "decode")):
+        with pytest.raises(ValueError, match="lengths: expected False"):
+            ae.to_onnx(other, path, part, lengths=True)
+    with pytest.raises(TypeError, match="lengths"):
+        ae.to_onnx(model, path, lengths="yes")
+    assert not path.exists()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match="pip install aecore"):
+        ae.to_onnx(model, path)
