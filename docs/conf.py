@@ -18,7 +18,7 @@ extensions = [
     "numpydoc",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_templates"]
+exclude_patterns = ["_static", "_templates"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 
@@ -30,6 +30,8 @@ autosummary_imported_members = True
 numpydoc_show_class_members = False  # autodoc's are there
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_math_renderer = "mathml"
 html_title = f"aecore {version}"
 html_copy_source = False

@@ -23,7 +23,7 @@ BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(\n*```text\n(?P<printed>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
-PICTURE = re.compile(r"!\[[^\]]*\]\([./]*images/([^)]+)\)")
+PICTURE = re.compile(r"!\[[^\]]*\]\([./docs]*images/([^)]+)\)")
 
 
 class Run(NamedTuple):
