@@ -112,3 +112,56 @@ def test_every_public_name_is_in_the_reference():
 def modules():
     text = (ROOT / "docs" / "reference" / "index.md").read_text()
     return set(re.findall(r"^   aecore\.(\w+)$", text, re.MULTILINE))
+
+
+PAGE = """# Page
+
+```py
+this isn't run
+```
+
+```python
+a = 1
+print("a is", a + 0.25)
+```
+
+```text
+```
+
+```python
+assert a == 1  # in the same namespace
+with open("drawn.png", "wb"):
+    pass
+```
+
+![What was drawn](images/drawn.png)
+"""
+
+
+def test_gallery_puts_in_what_code_prints_and_draws(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    monkeypatch.setattr(gallery, "DOCS", tmp_path)
+    assert gallery.pages() == [page]
+    gallery.renew(page)
+    assert "```text\na is 1.25\n```\n" in page.read_text()
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["drawn.png"]
+    once = page.read_text()
+    gallery.renew(page)
+    assert page.read_text() == once
+
+
+def test_errors_of_a_page_have_its_lines(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n```python\nx = 1\nx / 0\n```\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        gallery.run(page, tmp_path)
+    assert (caught.traceback[-1].path, caught.traceback[-1].lineno + 1) == (page, 5)
+
+
+def test_what_pages_say_is_compared():
+    check_printed("0.50 of  (3, 4)\n", "0.52 of (3, 4)")
+    for shown in ("0.9 of (3, 4)", "0.50 of (3, 5)", "0.50 in (3, 4)", "-0.50 of (3, 4)"):
+        with pytest.raises(AssertionError):
+            check_printed("0.50 of (3, 4)", shown)
