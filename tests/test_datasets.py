@@ -19,7 +19,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from aecore import _table_sets, datasets
+from aecore import datasets
+from aecore.datasets import _files, _tables
 
 IMAGES, LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
@@ -83,8 +84,8 @@ def kdd_files(rng):
 
 
 def claim_files(rng):
-    fields = _table_sets._CLAIM_FIELDS
-    row = dict.fromkeys(fields, "more than 69000") | dict.fromkeys(_table_sets._CLAIM_NUMBERS, "5")
+    fields = _tables._CLAIM_FIELDS
+    row = dict.fromkeys(fields, "more than 69000") | dict.fromkeys(_tables._CLAIM_NUMBERS, "5")
     rows = [row | {"Age": str(i), "FraudFound_P": str(i % 2)} for i in range(5)]
     lines = [fields, *(r.values() for r in rows)]
     return rows, {CLAIMS: "".join(",".join(line) + "\r\n" for line in lines).encode()}
@@ -184,7 +185,7 @@ def test_connections_are_a_mixed_table(homes, rng):
     check_split(split)
     assert X.shape == (8,) and X_test.shape == (2,) and len(X.dtype.names) == 41
     assert sum(X.dtype[name].kind == "f" for name in X.dtype.names) == 38
-    assert set(y) | set(y_test) == {0, 18} and _table_sets.KDD_LABELS[18] == "smurf"
+    assert set(y) | set(y_test) == {0, 18} and _tables.KDD_LABELS[18] == "smurf"
     assert X["service"][0] == "http" and X["dst_host_srv_rerror_rate"][0] == 36
     np.testing.assert_array_equal(datasets.load_kddcup99()[1], y)  # the same split
 
@@ -329,7 +330,7 @@ def test_order_of_search(homes, rng, tmp_path, monkeypatch):
 def test_a_missing_file_is_named_with_what_to_do(name, homes, rng):
     load, make = SETS[name]
     files = make(rng)[1]
-    first = next(iter(datasets._FILES[name]))
+    first = next(iter(_files.FILES[name]))
     write(homes[0] / name, {file: c for file, c in files.items() if file != first})
     with pytest.raises(FileNotFoundError) as caught:
         load()
@@ -348,15 +349,15 @@ def test_a_missing_file_is_named_with_what_to_do(name, homes, rng):
 def test_cache_folder_by_platform(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/ada")
-    assert datasets._cache_home().as_posix() == "/var/cache/ada/aecore"
+    assert _files.cache_home().as_posix() == "/var/cache/ada/aecore"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setattr(sys, "platform", "linux")
-    assert datasets._cache_home().as_posix() == "/home/ada/.cache/aecore"
+    assert _files.cache_home().as_posix() == "/home/ada/.cache/aecore"
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert datasets._cache_home().as_posix() == "/home/ada/Library/Caches/aecore"
+    assert _files.cache_home().as_posix() == "/home/ada/Library/Caches/aecore"
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", "C:/Users/ada")
-    assert datasets._cache_home().as_posix() == "C:/Users/ada/aecore/Cache"
+    assert _files.cache_home().as_posix() == "C:/Users/ada/aecore/Cache"
 
 
 def test_digits_without_scikit_learn(monkeypatch):
@@ -401,8 +402,8 @@ def test_download_checks_the_hash_and_keeps_the_file(server, rng, tmp_path, monk
     folder, address, asked = server
     arrays, files = mnist_files(rng)
     write(folder, files)
-    sources = {name: datasets._Remote(address + name, sha(c)) for name, c in files.items()}
-    monkeypatch.setitem(datasets._FILES, "mnist", sources)
+    sources = {name: _files.Remote(address + name, sha(c)) for name, c in files.items()}
+    monkeypatch.setitem(_files.FILES, "mnist", sources)
     np.testing.assert_array_equal(datasets.load_mnist()[0][..., 0], arrays[0])
     assert sorted(asked) == sorted(files)
     cached = tmp_path / "cache" / "aecore" / "mnist"
@@ -418,8 +419,8 @@ def test_a_file_of_another_hash_is_refused_and_not_kept(server, rng, tmp_path, m
     folder, address, _ = server
     files = mnist_files(rng)[1]
     write(folder, {name: c + b"!" for name, c in files.items()})
-    sources = {name: datasets._Remote(address + name, sha(c)) for name, c in files.items()}
-    monkeypatch.setitem(datasets._FILES, "mnist", sources)
+    sources = {name: _files.Remote(address + name, sha(c)) for name, c in files.items()}
+    monkeypatch.setitem(_files.FILES, "mnist", sources)
     with pytest.raises(ValueError, match=IMAGES):
         datasets.load_mnist()
     assert list((tmp_path / "cache" / "aecore" / "mnist").iterdir()) == []
@@ -435,8 +436,8 @@ def test_a_failed_download_says_what_to_do(source, server, tmp_path, monkeypatch
         address = "http://127.0.0.1:9/"
     if source == "no folder":
         (tmp_path / "cache").write_text("a file where the cache should be")
-    sources = {IMAGES: datasets._Remote(address + IMAGES, sha(b""))}
-    monkeypatch.setitem(datasets._FILES, "mnist", sources)
+    sources = {IMAGES: _files.Remote(address + IMAGES, sha(b""))}
+    monkeypatch.setitem(_files.FILES, "mnist", sources)
     with pytest.raises(FileNotFoundError, match="AECORE_DATA") as caught:
         datasets.load_mnist()
     assert IMAGES in str(caught.value) and str(tmp_path / "cache") in str(caught.value)
@@ -470,8 +471,8 @@ def test_a_tar_archive_is_fetched_once_and_taken_apart(server, rng, tmp_path, mo
     rows, files = cifar_files(rng)
     archive = tar_of(files)
     write(folder, {"cifar.tar.gz": archive})
-    remote = datasets._Remote(address + "cifar.tar.gz", archive_hash=sha(archive))
-    monkeypatch.setitem(datasets._FILES, "cifar10", dict.fromkeys(files, remote))
+    remote = _files.Remote(address + "cifar.tar.gz", archive_hash=sha(archive))
+    monkeypatch.setitem(_files.FILES, "cifar10", dict.fromkeys(files, remote))
     np.testing.assert_array_equal(datasets.load_cifar10()[3], rows[5, :, 0])
     assert asked == ["cifar.tar.gz"]
     cached = tmp_path / "cache" / "aecore" / "cifar10"
@@ -481,8 +482,8 @@ def test_a_tar_archive_is_fetched_once_and_taken_apart(server, rng, tmp_path, mo
 def test_the_members_of_a_zip_archive_are_checked(server, rng, tmp_path, monkeypatch):
     folder, address, _ = server
     tables, files = ecg_files(rng)
-    sources = {name: datasets._Remote(address + "ecg.zip", sha(c)) for name, c in files.items()}
-    monkeypatch.setitem(datasets._FILES, "ecg5000", sources)
+    sources = {name: _files.Remote(address + "ecg.zip", sha(c)) for name, c in files.items()}
+    monkeypatch.setitem(_files.FILES, "ecg5000", sources)
     test = files["ECG5000_TEST.txt"]
     bad = {
         "other content": zip_of({**files, "ECG5000_TEST.txt": test + b"\n"}),
@@ -505,7 +506,7 @@ def test_the_members_of_a_zip_archive_are_checked(server, rng, tmp_path, monkeyp
 
 
 def test_sources_are_complete():
-    for name, files in datasets._FILES.items():
+    for name, files in _files.FILES.items():
         for file, remote in files.items():
             assert remote.url.startswith("https://"), (name, file)
             algorithm, digest = (remote.file_hash or remote.archive_hash).split(":")

@@ -1,4 +1,4 @@
-"""How the files of data sets that are tables are read: KDD Cup 1999, vehicle claims."""
+"""How the files of data sets that are tables are read: Adult, KDD Cup 1999, vehicle claims."""
 
 from __future__ import annotations
 
@@ -12,7 +12,28 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Split = tuple[NDArray[Any], NDArray[np.int64], NDArray[Any], NDArray[np.int64]]
+from ._read import Split, read_text
+
+# The longest category in the official files has 26 characters; a longer one is refused, never cut.
+_ADULT_CATEGORY = "<U26"
+_ADULT_DTYPE = np.dtype(
+    [
+        ("age", "<f8"),
+        ("workclass", _ADULT_CATEGORY),
+        ("fnlwgt", "<f8"),
+        ("education", _ADULT_CATEGORY),
+        ("education-num", "<f8"),
+        ("marital-status", _ADULT_CATEGORY),
+        ("occupation", _ADULT_CATEGORY),
+        ("relationship", _ADULT_CATEGORY),
+        ("race", _ADULT_CATEGORY),
+        ("sex", _ADULT_CATEGORY),
+        ("capital-gain", "<f8"),
+        ("capital-loss", "<f8"),
+        ("hours-per-week", "<f8"),
+        ("native-country", _ADULT_CATEGORY),
+    ]
+)
 
 # Wider by one than the longest category: what fills a field is refused, never cut.
 _KDD_WORDS = {"protocol_type": "<U5", "service": "<U12", "flag": "<U7"}
@@ -40,6 +61,44 @@ _CLAIM_FIELDS = (
     "WitnessPresent,AgentType,NumberOfSuppliments,AddressChange_Claim,NumberOfCars,Year,BasePolicy"
 ).split(",")
 _CLAIM_WORD = "<U21"  # the longest category has 20 characters
+
+
+def read_adult(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Read Adult's rows: 14 features and the income; '|' opens a comment, '?' is missing."""
+    features, incomes = [], []
+    numeric = [_ADULT_DTYPE[i].kind == "f" for i in range(14)]
+    width = _ADULT_DTYPE["workclass"].itemsize // 4
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        if not line.strip() or line.startswith("|"):
+            continue
+        fields = [field.strip() for field in line.split(",")]
+        # The test file ends each income with a full stop, the training file doesn't.
+        income = fields[-1].rstrip(".")
+        if len(fields) != 15 or income not in ("<=50K", ">50K"):
+            raise ValueError(
+                f"{path} is damaged: expected 14 features and <=50K or >50K, "
+                f"got {line!r} in line {number}"
+            )
+        row: list[float | str] = []
+        for field, is_number in zip(fields, numeric, strict=False):
+            missing = field == "?"
+            try:
+                value = (np.nan if missing else float(field)) if is_number else field
+            except ValueError:
+                raise ValueError(
+                    f"{path} is damaged: expected a number, got {field!r} in line {number}"
+                ) from None
+            if not is_number and len(field) > width:
+                raise ValueError(
+                    f"{path} is damaged: expected a category of at most {width} characters, "
+                    f"got {field!r} in line {number}"
+                )
+            row.append("" if missing and not is_number else value)
+        features.append(tuple(row))
+        incomes.append(income == ">50K")
+    if not features:
+        raise ValueError(f"{path} is damaged: it holds no rows")
+    return np.array(features, _ADULT_DTYPE), np.array(incomes, np.int64)
 
 
 def read_kdd(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
