@@ -42,6 +42,8 @@ def mathml(node, block):
     """Return a formula as MathML, which browsers draw by themselves: no script, no network."""
     tex = re.sub(r"\\[bB]ig(?![a-zA-Z])", "", node.astext())  # brackets grow by themselves
     tex = tex.replace(r"\dots", r"\ldots ").replace(r"\ln ", r"\ln\, ")
+    # an index stands behind a letter with a hat, not below it
+    tex = re.sub(r"(\\(?:hat|tilde) ?\\?[a-zA-Z]+)_", r"\1{}_", tex)
     rows = [row for row in tex.split("\n\n") if row.strip()]
     return latex2mathml.tex2mathml(r" \\ ".join(rows), as_block=block)
 
