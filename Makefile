@@ -42,7 +42,7 @@ test: $(VENV)/.has-test ## run the tests
 bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
-reproductions: $(VENV)/.has-demo ## run every script of reproductions/
+reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
 	set -e; for script in reproductions/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 docs: $(VENV)/.has-docs ## the site: pages and the API's reference, into build/docs
