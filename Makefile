@@ -23,8 +23,8 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean demo dev docs format help lint notebooks readme reproductions test \
-    test-avx512 test-neon tiny tsan wheel
+.PHONY: asan bench clean demo dev docs format gallery help lint notebooks readme reproductions \
+    test test-avx512 test-neon tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -42,14 +42,19 @@ test: $(VENV)/.has-test ## run the tests
 bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
-reproductions: $(VENV)/.has-demo ## run every script of reproductions/
+reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
 	set -e; for script in reproductions/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
 
 notebooks: $(VENV)/.has-notebook ## execute the lessons in place, and say how long each takes
 	$(BIN)/python tools/notebooks.py $(ARGS)
 
-docs: $(VENV)/.has-docs ## the API's reference, into build/docs
-	$(BIN)/python -m pdoc --docformat numpy --math --output-directory build/docs aecore
+docs: $(VENV)/.has-docs ## the site: pages and the API's reference, into build/docs
+	rm -rf docs/reference/api
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "Now open build/docs/index.html"
+
+gallery: $(VENV)/.has-test ## run the code of docs; put in what it prints and draws
+	$(BIN)/python tools/gallery.py $(ARGS)
 
 # ---- for who works on aecore -----------------------------------------------------------------------
 
@@ -102,7 +107,7 @@ wheel: $(VENV)/.made-venv ## a wheel for this system and machine, with OpenMP in
 
 clean: ## remove all that can be made again
 	rm -rf build dist .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf python/aecore.egg-info python/aecore/_core.*.so
+	rm -rf python/aecore.egg-info python/aecore/_core.*.so docs/reference/api
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- how ---------------------------------------------------------------------------------------------

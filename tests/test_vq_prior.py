@@ -42,6 +42,7 @@ def test_the_prior_is_that_of_the_codes(images):
     np.testing.assert_array_equal(model.sample(5, random_state=3), model.inverse_transform(drawn))
     without = small().set_params(prior=None).fit(images)
     assert arrays(without) == arrays(model) and not hasattr(without, "prior_")
+    assert not hasattr(without, "classes_") and not hasattr(model, "classes_")
 
 
 def test_the_codes_of_many_batches(rng):
@@ -73,6 +74,7 @@ def test_classes(rng, tmp_path):
     model = ae.VQVAE(ae.ResNet(8, 4, 1), 8, 4, prior=prior, epochs=20, learning_rate=1e-2, **KW)
     model.fit(X, y, X_val=(X[:10], y[:10]))
     assert "val_nll" in model.prior_.history_[0]
+    assert list(model.classes_) == ["dark", "light"]
     assert model.sample(20, y="light", random_state=0).mean() > 0.8
     assert model.sample(20, y="dark", random_state=0).mean() < 0.2
     each = model.sample(2, y=["light", "dark"], random_state=0).mean((1, 2, 3))

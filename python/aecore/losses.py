@@ -11,8 +11,8 @@ l1                :math:`\sum |x - o|`                        o                 
 huber             :math:`\sum h(x - o)`, quadratic within 1   o                 in between
 bce               :math:`-\sum x \ln p + (1 - x) \ln (1-p)`   p = sigmoid(o)    Bernoulli
 cross_entropy     :math:`-\sum x \ln p`, x one-hot            p = softmax(o)    categorical
-gaussian          :math:`\sum (x - o)^2 / 2\sigma^2            o                 normal, variance
-                  + \ln \sigma \sqrt{2\pi}`                                    :math:`\sigma^2`
+gaussian          :math:`\sum (x - o)^2 / 2\sigma^2           o                 normal, variance
+                  + \ln \sigma \sqrt{2\pi}`                                     :math:`\sigma^2`
 ================  ==========================================  ================  ==================
 
 Tables with columns of several kinds have ``mixed``, see `aecore.mixed`: gaussian for numbers with a

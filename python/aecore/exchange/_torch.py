@@ -40,7 +40,8 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
                                     linear2, norm1, norm2
     Residual                        body, and what is in it
     EachStep                        those of what it applies to each step
-    TiedLinear, TiedConvTranspose2d bias alone
+    TiedLinear                      bias alone
+    TiedConvTranspose2d             bias alone
     Positions, FedBack, quantizers  as in `parameters_`; EMA codebooks as entries, count and sum
     ==============================  ================================================================
 

@@ -33,6 +33,17 @@ class CodesWithPrior(BaseAutoencoder):
         """Return the shape of a sample's codes."""
         raise NotImplementedError
 
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in order that the prior is conditioned on."""
+        trained = vars(self).get("prior_")
+        conditioner = None if trained is None else trained._fitted().conditioner
+        if conditioner is None or conditioner.classes is None:
+            raise AttributeError(
+                f"this {type(self).__name__} has no prior that was fitted to labels"
+            )
+        return conditioner.classes
+
     def _check_prior(self) -> None:
         prior = self.prior
         if prior is None:

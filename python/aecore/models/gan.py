@@ -59,8 +59,7 @@ class GAN(Adversarial):
         The generator's.
     discriminator_learning_rate : float or None
         None is the generator's. The schedule is a factor of both.
-    weight_decay, schedule, clip_norm, batch_size, epochs, shuffle, warm_start, callbacks,
-    checkpoint, random_state, n_threads, verbose
+    weight_decay, schedule, ..., verbose
         As in `Autoencoder`. Each of the two has a gradient norm of its own.
 
     Attributes

@@ -83,6 +83,8 @@ class VQVAE(CodesWithPrior):
     prior_ : PixelCNN
         The trained prior, with a ``history_`` of its own. ``warm_start`` goes on with both; with
         ``epochs=0`` with the prior alone. `partial_fit` leaves it as it is.
+    classes_ : ndarray, shape (K,)
+        The labels in order, where the prior was given some.
     history_ : list of dict
         Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), and
         ``perplexity``, the exponential of the entropy of how often entries were used in the epoch:

@@ -31,7 +31,7 @@ class Flatten(_View):
 
 
 class Reshape(_View):
-    """Every sample in another shape: (N, ...) to (N, *shape).
+    r"""Every sample in another shape: (N, ...) to (N, \*shape).
 
     Parameters
     ----------

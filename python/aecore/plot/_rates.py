@@ -42,6 +42,6 @@ def learning_rates(found: Any, *, ax: Axes | None = None) -> Any:
         axes.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low) or 1)
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
-        axes.set_title("learning rate range test")
+        axes.set_title("Learning rate range test")
         legend(axes)
     return result
