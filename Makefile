@@ -23,8 +23,8 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean demo dev docs format gallery help lint readme reproductions test test-avx512 \
-    test-neon tiny tsan wheel
+.PHONY: asan bench clean demo dev docs format gallery help lint notebooks readme reproductions \
+    test test-avx512 test-neon tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -44,6 +44,9 @@ bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX R
 
 reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
 	set -e; for script in reproductions/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+notebooks: $(VENV)/.has-notebook ## execute the lessons in place, and say how long each takes
+	$(BIN)/python tools/notebooks.py $(ARGS)
 
 docs: $(VENV)/.has-docs ## the site: pages and the API's reference, into build/docs
 	rm -rf docs/reference/api
