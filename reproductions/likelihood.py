@@ -17,7 +17,7 @@ import numpy as np
 from results import record
 
 SAMPLES = 200  # of the estimate
-LONG, PAIR = 1000, 40  # epochs
+LONG, PAIR = 1000, 120  # epochs
 SOURCE = "pythae's reproducibility page; Rezende & Mohamed 2015: 89.9"
 
 

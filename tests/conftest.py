@@ -1,8 +1,15 @@
 """Fixtures: every instruction set of this machine and one to three threads."""
 
+import signal
+
 import numpy as np
 import pytest
 from aecore import _core, _workspace
+
+# What a shell starts in the background ignores Ctrl-C, as all that it starts does: some tests
+# press it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ISAS = _core.isa_names()
 

@@ -100,7 +100,7 @@ def test_the_visible_rule_is_the_losss_gradient(X):
 
 
 def digits():
-    if "AECORE_DATA" in os.environ:
+    if os.environ.get("AECORE_DATA"):
         images = ae.datasets.load_mnist()[0][:3000]
         return images.reshape(len(images), -1), 64, 20
     images = ae.datasets.load_digits()[0]
