@@ -6,7 +6,6 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.cli import _open
-from aecore.cli._kinds import KINDS
 from aecore.cli._source import Reading
 from commands import complaint, status, told
 
@@ -20,8 +19,6 @@ TABLE["code"] = RNG.choice(["1", "2", "x"], N)
 TABLE["size"][::50] = np.nan
 TABLE["shape"][7::50] = ""
 
-tabular = pytest.mark.skipif("tabular" not in KINDS, reason="there are no models of tables")
-detector = pytest.mark.skipif("detector" not in KINDS, reason="there is no detector")
 SMALL = ("--arch=Dense((8,))", "--latent-dim=2", "--epochs=2", "--seed=0")
 
 
@@ -63,7 +60,6 @@ def test_words_are_not_for_every_kind(path, tmp_path, capsys):
     assert "column 'shape' has 'round'" in message or "column 'shape' has 'square'" in message
 
 
-@tabular
 def test_tables_get_a_model_for_tables(path, tmp_path, capsys):
     out = tmp_path / "m.safetensors"
     answer = told(capsys, "train", path, "-o", out, "--y", "y", *SMALL)
@@ -74,7 +70,6 @@ def test_tables_get_a_model_for_tables(path, tmp_path, capsys):
         np.testing.assert_array_equal(found.parameters_[name], value, err_msg=name)
 
 
-@tabular
 @pytest.mark.parametrize("rows_in_a_block", [256, 1 << 20])
 def test_answers_are_those_of_the_library(rows_in_a_block, path, tmp_path, monkeypatch, capsys):
     out, results = tmp_path / "m.safetensors", tmp_path / "r.npy"
@@ -94,7 +89,6 @@ def test_answers_are_those_of_the_library(rows_in_a_block, path, tmp_path, monke
     assert_same(np.load(results), model.reconstruct(TABLE))
 
 
-@tabular
 def test_gaps_are_filled_and_cells_stay(path, tmp_path, capsys):
     out, filled = tmp_path / "m.safetensors", tmp_path / "full.csv"
     told(capsys, "train", path, "-o", out, "--y", "y", *SMALL)
@@ -107,7 +101,6 @@ def test_gaps_are_filled_and_cells_stay(path, tmp_path, capsys):
     assert "1.0," not in filled.read_text()  # whole numbers have no point
 
 
-@tabular
 def test_samples_of_tables(path, tmp_path, capsys):
     out = tmp_path / "m.safetensors"
     told(capsys, "train", path, "-o", out, "--drop", "y", "-m", "tabular_vae", *SMALL)
@@ -118,7 +111,6 @@ def test_samples_of_tables(path, tmp_path, capsys):
     assert [line.split(",")[1] for line in lines[1:]] == drawn["shape"].tolist()
 
 
-@detector
 def test_outliers_are_counted(path, tmp_path, capsys):
     out, scores = tmp_path / "m.safetensors", tmp_path / "scores.npy"
     options = ("--contamination=0.1", "--n-models=2", "--seed=0", "--y=y")
@@ -133,7 +125,6 @@ def test_outliers_are_counted(path, tmp_path, capsys):
         assert complaint(capsys, *call).startswith(more[0])
 
 
-@detector
 def test_numbers_alone_are_for_the_detector_too(tmp_path, capsys):
     X = RNG.standard_normal((300, 3))
     X[5] = 40

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import models
 
-
-class Row(NamedTuple):
-    """A kind of models.
-
-    Attributes
-    ----------
-    name : str
-        Of the class.
-    tables : bool
-        Whether it takes columns of numbers and words side by side, as a structured array.
-    """
-
-    name: str
-    tables: bool = False
-
-
-_ROWS = {
-    "ae": Row("Autoencoder"),
-    "vae": Row("VAE"),
-    "cvae": Row("CVAE"),
-    "vqvae": Row("VQVAE"),
-    "aae": Row("AdversarialAutoencoder"),
-    "gan": Row("GAN"),
-    "stacked": Row("StackedAutoencoder"),
-    "recirculation": Row("Recirculation"),
-    "tabular": Row("TabularAutoencoder", tables=True),
-    "tabular_vae": Row("TabularVAE", tables=True),
-    "detector": Row("AnomalyDetector", tables=True),
+TABLES: dict[str, Any] = {  # take columns of numbers and words side by side, as structured arrays
+    "tabular": models.TabularAutoencoder,
+    "tabular_vae": models.TabularVAE,
+    "detector": models.AnomalyDetector,
 }
 KINDS: dict[str, Any] = {
-    kind: getattr(models, row.name) for kind, row in _ROWS.items() if hasattr(models, row.name)
+    "ae": models.Autoencoder,
+    "vae": models.VAE,
+    "cvae": models.CVAE,
+    "vqvae": models.VQVAE,
+    "aae": models.AdversarialAutoencoder,
+    "gan": models.GAN,
+    "stacked": models.StackedAutoencoder,
+    "recirculation": models.Recirculation,
+    **TABLES,
 }
 
 
@@ -58,9 +42,9 @@ def kind_of(model: Any) -> str:
 
 def takes_tables(kind: str) -> bool:
     """Whether models of a kind take columns of numbers and words side by side."""
-    return kind in _ROWS and _ROWS[kind].tables
+    return kind in TABLES
 
 
 def kind_for(is_table: bool) -> str:
     """Return the kind for data where none is asked for."""
-    return "tabular" if is_table and "tabular" in KINDS else "ae"
+    return "tabular" if is_table else "ae"

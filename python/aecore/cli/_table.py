@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ._command import CommandError, require
-from ._kinds import KINDS
 from ._source import (
     BATCH,
     Block,
@@ -120,8 +119,8 @@ class Columnar(Source):
 
     def _way_out(self) -> str:
         """Return what helps where there are words."""
-        tabular = "tabular" in KINDS and self.reading.fitted is None
-        return "--drop leaves columns out" + (", --model tabular takes words" * tabular)
+        other = ", --model tabular takes words" if self.reading.fitted is None else ""
+        return f"--drop leaves columns out{other}"
 
     def _block(self, X: np.ndarray, y: np.ndarray | None) -> Block:
         mask, model = observed(X), self.reading.features

@@ -94,15 +94,12 @@ _CONFIG = (
 _RESUME = "go on from the checkpoint, if there is one, to the epochs asked for in all"
 
 
-_WITHOUT = "tabular for a table that is no array, else ae" if "tabular" in KINDS else "ae"
-
-
 def _kinds_text() -> str:
     shown = [
         name if cls.__name__.lower() == name else f"{name} ({cls.__name__})"
         for name, cls in KINDS.items()
     ]
-    return f"{', '.join(shown)}; without, {_WITHOUT}"
+    return f"{', '.join(shown)}; without, tabular for a table that is no array, else ae"
 
 
 def _train(options: Any) -> int:
@@ -248,8 +245,8 @@ def _note_scales(options: Any, samples: Block) -> None:
         spread = np.nanmax(X, axis=0) - np.nanmin(X, axis=0)
     spread = spread[spread > 0]
     if len(spread) and spread.max() > OUTWEIGH * spread.min():
-        other = "; --model tabular scales them" if "tabular" in KINDS else ""
-        note(options, f"some columns range much wider than others, and will outweigh them{other}")
+        text = "some columns range much wider than others, and will outweigh them"
+        note(options, f"{text}; --model tabular scales them")
 
 
 def _validation(options: Any, reading: Reading, model: Any) -> Any:
