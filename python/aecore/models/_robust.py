@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..tables import Table
-from ..tables.columns import Levels, as_numbers
+from ..tables.columns import Levels, are_labels, as_numbers
 from ..tables.source import Column
 from ._rows import Rows
 
@@ -171,14 +171,7 @@ def _read_levels(found: Any) -> Levels | None:
     if not isinstance(found, dict) or set(found) != set(Levels.FIELDS):
         raise ValueError("scaling: expected the levels of a column")
     labels, seen, dtype = (found[name] for name in Levels.FIELDS)
-    known = isinstance(labels, list) and all(
-        type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in labels
-    )
-    if (
-        not known
-        or len(set(labels)) < len(labels)
-        or type(seen) is not int
-        or type(dtype) is not str
-    ):
+    typed = are_labels(labels) and type(seen) is int and type(dtype) is str
+    if not typed or len(set(labels)) < len(labels):
         raise ValueError("scaling: expected different labels")
     return Levels(labels, seen, dtype)

@@ -234,6 +234,13 @@ def learn(column: Column, categorical: bool = False) -> Kind:
     return Numeric.learn(column)
 
 
+def are_labels(found: Any) -> bool:
+    """Whether what a file has is a list of what labels can be."""
+    return isinstance(found, list) and all(
+        type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in found
+    )
+
+
 def in_order(labels: Iterable[Level]) -> list[Level]:
     """Return labels sorted: numbers before strings."""
     return sorted(labels, key=lambda v: (isinstance(v, str), v))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import frames
-from .columns import Empty, Kind, Levels, Numeric, in_order, learn
+from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
 from .source import Table
 
 FORMS = ("pandas", "polars", "structured", "array")
@@ -154,9 +154,6 @@ def _read_column(found: Any) -> Kind:
             raise ValueError("table: expected labels, and how many cells had them")
         if not 1 <= seen < 2**63:
             raise ValueError(f"table: expected a number of cells, got {seen}")
-        plain = all(
-            type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in labels
-        )
-        if not plain or labels != in_order(set(labels)):
+        if not are_labels(labels) or labels != in_order(set(labels)):
             raise ValueError("table: expected different labels in order")
     return cls(**fields)
