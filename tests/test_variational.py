@@ -6,7 +6,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import _core, _workspace
-from aecore._purposes import LATENT
+from aecore._purposes import ESTIMATE, LATENT
 from aecore.divergences import Codes
 from aecore.losses import Likelihood, Loss
 from aecore.models._importance import weighted_draws
@@ -194,6 +194,29 @@ def test_importance_weighted_bound_by_hand(s, X):
         assert terms[name] == pytest.approx(want, rel=1e-5)
     if s == 1:  # the bound itself, with a draw's KL in place of its mean
         assert terms["loss"] == pytest.approx(terms["recon"] + 0.5 * terms["kl"], rel=1e-9)
+
+
+@pytest.mark.parametrize("s", [1, 3])
+def test_held_out_bounds_are_of_draws_and_the_same_in_every_epoch(s, X):
+    held = X[:20]
+    options = {"importance_samples": s, "beta": 0.5, "kl_warmup": 4, **KW, "batch_size": 100}
+    model = ae.VAE(TANH, 3, epochs=1, **options).fit(X, X_val=held)
+    record = model.history_[0]
+    mean, logvar = (a.astype(np.float64) for a in model.encode_distribution(held))
+    eps = normal((s, 20, 3), 0, ESTIMATE)
+    z = mean + np.exp(logvar / 2) * eps
+    square = ((model.inverse_transform(z.reshape(-1, 3)).reshape(s, 20, 12) - held) ** 2).sum(-1)
+    ratio = (-0.5 * z**2 + 0.5 * eps**2 + 0.5 * logvar).sum(-1)
+    exact = 0.5 * (mean**2 + np.exp(logvar) - logvar - 1).sum(-1).mean()
+    bound = -np.log(np.exp(0.5 * ratio - square).mean(0)).mean()
+    kl, loss = (exact, square.mean() + 0.5 * exact) if s == 1 else (-ratio.mean(), bound)
+    assert record["val_loss"] == pytest.approx(loss, rel=1e-5)
+    assert record["val_recon"] == pytest.approx(square.mean(), rel=1e-5)
+    assert record["val_kl"] == pytest.approx(kl, rel=1e-4)
+    assert ("val_iwae" in record) == (s > 1)
+    # where nothing is learned nothing changes
+    frozen = ae.VAE(TANH, 3, epochs=3, learning_rate=1e-30, **options).fit(X, X_val=held)
+    assert len({r["val_loss"] for r in frozen.history_}) == 1
 
 
 def test_several_draws_beside_pytorch(X):

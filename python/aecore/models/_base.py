@@ -416,12 +416,22 @@ class BaseModel(Parametrized):
         self._begin_training()
         run(self, batches, validation, plan, saver or saver_of(self), again)
 
+    def _held_out_terms(
+        self, batch: Batch, position: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Return the outputs and terms of samples to validate on, the first of them at position.
+
+        A term named loss is what is minimised, where that isn't a weighted sum of the others.
+        """
+        return self._terms(batch)
+
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the loss, its terms and the squared error of held-out samples, as val_*."""
         totals: dict[str, float] = {}
-        squared, observed = 0.0, 0
+        squared, observed, done = 0.0, 0, 0
         for batch in batches():
-            output, terms = self._terms(batch)
+            output, terms = self._held_out_terms(batch, done)
+            done += batch.n
             if self.penalty is not None:
                 terms["penalty"] = self._penalties(batch)
             for name, values in terms.items():
@@ -430,9 +440,11 @@ class BaseModel(Parametrized):
             squared += self._loss.squared_error(output, batch.target, batch.mask, scratch)
             observed += batch.observed
         means = {name: total / batches.total for name, total in totals.items()}
-        total = sum(weight * means[name] for name, weight in self._weights().items())
-        total += means.get("penalty", 0.0)
-        means = {"loss": total, **means, "mse": squared / max(observed, 1)}
+        if "loss" not in means:
+            total = sum(weight * means[name] for name, weight in self._weights().items())
+            means = {"loss": total, **means}
+        means["loss"] += means.get("penalty", 0.0)
+        means["mse"] = squared / max(observed, 1)
         return {f"val_{name}": value for name, value in means.items()}
 
     # ---- fitted models --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _core, _workspace
 from .._purposes import LATENT
 from ..training.batches import Batch
+from ._posterior import log_ratio
 
 if TYPE_CHECKING:
     from ..nn.module import Module
@@ -45,7 +46,7 @@ def weighted_draws(
     _core.reparameterize(z, mean, logvar, eps, ws)
     output = model._decode(z, many, training=True)
     recon = model._measure(output, many).astype(np.float64)
-    ratio = (eps**2 + logvar - z**2).sum(1, dtype=np.float64) / 2  # ln p(z) - ln q(z | x)
+    ratio = log_ratio(z, eps, logvar)
     bound, share = _log_mean(beta * ratio - recon, s)
 
     weight, flat = network.scratch("weight", (n * s,)), output.reshape(n * s, -1)
@@ -66,6 +67,24 @@ def weighted_draws(
     terms = {"loss": -float(bound.sum()), "recon": float(recon.sum()) / s, "mse": squared / s}
     terms |= {"kl": -float(ratio.sum()) / s, "iwae": -float(_log_mean(ratio - recon, s)[0].sum())}
     return terms | ({"sigma": loss.sigma * n} if model.loss == "gaussian" else {})
+
+
+def held_out_draws(
+    model: VAE, batch: Batch, posterior: tuple[np.ndarray, np.ndarray], position: int
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return outputs of the last of S draws a sample, and the terms of all, the loss among them.
+
+    Terms are those of `weighted_draws`, of beta without warm-up, for each sample.
+    """
+    s, seed = int(model.importance_samples), model._network.seed
+    ratio, recon = np.empty((2, batch.n, s))
+    for i in range(s):
+        z, eps, output = model._draw(batch, *posterior, seed, position * s + i * batch.n)
+        ratio[:, i], recon[:, i] = log_ratio(z, eps, posterior[1]), model._measure(output, batch)
+    terms = {"recon": recon.mean(1), "kl": -ratio.mean(1)}
+    for name, weight in (("loss", model.beta), ("iwae", 1.0)):
+        terms[name] = -_log_mean((weight * ratio - recon).reshape(-1), s)[0]
+    return output.reshape(batch.n, -1), terms
 
 
 def _log_mean(log_weights: np.ndarray, s: int) -> tuple[np.ndarray, np.ndarray]:

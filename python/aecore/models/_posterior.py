@@ -99,8 +99,8 @@ class Posterior(SampledAutoencoder):
             out[rows] -= kl
             for s in range(n_samples):
                 offset = s * len(out) + rows.start
-                _, _, recon = self._draw(batch, mean, logvar, seed, offset)
-                out[rows] -= recon / n_samples
+                _, _, output = self._draw(batch, mean, logvar, seed, offset)
+                out[rows] -= self._measure(output, batch) / n_samples
         return out.astype(np.float32)
 
     @fitted
@@ -141,9 +141,8 @@ class Posterior(SampledAutoencoder):
             largest, total = np.full(batch.n, -np.inf), np.zeros(batch.n)
             for s in range(n_samples):
                 offset = s * len(out) + rows.start
-                z, eps, recon = self._draw(batch, mean, logvar, seed, offset)
-                # ln p(x | z) + ln p(z) - ln q(z | x), where ln 2 pi cancels
-                ratio = (eps**2 + logvar - z**2).sum(1, dtype=np.float64) / 2 - recon
+                z, eps, output = self._draw(batch, mean, logvar, seed, offset)
+                ratio = log_ratio(z, eps, logvar) - self._measure(output, batch)
                 top = np.maximum(largest, ratio)
                 total = total * np.exp(largest - top) + np.exp(ratio - top)
                 largest = top
@@ -153,9 +152,14 @@ class Posterior(SampledAutoencoder):
     def _draw(
         self, batch: Batch, mean: np.ndarray, logvar: np.ndarray, seed: int, position: int
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Draw codes from posteriors; return them, their noise and the reconstruction losses."""
+        """Draw codes from posteriors; return them, their noise and what they are decoded to."""
         network, ws = self._network, _workspace.current()
         eps, z = network.scratch("eps", mean.shape), network.scratch("draw", mean.shape)
         _core.random_normal(eps, seed, ESTIMATE, position * self.latent_dim, ws)
         _core.reparameterize(z, mean, logvar, eps, ws)
-        return z, eps, self._measure(self._decode(z, batch), batch)
+        return z, eps, self._decode(z, batch)
+
+
+def log_ratio(z: np.ndarray, eps: np.ndarray, logvar: np.ndarray) -> np.ndarray:
+    """Return ln p(z) - ln q(z | x) of draws and their noise, in which ln 2 pi cancels."""
+    return (eps**2 + logvar - z**2).sum(1, dtype=np.float64) / 2

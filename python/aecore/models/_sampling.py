@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import _check
 from ..priors import Normal, Prior
-from ..training.batches import Batch, Condition
-from ._base import Input, fitted
+from ..training.batches import Batch, Condition, Input
+from ._base import fitted
 from ._coding import BaseAutoencoder
 from ._condition import shared
 from ._protocol import new_seed

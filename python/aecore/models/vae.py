@@ -13,7 +13,7 @@ from .._purposes import ESTIMATE, LATENT, PRIOR
 from ..divergences import Codes, Divergence, Estimate
 from ..nn.module import Module
 from ..training.batches import Batch, Batches
-from ._importance import weighted_draws
+from ._importance import held_out_draws, weighted_draws
 from ._posterior import Posterior
 
 Pair = tuple[np.ndarray, np.ndarray]
@@ -63,8 +63,8 @@ class VAE(Posterior):
         Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce" or
         "cross_entropy" ``bits_per_dim`` of the bound. With several samples ``recon`` and ``kl`` are
         means over the draws, ``loss`` is below recon + kl_weight kl by what they gain, and ``iwae``
-        is what it would be with a weight of 1: a bound on -ln p(x). val_loss has the KL term and
-        the posterior's mean even then. A divergence adds terms of its own.
+        is what it would be with a weight of 1: a bound on -ln p(x). A divergence adds terms of
+        its own. val_* are of draws as well, the same ones in every epoch, with the whole of beta.
 
         Two figures tell whether codes have collapsed to the prior: ``active_units``, how many
         latent dimensions have a mean that varies by more than 0.01, and ``information_bound``, the
@@ -303,6 +303,17 @@ class VAE(Posterior):
     def _weights(self) -> dict[str, float]:
         share = self.divergence.kl if isinstance(self.divergence, Divergence) else 1.0
         return {"recon": 1.0, "kl": self.beta * share}
+
+    def _held_out_terms(
+        self, batch: Batch, position: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        mean, logvar, _ = self._posterior(batch)
+        if self.importance_samples > 1:
+            return held_out_draws(self, batch, (mean, logvar), position)
+        kl = self._network.scratch("kl", (batch.n,))
+        _core.gaussian_kl(kl, mean, logvar, _workspace.current())
+        _, _, output = self._draw(batch, mean, logvar, self._network.seed, position)
+        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch), "kl": kl}
 
     def _validate(self, batches: Batches) -> dict[str, float]:
         record = super()._validate(batches)

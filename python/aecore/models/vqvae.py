@@ -14,9 +14,9 @@ from ..arch import ResNet
 from ..nn import FiniteScalarQuantizer, ResidualQuantizer, VectorQuantizer
 from ..nn.fsq import checked_levels
 from ..nn.module import Module
-from ..training.batches import Batch
+from ..training.batches import Batch, Input
 from ..training.network import Network
-from ._base import Input, fitted
+from ._base import fitted
 from ._code_prior import CodesWithPrior
 from ._protocol import new_seed
 
