@@ -111,6 +111,17 @@ def test_samples_of_tables(path, tmp_path, capsys):
     assert [line.split(",")[1] for line in lines[1:]] == drawn["shape"].tolist()
 
 
+@pytest.mark.parametrize(
+    "picture", ["reconstructions", "errors", "scores", "latent_space", "traversal", "interpolation"]
+)
+def test_pictures_of_tables(picture, path, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    out, drawn = tmp_path / "m.safetensors", tmp_path / "p.svg"
+    told(capsys, "train", path, "-o", out, "--drop", "y", *SMALL)
+    assert told(capsys, "plot", picture, out, path, "--y", "y", "-o", drawn)["picture"] == picture
+    assert drawn.read_text().lstrip().startswith("<?xml")
+
+
 def test_outliers_are_counted(path, tmp_path, capsys):
     out, scores = tmp_path / "m.safetensors", tmp_path / "scores.npy"
     options = ("--contamination=0.1", "--n-models=2", "--seed=0", "--y=y")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plot
+from ..plot._tables import is_frame, row_of
 from ._command import (
     CommandError,
     Subparsers,
@@ -68,7 +69,7 @@ def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tup
     """A model, some of the samples, and the label of the first."""
     assert given is not None
     _check_rows(rows, given)
-    chosen = [np.asarray(given.X[i]) for i in rows]
+    chosen = [row_of(given.X, i) if is_frame(given.X) else np.asarray(given.X[i]) for i in rows]
     return (model, *chosen, None if given.y is None else given.y[rows[0]])
 
 

@@ -73,7 +73,7 @@ class SampledAutoencoder(BaseAutoencoder):
         prior = prior or self._own_prior()
         if prior is None:
             raise ValueError(
-                f"prior: an {type(self).__name__} has none of its own; expected one that was "
+                f"prior: {type(self).__name__} has none of its own; expected one that was "
                 "fitted to its codes, such as GaussianMixture(10).fit(model.transform(X)), or near"
             )
         label = y if prior.has_classes else None

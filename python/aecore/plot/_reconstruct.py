@@ -20,7 +20,7 @@ from ._grid import (
     padded,
 )
 from ._style import COLORS, ERROR, GREY, canvas, colorbar, colored, legend, scale
-from ._tables import is_mixed, numbered
+from ._tables import columns_of, is_frame, is_mixed, numbered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -207,7 +207,7 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
     ----------
     model : estimator
         With ``errors(X)``, or ``errors(X, y)``, that returns the shape of X.
-    X : array-like (N, H, W, 1 or 3), (N, T, F) or (N, F), or list of arrays (T_i, F)
+    X : array-like (N, H, W, 1 or 3), (N, T, F) or (N, F), data frame, or list of arrays (T_i, F)
         Samples. Means at a step are over the sequences that reach it.
     y : array-like (N,) or (N, P), optional
         The condition of a conditional model.
@@ -234,6 +234,8 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
     if is_ragged(X):
         X, found = padded("X", X), padded("the errors", found)
     shape, found = tuple(getattr(X, "shape", None) or np.shape(X)), np.asarray(found)
+    if is_frame(X):
+        shape = (len(X), len(columns_of(X)))
     if found.shape != shape or not 2 <= found.ndim <= 4 or found.size == 0:
         raise ValueError(
             "errors need X of the shape (N, H, W, C), (N, T, F) or (N, F), N > 0, and errors of "

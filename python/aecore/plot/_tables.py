@@ -16,6 +16,11 @@ def is_frame(X: Any) -> bool:
     return hasattr(X, "columns") or (packed and X.ndim == 1)
 
 
+def columns_of(X: Any) -> list[Any]:
+    """Return the names of the columns of such a table."""
+    return list(X.columns if hasattr(X, "columns") else X.dtype.names)
+
+
 def row_of(X: Any, i: int) -> Any:
     """Return row i of such a table as a table."""
     return X.iloc[i : i + 1] if hasattr(X, "iloc") else X[i : i + 1]
@@ -42,8 +47,7 @@ def numbered(tables: list[Any]) -> list[NDArray[np.float32]]:
 def places_of(tables: list[Any]) -> Places:
     """Return for each column the places of its values in order, None for one of numbers."""
     found: Places = {}
-    first = tables[0]
-    for name in first.dtype.names if hasattr(first, "dtype") else first.columns:
+    for name in columns_of(tables[0]):
         parts = [np.asarray(table[name]) for table in tables]
         found[name] = None
         if any(part.dtype.kind not in "biuf" for part in parts):
