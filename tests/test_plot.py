@@ -11,7 +11,6 @@ import subprocess
 import sys
 
 import aecore
-import aecore as ae
 import numpy as np
 import pytest
 
@@ -424,7 +423,7 @@ def test_errors_of_a_table_fall_and_are_named(rng):
 
 def test_errors_of_words_have_a_bar_for_each_column():
     X = np.array([(1.0, "b"), (np.nan, "a"), (3.0, "a")] * 20, [("n", float), ("c", "U1")])
-    model = ae.TabularAutoencoder(ae.Dense((4,)), 2, epochs=1, random_state=0).fit(X)
+    model = aecore.TabularAutoencoder(aecore.Dense((4,)), 2, epochs=1, random_state=0).fit(X)
     axes = plot.errors(model, X).axes[0]
     mean = model.errors(X).mean(axis=0)
     order = np.argsort(-mean)
