@@ -249,6 +249,7 @@ def test_data_that_cannot_be_read(name, message, tmp_path, monkeypatch, capsys):
     np.save("objects.npy", np.array([[{}, {}]], object), allow_pickle=True)
     found = complaint(capsys, "train", name, "-o", "m.safetensors", "-q")
     assert message in found
+    assert f"{name}: {name}:" not in found
 
 
 def test_y_of_another_length(tmp_path, capsys):

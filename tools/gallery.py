@@ -1,8 +1,9 @@
 """Run the code of the pages in docs, and put what it prints and draws where they show it.
 
-A page's ``python`` blocks run one after another in one namespace, in an empty folder. A ``text``
-block right behind one is what it prints. A picture ``images/NAME`` that the page shows is the file
-NAME that its code saves. Code in ``py`` blocks is shown and not run, for instance other libraries'.
+A page's ``python`` blocks run one after another in one namespace, in an empty folder, and in between
+its ``sh`` blocks that have a line beginning with ``aecore``. A ``text`` block right behind one is
+what it prints. A picture ``images/NAME`` that the page shows is the file NAME that its code saves.
+Code in ``py`` blocks is shown and not run, for instance other libraries'.
 
     python tools/gallery.py                     # all pages
     python tools/gallery.py docs/family/vae.md
@@ -12,7 +13,9 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,7 +23,8 @@ from typing import NamedTuple
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(
-    r"^```python\n(?P<code>.*?)^```\n(\n*```text\n(?P<printed>.*?)^```\n)?",
+    r"^```(?:python\n(?P<code>.*?)|sh\n(?P<shell>(?=(?:(?!^```).)*?^aecore ).*?))^```\n"
+    r"(\n*```text\n(?P<printed>.*?)^```\n)?",
     re.MULTILINE | re.DOTALL,
 )
 PICTURE = re.compile(r"!\[[^\]]*\]\([./docs]*images/([^)]+)\)")
@@ -45,6 +49,9 @@ def run(page, folder):
     os.chdir(folder)
     try:
         for block in BLOCK.finditer(text):
+            if block["shell"] is not None:
+                done.append(Run(block, run_shell(block["shell"])))
+                continue
             line = text.count("\n", 0, block.start("code"))
             code = compile("\n" * line + block["code"], str(page), "exec")
             with contextlib.redirect_stdout(io.StringIO()) as out:
@@ -53,6 +60,18 @@ def run(page, folder):
     finally:
         os.chdir(before)
     return done
+
+
+def run_shell(code):
+    """Run commands of a shell, which ends at the first that fails; return what they print."""
+    aecore = f'aecore() {{ {shlex.quote(sys.executable)} -m aecore "$@"; }}'
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        ["sh", "-e"], input=f"{aecore}\n{code}", env=environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"exit status {done.returncode} of\n{code}{done.stderr}")
+    return done.stdout
 
 
 def renew(page):

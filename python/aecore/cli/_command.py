@@ -38,7 +38,8 @@ def explained(what: str = "") -> Iterator[None]:
         text = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.strerror and error.filename is not None:
             text = f"{os.fsdecode(error.filename)}: {error.strerror}"
-        raise CommandError(f"{what}: {text}" if what else text) from error
+        said = not what or text.startswith(f"{what}:")
+        raise CommandError(text if said else f"{what}: {text}") from error
 
 
 def require(command: str, extra: str, *modules: str) -> None:
