@@ -1,7 +1,7 @@
 """Run the code of the pages in docs, and put what it prints and draws where they show it.
 
-A page's ``python`` blocks run one after another in one namespace, in an empty folder; in between run
-its ``sh`` blocks that have a line beginning with ``aecore``. A ``text`` block right behind one is
+A page's ``python`` blocks run one after another in one namespace, in an empty folder; between them
+run its ``sh`` blocks that have a line beginning with ``aecore``. A ``text`` block right behind one is
 what it prints. A picture ``images/NAME`` that the page shows is the file NAME that its code saves.
 Code in ``py`` blocks is shown and not run, for instance other libraries'.
 
