@@ -1,7 +1,7 @@
 """Run the code of the pages in docs, and put what it prints and draws where they show it.
 
 A page's ``python`` blocks run one after another in one namespace, in an empty folder; between them
-run its ``sh`` blocks that have a line beginning with ``aecore``. A ``text`` block right behind one is
+run its ``sh`` blocks with a line that begins with ``aecore``. A ``text`` block right behind one is
 what it prints. A picture ``images/NAME`` that the page shows is the file NAME that its code saves.
 Code in ``py`` blocks is shown and not run, for instance other libraries'.
 
