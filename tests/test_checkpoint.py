@@ -216,7 +216,8 @@ def test_without_a_file_a_training_begins(X, tmp_path):
 def test_data_are_checked_before_anything_changes(X, tmp_path):
     make(checkpoint=tmp_path / "m", epochs=2).fit(X)
     model = make(checkpoint=tmp_path / "m")
-    for bad, word in ((X[:, :5], "5 features"), (X * np.nan, "NaN")):
+    fewer = f"trained on {len(X)} samples, expected the same to go on with, got 20"
+    for bad, word in ((X[:, :5], "5 features"), (X * np.nan, "NaN"), (X[:20], fewer)):
         with pytest.raises(ValueError, match=word):
             model.fit(bad, resume=True)
         assert not hasattr(model, "_network") and not hasattr(model, "history_")

@@ -26,7 +26,7 @@ from ._condition import Conditioner, conditions
 from ._epochs import run
 from ._parameters import Parametrized
 from ._protocol import new_seed, not_fitted
-from ._resume import Found, find, saver_of, take_fit
+from ._resume import Found, check_count, find, saver_of, take_fit
 from ._streams import read_stream
 
 INFERENCE_BATCH = 256
@@ -199,6 +199,7 @@ class BaseModel(Parametrized):
         reader = self if found is None else found.model
         reader._start_or_go_on(going_on, conditioner, given, *others)
         if found is not None:
+            check_count(self, found, len(given.data) - held)
             take_fit(self, found.model)
         network = self._network
         if held:

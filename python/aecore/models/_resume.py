@@ -76,6 +76,17 @@ def compare(model: BaseModel, found: BaseModel, path: Any) -> None:
             )
 
 
+def check_count(model: BaseModel, found: Found, n: int) -> None:
+    """Raise ValueError unless a checkpoint's epochs were of as many samples as there are now."""
+    network = found.model._network
+    if found.stage.first == 0 and network.samples != network.epoch * n:
+        raise ValueError(
+            f"resume: {resolve(model.checkpoint).file()} was trained on "
+            f"{network.samples // network.epoch} samples, expected the same to go on with, got "
+            f"{n}; delete the file to start afresh, or load it and go on with warm_start"
+        )
+
+
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
     for name in [k for k in vars(model) if k.endswith("_")]:
