@@ -79,8 +79,11 @@ def test_maps_of_codes(models, files, capsys):
     np.testing.assert_array_equal(rebuilt, models["vqvae"].inverse_transform(codes))
     path = files / "codes.csv"
     told(capsys, "encode", files / "vqvae.safetensors", files / "images.npy", "-o", path)
+    told(capsys, "decode", files / "vqvae.safetensors", path, "-o", files / "o.npy")
+    np.testing.assert_array_equal(np.load(files / "o.npy"), rebuilt)
+    path.write_text(",".join("abcdefghijklmnop") + "\n0.5" + ",1" * 15 + "\n")
     message = complaint(capsys, "decode", files / "vqvae.safetensors", path, "-o", files / "o.npy")
-    assert message == f"{path}: codes of this model are maps, expected .npy or .npz"
+    assert "Z: expected integers, numbers of codebook entries" in message
 
 
 def test_conditions_come_along(models, files, capsys):

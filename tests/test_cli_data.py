@@ -282,12 +282,15 @@ def pictures(tmp_path):
     return tmp_path / "pictures", X[[1, 3, 5, 0, 2, 4]], order
 
 
+NAMES = ["cats/1.png", "cats/3.png", "cats/5.png", "dogs/0.png", "dogs/2.png", "dogs/4.png"]
+
+
 def test_a_folder_of_pictures(pictures):
     folder, X, _ = pictures
     block = read(folder)
     np.testing.assert_array_equal(block.X, X)
     assert block.y.tolist() == ["cats"] * 3 + ["dogs"] * 3
-    assert list(block.names) == ["1", "3", "5", "0", "2", "4"]
+    assert list(block.names) == NAMES
     found = _open.open_samples(str(folder), Reading())
     np.testing.assert_array_equal(np.concatenate([b.X for b in found.blocks()]), X)
     assert read(folder, size=(4, 5)).X.shape == (6, 4, 5, 3)
@@ -341,20 +344,54 @@ def test_pictures_there_and_back(pictures, tmp_path, capsys):
     message = complaint(capsys, "score", out, tmp_path / "other")
     assert "expected 8x10 pixels, which the model was trained on, got 4x5" in message
     assert told(capsys, "score", out, tmp_path / "other", "--size", "8x10")["samples"] == 1
-    assert sorted(p.name for p in (tmp_path / "back").iterdir()) == [f"{i}.png" for i in range(6)]
+    back = [p.relative_to(tmp_path / "back") for p in (tmp_path / "back").rglob("*.png")]
+    assert sorted(p.as_posix() for p in back) == NAMES
     rebuilt = (np.clip(ae.load(out).reconstruct(X), 0, 1) * 255).round()
-    for sample, name in zip(rebuilt, [1, 3, 5, 0, 2, 4], strict=True):
-        image = pytest.importorskip("PIL.Image").open(tmp_path / "back" / f"{name}.png")
+    for sample, name in zip(rebuilt, NAMES, strict=True):
+        image = pytest.importorskip("PIL.Image").open(tmp_path / "back" / name)
         np.testing.assert_array_equal(np.asarray(image), sample)
     answer = told(capsys, "score", out, folder, "-o", tmp_path / "scores.csv")
     scores = ae.load(out).score_samples(X)
     lines = [line.split(",") for line in (tmp_path / "scores.csv").read_text().splitlines()]
     assert lines[0] == ["file", "score"]
-    assert [name for name, _ in lines[1:]] == ["1", "3", "5", "0", "2", "4"]
+    assert [name for name, _ in lines[1:]] == NAMES
     np.testing.assert_array_equal(np.array([v for _, v in lines[1:]], np.float32), scores)
     assert answer["lowest"][0]["sample"] == lines[1 + scores.argmin()][0]
     message = complaint(capsys, "reconstruct", out, folder, "-o", tmp_path / "back")
     assert message.endswith("back: expected a new or an empty folder")
+    # codes with the names of their files, which decode leaves out
+    told(capsys, "encode", out, folder, "-o", tmp_path / "codes.csv")
+    header, first, *_ = (tmp_path / "codes.csv").read_text().splitlines()
+    assert header.startswith("file,autoencoder0,") and first.startswith("cats/1.png,")
+    told(capsys, "decode", out, tmp_path / "codes.csv", "-o", tmp_path / "x.npy")
+    rebuilt = ae.load(out).reconstruct(X)
+    np.testing.assert_allclose(np.load(tmp_path / "x.npy"), rebuilt, rtol=1e-5, atol=1e-6)
+
+
+def test_pictures_that_differ_in_their_kind_alone(tmp_path, capsys):
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "a").mkdir()
+    for name in ("x.bmp", "x.png"):
+        image.fromarray(np.full((4, 4), 7, np.uint8)).save(tmp_path / "a" / name)
+    out = tmp_path / "m.safetensors"
+    told(capsys, "train", tmp_path / "a", "-o", out, "--arch=Dense((8,))", "--epochs=1")
+    told(capsys, "reconstruct", out, tmp_path / "a", "-o", tmp_path / "b")
+    assert sorted(p.name for p in (tmp_path / "b").iterdir()) == ["x.png", "x.png.png"]
+    (tmp_path / "a" / "x.png").write_bytes((tmp_path / "a" / "x.png").read_bytes()[:44])
+    assert "x.png: " in complaint(capsys, "train", tmp_path / "a", "-o", out)
+
+
+def test_pictures_in_arrays_without_an_axis_for_their_channel(tmp_path, capsys):
+    X = np.random.default_rng(0).integers(0, 256, (20, 8, 6), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", X)
+    out, codes = tmp_path / "m.safetensors", tmp_path / "codes.npy"
+    small = ("--arch=Dense((8,))", "--latent-dim=2", "--epochs=1", "--seed=0")
+    answer = told(capsys, "train", tmp_path / "x.npy", "-o", out, "--shape=8x6x1", *small)
+    assert answer["shape"] == [8, 6, 1]
+    told(capsys, "encode", out, tmp_path / "x.npy", "-o", codes)
+    np.testing.assert_array_equal(np.load(codes), ae.load(out).transform(X[..., None]))
+    assert status("train", tmp_path / "x.npy", "-o", out, "--epochs=1", "--latent-dim=2") == 0
+    assert "sequence of 8 steps with 6 values; --shape 8x6x1" in capsys.readouterr().err
 
 
 # ---- results ------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ class Images:
 
     def __init__(self, folder: str, reading: Reading) -> None:
         require("reading pictures", "images", "PIL")
-        root = Path(folder)
+        self.root = root = Path(folder)
         self.paths = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in SUFFIXES]
         if not self.paths:
             raise CommandError(f"{folder}: there are no pictures ({', '.join(SUFFIXES)})")
@@ -78,9 +78,12 @@ class Images:
     def _pixels(self, path: Path) -> np.ndarray:
         _, height, width, channels = self.shape
         with _opened(path) as picture:
-            if picture.mode in ("I", "I;16"):  # 16 bits, which Pillow would cut off at 255
-                picture = picture.point(lambda v: v / 257).convert("L")
-            picture = picture.convert("L" if channels == 1 else "RGB")
+            try:
+                if picture.mode in ("I", "I;16"):  # 16 bits, which Pillow would cut off at 255
+                    picture = picture.point(lambda v: v / 257).convert("L")
+                picture = picture.convert("L" if channels == 1 else "RGB")
+            except OSError as error:
+                raise CommandError(f"{path}: {error}") from None
             if self.resize and picture.size != (width, height):
                 picture = picture.resize((width, height))
             return np.asarray(picture).reshape(height, width, channels)
@@ -90,11 +93,8 @@ class Images:
         return self[:] if np.prod(self.shape) <= IN_MEMORY else self
 
     def names(self) -> list[str]:
-        """Return a name for each picture that no other has."""
-        stems = [path.stem for path in self.paths]
-        if len(set(stems)) == len(stems):
-            return stems
-        return [f"{i:06d}" for i in range(len(stems))]
+        """Return where each picture is in the folder."""
+        return [path.relative_to(self.root).as_posix() for path in self.paths]
 
 
 def _opened(path: Path) -> Any:

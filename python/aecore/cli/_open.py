@@ -168,6 +168,11 @@ def _member(path: str, name: str) -> np.ndarray:
         return found
 
 
+def reading_for(fitted: Any, y: str | None = None) -> Reading:
+    """Return how to read samples for a fitted model, without further options."""
+    return Reading(y=y, fitted=fitted, mixed=takes_tables(kind_of(fitted)))
+
+
 def reading_of(options: Any, fitted: Any = None) -> Reading:
     """Return how the options of a command say to read samples."""
     return Reading(
@@ -199,7 +204,7 @@ def add_reading(parser: Any, *, training: bool = False) -> None:
             "--shape",
             type=_shape,
             metavar="TxF",
-            help="what each row of a table is: 28x28x1, 140x1",
+            help="what each row of a table or array is: 28x28x1, 140x1",
         )
 
 

@@ -18,6 +18,7 @@ import numpy as np
 from ._command import CommandError, require
 from ._images import save_image
 
+FILE = "file"  # the column with the names of pictures
 FORMS = ".npy, .npz, .csv (or - for CSV on stdout), or a new folder for pictures"
 
 
@@ -142,11 +143,6 @@ class Csv(_File):
 
     mode = "w"
 
-    @property
-    def named(self) -> bool:
-        """Whether the names of files stand beside what is one number for each."""
-        return self.name == "score"
-
     def __init__(self, path: str, columns: Sequence[str] | None, name: str) -> None:
         self.columns, self.name = columns, name
         super().__init__(path)
@@ -159,19 +155,15 @@ class Csv(_File):
             writer.writerows([[_cell(v) for v in row] for row in rows.tolist()])
             return
         rows = rows.reshape(len(rows), -1)
-        if names is not None and self.named:
-            if self.count == len(rows):
-                writer.writerow(["file", self.name])
-            writer.writerows(zip(names, (str(v) for v in rows[:, 0]), strict=True))
-            return
         if self.count == len(rows):
             width = rows.shape[1]
             numbered = [self.name] if width == 1 else [f"{self.name}{i}" for i in range(width)]
-            writer.writerow(self.columns if self.columns is not None else numbered)
-        if rows.dtype == np.float32:  # in as many digits as they have
-            writer.writerows([[str(v) for v in row] for row in rows])
-        else:
-            writer.writerows(rows.tolist())
+            header = list(self.columns if self.columns is not None else numbered)
+            writer.writerow(header if names is None else [FILE, *header])
+        exact = rows.dtype == np.float32  # in as many digits as they have
+        for i, row in enumerate(rows):
+            cells = [str(v) for v in row] if exact else row.tolist()
+            writer.writerow(cells if names is None else [names[i], *cells])
 
 
 def _cell(value: Any) -> Any:
@@ -213,7 +205,11 @@ class Pictures(Results):
         first = self.count - len(rows)
         for i, row in enumerate(rows):
             name = f"{first + i:06d}" if names is None else names[i]
-            save_image(self.temporary / f"{name}.png", row)
+            path = (self.temporary / name).with_suffix(".png")
+            if path.exists():  # of two pictures that differ in their kind alone
+                path = path.with_name(f"{Path(name).name}.png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_image(path, row)
 
     def _finish(self) -> None:
         if os.path.isdir(self.path):

@@ -236,10 +236,11 @@ def rows_of_block(shape: Sequence[int], itemsize: int = 8) -> int:
 
 
 def shaped(X: Any, like: tuple[int, ...] | None) -> Any:
-    """Return rows of a table as samples of a shape, where they have as many values."""
-    if like is None or tuple(X.shape[1:]) == like or len(X.shape) != 2 or len(like) == 1:
+    """Return rows of a table as samples of a shape, and pictures with an axis for their channel."""
+    found = tuple(X.shape[1:])
+    if like is None or found == like or len(like) == 1:
         return X
-    if X.shape[1] != np.prod(like):
+    if found != (np.prod(like),) and (*found, 1) != like:
         return X  # the model says what is wrong
     return np.asarray(X).reshape(len(X), *like)
 

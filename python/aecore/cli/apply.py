@@ -6,9 +6,9 @@ Data are read, worked on and written a block at a time, so that they may be larg
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,9 +25,9 @@ from ._command import (
 )
 from ._kinds import kind_of
 from ._model import add_model, applied, load_model, method
-from ._open import TEXT, add_reading, open_samples, reading_of
-from ._results import FORMS, Results, open_results
-from ._source import Reading, shape_of
+from ._open import add_reading, open_samples, reading_of
+from ._results import FILE, FORMS, Results, open_results
+from ._source import Block, Reading, Source, shape_of
 
 LOWEST = 5  # how many of the samples with the lowest scores are named
 NO_PICTURES = FORMS.split(", or a new")[0]
@@ -161,10 +161,28 @@ _Y = "the condition of each code, for a model with any: columns of a table, else
 def _decode(options: Any) -> int:
     model = load_model(options)
     function = method(model, "inverse_transform", "way back from codes")
-    if Path(options.data).suffix.lower() in TEXT and not _is_flat(model):
-        raise CommandError(f"{options.data}: codes of this model are maps, expected .npy or .npz")
-    results = _samples_to(options, model)
-    return _run(options, model, open_samples(options.data, Reading(y=options.y)), function, results)
+    return _run(options, model, _codes(options, model), function, _samples_to(options, model))
+
+
+def _codes(options: Any, model: Any) -> Source:
+    """Return the codes in a file. The names of pictures that may stand beside them are left out."""
+    reading = Reading(y=options.y)
+    source = open_samples(options.data, reading)
+    if FILE in (getattr(source, "names", None) or ()):
+        source = open_samples(options.data, replace(reading, drop=[FILE]))
+    return source if _is_flat(model) else _Entries(source)
+
+
+class _Entries(Source):
+    """Numbers of codebook entries, which tables of text have as numbers of any kind."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.count = source, source.count
+
+    def blocks(self) -> Iterator[Block]:
+        for block in self.source.blocks():
+            entries = np.asarray(block.X).astype(np.int64)
+            yield block._replace(X=entries) if (entries == block.X).all() else block
 
 
 def _run(options: Any, model: Any, source: Any, function: Any, results: Results) -> int:

@@ -15,15 +15,16 @@ from ._command import (
     add_output,
     answer,
     explained,
+    note,
     positive,
     writes_stdout,
 )
 from ._flags import unknown
 from ._kinds import kind_of
 from ._model import CONDITION, add_model, is_conditional, load_model, method
-from ._open import open_samples
+from ._open import open_samples, reading_for
 from ._results import FORMS, open_results
-from ._source import Reading, network_of, shape_of
+from ._source import network_of, shape_of
 from ._table import listed
 from ._values import parse
 
@@ -69,7 +70,8 @@ def _sample(options: Any) -> int:
         if options.prior is not None or options.data is not None:
             arguments["prior"] = _prior(options, model, sample)
         if options.y is not None:
-            arguments["y"] = _condition(options.y, model)
+            arguments["y"] = condition_of(options.y, model, arguments.get("prior"))
+    _check_prior(options, model)
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else [str(c) for c in columns]
     with explained():
@@ -101,17 +103,33 @@ def _prior(options: Any, model: Any, sample: Any) -> Any:
         raise ValueError(
             f"--prior: expected Normal or a GaussianMixture(...), got {options.prior!r}"
         )
-    samples = open_samples(options.data, Reading(fitted=model)).read()
+    samples = open_samples(options.data, reading_for(model)).read()
     mask = {} if samples.mask is None else {"sample_mask": samples.mask}
     return options.prior.fit(model.transform(samples.X, samples.y, **mask))
 
 
-def _condition(text: str, model: Any) -> Any:
+def _check_prior(options: Any, model: Any) -> None:
+    """Say so where there is nothing good to draw codes from."""
+    own = getattr(model, "_own_prior", None)
+    if own is not None and own() is None and options.prior is None:
+        raise CommandError(
+            f"a model of the kind {kind_of(model)} has no prior to draw codes from: expected "
+            '--prior "GaussianMixture(10)" and --data with samples to fit it to'
+        )
+    if kind_of(model) == "vqvae" and model.prior is None:
+        text = "codes are drawn evenly, as the model was trained without a prior"
+        note(options, f'{text}: --prior "PixelCNN()" in train makes samples look like data')
+
+
+def condition_of(text: str, model: Any, prior: Any = None) -> Any:
     """Return the condition that text stands for: one, or one for each sample."""
-    conditioner = getattr(network_of(model), "conditioner", None)
+    network = network_of(vars(model).get("prior_") or model)
+    conditioner = getattr(network, "conditioner", None)
+    known = getattr(prior, "labels_", None) if conditioner is None else conditioner.classes
+    if conditioner is None and known is None:
+        raise CommandError(f"--y: neither the model nor its prior knows labels, got {text}")
     values = listed(text)
-    if conditioner is not None and conditioner.classes is None:
+    if known is None:
         return np.array([float(v) for v in values])
-    words = conditioner is not None and conditioner.classes.dtype.kind in "US"
-    found = np.array(values if words else [int(v) for v in values])
+    found = np.array(values if known.dtype.kind in "US" else [int(v) for v in values])
     return found[0] if len(found) == 1 else found

@@ -7,11 +7,13 @@ import inspect
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._params import defaults
+from ..io import load
 from ..training.progress import summary
 from ._command import (
     CommandError,
@@ -31,14 +33,9 @@ from ._results import check_place
 from ._source import Block, Reading, Source, network_of, shape_of
 from ._values import parse_file_value
 
-OWN = (
-    "callbacks",
-    "checkpoint",
-    "model",
-    "verbose",
-    "warm_start",
-)  # parameters that the command sets, or that are models themselves
+# parameters that the command sets, or that are models themselves
 OWN = ("callbacks", "checkpoint", "model", "verbose", "warm_start")
+MODELS = (".safetensors", ".aecore", "")  # how a model's file may end
 ESSENTIAL = ("data", "out")
 OUTWEIGH = 30  # times the range of another column
 
@@ -115,6 +112,8 @@ def _train(options: Any) -> int:
             check_place(path)
             if os.path.isdir(path):
                 raise CommandError(f"{path}: expected a file, this is a folder")
+            if Path(path).suffix.lower() not in MODELS:
+                raise CommandError(f"{path}: expected .safetensors, the form of a model's file")
     reading = reading_of(options)
     source = open_samples(options.data, reading)
     if options.model is None:
@@ -124,6 +123,10 @@ def _train(options: Any) -> int:
     samples = _read(options, source, model)
     if source.is_table and not reading.mixed:
         _note_scales(options, samples)
+    if not source.is_table and len(np.shape(samples.X)) == 3 and options.shape is None:
+        _, steps, features = np.shape(samples.X)
+        text = f"each sample is taken for a sequence of {steps} steps with {features} values"
+        note(options, f"{text}; --shape {steps}x{features}x1 makes pictures of them")
     fit: dict[str, Any] = {"resume": True} if options.resume else {}
     if options.validation is not None:
         fit["X_val"] = _validation(options, reading, model)
@@ -139,6 +142,11 @@ def _train(options: Any) -> int:
 def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
     """Train, save and answer; where training is interrupted, save what there is."""
     started, status = time.perf_counter(), 0
+    if options.resume and os.path.exists(options.checkpoint):
+        with explained():
+            done = network_of(load(options.checkpoint)).epoch
+        if done >= model.epochs:
+            note(options, f"{options.checkpoint} has {_counted(done, 'epoch')} already")
     try:
         with explained():
             model.fit(samples.X, samples.y, **fit)
@@ -169,14 +177,18 @@ def _told(
         "shape": list(shape_of(model)),
         "seconds": round(seconds, 3),
     }
-    what = f"{options.out}: {kind_of(model)}, trained on {len(samples.X):,} samples"
+    what = f"{options.out}: {kind_of(model)}, trained on {_counted(len(samples.X), 'sample')}"
     if network is None:
         return facts, [f"{what} in {seconds:.3g} s"]
     last = history[-1] if history else {}
     facts |= {"parameters": model.n_parameters_, "epochs": network.epoch, "last_epoch": last}
-    many = "s" * (network.epoch != 1)
-    text = f"{what} for {network.epoch} epoch{many} in {seconds:.3g} s"
-    return facts, [text, f"{model.n_parameters_:,} parameters, {summary(last)}"]
+    text = f"{what} for {_counted(network.epoch, 'epoch')} in {seconds:.3g} s"
+    size = f"{model.n_parameters_:,} parameters"
+    return facts, [text, f"{size}, {summary(last)}" if last else size]
+
+
+def _counted(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 # ---- the model ----------------------------------------------------------------------------------
