@@ -202,7 +202,7 @@ def test_completion_knows_commands_and_options(shell, capsys):
         ("aecore tr", {"train"}),
         ("aecore train --latent", {"--latent-dim"}),
         ("aecore train data.npy --model va", {"vae"}),
-        ("aecore plot latent", {"latent_space"}),
+        ("aecore plot latent", {"latent-space"}),
         ("aecore completion f", {"fish"}),
         ("aecore score --err", {"--errors"}),
         ("aecore encode mod", set()),

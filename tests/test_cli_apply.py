@@ -234,10 +234,10 @@ CALLS = {
     "manifold": ("vae", "--n", "4"),
     "codebook": ("vqvae",),
     "reconstructions": ("vae", "images.npy", "--n", "5"),
-    "latent_space": ("vae", "images.npy", "--y", "labels.npy", "--method", "pca"),
+    "latent-space": ("vae", "images.npy", "--y", "labels.npy", "--method", "pca"),
     "errors": ("ae", "table.npy"),
     "scores": ("ae", "table.npy", "--bins", "20"),
-    "code_sizes": ("cvae", "images.npy", "--y", "labels.npy"),
+    "code-sizes": ("cvae", "images.npy", "--y", "labels.npy"),
     "traversal": ("vae", "images.npy", "--rows", "3", "--dims", "(0,)"),
     "interpolation": ("cvae", "images.npy", "--rows", "0", "3", "--y", "labels.npy"),
     "roc": ("vae", "images.npy", "--y", "unusual.npy"),
@@ -252,6 +252,9 @@ def test_every_picture_is_drawn(picture, files, monkeypatch, capsys):
     model, *arguments = CALLS[picture]
     answer = told(capsys, "plot", picture, f"{model}.safetensors", *arguments, "-o", "out.png")
     assert answer == {"model": model, "picture": picture, "out": "out.png"}
+    with_underscores = picture.replace("-", "_")
+    call = ("plot", with_underscores, f"{model}.safetensors", *arguments, "-o", "out.png")
+    assert told(capsys, *call) == answer
     assert (files / "out.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -112,7 +112,7 @@ def test_samples_of_tables(path, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "picture", ["reconstructions", "errors", "scores", "latent_space", "traversal", "interpolation"]
+    "picture", ["reconstructions", "errors", "scores", "latent-space", "traversal", "interpolation"]
 )
 def test_pictures_of_tables(picture, path, tmp_path, capsys):
     pytest.importorskip("matplotlib")
@@ -130,6 +130,13 @@ def test_outliers_are_counted(path, tmp_path, capsys):
     model = ae.load(out)
     np.testing.assert_array_equal(np.load(scores), model.score_samples(TABLE))
     assert answer["outliers"] == int((model.predict(TABLE) == -1).sum()) == 90
+    assert answer["threshold"] == model.threshold_
+    told(capsys, "score", out, path, "-o", tmp_path / "scores.csv")
+    found = np.genfromtxt(tmp_path / "scores.csv", delimiter=",", names=True)
+    np.testing.assert_array_equal(found["score"], model.score_samples(TABLE))
+    np.testing.assert_array_equal(found["verdict"], model.predict(TABLE))
+    pytest.importorskip("matplotlib")
+    told(capsys, "plot", "roc", out, path, "--y", "y", "-o", tmp_path / "roc.svg")
     assert told(capsys, "info", out)["kind"] == "detector"
     for more in (("--validation", path), ("--checkpoint", tmp_path / "c.safetensors")):
         call = ("train", path, "-o", out, "-m", "detector", *options, *more)

@@ -149,25 +149,28 @@ class Csv(_File):
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
         writer = csv.writer(self.file, lineterminator="\n")
-        if rows.dtype.names is not None:
-            if self.count == len(rows):
-                writer.writerow(rows.dtype.names)
-            writer.writerows([[_cell(v) for v in row] for row in rows.tolist()])
-            return
-        rows = rows.reshape(len(rows), -1)
+        if rows.dtype.names is None:
+            rows = rows.reshape(len(rows), -1)
         if self.count == len(rows):
-            width = rows.shape[1]
-            numbered = [self.name] if width == 1 else [f"{self.name}{i}" for i in range(width)]
-            header = list(self.columns if self.columns is not None else numbered)
-            writer.writerow(header if names is None else [FILE, *header])
-        exact = rows.dtype == np.float32  # in as many digits as they have
+            writer.writerow(self._header(rows) if names is None else [FILE, *self._header(rows)])
         for i, row in enumerate(rows):
-            cells = [str(v) for v in row] if exact else row.tolist()
+            cells = [_cell(v) for v in row]
             writer.writerow(cells if names is None else [names[i], *cells])
+
+    def _header(self, rows: np.ndarray) -> Sequence[str]:
+        if rows.dtype.names is not None:
+            return rows.dtype.names
+        numbered = [f"{self.name}{i}" for i in range(rows.shape[1])]
+        return self.columns or (numbered if len(numbered) > 1 else [self.name])
 
 
 def _cell(value: Any) -> Any:
-    """Return a cell of a table as text has it: whole numbers without a point, nothing for NaN."""
+    """Return a cell as text has it: numbers in as many digits as they have, nothing for NaN.
+
+    Those of tables, which are doubles, have no point where they are whole.
+    """
+    if isinstance(value, np.float32):
+        return str(value)
     if isinstance(value, float):
         return "" if value != value else int(value) if value.is_integer() else value
     return value

@@ -26,7 +26,7 @@ from ._command import (
 from ._kinds import kind_of
 from ._model import add_model, applied, load_model, method
 from ._open import add_reading, open_samples, reading_of
-from ._results import FILE, FORMS, Results, open_results
+from ._results import FILE, FORMS, Csv, Results, open_results
 from ._source import Block, Reading, Source, shape_of
 
 LOWEST = 5  # how many of the samples with the lowest scores are named
@@ -216,7 +216,7 @@ def add_score(commands: Subparsers) -> None:
         "score",
         "Say how well a model explains samples. A sample's score is its loss, negated: higher is "
         "more like the training data. Prints the mean and the samples with the lowest scores; "
-        "with -o, all scores are written.",
+        "with -o, all scores are written. A detector's CSV has its verdicts too: -1 for outliers.",
         """
         aecore score model.safetensors digits:test
         aecore score model.safetensors measurements.csv -o scores.csv
@@ -254,11 +254,20 @@ def _score(options: Any) -> int:
     with found or nullcontext() as results:
         for scores, block in applied(options, source, function):
             summary.add(scores, block.names)
-            if results is not None:
+            if isinstance(results, Csv) and summary.offset is not None:
+                results.write(_with_verdicts(scores, summary.offset), block.names)
+            elif results is not None:
                 results.write(scores, block.names)
     facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
     answer(options, facts, summary.lines())
     return 0
+
+
+def _with_verdicts(scores: np.ndarray, offset: float) -> np.ndarray:
+    """Return a detector's scores beside what `predict` makes of them."""
+    found = np.empty(len(scores), [("score", scores.dtype), ("verdict", np.int64)])
+    found["score"], found["verdict"] = scores, np.where(scores < offset, -1, 1)
+    return found
 
 
 class _Scores:
@@ -299,6 +308,7 @@ class _Scores:
                 for i, v in zip(self.rows, self.values, strict=True)
             ],
             **({} if self.offset is None else {"outliers": self.outliers}),
+            **({} if self.offset is None else {"threshold": float(self.offset)}),
         }
 
     def lines(self) -> list[str]:
@@ -308,5 +318,7 @@ class _Scores:
         lowest = ", ".join(f"{v['sample']} ({v['score']:.6g})" for v in facts["lowest"])
         if not self.names:
             lowest += " (samples count from 0)"
-        odd = [] if self.offset is None else [f"outliers {self.outliers}"]
+        odd = []
+        if self.offset is not None:
+            odd = [f"outliers {self.outliers}, with scores below {self.offset:.6g}"]
         return [f"samples  {self.count}", *odd, *shown, f"lowest   {lowest}"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plot
+from ..io import load
 from ..plot._tables import is_frame, row_of
 from ._command import (
     CommandError,
@@ -25,10 +26,11 @@ from ._command import (
 )
 from ._flags import add_flags, flag, given, unknown
 from ._kinds import kind_of
-from ._model import add_model, load_model
+from ._model import add_model, is_conditional, load_model
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
 from ._source import Block
+from .sample import condition_of
 
 SHOWN = 10  # samples beside their reconstructions
 SUFFIXES = (".png", ".pdf", ".svg")
@@ -39,6 +41,12 @@ def _no_data(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tu
     return (model,)
 
 
+def _spanning(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
+    """A model, and samples alone."""
+    assert given is not None
+    return model, given.X
+
+
 def _samples(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
     """A model and samples, where the function takes any, and their labels."""
     assert given is not None
@@ -47,9 +55,9 @@ def _samples(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tu
 
 
 def _models(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """A list of the one model, and samples with their labels."""
+    """Models, and samples with their labels."""
     assert given is not None
-    return [model], given.X, given.y
+    return model, given.X, given.y
 
 
 def _several(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
@@ -73,12 +81,21 @@ def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tup
     return (model, *chosen, None if given.y is None else given.y[rows[0]])
 
 
+def _two_kinds(given: Block | None) -> list[int]:
+    """Return the first row, and the next with another label, else the last."""
+    assert given is not None
+    y = np.zeros(len(given.X)) if given.y is None else given.y
+    others = np.flatnonzero((y != y[0]).reshape(len(y), -1).any(axis=1))
+    return [0, int(others[0]) if len(others) else len(y) - 1]
+
+
 def _labelled(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
     """Labels, and how unlike the training data samples are."""
     assert given is not None
     if given.y is None:
         raise CommandError("--y: expected labels of two kinds, the larger one for the unusual")
-    return given.y, -model.score_samples(given.X, given.y)
+    y = {"y": given.y} if is_conditional(model) else {}
+    return given.y, -model.score_samples(given.X, **y)
 
 
 class Picture:
@@ -103,14 +120,14 @@ class Picture:
 PICTURES = {
     "history": Picture(_no_data, False),
     "reconstructions": Picture(_several, True, None),
-    "latent_space": Picture(_samples, True),
+    "latent-space": Picture(_samples, True),
     "samples": Picture(_no_data, False),
-    "manifold": Picture(_samples, None),
+    "manifold": Picture(_spanning, None),
     "traversal": Picture(_single, True, 1),
     "interpolation": Picture(_single, True, 2),
     "errors": Picture(_samples, True),
     "codebook": Picture(_samples, None),
-    "code_sizes": Picture(_models, True),
+    "code-sizes": Picture(_models, True),
     "scores": Picture(_samples, True),
     "roc": Picture(_labelled, True),
 }
@@ -125,13 +142,13 @@ def add_plot(commands: Subparsers) -> None:
         "plot",
         """
         Draw a picture of a model. PICTURE is one of those of aecore.plot: history, samples; with
-        DATA reconstructions, latent_space, errors, scores, code_sizes, traversal, interpolation
+        DATA reconstructions, latent-space, errors, scores, code-sizes, traversal, interpolation
         and, for labels of two kinds, roc; with or without it manifold and codebook.
         """,
         """
         aecore plot history model.safetensors -o history.png
         aecore plot reconstructions model.safetensors digits:test -o a.png --n 20
-        aecore plot latent_space m.safetensors data.csv --y species -o codes.pdf
+        aecore plot latent-space m.safetensors data.csv --y species -o codes.pdf
         aecore plot traversal vae.safetensors pictures/ --rows 7 -o t.svg
         aecore plot roc model.safetensors test.csv --y is_fraud -o roc.png
         """,
@@ -142,21 +159,35 @@ def add_plot(commands: Subparsers) -> None:
     add_model(parser)
     parser.add_argument("data", nargs="?", metavar="DATA", help="samples; see below")
     add_output(parser, ", ".join(SUFFIXES))
-    parser.add_argument(
-        "--rows", nargs="+", type=_row, metavar="N", help="which samples, counted from 0: the first"
-    )
+    parser.add_argument("--rows", nargs="+", type=_row, metavar="N", help=_ROWS)
+    parser.add_argument("--label", metavar="A,B,...", help=_LABEL)
+    parser.add_argument("--also", nargs="+", metavar="MODEL", help=_ALSO)
     parser.add_argument(
         "--dpi", type=positive, default=150, metavar="N", help="default: %(default)s"
     )
     add_reading(parser)
-    functions = {name: getattr(plot, name) for name in PICTURES}
+    functions = {name: _function(name) for name in PICTURES}
     add_flags(parser, functions, OWN, ("options of the pictures", "options of some pictures"))
     add_answer(parser)
     parser.usage = "aecore plot PICTURE MODEL [DATA] -o PATH [options]"
 
 
 def _picture(text: str) -> str:
-    return text.replace("-", "_")
+    return text.replace("_", "-")
+
+
+def _function(name: str) -> Draw:
+    """Return what draws a picture; functions have names with underscores."""
+    found: Draw = getattr(plot, name.replace("-", "_"))
+    return found
+
+
+_ROWS = (
+    "which samples, counted from 0; without, of reconstructions some that are evenly spaced, else "
+    "the first, and for interpolation the next one with another label"
+)
+_LABEL = "[manifold, samples] what a conditional model is told: a label, or properties"
+_ALSO = "[code-sizes] further models, with codes of other sizes"
 
 
 def _spread(n: Any, count: int) -> list[int]:
@@ -176,7 +207,7 @@ def _row(text: str) -> int:
 def _plot(options: Any) -> int:
     require("plot", "plot", "matplotlib")
     name, params = options.picture, given(options)
-    draw, picture = getattr(plot, name), PICTURES[name]
+    draw, picture = _function(name), PICTURES[name]
     _check(options, draw, picture, params)
     model, samples = load_model(options), None
     if options.data is not None:
@@ -184,12 +215,17 @@ def _plot(options: Any) -> int:
         with explained(options.data):
             samples = source.read()
     arguments = picture.arguments if samples is not None else _no_data
+    if options.label is not None:
+        params["y"] = condition_of(options.label, model)
     rows = options.rows or list(range(picture.rows or 0))
+    if picture.rows == 2 and not options.rows:
+        rows = _two_kinds(samples)
     if picture.rows is None and samples is not None:
         rows = options.rows or _spread(params.get("n", SHOWN), len(samples.X))
         params["n"] = len(rows)
     with explained():
-        figure = draw(*arguments(draw, model, samples, rows), **params)
+        shown = [model, *map(load, options.also or ())] if name == "code-sizes" else model
+        figure = draw(*arguments(draw, shown, samples, rows), **params)
         figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
     facts = {"model": kind_of(model), "picture": name, "out": options.out}
     answer(options, facts, [f"{options.out}: {name}, {kind_of(model)}"])
@@ -201,6 +237,9 @@ def _check(options: Any, draw: Draw, picture: Picture, params: dict[str, Any]) -
     name = options.picture
     for other in sorted(unknown(draw, params)):
         raise CommandError(f"{flag(other)}: {name} has no such option")
+    for option, takers in (("label", ("manifold", "samples")), ("also", ("code-sizes",))):
+        if getattr(options, option) is not None and name not in takers:
+            raise CommandError(f"--{option}: {name} has no such option")
     if picture.data and options.data is None:
         raise CommandError(f"{name} needs DATA, samples to draw")
     if picture.data is False and options.data is not None:

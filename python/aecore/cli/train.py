@@ -53,7 +53,7 @@ def add_train(commands: Subparsers) -> None:
         A VALUE is a number, a word, a list such as "(64, 32)", or one of aecore's choices with its
         arguments, in quotes: "Masking(0.3)", "Warmup(2) * Cosine(20)". All of a model's parameters
         can be given; `python -c "import aecore; help(aecore.VAE)"` says more about them. Ctrl-C
-        stops, and saves the model as it is.
+        stops, and saves the model as it is, but for a detector, which is trained whole or not.
         """,
         """
         aecore train digits -o digits.safetensors
@@ -211,11 +211,11 @@ def _model(options: Any) -> Any:
         if "checkpoint" not in own:
             raise CommandError(f"--checkpoint: the kind {options.model} is trained in one go")
         model.set_params(checkpoint=options.checkpoint)
-    if options.quiet or "verbose" not in own:
-        return model
-    if sys.stderr.isatty():
-        return model.set_params(verbose=1)
-    return model.set_params(callbacks=(_line_per_epoch,))
+    if not options.quiet and sys.stderr.isatty():
+        model.set_params(verbose=1)
+    elif not options.quiet and "callbacks" in own:
+        model.set_params(callbacks=(_line_per_epoch,))
+    return model
 
 
 def _line_per_epoch(state: Any) -> None:

@@ -98,6 +98,8 @@ class AnomalyDetector(Estimator):
     scale : bool or None
         Whether tables are scaled as above. None is yes, unless the model has columns of its own
         (`TabularAutoencoder`) or a loss for numbers from 0 to 1 (bce, cross_entropy).
+    verbose : int
+        1 shows a bar for each member's training, 2 a line for each of its epochs.
 
     Attributes
     ----------
@@ -137,6 +139,7 @@ class AnomalyDetector(Estimator):
         max_samples: int | float | str = "auto",
         trim: float = 0.0,
         scale: bool | None = None,
+        verbose: int = 0,
     ) -> None:
         self.model = model
         self.contamination = contamination
@@ -146,6 +149,7 @@ class AnomalyDetector(Estimator):
         self.max_samples = max_samples
         self.trim = trim
         self.scale = scale
+        self.verbose = verbose
 
     offset_: float
     _state: Fitted
@@ -163,6 +167,7 @@ class AnomalyDetector(Estimator):
         check_random_state(self.random_state)
         _check.integer("n_models", self.n_models, 1)
         _check.choice("measure", self.measure, MEASURES)
+        _check.integer("verbose", self.verbose, 0)
         if isinstance(self.max_samples, str):
             _check.choice("max_samples", self.max_samples, ("auto",))
         elif isinstance(self.max_samples, (float, np.floating)):
@@ -326,10 +331,12 @@ class AnomalyDetector(Estimator):
             params = self.model.get_params(deep=False)
             params["arch"] = copy.deepcopy(params.get("arch"))
             params = {name: params[name] for name in names(type(self.model))}
-            return type(self.model)(**params | {"random_state": seed, "warm_start": False})
+            params |= {"random_state": seed, "warm_start": False}
+            return type(self.model)(**params | ({"verbose": self.verbose} if self.verbose else {}))
         batch = max(16, min(128, len(X) // 8))
         epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
         training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}
+        training["verbose"] = self.verbose
         if len(rows.shape) > 1:
             return Autoencoder(**training)
         width = X.shape[1]
