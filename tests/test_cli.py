@@ -72,6 +72,10 @@ def test_version(capsys):
         (("demo", "--out"), "--out: expected one argument"),
         (("bench", "--rounds", "0"), "expected at least 1, got 0"),
         (("info", "--xml"), "unrecognized arguments: --xml"),
+        (("trian", "digits"), "did you mean train?"),
+        (("train", "digits", "--latentdim", "2"), "did you mean --latent-dim?"),
+        (("train", "digits", "--model", "vea"), "did you mean vae?"),
+        (("plot", "histroy", "m.safetensors"), "did you mean history?"),
     ],
 )
 def test_wrong_calls_end_with_2(arguments, complaint, capsys):

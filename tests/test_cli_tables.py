@@ -89,6 +89,23 @@ def test_answers_are_those_of_the_library(rows_in_a_block, path, tmp_path, monke
     assert_same(np.load(results), model.reconstruct(TABLE))
 
 
+def test_a_word_where_the_model_has_numbers_is_named(path, tmp_path, capsys):
+    out, bad = tmp_path / "m.safetensors", tmp_path / "bad.csv"
+    told(capsys, "train", path, "-o", out, "--y", "y", *SMALL)
+    bad.write_text("size,shape,weight,code\n1,round,2,x\n,square,fortyseven,1\n")
+    message = complaint(capsys, "score", out, bad)
+    assert message.endswith("column 'weight' has 'fortyseven', where the model takes numbers")
+
+
+def test_a_prior_is_fitted_to_codes_of_a_table(path, tmp_path, capsys):
+    out, drawn = tmp_path / "m.safetensors", tmp_path / "drawn.csv"
+    told(capsys, "train", path, "-o", out, "--drop", "y", *SMALL)
+    message = complaint(capsys, "sample", out, "-o", drawn)
+    assert '--prior "GaussianMixture(10)" and --data' in message
+    prior = ("--prior", "GaussianMixture(2)", "--data", path, "--seed", "0")
+    assert told(capsys, "sample", out, "-n", "5", *prior, "-o", drawn)["shape"] == [5, 4]
+
+
 def test_gaps_are_filled_and_cells_stay(path, tmp_path, capsys):
     out, filled = tmp_path / "m.safetensors", tmp_path / "full.csv"
     told(capsys, "train", path, "-o", out, "--y", "y", *SMALL)

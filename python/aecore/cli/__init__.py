@@ -11,7 +11,6 @@ and shows its traceback.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import warnings
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import __version__
-from ._command import CommandError, Subparsers, writes_stdout
+from ._command import CommandError, Parser, Subparsers, writes_stdout
 from .apply import add_decode, add_encode, add_impute, add_reconstruct, add_score
 from .bench import add_bench
 from .completion import add_completion
@@ -59,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    options = _parser().parse_args(arguments)
+    options, more = _parser().parse_known_args(arguments)
+    if more:
+        options.parser.error(f"unrecognized arguments: {' '.join(more)}")
     options.arguments = arguments[1:]
     try:
         with warnings.catch_warnings():
@@ -88,8 +89,8 @@ def _warn(message: Any, *where: Any, **more: Any) -> None:
     print(f"aecore: warning: {message}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="aecore",
         description="Autoencoders for NumPy users, with an OpenMP-parallel C core.",
         epilog="aecore COMMAND --help tells more, with examples",

@@ -3,22 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import math
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib import util
-from typing import Any
+from typing import Any, NoReturn
 
 Subparsers = Any  # argparse names the class, but not for use
 FAILURES = (ValueError, TypeError, OSError, MemoryError, FloatingPointError, ImportError)
 
 
+# what argparse and commands say of a word that isn't one to choose from
+CHOICES = (
+    r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)",
+    r"expected one of (?P<known>.*), got '(?P<word>[^']*)'",
+)
+
+
 class CommandError(Exception):
     """A call that can't be done; its message is one for the user."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that guesses what was meant by a word that it doesn't know."""
+
+    def error(self, message: str) -> NoReturn:
+        words = re.findall(r"(?<!\S)--[\w-]+", message) if "unrecognized" in message else []
+        known: Iterable[str] = self._option_string_actions
+        for form in CHOICES:
+            if found := re.search(form, message):
+                words, known = [found["word"]], re.findall(r"[\w-]+", found["known"])
+        for word in words:
+            for guess in difflib.get_close_matches(word, known, 1):
+                message += f"; did you mean {guess}?"
+        super().error(message)
 
 
 @contextmanager
@@ -63,7 +87,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.set_defaults(run=run, command=name)
+    parser.set_defaults(run=run, command=name, parser=parser)
     return parser
 
 

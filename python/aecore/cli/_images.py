@@ -39,7 +39,7 @@ class Images:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, folder: str, reading: Reading) -> None:
-        require("reading pictures", "images", "PIL")
+        require("reading pictures", "cli", "PIL")
         self.root = root = Path(folder)
         self.paths = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in SUFFIXES]
         if not self.paths:

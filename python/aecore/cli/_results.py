@@ -196,7 +196,7 @@ class Pictures(Results):
     """A folder with a PNG file for each sample."""
 
     def __init__(self, path: str) -> None:
-        require("writing pictures", "images", "PIL")
+        require("writing pictures", "cli", "PIL")
         super().__init__(path)
         if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
             raise CommandError(f"{path}: expected a new or an empty folder")

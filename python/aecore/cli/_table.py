@@ -204,7 +204,7 @@ class Parquet(Columnar):
     """A parquet file, read with pyarrow."""
 
     def __init__(self, path: str, reading: Reading) -> None:
-        require("reading parquet files", "parquet", "pyarrow")
+        require("reading parquet files", "cli", "pyarrow")
         import pyarrow.parquet
 
         self.path, self.reading, self.named = path, reading, True
@@ -239,6 +239,9 @@ def mixed(blocks: Sequence[Columns], fitted: Any) -> np.ndarray:
         else:
             missing = np.fromiter(map(is_missing, cells), bool, len(cells))
             columns[name] = _cells(cells, missing, known.get(name))
+            if known.get(name) and columns[name].dtype.kind == "U" and not missing.all():
+                word = next(v for v in cells[~missing] if not is_number(v))
+                raise CommandError(f"column {name!r} has {word!r}, where the model takes numbers")
     return structured(columns)
 
 
@@ -250,7 +253,7 @@ def _cells(cells: np.ndarray, missing: np.ndarray, numeric: bool | None) -> np.n
             numbers[~missing] = cells[~missing].astype(np.float64)
             return numbers
         except ValueError:
-            pass  # words; a model that knows numbers says what is wrong
+            pass  # there are words
     return np.where(missing, "", cells.astype(str))
 
 

@@ -77,8 +77,8 @@ def _installed() -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": get_num_threads(),
-        "build": build_info(),
         "packages": {name: _version(name) for name in packages},
+        "build": build_info(),
     }
 
 

@@ -205,7 +205,7 @@ def _row(text: str) -> int:
 
 
 def _plot(options: Any) -> int:
-    require("plot", "plot", "matplotlib")
+    require("plot", "cli", "matplotlib")
     name, params = options.picture, given(options)
     draw, picture = _function(name), PICTURES[name]
     _check(options, draw, picture, params)

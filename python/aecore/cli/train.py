@@ -81,7 +81,6 @@ def add_train(commands: Subparsers) -> None:
     add_flags(parser, KINDS, OWN, titles)
     add_answer(parser)
     parser.usage = "aecore train DATA -o PATH [--model KIND] [options]"
-    parser.set_defaults(parser=parser)
 
 
 _CONFIG = (
