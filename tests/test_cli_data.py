@@ -192,7 +192,7 @@ def test_parquet(model, tmp_path, capsys):
 
 def test_parquet_without_pyarrow_says_what_is_needed(monkeypatch, tmp_path):
     monkeypatch.setattr("aecore.cli._command.util.find_spec", lambda name: None)
-    with pytest.raises(CommandError, match="aecore\\[parquet\\]"):
+    with pytest.raises(CommandError, match="aecore\\[cli\\]"):
         read(tmp_path / "t.parquet")
 
 

@@ -240,7 +240,7 @@ def mixed(blocks: Sequence[Columns], fitted: Any) -> np.ndarray:
             missing = np.fromiter(map(is_missing, cells), bool, len(cells))
             columns[name] = _cells(cells, missing, known.get(name))
             if known.get(name) and columns[name].dtype.kind == "U" and not missing.all():
-                word = next(v for v in cells[~missing] if not is_number(v))
+                word = next(str(v) for v in cells[~missing] if not is_number(v))
                 raise CommandError(f"column {name!r} has {word!r}, where the model takes numbers")
     return structured(columns)
 
