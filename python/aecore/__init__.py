@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from . import _openmp as _openmp  # first: it loads the core
 from . import functional, nn
@@ -49,6 +50,9 @@ from .training import (
 )
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from . import callbacks, datasets, metrics, plot
 
 __all__ = [
     "CVAE",

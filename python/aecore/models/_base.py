@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from ._parameters import Parametrized
 from ._protocol import new_seed, not_fitted
 from ._resume import Found, check_count, find, saver_of, take_fit
 from ._streams import read_stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 INFERENCE_BATCH = 256
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
@@ -121,7 +124,7 @@ class BaseModel(Parametrized):
         X_val: Any = None,
         sample_mask: Any = None,
         resume: bool = False,
-    ) -> Any:
+    ) -> Self:
         """Train on samples.
 
         Parameters
@@ -220,7 +223,7 @@ class BaseModel(Parametrized):
             back_to(network, stage.best)
         return saver
 
-    def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
+    def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Self:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
         The first call makes the network. The pass counts as an epoch.
@@ -242,7 +245,7 @@ class BaseModel(Parametrized):
             self._train(given, None, None, self._plan(1, False))
         return self
 
-    def initialize(self, X: Any, y: Any = None) -> Any:
+    def initialize(self, X: Any, y: Any = None) -> Self:
         """Make the network that `fit` would start from, and don't train it.
 
         With ``warm_start=True`` a following `fit` goes on from there, so this is the moment to copy

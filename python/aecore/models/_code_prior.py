@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from ._condition import Conditioner
 from ._resume import find
 from ._streams import joined
 from .pixelcnn import PixelCNN
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class CodesWithPrior(BaseAutoencoder):
@@ -74,7 +77,7 @@ class CodesWithPrior(BaseAutoencoder):
         X_val: Any = None,
         sample_mask: Any = None,
         resume: bool = False,
-    ) -> Any:
+    ) -> Self:
         """Train on samples, and then the prior, if any, on their codes.
 
         Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from ._base import INFERENCE_BATCH, fitted
 from ._coding import BaseAutoencoder
 from ._protocol import _other_names
 from ._table_data import TableData, TableNoise
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 GROUPS = 8  # of columns that are hidden together where cells are scored
 
@@ -95,7 +98,7 @@ class TableModel(BaseAutoencoder):
         X_val: Any = None,
         sample_mask: Any = None,
         resume: bool = False,
-    ) -> Any:
+    ) -> Self:
         """Learn the kinds of the columns, and train on the rows.
 
         Parameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from ..training.network import Network
 from ._base import BYTES_PER_PARAMETER, INFERENCE_BATCH, BaseModel, fitted
 from ._condition import Conditioner, conditions, shared
 from ._protocol import new_seed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MOST_LAYERS = 1000
 LARGEST = 2**24 - 1  # the largest code: float32, in which batches are gathered, holds it exactly
@@ -137,7 +140,7 @@ class PixelCNN(BaseModel):
 
     def fit(  # type: ignore[override]
         self, X: Any, y: Any = None, *, X_val: Any = None, resume: bool = False
-    ) -> Any:
+    ) -> Self:
         """Train on maps of codes.
 
         Parameters
@@ -166,7 +169,7 @@ class PixelCNN(BaseModel):
         """
         return super().fit(X, y, X_val=X_val, resume=resume)
 
-    def partial_fit(self, X: Any, y: Any = None) -> Any:  # type: ignore[override]
+    def partial_fit(self, X: Any, y: Any = None) -> Self:  # type: ignore[override]
         """Make one pass over the maps in batches of ``batch_size``, in their order.
 
         The first call makes the network; give ``codebook_size`` where it may not see every code.
