@@ -68,6 +68,8 @@ class Reading:
         It knows its columns, classes and the shape of a sample.
     mixed : bool
         Whether columns may have words, and come as a structured array.
+    gaps : bool
+        Whether labels may be missing.
     """
 
     y: str | None = None
@@ -79,6 +81,7 @@ class Reading:
     header: bool | None = None
     fitted: Any = None
     mixed: bool = False
+    gaps: bool = False
 
     @property
     def features(self) -> list[str] | None:

@@ -302,8 +302,11 @@ def labels(parts: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
     are properties (n, p). A fitted model knows what it has learned.
     """
     values = np.concatenate(parts)
-    if any(is_missing(v) for v in values.ravel()):
-        raise CommandError(f"y: a value of {reading.y} is missing")
+    missing = np.array([is_missing(v) for v in values.ravel()]).reshape(values.shape)
+    if missing.any():
+        if not reading.gaps or values.shape[1] > 1:
+            raise CommandError(f"y: a value of {reading.y} is missing")
+        return _with_gaps(values[:, 0], missing[:, 0])
     known = reading.labels_like
     if values.shape[1] == 1 and (known is not None or not _has_fractions(values)):
         column = values[:, 0]
@@ -317,6 +320,16 @@ def labels(parts: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
         return values.astype(np.float64)
     except ValueError as error:
         raise CommandError(f"y: expected numbers in {reading.y}: {error}") from None
+
+
+def _with_gaps(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return numbers, NaN where they are missing, or words, empty where they are."""
+    numbers = np.full(len(values), np.nan)
+    try:
+        numbers[~missing] = values[~missing].astype(np.float64)
+        return numbers
+    except ValueError:
+        return np.where(missing, "", values.astype(str))
 
 
 def _has_fractions(values: np.ndarray) -> bool:

@@ -211,7 +211,9 @@ def _plot(options: Any) -> int:
     _check(options, draw, picture, params)
     model, samples = load_model(options), None
     if options.data is not None:
-        source = open_samples(options.data, reading_of(options, model))
+        reading = reading_of(options, model)
+        reading.gaps = name == "latent-space" and not is_conditional(model)
+        source = open_samples(options.data, reading)
         with explained(options.data):
             samples = source.read()
     arguments = picture.arguments if samples is not None else _no_data
