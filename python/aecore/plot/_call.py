@@ -53,6 +53,17 @@ def names_of(y: NDArray[Any] | None) -> list[str]:
     return [str(label) for label in y]
 
 
+def names_of_samples(names: Any, y: NDArray[Any] | None, n: int) -> list[str]:
+    """Return what is written beside n samples: names if there are any, else labels."""
+    if names is None:
+        return names_of(y)
+    if isinstance(names, str) or not hasattr(names, "__len__"):
+        raise TypeError(f"names must be a sequence of {n} texts, got {names!r}")
+    if len(names) != n:
+        raise ValueError(f"names must be {n} texts, as many as samples are drawn, got {len(names)}")
+    return [str(name) for name in names]
+
+
 def names_of_features(model: Any, X: Any) -> list[str]:
     """Name a table's features as the model or the table does; [] if neither does."""
     names = getattr(model, "feature_names_in_", None)
