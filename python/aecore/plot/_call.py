@@ -31,6 +31,22 @@ def call(function: Callable[..., Any], *args: Any, y: Any = None, **options: Any
     return function(*args, **options)
 
 
+def is_conditional(model: Any, function: Callable[..., Any]) -> bool:
+    """Whether a model's method depends on y; those of our models that don't may take it too."""
+    return takes_y(function) and getattr(model, "_coding_conditioner", model) is not None
+
+
+def one_condition(model: Any, y: Any, function: Callable[..., Any], picture: str) -> Any:
+    """Return the one condition of all that is drawn, a label or P properties; None without any."""
+    if y is None or not is_conditional(model, function):
+        return None
+    has_classes = getattr(model, "classes_", None) is not None
+    if np.ndim(y) > (0 if has_classes else 1):
+        what = "one label" if has_classes else "one vector of P properties"
+        raise ValueError(f"y: {picture} takes {what}, for all it decodes, got shape {np.shape(y)}")
+    return y
+
+
 def repeated(y: Any, n: int) -> Any:
     """Give n samples the same condition: a label, or a vector of properties."""
     return None if y is None else np.repeat(np.asarray(y)[None], n, axis=0)

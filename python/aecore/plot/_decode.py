@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._call import call, lookup, names_of_features, repeated, takes_y
+from ._call import call, lookup, names_of_features, one_condition, repeated, takes_y
 from ._grid import as_cells, as_samples, draw_cells, limits_of, padded
 from ._strips import Writing
 from ._style import numbers
@@ -258,6 +258,7 @@ def traversal(
     >>> figure = ae.plot.traversal(model, X_test[0])
     """
     traverse = lookup(model, "traverse", "traversal")
+    y = one_condition(model, y, traverse, "traversal")
     kl = _divergences(model, _as_table(x) if X is None else X, y)
     if dims is not None:
         rows = list(dims)
@@ -323,7 +324,7 @@ def manifold(
     X : array-like (N, ...), optional
         Samples whose codes span the grid.
     y : label or vector of P properties, optional
-        The condition of a conditional model.
+        The condition of a conditional model, one for the whole grid (and for X).
     n : int, default 15
         Codes along each axis.
     dims : (int, int), default (0, 1)
@@ -355,6 +356,7 @@ def manifold(
     from statistics import NormalDist  # slow to import, and of use only here
 
     decode = lookup(model, "inverse_transform", "manifold")
+    y = one_condition(model, y, decode, "manifold")
     size = latent_dim_of(model, "manifold")
     if n < 2 or len(dims) != 2 or dims[0] == dims[1] or not all(0 <= d < size for d in dims):
         raise ValueError(

@@ -87,14 +87,14 @@ def reconstructions(
         raise ValueError(f"n must be at least 1, got {n}")
     rebuild = lookup(model, "reconstruct", "reconstructions")
     named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
-    given, mixed = list(named.values())[-1], is_mixed(X)
-    if not mixed:
-        as_samples("X", named["original"])  # before the model is asked
+    given, is_table = list(named.values())[-1], is_mixed(X)
+    if not is_table:  # before the model is asked
+        is_table = as_samples("X", named["original"]).ndim == 2
         as_samples("noisy", given)
     y = None if y is None else condition_of(y[:n], len(given))
     beside = names_of_samples(names, y, len(given))
     named["rebuilt"] = call(rebuild, given, y=y)
-    if mixed or np.ndim(given) == 2:
+    if is_table:
         features = names_of_features(model, X)
         what = "" if names is not None else "label" if beside else "sample"
         return _strips(named, X[:1000], beside, what, error, features, ax)

@@ -98,11 +98,24 @@ def code_sizes(
             axes.set_xscale("log", base=2)
         axes.minorticks_off()
         axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.set_ylim(bottom=0)
+        if len(sizes) == 1:
+            _write_errors(axes)
+        # From 0 to above the highest point: its dot is drawn whole.
+        axes.set_ylim(0, 1.08 * max(max(line.get_ydata()) for line in axes.lines) or 1)
         axes.set(xlabel="size of the code", ylabel="mean squared error")
         axes.set_title("Error against the size of the code")
         legend(axes)
     return result
+
+
+def _write_errors(ax: Axes) -> None:
+    """Make dots that no line joins large, and write what they stand for."""
+    for line in ax.lines:
+        (x,), (error,) = line.get_data()
+        line.set_markersize(7)
+        ax.annotate(
+            f"{error:.3g}", (x, error), (7, 0), textcoords="offset points", va="center", fontsize=7
+        )
 
 
 def _pca_errors(
