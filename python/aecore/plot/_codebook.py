@@ -43,7 +43,8 @@ def codebook(
         1/K; the title gives the perplexity, the effective number of codes. vectors: the codes in
         the plane of their two principal components, with X as large as they are used. patches: for
         each of the most used codes the pieces of X whose vectors are nearest to it, with as much
-        around them as a piece is large, grey where an image ends. By default use with `X`, and vectors without.
+        around them as a piece is large, grey where an image ends. By default use with `X`, and
+        vectors without.
     n : int, default 12
         Number of codes whose patches are drawn, and at most of patches for each.
     ax : Axes, optional

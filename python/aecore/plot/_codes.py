@@ -241,7 +241,7 @@ def principal_axes(
 
 
 def _leading(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two largest eigenvalues of the scatter matrix of (N, D), rising, and their vectors.
+    """Return the two largest eigenvalues of the scatter matrix (D, D), rising, and their vectors.
 
     Subspace iteration on eight vectors: what is not in the first two fades with the ratio of the
     ninth eigenvalue to the second.

@@ -41,9 +41,8 @@ def reconstructions(
     """Draw originals beside what a model rebuilds of them, or of corrupted copies.
 
     Images are rows: original, (corrupted,) rebuilt. Sequences lie over each other. Tables are
-    strips of colour, a group for each sample. Hatched cells are missing. Where a table of at most
-    20 columns has some that aren't of numbers, its values are written, numbers with three digits,
-    and a rebuilt word that isn't the original's is framed.
+    strips of colour, a group for each sample; where values are written, a rebuilt word that isn't
+    the original's is framed.
 
     Parameters
     ----------

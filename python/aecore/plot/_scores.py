@@ -94,13 +94,12 @@ def scores(
                 axes.stairs(share, edges, color=color, linewidth=1)
             axes.set_ylabel("share of samples")
             axes.set_ylim(bottom=0)
-        _say_beyond(axes, values, edges)
         title = "Scores"
         if threshold is not None:
             axes.axvline(float(threshold), color=INK, linewidth=1, linestyle="--")
             below = float((values < threshold).mean())
             title += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
-        axes.set_xlabel("score (higher is more normal)")
+        axes.set_xlabel("score (higher is more normal)" + _beyond(values, edges))
         axes.set_title(title)
         if y is not None and not apart:
             legend(axes)
@@ -108,7 +107,7 @@ def scores(
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    """Find the edges of bars that hold all scores, or all but the outermost if these lie far off."""
+    """Find the edges of bars for all scores, or for all but the outermost if these lie far off."""
     low, high = np.quantile(values, [0.005, 0.995])
     near = 0.25 * (high - low)
     low = values.min() if values.min() >= low - near else low
@@ -120,28 +119,25 @@ def _ridges(
     ax: Axes, shares: NDArray[np.float64], edges: NDArray[np.float64], names: list[str]
 ) -> None:
     """Draw the shares of each label on a line of its own, all to one scale."""
-    most = shares.max()
+    scale = 1.25 / shares.max()  # a high one covers some of the line above it
     for i, (share, (color, _)) in enumerate(zip(shares, palette(len(shares)), strict=True)):
         # The first label stands at the top.
         base = len(shares) - 1 - i
-        heights = base + 0.9 * share / most
+        heights = base + scale * share
         ax.stairs(heights, edges, baseline=base, fill=True, alpha=0.35, color=color)
         ax.stairs(heights, edges, baseline=base, color=color, linewidth=1)
     ax.set_yticks(range(len(names)), names[::-1])
     ax.tick_params(axis="y", length=0)
-    ax.set(ylim=(0, len(names)), ylabel=f"share of samples, up to {most:.0%}")
+    ax.set(ylim=(0, len(names) + 0.3), ylabel=f"share of samples, up to {shares.max():.0%}")
 
 
-def _say_beyond(ax: Axes, values: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
+def _beyond(values: NDArray[np.float64], edges: NDArray[np.float64]) -> str:
     """Say how many scores lie beyond the edges, and how far they go."""
-    look: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 7, "color": INK, "va": "top"}
     below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
-    if below:
-        text = f"\N{LEFTWARDS ARROW} {below:,} below, down to {numbers([values.min()])[0]}"
-        ax.text(0.01, 0.99, text, ha="left", **look)
-    if above:
-        text = f"{above:,} above, up to {numbers([values.max()])[0]} \N{RIGHTWARDS ARROW}"
-        ax.text(0.99, 0.99, text, ha="right", **look)
+    low, high = numbers([values.min(), values.max()])
+    notes = [f"\N{LEFTWARDS ARROW} {below:,} below, down to {low}"] if below else []
+    notes += [f"{above:,} above, up to {high} \N{RIGHTWARDS ARROW}"] if above else []
+    return "\n" + "          ".join(notes) if notes else ""
 
 
 def _checked(found: Any) -> NDArray[np.float64]:

@@ -88,7 +88,8 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
 def colorbar(ax: Axes, mappable: Any, label: str) -> Any:
     bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
-    bar.solids.set_alpha(1)  # also where dots are transparent
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)  # also where dots are transparent
     bar.ax.tick_params(**TICKS)
     bar.set_label(label, fontsize=8, color=INK)
     return bar

@@ -67,6 +67,7 @@ def as_numbers(table: Any, places: Places) -> NDArray[np.float32]:
     columns, found = _columns(table), []
     for name, known in places.items():
         column = columns[name]
+        values: Any
         if known is not None:
             values = [np.nan if text is None else known.get(text, np.nan)
                       for text in _texts(column)]  # fmt: skip
