@@ -327,7 +327,7 @@ def _scatter(
         ax.scatter(x, y, c=[looks[i][0] for i in index[here]], marker=marker, **style)
     names = [str(one) for one in classes]
     _explain(ax, [*names, *["missing"][: len(gone)]], [*looks, (_MISSING, "o")], name)
-    if named and len(classes) <= 12:
+    if named and 0 < len(classes) <= 12:
         _name_classes(ax, known, values, classes)
     colors = np.full(n, _MISSING, object)
     colors[there] = [looks[i][0] for i in index]
@@ -337,6 +337,7 @@ def _scatter(
 def _present(labels: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Return which labels (N,) aren't missing, and those."""
     there = ~Table(labels[:, None], name="y").column(0).missing
+    there[there] = [value != "" for value in labels[there].tolist()]
     values = labels[there]
     if not there.any():
         values = np.array([], str)  # no classes
