@@ -43,7 +43,7 @@ def luminance(color):
     return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
-# ------------------------------------------------------------------------------------ what is written
+# ---------------------------------------------------------------------------------- what is written
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_the_error_of_words_is_whether_they_differ():
     assert not any(i % 4 == 2 for i, _ in words(axes))
 
 
-# ------------------------------------------------------------------------------------ what is missing
+# ---------------------------------------------------------------------------------- what is missing
 
 
 def test_missing_numbers_are_hatched(rng):
@@ -239,7 +239,7 @@ def test_snapshots_of_tables_have_one_colour_for_a_word():
     assert axis_labels(axes, "x") == ["n", "c"]
 
 
-# --------------------------------------------------------------------------------------------- names
+# -------------------------------------------------------------------------------------------- names
 
 
 def test_names_stand_beside_samples_in_place_of_labels(rng):

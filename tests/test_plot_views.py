@@ -399,7 +399,7 @@ def legend_texts(axes):
 
 
 def missing_labels():
-    """The same labels with the second and the fifth missing, in several forms, and their classes."""
+    """Labels with the second and the fifth missing, in several forms, and their classes."""
     pandas = pytest.importorskip("pandas")
     words = ["b", None, "a", "a", None, "b"]
     numbers = [2, None, 1, 1, np.nan, 2]

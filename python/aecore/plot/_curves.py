@@ -85,9 +85,11 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             # A single epoch is a point, which a line alone would not show.
             marker = "o" if len(x) < 15 else ""
             style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 2.5}
+            dashes: Any = "--"
             if key == "loss" and len(wanted) > 1:
                 # The sum is often nearly one of its terms, whose line then lies on it.
                 style |= {"linewidth": 3.5, "alpha": 0.45, "markersize": 4}
+                dashes = (0, (1.2, 0.8))  # in widths of the line
             label = "loss (generator)" if key == "loss" and "fake_accuracy" in recorded and (
                 "generator" not in recorded) else key  # fmt: skip
             drawn.append(_column(epochs, key))
@@ -95,7 +97,12 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             if "val_" + key in recorded:
                 drawn.append(_column(epochs, "val_" + key))
                 axes.plot(
-                    x, drawn[-1], label=f"{label}, validation", linestyle="--", mfc="white", **style
+                    x,
+                    drawn[-1],
+                    label=f"{label}, validation",
+                    linestyle=dashes,
+                    mfc="white",
+                    **style,
                 )
         _spread(axes, np.concatenate(drawn))
         whole_numbers(axes)
