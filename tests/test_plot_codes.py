@@ -64,6 +64,14 @@ def test_the_nearest_pieces_come_first(distance, rng):
     pieces = pieces.reshape(6, *pieces.shape[3:])
     chosen = [sorted(np.flatnonzero(flat == code), key=far.__getitem__)[:2] for code in (0, 2)]
     np.testing.assert_allclose(picture(axes), plot.tile(pieces[np.concatenate(chosen)], 2))
+    assert axes.get_xlabel() == "grey: beyond the edge of the image"
+
+
+def test_whole_images_have_no_grey_beyond(rng):
+    model = Quantizer(np.array([[0], [1], [1]]))
+    model.encode_vectors = lambda X: model.codebook_[model.codes]
+    X = rng.random((3, 2, 4, 1), dtype=np.float32)
+    assert plot.codebook(model, X, kind="patches").axes[0].get_xlabel() == ""
 
 
 @pytest.mark.parametrize("levels", [None, (5, 5)])
@@ -111,6 +119,25 @@ def test_pca_beside_models_is_the_best_linear_code(rng):
     assert alone.lines[0].get_ydata()[0] == pytest.approx(0, abs=1e-9)
 
 
+@pytest.mark.parametrize("sizes", [(4,), (2, 8)])
+def test_dots_of_errors_are_drawn_whole(sizes, rng):
+    X = rng.random((40, 12)).astype(np.float32)
+    figure = plot.code_sizes([Linear(d).fit(X) for d in sizes], X)
+    rendered(figure)
+    axes = figure.axes[0]
+    top = axes.get_window_extent().y1
+    for line in axes.lines:
+        dots = axes.transData.transform(line.get_xydata())
+        radius = line.get_markersize() / 2 * figure.dpi / 72
+        assert (dots[:, 1] + radius < top).all()
+    texts = [text.get_text() for text in axes.texts]
+    if len(sizes) == 1:  # nothing joins single dots: they are large, and their numbers are written
+        assert texts == [f"{line.get_ydata()[0]:.3g}" for line in axes.lines]
+        assert {line.get_markersize() for line in axes.lines} == {7}
+    else:
+        assert texts == [] and {line.get_markersize() for line in axes.lines} == {3}
+
+
 def test_sequences_of_different_lengths_have_no_pca(rng):
     X = [rng.random((t, 2)).astype(np.float32) for t in (8, 5, 3)]
     model = Known(reconstruct=[x + 0.5 for x in X])
@@ -135,6 +162,48 @@ def test_scores_are_shares_of_each_label(rng):
     assert list(axes.lines[0].get_xdata()) == [-4, -4]
     below = (values < -4).mean()
     assert title(axes) == f"Scores: {below:.1%} below the threshold of \N{MINUS SIGN}4"
+
+
+def test_scores_far_off_are_counted(rng):
+    values = np.concatenate([rng.normal(0, 1, 5000), [-80.0] * 7, [-75.5], [40.0]])
+    axes = plot.scores(values).axes[0]
+    _, edges, _ = axes.patches[0].get_data()
+    assert -5 < edges[0] and edges[-1] < 5
+    below, above = (values < edges[0]).sum(), (values > edges[-1]).sum()
+    assert below >= 8 and above >= 1
+    note = axes.get_xlabel().split("\n")[1]
+    assert f"\N{LEFTWARDS ARROW} {below} below, down to \N{MINUS SIGN}80" in note
+    assert f"{above} above, up to 40 \N{RIGHTWARDS ARROW}" in note
+
+
+def test_scores_at_hand_are_all_within_the_bars(rng):
+    values = rng.random(5000)
+    axes = plot.scores(values, bins=10).axes[0]
+    shares, edges, _ = axes.patches[0].get_data()
+    assert (edges[0], edges[-1]) == (values.min(), values.max())
+    np.testing.assert_allclose(shares, np.histogram(values, 10)[0] / 5000)
+    assert "\n" not in axes.get_xlabel()
+
+
+@pytest.mark.parametrize("n", [4, 5, 10])
+def test_many_labels_have_lines_of_their_own(n, rng):
+    values, y = rng.normal(0, 1, 600), rng.integers(0, n, 600)
+    values += y
+    axes = plot.scores(values, y=y, bins=20).axes[0]
+    filled = [patch.get_data() for patch in axes.patches if patch.get_fill()]
+    names = [f"{i} ({(y == i).sum()})" for i in range(n)]
+    shares = np.array([np.histogram(np.clip(values[y == i], filled[0].edges[0],
+                                            filled[0].edges[-1]), filled[0].edges)[0]
+                       / (y == i).sum() for i in range(n)])  # fmt: skip
+    drawn = np.array([data.values - data.baseline for data in filled])
+    if n == 4:
+        assert [text.get_text() for text in axes.get_legend().get_texts()] == names
+        np.testing.assert_allclose(drawn, shares)
+    else:
+        assert axes.get_legend() is None and axis_labels(axes, "y") == names[::-1]
+        assert [data.baseline for data in filled] == list(range(n))[::-1]
+        np.testing.assert_allclose(drawn / drawn.max(), shares / shares.max(), atol=1e-12)
+        assert max(data.values.max() for data in filled) <= axes.get_ylim()[1]
 
 
 def test_a_detectors_own_threshold_is_drawn():

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from aecore import plot  # noqa: E402
-from aecore.plot import _grid, _style, _tables  # noqa: E402
+from aecore.plot import _codes, _grid, _style, _tables  # noqa: E402
 from matplotlib import colormaps  # noqa: E402
 from matplotlib.colors import to_hex  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
@@ -193,6 +193,17 @@ def test_the_learning_rate_is_drawn_where_it_changed():
     assert alone.get_ylabel() == "learning_rate"
 
 
+def test_the_loss_is_seen_behind_a_term_that_is_nearly_all_of_it():
+    axes = plot.history(EPOCHS).axes[0]
+    loss, validation, recon, _ = axes.lines
+    for line in (loss, validation):
+        assert line.get_linewidth() > 2 * recon.get_linewidth() and line.get_alpha() < 0.6
+    assert recon.get_alpha() is None
+    assert loss.get_zorder() == recon.get_zorder()  # so that what comes first lies behind
+    alone = plot.history(EPOCHS, keys="loss").axes[0].lines[0]
+    assert alone.get_alpha() is None and alone.get_linewidth() == recon.get_linewidth()
+
+
 def test_a_gan_has_a_generator_and_a_discriminator(rng):
     X = rng.random((32, 4)).astype(np.float32)
     gan = ae.GAN(ae.Dense((8,)), 2, epochs=2, random_state=0).fit(X)
@@ -292,6 +303,36 @@ def test_traversal_agrees_with_the_history_of_a_vae(rng):
     assert total == pytest.approx(model.history_[-1]["kl"], rel=0.2)
 
 
+def test_steps_are_written_as_they_are(images):
+    model = Linear().fit(images)
+    labels = axis_labels(plot.interpolation(model, images[0], images[1], n=9).axes[0], "x")
+    assert labels[1:-1] == ["0", "0.125", "0.25", "0.375", "0.5", "0.625", "0.75", "0.875", "1"]
+    labels = axis_labels(plot.interpolation(model, images[0], images[1], n=4).axes[0], "x")
+    assert labels[1:-1] == ["0", "0.33", "0.67", "1"]
+
+
+def test_a_grid_has_one_condition(rng):
+    X, y = rng.random((30, 5)).astype(np.float32), np.array(list("abc"))[np.arange(30) % 3]
+    options = {"epochs": 1, "random_state": 0}
+    model = ae.CVAE(ae.Dense((8,)), 2, **options).fit(X, y)
+    grid = plot.manifold(model, X, y="b", n=3).axes[0]
+    assert picture(grid).shape[1] == 5
+    with pytest.raises(ValueError, match=r"manifold takes one label, .* got shape \(30,\)"):
+        plot.manifold(model, X, y=y)
+    with pytest.raises(ValueError, match="traversal takes one label"):
+        plot.traversal(model, X[0], y=y)
+    model = ae.CVAE(ae.Dense((8,)), 2, **options).fit(X, X[:, :2])
+    plot.manifold(model, X, y=X[0, :2], n=3)
+    with pytest.raises(ValueError, match="one vector of P properties"):
+        plot.manifold(model, X, y=X[:, :2])
+    # Where nothing depends on y, labels do no harm.
+    plain = ae.VAE(ae.Dense((8,)), 2, **options).fit(X)
+    np.testing.assert_array_equal(
+        picture(plot.manifold(plain, X, y=y, n=3).axes[0]),
+        picture(plot.manifold(plain, X, n=3).axes[0]),
+    )
+
+
 def test_the_path_is_passed_on(images):
     class Turning(Linear):
         def interpolate(self, a, b, n, path="linear"):
@@ -353,11 +394,113 @@ def test_the_way_between_sequences_of_different_lengths(rng):
     assert found == [8, 8, 8, 3]
 
 
-def test_missing_labels_are_a_class(rng):
-    codes, y = rng.random((6, 2)), np.array(["b", None, "a", "a", None, "b"], object)
+def legend_texts(axes):
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def missing_labels():
+    """Labels with the second and the fifth missing, in several forms, and their classes."""
+    pandas = pytest.importorskip("pandas")
+    words = ["b", None, "a", "a", None, "b"]
+    numbers = [2, None, 1, 1, np.nan, 2]
+    yield np.array(words, object), ["a", "b"]
+    yield ["b", "", "a", "a", "", "b"], ["a", "b"]
+    yield np.array(["b", np.nan, "a", "a", np.nan, "b"], object), ["a", "b"]
+    yield pandas.Series(words, dtype="string"), ["a", "b"]
+    yield pandas.Series(words, dtype="category"), ["a", "b"]
+    yield np.array(numbers, object), ["1", "2"]
+    yield pandas.Series(numbers), ["1", "2"]  # as floats, as there is no integer for a missing one
+    yield pandas.Series(numbers, dtype="Int64"), ["1", "2"]
+    yield np.array([True, None, False, False, None, True], object), ["False", "True"]
+    yield pandas.Series(["b", "", 1, 1, None, "b"]), ["1", "b"]
+
+
+@pytest.mark.parametrize("i", range(10))
+def test_missing_labels_are_grey_below_the_others(i, rng):
+    codes, (y, names) = rng.random((6, 2)), list(missing_labels())[i]
     axes = plot.latent_space(codes, y=y).axes[0]
-    texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert texts == ["None", "a", "b"]
+    assert legend_texts(axes) == [*names, "missing"]
+    gone, known = axes.collections
+    np.testing.assert_allclose(gone.get_offsets(), codes[[1, 4]])
+    assert {to_hex(face) for face in gone.get_facecolors()} == {"#c4c4c4"}
+    assert len(known.get_offsets()) == 4
+    for point, face in zip(known.get_offsets(), known.get_facecolors(), strict=True):
+        (row,) = np.flatnonzero(np.isclose(codes, point).all(axis=1))
+        assert to_hex(face) == _style.COLORS[int(row in (0, 5))]
+    assert {text.get_text() for text in axes.texts} <= set(names)
+
+
+def test_missing_properties_are_grey(rng):
+    codes, y = rng.random((6, 2)), np.array([0.5, np.nan, 0.25, 1.0, 2.0, np.nan])
+    for labels in (y, np.stack([y, 1 - y], axis=1), [0.5, None, 0.25, 1.0, 2.0, None]):
+        figure = plot.latent_space(codes, y=labels)
+        gone, known = figure.axes[0].collections
+        np.testing.assert_allclose(gone.get_offsets(), codes[[1, 5]])
+        np.testing.assert_allclose(np.sort(known.get_array()), [0.25, 0.5, 1, 2])
+        assert legend_texts(figure.axes[1]) == ["missing"]
+        rendered(figure)
+    alone = plot.latent_space(codes, y=np.full(6, np.nan)).axes
+    assert len(alone) == 1 and legend_texts(alone[0]) == ["missing"]
+
+
+def test_all_classes_of_a_cloud_are_named(rng):
+    codes, y = rng.standard_normal((3000, 2)), np.arange(3000) % 10
+    codes += 0.05 * y[:, None]  # all medians lie within a name's width or two
+    figure = plot.latent_space(codes, y=y)
+    rendered(figure)
+    axes = figure.axes[0]
+    assert sorted(text.get_text() for text in axes.texts) == list("0123456789")
+    boxes = [text.get_window_extent() for text in axes.texts]
+    for i, a in enumerate(boxes):
+        for b in boxes[:i]:
+            # The boxes are a line's height, the digits within them three quarters of it.
+            over = min(a.y1, b.y1) - max(a.y0, b.y0)
+            assert min(a.x1, b.x1) <= max(a.x0, b.x0) or over <= 0.3 * a.height
+
+
+def test_many_points_are_small_and_transparent(rng):
+    looks = []
+    for n in (100, 2000, 20000):
+        (points,) = (
+            plot.latent_space(rng.standard_normal((n, 2)), y=np.arange(n) % 3).axes[0].collections
+        )
+        looks.append((points.get_sizes()[0], points.get_alpha()))
+    sizes, alphas = zip(*looks, strict=True)
+    assert sizes[0] > sizes[1] > sizes[2] > 1 and alphas[0] > alphas[1] > alphas[2] > 0.3
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_codes_of_a_codebook_lie_where_their_vectors_do(several, rng):
+    model = Quantizer(rng.integers(0, 4, (9, 2, 3, 2) if several else (9, 2, 3)))
+    vectors = model.codebook_[model.codes]
+    if several:
+        model.codebook_ = model.codebook_.reshape(2, 4, 3)
+        vectors = model.codebook_[0][model.codes[..., 0]] + model.codebook_[1][model.codes[..., 1]]
+    X = np.zeros((9, 4, 6, 1))
+    found = offsets(plot.latent_space(model, X).axes[0])
+    expected = offsets(plot.latent_space(vectors.reshape(9, 18)).axes[0])
+    np.testing.assert_allclose(found, expected)
+    with pytest.raises(ValueError, match=r"\(N, D\).*reshape"):
+        plot.latent_space(model.codes)
+
+
+def test_codes_of_a_trained_vqvae_have_a_map(rng):
+    X = rng.random((30, 8, 8, 1), dtype=np.float32)
+    arch = ae.ResNet(8, 4, 1, downsample=1)
+    model = ae.VQVAE(arch, codebook_size=8, code_dim=4, epochs=1, random_state=0).fit(X)
+    axes = plot.latent_space(model, X, np.arange(30) % 2).axes[0]
+    vectors = model.codebook_[model.transform(X)].reshape(30, -1)
+    same = offsets(plot.latent_space(vectors, y=np.arange(30) % 2).axes[0])
+    np.testing.assert_allclose(offsets(axes), same)
+
+
+def test_wide_codes_have_the_same_principal_axes(rng, monkeypatch):
+    codes = rng.standard_normal((60, 40)) * np.r_[9, 6, np.ones(38)]
+    exact = _codes.project(codes)
+    monkeypatch.setattr(_codes, "_WIDE", 10)
+    points, names = _codes.project(codes)
+    assert names == exact[1]
+    np.testing.assert_allclose(points, exact[0], atol=1e-6)
 
 
 # ------------------------------------------------------------------------------- axes and bad calls

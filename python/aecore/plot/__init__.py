@@ -6,8 +6,9 @@ nothing needs a display, and the style is the figure's own: no rcParams are chan
 returned figure shows itself.
 
 Samples are images (N, H, W, 1) or (N, H, W, 3), drawn as one tiled image; sequences (N, T, F),
-drawn as lines; or tables (N, F), drawn as strips of colour with a row for each sample. uint8 is
-taken as 0..1 in 255 steps, as models do.
+drawn as lines; or tables (N, F), drawn as strips of colour with a row for each sample. In tables of
+at most 20 columns that aren't all of numbers the values are written, numbers with three digits;
+cells that are missing are hatched. uint8 is taken as 0..1 in 255 steps, as models do.
 
 A `model` is any fitted object with the methods named in a function's text. Where it is conditional,
 that is where its method takes ``y``, the function's `y` is passed on.

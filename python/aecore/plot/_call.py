@@ -31,6 +31,22 @@ def call(function: Callable[..., Any], *args: Any, y: Any = None, **options: Any
     return function(*args, **options)
 
 
+def is_conditional(model: Any, function: Callable[..., Any]) -> bool:
+    """Whether a model's method depends on y; those of our models that don't may take it too."""
+    return takes_y(function) and getattr(model, "_coding_conditioner", model) is not None
+
+
+def one_condition(model: Any, y: Any, function: Callable[..., Any], picture: str) -> Any:
+    """Return the one condition of all that is drawn, a label or P properties; None without any."""
+    if y is None or not is_conditional(model, function):
+        return None
+    has_classes = getattr(model, "classes_", None) is not None
+    if np.ndim(y) > (0 if has_classes else 1):
+        what = "one label" if has_classes else "one vector of P properties"
+        raise ValueError(f"y: {picture} takes {what}, for all it decodes, got shape {np.shape(y)}")
+    return y
+
+
 def repeated(y: Any, n: int) -> Any:
     """Give n samples the same condition: a label, or a vector of properties."""
     return None if y is None else np.repeat(np.asarray(y)[None], n, axis=0)
@@ -51,6 +67,17 @@ def names_of(y: NDArray[Any] | None) -> list[str]:
     if y is None or y.ndim != 1 or y.dtype.kind == "f":
         return []
     return [str(label) for label in y]
+
+
+def names_of_samples(names: Any, y: NDArray[Any] | None, n: int) -> list[str]:
+    """Return what is written beside n samples: names if there are any, else labels."""
+    if names is None:
+        return names_of(y)
+    if isinstance(names, str) or not hasattr(names, "__len__"):
+        raise TypeError(f"names must be a sequence of {n} texts, got {names!r}")
+    if len(names) != n:
+        raise ValueError(f"names must be {n} texts, as many as samples are drawn, got {len(names)}")
+    return [str(name) for name in names]
 
 
 def names_of_features(model: Any, X: Any) -> list[str]:

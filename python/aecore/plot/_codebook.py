@@ -43,7 +43,8 @@ def codebook(
         1/K; the title gives the perplexity, the effective number of codes. vectors: the codes in
         the plane of their two principal components, with X as large as they are used. patches: for
         each of the most used codes the pieces of X whose vectors are nearest to it, with as much
-        around them as a piece is large. By default use with `X`, and vectors without.
+        around them as a piece is large, grey where an image ends. By default use with `X`, and
+        vectors without.
     n : int, default 12
         Number of codes whose patches are drawn, and at most of patches for each.
     ax : Axes, optional
@@ -172,7 +173,13 @@ def _patches(
         limits = limits_of(cells.reshape(-1, *cells.shape[2:]))  # a few steps are nearly level
     features = names_of_features(model, X)
     title = "Pieces nearest to the codes most used"
-    return draw_cells(ax, cells, limits, title, rows=names, features=features)[0]
+    # Grey shows if there are cells beside the border, which are most of a few.
+    padded = samples.ndim == 4 and np.prod(codes.shape[1:]) > 1
+    extra = (0.0, 0.16 * padded)
+    result, axes = draw_cells(ax, cells, limits, title, rows=names, features=features, extra=extra)
+    if padded:
+        axes.set_xlabel("grey: beyond the edge of the image")
+    return result
 
 
 def _distances(

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..tables import Table
 from ._call import call, condition_of, lookup
 from ._grid import as_samples, limits_of
-from ._style import COLORS, GREY, INK, canvas, colorbar, legend, palette
+from ._style import COLORS, GREY, INK, canvas, colorbar, explain_missing, legend, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MISSING = "#c4c4c4"  # of points whose label is: a grey that none of the classes has
 _METHODS = ("direct", "pca", "tsne", "mds")
 # t-SNE takes a minute for ten thousand points; MDS needs the distances of all pairs, many times.
 _MOST = {"tsne": 2000, "mds": 1000}
+_WIDE = 500  # dimensions, such as of maps of codes, beyond which all principal axes take long
 
 
 def latent_space(
@@ -32,6 +35,9 @@ def latent_space(
 ) -> Any:
     """Draw the codes of samples in the plane, coloured by label.
 
+    Where a model's codes are indices into a codebook, what is drawn are the vectors they stand for,
+    those of a sample in a row.
+
     Parameters
     ----------
     model : estimator or array-like (N, D)
@@ -41,7 +47,8 @@ def latent_space(
     y : array-like (N,) or (N, P), optional
         Labels, and the condition of a conditional model. Integers, booleans and strings are
         classes, with a legend; floats, and more than 20 different integers, are a scale, with a
-        colour bar. Of a matrix the first column is shown. A pandas column's name is written.
+        colour bar. Samples whose label is missing (None, NaN or "") are grey, below the others. Of
+        a matrix the first column is shown. A pandas column's name is written.
     method : {"direct", "pca", "tsne", "mds"}, optional
         How D dimensions become two. direct: the two there are; pca: the two principal components;
         tsne: scikit-learn's t-SNE (``pip install 'aecore[sklearn]'``), which keeps neighbours
@@ -100,7 +107,9 @@ def latent_space(
         labels = labels[chosen]
     taken = codes = _take(data, chosen)
     if X is not None:
-        codes = call(lookup(model, "transform", "latent_space"), taken, y=labels)
+        codes = np.asarray(call(lookup(model, "transform", "latent_space"), taken, y=labels))
+        if getattr(model, "codebook_", None) is not None and codes.dtype.kind in "iu":
+            codes = _vectors_of(codes, np.asarray(model.codebook_, np.float64))
     codes = _checked(np.asarray(codes))
     if method is None:
         method = "direct" if codes.shape[1] == 2 else "pca"
@@ -127,11 +136,23 @@ def _take(data: Any, chosen: NDArray[np.int64]) -> Any:
     return [data[i] for i in chosen] if isinstance(data, list) else np.asarray(data[:])[chosen]
 
 
+def _vectors_of(codes: NDArray[Any], codebook: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Look codes (N, ...) up and return the vectors of each sample in a row (N, D)."""
+    if codebook.ndim == 3:  # codes (N, ..., Q): each codebook adds a detail
+        found = sum(book[codes[..., q]] for q, book in enumerate(codebook))
+    else:
+        found = codebook[codes]
+    return np.asarray(found).reshape(len(codes), -1)
+
+
 def _checked(codes: NDArray[Any]) -> NDArray[np.float64]:
     if codes.dtype.kind not in "biuf":
         raise TypeError(f"codes must be numbers, got {codes.dtype}")
     if codes.ndim != 2 or codes.size == 0:
-        raise ValueError(f"codes must have the shape (N, D), N > 0, got {codes.shape}")
+        raise ValueError(
+            f"codes must have the shape (N, D), N > 0, got {codes.shape}; maps of numbers can be "
+            "drawn as codes.reshape(len(codes), -1)"
+        )
     if not np.isfinite(codes).all():
         raise ValueError("codes must be finite, got NaN or infinity")
     return codes.astype(np.float64)
@@ -206,15 +227,31 @@ def principal_axes(
     """Return mean (D,), two principal axes (D, 2) and their shares of the variance (2,)."""
     mean = codes.mean(axis=0)
     centred = codes - mean
-    # The D x D side is small; an SVD of all of N x D would not be.
-    values, vectors = np.linalg.eigh(centred.T @ centred)
-    shares = np.maximum(values[::-1], 0) / max(values.sum(), np.finfo(float).tiny)
+    if codes.shape[1] > _WIDE:
+        values, vectors = _leading(centred)
+    else:  # the D x D side is small; an SVD of all of N x D would not be
+        values, vectors = np.linalg.eigh(centred.T @ centred)
+    shares = np.maximum(values[::-1], 0) / max((centred**2).sum(), np.finfo(float).tiny)
     found = vectors[:, ::-1][:, :2]
     # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
     found = found * np.sign(found[np.abs(found).argmax(axis=0), range(found.shape[1])])
     axes = np.zeros((codes.shape[1], 2))
     axes[:, : found.shape[1]] = found
     return mean, axes, np.append(shares, 0.0)[:2]
+
+
+def _leading(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the two largest eigenvalues of the scatter matrix (D, D), rising, and their vectors.
+
+    Subspace iteration on eight vectors: what is not in the first two fades with the ratio of the
+    ninth eigenvalue to the second.
+    """
+    basis = np.random.RandomState(0).standard_normal((centred.shape[1], 8))
+    for _ in range(50):
+        basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
+    seen = centred @ basis
+    values, vectors = np.linalg.eigh(seen.T @ seen)
+    return values[-2:], basis @ vectors[:, -2:]
 
 
 def _place_images(
@@ -259,57 +296,74 @@ def _scatter(
 ) -> list[str]:
     """Draw points; return each one's colour, where labels are classes."""
     n = len(points)
-    size = float(np.clip(6000 / n, 1.5, 14))
-    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.75, "rasterized": n > 1000}
+    style: dict[str, Any] = {
+        "s": float(np.clip(6000 / n, 1.2, 14)),
+        "alpha": float(np.clip(1.4 - 0.25 * np.log10(n), 0.35, 0.75)),
+        "linewidths": 0,
+        "rasterized": n > 1000,
+    }
     if labels is None:
         ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
         return []
-    values = labels[:, 0] if labels.ndim == 2 else labels
-    if values.dtype.kind == "O" and len({type(v) for v in values}) > 1:
-        values = values.astype(str)  # such as names, and None where there is none
-    classes = None if values.dtype.kind == "f" else np.unique(values)
+    there, values = _present(labels[:, 0] if labels.ndim == 2 else labels)
+    gone, known = points[~there], points[there]
+    if len(gone):
+        ax.scatter(gone[:, 0], gone[:, 1], color=_MISSING, **style | {"alpha": 1.0})
     # One fixed shuffle, or the class drawn last would hide the others.
-    order = np.random.RandomState(0).permutation(n)
-    if classes is None or (values.dtype.kind in "iu" and len(classes) > 20):
-        shown = ax.scatter(
-            points[order, 0],
-            points[order, 1],
-            c=values[order].astype(np.float64),
-            cmap="viridis",
-            **style,
-        )
-        colorbar(ax, shown, name or ("label" if labels.ndim == 1 else "first property"))
+    order = np.random.RandomState(0).permutation(len(known))
+    classes = np.unique(values)
+    if values.dtype.kind == "f" or (values.dtype.kind in "iu" and len(classes) > 20):
+        x, y = known[order].T
+        shown = ax.scatter(x, y, c=values[order].astype(np.float64), cmap="viridis", **style)
+        bar = colorbar(ax, shown, name or ("label" if labels.ndim == 1 else "first property"))
+        if len(gone):
+            explain_missing(bar.ax, _dot("o", _MISSING, label="missing"))
         return []
     looks = palette(len(classes))
-    index = np.searchsorted(classes, values)[order]
+    index = np.searchsorted(classes, values)
     for marker in dict.fromkeys(marker for _, marker in looks):
-        here = np.flatnonzero([looks[i][1] == marker for i in index])
-        ax.scatter(
-            points[order[here], 0],
-            points[order[here], 1],
-            c=[looks[i][0] for i in index[here]],
-            marker=marker,
-            **style,
-        )
-    _explain(ax, classes, looks, name)
-    if named and len(classes) <= 12:
-        _name_classes(ax, points, values, classes)
-    return [looks[i][0] for i in np.searchsorted(classes, values)]
+        here = np.array([i for i in order if looks[index[i]][1] == marker], int)
+        x, y = known[here].T
+        ax.scatter(x, y, c=[looks[i][0] for i in index[here]], marker=marker, **style)
+    names = [str(one) for one in classes]
+    _explain(ax, [*names, *["missing"][: len(gone)]], [*looks, (_MISSING, "o")], name)
+    if named and 0 < len(classes) <= 12:
+        _name_classes(ax, known, values, classes)
+    colors = np.full(n, _MISSING, object)
+    colors[there] = [looks[i][0] for i in index]
+    return list(colors)
 
 
-def _explain(ax: Axes, classes: NDArray[Any], looks: list[tuple[str, str]], title: Any) -> None:
-    """Name the classes in a legend."""
+def _present(labels: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Return which labels (N,) aren't missing, and those."""
+    there = ~Table(labels[:, None], name="y").column(0).missing
+    there[there] = [value != "" for value in labels[there].tolist()]
+    values = labels[there]
+    if not there.any():
+        values = np.array([], str)  # no classes
+    elif values.dtype.kind == "O":
+        values = np.array(values.tolist())  # numbers, or as strings whatever else there is
+    elif values.dtype.kind == "f" and not there.all() and len(np.unique(values)) <= 20:
+        # Beside missing ones, pandas has integers as floats.
+        if (values == values.round()).all():
+            values = values.astype(np.int64)
+    return there, values
+
+
+def _dot(marker: str, color: str, **options: Any) -> Any:
+    """Return a point of a legend."""
     from matplotlib.lines import Line2D
 
-    handles = [
-        Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5)
-        for color, marker in looks
-    ]
+    return Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5, **options)
+
+
+def _explain(ax: Axes, names: list[str], looks: list[tuple[str, str]], title: Any) -> None:
+    """Name the classes in a legend."""
     legend(
         ax,
-        handles=handles,
-        labels=[str(name) for name in classes],
-        ncols=1 + (len(classes) - 1) // 16,
+        handles=[_dot(marker, color) for color, marker in looks[: len(names)]],
+        labels=names,
+        ncols=1 + (len(names) - 1) // 16,
         handletextpad=0.1,
         columnspacing=0.6,
         title=title,
@@ -319,16 +373,26 @@ def _explain(ax: Axes, classes: NDArray[Any], looks: list[tuple[str, str]], titl
 def _name_classes(
     ax: Axes, points: NDArray[np.float64], values: NDArray[Any], classes: NDArray[Any]
 ) -> None:
-    """Name the classes where they lie."""
+    """Name the classes where they lie: in the middle, or if another name is there, near it."""
     from matplotlib.patheffects import withStroke
 
     span = max(np.ptp(points, axis=0))
     placed: list[tuple[float, float, float]] = []
     for name in classes:
-        x, y = np.median(points[values == name], axis=0)
+        mine = points[values == name]
+        middle = np.median(mine, axis=0)
         width = 0.025 * len(str(name)) * span
-        # A name that would lie on another is left to the legend.
-        if all(abs(x - u) > (width + w) / 2 or abs(y - v) > 0.055 * span for u, v, w in placed):
+        # The middle comes first, then points of the class; the outermost don't stand for it.
+        far = ((mine - middle) ** 2).sum(axis=1)
+        inner = mine[np.argsort(far, kind="stable")[: max(1, int(0.9 * len(mine)))]]
+        places = np.concatenate([middle[None], inner])
+        free = np.ones(len(places), bool)
+        for u, v, w in placed:
+            apart = np.abs(places - [u, v])
+            free &= (apart[:, 0] > (width + w) / 2) | (apart[:, 1] > 0.055 * span)
+        # A name that would lie on others wherever it stood is left to the legend.
+        if free.any():
+            x, y = places[free.argmax()]
             placed.append((x, y, width))
             ax.text(
                 x, y, str(name), ha="center", va="center", color=INK, fontsize=8, weight="bold",

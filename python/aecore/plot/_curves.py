@@ -24,7 +24,8 @@ _RATE = "learning_rate"
 def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:
     """Draw the course of training: the loss and its terms against the epoch.
 
-    Where there was a validation split, its values are dashed lines of the same colour. Where
+    Where there was a validation split, its values are dashed lines of the same colour. Beside its
+    terms, the loss is a wide line, behind them. Where
     positive values range over more than a factor of 50, the scale is logarithmic. A learning rate
     that a schedule changed is a dotted line on a scale of its own. The loss of a `GAN` is its
     generator's.
@@ -84,6 +85,11 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             # A single epoch is a point, which a line alone would not show.
             marker = "o" if len(x) < 15 else ""
             style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 2.5}
+            dashes: Any = "--"
+            if key == "loss" and len(wanted) > 1:
+                # The sum is often nearly one of its terms, whose line then lies on it.
+                style |= {"linewidth": 3.5, "alpha": 0.45, "markersize": 4}
+                dashes = (0, (1.2, 0.8))  # in widths of the line
             label = "loss (generator)" if key == "loss" and "fake_accuracy" in recorded and (
                 "generator" not in recorded) else key  # fmt: skip
             drawn.append(_column(epochs, key))
@@ -91,7 +97,12 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             if "val_" + key in recorded:
                 drawn.append(_column(epochs, "val_" + key))
                 axes.plot(
-                    x, drawn[-1], label=f"{label}, validation", linestyle="--", mfc="white", **style
+                    x,
+                    drawn[-1],
+                    label=f"{label}, validation",
+                    linestyle=dashes,
+                    mfc="white",
+                    **style,
                 )
         _spread(axes, np.concatenate(drawn))
         whole_numbers(axes)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._call import call, lookup, names_of_features, repeated, takes_y
-from ._grid import as_samples, draw_cells, limits_of, padded
+from ._call import call, lookup, names_of_features, one_condition, repeated, takes_y
+from ._grid import as_cells, as_samples, draw_cells, limits_of, padded
+from ._strips import Writing
 from ._style import numbers
-from ._tables import is_frame, is_mixed, numbered, row_of
+from ._tables import is_frame, row_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,16 +72,22 @@ def samples(
         n = columns * len(classes)
         y = np.repeat(np.asarray(classes), columns)
         rows = [str(name) for name in classes]
-    drawn = as_samples("the sample", call(sample, n, y=y, random_state=random_state))
-    limits = limits_of(drawn)
-    cells = _in_rows(drawn, columns)
-    title = "Samples of each class" if rows else "Samples"
-    features = names_of_features(model, None)
-    return draw_cells(ax, cells, limits, title, rows=rows, features=features)[0]
+    made = call(sample, n, y=y, random_state=random_state)
+    (drawn,), texts = as_cells(["the sample"], [made])
+    cells = _in_rows(drawn, columns, np.nan)
+    return draw_cells(
+        ax,
+        cells,
+        limits_of(drawn),
+        "Samples of each class" if rows else "Samples",
+        rows=rows,
+        features=names_of_features(model, None),
+        writing=None if texts is None else Writing.of(_in_rows(texts[0], columns, "")),
+    )[0]
 
 
-def _in_rows(drawn: NDArray[np.float32], columns: int | None) -> NDArray[np.float32]:
-    """Lay n samples in cells (R, C, ...), those left over in the last row empty."""
+def _in_rows(drawn: NDArray[Any], columns: int | None, blank: Any) -> NDArray[Any]:
+    """Lay n samples in cells (R, C, ...), those left over in the last row blank."""
     n = len(drawn)
     if columns is None:
         # Strips lie one below the other, in one group.
@@ -88,7 +95,7 @@ def _in_rows(drawn: NDArray[np.float32], columns: int | None) -> NDArray[np.floa
         columns = next((c for c in range(columns, 2 * columns) if n % c == 0), columns)
     columns = min(n, columns)
     lines = -(-n // columns)
-    cells = np.full((lines * columns, *drawn.shape[1:]), np.nan, np.float32)
+    cells = np.full((lines * columns, *drawn.shape[1:]), blank, drawn.dtype)
     cells[:n] = drawn
     return cells.reshape(lines, columns, *drawn.shape[1:])
 
@@ -142,7 +149,7 @@ def interpolation(
     walk = lookup(model, "interpolate", "interpolation")
     options = {} if path == "linear" else {"path": path}
     ways = _ways(lambda start, end: call(walk, start, end, n, y=y, **options), a, b)
-    cells = np.stack([_way_cells(*way) for way in ways])
+    cells, writing = _way_cells(ways)
     several = len(cells) > 1 and cells.ndim == 3
     return draw_cells(
         ax,
@@ -152,6 +159,7 @@ def interpolation(
         rows=[str(i) for i in range(len(cells))] if several else [],
         columns=["a", *numbers(np.linspace(0, 1, n)), "b"],
         features=names_of_features(model, None),
+        writing=writing,
     )[0]
 
 
@@ -178,14 +186,17 @@ def _ways(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, An
     return [(s[None], np.asarray(walk(s, e)), e[None]) for s, e in zip(a, b, strict=True)]
 
 
-def _way_cells(start: Any, way: Any, end: Any) -> NDArray[np.float32]:
-    """Put the samples of a way side by side; NaN is where a sequence is shorter than others."""
-    if is_mixed(start):
-        return np.concatenate(numbered([start, way, end]))
-    parts = [as_samples(*named) for named in (("a", start), ("the way", way), ("b", end))]
+def _way_cells(ways: list[tuple[Any, Any, Any]]) -> tuple[NDArray[Any], Writing | None]:
+    """Put the samples of each way side by side; NaN is where a sequence is shorter than others."""
+    parts, texts = as_cells(
+        ["a", "the way", "b"] * len(ways), [part for way in ways for part in way]
+    )
     if parts[0].ndim == 3:
-        return padded("the way", [sequence for part in parts for sequence in part])
-    return np.concatenate(parts)
+        whole = padded("the way", [sequence for part in parts for sequence in part])
+    else:
+        whole = np.concatenate(parts)
+    cells = whole.reshape(len(ways), -1, *whole.shape[1:])
+    return cells, None if texts is None else Writing.of(np.concatenate(texts).reshape(cells.shape))
 
 
 def _as_table(x: Any) -> Any:
@@ -247,6 +258,7 @@ def traversal(
     >>> figure = ae.plot.traversal(model, X_test[0])
     """
     traverse = lookup(model, "traverse", "traversal")
+    y = one_condition(model, y, traverse, "traversal")
     kl = _divergences(model, _as_table(x) if X is None else X, y)
     if dims is not None:
         rows = list(dims)
@@ -257,9 +269,9 @@ def traversal(
     steps = np.linspace(-3, 3, 9) if values is None else np.asarray(values, np.float64)
     if not rows or steps.ndim != 1 or steps.size == 0:
         raise ValueError(f"dims and values must not be empty, got {rows} and {steps}")
-    cells = np.stack(
-        [as_samples("the traversal", call(traverse, x, dim, steps, y=y)) for dim in rows]
-    )
+    made = [call(traverse, x, dim, steps, y=y) for dim in rows]
+    parts, texts = as_cells(["the traversal"] * len(rows), made)
+    cells = np.stack(parts)
     title, labels = "Latent traversal", numbers(steps)
     if cells.ndim == 3:
         title += f", from {labels[0]} down to {labels[-1]}"
@@ -271,6 +283,7 @@ def traversal(
         rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_short(kl[dim])}") for dim in rows],
         columns=labels,
         features=names_of_features(model, X),
+        writing=None if texts is None else Writing.of(np.stack(texts)),
     )[0]
 
 
@@ -311,7 +324,7 @@ def manifold(
     X : array-like (N, ...), optional
         Samples whose codes span the grid.
     y : label or vector of P properties, optional
-        The condition of a conditional model.
+        The condition of a conditional model, one for the whole grid (and for X).
     n : int, default 15
         Codes along each axis.
     dims : (int, int), default (0, 1)
@@ -343,6 +356,7 @@ def manifold(
     from statistics import NormalDist  # slow to import, and of use only here
 
     decode = lookup(model, "inverse_transform", "manifold")
+    y = one_condition(model, y, decode, "manifold")
     size = latent_dim_of(model, "manifold")
     if n < 2 or len(dims) != 2 or dims[0] == dims[1] or not all(0 <= d < size for d in dims):
         raise ValueError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._call import call, condition_of, lookup, names_of_features, takes_y
+from ._call import call, condition_of, is_conditional, lookup, names_of_features
 from ._codes import draw_codes, principal_axes
 from ._decode import latent_dim_of
 from ._grid import as_samples, limits_of
@@ -169,7 +169,7 @@ class Explorer:
 
 def _conditions(model: Any, decode: Any) -> tuple[list[Any] | None, Any]:
     """Return the classes and the properties that decoding is told of."""
-    if not takes_y(decode) or getattr(model, "_coding_conditioner", model) is None:
+    if not is_conditional(model, decode):
         return None, None
     classes = getattr(model, "classes_", None)
     if classes is not None:

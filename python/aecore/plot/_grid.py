@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._style import COLORS, GREY, canvas, colorbar, whole_numbers
-from ._tables import is_mixed, numbered
+from ._strips import Writing, are_upright, draw_strips, name_features, strips_size, write_cells
+from ._style import COLORS, canvas, clear_frame
+from ._tables import is_mixed, numbered, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Limits = tuple[Any, Any]
-MOST_NAMES = 40  # features of a table whose names are written
 
 
 def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDArray[Any]:
@@ -107,6 +107,18 @@ def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
     return values.astype(np.float32)
 
 
+def as_cells(
+    names: Sequence[str], parts: Sequence[Any]
+) -> tuple[list[NDArray[np.float32]], list[NDArray[Any]] | None]:
+    """Take samples in several parts: as numbers, and of mixed tables what their cells say.
+
+    A word has the same number, and so the same colour, in all of the parts.
+    """
+    if is_mixed(parts[0]):
+        return numbered(list(parts)), written(list(parts))
+    return [as_samples(*named) for named in zip(names, parts, strict=True)], None
+
+
 def is_ragged(X: Any) -> bool:
     """Whether X is a list of arrays (T_i, F), as models take sequences of different lengths."""
     return isinstance(X, (list, tuple)) and len(X) > 0 and all(np.ndim(x) == 2 for x in X)
@@ -158,54 +170,56 @@ def draw_cells(
     gap: int | None = None,
     extra: tuple[float, float] = (0, 0),
     features: Sequence[str] = (),
+    writing: Writing | None = None,
 ) -> tuple[Any, Axes]:
     """Draw cells (R, C, ...) with a label for each row and column, and for features of a table.
 
     Returns what the caller returns, and the axes. A new figure has room for the title and these
     labels; `extra` is the width and height, in inches, that the caller's own additions need.
     """
-    width, height = grid_size(cells, rows, columns)
     if cells.ndim == 3:
+        width, height = strips_size(cells, writing)
         width = max(width, 0.6 + 0.058 * max(map(len, rows), default=0) + 0.062 * len(title))
-        if _are_upright(features):
+        if are_upright(features):
             height += 0.06 * max(map(len, features))
+    else:
+        width, height = grid_size(cells, rows, columns)
     with canvas(ax, (width + extra[0], height + extra[1])) as (result, axes):
-        _draw_grid(axes, cells, limits, rows, columns, gap)
         if cells.ndim == 3:
-            _name_features(axes, features)
+            low, high = limits
+            shown = np.clip((cells - low) / (high - low), 0, 1)
+            draw_strips(axes, shown, rows)
+            name_features(axes, features)
+        else:
+            _draw_grid(axes, cells, limits, rows, columns, gap)
         axes.set_title(title)
+        if cells.ndim == 3 and writing is not None:
+            if ax is None:
+                result.draw_without_rendering()  # lays it out: then one knows how large cells are
+            write_cells(axes, shown, writing)
     return result, axes
 
 
-def _are_upright(names: Sequence[str]) -> bool:
-    """Whether names of features are written, and have no room side by side."""
-    return 0 < len(names) <= MOST_NAMES and len(names) * max(map(len, names)) > 40
-
-
-def _name_features(ax: Axes, names: Sequence[str]) -> None:
-    """Write the features of a table below their columns, if they have names and aren't too many."""
-    if 0 < len(names) <= MOST_NAMES:
-        angle = 90 if _are_upright(names) else 0
-        ax.set_xticks(range(len(names)), list(names), rotation=angle)
-        ax.set_xlabel("")
+def are_long(columns: Sequence[str]) -> bool:
+    """Whether labels of columns have no room side by side."""
+    return max(map(len, columns), default=0) > 11
 
 
 def grid_size(
     cells: NDArray[Any], rows: Sequence[str] = (), columns: Sequence[str] = ()
 ) -> tuple[float, float]:
-    """Find a figure's size in inches for cells (R, C, ...), at most 6.3 wide."""
+    """Find a figure's size in inches for images or lines (R, C, ...), at most 6.3 wide."""
     n_rows, n_columns = cells.shape[:2]
     left = 0.12 + 0.058 * max(map(len, rows), default=0)
     top = 0.28 + (0.15 if columns else 0)
     if cells.ndim == 5:
         height, width = cells.shape[2:4]
         side = min(0.62, (6.3 - left) / n_columns, 5.4 * width / height / n_rows)
+        if are_long(columns):
+            top += 0.04 * max(map(len, columns))
         return max(2.0, n_columns * side + left), n_rows * side * height / width + top
-    if cells.ndim == 4:
-        side = min(1.25, (6.3 - left) / n_columns)
-        return max(3.0, n_columns * side + left), n_rows * min(0.75 * side, 0.8) + top
-    strips = n_rows * (n_columns + 1) if n_rows > 1 else n_columns
-    return min(6.3, 2.6 + 0.18 * cells.shape[2]), min(6.0, max(2.2, 0.9 + 0.13 * strips))
+    side = min(1.25, (6.3 - left) / n_columns)
+    return max(3.0, n_columns * side + left), n_rows * min(0.75 * side, 0.8) + top
 
 
 def _draw_grid(
@@ -217,9 +231,9 @@ def _draw_grid(
     gap: int | None,
 ) -> None:
     rows, columns = cells.shape[:2]
-    low, high = limits
-    shown = np.clip((cells - low) / (high - low), 0, 1)
     if cells.ndim == 5:
+        low, high = limits
+        shown = np.clip((cells - low) / (high - low), 0, 1)
         height, width = cells.shape[2:4]
         gap = max(1, round(min(height, width) / 14)) if gap is None else gap
         # What is missing, and cells left over, are as white as the gaps.
@@ -228,15 +242,15 @@ def _draw_grid(
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         x = np.arange(columns) * (width + gap) + (width - 1) / 2
         y = np.arange(rows) * (height + gap) + (height - 1) / 2
-    elif cells.ndim == 4:
+    else:
         draw_lines(ax, cells, limits)
         x, y = np.arange(columns) + 0.45, np.arange(rows) + 0.5
-    else:
-        _draw_strips(ax, shown, row_labels)
-        return
     clear_frame(ax)
     ax.tick_params(axis="x", top=False, labeltop=True, bottom=False, labelbottom=False)
-    ax.set_xticks(x[: len(column_labels)], list(column_labels))
+    look: dict[str, Any] = {}
+    if are_long(column_labels):
+        look = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
+    ax.set_xticks(x[: len(column_labels)], list(column_labels), **look)
     ax.set_yticks(y[: len(row_labels)], list(row_labels))
 
 
@@ -284,31 +298,3 @@ def _placed(cells: NDArray[np.float32], limits: Limits) -> NDArray[Any]:
     y = row[..., None] + 0.95 - 0.9 * (cells - low) / (high - low)
     points = np.stack(np.broadcast_arrays(x[..., None], y), axis=-1)
     return points.reshape(-1, steps, features, 2).transpose(2, 0, 1, 3)
-
-
-def _draw_strips(ax: Axes, shown: NDArray[np.float32], row_labels: Sequence[str]) -> None:
-    """Draw table rows (R, C, F), scaled to 0..1, as R groups of C strips."""
-    rows, columns, features = shown.shape
-    gap = 1 if rows > 1 and columns > 1 else 0
-    picture = np.full((rows, columns + gap, features), np.nan, np.float32)
-    picture[:, :columns] = shown
-    flat = picture.reshape(-1, features)
-    flat = flat[: len(flat) - gap]
-    image = ax.imshow(flat, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
-    clear_frame(ax)
-    centres = np.arange(rows) * (columns + gap) + (columns - 1) / 2
-    every = max(1, -(-len(row_labels) // 30))
-    ax.set_yticks(centres[: len(row_labels) : every], list(row_labels)[::every])
-    ax.tick_params(axis="x", bottom=True, length=2.5, color=GREY)
-    whole_numbers(ax)
-    ax.set_xlabel("feature")
-    colorbar(ax, image, "value, scaled per feature")
-
-
-def clear_frame(ax: Axes) -> None:
-    """Leave labels, but no lines and ticks around a picture."""
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    ax.tick_params(length=0)
-    ax.set_xticks([])
-    ax.set_yticks([])

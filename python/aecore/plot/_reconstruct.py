@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._call import call, condition_of, lookup, names_of, names_of_features
+from ._call import call, condition_of, lookup, names_of_features, names_of_samples
 from ._grid import (
     as_samples,
-    clear_frame,
     draw_between,
     draw_cells,
     draw_lines,
@@ -19,8 +19,9 @@ from ._grid import (
     limits_of,
     padded,
 )
-from ._style import COLORS, ERROR, GREY, canvas, colorbar, colored, legend, scale
-from ._tables import columns_of, is_frame, is_mixed, numbered
+from ._strips import Writing
+from ._style import COLORS, ERROR, GREY, canvas, clear_frame, colorbar, colored, legend, scale
+from ._tables import as_numbers, columns_of, is_frame, is_mixed, is_word, places_of, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,12 +35,14 @@ def reconstructions(
     n: int = 10,
     noisy: Any = None,
     error: bool = False,
+    names: Sequence[Any] | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw originals beside what a model rebuilds of them, or of corrupted copies.
 
     Images are rows: original, (corrupted,) rebuilt. Sequences lie over each other. Tables are
-    strips of colour, a group for each sample.
+    strips of colour, a group for each sample; where values are written, a rebuilt word that isn't
+    the original's is framed.
 
     Parameters
     ----------
@@ -57,7 +60,9 @@ def reconstructions(
     error : bool, default False
         Also draw how far rebuilt and original are apart: images have a map of the absolute
         difference (the mean over channels), sequences a shade between the lines, tables another
-        strip, in shares of each feature's range.
+        strip, in shares of each feature's range, for words 1 if they differ.
+    names : sequence of n texts, optional
+        What is written beside the samples in place of labels, such as row numbers or file names.
     ax : Axes, optional
         Where to draw.
 
@@ -81,28 +86,30 @@ def reconstructions(
         raise ValueError(f"n must be at least 1, got {n}")
     rebuild = lookup(model, "reconstruct", "reconstructions")
     named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
-    given, mixed = list(named.values())[-1], is_mixed(X)
-    if not mixed:
-        as_samples("X", named["original"])  # before the model is asked
+    given, is_table = list(named.values())[-1], is_mixed(X)
+    if not is_table:  # before the model is asked
+        is_table = as_samples("X", named["original"]).ndim == 2
         as_samples("noisy", given)
     y = None if y is None else condition_of(y[:n], len(given))
+    beside = names_of_samples(names, y, len(given))
     named["rebuilt"] = call(rebuild, given, y=y)
-    many = X[:1000]  # a handful of rows says little about the range of a feature
-    if mixed:
-        *tables, many = numbered([*named.values(), many])
-        named = dict(zip(named, tables, strict=True))
+    if is_table:
+        features = names_of_features(model, X)
+        what = "" if names is not None else "label" if beside else "sample"
+        return _strips(named, X[:1000], beside, what, error, features, ax)
     rows = {label: as_samples(label, part) for label, part in named.items()}
-    original, names = rows["original"], names_of(y)
+    _check_alike(rows)
+    draw = _image_rows if rows["original"].ndim == 4 else _lines_over_lines
+    return draw(rows, beside, error, ax)
+
+
+def _check_alike(rows: dict[str, NDArray[np.float32]]) -> None:
+    original = rows["original"]
     for label, row in rows.items():
         if row.shape != original.shape:
             raise ValueError(
                 f"{label} samples must have X's shape {original.shape}, got {row.shape}"
             )
-    if original.ndim == 4:
-        return _image_rows(rows, names, error, ax)
-    if original.ndim == 3:
-        return _lines_over_lines(rows, names, error, ax)
-    return _strips(rows, as_samples("X", many), names, error, names_of_features(model, X), ax)
 
 
 def _image_rows(
@@ -131,28 +138,52 @@ def _image_rows(
 
 
 def _strips(
-    rows: dict[str, NDArray[np.float32]],
-    many: NDArray[np.float32],
-    names: list[str],
+    named: dict[str, Any],
+    many: Any,
+    beside: list[str],
+    what: str,
     error: bool,
     features: list[str],
     ax: Axes | None,
 ) -> Any:
+    """Draw rows of tables; a handful of them says little about a feature's range, `many` do."""
+    texts, words = None, np.zeros(1, bool)
+    if is_mixed(many):
+        tables = list(named.values())
+        places = places_of([*tables, many])
+        rows = {label: as_numbers(part, places) for label, part in named.items()}
+        many, words, texts = as_numbers(many, places), is_word(places), written(tables)
+    else:
+        rows = {label: as_samples(label, part) for label, part in named.items()}
+        many = as_samples("X", many)
+    _check_alike(rows)
     low, high = limits_of(many)
     labels, parts = list(rows), [(part - low) / (high - low) for part in rows.values()]
+    apart = np.abs(parts[-1] - parts[0])
+    differs = words & (apart > 0)  # where either is missing, this is NaN
     if error:
         labels.append("error")
-        parts.append(np.abs(parts[-1] - parts[0]))
+        parts.append(np.where(words, np.sign(apart), apart))
+    cells = np.stack(parts, axis=1)
     result, axes = draw_cells(
         ax,
-        np.stack(parts, axis=1),
+        cells,
         (0.0, 1.0),
         "Reconstructions, from top to bottom: " + ", ".join(labels),
-        rows=names or [str(i) for i in range(len(parts[0]))],
+        rows=beside or [str(i) for i in range(len(cells))],
         features=features,
+        writing=None if texts is None else _marked(cells, texts, differs),
     )
-    axes.set_ylabel("label" if names else "sample")
+    axes.set_ylabel(what)
     return result
+
+
+def _marked(cells: NDArray[Any], texts: list[NDArray[Any]], differs: NDArray[Any]) -> Writing:
+    """Put texts in cells (R, C, F), and mark the rebuilt ones that differ from the original."""
+    writing = Writing.of(np.full(cells.shape, "", object))
+    writing.texts[:, : len(texts)] = np.stack(texts, axis=1)
+    writing.marked[:, len(texts) - 1] = differs
+    return writing
 
 
 def _lines_over_lines(

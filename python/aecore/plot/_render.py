@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _png
-from ._grid import MOST_NAMES, Limits
+from ._grid import Limits
+from ._strips import MOST_NAMES
 from ._style import COLORS, INK, canvas
 
 SIDE = 196  # pixels of a picture's longer side, at least

@@ -12,6 +12,8 @@ from ._style import INK, canvas, legend, numbers, palette
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MOST = 4  # labels whose bars are told apart where they lie over each other
+
 
 def scores(
     model: Any,
@@ -23,6 +25,8 @@ def scores(
     ax: Axes | None = None,
 ) -> Any:
     """Draw how scores are spread, for each label apart, and where a detector draws the line.
+
+    Up to four labels lie over each other; of more, each has a line of its own.
 
     Parameters
     ----------
@@ -38,7 +42,7 @@ def scores(
         one. The title gives the share of samples below.
     bins : int, default 50
         Number of bars, of equal widths. The outermost 0.5 % of scores on either side are in the
-        first and the last.
+        first and the last, and where these lie far off the picture says how many they are.
     ax : Axes, optional
         Where to draw.
 
@@ -75,27 +79,65 @@ def scores(
     groups = np.unique(labels)
     if len(groups) > 10:
         raise ValueError(f"y must have at most 10 different labels, got {len(groups)}")
-    low, high = np.quantile(values, [0.005, 0.995])
-    edges = np.linspace(low, high if high > low else low + 1, bins + 1)
+    edges = _edges(values, bins)
     clipped = np.clip(values, edges[0], edges[-1])
-    with canvas(ax, (5.0, 2.6)) as (result, axes):
-        for group, (color, _) in zip(groups, palette(len(groups)), strict=True):
-            counts = np.histogram(clipped[labels == group], edges)[0]
-            shares = counts / counts.sum()
-            label = f"{group} ({counts.sum():,})"
-            axes.stairs(shares, edges, fill=True, alpha=0.35, color=color, label=label)
-            axes.stairs(shares, edges, color=color, linewidth=1)
+    counts = [np.histogram(clipped[labels == group], edges)[0] for group in groups]
+    shares = np.array([count / count.sum() for count in counts])
+    names = [f"{group} ({count.sum():,})" for group, count in zip(groups, counts, strict=True)]
+    apart = len(groups) > _MOST
+    with canvas(ax, (5.0, max(2.6, 0.7 + 0.34 * len(groups)))) as (result, axes):
+        if apart:
+            _ridges(axes, shares, edges, names)
+        else:
+            for share, name, (color, _) in zip(shares, names, palette(len(groups)), strict=True):
+                axes.stairs(share, edges, fill=True, alpha=0.35, color=color, label=name)
+                axes.stairs(share, edges, color=color, linewidth=1)
+            axes.set_ylabel("share of samples")
+            axes.set_ylim(bottom=0)
         title = "Scores"
         if threshold is not None:
             axes.axvline(float(threshold), color=INK, linewidth=1, linestyle="--")
             below = float((values < threshold).mean())
             title += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
-        axes.set(xlabel="score (higher is more normal)", ylabel="share of samples")
-        axes.set_ylim(bottom=0)
+        axes.set_xlabel("score (higher is more normal)" + _beyond(values, edges))
         axes.set_title(title)
-        if y is not None:
+        if y is not None and not apart:
             legend(axes)
     return result
+
+
+def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
+    """Find the edges of bars for all scores, or for all but the outermost if these lie far off."""
+    low, high = np.quantile(values, [0.005, 0.995])
+    near = 0.25 * (high - low)
+    low = values.min() if values.min() >= low - near else low
+    high = values.max() if values.max() <= high + near else high
+    return np.linspace(low, high if high > low else low + 1, bins + 1)
+
+
+def _ridges(
+    ax: Axes, shares: NDArray[np.float64], edges: NDArray[np.float64], names: list[str]
+) -> None:
+    """Draw the shares of each label on a line of its own, all to one scale."""
+    scale = 1.25 / shares.max()  # a high one covers some of the line above it
+    for i, (share, (color, _)) in enumerate(zip(shares, palette(len(shares)), strict=True)):
+        # The first label stands at the top.
+        base = len(shares) - 1 - i
+        heights = base + scale * share
+        ax.stairs(heights, edges, baseline=base, fill=True, alpha=0.35, color=color)
+        ax.stairs(heights, edges, baseline=base, color=color, linewidth=1)
+    ax.set_yticks(range(len(names)), names[::-1])
+    ax.tick_params(axis="y", length=0)
+    ax.set(ylim=(0, len(names) + 0.3), ylabel=f"share of samples, up to {shares.max():.0%}")
+
+
+def _beyond(values: NDArray[np.float64], edges: NDArray[np.float64]) -> str:
+    """Say how many scores lie beyond the edges, and how far they go."""
+    below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
+    low, high = numbers([values.min(), values.max()])
+    notes = [f"\N{LEFTWARDS ARROW} {below:,} below, down to {low}"] if below else []
+    notes += [f"{above:,} above, up to {high} \N{RIGHTWARDS ARROW}"] if above else []
+    return "\n" + "          ".join(notes) if notes else ""
 
 
 def _checked(found: Any) -> NDArray[np.float64]:

@@ -87,22 +87,35 @@ def code_sizes(
     sizes = sorted({size for errors in found.values() for size in errors})
     whole = np.isfinite(flat).all() and np.isfinite(train).all()
     with canvas(ax, (4.6, 2.8)) as (result, axes):
+        # Dots that no line joins are large.
+        look: dict[str, Any] = {"marker": "o", "markersize": 3 if len(sizes) > 1 else 7}
+        drawn: list[Any] = []
         if whole:
             linear = _pca_errors(train.reshape(len(train), -1), flat, sizes)
             style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
-            axes.plot(sizes, linear, marker="o", markersize=3, label="PCA", **style)
+            drawn += axes.plot(sizes, linear, label="PCA", **look, **style)
         for (name, errors), color in zip(found.items(), COLORS, strict=False):
             x = sorted(errors)
-            axes.plot(x, [errors[d] for d in x], color=color, marker="o", markersize=3, label=name)
+            drawn += axes.plot(x, [errors[d] for d in x], color=color, label=name, **look)
         if len(sizes) > 1 and sizes[-1] >= 8 * sizes[0]:
             axes.set_xscale("log", base=2)
         axes.minorticks_off()
         axes.set_xticks(sizes, [str(size) for size in sizes])
-        axes.set_ylim(bottom=0)
+        if len(sizes) == 1:
+            _write_errors(axes, [(sizes[0], float(line.get_ydata()[0])) for line in drawn])
+        # From 0 to above the highest point: its dot is drawn whole.
+        axes.set_ylim(0, 1.08 * max(float(max(line.get_ydata())) for line in drawn) or 1)
         axes.set(xlabel="size of the code", ylabel="mean squared error")
         axes.set_title("Error against the size of the code")
         legend(axes)
     return result
+
+
+def _write_errors(ax: Axes, points: list[tuple[int, float]]) -> None:
+    """Write beside dots what they stand for."""
+    look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    for point in points:
+        ax.annotate(f"{point[1]:.3g}", point, (7, 0), **look)
 
 
 def _pca_errors(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .. import _check
 from ..training.callbacks import TrainingState
-from ._call import call, lookup
-from ._grid import as_samples, draw_cells, limits_of
+from ._call import call, lookup, names_of_features
+from ._grid import as_cells, as_samples, draw_cells, limits_of
+from ._strips import Writing
+from ._tables import is_mixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ class Snapshots:
     ----------
     epochs : list of int
         When the samples were kept.
-    samples : list of ndarray
+    samples : list of ndarray, or of tables where columns aren't all of numbers
         As the model gave them, one array for each of `epochs`.
 
     See Also
@@ -59,7 +60,7 @@ class Snapshots:
         single = y is None or np.ndim(y) == 0
         self.y = y if single else np.asarray(y)[: self.n]
         self.epochs: list[int] = []
-        self.samples: list[NDArray[Any]] = []
+        self.samples: list[Any] = []
 
     def __call__(self, state: TrainingState) -> None:
         if self.epochs and state.epoch <= self.epochs[-1]:  # a fit that starts afresh
@@ -72,7 +73,7 @@ class Snapshots:
         else:
             made = call(lookup(state.model, "reconstruct", "Snapshots"), self.X, y=self.y)
         self.epochs.append(int(state.epoch))
-        self.samples.append(as_samples("the samples", made))
+        self.samples.append(made if is_mixed(made) else as_samples("the samples", made))
 
     def __repr__(self) -> str:
         return f"Snapshots(n={self.n}, every={self.every}, epochs={self.epochs})"
@@ -123,12 +124,17 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
     labels = [f"epoch {snapshots.epochs[i]}" for i in chosen]
     title = "During training"
     if snapshots.X is not None:
-        rows.append(as_samples("X", snapshots.X))
+        rows.append(snapshots.X)
         labels.append("original")
-    cells = np.stack(rows)
-    limits = limits_of(rows[-1])
+    parts, texts = as_cells(labels, rows)
+    cells = np.stack(parts)
+    limits = limits_of(parts[-1])
     if cells.ndim == 3:
         names = [str(i) for i in range(cells.shape[1])]
         title += f", from {labels[0]} down to {labels[-1]}"
-        return draw_cells(ax, cells.swapaxes(0, 1), limits, title, rows=names)[0]
+        writing = None if texts is None else Writing.of(np.stack(texts, axis=1))
+        features = names_of_features(None, rows[-1])
+        return draw_cells(
+            ax, cells.swapaxes(0, 1), limits, title, rows=names, features=features, writing=writing
+        )[0]
     return draw_cells(ax, cells, limits, title, rows=labels)[0]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
+MINUS = "\N{MINUS SIGN}"
 
 # Okabe and Ito, "Color universal design", 2008, with black and the faint yellow at the end; and two
 # more, for ten classes, that differ from each other and from these eight as much as these do among
@@ -84,11 +85,30 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
         yield figure, axes
 
 
-def colorbar(ax: Axes, mappable: Any, label: str) -> None:
+def colorbar(ax: Axes, mappable: Any, label: str) -> Any:
     bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=30)
     bar.outline.set_visible(False)
+    if bar.solids is not None:
+        bar.solids.set_alpha(1)  # also where dots are transparent
     bar.ax.tick_params(**TICKS)
     bar.set_label(label, fontsize=8, color=INK)
+    return bar
+
+
+def missing_patch() -> Any:
+    """Return the look of a cell where a value is missing."""
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor="white", edgecolor=GREY, hatch="//////", linewidth=0, label="missing")
+
+
+def explain_missing(ax: Axes, handle: Any = None) -> None:
+    """Say below a colour bar's axes what is drawn where there is no value."""
+    handles = [missing_patch() if handle is None else handle]
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.03)}
+    ax.legend(
+        handles=handles, borderaxespad=0, borderpad=0, handlelength=1.6, handleheight=1.1, **place
+    )
 
 
 def colored(shares: NDArray[Any]) -> NDArray[Any]:
@@ -126,6 +146,18 @@ def palette(n: int) -> list[tuple[str, str]]:
 def numbers(values: ArrayLike) -> list[str]:
     """Write numbers short, with the decimals that their size asks for."""
     array = np.asarray(values, np.float64)
-    decimals = 2 if np.abs(array).max(initial=0) >= 0.1 else 4
+    fewest = 2 if np.abs(array).max(initial=0) >= 0.1 else 4
+    # Some more if they say it all: 0.125 rather than 0.12.
+    exact = (d for d in range(fewest, 5) if np.abs(array - array.round(d)).max(initial=0) < 1e-8)
+    decimals = next(exact, fewest)
     texts = (f"{value:.{decimals}f}".rstrip("0").rstrip(".") for value in array)
-    return ["0" if text == "-0" else text.replace("-", "\N{MINUS SIGN}") for text in texts]
+    return ["0" if text == "-0" else text.replace("-", MINUS) for text in texts]
+
+
+def clear_frame(ax: Axes) -> None:
+    """Leave labels, but no lines and ticks around a picture."""
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.tick_params(length=0)
+    ax.set_xticks([])
+    ax.set_yticks([])

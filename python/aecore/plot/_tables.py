@@ -1,11 +1,15 @@
-"""Tables of mixed columns as numbers that can be drawn."""
+"""Tables of mixed columns as numbers that can be drawn, and as texts that can be read."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..tables.source import Column, Table
+from ._style import MINUS
 
 Places = dict[Any, "dict[str, float] | None"]
 
@@ -47,31 +51,90 @@ def numbered(tables: list[Any]) -> list[NDArray[np.float32]]:
 def places_of(tables: list[Any]) -> Places:
     """Return for each column the places of its values in order, None for one of numbers."""
     found: Places = {}
-    for name in columns_of(tables[0]):
-        parts = [np.asarray(table[name]) for table in tables]
+    read = [_columns(table) for table in tables]
+    for name in read[0]:
+        parts = [columns[name] for columns in read]
         found[name] = None
-        if any(part.dtype.kind not in "biuf" for part in parts):
-            known = {str(v) for part in parts for v in part.astype(object) if not _is_missing(v)}
-            found[name] = {value: float(i) for i, value in enumerate(sorted(known))}
+        # A column that is missing altogether, here or there, may have any type there.
+        if any(not _is_number(part) and not part.missing.all() for part in parts):
+            known = {text for part in parts for text in _texts(part) if text is not None}
+            found[name] = {text: float(i) for i, text in enumerate(sorted(known))}
     return found
 
 
 def as_numbers(table: Any, places: Places) -> NDArray[np.float32]:
     """Turn a table into numbers (N, F); values that have no place are NaN."""
-    columns = []
+    columns, found = _columns(table), []
     for name, known in places.items():
-        column = np.asarray(table[name])
+        column = columns[name]
+        values: Any
         if known is not None:
-            values = column.astype(object)
-            column = np.array([np.nan if _is_missing(v) else known.get(str(v), np.nan)
-                               for v in values])  # fmt: skip
-        columns.append(column.astype(np.float32))
-    return np.stack(columns, axis=1)
+            values = [np.nan if text is None else known.get(text, np.nan)
+                      for text in _texts(column)]  # fmt: skip
+        elif column.missing.all():
+            values = [np.nan] * len(column.missing)
+        else:
+            values = np.where(column.missing, np.nan, column.values)
+        found.append(np.asarray(values, np.float32))
+    return np.stack(found, axis=1)
 
 
-def _is_missing(value: Any) -> bool:
-    """Whether a value is None, NaN or pandas' NA, which has no truth value."""
-    try:
-        return value is None or bool(value != value)
-    except TypeError:
-        return True
+def written(tables: list[Any]) -> list[NDArray[Any]]:
+    """Write the cells of tables as texts (N, F), those of numbers short; "" where one is missing.
+
+    The columns come in the order of those of the first table.
+    """
+    parts = [_columns(table) for table in tables]
+    return [
+        np.array([[text or "" for text in _texts(columns[name])] for name in parts[0]], object).T
+        for columns in parts
+    ]
+
+
+def is_word(places: Places) -> NDArray[np.bool_]:
+    """Whether each column is of words, (F,)."""
+    return np.array([known is not None for known in places.values()])
+
+
+def short(value: float) -> str:
+    """Write a number with three significant digits, or as a whole number of at most four."""
+    size = abs(value)
+    if not math.isfinite(value):
+        text = str(value)
+    elif size < 9999.5 and (size >= 999.5 or value == round(value)):
+        text = f"{value:.0f}"
+    elif size < 9999.5:
+        text = f"{value:.3g}"
+    else:
+        for unit in ("k", "M", "G", "T"):
+            value /= 1000
+            if abs(value) < 999.5:
+                text = f"{value:.3g}{unit}"
+                break
+        else:
+            text = f"{value * 1e12:.2e}"
+    return text.replace("-", MINUS)
+
+
+def _columns(table: Any) -> dict[Any, Column]:
+    """Read the cells of a table as models read them, by name."""
+    read = Table(table)
+    return {name: read.column(j) for j, name in enumerate(columns_of(table))}
+
+
+def _is_number(column: Column) -> bool:
+    return column.values.dtype.kind in "biuf"
+
+
+def _texts(column: Column) -> list[str | None]:
+    """Write the cells of a column; None where one is missing."""
+    values, kind = column.values, column.values.dtype.kind
+    texts: list[str]
+    if kind in "iuf":
+        texts = [short(float(value)) for value in values]
+    elif kind == "M":
+        seconds = np.datetime_as_string(values, unit="s", casting="unsafe")
+        texts = [str(time).removesuffix("T00:00:00") for time in seconds]
+    else:
+        texts = [str(value) for value in values]
+    return [None if gone else text for text, gone in zip(texts, column.missing, strict=True)]
