@@ -1,4 +1,4 @@
-"""A user's script with types, which ``make lint`` checks strictly: what the public API says of itself."""
+"""A user's script with types, which ``make lint`` checks strictly."""
 
 from typing import Any
 

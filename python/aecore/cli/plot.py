@@ -131,7 +131,21 @@ PICTURES = {
     "scores": Picture(_samples, True),
     "roc": Picture(_labelled, True),
 }
-OWN = ("model", "models", "X", "X_train", "x", "y", "a", "b", "scores", "noisy", "ax", "values")
+OWN = (
+    "model",
+    "models",
+    "X",
+    "X_train",
+    "x",
+    "y",
+    "a",
+    "b",
+    "scores",
+    "noisy",
+    "ax",
+    "values",
+    "names",
+)
 
 
 def add_plot(commands: Subparsers) -> None:
@@ -225,6 +239,8 @@ def _plot(options: Any) -> int:
     if picture.rows is None and samples is not None:
         rows = options.rows or _spread(params.get("n", SHOWN), len(samples.X))
         params["n"] = len(rows)
+        if samples.y is None:  # rows have numbers, where there are no labels to write beside them
+            params["names"] = [str(i) if samples.names is None else samples.names[i] for i in rows]
     with explained():
         shown = [model, *map(load, options.also or ())] if name == "code-sizes" else model
         figure = draw(*arguments(draw, shown, samples, rows), **params)
