@@ -559,6 +559,8 @@ BAD = {
     "scores y": (ValueError, "y must", lambda: plot.scores(T[:, 0], y=[1])),
     "many labels": (ValueError, "at most 10", lambda: plot.scores(np.arange(11.0), y=range(11))),
     "bins": (ValueError, "bins", lambda: plot.scores(T[:, 0], bins=1)),
+    "threshold": (TypeError, "threshold must be a number",
+                  lambda: plot.scores(T[:, 0], threshold="low")),
 }  # fmt: skip
 
 

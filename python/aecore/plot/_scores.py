@@ -73,6 +73,8 @@ def scores(
         raise ValueError(f"bins must be at least 2, got {bins}")
     if threshold is None and X is not None:
         threshold = getattr(model, "threshold_", None)
+    if threshold is not None and not np.issubdtype(type(threshold), np.number):
+        raise TypeError(f"threshold must be a number, got {threshold!r}")
     labels = np.zeros(len(values), int) if y is None else np.asarray(y)
     if labels.shape != values.shape:
         raise ValueError(f"y must have the shape {values.shape}, got {labels.shape}")
@@ -100,6 +102,7 @@ def scores(
             below = float((values < threshold).mean())
             title += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
         axes.set_xlabel("score (higher is more normal)" + _beyond(values, edges))
+        axes.locator_params(axis="x", nbins=7)  # such that long numbers don't touch
         axes.set_title(title)
         if y is not None and not apart:
             legend(axes)
