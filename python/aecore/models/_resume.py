@@ -64,7 +64,8 @@ def compare(model: BaseModel, found: BaseModel, path: Any) -> None:
 
     if type(found) is not type(model):
         raise ValueError(
-            f"resume: {path} is of a {type(found).__name__}, expected a {type(model).__name__}'s"
+            f"resume: {path} is from {type(found).__name__}, expected one from "
+            f"{type(model).__name__}"
         )
     ours, theirs = written_params(model), written_params(found)
     for name in names(type(model)):
