@@ -17,7 +17,7 @@ import numpy as np
 from results import record
 from sklearn.cluster import KMeans
 
-EPOCHS, BATCH = 75, 64  # as many steps as the 300 epochs of batches of 256 of the reference
+EPOCHS, BATCH = 300, 256
 images, labels, test_images, test_labels = ae.datasets.load_mnist()
 X = np.concatenate([images, test_images]).reshape(70_000, -1)
 y = np.concatenate([labels, test_labels])
