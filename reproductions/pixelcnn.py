@@ -5,9 +5,9 @@ together. The reference divides the squared error by the variance of the pixels 
 where we take sums over as many values, so that its commitment of 0.25 is one of 0.25 times the
 variance to us. So weak a pull leaves most of the small entries that it starts from unused, and the
 others are used unevenly: that makes them cheap. With k-means, moving averages and restarts nearly
-all are in use, for a smaller error at about twice the nats. The reference measures its error on the
-training images, and its PixelCNN of 1,049,728 parameters on a tenth of the training codes; we
-measure on the test set.
+all are in use, for a smaller error and more nats. The reference measures its error on the training
+images, and its PixelCNN of 1,049,728 parameters on a tenth of the training codes; we measure on the
+test set.
 
 usage: AECORE_DATA=folder python reproductions/pixelcnn.py
 """
