@@ -17,8 +17,6 @@ from typing import Any, NoReturn
 
 Subparsers = Any  # argparse names the class, but not for use
 FAILURES = (ValueError, TypeError, OSError, MemoryError, FloatingPointError, ImportError)
-
-
 # what argparse and commands say of a word that isn't one to choose from
 CHOICES = (
     r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)",

@@ -168,14 +168,16 @@ def _member(path: str, name: str) -> np.ndarray:
         return found
 
 
-def reading_for(fitted: Any, y: str | None = None) -> Reading:
-    """Return how to read samples for a fitted model, without further options."""
-    return Reading(y=y, fitted=fitted, mixed=takes_tables(kind_of(fitted)))
+def reading_for(fitted: Any, **asked: Any) -> Reading:
+    """Return how to read samples for a fitted model, or for one that is yet to be trained."""
+    mixed = fitted is not None and takes_tables(kind_of(fitted))
+    return Reading(fitted=fitted, mixed=mixed, **asked)
 
 
 def reading_of(options: Any, fitted: Any = None) -> Reading:
     """Return how the options of a command say to read samples."""
-    return Reading(
+    return reading_for(
+        fitted,
         y=options.y,
         mask=options.mask,
         columns=listed(options.columns),
@@ -183,8 +185,6 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
         size=options.size,
         header=options.header,
         shape=getattr(options, "shape", None),
-        fitted=fitted,
-        mixed=fitted is not None and takes_tables(kind_of(fitted)),
     )
 
 

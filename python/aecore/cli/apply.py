@@ -307,9 +307,12 @@ class _Scores:
                 {"sample": self.names.get(int(i), int(i)), "score": float(v)}
                 for i, v in zip(self.rows, self.values, strict=True)
             ],
-            **({} if self.offset is None else {"outliers": self.outliers}),
-            **({} if self.offset is None else {"threshold": float(self.offset)}),
-        }
+        } | self._verdicts()
+
+    def _verdicts(self) -> dict[str, Any]:
+        if self.offset is None:
+            return {}
+        return {"outliers": self.outliers, "threshold": float(self.offset)}
 
     def lines(self) -> list[str]:
         """Return the summary for people."""

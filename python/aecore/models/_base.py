@@ -444,11 +444,10 @@ class BaseModel(Parametrized):
             squared += self._loss.squared_error(output, batch.target, batch.mask, scratch)
             observed += batch.observed
         means = {name: total / batches.total for name, total in totals.items()}
-        if "loss" not in means:
-            total = sum(weight * means[name] for name, weight in self._weights().items())
-            means = {"loss": total, **means}
-        means["loss"] += means.get("penalty", 0.0)
-        means["mse"] = squared / max(observed, 1)
+        if (loss := means.pop("loss", None)) is None:
+            loss = sum(weight * means[name] for name, weight in self._weights().items())
+        loss += means.get("penalty", 0.0)
+        means = {"loss": loss, **means, "mse": squared / max(observed, 1)}
         return {f"val_{name}": value for name, value in means.items()}
 
     # ---- fitted models --------------------------------------------------------------------------

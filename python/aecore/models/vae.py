@@ -12,7 +12,7 @@ from .. import _check, _core, _workspace
 from .._purposes import ESTIMATE, LATENT, PRIOR
 from ..divergences import Codes, Divergence, Estimate
 from ..nn.module import Module
-from ..training.batches import Batch, Batches
+from ..training.batches import Batch
 from ._importance import held_out_draws, weighted_draws
 from ._posterior import Posterior
 
@@ -312,28 +312,16 @@ class VAE(Posterior):
             return held_out_draws(self, batch, (mean, logvar), position)
         kl = self._network.scratch("kl", (batch.n,))
         _core.gaussian_kl(kl, mean, logvar, _workspace.current())
-        _, _, output = self._draw(batch, mean, logvar, self._network.seed, position)
-        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch), "kl": kl}
-
-    def _validate(self, batches: Batches) -> dict[str, float]:
-        record = super()._validate(batches)
-        if not isinstance(self.divergence, Divergence):
-            return record
-        network, done, total = self._network, 0, batches.total
-        for batch in batches():
-            mean, logvar, _ = self._posterior(batch)
-            eps = network.scratch("eps", mean.shape)
-            at = done * self.latent_dim  # the same draws in every epoch
-            _core.random_normal(eps, network.seed, ESTIMATE, at, _workspace.current())
-            z = network.scratch("draw", mean.shape)
-            _core.reparameterize(z, mean, logvar, eps, _workspace.current())
-            stream = network.seed, ESTIMATE, total + done
-            found = self._estimate(z, (mean, logvar), batch, *stream)
-            for name, value in {**found.terms, "loss": self.beta * found.value}.items():
-                name = f"val_{name}"
-                record[name] = record.get(name, 0.0) + value * batch.n / total
-            done += batch.n
-        return record
+        seed = self._network.seed
+        z, _, output = self._draw(batch, mean, logvar, seed, position)
+        terms = {"recon": self._measure(output, batch), "kl": kl}
+        if isinstance(self.divergence, Divergence):
+            apart = batch.total + position  # from the draws of codes
+            found = self._estimate(z, (mean, logvar), batch, seed, ESTIMATE, apart)
+            weighted = (weight * terms[name] for name, weight in self._weights().items())
+            terms["loss"] = sum(weighted, np.full(batch.n, self.beta * found.value))
+            terms |= {name: np.full(batch.n, value) for name, value in found.terms.items()}
+        return output.reshape(batch.n, -1), terms
 
     def _score_weights(self) -> dict[str, float]:
         return {"recon": 1.0, "kl": 1.0}  # the bound, whatever was minimised
