@@ -62,7 +62,7 @@ dev: $(DEV)/.built ## an editable installation with all tools, in .venv-dev
 	@echo "Now: . $(DEV)/bin/activate"
 
 tiny: $(DEV)/.built ## the smoke test, under 5 s
-	$(DEV)/bin/python -m pytest -q tests/test_tiny.py $(ARGS)
+	$(DEV)/bin/python -m pytest -q tests/models/test_tiny.py $(ARGS)
 
 lint: $(VENV)/.has-lint ## what ruff, mypy and clang-format have to say
 	$(BIN)/ruff check .

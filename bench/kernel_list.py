@@ -8,7 +8,8 @@ from typing import Any
 
 import aecore as ae
 import numpy as np
-from aecore import _core, _workspace
+from aecore import _core
+from aecore.base import runtime
 
 BATCH = 128
 ROWS = 8192  # of what is to be larger than caches
@@ -75,7 +76,7 @@ def size(*arrays: np.ndarray) -> float:
 
 
 def linear(quick: bool) -> Iterator[Kernel]:
-    ws = _workspace.current()
+    ws = runtime.current()
     for m, k, n in PRODUCTS[2:3] if quick else PRODUCTS:
         x, w, b, y = normal(m, k), normal(n, k), normal(n), normal(m, n)
         dx, dw, db = map(np.empty_like, (x, w, b))
@@ -114,12 +115,12 @@ class Convolution:
         self.name = f"{name} {self.side} x {self.side} x {c} -> {k}, {r} x {r} / {s}"
 
     def forward(self, winograd: bool = True) -> np.ndarray:
-        ws = _workspace.current()
+        ws = runtime.current()
         self._forward(self.y, self.x, self.w, None, None, *self.geometry, winograd, None, None, ws)
         return self.y
 
     def backward(self, dx: np.ndarray | None, dw: np.ndarray | None) -> None:
-        ws = _workspace.current()
+        ws = runtime.current()
         self._backward(dx, dw, None, self.y, self.x, self.w, None, *self.geometry, ws)
 
     def transforms(self) -> tuple[bool, bool]:
@@ -132,7 +133,7 @@ class Convolution:
         forward = not np.array_equal(first, self.forward(False))
         dx, turned = np.empty_like(self.x), np.ascontiguousarray(self.w.transpose(3, 1, 2, 0))
         self.backward(dx, None)
-        direct, ws = np.empty_like(dx), _workspace.current()
+        direct, ws = np.empty_like(dx), runtime.current()
         self._other(direct, self.y, turned, None, None, *self.geometry, False, None, None, ws)
         return forward, not np.array_equal(dx, direct)
 
@@ -157,7 +158,7 @@ def convolutions(quick: bool) -> Iterator[Kernel]:
 
 def attention(quick: bool) -> Iterator[Kernel]:
     n, t, h, d = (2, 8, 4, 16) if quick else (64, 64, 4, 16)
-    ws, options = _workspace.current(), (None, False, d**-0.5)
+    ws, options = runtime.current(), (None, False, d**-0.5)
     qkv, y, lse = normal(n, t, 3, h, d), normal(n, t, h, d), normal(n, h, t)
     dy, dqkv, product = normal(n, t, h, d), np.empty_like(qkv), 2.0 * n * h * t * t * d
     _core.self_attention(y, lse, qkv, *options, ws)
@@ -209,7 +210,7 @@ def norms(quick: bool) -> Iterator[Kernel]:
 
 
 def losses(quick: bool) -> Iterator[Kernel]:
-    n, features, ws = 8 if quick else ROWS, 784, _workspace.current()
+    n, features, ws = 8 if quick else ROWS, 784, runtime.current()
     x, target = normal(n, features), np.random.default_rng(0).random((n, features), np.float32)
     out, dx, weight = np.empty(n, np.float32), np.empty_like(x), np.ones(n, np.float32)
     for kind in ("mse", "l1", "bce_with_logits"):
@@ -221,7 +222,7 @@ def losses(quick: bool) -> Iterator[Kernel]:
 
 
 def optimisers(quick: bool) -> Iterator[Kernel]:
-    ws = _workspace.current()
+    ws = runtime.current()
     for n in (1000,) if quick else (2**20, 2**23):
         p, m, v, g = (np.zeros(n, np.float32) for _ in range(4))
         g += 1e-3
@@ -237,7 +238,7 @@ def optimisers(quick: bool) -> Iterator[Kernel]:
 
 
 def others(quick: bool) -> Iterator[Kernel]:
-    n, ws = 8 if quick else ROWS, _workspace.current()
+    n, ws = 8 if quick else ROWS, runtime.current()
     x = normal(n, 1024)
     y = np.empty_like(x)
     for kind in ("relu", "gelu", "sigmoid"):

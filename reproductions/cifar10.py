@@ -16,12 +16,12 @@ from typing import Any
 import aecore as ae
 import numpy as np
 import torch
-from aecore._purposes import SHUFFLE
-from aecore.training.batches import shuffled
+from aecore.base.streams import SHUFFLE
+from aecore.data.batches import shuffled
 from results import record
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-from torch_curves import Twin  # noqa: E402
+from support.torch_curves import Twin  # noqa: E402
 
 EPOCHS, BATCH = 3, 128
 X, _, X_test, _ = ae.datasets.load_cifar10()

@@ -15,12 +15,12 @@ from typing import Any
 import aecore as ae
 import numpy as np
 import torch
-from aecore._purposes import SHUFFLE
-from aecore.training.batches import shuffled
+from aecore.base.streams import SHUFFLE
+from aecore.data.batches import shuffled
 from results import record
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-from torch_curves import Twin  # noqa: E402
+from support.torch_curves import Twin  # noqa: E402
 
 STEPS, BATCH = 10_000, 32
 images, _, test_images, _ = ae.datasets.load_cifar10()

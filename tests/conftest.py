@@ -4,7 +4,8 @@ import signal
 
 import numpy as np
 import pytest
-from aecore import _core, _workspace
+from aecore import _core
+from aecore.base import runtime
 
 # What a shell starts in the background ignores Ctrl-C, as all that it starts does: some tests
 # press it.
@@ -26,8 +27,8 @@ def workspace():
 
     def use(threads=0, isa=None):
         made = _core.Workspace(threads, isa)
-        _workspace.use(made)
+        runtime.use(made)
         return made
 
     yield use
-    _workspace.use(None)
+    runtime.use(None)

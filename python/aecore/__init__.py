@@ -12,11 +12,12 @@ from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
+from .base import moved
 from .compression import compress, decompress
-from .corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
+from .data.corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
 from .exchange import from_torch, to_onnx, to_torch
-from .io import load
+from .files.load import load
 from .models import (
     CVAE,
     GAN,
@@ -114,6 +115,7 @@ __all__ = [
     "to_torch",
 ]
 
+moved.install()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)  # OpenMP may hang in a forked child
 

@@ -1,6 +1,6 @@
 """The C core: strict functions on arrays, which write into the outputs given to them.
 
-Made from the signatures in csrc/py; tests/test_stub.py compares the two.
+Made from the signatures in csrc/py; tests/project/test_stub.py compares the two.
 """
 
 from typing import Any

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _check
+from .base import checks
 from .training.callbacks import TrainingState
 from .training.checkpoint import replace
 
@@ -299,10 +299,10 @@ class ImageGrid:
         if not low < high:
             raise ValueError(f"limits: expected black below white, got {limits}")
         self.folder, self.X, self.y, self.limits = folder, X, y, (float(low), float(high))
-        self.every = _check.integer("every", every, 1)
-        self.n = _check.integer("n", n, 1)
-        self.columns = _check.integer("columns", columns, 1)
-        self.random_state = _check.integer("random_state", random_state)
+        self.every = checks.integer("every", every, 1)
+        self.n = checks.integer("n", n, 1)
+        self.columns = checks.integer("columns", columns, 1)
+        self.random_state = checks.integer("random_state", random_state)
 
     def __repr__(self) -> str:
         return f"ImageGrid({os.fspath(self.folder)!r})"
@@ -311,7 +311,7 @@ class ImageGrid:
         """Write a picture, if it is time."""
         if state.epoch % self.every:
             return
-        from . import _png
+        from .plot import _png
         from .plot._grid import tile
 
         os.makedirs(self.folder, exist_ok=True)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _check
-from ._params import Choice
+from .base import checks
+from .base.params import Choice
 
 Scales = tuple[float, ...]
 
@@ -134,12 +134,12 @@ class MMD(Divergence):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for weights, a kernel or scales that make no sense."""
-        _check.real("divergence: weight", self.weight)
-        _check.choice("divergence: kernel", self.kernel, ("imq", "rbf"))
-        _check.real("divergence: kl", self.kl)
+        checks.real("divergence: weight", self.weight)
+        checks.choice("divergence: kernel", self.kernel, ("imq", "rbf"))
+        checks.real("divergence: kl", self.kl)
         if isinstance(self.scales, str) or not isinstance(self.scales, Iterable):
             raise TypeError(f"divergence: scales: expected numbers, got {self.scales!r}")
-        scales = [_check.real("divergence: scales", s, above=True) for s in self.scales]
+        scales = [checks.real("divergence: scales", s, above=True) for s in self.scales]
         if not scales:
             raise ValueError("divergence: scales: expected at least one, got none")
 
@@ -232,7 +232,7 @@ class TotalCorrelation(Divergence):
     def check(self) -> None:
         """Raise TypeError or ValueError for weights that aren't numbers of at least 0."""
         for name, value in self.get_params().items():
-            _check.real(f"divergence: {name}", value)
+            checks.real(f"divergence: {name}", value)
 
     def estimate(self, codes: Codes) -> Estimate:
         """Measure a batch of codes."""

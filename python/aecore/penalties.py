@@ -20,14 +20,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from . import _check, _core, _workspace
-from ._params import Choice
-from ._purposes import PROJECTION
+from . import _core
+from .base import checks, runtime
+from .base.params import Choice
+from .base.streams import PROJECTION
 from .nn.jacobian import Jacobian
 from .nn.module import Module
 
 if TYPE_CHECKING:
-    from .training.batches import Batch
+    from .data.batches import Batch
     from .training.network import Network
 
 Scratch = Callable[..., np.ndarray]
@@ -81,7 +82,7 @@ def check(model: Any, refused: str) -> None:
     refused : str
         Why its class takes no penalty; empty if it does.
     """
-    penalty = _check.instance("penalty", model.penalty, Penalty, "L1Sparsity(1e-3)")
+    penalty = checks.instance("penalty", model.penalty, Penalty, "L1Sparsity(1e-3)")
     if penalty is None:
         return
     if refused:
@@ -124,7 +125,7 @@ class L1Sparsity(Penalty):
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for a weight that isn't a number of at least 0."""
-        _check.real("penalty: weight", self.weight)
+        checks.real("penalty: weight", self.weight)
 
     def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
         """Return each sample's part (n,)."""
@@ -183,20 +184,20 @@ class KLSparsity(Penalty):
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for a rate outside (0, 1), a weight less than 0."""
-        if _check.real("penalty: rho", self.rho, 0, 1, above=True) == 1:
+        if checks.real("penalty: rho", self.rho, 0, 1, above=True) == 1:
             raise ValueError("penalty: rho: expected less than 1, got 1")
-        _check.real("penalty: weight", self.weight)
+        checks.real("penalty: weight", self.weight)
 
     def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
         """Return the sigmoid of the encoder's output, shifted by the logit of rho."""
         code = scratch("code", z.shape)
         np.add(z, np.float32(math.log(self.rho / (1 - self.rho))), out=code)
-        _core.activation(code, code, "sigmoid", _workspace.current())
+        _core.activation(code, code, "sigmoid", runtime.current())
         return code
 
     def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
         """Return the gradient of the encoder's output."""
-        _core.activation_backward(dcode, dcode, code, "sigmoid", _workspace.current())
+        _core.activation_backward(dcode, dcode, code, "sigmoid", runtime.current())
         return dcode
 
     def _rates(self, code: np.ndarray) -> np.ndarray:
@@ -249,7 +250,7 @@ class TopK(Penalty):
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for a k that isn't one of 1 ... latent_dim."""
-        if _check.integer("penalty: k", self.k, 1) > latent_dim:
+        if checks.integer("penalty: k", self.k, 1) > latent_dim:
             raise ValueError(
                 f"penalty: k: expected at most latent_dim, which is {latent_dim}, got {self.k}"
             )
@@ -314,9 +315,9 @@ class Contractive(Penalty):
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for a weight below 0, projections that aren't a count."""
-        _check.real("penalty: weight", self.weight)
+        checks.real("penalty: weight", self.weight)
         if self.projections is not None:
-            _check.integer("penalty: projections", self.projections, 1)
+            checks.integer("penalty: projections", self.projections, 1)
 
     def check_encoder(self, encoder: Module) -> None:
         """Raise ValueError for an encoder of other layers."""
@@ -370,7 +371,7 @@ class Contractive(Penalty):
             network.scratch("signs", (n, count, d)),
         )
         start = network.samples * count * d
-        _core.random_uniform(drawn, network.seed, PROJECTION, start, _workspace.current())
+        _core.random_uniform(drawn, network.seed, PROJECTION, start, runtime.current())
         u.fill(0)
         for j in range(count):
             u[:, :d] = np.where(drawn[:, j] < 0.5, -1, 1)

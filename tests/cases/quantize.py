@@ -1,6 +1,6 @@
 """Cases of vector quantisation: edges of tile, panel, chunk and vector in N, D and E.
 
-Its backward isn't the derivative of its forward pass: tests/test_quantize.py has that.
+Its backward isn't the derivative of its forward pass: kernels/test_vector_quantize.py has that.
 """
 
 from .base import SIZES, OpCase, normal

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from .._params import Choice
+from ..base.params import Choice
 from ..nn.activation import Activation
 from ..nn.containers import starts_flat
 from ..nn.convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .._params import defaults
-from ..io import load
+from ..base.params import defaults
+from ..files.load import load
 from ._command import CommandError, explained, positive
 from ._kinds import kind_of
 from ._source import Block, Source

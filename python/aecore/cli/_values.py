@@ -13,7 +13,7 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from .._codec import CHOICES
+from ..files.codec import CHOICES
 from ..training.schedules import Schedule
 
 WORDS = {"true": True, "false": False, "none": None}  # as TOML, JSON and people write them

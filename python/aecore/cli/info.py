@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__, build_info, get_num_threads
-from .._params import defaults
+from ..base.params import defaults
 from ..training.progress import summary
 from ._command import Subparsers, add_answer, add_command, answer, explained
 from ._kinds import kind_of

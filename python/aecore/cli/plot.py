@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plot
-from ..io import load
+from ..files.load import load
 from ..plot._tables import is_frame, row_of
 from ._command import (
     CommandError,

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .._params import defaults
-from ..io import load
+from ..base.params import defaults
+from ..files.load import load
 from ..training.progress import summary
 from ._command import (
     CommandError,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
 from ..arch.base import beside
+from ..base import checks
 from ..losses import LINKS
 from ..models import (
     CVAE,
@@ -22,8 +22,8 @@ from ..models import (
     SoftmaxClassifier,
     StackedAutoencoder,
 )
-from ..models._base import BaseModel
-from ..models._posterior import Posterior
+from ..models.base.estimator import BaseModel
+from ..models.variational.posterior import Posterior
 from ..nn.containers import starts_flat
 from ..nn.module import Shape
 from ..penalties import KLSparsity, TopK
@@ -107,8 +107,8 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
     parts = PARTS.get(type(model))
     if parts is None:
         raise NotImplementedError(f"{type(model).__name__} has no form in ONNX here")
-    _check.choice("part", part, parts)
-    _check.boolean("lengths", lengths)
+    checks.choice("part", part, parts)
+    checks.boolean("lengths", lengths)
     network = model._fitted()
     if lengths and not _takes_lengths(model, part):
         raise ValueError(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..data.conditions import Conditioner
 from ..models import VQVAE, SoftmaxClassifier
-from ..models._condition import Conditioner
 from ..nn.module import Shape
 
 

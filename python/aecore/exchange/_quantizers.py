@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import nn
 from ..nn.module import Module, Shape
-from ..nn.unit import SHORTEST
+from ..nn.quantize.unit import SHORTEST
 from ._graph import Emit, Graph
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arch.base import beside
-from ..models._base import BaseModel
+from ..models.base.estimator import BaseModel
 from ..nn.containers import starts_flat
 from ..nn.module import Shape
 from ._parts import conditioner, latent_shape

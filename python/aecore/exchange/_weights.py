@@ -17,7 +17,7 @@ from .. import nn
 from ..losses import Likelihood
 from ..nn.linear import Affine
 from ..nn.module import Module, Shape
-from ..nn.pixelcnn import GatedBlock, GatedPixelCNN
+from ..nn.pixelcnn.network import GatedBlock, GatedPixelCNN
 
 
 @dataclass

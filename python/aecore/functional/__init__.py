@@ -9,12 +9,7 @@ fused activation, which ``activation_backward(grad, y, kind)`` makes from the gr
 
 from .activation import activation, activation_backward
 from .attention import attention, attention_backward
-from .convolution import (
-    conv2d,
-    conv2d_backward,
-    conv_transpose2d,
-    conv_transpose2d_backward,
-)
+from .convolution import conv2d, conv2d_backward, conv_transpose2d, conv_transpose2d_backward
 from .embedding import embedding, embedding_backward
 from .gated import gated_tanh, gated_tanh_backward
 from .latent import gaussian_kl, gaussian_kl_backward, reparameterize, reparameterize_backward

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result
 
 
@@ -47,7 +48,7 @@ def activation(x: np.ndarray, kind: str | None, *, out: np.ndarray | None = None
     array([0., 0., 2.], dtype=float32)
     """
     out = result(out, array("x", x).shape)
-    _core.activation(out, x, kind, _workspace.current())
+    _core.activation(out, x, kind, runtime.current())
     return out
 
 
@@ -77,5 +78,5 @@ def activation_backward(
         Gradient with respect to the input.
     """
     out = result(out, array("grad", grad).shape)
-    _core.activation_backward(out, grad, y, kind, _workspace.current())
+    _core.activation_backward(out, grad, y, kind, runtime.current())
     return out

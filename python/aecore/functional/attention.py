@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result
 
 
@@ -75,7 +76,7 @@ def attention(
     scale = _scale(q, k, v, scale)
     n, t, heads, _ = q.shape
     out, lse = result(out, q.shape), np.empty((n, heads, t), np.float32)
-    _core.attention(out, lse, q, k, v, lengths, causal, scale, _workspace.current())
+    _core.attention(out, lse, q, k, v, lengths, causal, scale, runtime.current())
     return out
 
 
@@ -103,7 +104,7 @@ def attention_backward(
     dq, dk, dv : ndarray
         Zeros behind a sample's length.
     """
-    scale, ws = _scale(q, k, v, scale), _workspace.current()
+    scale, ws = _scale(q, k, v, scale), runtime.current()
     n, t, heads, _ = q.shape
     y, lse = np.empty(q.shape, np.float32), np.empty((n, heads, t), np.float32)
     dq, dk, dv = (np.empty(x.shape, np.float32) for x in (q, k, v))

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, pair, result
 
 Pair = int | tuple[int, int]
@@ -100,7 +101,7 @@ def conv2d(
     p = max(0, (h + pad[0] + pad[1] - r) // step[0] + 1)
     q = max(0, (w + pad[2] + pad[3] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    ws = _workspace.current()
+    ws = runtime.current()
     _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
 
@@ -132,7 +133,7 @@ def conv2d_backward(
     *_, step, _ = _geometry(x, weight, stride, 0)
     dx, dweight = np.empty_like(x), np.zeros_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
-    ws = _workspace.current()
+    ws = runtime.current()
     _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, None, step, pad, ws)
     return dx, dweight, dbias
 
@@ -195,7 +196,7 @@ def conv_transpose2d(
     p = (h - 1) * step[0] - 2 * pad[0] + r + extra[0] if h else 0
     q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    ws = _workspace.current()
+    ws = runtime.current()
     _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
 
@@ -228,6 +229,6 @@ def conv_transpose2d_backward(
     pair("output_padding", output_padding, 0)
     dx, dweight = np.empty_like(x), np.zeros_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
-    ws = _workspace.current()
+    ws = runtime.current()
     _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, None, step, pad, ws)
     return dx, dweight, dbias

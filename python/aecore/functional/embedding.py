@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result, view
 
 
@@ -58,7 +59,7 @@ def embedding(
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
     rows = view("out", out, (flat.size, weight.shape[1]))
     plain = (1.0, None, 0.0, 0.0, 0.0, 0, 0, 0)  # neither scaled nor corrupted
-    _core.gather(rows, None, weight, flat, *plain, _workspace.current())
+    _core.gather(rows, None, weight, flat, *plain, runtime.current())
     return out
 
 
@@ -80,7 +81,7 @@ def embedding_backward(grad: np.ndarray, indices: np.ndarray, weight: np.ndarray
     flat, (entries, width) = _check(indices, weight), weight.shape
     if array("grad", grad).shape != (*indices.shape, width):
         raise ValueError(f"grad: expected shape {(*indices.shape, width)}, got {grad.shape}")
-    rows, ws = view("grad", grad, (flat.size, width)), _workspace.current()
+    rows, ws = view("grad", grad, (flat.size, width)), runtime.current()
     count, dweight = np.empty(entries, np.float32), np.empty(weight.shape, np.float32)
     _core.vq_statistics(count, dweight, rows, flat, ws)
     return dweight

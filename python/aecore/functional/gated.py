@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result, view
 
 
@@ -62,7 +63,7 @@ def gated_tanh(
     out = result(out, shape)
     if array("out", out).shape != shape:
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
-    _core.gated_tanh(_positions("out", out), rows, bias, _workspace.current())
+    _core.gated_tanh(_positions("out", out), rows, bias, runtime.current())
     return out
 
 
@@ -85,5 +86,5 @@ def gated_tanh_backward(
     """
     dx, dbias = np.empty_like(x), None if bias is None else np.empty_like(bias)
     views = _positions("dx", dx), dbias, _positions("grad", grad), _positions("x", x)
-    _core.gated_tanh_backward(*views, bias, _workspace.current())
+    _core.gated_tanh_backward(*views, bias, runtime.current())
     return dx, dbias

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result, same_shape
 
 
@@ -46,7 +47,7 @@ def reparameterize(
     array([[4., 4.]], dtype=float32)
     """
     out = result(out, array("mean", mean).shape)
-    _core.reparameterize(out, mean, logvar, eps, _workspace.current())
+    _core.reparameterize(out, mean, logvar, eps, runtime.current())
     return out
 
 
@@ -69,7 +70,7 @@ def reparameterize_backward(
     """
     same_shape(mean=mean, grad=grad)
     dmean, dlogvar, deps = np.empty_like(grad), np.empty_like(grad), np.empty_like(grad)
-    _core.reparameterize_backward(dmean, dlogvar, deps, grad, logvar, eps, _workspace.current())
+    _core.reparameterize_backward(dmean, dlogvar, deps, grad, logvar, eps, runtime.current())
     return dmean, dlogvar, deps
 
 
@@ -112,7 +113,7 @@ def gaussian_kl(
     array([2.], dtype=float32)
     """
     out = result(out, array("mean", mean, 2).shape[:1])
-    _core.gaussian_kl(out, mean, logvar, _workspace.current())
+    _core.gaussian_kl(out, mean, logvar, runtime.current())
     return out
 
 
@@ -135,5 +136,5 @@ def gaussian_kl_backward(
     """
     array("mean", mean, 2)
     dmean, dlogvar = np.empty_like(mean), np.empty_like(mean)
-    _core.gaussian_kl_backward(dmean, dlogvar, grad, mean, logvar, _workspace.current())
+    _core.gaussian_kl_backward(dmean, dlogvar, grad, mean, logvar, runtime.current())
     return dmean, dlogvar

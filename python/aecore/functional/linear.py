@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result
 
 
@@ -53,7 +54,7 @@ def linear(
     """
     array("x", x, 2), array("weight", weight, 2)
     out = result(out, (x.shape[0], weight.shape[0]))
-    _core.linear(out, x, weight, bias, activation, False, None, None, _workspace.current())
+    _core.linear(out, x, weight, bias, activation, False, None, None, runtime.current())
     return out
 
 
@@ -78,6 +79,6 @@ def linear_backward(
     dx, dweight = np.empty_like(x), np.empty_like(weight)
     dbias = None if bias is None else np.zeros_like(bias)
     _core.linear_backward(
-        dx, dweight, dbias, grad, x, weight, None, False, False, _workspace.current()
+        dx, dweight, dbias, grad, x, weight, None, False, False, runtime.current()
     )
     return dx, dweight, dbias

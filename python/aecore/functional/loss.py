@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result, same_shape, table, view
 
 
@@ -27,7 +28,7 @@ def _loss(
 ) -> np.ndarray:
     tables = _tables(x, target, mask)
     out = result(out, x.shape[:1])
-    _core.loss(kind, out, None, None, *tables, delta, _workspace.current())
+    _core.loss(kind, out, None, None, *tables, delta, runtime.current())
     return out
 
 
@@ -41,7 +42,7 @@ def _loss_backward(
 ) -> np.ndarray:
     tables = _tables(x, target, mask)
     dx = np.empty_like(tables[0])
-    _core.loss(kind, None, dx, array("grad", grad), *tables, delta, _workspace.current())
+    _core.loss(kind, None, dx, array("grad", grad), *tables, delta, runtime.current())
     return dx.reshape(x.shape)
 
 
@@ -303,7 +304,7 @@ def cross_entropy(
     """
     x, rows, weights = _positions(logits, labels, mask)
     out = result(out, rows.shape[:1])
-    _core.cross_entropy(out, None, None, x, rows, weights, _workspace.current())
+    _core.cross_entropy(out, None, None, x, rows, weights, runtime.current())
     return out
 
 
@@ -328,5 +329,5 @@ def cross_entropy_backward(
     x, rows, weights = _positions(logits, labels, mask)
     dx = np.empty_like(x)
     grad = array("grad", grad)
-    _core.cross_entropy(None, dx, grad, x, rows, weights, _workspace.current())
+    _core.cross_entropy(None, dx, grad, x, rows, weights, runtime.current())
     return dx.reshape(logits.shape)

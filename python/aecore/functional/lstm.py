@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result
 
 
@@ -37,7 +38,7 @@ def _run(
     n, t, units = x.shape[0], x.shape[1] if steps is None else int(steps), w_hh.shape[1]
     y, h, c = result(None, (n, t, units)), result(None, (n, units)), result(None, (n, units))
     run = _Run(y, h, c, result(None, (n, t, 4 * units)), result(None, (n, t, units)))
-    _core.lstm(*run, x, h0, c0, lengths, w_ih, w_hh, bias, 0, bool(reverse), _workspace.current())
+    _core.lstm(*run, x, h0, c0, lengths, w_ih, w_hh, bias, 0, bool(reverse), runtime.current())
     return run
 
 
@@ -155,6 +156,6 @@ def lstm_backward(
     dh0, dc0 = (None if a is None else np.empty_like(a) for a in (h0, c0))
     _core.lstm_backward(
         dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, run.y, run.gates, run.cells, x, h0, c0,
-        lengths, w_ih, w_hh, 0, bool(reverse), _workspace.current(),
+        lengths, w_ih, w_hh, 0, bool(reverse), runtime.current(),
     )  # fmt: skip
     return dx, dw_ih, dw_hh, dbias, dh0, dc0

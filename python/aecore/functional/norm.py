@@ -7,7 +7,8 @@ import operator
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, result
 
 Gradients = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
@@ -77,7 +78,7 @@ def layer_norm(
     shape = math.prod(array("x", x).shape[:-1]), _channels(x, 1)
     out, (mean, rstd) = result(out, x.shape), np.empty((2, shape[0]), np.float32)
     y, rows = _as("out", out, x.shape, shape), _as("x", x, x.shape, shape)
-    _core.layer_norm(y, mean, rstd, rows, weight, bias, eps, _workspace.current())
+    _core.layer_norm(y, mean, rstd, rows, weight, bias, eps, runtime.current())
     return out
 
 
@@ -106,7 +107,7 @@ def layer_norm_backward(
     shape = math.prod(array("x", x).shape[:-1]), _channels(x, 1)
     dy, rows = _as("grad", grad, x.shape, shape), _as("x", x, x.shape, shape)
     dx, (mean, rstd) = np.empty(shape, np.float32), np.empty((2, shape[0]), np.float32)
-    dweight, dbias, ws = _like(weight), _like(bias), _workspace.current()
+    dweight, dbias, ws = _like(weight), _like(bias), runtime.current()
     _core.layer_norm(dx, mean, rstd, rows, weight, bias, eps, ws)
     _core.layer_norm_backward(dx, dweight, dbias, dy, rows, mean, rstd, weight, ws)
     return dx.reshape(x.shape), dweight, dbias
@@ -160,7 +161,7 @@ def group_norm(
     shape, (mean, rstd) = _groups(x, groups)
     out = result(out, x.shape)
     y, image = _as("out", out, x.shape, shape), _as("x", x, x.shape, shape)
-    _core.group_norm(y, mean, rstd, image, weight, bias, eps, _workspace.current())
+    _core.group_norm(y, mean, rstd, image, weight, bias, eps, runtime.current())
     return out
 
 
@@ -190,7 +191,7 @@ def group_norm_backward(
     shape, (mean, rstd) = _groups(x, groups)
     dy, image = _as("grad", grad, x.shape, shape), _as("x", x, x.shape, shape)
     dx, dweight, dbias = np.empty(shape, np.float32), _like(weight), _like(bias)
-    ws = _workspace.current()
+    ws = runtime.current()
     _core.group_norm(dx, mean, rstd, image, weight, bias, eps, ws)
     _core.group_norm_backward(dx, dweight, dbias, dy, image, mean, rstd, weight, ws)
     return dx.reshape(x.shape), dweight, dbias
@@ -273,7 +274,7 @@ def batch_norm2d(
         raise ValueError(f"momentum: expected a number from 0 to 1, got {momentum!r}")
     out = result(out, x.shape)
     y, rows = _as("out", out, x.shape, shape), _as("x", x, x.shape, shape)
-    _core.batch_norm2d(y, mean, var, rows, weight, bias, training, eps, _workspace.current())
+    _core.batch_norm2d(y, mean, var, rows, weight, bias, training, eps, runtime.current())
     if training and running_mean is not None and running_var is not None and shape[0] > 0:
         running_mean += np.float32(momentum) * (mean - running_mean)
         unbiased = var * np.float32(shape[0] / max(1, shape[0] - 1))
@@ -314,7 +315,7 @@ def batch_norm2d_backward(
     mean, var = _statistics(channels, running_mean, running_var, training)
     dy, rows = _as("grad", grad, x.shape, shape), _as("x", x, x.shape, shape)
     dx, dweight, dbias = np.empty(shape, np.float32), _like(weight), _like(bias)
-    ws = _workspace.current()
+    ws = runtime.current()
     if training:
         _core.batch_norm2d(dx, mean, var, rows, weight, bias, True, eps, ws)
     _core.batch_norm2d_backward(dx, dweight, dbias, dy, rows, mean, var, weight, training, eps, ws)

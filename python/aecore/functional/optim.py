@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 
 
 def adam_step(
@@ -86,7 +87,7 @@ def adam_step(
         decoupled,
         step,
         grad_scale,
-        _workspace.current(),
+        runtime.current(),
     )
 
 
@@ -158,5 +159,5 @@ def sgd_step(
         nesterov,
         step,
         grad_scale,
-        _workspace.current(),
+        runtime.current(),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array, pair, result
 
 Pair = int | tuple[int, int]
@@ -82,7 +83,7 @@ def max_pool2d(
     """
     shape, geometry = _pooled(x, kernel_size, stride, padding)
     out, index = result(out, shape), np.empty(shape, np.int32)
-    _core.max_pool2d(out, index, x, *geometry, _workspace.current())
+    _core.max_pool2d(out, index, x, *geometry, runtime.current())
     return (out, index) if return_index else out
 
 
@@ -111,7 +112,7 @@ def max_pool2d_backward(
     ndarray of float32, shape (N, H, W, C)
     """
     shape, geometry = _pooled(x, kernel_size, stride, padding)
-    ws, dx = _workspace.current(), np.empty(x.shape, np.float32)
+    ws, dx = runtime.current(), np.empty(x.shape, np.float32)
     if index is None:
         index = np.empty(shape, np.int32)
         _core.max_pool2d(np.empty(shape, np.float32), index, x, *geometry, ws)
@@ -149,7 +150,7 @@ def upsample2d(x: np.ndarray, factor: Pair = 2, *, out: np.ndarray | None = None
     r, s = pair("factor", factor, 1)
     n, h, w, c = array("x", x, 4).shape
     out = result(out, (n, h * r, w * s, c))
-    _core.upsample2d(out, x, (r, s), _workspace.current())
+    _core.upsample2d(out, x, (r, s), runtime.current())
     return out
 
 
@@ -168,5 +169,5 @@ def upsample2d_backward(grad: np.ndarray, x: np.ndarray, factor: Pair = 2) -> np
     ndarray of float32, shape (N, H, W, C)
     """
     dx = np.empty(array("x", x, 4).shape, np.float32)
-    _core.upsample2d_backward(dx, grad, pair("factor", factor, 1), _workspace.current())
+    _core.upsample2d_backward(dx, grad, pair("factor", factor, 1), runtime.current())
     return dx

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ._shapes import array
 
 
@@ -60,7 +61,7 @@ def vector_quantize(z: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np
     rows = _rows("z", z)
     array("codebook", codebook, 2)
     quantized, indices = np.empty_like(rows), np.empty(len(rows), np.int64)
-    _core.vector_quantize(quantized, indices, rows, codebook, _workspace.current())
+    _core.vector_quantize(quantized, indices, rows, codebook, runtime.current())
     return quantized.reshape(z.shape), indices.reshape(z.shape[:-1])
 
 
@@ -112,6 +113,6 @@ def vector_quantize_backward(
     if not indices.flags.c_contiguous:
         raise ValueError("indices: expected a C-contiguous array")
     dz, dcodebook = np.empty_like(rows), np.zeros_like(codebook)
-    chosen, ws = indices.reshape(-1), _workspace.current()
+    chosen, ws = indices.reshape(-1), runtime.current()
     _core.vector_quantize_backward(dz, dcodebook, dq, rows, codebook, chosen, commitment, scale, ws)
     return dz.reshape(z.shape), dcodebook

@@ -12,8 +12,9 @@ from operator import index
 
 import numpy as np
 
-from .. import _core, _workspace
-from .._purposes import DIRECT
+from .. import _core
+from ..base import runtime
+from ..base.streams import DIRECT
 from ._shapes import array, result
 
 
@@ -73,7 +74,7 @@ def random_normal(
     True
     """
     out = _destination(shape, out)
-    _core.random_normal(out, seed, DIRECT, offset, _workspace.current())
+    _core.random_normal(out, seed, DIRECT, offset, runtime.current())
     return out
 
 
@@ -97,7 +98,7 @@ def random_uniform(
         Multiples of :math:`2^{-24}`, with the same bits everywhere.
     """
     out = _destination(shape, out)
-    _core.random_uniform(out, seed, DIRECT, offset, _workspace.current())
+    _core.random_uniform(out, seed, DIRECT, offset, runtime.current())
     return out
 
 
@@ -128,7 +129,7 @@ def dropout(
     15 (2014).
     """
     out = result(out, array("x", x).shape)
-    _core.dropout(out, x, rate, seed, DIRECT, offset, _workspace.current())
+    _core.dropout(out, x, rate, seed, DIRECT, offset, runtime.current())
     return out
 
 

@@ -1,18 +1,18 @@
 """The objectives: estimators in the manner of scikit-learn."""
 
-from ._rates import LearningRates, find_learning_rate
-from .aae import AdversarialAutoencoder
+from ..tuning import LearningRates, find_learning_rate
+from .adversarial.aae import AdversarialAutoencoder
+from .adversarial.gan import GAN
 from .autoencoder import Autoencoder
-from .classifier import SoftmaxClassifier
-from .cvae import CVAE
-from .detector import AnomalyDetector
-from .gan import GAN
-from .pixelcnn import PixelCNN
-from .recirculation import Recirculation
-from .stacked import StackedAutoencoder, StackedFeatures
-from .tabular import TabularAutoencoder, TabularVAE
-from .vae import VAE
-from .vqvae import VQVAE
+from .detection.detector import AnomalyDetector
+from .quantized.pixelcnn import PixelCNN
+from .quantized.vqvae import VQVAE
+from .stacked.classifier import SoftmaxClassifier
+from .stacked.recirculation import Recirculation
+from .stacked.stacked import StackedAutoencoder, StackedFeatures
+from .tabular.tabular import TabularAutoencoder, TabularVAE
+from .variational.cvae import CVAE
+from .variational.vae import VAE
 
 __all__ = [
     "CVAE",

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check
-from .._params import names
-from .._purposes import derived_seed
 from ..arch.dense import Dense
+from ..base import checks
+from ..base.params import names
+from ..base.streams import derived_seed
+from ..data.arrays import Data
+from ..data.batches import Batch, Input
 from ..nn.linear import Affine
 from ..nn.module import Module
-from ..training.batches import Batch, Input
 from ..training.checkpoint import Saver
-from ..training.data import Data
-from ._base import INFERENCE_BATCH
-from ._levels import Level, copy_values, depth, levels, linears
-from ._resume import compare, take_fit
-from ._sampling import SampledAutoencoder
+from .base.estimator import INFERENCE_BATCH
+from .base.resume import compare, take_fit
+from .base.sampling import SampledAutoencoder
+from .stacked.levels import Level, copy_values, depth, levels, linears
 
 
 class Autoencoder(SampledAutoencoder):
@@ -144,8 +144,8 @@ class Autoencoder(SampledAutoencoder):
     _no_penalty = ""
 
     def _check_params(self) -> None:
-        _check.integer("latent_dim", self.latent_dim, 1)
-        _check.integer("pretrain_epochs", self.pretrain_epochs)
+        checks.integer("latent_dim", self.latent_dim, 1)
+        checks.integer("pretrain_epochs", self.pretrain_epochs)
         super()._check_params()
         if self._is_stack and not isinstance(self.arch, (Dense, type(None))):
             raise ValueError(

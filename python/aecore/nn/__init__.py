@@ -6,15 +6,15 @@ from .containers import Residual, Sequential
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
 from .feedback import FedBack
-from .fsq import FiniteScalarQuantizer
 from .linear import Linear, TiedLinear
-from .masked import MaskedConv2d
 from .module import Flat, Module, Parameter
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
+from .pixelcnn.masked import MaskedConv2d
 from .pooling import MaxPool2d, Upsample2d
-from .quantizer import VectorQuantizer
+from .quantize.residual import ResidualQuantizer
+from .quantize.scalar import FiniteScalarQuantizer
+from .quantize.vector import VectorQuantizer
 from .recurrent import LSTM
-from .residual import ResidualQuantizer
 from .shape import Flatten, Reshape
 from .steps import EachStep, MeanSteps, Positions
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .linear import FUSED
 from .module import Module, Shape
 
@@ -15,7 +16,7 @@ def apply_link(kind: str | None, x: np.ndarray, out: np.ndarray) -> None:
     The kinds are "sigmoid", "softmax" over C, and None, which leaves numbers as they are.
     """
     if kind == "sigmoid":
-        _core.activation(out, x, "sigmoid", _workspace.current())
+        _core.activation(out, x, "sigmoid", runtime.current())
     elif kind == "softmax":
         np.subtract(x, x.max(1, keepdims=True), out=out)
         np.exp(out, out=out)
@@ -53,7 +54,7 @@ class Activation(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         y = x if self.in_place else self.scratch("y", x.shape)
-        _core.activation(y, x, self.kind, _workspace.current())
+        _core.activation(y, x, self.kind, runtime.current())
         self._kept = x, y
         return y
 
@@ -68,7 +69,7 @@ class Activation(Module):
         x, y = self._kept
         if not need_dx:
             return None
-        ws = _workspace.current()
+        ws = runtime.current()
         if not gated:
             _core.activation_backward(grad, grad, y if self.activation else x, self.kind, ws)
         if x_activation:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .linear import Linear
 from .module import Module, Parameter, Shape, count
 from .norm import LayerNorm
@@ -63,7 +64,7 @@ class MultiHeadAttention(Module):
         qkv = qkv.reshape(n, len(qkv) // max(1, n), 3, self.heads, d)
         t, options = qkv.shape[1], (lengths, False, d**-0.5)
         y, lse = self.scratch("y", (n, t, self.heads, d)), self.scratch("lse", (n, self.heads, t))
-        _core.self_attention(y, lse, qkv, *options, _workspace.current())
+        _core.self_attention(y, lse, qkv, *options, runtime.current())
         self._kept = y, lse, qkv, options
         return y.reshape(n * t, self.width)
 
@@ -71,7 +72,7 @@ class MultiHeadAttention(Module):
         """Return the gradient of queries, keys and values from that of what `attend` gave."""
         assert grad is not None
         y, lse, qkv, options = self._kept
-        dqkv, options = _workspace.gradients().take(qkv.shape), (*options, _workspace.current())
+        dqkv, options = runtime.gradients().take(qkv.shape), (*options, runtime.current())
         _core.self_attention_backward(dqkv, grad.reshape(y.shape), y, lse, qkv, *options)
         return dqkv.reshape(len(grad), 3 * self.width)
 
@@ -134,7 +135,7 @@ class TransformerBlock(Module):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         x, moments1, h, moments2, inner = self._kept
-        dh, dx = _workspace.gradients().take(x.shape), _workspace.gradients().take(x.shape)
+        dh, dx = runtime.gradients().take(x.shape), runtime.gradients().take(x.shape)
         first, second = self._parameters()
         caches = (grad.reshape(x.shape), None, inner, h, *moments2)
         self._norm_mlp_backward(dh, caches, second)
@@ -160,7 +161,7 @@ class TransformerBlock(Module):
         parameters: list[Parameter | None],
     ) -> None:
         values = [None if p is None else p.value for p in parameters]
-        given: Any = (y, hidden, *moments, x, *values, norm.eps, _workspace.current())
+        given: Any = (y, hidden, *moments, x, *values, norm.eps, runtime.current())
         _core.norm_mlp(*given)
 
     def _norm_mlp_backward(
@@ -168,7 +169,7 @@ class TransformerBlock(Module):
     ) -> None:
         gamma, beta, weight1, _, weight2, _ = (None if p is None else p.value for p in parameters)
         grads = [None if p is None else p.grad for p in parameters]
-        weights = (gamma, beta, weight1, weight2, _workspace.current())
+        weights = (gamma, beta, weight1, weight2, runtime.current())
         given: Any = (dx, *grads, *caches, *weights)
         _core.norm_mlp_backward(*given)
 

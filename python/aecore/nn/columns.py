@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .module import Module, Parameter, Shape, count, fresh_seed
 
 
@@ -125,7 +126,7 @@ class Embeddings(Module):
         np.copyto(codes, self.missing, where=np.isnan(codes))
         np.add(codes, self.first, out=rows, casting="unsafe")
         y, plain = self.scratch("y", (rows.size, self.width)), (1.0, None, 0.0, 0.0, 0.0, 0, 0, 0)
-        flat, ws = rows.reshape(-1), _workspace.current()
+        flat, ws = rows.reshape(-1), runtime.current()
         _core.gather(y, None, self.weight.value, flat, *plain, ws)
         self._kept = flat
         return y.reshape(len(x), self.features)
@@ -135,7 +136,7 @@ class Embeddings(Module):
         vectors = self.scratch("dy", (len(self._kept), self.width))
         vectors.reshape(grad.shape)[...] = grad
         dweight, counts = self.scratch("dweight", shape), self.scratch("counts", shape[:1])
-        _core.vq_statistics(counts, dweight, vectors, self._kept, _workspace.current())
+        _core.vq_statistics(counts, dweight, vectors, self._kept, runtime.current())
         self.weight.grad += dweight
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .activation import Activation
 from .module import Module, Shape
 from .shape import Flatten
@@ -123,7 +124,7 @@ class Sequential(Module):
             if not needed:
                 return None  # nothing before learns either
         if x_activation and not gated and grad is not None:
-            _core.activation_backward(grad, grad, self._kept, x_activation, _workspace.current())
+            _core.activation_backward(grad, grad, self._kept, x_activation, runtime.current())
         return grad
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -160,7 +161,7 @@ class Residual(Module):
             return forward(x, training, added=x)
         inner = run(self.body, x, training, lengths)
         y = inner if self.body.spare_output else self.scratch("y", x.shape)
-        _core.add(y, x, inner, _workspace.current())
+        _core.add(y, x, inner, runtime.current())
         return y
 
     def backward(
@@ -173,13 +174,13 @@ class Residual(Module):
     ) -> np.ndarray | None:
         inner = grad
         if need_dx and self.body.overwrites_grad:
-            inner = _workspace.gradients().take(grad.shape)
+            inner = runtime.gradients().take(grad.shape)
             np.copyto(inner, grad)
         backward: Any = self.body.backward
         dx = backward(inner, need_dx=need_dx) if self.body.gates else backward(inner)
         if not need_dx:
             return None
-        ws = _workspace.current()
+        ws = runtime.current()
         _core.add(dx, dx, grad, ws)
         if x_activation:
             _core.activation_backward(dx, dx, self._kept, x_activation, ws)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ..functional._shapes import pair
 from .linear import Affine
 from .module import Parameter, Shape, count, shown
@@ -120,7 +121,7 @@ class Conv2d(_Convolution):
         added: np.ndarray | None = None,
     ) -> None:
         how = activation, self.stride, self.padding, True, added, self._packed
-        _core.conv2d(y, x, self.weight.value, bias, *how, _workspace.current())
+        _core.conv2d(y, x, self.weight.value, bias, *how, runtime.current())
 
     def _gradients(
         self,
@@ -131,7 +132,7 @@ class Conv2d(_Convolution):
         x_activation: str | None = None,
         learns: bool = True,
     ) -> None:
-        geometry = self.stride, self.padding, _workspace.current()
+        geometry = self.stride, self.padding, runtime.current()
         w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
 
@@ -204,7 +205,7 @@ class ConvTranspose2d(_Convolution):
         added: np.ndarray | None = None,
     ) -> None:
         how = activation, self.stride, self.padding, True, added, self._packed
-        _core.conv_transpose2d(y, x, self.weight.value, bias, *how, _workspace.current())
+        _core.conv_transpose2d(y, x, self.weight.value, bias, *how, runtime.current())
 
     def _gradients(
         self,
@@ -215,7 +216,7 @@ class ConvTranspose2d(_Convolution):
         x_activation: str | None = None,
         learns: bool = True,
     ) -> None:
-        geometry = self.stride, self.padding, _workspace.current()
+        geometry = self.stride, self.padding, runtime.current()
         w, dw = self.weight.value, self.weight.grad if learns else None
         _core.conv_transpose2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
 
@@ -288,7 +289,7 @@ class TiedConvTranspose2d(ConvTranspose2d):
         added: np.ndarray | None = None,
     ) -> None:
         how = activation, self.stride, self.padding, True, added, self._packed
-        _core.conv_transpose2d(y, x, self._turned(), bias, *how, _workspace.current())
+        _core.conv_transpose2d(y, x, self._turned(), bias, *how, runtime.current())
 
     def _gradients(
         self,
@@ -299,7 +300,7 @@ class TiedConvTranspose2d(ConvTranspose2d):
         x_activation: str | None = None,
         learns: bool = True,
     ) -> None:
-        geometry = self.stride, self.padding, _workspace.current()
+        geometry = self.stride, self.padding, runtime.current()
         w = self._turned()
         dw = self.scratch("dturned", w.shape)
         dw.fill(0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
-from .._purposes import DROPOUT
+from .. import _core
+from ..base import runtime
+from ..base.streams import DROPOUT
 from .module import Module, Shape, fresh_seed
 
 
@@ -50,7 +51,7 @@ class Dropout(Module):
         return grad if self._kept is None else self._drop("dx", grad)
 
     def _drop(self, name: str, x: np.ndarray) -> np.ndarray:
-        y, ws = self.scratch(name, x.shape), _workspace.current()
+        y, ws = self.scratch(name, x.shape), runtime.current()
         _core.dropout(y, x, self.rate, self.seed, DROPOUT, self._kept, ws)
         return y
 

@@ -21,7 +21,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .activation import Activation
 from .containers import Sequential
 from .linear import Affine
@@ -171,4 +172,4 @@ def _values(layer: Module) -> np.ndarray:
 
 def _slope(out: np.ndarray, g: np.ndarray, layer: Module) -> None:
     """Write g times the slopes of a layer's activation."""
-    _core.activation_backward(out, g, _values(layer), _kind(layer), _workspace.current())
+    _core.activation_backward(out, g, _values(layer), _kind(layer), runtime.current())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .module import Module, Parameter, Shape, count, fresh_seed, shown
 
 # The activations whose gradient the output determines: what a layer may fuse.
@@ -86,8 +87,8 @@ class Affine(Module):
         """
         x, y = self._kept
         if self.activation and not gated:
-            _core.activation_backward(grad, grad, y, self.activation, _workspace.current())
-        dx = _workspace.gradients().take(x.shape) if need_dx else None
+            _core.activation_backward(grad, grad, y, self.activation, runtime.current())
+        dx = runtime.gradients().take(x.shape) if need_dx else None
         dbias = self.bias.grad if self.bias is not None and self.learns else None
         self._gradients(dx, dbias, grad, x, x_activation, self.learns)
         return dx
@@ -158,7 +159,7 @@ class Linear(Affine):
         added: np.ndarray | None = None,
     ) -> None:
         how = activation, self.transposed, added, self._packed
-        _core.linear(y, x, self.weight.value, bias, *how, _workspace.current())
+        _core.linear(y, x, self.weight.value, bias, *how, runtime.current())
 
     def _gradients(
         self,
@@ -170,7 +171,7 @@ class Linear(Affine):
         learns: bool = True,
     ) -> None:
         dw, adds = self.weight.claim_grad() if learns else (None, True)
-        w, transposed, ws = self.weight.value, self.transposed, _workspace.current()
+        w, transposed, ws = self.weight.value, self.transposed, runtime.current()
         _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, transposed, adds, ws)
 
     def _features(self) -> tuple[int, int]:

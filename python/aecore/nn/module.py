@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
-from .._purposes import INIT, derived_seed
+from .. import _core
+from ..base import runtime
+from ..base.streams import INIT, derived_seed
 
 Shape = tuple[int, ...]
 
@@ -136,10 +137,10 @@ class Parameter:
         if self.fill is not None:
             self.value.fill(self.fill)
         elif self.std is not None:
-            _core.random_normal(self.value, seed, INIT, offset, _workspace.current())
+            _core.random_normal(self.value, seed, INIT, offset, runtime.current())
             self.value *= self.std
         else:
-            _core.random_uniform(self.value, seed, INIT, offset, _workspace.current())
+            _core.random_uniform(self.value, seed, INIT, offset, runtime.current())
             self.value *= 2 * self.bound
             self.value -= self.bound
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .module import Module, Parameter, Shape, count, shown
 
 
@@ -36,10 +37,10 @@ class _Norm(Module):
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         shape, x, first, second, options = self._kept
-        dx, dweight, dbias = _workspace.gradients().take(x.shape), None, None
+        dx, dweight, dbias = runtime.gradients().take(x.shape), None, None
         if self.weight is not None and self.bias is not None:
             dweight, dbias = self.weight.grad, self.bias.grad
-        options = (self._affine()[0], *options, _workspace.current())
+        options = (self._affine()[0], *options, runtime.current())
         self._gradients(dx, dweight, dbias, grad.reshape(x.shape), x, first, second, *options)
         return dx.reshape(shape)
 
@@ -87,7 +88,7 @@ class LayerNorm(_Norm):
         rows = x.reshape(-1, self.channels)
         y = self.scratch("y", rows.shape)
         mean, rstd = self.scratch("mean", rows.shape[:1]), self.scratch("rstd", rows.shape[:1])
-        _core.layer_norm(y, mean, rstd, rows, *self._affine(), self.eps, _workspace.current())
+        _core.layer_norm(y, mean, rstd, rows, *self._affine(), self.eps, runtime.current())
         self._kept = x.shape, rows, mean, rstd, ()
         return y.reshape(x.shape)
 
@@ -127,7 +128,7 @@ class GroupNorm(_Norm):
         shape = (x.shape[0], math.prod(x.shape[1:-1]), self.channels)
         image, y, groups = x.reshape(shape), self.scratch("y", shape), (x.shape[0], self.groups)
         mean, rstd = self.scratch("mean", groups), self.scratch("rstd", groups)
-        _core.group_norm(y, mean, rstd, image, *self._affine(), self.eps, _workspace.current())
+        _core.group_norm(y, mean, rstd, image, *self._affine(), self.eps, runtime.current())
         self._kept = x.shape, image, mean, rstd, ()
         return y.reshape(x.shape)
 
@@ -177,7 +178,7 @@ class BatchNorm2d(_Norm):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         self.output_shape(x.shape[1:])
-        rows, ws = x.reshape(-1, self.channels), _workspace.current()
+        rows, ws = x.reshape(-1, self.channels), runtime.current()
         training = training and len(rows) > 0
         y, mean, var = self.scratch("y", rows.shape), *self._statistics(training)
         _core.batch_norm2d(y, mean, var, rows, *self._affine(), training, self.eps, ws)

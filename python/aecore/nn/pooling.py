@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ..functional._shapes import pair
 from .convolution import Pair, short
 from .module import Module, Shape, shown
@@ -45,15 +46,15 @@ class MaxPool2d(Module):
         shape = (x.shape[0], *self.output_shape(x.shape[1:]))
         y, index = self.scratch("y", shape), self.scratch("index", shape, np.int32)
         geometry = self.kernel_size, self.stride, self.padding
-        _core.max_pool2d(y, index, x, *geometry, _workspace.current())
+        _core.max_pool2d(y, index, x, *geometry, runtime.current())
         self._kept = x.shape, index
         return y
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         shape, index = self._kept
-        dx = _workspace.gradients().take(shape)
+        dx = runtime.gradients().take(shape)
         geometry = self.kernel_size, self.stride, self.padding
-        _core.max_pool2d_backward(dx, grad, index, *geometry, _workspace.current())
+        _core.max_pool2d_backward(dx, grad, index, *geometry, runtime.current())
         return dx
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -88,13 +89,13 @@ class Upsample2d(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        _core.upsample2d(y, x, self.factor, _workspace.current())
+        _core.upsample2d(y, x, self.factor, runtime.current())
         self._kept = x.shape
         return y
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
-        dx = _workspace.gradients().take(self._kept)
-        _core.upsample2d_backward(dx, grad, self.factor, _workspace.current())
+        dx = runtime.gradients().take(self._kept)
+        _core.upsample2d_backward(dx, grad, self.factor, runtime.current())
         return dx
 
     def output_shape(self, shape: Shape) -> Shape:

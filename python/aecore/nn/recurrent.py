@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .module import Module, Parameter, Shape, count, fresh_seed, shown
 from .steps import sequence
 
@@ -40,7 +41,7 @@ class _Pass(Module):
         )
         _core.lstm(
             y, h, c, gates, cells, x, None, None, lengths, self.weight_ih.value,
-            self.weight_hh.value, self.bias.value, offset, self.reverse, _workspace.current(),
+            self.weight_hh.value, self.bias.value, offset, self.reverse, runtime.current(),
         )  # fmt: skip
         self._kept = gates, y, cells, x, lengths, offset
         return h
@@ -62,7 +63,7 @@ class _Pass(Module):
         )
         _core.lstm(
             y, h1, c1, gates, cells, x, h, c, None, self.weight_ih.value, self.weight_hh.value,
-            self.bias.value, 0, False, _workspace.current(),
+            self.bias.value, 0, False, runtime.current(),
         )  # fmt: skip
         np.copyto(h, h1)
         np.copyto(c, c1)
@@ -81,7 +82,7 @@ class _Pass(Module):
         w, u, b = self.weight_ih, self.weight_hh, self.bias
         _core.lstm_backward(
             dx, None, None, w.grad, u.grad, b.grad, dy, dh, None, y, gates, cells, x, None, None,
-            lengths, w.value, u.value, offset, self.reverse, _workspace.current(),
+            lengths, w.value, u.value, offset, self.reverse, runtime.current(),
         )  # fmt: skip
 
 
@@ -191,18 +192,18 @@ class LSTM(Module):
             dx = None
             for j, one in enumerate(layer):
                 dh = self._part(grad, j) if self.last and one is self.layers[-1][j] else None
-                part = _workspace.gradients().take(one.input_shape) if need_dx or i else None
+                part = runtime.gradients().take(one.input_shape) if need_dx or i else None
                 one.gradients(part, dy, dh)
                 if dx is None or part is None:
                     dx = part
                 else:
-                    _core.add(dx, dx, part, _workspace.current())
+                    _core.add(dx, dx, part, runtime.current())
             dy = dx
         if dx is None:
             return None
         dx = dx.reshape(self._kept.shape)
         if x_activation:
-            ws = _workspace.current()
+            ws = runtime.current()
             _core.activation_backward(dx, dx, self._kept, x_activation, ws)
         return dx
 

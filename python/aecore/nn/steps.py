@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from .module import Module, Parameter, Shape, count
 
 
@@ -78,13 +79,13 @@ class Positions(Module):
 
     def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
         y = self.scratch("y", (len(x), *self.output_shape(x.shape[1:])))
-        _core.positions(y, x, self.weight.value, _workspace.current())
+        _core.positions(y, x, self.weight.value, runtime.current())
         self._kept = x.shape
         return y
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
-        dx = _workspace.gradients().take(self._kept) if len(self._kept) == 2 else None
-        _core.positions_backward(dx, self.weight.grad, grad, _workspace.current())
+        dx = runtime.gradients().take(self._kept) if len(self._kept) == 2 else None
+        _core.positions_backward(dx, self.weight.grad, grad, runtime.current())
         return grad if dx is None else dx
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -113,14 +114,14 @@ class MeanSteps(Module):
         self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
     ) -> np.ndarray:
         y = self.scratch("y", (len(x), *self.output_shape(x.shape[1:])))
-        _core.mean_steps(y, x, lengths, _workspace.current())
+        _core.mean_steps(y, x, lengths, runtime.current())
         self._kept = x.shape, lengths
         return y
 
     def backward(self, grad: np.ndarray) -> np.ndarray:
         shape, lengths = self._kept
-        dx = _workspace.gradients().take(shape)
-        _core.mean_steps_backward(dx, grad, lengths, _workspace.current())
+        dx = runtime.gradients().take(shape)
+        _core.mean_steps_backward(dx, grad, lengths, runtime.current())
         return dx
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables import Table
+from ..data.tables import Table
 from ._call import call, condition_of, lookup
 from ._grid import as_samples, limits_of
 from ._style import COLORS, GREY, INK, canvas, colorbar, explain_missing, legend, palette

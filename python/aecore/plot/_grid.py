@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._strips import Writing, are_upright, draw_strips, name_features, strips_size, write_cells
+from ._strips import (
+    Writing,
+    are_upright,
+    draw_strips,
+    name_features,
+    strips_size,
+    write_cells,
+)
 from ._style import COLORS, canvas, clear_frame
 from ._tables import is_mixed, numbered, written
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import _png
+from . import _png
 from ._grid import Limits
 from ._strips import MOST_NAMES
 from ._style import COLORS, INK, canvas

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _check
+from ..base import checks
 from ..training.callbacks import TrainingState
 from ._call import call, lookup, names_of_features
 from ._grid import as_cells, as_samples, draw_cells, limits_of
@@ -55,7 +55,7 @@ class Snapshots:
     """
 
     def __init__(self, X: Any = None, y: Any = None, *, n: int = 8, every: int = 1) -> None:
-        self.n, self.every = _check.integer("n", n, 1), _check.integer("every", every, 1)
+        self.n, self.every = checks.integer("n", n, 1), checks.integer("every", every, 1)
         self.X = None if X is None else X[: self.n]
         single = y is None or np.ndim(y) == 0
         self.y = y if single else np.asarray(y)[: self.n]

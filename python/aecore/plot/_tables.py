@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..tables.source import Column, Table
+from ..data.tables.source import Column, Table
 from ._style import MINUS
 
 Places = dict[Any, "dict[str, float] | None"]

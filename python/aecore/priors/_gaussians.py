@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._purposes import derived_seed
-from ..nn.codebook import kmeans
+from ..base.streams import derived_seed
+from ..nn.quantize.codebook import kmeans
 
 STARTS = 8  # of k-means, which may end with two centres in one group
 

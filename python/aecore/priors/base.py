@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .._params import Choice
-from .._purposes import SAMPLE
+from ..base.params import Choice
+from ..base.streams import SAMPLE
 
 
 class Prior(Choice):
@@ -37,7 +37,7 @@ class Prior(Choice):
         ----------
         n, dim : int
         seed, purpose : int
-            Of the stream; see `aecore._purposes`.
+            Of the stream; see `aecore.base.streams`.
         offset : int
             How many codes were drawn before.
         y : label, or array-like (n,), optional

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _workspace
-from .._purposes import SAMPLE
+from .. import _core
+from ..base import checks, runtime
+from ..base.streams import SAMPLE
 from ._gaussians import Gaussians, cholesky, learned, log_density, log_joint
 from .base import Prior, read_codes
 
@@ -134,12 +135,12 @@ class GaussianMixture(Prior):
     def _check_params(self) -> None:
         if self.means is not None:
             raise ValueError("means: expected None for a mixture to be fitted, got some")
-        _check.integer("components", self.components, 1)
-        _check.choice("covariance", self.covariance, ("full", "diag"))
-        _check.real("regularization", self.regularization, above=True)
-        _check.integer("max_iter", self.max_iter, 1)
-        _check.real("tol", self.tol)
-        _check.integer("random_state", self.random_state)
+        checks.integer("components", self.components, 1)
+        checks.choice("covariance", self.covariance, ("full", "diag"))
+        checks.real("regularization", self.regularization, above=True)
+        checks.integer("max_iter", self.max_iter, 1)
+        checks.real("tol", self.tol)
+        checks.integer("random_state", self.random_state)
 
     def _fitted_to(self, Z: np.ndarray, classes: np.ndarray, c: int) -> tuple[Gaussians, int, bool]:
         k = int(self.components)
@@ -215,7 +216,7 @@ class GaussianMixture(Prior):
         self.check(dim)
         (weights, means, factors), labels = self._known()
         noise = np.empty((n, dim + 1), np.float32)  # the first number says which component
-        _core.random_normal(noise, seed, purpose, offset * (dim + 1), _workspace.current())
+        _core.random_normal(noise, seed, purpose, offset * (dim + 1), runtime.current())
         first, noise = noise[:, 0], noise[:, 1:].astype(np.float64)
         chosen = np.empty(n, np.int64)
         for rows, members in _groups(n, y, labels, len(weights)):

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _check, _core, _workspace
-from .._purposes import SAMPLE
+from .. import _core
+from ..base import checks, runtime
+from ..base.streams import SAMPLE
 from .base import Prior, read_codes
 
 
@@ -36,7 +37,7 @@ class Normal(Prior):
 
     def check(self, dim: int) -> None:
         """Raise TypeError or ValueError for a scale that isn't a number above 0."""
-        _check.real("prior: scale", self.scale, above=True)
+        checks.real("prior: scale", self.scale, above=True)
 
     def draw(
         self,
@@ -53,7 +54,7 @@ class Normal(Prior):
         if y is not None:
             raise ValueError("y: expected None, a Normal has no classes")
         z = np.empty((n, dim), np.float32)
-        _core.random_normal(z, seed, purpose, offset * dim, _workspace.current())
+        _core.random_normal(z, seed, purpose, offset * dim, runtime.current())
         if self.scale != 1:
             z *= np.float32(self.scale)
         return z

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _check
-from .._params import Choice
+from ..base import checks
+from ..base.params import Choice
 
 
 class Checkpoint(Choice):
@@ -80,16 +80,16 @@ class Checkpoint(Choice):
         if not isinstance(self.path, (str, os.PathLike)):
             raise TypeError(f"checkpoint: expected None, a path or a Checkpoint, got {self.path!r}")
         if self.every_epochs is not None:
-            _check.integer("checkpoint: every_epochs", self.every_epochs, 1)
+            checks.integer("checkpoint: every_epochs", self.every_epochs, 1)
         if self.every_minutes is not None:
-            _check.real("checkpoint: every_minutes", self.every_minutes)
+            checks.real("checkpoint: every_minutes", self.every_minutes)
             if self.every_epochs is not None:
                 raise ValueError(
                     "checkpoint: expected every_epochs or every_minutes, got both, "
                     f"{self.every_epochs} and {self.every_minutes}"
                 )
-        _check.integer("checkpoint: keep", self.keep)
-        _check.boolean("checkpoint: keep_best", self.keep_best)
+        checks.integer("checkpoint: keep", self.keep)
+        checks.boolean("checkpoint: keep_best", self.keep_best)
         if self.monitor is not None:
             if not isinstance(self.monitor, str):
                 raise TypeError(f"checkpoint: monitor: expected a name, got {self.monitor!r}")
@@ -209,7 +209,7 @@ class Saver:
             self._forget(epoch)
 
     def _write(self, path: str) -> None:
-        from ..io import save
+        from ..files.load import save
 
         save(self.model, path, self.stage)
 

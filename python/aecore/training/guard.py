@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
+from ..data.batches import Batch
 from ..nn.module import Module
-from .batches import Batch
 from .network import Kept, Network
 from .optim import Optimizer
 
@@ -97,7 +98,7 @@ class Guard:
 
 
 def _norm(array: np.ndarray) -> float:
-    return math.sqrt(_core.sum_squares(array, _workspace.current()))
+    return math.sqrt(_core.sum_squares(array, runtime.current()))
 
 
 def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from .batches import Batch, Passes
+from ..data.batches import Batch, Passes
 from .guard import Guard
 from .interrupts import Interrupts
 from .network import Network

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core, _workspace
+from .. import _core
+from ..base import runtime
 from ..nn.containers import run, starts_flat
 from ..nn.linear import Affine
 from ..nn.module import Flat, Module
@@ -82,7 +83,7 @@ class Network(Module):
     def _link(self) -> None:
         self.flat = Flat(self.children())
         self._others = self.flat.start("discriminator")  # how much of it belongs to the others
-        self.pool, self._lock = _workspace.Pool(), threading.RLock()
+        self.pool, self._lock = runtime.Pool(), threading.RLock()
         self._frozen = self._changes = self._exposed = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class Network(Module):
         self._changes = True
         self.thaw()
         try:
-            with _workspace.gradients_from(self.pool):
+            with runtime.gradients_from(self.pool):
                 yield
         finally:
             self._changes = self._exposed
@@ -223,7 +224,7 @@ class Network(Module):
         n, width, p = len(x), x.shape[-1], condition.shape[1]
         out = self.scratch(name, (*x.shape[:-1], width + p))
         groups = out.reshape(n, -1, width + p)
-        _core.concat(groups, x.reshape(n, -1, width), condition, _workspace.current())
+        _core.concat(groups, x.reshape(n, -1, width), condition, runtime.current())
         return out
 
     def _apart(self, name: str, grad: np.ndarray, condition: np.ndarray) -> np.ndarray:
@@ -231,7 +232,7 @@ class Network(Module):
         n, width, p = len(grad), grad.shape[-1], condition.shape[1]
         out = self.scratch(name, (*grad.shape[:-1], width - p))
         groups = grad.reshape(n, -1, width)
-        _core.concat_backward(out.reshape(n, -1, width - p), groups, _workspace.current())
+        _core.concat_backward(out.reshape(n, -1, width - p), groups, runtime.current())
         return out
 
     # ---- steps ----------------------------------------------------------------------------------
@@ -255,7 +256,7 @@ class Network(Module):
     def gradient_norm(self, part: str = "") -> float:
         """Return the Euclidean norm of a part's gradients; not finite if one of them isn't."""
         gradient = self.flat.whole_gradient()[self.part(part)]
-        return math.sqrt(_core.sum_squares(gradient, _workspace.current()))
+        return math.sqrt(_core.sum_squares(gradient, runtime.current()))
 
     def descend(
         self,

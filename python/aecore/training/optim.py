@@ -11,8 +11,9 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from .. import _check, _core, _workspace
-from .._params import Choice
+from .. import _core
+from ..base import checks, runtime
+from ..base.params import Choice
 
 
 class StepSize(NamedTuple):
@@ -70,9 +71,9 @@ class Adam(Optimizer):
     def check(self) -> None:
         """Raise TypeError or ValueError for decays outside [0, 1) or an eps of 0."""
         for name in ("beta1", "beta2"):
-            if _check.real(f"optimizer: {name}", getattr(self, name), 0, 1) == 1:
+            if checks.real(f"optimizer: {name}", getattr(self, name), 0, 1) == 1:
                 raise ValueError(f"optimizer: {name}: expected less than 1, got 1")
-        _check.real("optimizer: eps", self.eps, above=True)
+        checks.real("optimizer: eps", self.eps, above=True)
 
     def step(
         self, value: np.ndarray, grad: np.ndarray, moments: Mapping[str, np.ndarray], size: StepSize
@@ -91,7 +92,7 @@ class Adam(Optimizer):
             self.decoupled,
             size.number,
             size.grad_scale,
-            _workspace.current(),
+            runtime.current(),
         )
 
 
@@ -137,9 +138,9 @@ class SGD(Optimizer):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for a momentum outside [0, 1)."""
-        if _check.real("optimizer: momentum", self.momentum, 0, 1) == 1:
+        if checks.real("optimizer: momentum", self.momentum, 0, 1) == 1:
             raise ValueError("optimizer: momentum: expected less than 1, got 1")
-        _check.boolean("optimizer: nesterov", self.nesterov)
+        checks.boolean("optimizer: nesterov", self.nesterov)
 
     def step(
         self, value: np.ndarray, grad: np.ndarray, moments: Mapping[str, np.ndarray], size: StepSize
@@ -155,7 +156,7 @@ class SGD(Optimizer):
             self.nesterov,
             size.number,
             size.grad_scale,
-            _workspace.current(),
+            runtime.current(),
         )
 
 
@@ -167,4 +168,4 @@ def resolve(optimizer: str | Optimizer) -> Optimizer:
     if isinstance(optimizer, Optimizer):
         optimizer.check()
         return optimizer
-    return BY_NAME[_check.choice("optimizer", optimizer, BY_NAME)]()
+    return BY_NAME[checks.choice("optimizer", optimizer, BY_NAME)]()

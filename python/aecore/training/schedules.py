@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from .. import _check
-from .._params import Choice
+from ..base import checks
+from ..base.params import Choice
 
 
 class Schedule(Choice):
@@ -48,7 +48,7 @@ class Constant(Schedule):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for a factor below 0."""
-        _check.real("schedule: factor", self.factor)
+        checks.real("schedule: factor", self.factor)
 
 
 class Cosine(Schedule):
@@ -79,8 +79,8 @@ class Cosine(Schedule):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for a horizon of 0 or less, or a final factor below 0."""
-        _check.real("schedule: epochs", self.epochs, above=True)
-        _check.real("schedule: final", self.final)
+        checks.real("schedule: epochs", self.epochs, above=True)
+        checks.real("schedule: final", self.final)
 
 
 class Step(Schedule):
@@ -103,8 +103,8 @@ class Step(Schedule):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for a period of 0 or less, or a factor outside [0, 1]."""
-        _check.real("schedule: every", self.every, above=True)
-        _check.real("schedule: factor", self.factor, 0, 1)
+        checks.real("schedule: every", self.every, above=True)
+        checks.real("schedule: factor", self.factor, 0, 1)
 
 
 class Warmup(Schedule):
@@ -128,8 +128,8 @@ class Warmup(Schedule):
 
     def check(self) -> None:
         """Raise TypeError or ValueError for a rise of 0 epochs or a start outside [0, 1]."""
-        _check.real("schedule: epochs", self.epochs, above=True)
-        _check.real("schedule: start", self.start, 0, 1)
+        checks.real("schedule: epochs", self.epochs, above=True)
+        checks.real("schedule: start", self.start, 0, 1)
 
 
 class Product(Schedule):

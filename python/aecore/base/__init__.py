@@ -1,0 +1,1 @@
+"""What every room stands on: parameters, checks, random streams, workspaces."""

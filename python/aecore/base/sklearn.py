@@ -1,0 +1,189 @@
+"""The scikit-learn protocol without scikit-learn: tags, names, containers, unfitted models."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..data.arrays import Data
+from . import checks
+from .params import Params
+
+
+class NotFittedError(ValueError, AttributeError):
+    """A method was called that needs a fitted model."""
+
+
+def not_fitted(name: str) -> Exception:
+    """Return the error for a model without `fit`: scikit-learn's own if that is imported."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    error = theirs.NotFittedError if theirs else NotFittedError
+    return error(
+        f"This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before "
+        "using this estimator."
+    )
+
+
+def new_seed(random_state: Any) -> int:
+    """Return a seed: the integer given, a draw from the generator given, or a fresh one."""
+    if random_state is None:
+        return int.from_bytes(os.urandom(8), "little") >> 1
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**63 - 1, dtype=np.int64))
+    if isinstance(random_state, (bool, np.bool_)) or not isinstance(
+        random_state, (int, np.integer)
+    ):
+        raise TypeError(
+            "random_state: expected None, an integer, a numpy Generator or a RandomState, got "
+            f"{random_state!r}"
+        )
+    return checks.integer("random_state", random_state)
+
+
+def check_random_state(random_state: Any) -> None:
+    """Raise what `new_seed` would, without drawing from a generator."""
+    if not isinstance(random_state, (np.random.Generator, np.random.RandomState)):
+        new_seed(random_state)
+
+
+class Estimator(Params):
+    """What scikit-learn asks of an estimator, beside fit."""
+
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_network" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type=None,
+            target_tags=TargetTags(required=self._needs_y),
+            input_tags=InputTags(two_d_array=True, three_d_array=False),
+        )
+
+    _needs_y = False
+
+    def _repr_html_(self) -> str:
+        """Show parameters, layers and training in a notebook."""
+        from ..models.base._html import model_html
+
+        return model_html(self)
+
+    # ---- names of features ----------------------------------------------------------------------
+
+    def _check_names(self, data: Data) -> None:
+        """Compare a data frame's column names with those of fit, in scikit-learn's words."""
+        seen, new = vars(self).get("feature_names_in_"), data.columns
+        name = type(self).__name__
+        if seen is None and new is None:
+            return
+        if seen is None:
+            text = f"X has feature names, but {name} was fitted without feature names"
+            warnings.warn(text, UserWarning, stacklevel=4)
+        elif new is None:
+            text = f"X does not have valid feature names, but {name} was fitted with feature names"
+            warnings.warn(text, UserWarning, stacklevel=4)
+        elif len(seen) != len(new) or (seen != new).any():
+            raise ValueError(_other_names(seen, new))
+
+
+class Transformer(Estimator):
+    """What scikit-learn asks of an estimator with codes, beside fit and transform."""
+
+    _preserves_dtype = ["float32"]
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import TransformerTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "transformer"
+        tags.transformer_tags = TransformerTags(preserves_dtype=self._preserves_dtype)
+        return tags
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return a name for each column of `transform`'s result: the class's and a number.
+
+        Parameters
+        ----------
+        input_features : array-like of str, optional
+            Checked against the names seen in `fit`, and not used otherwise.
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        width = self._codes_width()
+        if input_features is not None:
+            given, seen = np.asarray(input_features, object), vars(self).get("feature_names_in_")
+            if seen is not None and not np.array_equal(given, seen):
+                raise ValueError("input_features is not equal to feature_names_in_")
+            if len(given) != self.n_features_in_:
+                raise ValueError(
+                    f"input_features should have length equal to number of features "
+                    f"({self.n_features_in_}), got {len(given)}"
+                )
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}{i}" for i in range(width)], dtype=object)
+
+    def _codes_width(self) -> int:
+        raise NotImplementedError
+
+    # ---- data frames out ------------------------------------------------------------------------
+
+    def set_output(self, *, transform: str | None = None) -> Any:
+        """Choose what `transform` returns: "default" (arrays), "pandas" or "polars".
+
+        A data frame has a column for each number of a code: a grid of them is one long row then.
+
+        Returns
+        -------
+        self
+        """
+        if transform is not None:
+            checks.choice("transform", transform, ("default", "pandas", "polars"))
+            self._sklearn_output_config = {"transform": transform}
+        return self
+
+    def _contained(self, codes: np.ndarray, X: Any) -> Any:
+        """Put a table of codes into the container that `set_output` or scikit-learn asks for."""
+        config = vars(self).get("_sklearn_output_config", {}).get("transform")
+        if config is None:
+            sklearn = sys.modules.get("sklearn")
+            get_config = getattr(sklearn, "get_config", None)
+            config = get_config()["transform_output"] if get_config else "default"
+        if config == "default":
+            return codes
+        names = self.get_feature_names_out()
+        codes = codes.reshape(len(codes), len(names))
+        if config == "pandas":
+            import pandas
+
+            index = X.index if hasattr(X, "columns") else None  # a list has another index
+            return pandas.DataFrame(codes, columns=names, index=index)
+        import polars  # type: ignore[import-not-found, unused-ignore]
+
+        return polars.DataFrame(codes, schema=list(names))
+
+
+def _other_names(seen: np.ndarray, new: np.ndarray) -> str:
+    lines = ["The feature names should match those that were passed during fit."]
+    unseen, missing = sorted(set(new) - set(seen)), sorted(set(seen) - set(new))
+    for title, names in (
+        ("Feature names unseen at fit time:", unseen),
+        ("Feature names seen at fit time, yet now missing:", missing),
+    ):
+        if names:
+            more = ["- ..."] if len(names) > 5 else []
+            lines += [title, *(f"- {name}" for name in names[:5]), *more]
+    if not unseen and not missing:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return "\n".join(lines) + "\n"

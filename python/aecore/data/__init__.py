@@ -1,0 +1,1 @@
+"""All that comes in: arrays, frames, sequences, streams; and how it becomes batches."""

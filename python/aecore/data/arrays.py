@@ -1,0 +1,392 @@
+"""What `fit` reads: samples checked once, and gathered into batches of float32.
+
+An array that the core reads as it is (C-contiguous uint8, bool, float32 or float64, in memory or a
+memory map) is never copied: each batch is gathered from it. Everything else that is an array (other
+number types, other layouts, h5py and zarr data sets) stays where it is too; the rows of a batch are
+read from it by slices and converted. Lists and data frames are made into one array first, and so
+are lists of sequences of different lengths, which are padded (`sequences`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import _core
+from ..base import runtime
+from . import sequences
+from .corruption import Corruption
+
+DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
+BLOCK = 1 << 22  # values looked at in one go when checking
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class Data:
+    """N samples of one shape, and which of their values are observed.
+
+    Parameters
+    ----------
+    source : ndarray or array-like
+        With shape (N, ...), a dtype and slicing.
+    mask : ndarray of bool, shape (N, ...), optional
+        True where a value is observed.
+    name : str
+        What the caller knows it as, for messages.
+    columns : ndarray of str, optional
+        Names of the features.
+    lengths : ndarray of int64, shape (N,), optional
+        How many steps of each sequence (T, F) there are: nothing behind them is looked at.
+    form : int or "list", optional
+        How results that have the form of samples are given: as arrays of so many steps, or as a
+        list of sequences.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of a sample.
+    features : int
+        F, the number of values of a sample.
+    low, high : float
+        The range of the observed values, scaled.
+    fill : float
+        What the encoder sees where a value is missing.
+    """
+
+    fill = 0.0
+
+    def __init__(
+        self,
+        source: Any,
+        mask: np.ndarray | None = None,
+        name: str = "X",
+        columns: np.ndarray | None = None,
+        lengths: np.ndarray | None = None,
+        form: int | str | None = None,
+    ) -> None:
+        self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
+        self.features = int(np.prod(self.shape, dtype=np.int64))
+        self.columns, self.lengths, self.form = columns, lengths, form
+        self.dtype = np.dtype(source.dtype)
+        self.scale = 1 / 255 if self.dtype == np.uint8 else 1.0
+        self._n = int(source.shape[0])
+        self._source = source
+        self._flat = None  # the source as the core reads it
+        if isinstance(source, np.ndarray):
+            if self.dtype in DIRECT and source.flags.c_contiguous and source.flags.aligned:
+                self._flat = source.reshape(self._n, self.features)
+        self._mask: Any = None
+        self._missing: Any = None
+        if mask is not None:
+            self._mask = np.ascontiguousarray(mask).reshape(self._n, self.features)
+            self._missing = ~self._mask
+        self._staged: np.ndarray | None = None
+        self.low, self.high = self._range(name)
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def masked(self) -> bool:
+        """Whether a mask says which values are observed."""
+        return self._mask is not None or self.lengths is not None
+
+    def _observed(self, rows: slice) -> np.ndarray | None:
+        """Return which values of some rows are observed (n, F); None if all are."""
+        if self._mask is not None or self.lengths is None:
+            return None if self._mask is None else self._mask[rows]
+        there = ~sequences.behind(self.lengths[rows], self.shape[0])
+        return np.repeat(there, self.features // self.shape[0], axis=1)
+
+    def formed(self, values: np.ndarray) -> Any:
+        """Return values of all samples (N, F) in the form in which the samples came."""
+        values = values.reshape(len(values), *self.shape)
+        if self.form is None:
+            return values
+        lengths = np.full(len(values), self.shape[0]) if self.lengths is None else self.lengths
+        if self.form == "list":
+            return [v[:n] for v, n in zip(values, lengths, strict=True)]
+        values[sequences.behind(lengths, self.shape[0])] = 0
+        steps = int(self.form)
+        if steps == self.shape[0]:
+            return values
+        out = np.zeros((len(values), steps, *self.shape[1:]), values.dtype)
+        out[:, : self.shape[0]] = values[:, :steps]
+        return out
+
+    def blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
+        """Yield (first row, rows (n, F) as they are, their mask), from first to last."""
+        step = max(1, BLOCK // max(1, self.features))
+        for start in range(0, self._n, step):
+            rows = slice(start, min(start + step, self._n))
+            block = self._flat[rows] if self._flat is not None else self._read(rows)
+            yield start, block, self._observed(rows)
+
+    def _read(self, rows: slice) -> np.ndarray:
+        block = np.asarray(self._source[rows])
+        if block.shape != (rows.stop - rows.start, *self.shape):
+            raise ValueError(
+                f"X: expected slices of shape {(rows.stop - rows.start, *self.shape)}, got "
+                f"{block.shape}"
+            )
+        return block.reshape(len(block), self.features)
+
+    def _range(self, name: str) -> tuple[float, float]:
+        """Return the range of the observed values; ValueError if one isn't finite in float32."""
+        if self.dtype == np.bool_ or self._n == 0:
+            return 0.0, 1.0
+        low, high = np.inf, -np.inf
+        for start, block, mask in self.blocks():
+            values = block if mask is None else block[mask]
+            if values.size:
+                a, b = float(values.min()), float(values.max())  # both NaN if one value is
+                if not (a >= -_LARGEST and b <= _LARGEST):
+                    raise ValueError(self._not_finite(name, start, block, mask))
+                low, high = min(low, a), max(high, b)
+        return low * self.scale, high * self.scale
+
+    def _not_finite(self, name: str, start: int, block: np.ndarray, mask: np.ndarray | None) -> str:
+        bad = ~(np.abs(block.astype(np.float64)) <= _LARGEST)
+        if mask is not None:
+            bad &= mask
+        row, column = np.unravel_index(int(bad.argmax()), block.shape)
+        value = block[row, column]
+        what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
+        hint = "; missing values can be marked with sample_mask" if np.isnan(value) else ""
+        return (
+            f"Input {name} contains {what} (in row {start + row}): expected numbers that are "
+            f"finite in float32{hint}"
+        )
+
+    def gather(
+        self,
+        rows: np.ndarray,
+        clean: np.ndarray,
+        noisy: np.ndarray | None = None,
+        corruption: Corruption | None = None,
+        stream: tuple[int, int, int] = (0, 0, 0),
+    ) -> None:
+        """Fill `clean` (n, F) with rows, scaled, and `noisy` with them corrupted.
+
+        Parameters
+        ----------
+        rows : ndarray of int64, shape (n,)
+        clean, noisy : ndarray of float32, shape (n, F)
+        corruption : Corruption, optional
+            What makes `noisy`.
+        stream : tuple of int
+            Seed, purpose and offset of its random numbers.
+        """
+        source, index = self._flat, rows
+        if source is None:
+            source, index = self._stage(rows)
+        kind, amount, low, high = None, 0.0, 0.0, 1.0
+        if corruption is not None and noisy is not None:
+            kind, amount = corruption.kind, corruption.amount
+            low, high = float(corruption.low), float(corruption.high)
+        ws = runtime.current()
+        args = (kind, amount, low, high, *stream, ws)
+        _core.gather(clean, noisy, source, index, self.scale, *args)
+
+    def _stage(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read rows into an array that the core takes; also return their places in it."""
+        if self._staged is None or len(self._staged) < len(rows):
+            self._staged = np.empty((len(rows), self.features), np.float32)
+            self._places = np.arange(len(rows))
+        staged = self._staged[: len(rows)]
+        if isinstance(self._source, np.ndarray):
+            staged[...] = self._source[rows].reshape(len(rows), self.features)
+            return staged, self._places[: len(rows)]
+        # Runs of neighbours are read in one slice: all that an array-like is sure to support.
+        order = np.argsort(rows, kind="stable")
+        ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
+        for places in np.split(order, ends):
+            first = int(rows[places[0]])
+            staged[places] = self._read(slice(first, first + len(places)))
+        return staged, self._places[: len(rows)]
+
+    def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
+        """Fill `mask` (n, F) of float32 with 1 where rows are observed, `missing` with the rest."""
+        if self._mask is None:
+            assert self.lengths is not None
+            ended = sequences.behind(self.lengths[rows], self.shape[0])
+            missing.reshape(*ended.shape, -1)[...] = ended[:, :, None]
+            np.logical_not(missing, out=mask)
+            return
+        args = (1.0, None, 0.0, 0.0, 1.0, 0, 0, 0, runtime.current())
+        _core.gather(mask, None, self._mask, rows, *args)
+        np.take(self._missing, rows, axis=0, out=missing, mode="clip")
+
+
+# ---- from what users pass -----------------------------------------------------------------------
+
+
+def read(
+    X: Any,
+    *,
+    name: str = "X",
+    mask: Any = None,
+    like: tuple[int, ...] | None = None,
+    owner: str = "",
+) -> Data:
+    """Check what a user passed as samples, and wrap it.
+
+    Parameters
+    ----------
+    X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), or list of arrays (T_i, F)
+    name : str
+        For messages.
+    mask : array-like of bool, optional
+        True where a value of X is observed; of shape (N, T), which steps of sequences there are.
+    like : tuple of int, optional
+        The shape of the samples that the model was fitted to.
+    owner : str
+        The model's class, for messages.
+
+    Raises
+    ------
+    TypeError
+        For something that isn't an array of numbers.
+    ValueError
+        For an empty array, wrong shapes, or values that aren't finite and not masked.
+    """
+    lengths, form = None, None
+    columns = column_names(X)
+    if sequences.are_sequences(X):
+        source, lengths, mask = sequences.pad(X, name, mask, like)
+        form = "list"
+    else:
+        source = as_source(X, name)
+        _check_shape(tuple(source.shape), name)
+        if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
+            form = source.shape[1]
+            source, lengths, mask = sequences.trim(source, mask, name, like)
+    shape = tuple(source.shape)
+    if like is not None and shape[1:] != like:
+        if len(like) == 1 and len(shape) == 2:  # in the words that scikit-learn's checks look for
+            raise ValueError(
+                f"{name} has {shape[1]} features, but {owner} is expecting {like[0]} features as "
+                "input."
+            )
+        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got {shape[1:]}")
+    if mask is not None:
+        mask = read_mask(mask, shape)
+    if lengths is not None and (lengths == shape[1]).all():
+        lengths = None
+    return Data(source, mask, name, columns, lengths, form)
+
+
+def _check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError for an array that has no samples or features, or too few axes."""
+    if len(shape) < 2:
+        raise ValueError(
+            f"{name}: Expected 2D array (samples, features), 3D sequences (samples, steps, "
+            "features) or 4D images (samples, height, width, channels), got "
+            f"{len(shape)}D array with shape {shape} instead. Reshape your data "
+            "either using array.reshape(-1, 1) if it has a single feature or array.reshape(1, -1) "
+            "if it contains a single sample."
+        )
+    if shape[0] == 0:
+        raise ValueError(
+            f"{name}: found array with 0 sample(s) (shape={shape}) while a minimum of 1 is "
+            "required."
+        )
+    if 0 in shape:
+        raise ValueError(
+            f"{name}: found array with 0 feature(s) (shape={shape}) while a minimum of 1 is "
+            "required."
+        )
+
+
+def is_stream(X: Any) -> bool:
+    """Whether X gives batches when it is iterated over or called, rather than being an array."""
+    if any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__")):
+        return False
+    return callable(X) or (hasattr(X, "__iter__") and not isinstance(X, (set, frozenset)))
+
+
+def as_source(X: Any, name: str) -> Any:
+    """Return X as a numeric array, or X itself if it is an array-like to read by slices."""
+    if X is None:
+        raise TypeError(f"{name}: expected an array of samples, got None")
+    if is_stream(X):
+        raise TypeError(
+            f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit"
+        )
+    if hasattr(X, "toarray"):
+        raise TypeError(
+            f"{name}: Sparse data was passed, but dense data is required: use {name}.toarray()"
+        )
+    if isinstance(X, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name}: a masked array is not supported: pass its data and sample_mask=~{name}.mask"
+        )
+    if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):
+        source: Any = X
+    else:
+        with np.errstate(all="ignore"):
+            try:
+                source = np.asarray(X)
+            except ValueError as error:  # ragged
+                raise ValueError(
+                    f"{name}: expected an array of numbers, or a list of sequences (T, F): {error}"
+                ) from None
+    kind = np.dtype(source.dtype).kind
+    if kind == "c":
+        raise ValueError(f"{name}: Complex data not supported, got {source.dtype}")
+    if kind == "O":
+        source = _from_objects(source, name)
+    elif kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, got an array of {source.dtype}")
+    return source
+
+
+def _readable(X: Any) -> bool:
+    """Whether X has what reading it piece by piece takes: shape, a NumPy dtype and slicing."""
+    if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
+        return False
+    try:
+        np.dtype(X.dtype)
+        return len(X.shape) >= 2 and all(isinstance(s, (int, np.integer)) for s in X.shape)
+    except TypeError:
+        return False
+
+
+def _from_objects(source: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(source, dtype=np.float64)
+    except TypeError as error:
+        raise TypeError(f"{name}: expected numbers, got objects: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{name}: expected numbers, got objects: {error}") from None
+
+
+def read_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Check a mask of observed values."""
+    mask = np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(
+            f"sample_mask: expected booleans, True where a value is observed, got {mask.dtype}"
+        )
+    if mask.shape != shape:
+        raise ValueError(f"sample_mask: expected the shape of X, {shape}, got {mask.shape}")
+    return mask
+
+
+def column_names(X: Any) -> np.ndarray | None:
+    """Return a data frame's column names, None if it isn't one or has names that aren't strings."""
+    if not hasattr(X, "columns") or not hasattr(X, "shape"):
+        return None
+    names = np.asarray(list(X.columns), dtype=object)
+    strings = [isinstance(n, str) for n in names]
+    if all(strings) and len(names):
+        return names
+    if any(strings):
+        raise TypeError(
+            "Feature names are only supported if all input features have string names, but X has "
+            f"{sorted({type(n).__name__ for n in names})} as feature name / column name types: "
+            "convert them with X.columns = X.columns.astype(str)"
+        )
+    return None

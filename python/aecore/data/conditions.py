@@ -1,0 +1,157 @@
+"""Conditions: labels or properties of samples, as vectors beside the input and the code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .batches import Condition
+
+MAX_CLASSES = 4096  # one-hot vectors of more are a waste
+
+
+class Conditioner:
+    """What a model has learned of its conditions: the classes, or the scale of the properties.
+
+    Parameters
+    ----------
+    classes : ndarray, shape (K,), optional
+        The labels in order; conditions are one-hot vectors then.
+    mean, scale : ndarray of float64, shape (p,), optional
+        Of the properties, which are standardised.
+    """
+
+    def __init__(
+        self,
+        classes: np.ndarray | None = None,
+        mean: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+    ) -> None:
+        self.classes, self.mean, self.scale = classes, mean, scale
+
+    @classmethod
+    def learn(cls, y: Any, n: int) -> Conditioner:
+        """Learn classes from labels (n,), or mean and scale from properties (n, p)."""
+        y = read(y)
+        check_length(y, n)
+        if y.ndim == 1:
+            classes = np.unique(y)
+            if len(classes) > MAX_CLASSES:
+                raise ValueError(
+                    f"y: expected at most {MAX_CLASSES} different labels, got {len(classes)}; "
+                    "numbers that aren't labels go into a matrix (N, p)"
+                )
+            return cls(classes=classes)
+        mean, scale = y.mean(0), y.std(0)
+        return cls(mean=mean, scale=np.where(scale > 0, scale, 1.0))
+
+    @property
+    def width(self) -> int:
+        """The length of a condition's vector."""
+        known = self.classes if self.classes is not None else self.mean
+        assert known is not None
+        return len(known)
+
+    def read(self, y: Any, n: int) -> Condition:
+        """Return the conditions of n samples that y stands for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For another number of them, for labels not seen in fit, another number of properties.
+        """
+        y = read(y)
+        check_length(y, n)
+        if self.classes is not None:
+            return Condition(np.eye(len(self.classes), dtype=np.float32), self._places(y))
+        assert self.mean is not None and self.scale is not None
+        if y.ndim != 2 or y.shape[1] != len(self.mean):
+            raise ValueError(
+                f"y: expected properties of shape (N, {len(self.mean)}), as in fit, got {y.shape}"
+            )
+        return Condition(((y - self.mean) / self.scale).astype(np.float32))
+
+    def _places(self, y: np.ndarray) -> np.ndarray:
+        """Return the number of each label's class."""
+        classes = self.classes
+        assert classes is not None
+        if y.ndim != 1:
+            raise ValueError(f"y: expected labels of shape (N,), as in fit, got {y.shape}")
+        if (y.dtype.kind in "US") != (classes.dtype.kind in "US"):
+            raise ValueError(
+                f"y: expected labels like {classes.tolist()[0]!r}, as in fit, got {y.dtype}"
+            )
+        places = np.searchsorted(classes, y)
+        places = np.minimum(places, len(classes) - 1)
+        unknown = classes[places] != y
+        if unknown.any():
+            shown = ", ".join(str(c) for c in classes[:10]) + (", ..." if len(classes) > 10 else "")
+            raise ValueError(f"y: unknown label {y[unknown].tolist()[0]!r}; fit has seen {shown}")
+        return places.astype(np.int64)
+
+    def repeat(self, y: Any, n: int) -> Condition:
+        """Return the conditions of n samples from y: one for all of them, or one for each."""
+        single = np.ndim(y) == 0 if self.classes is not None else np.ndim(y) == 1
+        if single:
+            y = np.repeat(np.asarray(y)[None], n, axis=0)
+        return self.read(y, n)
+
+
+def conditions(conditioner: Conditioner | None, y: Any, n: int) -> Condition | None:
+    """Return the conditions of n samples; a model without any takes no notice of y."""
+    return None if conditioner is None else conditioner.read(y, n)
+
+
+def shared(conditioner: Conditioner | None, y: Any, n: int) -> Condition | None:
+    """Return the conditions of n samples where y may be one for all of them."""
+    return None if conditioner is None else conditioner.repeat(y, n)
+
+
+def read(y: Any) -> np.ndarray:
+    """Check what a user passed as conditions; return labels (N,) or float64 properties (N, p)."""
+    if y is None:
+        raise ValueError(
+            "y: expected labels (N,) or a matrix of properties (N, p) for a conditional model, "
+            "got None"
+        )
+    y = np.asarray(y)
+    if y.dtype.kind == "O":
+        y = _from_objects(y)
+    if y.ndim == 1 and y.dtype.kind in "biuUS":
+        return y
+    if y.ndim == 1 and y.dtype.kind == "f":
+        raise ValueError(
+            "y: floats of shape (N,) may be labels or a property: expected integers or strings for "
+            "labels, y.reshape(-1, 1) for a property"
+        )
+    if y.ndim != 2 or y.dtype.kind not in "biuf" or y.shape[1] == 0:
+        raise ValueError(
+            "y: expected integer or string labels of shape (N,) or numbers of shape (N, p), got "
+            f"{y.dtype} of shape {y.shape}"
+        )
+    y = y.astype(np.float64)
+    if not np.isfinite(y).all():
+        raise ValueError("y: contains NaN or infinity; expected finite properties")
+    return y
+
+
+def _from_objects(y: np.ndarray) -> np.ndarray:
+    kinds = {type(v) for v in y.ravel()}
+    if all(issubclass(k, str) for k in kinds):
+        return y.astype(str)
+    if y.ndim == 1 and all(issubclass(k, (int, np.integer)) for k in kinds):
+        return y.astype(np.int64)
+    if y.ndim == 2:
+        try:
+            return y.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"y: expected numbers of shape (N, p): {error}") from None
+    names = ", ".join(sorted(k.__name__ for k in kinds))
+    raise ValueError(f"y: expected labels that are all integers or all strings, got {names}")
+
+
+def check_length(y: np.ndarray, n: int) -> None:
+    """Raise ValueError if y doesn't belong to n samples."""
+    if len(y) != n:
+        raise ValueError(f"y: expected {n} conditions, one for each sample, got {len(y)}")

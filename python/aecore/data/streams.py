@@ -1,0 +1,169 @@
+"""Streams of batches: samples that come a batch at a time, from something iterated over anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .arrays import Data
+from .batches import Batch, Input
+
+
+class Item(NamedTuple):
+    """What a stream gives for a batch: as `partial_fit` takes it."""
+
+    X: Any
+    y: Any = None
+    sample_mask: Any = None
+
+
+class Stream:
+    """Batches from an object that can be iterated over again and again, or a function.
+
+    Parameters
+    ----------
+    source : iterable, or callable without arguments that returns one
+    """
+
+    def __init__(self, source: Any) -> None:
+        self.source = source
+        if not callable(source) and iter(source) is source:
+            raise TypeError(
+                "X: an iterator gives its batches once, but training takes them in each epoch, and "
+                "once before; expected an object that gives them anew, such as a function that "
+                f"returns an iterator, got {type(source).__name__}. partial_fit takes one batch"
+            )
+
+    def __iter__(self) -> Iterator[Item]:
+        source = self.source() if callable(self.source) else self.source
+        for number, item in enumerate(source, 1):
+            parts = item if isinstance(item, (tuple, list)) else (item,)
+            if not 1 <= len(parts) <= 3:
+                raise ValueError(
+                    f"X: expected batches X, (X, y) or (X, y, sample_mask), got {len(parts)} "
+                    f"things in batch {number}; a list of sequences is given as (list,)"
+                )
+            yield Item(*parts)
+
+
+class Summary:
+    """What is known of a stream's samples after one look through them, as of `Data`.
+
+    Attributes
+    ----------
+    shape, features, columns, low, high
+        As of `Data`; T of sequences is that of the longest.
+    lengths : ndarray of int64, or None
+        The least and the greatest length of sequences, where there are several.
+    batches : int
+        How many batches there are.
+    """
+
+    def __init__(self) -> None:
+        self.shape: tuple[int, ...] = ()
+        self.columns: np.ndarray | None = None
+        self.low, self.high = np.inf, -np.inf
+        self.batches = self._n = 0
+        self._steps = (0, 0)
+
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def features(self) -> int:
+        """F, the number of values of a sample."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def lengths(self) -> np.ndarray | None:
+        """How long sequences are, if not all are of one length."""
+        return None if self._steps[0] == self._steps[1] else np.array(self._steps)
+
+    def add(self, data: Data) -> None:
+        """Take note of a batch; ValueError if its samples are of another shape."""
+        steps = (data.shape[0], data.shape[0])
+        if data.lengths is not None:
+            steps = (int(data.lengths.min()), int(data.lengths.max()))
+        if not self.batches:
+            self.shape, self.columns, self._steps = data.shape, data.columns, steps
+        ragged = data.form == "list" and self.shape[1:] == data.shape[1:]
+        if self.shape != data.shape and not ragged:
+            raise ValueError(
+                f"expected samples of shape {self.shape}, as in the first, got {data.shape}"
+            )
+        first, names = (None if c is None else list(c) for c in (self.columns, data.columns))
+        if names != first:
+            raise ValueError(f"expected the columns {first}, as in the first, got {names}")
+        self.shape = (max(self.shape[0], data.shape[0]), *self.shape[1:])
+        self._steps = (min(self._steps[0], steps[0]), max(self._steps[1], steps[1]))
+        self.low, self.high = min(self.low, data.low), max(self.high, data.high)
+        self.batches += 1
+        self._n += len(data)
+
+
+class StreamInput(NamedTuple):
+    """The samples of a stream, and what accompanies them.
+
+    Attributes
+    ----------
+    stream : Stream
+    data : Summary
+    read : callable
+        Turns an item into samples and their conditions.
+    """
+
+    stream: Stream
+    data: Summary
+    read: Callable[[Item], Input]
+
+    def batches(self, size: int, **options: Any) -> StreamBatches:
+        """Return the batches as they come, whatever the size; a stream has no rows to choose."""
+        options.pop("rows", None)
+        return StreamBatches(self, **options)
+
+    def alone(self) -> StreamInput:
+        """Return the samples without what accompanies them."""
+        return self._replace(read=lambda item: self.read(item).alone())
+
+
+class StreamBatches:
+    """The batches of a stream, for training.
+
+    Parameters
+    ----------
+    given : StreamInput
+    corruption, seed
+        As of `Batches`.
+    """
+
+    def __init__(self, given: StreamInput, corruption: Any = None, seed: int = 0) -> None:
+        self.given, self._options = given, {"corruption": corruption, "seed": seed}
+
+    @property
+    def total(self) -> int:
+        """How many samples there are."""
+        return len(self.given.data)
+
+    def __len__(self) -> int:
+        return self.given.data.batches
+
+    def order(self, seed: int, position: int) -> None:
+        """Return None: batches come in the order that the stream has."""
+        return
+
+    def __call__(self, rows: np.ndarray | None = None, position: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one pass, behind as many samples as `position` says."""
+        before = position
+        for item in self.given.stream:
+            one = self.given.read(item)
+            for batch in one.batches(len(one.data), **self._options)(None, position):
+                batch.total = self.total
+                yield batch
+            position += len(one.data)
+        if position == before:
+            raise ValueError(
+                f"X: expected {len(self)} batches, as before training, got none: it must give them "
+                "anew each time it is iterated over, and a generator doesn't"
+            )

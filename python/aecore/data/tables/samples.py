@@ -1,0 +1,111 @@
+"""The rows of tables in training: what is gathered into batches, and what is hidden there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...base import checks
+from ...base.streams import HIDING
+from ..arrays import Data
+from ..corruption import Corruption, GaussianNoise, Masking, SwapNoise, uniform
+from . import Layout
+
+UNSEEN = 0.1  # of the hidden levels, how many are shown as one that nobody has seen
+
+
+class TableData(Data):
+    """The rows of a table as its layout numbers their cells, NaN where they are missing.
+
+    Parameters
+    ----------
+    matrix : ndarray of float32, shape (N, C)
+    layout : Layout
+    columns : ndarray of str, optional
+        Names of the columns.
+    """
+
+    fill = np.nan
+
+    def __init__(
+        self, matrix: np.ndarray, layout: Layout, columns: np.ndarray | None = None
+    ) -> None:
+        self.layout, self._incomplete = layout, False
+        super().__init__(matrix, columns=columns)
+        self._incomplete = any(np.isnan(block).any() for _, block, _ in self.blocks())
+
+    @property
+    def masked(self) -> bool:
+        """Whether cells are missing."""
+        return self._incomplete
+
+    def _range(self, name: str) -> tuple[float, float]:
+        return 0.0, 1.0  # the layout has looked at the numbers
+
+    def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
+        """Fill `mask` (n, C) of float32 with 1 where cells are there, `missing` with the rest."""
+        assert self._flat is not None
+        np.isnan(self._flat[rows], out=missing)
+        np.logical_not(missing, out=mask, casting="unsafe")
+
+
+class TableNoise(Corruption):
+    """Hidden cells, and another corruption in terms of a table.
+
+    A tenth of the hidden levels is shown as one that fit hasn't seen, so that the encoder learns
+    what to make of such a level.
+
+    Parameters
+    ----------
+    hidden : float
+        The share of cells that the encoder sees as missing.
+    corruption : GaussianNoise, Masking, SwapNoise or None
+    levels : tuple of int
+        Of the columns: noise is added to numbers alone.
+    """
+
+    def __init__(self, hidden: float, corruption: Any, levels: tuple[int, ...] = ()) -> None:
+        self.hidden, self.corruption, self.levels = hidden, corruption, levels
+
+    @property
+    def kind(self) -> str | None:  # type: ignore[override]
+        """What the gather does."""
+        return "gaussian" if isinstance(self.corruption, GaussianNoise) else None
+
+    @property
+    def amount(self) -> float:
+        """What the gather does it with."""
+        return self.corruption.amount if self.kind else 0.0
+
+    @property
+    def rate(self) -> float:
+        """The chance of a cell to be hidden."""
+        masked = self.corruption.rate if isinstance(self.corruption, Masking) else 0.0
+        return 1 - (1 - self.hidden) * (1 - masked)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for parameters that make no sense."""
+        if checks.real("hidden", self.hidden, 0, 1) == 1:
+            raise ValueError("hidden: expected less than 1, got 1: nothing would be left to see")
+        if self.corruption is None:
+            return
+        if not isinstance(self.corruption, (GaussianNoise, Masking, SwapNoise)):
+            raise (ValueError if isinstance(self.corruption, Corruption) else TypeError)(
+                "corruption: expected None, SwapNoise, Masking (which hides cells) or "
+                f"GaussianNoise (on numbers alone) for a table, got {self.corruption!r}"
+            )
+        self.corruption.check()
+
+    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
+        """Do in place what takes a whole batch."""
+        if self.kind:
+            others = np.flatnonzero(np.array(self.levels) != 0)
+            x[:, others] = clean[:, others]
+        if isinstance(self.corruption, SwapNoise):
+            self.corruption.finish(x, clean, seed, position)
+        if self.rate:
+            draws, levels = uniform(x.shape, seed, HIDING, position), np.array(self.levels)
+            x[draws < self.rate] = np.nan
+            unseen = (draws < self.rate * UNSEEN) & (levels > 0)
+            np.copyto(x, levels, where=unseen, casting="unsafe")

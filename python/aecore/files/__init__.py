@@ -1,0 +1,1 @@
+"""Models as files: the container, what stands in it, and who reads it."""

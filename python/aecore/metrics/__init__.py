@@ -1,0 +1,477 @@
+"""Figures of merit for codes, clusterings, codebooks and samples.
+
+N is a number of samples, D of features (or of latent dimensions), K of clusters, classes or codes.
+Everything is computed in float64 and, where all pairs of samples are compared, in blocks of bounded
+memory. Bad input is a TypeError or ValueError that says what was expected and what came.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..base import _metric_input as _input
+from ..base._metric_input import Floats
+from ._rate_distortion import RateDistortion, rate_distortion
+
+__all__ = [
+    "RateDistortion",
+    "active_units",
+    "bits_per_dim",
+    "clustering_accuracy",
+    "knn_accuracy",
+    "mmd",
+    "nmi",
+    "perplexity",
+    "rate_distortion",
+]
+
+# Distances kept at a time: 2^22 of them are 32 MB.
+_BLOCK = 1 << 22
+
+
+def clustering_accuracy(y: ArrayLike, clusters: ArrayLike) -> float:
+    r"""Measure how well clusters match classes, under the best one-to-one matching of the two.
+
+    .. math:: \max_m \frac{1}{N} \sum_{n=1}^{N} [y_n = m(c_n)]
+
+    where m runs over the one-to-one maps from clusters to classes. The best one is found exactly,
+    by the Hungarian algorithm. Where there are more clusters than classes, the members of those
+    left over count as wrong.
+
+    Parameters
+    ----------
+    y : array-like (N,)
+        True class of each sample: integers, booleans or strings.
+    clusters : array-like (N,)
+        Cluster of each sample; their names have no meaning.
+
+    Returns
+    -------
+    float
+        Share of the samples in the right cluster, above 0 and up to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The labels are floats, empty, not of rank 1 or not of equal length.
+
+    References
+    ----------
+    H. W. Kuhn, "The Hungarian method for the assignment problem", Naval Research Logistics
+    Quarterly 2, 1955. J. Xie, R. Girshick and A. Farhadi, "Unsupervised deep embedding for
+    clustering analysis", ICML 2016, equation 10.
+
+    Examples
+    --------
+    >>> clustering_accuracy([0, 0, 1, 1, 2], ["b", "b", "a", "c", "c"])
+    0.8
+    """
+    rows, columns, counts, n = _contingency(y, clusters)
+    table = np.zeros((rows.max() + 1, columns.max() + 1))
+    table[rows, columns] = counts
+    if table.shape[0] > table.shape[1]:
+        table = table.T
+    matched = table[np.arange(len(table)), _assignment(-table)]
+    return float(matched.sum() / n)
+
+
+def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
+    r"""Measure the information two labellings share, normalised by the mean of their entropies.
+
+    .. math:: \mathrm{NMI} = \frac{2\, I(y; c)}{H(y) + H(c)}, \qquad
+        I = \sum_{k,l} p_{kl} \ln \frac{p_{kl}}{p_k\, p_l}
+
+    Parameters
+    ----------
+    y, clusters : array-like (N,)
+        Two labellings of the same samples: integers, booleans or strings.
+
+    Returns
+    -------
+    float
+        From 0 (independent) to 1 (the same up to names). Two labellings of a single label each are
+        the same: 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The labels are floats, empty, not of rank 1 or not of equal length.
+
+    References
+    ----------
+    A. Strehl and J. Ghosh, "Cluster ensembles: a knowledge reuse framework for combining multiple
+    partitions", JMLR 3, 2002; with the arithmetic mean of the entropies, as scikit-learn does by
+    default.
+
+    Examples
+    --------
+    >>> nmi([0, 0, 1, 1], [5, 5, 3, 3])
+    1.0
+    >>> nmi([0, 0, 1, 1], [0, 1, 0, 1])
+    0.0
+    """
+    rows, columns, counts, n = _contingency(y, clusters)
+    joint = counts / n
+    p, q = np.bincount(rows, joint), np.bincount(columns, joint)
+    if len(p) == 1 or len(q) == 1:  # without entropy: nothing to share
+        return float(len(p) == len(q))
+    entropies = -(p * np.log(p)).sum() - (q * np.log(q)).sum()
+    information = (joint * np.log(joint / (p[rows] * q[columns]))).sum()
+    # Rounding may leave the bounds by an ulp.
+    return float(np.clip(2 * information / entropies, 0, 1))
+
+
+def knn_accuracy(
+    codes: ArrayLike, y: ArrayLike, codes_test: ArrayLike, y_test: ArrayLike, *, k: int = 5
+) -> float:
+    """Classify test codes by their k nearest training codes, and return the share that is right.
+
+    The distance is Euclidean, each neighbour has one vote, and of classes with equally many votes
+    the first in sorted order wins. A plain measure of how well codes separate classes, with nothing
+    to tune.
+
+    Parameters
+    ----------
+    codes : array-like (N, D) or (N, ...)
+        Training codes; further axes are flattened.
+    y : array-like (N,)
+        Their classes: integers, booleans or strings.
+    codes_test : array-like (M, D) or (M, ...)
+        Test codes.
+    y_test : array-like (M,)
+        Their classes.
+    k : int, default 5
+        Number of neighbours, from 1 to N.
+
+    Returns
+    -------
+    float
+        Share of the test samples classified rightly, 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A dtype, shape, length or k does not fit, or a code is not finite.
+
+    References
+    ----------
+    T. Cover and P. Hart, "Nearest neighbor pattern classification", IEEE Transactions on
+    Information Theory 13(1), 1967.
+
+    Examples
+    --------
+    >>> knn_accuracy([[0.0], [1.0], [9.0]], ["a", "a", "b"], [[0.4], [7.0]], ["a", "b"], k=1)
+    1.0
+    """
+    X, X_test = _input.samples("codes", codes), _input.samples("codes_test", codes_test)
+    labels, labels_test = _input.labels("y", y), _input.labels("y_test", y_test)
+    _input.same_length("codes", X, "y", labels)
+    _input.same_length("codes_test", X_test, "y_test", labels_test)
+    _input.same_features("codes", X, "codes_test", X_test)
+    if (labels.dtype.kind in "USO") != (labels_test.dtype.kind in "USO"):
+        raise TypeError(
+            f"y and y_test must be labels of one kind, got {labels.dtype} and {labels_test.dtype}"
+        )
+    k = _input.count("k", k)
+    if k > len(X):
+        raise ValueError(f"k must be at most the number of training codes, {len(X)}, got {k}")
+    classes, coded = np.unique(np.concatenate([labels, labels_test]), return_inverse=True)
+    target, target_test = coded[: len(X)], coded[len(X) :]
+    # The expansion |a - b|² = |a|² - 2ab + |b|² loses digits far from the origin, so move the codes
+    # there.
+    centre = X.mean(axis=0)
+    X, X_test = X - centre, X_test - centre
+    lengths = np.einsum("nd,nd->n", X, X)
+    right = 0
+    for block in _blocks(len(X_test), len(X)):
+        # |b|² is the same for all neighbours of a test code: leave it out.
+        distances = lengths - 2 * (X_test[block] @ X.T)
+        nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
+        votes = np.zeros((len(nearest), len(classes)), np.int64)
+        for column in target[nearest].T:
+            votes[np.arange(len(votes)), column] += 1
+        right += int((votes.argmax(axis=1) == target_test[block]).sum())
+    return right / len(X_test)
+
+
+def active_units(means: ArrayLike, *, threshold: float = 0.01) -> int:
+    r"""Count the latent dimensions that depend on the input.
+
+    Dimension d is active where :math:`\mathrm{Var}_x\, \mathrm{E}_{q(z|x)}[z_d] >
+    \text{threshold}`. In a VAE whose posterior has collapsed, most dimensions stay at the prior's
+    mean whatever the input, and aren't.
+
+    Parameters
+    ----------
+    means : array-like (N, D)
+        Posterior means of at least two samples: ``model.transform(X)``.
+    threshold : float, default 0.01
+        Variance, in the prior's units (its variance is 1), above which a dimension is active.
+
+    Returns
+    -------
+    int
+        From 0 to D.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A dtype or shape does not fit, a mean is not finite, or the threshold is negative.
+
+    References
+    ----------
+    Y. Burda, R. Grosse and R. Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, section
+    5.2.
+
+    Examples
+    --------
+    >>> active_units([[1.0, 0.0], [-1.0, 0.01], [0.5, -0.01]])
+    1
+    """
+    Z = _input.samples("means", means, least=2)
+    if np.ndim(means) != 2:
+        raise ValueError(f"means must have the shape (N, D), got {np.shape(means)}")
+    threshold = _input.number("threshold", threshold)
+    if threshold < 0:
+        raise ValueError(f"threshold must be 0 or more, got {threshold}")
+    return int((Z.var(axis=0) > threshold).sum())
+
+
+def perplexity(indices: ArrayLike, n_codes: int) -> float:
+    r"""Count the codes of a codebook that are in effective use.
+
+    .. math:: \exp\Bigl(-\sum_{k=1}^{K} p_k \ln p_k\Bigr)
+
+    where :math:`p_k` is the share of code k among the indices.
+
+    Parameters
+    ----------
+    indices : integer array-like, any shape
+        Code indices, 0 to K - 1: ``model.transform(X)`` of a VQVAE.
+    n_codes : int
+        K, the size of the codebook.
+
+    Returns
+    -------
+    float
+        From 1 (a single code in use) to K (all codes equally often).
+
+    Raises
+    ------
+    TypeError, ValueError
+        The indices are not integers, empty or out of range, or n_codes is not positive.
+
+    References
+    ----------
+    A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
+    NeurIPS 2017.
+
+    Examples
+    --------
+    >>> round(perplexity([[0, 1], [1, 0]], 8), 6)
+    2.0
+    """
+    n_codes = _input.count("n_codes", n_codes)
+    codes = np.asarray(indices)
+    if codes.size == 0:
+        raise ValueError("indices must not be empty")
+    if codes.dtype.kind not in "iu":
+        raise TypeError(f"indices must be integers, got {codes.dtype}")
+    if codes.min() < 0 or codes.max() >= n_codes:
+        raise ValueError(
+            f"indices must be from 0 to {n_codes - 1}, got {codes.min()} to {codes.max()}"
+        )
+    used = np.unique(codes, return_counts=True)[1] / codes.size
+    return float(np.exp(-(used * np.log(used)).sum()))
+
+
+def bits_per_dim(nats: ArrayLike, n_dims: int) -> Any:
+    r"""Turn a negative log-likelihood in nats per sample into bits per dimension.
+
+    .. math:: b = \frac{-\ln p(x)}{D \ln 2}
+
+    Of a density over data that were scaled by 1/256, as when bytes are mapped to 0..1, add
+    log2(256) = 8 to compare with figures for the bytes themselves.
+
+    Parameters
+    ----------
+    nats : float or array-like
+        Negative log-likelihood of a whole sample, or its bound, -ELBO.
+    n_dims : int
+        D, the number of features of a sample: 32 * 32 * 3 for CIFAR-10.
+
+    Returns
+    -------
+    float, or float64 array of the shape of nats
+        Bits per dimension.
+
+    Raises
+    ------
+    TypeError, ValueError
+        nats are not finite real numbers, or n_dims is not a positive integer.
+
+    References
+    ----------
+    L. Theis, A. van den Oord and M. Bethge, "A note on the evaluation of generative models", ICLR
+    2016.
+
+    Examples
+    --------
+    >>> bits_per_dim(784 * np.log(2), 784)  # ln 2 nats make a bit
+    1.0
+    """
+    n_dims = _input.count("n_dims", n_dims)
+    values = np.asarray(nats)
+    if values.dtype.kind not in "biuf":
+        raise TypeError(f"nats must be real numbers, got {values.dtype}")
+    if not np.isfinite(values).all():
+        raise ValueError("nats must be finite, got NaN or infinity")
+    bits = values.astype(np.float64) / (n_dims * np.log(2))
+    return float(bits) if bits.ndim == 0 else bits
+
+
+def mmd(X: ArrayLike, Y: ArrayLike, *, bandwidth: float | None = None) -> float:
+    r"""Estimate how far apart two distributions are: the squared maximum mean discrepancy.
+
+    .. math:: \mathrm{MMD}^2 = \frac{1}{N(N-1)} \sum_{i \ne j} k(x_i, x_j)
+        + \frac{1}{M(M-1)} \sum_{i \ne j} k(y_i, y_j) - \frac{2}{NM} \sum_{i,j} k(x_i, y_j),
+        \qquad k(a, b) = \exp\Bigl(-\frac{\lVert a - b \rVert^2}{2 \sigma^2}\Bigr)
+
+    The estimate is unbiased: between samples of the same distribution it scatters around zero, and
+    may be negative.
+
+    Parameters
+    ----------
+    X : array-like (N, D) or (N, ...)
+        At least two samples of the first distribution; further axes are flattened.
+    Y : array-like (M, D) or (M, ...)
+        At least two samples of the second.
+    bandwidth : float, optional
+        The kernel's :math:`\sigma`, in the units of the data. By default the median distance
+        between different points of X and Y together, taken over at most 1,000 evenly spaced rows of
+        each. Give one value to compare figures of different samples.
+
+    Returns
+    -------
+    float
+        The estimate, without unit.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A dtype or shape does not fit, a value is not finite, or the bandwidth is not a positive
+        number.
+
+    References
+    ----------
+    A. Gretton, K. Borgwardt, M. Rasch, B. Schölkopf and A. Smola, "A kernel two-sample test", JMLR
+    13, 2012, lemma 6.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X, Y = rng.standard_normal((2, 500, 3))
+    >>> abs(mmd(X, Y)) < 0.01 < mmd(X, Y + 1)
+    True
+    """
+    A, B = _input.samples("X", X, least=2), _input.samples("Y", Y, least=2)
+    _input.same_features("X", A, "Y", B)
+    # Distances don't see a common shift, and have more digits near the origin.
+    centre = A.mean(axis=0)
+    A, B = A - centre, B - centre
+    if bandwidth is None:
+        bandwidth = _median_distance(np.concatenate([_spread(A, 1000), _spread(B, 1000)]))
+    else:
+        bandwidth = _input.number("bandwidth", bandwidth)
+        if bandwidth <= 0:
+            raise ValueError(f"bandwidth must be above 0, got {bandwidth}")
+    n, m = len(A), len(B)
+    # The diagonals, n and m ones, are no pairs.
+    within_A = (_kernel_sum(A, A, bandwidth) - n) / (n * (n - 1))
+    within_B = (_kernel_sum(B, B, bandwidth) - m) / (m * (m - 1))
+    return within_A + within_B - 2 * _kernel_sum(A, B, bandwidth) / (n * m)
+
+
+# ------------------------------------------------------------------------------------------------
+
+
+def _assignment(cost: Floats) -> NDArray[np.int64]:
+    """Give each row of an (n, m) cost matrix, n <= m, its own column at the least total cost.
+
+    The Hungarian algorithm with potentials, O(n² m): rows join one at a time, each by a shortest
+    augmenting path (R. Jonker and A. Volgenant, Computing 38, 1987). Column 0 is a root that stands
+    for the row that is joining.
+    """
+    n, m = cost.shape
+    u, v = np.zeros(n + 1), np.zeros(m + 1)
+    row_of = np.zeros(m + 1, np.int64)  # 0: the column is free
+    for row in range(1, n + 1):
+        row_of[0], column = row, 0
+        slack = np.full(m + 1, np.inf)
+        came_from = np.zeros(m + 1, np.int64)
+        reached = np.zeros(m + 1, bool)
+        while True:
+            reached[column] = True
+            i = row_of[column]
+            reduced = np.concatenate([[np.inf], cost[i - 1] - u[i] - v[1:]])
+            better = ~reached & (reduced < slack)
+            slack[better], came_from[better] = reduced[better], column
+            column = int(np.where(reached, np.inf, slack).argmin())
+            step = slack[column]
+            u[row_of[reached]] += step
+            v[reached] -= step
+            slack[~reached] -= step
+            if row_of[column] == 0:
+                break
+        while column:
+            row_of[column], column = row_of[came_from[column]], int(came_from[column])
+    columns = np.empty(n, np.int64)
+    taken = np.flatnonzero(row_of[1:])
+    columns[row_of[1 + taken] - 1] = taken
+    return columns
+
+
+def _contingency(
+    y: ArrayLike, clusters: ArrayLike
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
+    """Count the pairs of labels that occur: class index, cluster index, count; and N."""
+    a, b = _input.labels("y", y), _input.labels("clusters", clusters)
+    _input.same_length("y", a, "clusters", b)
+    rows = np.unique(a, return_inverse=True)[1]
+    columns = np.unique(b, return_inverse=True)[1]
+    width = int(columns.max()) + 1
+    # Only pairs that occur are stored: two labellings of N names each don't make an N x N table.
+    pairs, counts = np.unique(rows * width + columns, return_counts=True)
+    return pairs // width, pairs % width, counts, len(a)
+
+
+def _kernel_sum(A: Floats, B: Floats, bandwidth: float) -> float:
+    a, b = np.einsum("nd,nd->n", A, A), np.einsum("nd,nd->n", B, B)
+    total = 0.0
+    for block in _blocks(len(A), len(B)):
+        squared = a[block, None] + b - 2 * (A[block] @ B.T)
+        np.maximum(squared, 0, out=squared)
+        total += float(np.exp(squared / (-2 * bandwidth**2)).sum())
+    return total
+
+
+def _median_distance(A: Floats) -> float:
+    lengths = np.einsum("nd,nd->n", A, A)
+    squared = (lengths[:, None] + lengths - 2 * (A @ A.T))[np.triu_indices(len(A), 1)]
+    # What rounding leaves of a distance of zero is no distance.
+    different = squared[squared > 1e-12 * max(lengths.max(), np.finfo(float).tiny)]
+    return float(np.median(np.sqrt(different))) if len(different) else 1.0
+
+
+def _spread(A: Floats, limit: int) -> Floats:
+    """Take at most `limit` rows, evenly spaced."""
+    return A[np.linspace(0, len(A) - 1, min(len(A), limit)).astype(np.int64)]
+
+
+def _blocks(n: int, width: int) -> list[slice]:
+    """Cut n rows into blocks of rows x width elements that fit the budget."""
+    size = max(1, _BLOCK // width)
+    return [slice(start, start + size) for start in range(0, n, size)]

@@ -1,0 +1,110 @@
+"""The rate of a lossy compression beside its error."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..base._metric_input import Floats, number, samples
+
+
+class RateDistortion(NamedTuple):
+    """How many bits samples take, and how far from them is what the bits give back.
+
+    Attributes
+    ----------
+    bits_per_sample : float
+    bits_per_pixel : float
+        For images (N, H, W, C) over H W, otherwise over all the values of a sample.
+    mse : float
+        Mean squared difference of a value.
+    psnr : float
+        Peak signal-to-noise ratio in decibels, infinite where there is no difference.
+    """
+
+    bits_per_sample: float
+    bits_per_pixel: float
+    mse: float
+    psnr: float
+
+
+def rate_distortion(
+    X: ArrayLike, decoded: ArrayLike, data: Any, *, peak: float = 1.0
+) -> RateDistortion:
+    r"""Measure a lossy compression: its rate, and the error of what comes back.
+
+    .. math:: R = \frac{8\, |\text{data}|}{N}, \qquad
+        \mathrm{PSNR} = 10 \log_{10} \frac{\text{peak}^2}{\mathrm{MSE}}
+
+    Parameters
+    ----------
+    X : array-like (N, ...)
+        Samples; uint8 is scaled to 0..1, as `fit` does.
+    decoded : array-like, the shape of X
+        What came back, scaled alike: ``ae.decompress(model, data)``.
+    data : bytes or int
+        The bytes, all that decoding needs beside the model, or how many there are.
+    peak : float, default 1.0
+        The range of the samples' values, after scaling.
+
+    Returns
+    -------
+    RateDistortion
+        ``bits_per_sample``, ``bits_per_pixel``, ``mse`` and ``psnr``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A dtype or shape does not fit, a value is not finite, or the peak is not positive.
+
+    References
+    ----------
+    C. Shannon, "Coding theorems for a discrete source with a fidelity criterion", IRE National
+    Convention Record 4, 1959.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.zeros((10, 4, 4, 1), np.uint8)
+    >>> decoded = np.full((10, 4, 4, 1), 0.5)
+    >>> found = rate_distortion(X, decoded, bytes(20))
+    >>> found.bits_per_sample, found.bits_per_pixel, found.mse, round(found.psnr, 3)
+    (16.0, 1.0, 0.25, 6.021)
+    """
+    size = _count_bytes(data)
+    peak = number("peak", peak)
+    if peak <= 0:
+        raise ValueError(f"peak must be above 0, got {peak}")
+    A, B = _scaled("X", X), _scaled("decoded", decoded)
+    if np.shape(X) != np.shape(decoded):
+        raise ValueError(
+            f"X and decoded must have the same shape, got {np.shape(X)} and {np.shape(decoded)}"
+        )
+    mse = float(np.square(A - B).mean())
+    shape = np.shape(X)
+    pixels = shape[1] * shape[2] if len(shape) == 4 else A.shape[1]
+    with np.errstate(divide="ignore"):
+        psnr = float(10 * np.log10(peak**2 / np.float64(mse)))
+    bits = 8 * size / len(A)
+    return RateDistortion(bits, bits / pixels, mse, psnr)
+
+
+def _scaled(name: str, values: ArrayLike) -> Floats:
+    """Check samples and return them as (N, D) float64, bytes scaled to 0..1."""
+    X = samples(name, values)
+    return X / 255 if np.asarray(values).dtype == np.uint8 else X
+
+
+def _count_bytes(data: Any) -> int:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return memoryview(data).nbytes
+    try:
+        size = operator.index(data)
+    except TypeError:
+        raise TypeError(f"data must be bytes or a number of them, got {data!r}") from None
+    if size < 0:
+        raise ValueError(f"data must be at least 0 bytes, got {size}")
+    return size

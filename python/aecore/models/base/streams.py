@@ -1,0 +1,74 @@
+"""What models make of a stream of batches that `fit` is given in place of an array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.batches import Input
+from ...data.conditions import Conditioner, check_length, conditions
+from ...data.streams import Item, Stream, StreamInput, Summary
+
+if TYPE_CHECKING:
+    from .estimator import BaseModel
+
+
+def read_stream(
+    model: BaseModel, X: Any, y: Any, sample_mask: Any, going_on: bool
+) -> tuple[Conditioner | None, StreamInput]:
+    """Look through a stream once: check its batches, and learn what they have in common.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For what makes no sense beside a stream, and for a batch that makes none, by its number.
+    """
+    _check_beside(model, y, sample_mask)
+    stream, summary, labels = Stream(X), Summary(), list[Any]()
+    like = model._network.input_shape if going_on else None
+    for number, item in enumerate(stream, 1):
+        try:
+            data, own = model._read_item(item, like)
+            summary.add(data)
+            if going_on and number == 1:
+                model._check_names(data)
+            if own is not None:
+                check_length(own, len(data))
+            labels.append(own)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"batch {number}: {error}") from None
+    if not len(summary):
+        raise ValueError("X: expected some batches, got none")
+    if going_on:
+        conditioner = model._network.conditioner
+        _ = model._loss  # raises where the network lacks what it learns
+    else:
+        conditioner = model._conditioner(joined(labels), len(summary))
+
+    def read(item: Item) -> Input:
+        data, own = model._read_item(item, summary.shape if like is None else like)
+        return Input(data, conditions(conditioner, own, len(data)))
+
+    return conditioner, StreamInput(stream, summary, read)
+
+
+def joined(parts: Iterable[Any]) -> np.ndarray | None:
+    """Return the conditions of all batches; None unless each has some."""
+    found = list(parts)
+    return None if any(part is None for part in found) else np.concatenate(found)
+
+
+def _check_beside(model: BaseModel, y: Any, sample_mask: Any) -> None:
+    for name, value in (("y", y), ("sample_mask", sample_mask)):
+        if value is not None:
+            raise ValueError(
+                f"{name}: expected None where X gives batches, which may be (X, y) or "
+                "(X, y, sample_mask)"
+            )
+    if model.validation_fraction:
+        raise ValueError(
+            "validation_fraction: expected 0 where X gives batches, which nothing is held out of; "
+            f"X_val is validated on, got {model.validation_fraction}"
+        )

@@ -1,0 +1,1 @@
+"""Outliers found by autoencoders."""

@@ -1,0 +1,496 @@
+"""Outliers found by autoencoders: an ensemble of small models in scikit-learn's protocol."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...arch.dense import Dense
+from ...base import checks
+from ...base.params import names
+from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
+from ...base.streams import SPLIT, derived_seed
+from ...data.batches import shuffled
+from ...data.corruption import GaussianNoise
+from ...data.rows import Rows
+from ...data.tables.scaling import Robust
+from ..autoencoder import Autoencoder
+from ..base.coding import BaseAutoencoder
+from ..tabular.model import TableModel
+from .score import MEASURES, REFERENCES, SPREAD, Oddness, parts
+
+AUTO_SHARE = 0.1  # of outliers, where contamination="auto" doesn't say
+FENCE = 1.5  # interquartile ranges beyond the quartile: Tukey's fence
+STEPS = 500  # of training a default model takes
+LEAST, MOST = 64, 1 << 16  # samples for a member by default
+ANY_NUMBER = ("mse", "l1", "huber", "gaussian")  # losses that take numbers of any size
+
+
+class Fitted(NamedTuple):
+    """What fit has learned.
+
+    Attributes
+    ----------
+    members : list of Oddness
+    robust : Robust or None
+        What samples are scaled by.
+    location, scale : ndarray of float64, shape (members, parts)
+        Median and interquartile range of each member's scores on the training samples.
+    shape : tuple of int
+        Of a sample.
+    """
+
+    members: list[Oddness]
+    robust: Robust | None
+    location: np.ndarray
+    scale: np.ndarray
+    shape: tuple[int, ...]
+
+
+class AnomalyDetector(Estimator):
+    r"""Finds samples that an ensemble of autoencoders can't place among the others.
+
+    Each of ``n_models`` models is trained on samples of its own. A sample x with reconstruction x̂
+    is odd to a model if it lies off the manifold that the model has found, or on it but far from
+    where others lie:
+
+    .. math:: \mathrm{manifold}(x)^2 = \lVert x - \hat x \rVert^2 + \lVert \hat x - r_k \rVert^2
+
+    with r_k the k-th nearest among 128 reconstructed training samples, where k is one deviation
+    more than the outliers that are expected among them: these don't vouch for each other. Scores
+    are standardised by their median and interquartile range over the training samples, so that
+    members weigh the same, and averaged.
+
+    Training samples may have outliers among them. Tables may have columns of any type and missing
+    cells (NaN); a column's numbers become :math:`\mathrm{arsinh}((x - \mathrm{median}) / s)` with a
+    robust deviation s, its levels numbers 0 and 1 of which rare ones lie far out.
+
+    Parameters
+    ----------
+    model : Autoencoder, VAE, VQVAE, TabularAutoencoder or another model with codes, or None
+        What members are copies of; it isn't changed. None is, for a table of M numbers, a denoising
+        ``Autoencoder(Dense((clip(2 M, 16, 128),)), ceil(sqrt(M)))``, with a code of M / 2 at most;
+        for images and sequences it is ``Autoencoder()``. Either takes about 500 steps: with batches
+        of 128, or of an eighth of its samples but at least 16, it has ``ceil(500 / batches)``
+        epochs.
+    contamination : float or "auto"
+        The share of outliers among the training samples, in (0, 0.5]: so many of them are beyond
+        the threshold. "auto" puts it at Tukey's fence, 1.5 interquartile ranges beyond the upper
+        quartile of the training samples' oddness, and takes 0.1 for k.
+    random_state : int, numpy Generator, RandomState or None
+        The seed of everything. Members have seeds derived from it.
+    n_models : int
+        How many members the ensemble has.
+    measure : {"manifold", "loss", "codes", "mean", "max"}
+        What is odd: the distance above; the model's own loss (for a `VAE` the negative ELBO); a
+        robust Mahalanobis distance of the code; or the mean or the larger of these two,
+        standardised.
+    max_samples : int, float or "auto"
+        How many training samples, or which share of them, each member has: fewer outliers tell a
+        member less about themselves. "auto" is half of them, at least 64 and at most 65,536.
+    trim : float
+        The share of a member's samples that is left out, those with the largest loss, when it is
+        trained a second time; 0 for training once.
+    scale : bool or None
+        Whether tables are scaled as above. None is yes, unless the model has columns of its own
+        (`TabularAutoencoder`) or a loss for numbers from 0 to 1 (bce, cross_entropy).
+    verbose : int
+        1 shows a bar for each member's training, 2 a line for each of its epochs.
+
+    Attributes
+    ----------
+    estimators_ : list
+        The members, fitted.
+    offset_, threshold_ : float
+        The score below which a sample is an outlier.
+    n_features_in_ : int
+        Values of a sample, or columns.
+    feature_names_in_ : ndarray of str
+        Where X was a data frame or a structured array.
+
+    References
+    ----------
+    J. Chen et al., "Outlier detection with autoencoder ensembles", SDM 2017 (RandNet). M. Sugiyama
+    and K. Borgwardt, "Rapid distance-based outlier detection via sampling", NeurIPS 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> X[:5] += 8
+    >>> detector = ae.AnomalyDetector(contamination=0.025, random_state=0).fit(X)
+    >>> np.flatnonzero(detector.predict(X) == -1)
+    array([0, 1, 2, 3, 4])
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        contamination: float | str = 0.1,
+        random_state: Any = None,
+        *,
+        n_models: int = 4,
+        measure: str = "manifold",
+        max_samples: int | float | str = "auto",
+        trim: float = 0.0,
+        scale: bool | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.model = model
+        self.contamination = contamination
+        self.random_state = random_state
+        self.n_models = n_models
+        self.measure = measure
+        self.max_samples = max_samples
+        self.trim = trim
+        self.scale = scale
+        self.verbose = verbose
+
+    offset_: float
+    _state: Fitted
+
+    # ---- parameters -----------------------------------------------------------------------------
+
+    def _check_params(self) -> None:
+        """Raise TypeError or ValueError for a parameter that makes no sense."""
+        if self.model is not None:
+            self._check_model()
+        if isinstance(self.contamination, str):
+            checks.choice("contamination", self.contamination, ("auto",))
+        else:
+            checks.real("contamination", self.contamination, 0, 0.5, above=True)
+        check_random_state(self.random_state)
+        checks.integer("n_models", self.n_models, 1)
+        checks.choice("measure", self.measure, MEASURES)
+        checks.integer("verbose", self.verbose, 0)
+        if isinstance(self.max_samples, str):
+            checks.choice("max_samples", self.max_samples, ("auto",))
+        elif isinstance(self.max_samples, (float, np.floating)):
+            checks.real("max_samples", self.max_samples, 0, 1, above=True)
+        else:
+            checks.integer("max_samples", self.max_samples, 2)
+        if checks.real("trim", self.trim, 0, 0.5) == 0.5:
+            raise ValueError("trim: expected less than 0.5, got 0.5")
+        if self.scale is not None:
+            checks.boolean("scale", self.scale)
+
+    def _check_model(self) -> None:
+        model = self.model
+        if not isinstance(model, BaseAutoencoder):
+            raise TypeError(
+                "model: expected None or a model with codes and reconstructions, like "
+                f"Autoencoder(), got {model!r}"
+            )
+        if model._needs_y or getattr(model, "conditional", False):
+            raise ValueError(
+                f"model: expected one without conditions, which samples to score don't have, got "
+                f"{model!r}"
+            )
+        model._check_params()
+        if model.checkpoint is not None:
+            raise ValueError(
+                "model: expected one without a checkpoint, which all members would write to, got "
+                f"{model.checkpoint!r}; save the detector"
+            )
+
+    @property
+    def _share(self) -> float:
+        """The share of outliers among the training samples, as far as is known."""
+        return AUTO_SHARE if isinstance(self.contamination, str) else float(self.contamination)
+
+    def _scales(self, rows: Rows) -> bool:
+        """Whether samples are scaled."""
+        flat, model = len(rows.shape) == 1, self.model
+        if isinstance(model, TableModel):
+            if self.scale:
+                raise ValueError(
+                    f"scale: a {type(model).__name__} scales its columns itself; expected None or "
+                    "False, got True"
+                )
+            return False
+        if self.scale is None:
+            usable = model is None or model.loss in ANY_NUMBER
+            return flat and (usable or rows.kind == "table")
+        if self.scale and not flat:
+            raise ValueError(f"scale: expected tables to scale, got samples of shape {rows.shape}")
+        if rows.kind == "table" and not self.scale:
+            raise ValueError("scale: expected None or True for a table with columns of any type")
+        return bool(self.scale)
+
+    def _size(self, n: int) -> int:
+        """Return how many of n samples a member is trained on."""
+        if isinstance(self.max_samples, str):
+            return min(n, max(LEAST, min(n // 2, MOST)))
+        if isinstance(self.max_samples, (float, np.floating)):
+            return max(min(n, 2), int(self.max_samples * n))
+        return min(n, int(self.max_samples))
+
+    # ---- fitting --------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None) -> AnomalyDetector:
+        """Train the ensemble on samples that may have outliers among them.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), list of arrays (T_i, F), DataFrame
+            or structured array
+            NaN is a missing cell of a table. Memory maps are read as far as is needed.
+        y : ignored
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters or data that make no sense, before anything changes.
+        """
+        self._fit(X)
+        return self
+
+    def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
+        """Train on samples and return which of them are outliers: as `fit`, then `predict`.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of int64, shape (N,)
+        """
+        return self._signs(self._fit(X))
+
+    def _fit(self, X: Any) -> np.ndarray:
+        """Train; return the training samples' scores."""
+        self._check_params()
+        rows = Rows(X, table=isinstance(self.model, TableModel))
+        if len(rows) < 2:
+            raise ValueError(f"n_samples = {len(rows)}: expected at least 2 samples")
+        robust = Robust.learn(rows) if self._scales(rows) else None
+        seed = new_seed(self._source_of_seeds())
+        members = [
+            self._member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
+        ]
+        raw = np.empty((len(members), len(parts(self.measure)), len(rows)))
+        for run, found in self._raw(rows, robust, members):
+            raw[:, :, run] = found
+        quartiles = [[np.percentile(odd, (25, 50, 75)) for odd in member] for member in raw]
+        low, location, high = np.ascontiguousarray(np.moveaxis(np.array(quartiles), 2, 0))
+        scale = np.where(high > low, high - low, 1.0)
+        scores = self._combined(raw, location, scale)
+        self._adopt(Fitted(members, robust, location, scale, rows.shape), rows.columns)
+        self.offset_ = self._offset(scores)
+        return scores
+
+    def _source_of_seeds(self) -> Any:
+        if self.random_state is None and self.model is not None:
+            return self.model.random_state
+        return self.random_state
+
+    def _adopt(self, state: Fitted, columns: np.ndarray | None) -> None:
+        """Take what was learned."""
+        self._state = state
+        self.estimators_ = [member.model for member in state.members]
+        self.n_features_in_ = math.prod(state.shape)
+        vars(self).pop("feature_names_in_", None)
+        if columns is not None:
+            self.feature_names_in_ = columns
+
+    def _member(self, rows: Rows, robust: Robust | None, seed: int) -> Oddness:
+        """Return a model that was trained on some of the samples."""
+        n = len(rows)
+        chosen = shuffled(np.arange(n), seed, SPLIT, 0)[: self._size(n)]
+        if rows.longest is not None:  # a model takes no longer sequences than it has seen
+            chosen = np.union1d(chosen, [rows.longest])
+        X, mask = _prepared(rows.take(np.sort(chosen)), robust)
+        model = self._fresh(rows, X, derived_seed(seed, 1))
+        model.fit(X, **_masked(model, mask))
+        if self.trim:
+            loss = -model.score_samples(X, **_masked(model, mask))
+            kept = np.flatnonzero(loss <= np.quantile(loss, 1 - self.trim))
+            if rows.longest is not None:
+                kept = np.union1d(kept, [int(np.argmax([len(x) for x in X]))])
+            X, mask = _some(X, kept), None if mask is None else mask[kept]
+            model.fit(X, **_masked(model, mask))
+        order = shuffled(np.arange(len(X)), seed, SPLIT, n)
+        some = np.sort(order[: SPREAD if "codes" in parts(self.measure) else REFERENCES])
+        known = _some(X, some), None if mask is None else mask[some]
+        return Oddness.learn(model, self._share, self.measure, *known)
+
+    def _fresh(self, rows: Rows, X: Any, seed: int) -> BaseAutoencoder:
+        """Return an unfitted model for the samples of a member."""
+        if self.model is not None:
+            params = self.model.get_params(deep=False)
+            params["arch"] = copy.deepcopy(params.get("arch"))
+            params = {name: params[name] for name in names(type(self.model))}
+            params |= {"random_state": seed, "warm_start": False}
+            return type(self.model)(**params | ({"verbose": self.verbose} if self.verbose else {}))
+        batch = max(16, min(128, len(X) // 8))
+        epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
+        training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}
+        training["verbose"] = self.verbose
+        if len(rows.shape) > 1:
+            return Autoencoder(**training)
+        width = X.shape[1]
+        return Autoencoder(
+            Dense((max(16, min(128, 2 * width)),)),
+            max(1, min(math.ceil(math.sqrt(width)), width // 2)),
+            corruption=GaussianNoise(0.1),
+            learning_rate=3e-3,
+            **training,
+        )
+
+    def _offset(self, scores: np.ndarray) -> float:
+        """Return the score below which training samples are outliers."""
+        if isinstance(self.contamination, str):
+            low, high = np.percentile(scores, (25, 75))
+            return float(low - FENCE * (high - low))
+        return float(np.percentile(scores, 100 * self._share))
+
+    # ---- scores ---------------------------------------------------------------------------------
+
+    def _raw(
+        self, rows: Rows, robust: Robust | None, members: list[Oddness]
+    ) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield how odd each member finds samples in each respect, (members, parts, n)."""
+        for run, part in rows.runs():
+            given = _prepared(part, robust)
+            raw = [[m.measure(name, *given) for name in parts(self.measure)] for m in members]
+            yield run, np.array(raw)
+
+    def _combined(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return scores (n,), the higher the more normal."""
+        joined = np.max if self.measure == "max" else np.mean
+        total = np.zeros(raw.shape[2])
+        for odd, middle, unit in zip(raw, location, scale, strict=True):
+            total -= joined((odd - middle[:, None]) / unit[:, None], axis=0)
+        return total / len(raw)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return how normal samples are: their standardised oddness, negated, as members see it.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+
+        Returns
+        -------
+        ndarray of float64, shape (N,)
+            Higher is more normal, and 0 about as normal as the median training sample.
+        """
+        state = self._fitted()
+        table = isinstance(self.model, TableModel)
+        if state.robust is not None:
+            table = state.robust.levels is not None
+        rows = Rows(X, table)
+        self._check_names(rows)  # type: ignore[arg-type]
+        self._check_shape(rows, state)
+        scores = np.empty(len(rows))
+        for run, raw in self._raw(rows, state.robust, state.members):
+            scores[run] = self._combined(raw, state.location, state.scale)
+        return scores
+
+    def _check_shape(self, rows: Rows, state: Fitted) -> None:
+        flat = len(state.shape) == len(rows.shape) == 1
+        if flat and state.shape != rows.shape:
+            raise ValueError(
+                f"X has {rows.shape[0]} features, but {type(self).__name__} is expecting "
+                f"{state.shape[0]} features as input."
+            )
+        if rows.kind != "list" and len(state.shape) != len(rows.shape):
+            raise ValueError(
+                f"X: expected samples of shape {state.shape}, as in fit, got {rows.shape}"
+            )
+        known = state.robust is not None and state.robust.levels is not None
+        if rows.kind == "table" and not (known or isinstance(self.model, TableModel)):
+            raise TypeError("X: expected columns of numbers, as in fit, got some of other types")
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return by how much samples are on the normal side: ``score_samples(X) - offset_``.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+
+        Returns
+        -------
+        ndarray of float64, shape (N,)
+            Negative for outliers.
+        """
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return which samples are outliers.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+
+        Returns
+        -------
+        ndarray of int64, shape (N,)
+            -1 for outliers, 1 for the others.
+        """
+        return self._signs(self.score_samples(X))
+
+    def _signs(self, scores: np.ndarray) -> np.ndarray:
+        return np.where(scores - self.offset_ < 0, -1, 1)
+
+    @property
+    def threshold_(self) -> float:
+        """The score below which a sample is an outlier: `offset_`."""
+        self._fitted()
+        return self.offset_
+
+    # ---- protocol -------------------------------------------------------------------------------
+
+    def _fitted(self) -> Fitted:
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(type(self).__name__)
+        return self._state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "offset_" in vars(self)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.estimator_type = "outlier_detector"
+        tags.input_tags.allow_nan = self.scale is not False and (
+            self.model is None or self.model.loss in (*ANY_NUMBER, "mixed")
+        )
+        return tags
+
+    def save(self, path: Any) -> None:
+        """Write the detector to a safetensors file, all of it or nothing; `aecore.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        from ...files.load import save
+
+        save(self, path)
+
+
+def _prepared(X: Any, robust: Robust | None) -> tuple[Any, np.ndarray | None]:
+    """Return samples as members take them, and a mask of what is there, if something isn't."""
+    return (X, None) if robust is None else robust(X)
+
+
+def _masked(model: BaseAutoencoder, mask: np.ndarray | None) -> dict[str, Any]:
+    return {} if mask is None else {"sample_mask": mask}
+
+
+def _some(X: Any, rows: np.ndarray) -> Any:
+    """Return some samples, by their numbers."""
+    if isinstance(X, list):
+        return [X[i] for i in rows]
+    return X.iloc[rows] if hasattr(X, "iloc") else X[rows]

@@ -1,0 +1,1 @@
+"""Models with discrete codes, and the prior over these."""

@@ -1,0 +1,173 @@
+"""What a model of discrete codes has to do with a prior over them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...base import runtime
+from ...data.arrays import is_stream
+from ...data.conditions import Conditioner
+from ...data.streams import Stream
+from ...training.checkpoint import Stage
+from ...training.network import Network
+from ..base.coding import BaseAutoencoder
+from ..base.estimator import fitted
+from ..base.resume import find
+from ..base.streams import joined
+from .pixelcnn import PixelCNN
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class CodesWithPrior(BaseAutoencoder):
+    """A model whose `fit` ends with that of a prior, on the codes of the same samples."""
+
+    codebook_size: int
+    quantizers: int
+    levels: Any
+    prior: Any
+    prior_: PixelCNN
+
+    def _grid(self) -> tuple[int, ...]:
+        """Return the shape of a sample's codes."""
+        raise NotImplementedError
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in order that the prior is conditioned on."""
+        trained = vars(self).get("prior_")
+        conditioner = None if trained is None else trained._fitted().conditioner
+        if conditioner is None or conditioner.classes is None:
+            raise AttributeError(
+                f"this {type(self).__name__} has no prior that was fitted to labels"
+            )
+        return conditioner.classes
+
+    def _check_prior(self) -> None:
+        prior = self.prior
+        if prior is None:
+            return
+        if not isinstance(prior, PixelCNN):
+            raise ValueError(f"prior: expected None or an object like PixelCNN(), got {prior!r}")
+        try:
+            prior._check_params()
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"prior: {error}") from None
+        size = self.codebook_size if self.levels is None else math.prod(self.levels)
+        if prior.codebook_size not in (None, size):
+            raise ValueError(
+                f"prior: codebook_size: expected None or the codebook's {size}, got "
+                f"{prior.codebook_size}"
+            )
+        if prior.depth not in (1, self.quantizers):
+            raise ValueError(
+                f"prior: depth: expected 1, or the number of quantizers {self.quantizers}, got "
+                f"{prior.depth}"
+            )
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        X_val: Any = None,
+        sample_mask: Any = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train on samples, and then the prior, if any, on their codes.
+
+        Parameters
+        ----------
+        X, X_val, sample_mask, resume
+            As `Autoencoder.fit`'s. The codes of X_val measure the prior too, unless it has a
+            ``validation_fraction``. A prior whose training is interrupted begins it again, unless
+            it has a ``checkpoint`` of its own.
+        y : array-like, shape (N,) or (N, p), optional
+            Labels or properties that the prior is conditioned on. Without a prior no notice is
+            taken of it.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        found = find(self, resume)
+        if self.prior is not None:
+            self._check_prior_data(X, y, X_val)
+        saver = self._fit_from(found, X, y, X_val, sample_mask)
+        if self.prior is None:
+            vars(self).pop("prior_", None)
+        elif not saver.stage.complete:
+            stage = Stage(0) if found is None else found.stage
+            if stage.complete:  # then more epochs have made this prior one of other codes
+                vars(self).pop("prior_", None)
+            again = stage.over and not stage.complete and self.prior.checkpoint is not None
+            self._fit_prior(X, y, X_val, sample_mask, again)
+            saver.at(complete=True, best=None)
+            saver.save()
+        return self
+
+    def _fit_prior(self, X: Any, y: Any, X_val: Any, sample_mask: Any, resume: bool) -> None:
+        trained, params = vars(self).get("prior_"), self.prior.get_params(deep=False)
+        if trained is None:
+            trained = PixelCNN()
+        params |= {
+            "codebook_size": self._network.quantizer.n_codes,
+            "depth": int(self.quantizers),
+            "warm_start": hasattr(trained, "_network"),
+        }
+        if params["random_state"] is None:
+            params["random_state"] = (self._network.seed + 1) % 2**63
+        if is_stream(X):
+            parts = [(self._all_codes(x, mask), labels) for x, labels, mask in Stream(X)]
+            codes, y = np.concatenate([part for part, _ in parts]), joined(y for _, y in parts)
+        else:
+            codes = self._all_codes(X, sample_mask)
+        validation = None
+        if X_val is not None and not self.prior.validation_fraction:
+            x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
+            validation = self._all_codes(x), None if y is None else y_val
+        with runtime.threads(self.n_threads):
+            trained.set_params(**params)
+            self.prior_ = trained.fit(codes, y, X_val=validation, resume=resume)
+
+    @fitted
+    def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
+        given = self._input(X, None, sample_mask)
+        codes = np.empty((len(given.data), *self._grid()), np.int64)
+        for rows, batch in self._chunks(given):
+            codes[rows] = self._codes(batch)
+        return codes
+
+    def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
+        """Raise what the prior would raise for its samples, before anything changes."""
+        trained = vars(self).get("prior_") if self.warm_start else None
+        if is_stream(X):
+            counts, labels = zip(*((len(x), labels) for x, labels, _ in Stream(X)), strict=True)
+            n, y = sum(counts), joined(labels)
+            self._check_prior_labels(n, y, X_val, trained)
+            return
+        try:
+            n = len(X)
+        except TypeError:
+            return  # fit says what is wrong with X
+        self._check_prior_labels(n, y, X_val, trained)
+
+    def _check_prior_labels(self, n: int, y: Any, X_val: Any, trained: Any) -> None:
+        self.prior._held_out(n)
+        if trained is not None:
+            trained._conditions(y, n)
+        conditioner = None if y is None else Conditioner.learn(y, n)
+        if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
+            x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
+            if y_val is None:
+                raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
+            conditioner.read(y_val, len(x))
+
+    def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
+        super()._adopt(network, features, columns)
+        vars(self).pop("prior_", None)  # it knows another codebook

@@ -1,0 +1,423 @@
+"""The vector-quantised autoencoder."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ... import _core
+from ...arch import ResNet
+from ...base import checks, runtime
+from ...base.params import defaults
+from ...base.sklearn import new_seed
+from ...base.streams import SAMPLE
+from ...data.batches import Batch, Input
+from ...nn import FiniteScalarQuantizer, ResidualQuantizer, VectorQuantizer
+from ...nn.module import Module
+from ...nn.quantize.scalar import checked_levels
+from ...training.network import Network
+from ..base.estimator import fitted
+from .prior import CodesWithPrior
+
+VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
+# What says how a codebook is and learns: of no use where there is none.
+OF_CODEBOOKS = "commitment codebook ema_decay codebook_init quantizers distance".split()
+
+Quantizer = VectorQuantizer | ResidualQuantizer | FiniteScalarQuantizer
+
+
+class VQVAE(CodesWithPrior):
+    r"""Codes that are entries of a codebook: discrete, a grid for images, one a step for sequences.
+
+    Every vector z of the encoder's output is replaced by the nearest entry e. Minimises, as sums
+    over features and vectors and a mean over samples,
+
+    .. math:: \ell(x, g(e)) + \|\mathrm{sg}[z] - e\|^2 + \gamma \|z - \mathrm{sg}[e]\|^2
+
+    where sg stops gradients, the decoder's gradient passes straight from e to z, and with
+    codebook="ema" the entries are moving averages of their vectors in place of the middle term.
+
+    Three options change what stands for z. With ``quantizers=q`` it is a sum of entries from q
+    codebooks, each of which has the nearest one to what those before it left, and the last two
+    terms are sums over them. With ``distance="cosine"`` z and e are scaled to length 1 first. With
+    ``levels`` there is no codebook and there are no such terms: the coordinates of z are rounded,
+    see `aecore.nn.FiniteScalarQuantizer`.
+
+    Parameters
+    ----------
+    arch : ResNet, Conv, Dense, LSTM, Transformer, (encoder, decoder) or None
+        None is `ResNet` for images, `Dense` for tables and `LSTM` for sequences.
+    codebook_size, code_dim : int
+        How many entries, and their length.
+    commitment : float
+        :math:`\gamma`.
+    codebook : {"ema", "loss"}
+        How the entries learn.
+    ema_decay : float
+        Of the moving averages.
+    restart_dead : bool
+        Whether entries that fall out of use start anew at vectors of the current batch.
+    codebook_init : {"kmeans", "normal"}
+        Whether the entries start as centres of what the fresh encoder gives for the first samples,
+        or as normal numbers; those of further codebooks as centres of what is left.
+    quantizers : int
+        How many codebooks there are in turn. From 2 on, codes have one axis more, of this length.
+    distance : {"euclidean", "cosine"}
+        Between vectors and entries. Cosine goes with one codebook.
+    levels : sequence of int or None
+        How many values each coordinate of a code has, in place of a codebook: codebook_size is then
+        their product and code_dim their number, and what is about codebooks can't be given.
+    prior : PixelCNN or None
+        What `sample` draws codes from. `fit` trains a copy of it on the codes once the rest is
+        trained, given y if there is one: its ``epochs`` and the like are the prior's own. None
+        draws them uniformly.
+    loss, tied, corruption, ...
+        As in `Autoencoder`.
+
+    Attributes
+    ----------
+    codebook_ : ndarray of float32, shape (codebook_size, code_dim)
+        What codes stand for: (quantizers, codebook_size, code_dim) for several codebooks, all
+        points of the grid for levels.
+    prior_ : PixelCNN
+        The trained prior, with a ``history_`` of its own. ``warm_start`` goes on with both; with
+        ``epochs=0`` with the prior alone. `partial_fit` leaves it as it is.
+    classes_ : ndarray, shape (K,)
+        The labels in order, where the prior was given some.
+    history_ : list of dict
+        Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), and
+        ``perplexity``, the exponential of the entropy of how often entries were used in the epoch:
+        codebook_size if all were equally often, 1 if only one was. With several codebooks that is
+        their mean, and each has its own as ``perplexity_1``, ``perplexity_2`` and so on.
+
+    References
+    ----------
+    A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
+    NeurIPS 2017. N. Zeghidour et al., "SoundStream: an end-to-end neural audio codec", TASLP 30,
+    2021. J. Yu et al., "Vector-quantized image modeling with improved VQGAN", ICLR 2022. F. Mentzer
+    et al., "Finite scalar quantization: VQ-VAE made simple", ICLR 2024.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((60, 8, 8, 1))
+    >>> arch = ae.ResNet(channels=8, residual_channels=4, blocks=1)
+    >>> options = {"epochs": 2, "random_state": 0}
+    >>> ae.VQVAE(arch, codebook_size=16, code_dim=4, **options).fit(X).transform(X).shape
+    (60, 2, 2)
+    >>> ae.VQVAE(arch, 16, 4, quantizers=3, **options).fit(X).transform(X).shape
+    (60, 2, 2, 3)
+    >>> ae.VQVAE(arch, levels=(5, 5, 3), **options).fit(X).codebook_.shape
+    (75, 3)
+    >>> prior = ae.PixelCNN(16, layers=2, epochs=2)
+    >>> ae.VQVAE(arch, 16, 4, prior=prior, **options).fit(X).sample(3, random_state=0).shape
+    (3, 8, 8, 1)
+    """
+
+    def __init__(
+        self,
+        arch: Any = None,
+        codebook_size: int = 512,
+        code_dim: int = 64,
+        *,
+        commitment: float = 0.25,
+        codebook: str = "ema",
+        ema_decay: float = 0.99,
+        restart_dead: bool = True,
+        codebook_init: str = "kmeans",
+        quantizers: int = 1,
+        distance: str = "euclidean",
+        levels: Any = None,
+        prior: Any = None,
+        loss: str = "mse",
+        tied: bool = False,
+        corruption: Any = None,
+        penalty: Any = None,
+        pretrain_epochs: int = 0,
+        optimizer: Any = "adam",
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.0,
+        schedule: Any = None,
+        clip_norm: float | None = None,
+        batch_size: int = 128,
+        epochs: int = 20,
+        shuffle: bool = True,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        warm_start: bool = False,
+        callbacks: Any = (),
+        checkpoint: Any = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    codebook_size: int
+    code_dim: int
+    commitment: float
+    codebook: str
+    ema_decay: float
+    restart_dead: bool
+    codebook_init: str
+    quantizers: int
+    distance: str
+    levels: Any
+
+    _preserves_dtype: list[str] = []
+    _no_penalty = "whose codes are entries of a codebook, neither sparse nor smooth"
+
+    def _check_params(self) -> None:
+        checks.integer("codebook_size", self.codebook_size, 1)
+        checks.integer("code_dim", self.code_dim, 1)
+        checks.real("commitment", self.commitment)
+        checks.choice("codebook", self.codebook, ("ema", "loss"))
+        if checks.real("ema_decay", self.ema_decay, 0, 1) == 1:
+            raise ValueError("ema_decay: expected less than 1, got 1")
+        checks.boolean("restart_dead", self.restart_dead)
+        checks.choice("codebook_init", self.codebook_init, ("kmeans", "normal"))
+        checks.integer("quantizers", self.quantizers, 1, 1024)
+        checks.choice("distance", self.distance, ("euclidean", "cosine"))
+        if self.quantizers > 1 and self.distance == "cosine":
+            raise ValueError(
+                "distance: expected 'euclidean' where there are several quantizers, since what is "
+                "left of a vector has a length that matters, got 'cosine'"
+            )
+        if self.levels is not None:
+            self._check_levels()
+        self._check_prior()
+        super()._check_params()
+
+    def _check_levels(self) -> None:
+        """Refuse what makes no sense beside levels; what was left as it is makes sense."""
+        levels, usual = checked_levels(self.levels), defaults(VQVAE)
+        for name, value in (("codebook_size", math.prod(levels)), ("code_dim", len(levels))):
+            if getattr(self, name) not in (value, usual[name]):
+                raise ValueError(
+                    f"{name}: expected {value}, which follows from levels={levels}, or none "
+                    f"given, got {getattr(self, name)}"
+                )
+        for name in OF_CODEBOOKS:
+            if getattr(self, name) != usual[name]:
+                raise ValueError(
+                    f"{name}: means nothing beside levels, which have no codebook; expected "
+                    f"{usual[name]!r}, got {getattr(self, name)!r}"
+                )
+
+    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+        dim = int(self.code_dim) if self.levels is None else len(self.levels)
+        arch = ResNet() if self.arch is None and len(shape) == 3 else self.arch
+        parts = self._coders(shape, dim, dim, spatial=True, arch=arch)
+        quantizer = self._make_quantizer()
+        return {"encoder": parts["encoder"], "quantizer": quantizer, "decoder": parts["decoder"]}
+
+    def _make_quantizer(self) -> Quantizer:
+        if self.levels is not None:
+            return FiniteScalarQuantizer(self.levels)
+        sizes = int(self.codebook_size), int(self.code_dim)
+        options: dict[str, Any] = {
+            "commitment": float(self.commitment),
+            "codebook": self.codebook,
+            "decay": float(self.ema_decay),
+            "restart_dead": bool(self.restart_dead),
+        }
+        if self.quantizers > 1:
+            return ResidualQuantizer(int(self.quantizers), *sizes, **options)
+        return VectorQuantizer(*sizes, distance=self.distance, **options)
+
+    def _finish_initializing(self, network: Network, given: Input) -> None:
+        if self.codebook_init != "kmeans" or self.levels is not None:
+            return
+        wanted, found, rows = VECTORS_PER_CODE * int(self.codebook_size), 0, []
+        for batch in given.batches(int(self.batch_size))():
+            rows.append(network.encode(batch.x).reshape(-1, self.code_dim).copy())
+            found += len(rows[-1])
+            if found >= wanted:
+                break
+        network.quantizer.start_kmeans(np.concatenate(rows)[:wanted])
+
+    def _codes_width(self) -> int:
+        return math.prod(self._grid())
+
+    @property
+    def _quantizer(self) -> Quantizer:
+        return self._network.quantizer
+
+    def _map(self) -> tuple[int, ...]:
+        """Return the shape of what the encoder gives for a sample, but for its last axis."""
+        network = self._fitted()
+        return network.encoder.output_shape(network.input_shape)[:-1]
+
+    def _grid(self) -> tuple[int, ...]:
+        """Return the shape of a sample's codes: (h, w) or (t,) where there is a map, else (1,).
+
+        Several codebooks have an axis more, and (q,) without a map.
+        """
+        return (*self._map(), *self._quantizer.code_shape) or (1,)
+
+    # ---- training -------------------------------------------------------------------------------
+
+    def _begin_training(self) -> None:
+        self._usage().fill(0)
+
+    def _usage(self) -> np.ndarray:
+        """Return how often each entry of each codebook was used in this epoch, (q, E)."""
+        quantizer = self._quantizer
+        shape = (math.prod(quantizer.code_shape), quantizer.n_codes)
+        return self._network.scratch("usage", shape, np.int64)
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        network, quantizer = self._network, self._quantizer
+        z = network.encode(batch.x, training=True)
+        output = self._decode(quantizer.forward(z, training=True), batch, training=True)
+        grad, terms = self._reconstruction(output, batch)
+        for name, values in quantizer.terms.items():
+            terms[name] = float(values.sum(dtype=np.float64))
+            if name in quantizer.minimized:
+                terms["loss"] += terms[name]
+        network.encode_backward(quantizer.backward(network.decode_backward(grad)))
+        usage = self._usage()
+        codes = quantizer.indices.reshape(-1, len(usage))
+        for used, chosen in zip(usage, codes.T, strict=True):
+            np.add.at(used, chosen, 1)
+        return terms
+
+    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
+        found = [_perplexity(used) for used in self._usage()]
+        self._usage().fill(0)
+        each = {f"perplexity_{i}": value for i, value in enumerate(found, 1)}
+        return {"perplexity": float(np.mean(found)), **(each if len(found) > 1 else {})}
+
+    # ---- without noise --------------------------------------------------------------------------
+
+    def _latent(self, batch: Batch) -> np.ndarray:
+        return self._network.encode(batch.x)
+
+    def _codes(self, batch: Batch) -> np.ndarray:
+        quantizer = self._quantizer
+        quantizer.forward(self._latent(batch))
+        return quantizer.indices.reshape(batch.n, *self._grid())
+
+    def _decode_latent(self, z: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        return self._network.decode(self._quantizer.forward(np.ascontiguousarray(z)))
+
+    def _decode_codes(self, codes: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
+        quantizer = self._quantizer
+        grid = (*self._map(), *quantizer.code_shape)
+        return self._network.decode(quantizer.lookup(codes.reshape(len(codes), *grid)))
+
+    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        quantizer = self._quantizer
+        output = self._network.decode(quantizer.forward(self._latent(batch)))
+        terms = {"recon": self._measure(output, batch), **quantizer.terms}
+        return output.reshape(batch.n, -1), terms
+
+    def _weights(self) -> dict[str, float]:
+        return {"recon": 1.0} | dict.fromkeys(self._quantizer.minimized, 1.0)
+
+    def _read_codes(self, Z: Any) -> np.ndarray:
+        Z = np.asarray(Z)
+        grid = self._grid()
+        if Z.dtype.kind not in "iu":
+            raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
+        if Z.ndim == 2 and Z.shape[1] == math.prod(grid):
+            Z = Z.reshape(len(Z), *grid)  # a data frame of them has one row for a sample
+        if Z.shape[1:] != grid or Z.ndim == 0:
+            raise ValueError(f"Z: expected codes of shape {('N', *grid)}, got {Z.shape}")
+        most = self._quantizer.n_codes - 1
+        if Z.size and not (0 <= int(Z.min()) and int(Z.max()) <= most):
+            raise ValueError(f"Z: expected codes of 0 to {most}, got {Z.min()} to {Z.max()}")
+        return Z.astype(np.int64)
+
+    @property
+    def codebook_(self) -> np.ndarray:
+        """A copy of the codebook, or of all of them."""
+        self._fitted()
+        return self._quantizer.codebook.copy()
+
+    @fitted
+    def encode_vectors(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+        """Return what the encoder gives, before it is quantised.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `transform`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, h, w, code_dim), (N, t, code_dim) or (N, code_dim)
+        """
+        given = self._input(X, None, sample_mask)
+        return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
+
+    # ---- samples --------------------------------------------------------------------------------
+
+    @fitted
+    def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
+        """Decode codes that are drawn from the prior; without one, uniformly and independently.
+
+        Parameters
+        ----------
+        n : int
+        y : optional
+            What the prior is conditioned on, where `fit` was given y: one for all samples, or one
+            for each. Without a prior no notice is taken of it.
+        random_state : int, Generator, RandomState or None
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        n = checks.integer("n", n, 0)
+        trained = vars(self).get("prior_")
+        if trained is not None:
+            codes = trained.sample(n, y=y, random_state=random_state)
+            return self._decoded(codes, None)
+        if self.prior is not None:
+            raise ValueError("prior: not trained yet: fit trains it, once the rest is trained")
+        u = np.empty((n, *self._grid()), np.float32)
+        _core.random_uniform(u, new_seed(random_state), SAMPLE, 0, runtime.current())
+        size = self._quantizer.n_codes
+        codes = np.minimum(u.astype(np.float64) * size, size - 1)
+        return self._decoded(codes.astype(np.int64), None)
+
+    @fitted
+    def traverse(self, x: Any, dim: int, values: Any, *, y: Any = None) -> np.ndarray:
+        """Decode a sample's codes with one of them set to each of some values.
+
+        Parameters
+        ----------
+        x : array-like
+            A sample.
+        dim : int
+            Which of its codes, counted along the flattened grid.
+        values : array-like of int, shape (n,)
+            Numbers of codebook entries.
+        y : optional
+            No notice is taken of it.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+        """
+        dim = checks.integer("dim", dim, 0, self._codes_width() - 1)
+        values = np.asarray(values)
+        if values.ndim != 1:
+            raise ValueError(f"values: expected a vector of integers, got shape {values.shape}")
+        given = self._input(self._sample("x", x)[None], None)
+        code = np.concatenate([self._codes(batch) for _, batch in self._chunks(given)])
+        codes = np.repeat(code, len(values), axis=0)
+        if values.dtype.kind not in "iu" and (values != np.floor(values)).any():
+            raise ValueError(f"values: expected numbers of codebook entries, got {values!r}")
+        codes.reshape(len(values), -1)[:, dim] = values
+        return self._decoded(self._read_codes(codes), None)
+
+
+def _perplexity(usage: np.ndarray) -> float:
+    """Return the exponential of the entropy of how often each of some codes was used."""
+    share = usage[usage > 0] / max(1, usage.sum())
+    return float(np.exp(-(share * np.log(share)).sum()))

@@ -1,0 +1,1 @@
+"""Stacks of layers that are trained one by one, and what is built on them."""

@@ -1,0 +1,152 @@
+"""Recirculation: an autoencoder of one hidden layer that learns without back-propagation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...base import checks
+from ...data.batches import Batch
+from ...nn.module import Module
+from ..base.coding import BaseAutoencoder
+from .levels import shallow
+
+# What turns the gradient of a loss into the difference of reconstruction and sample.
+ERROR = {"mse": 0.5, "bce": 1.0}
+
+
+class Recirculation(BaseAutoencoder):
+    r"""One hidden layer, trained by letting activity go round instead of errors go back.
+
+    From a sample :math:`v_0` the units' states follow each other, visible, hidden, visible, hidden:
+
+    .. math::
+        h_1 = f(W v_0 + b), \quad v_2 = \lambda v_0 + (1 - \lambda)\, g(V h_1 + c),
+        \quad h_3 = \lambda h_1 + (1 - \lambda) f(W v_2 + b)
+
+    Each weight changes by what it carried, times how the unit that it goes to changed on the way,
+    so that no unit is told of another's error; with learning rate :math:`\epsilon`,
+
+    .. math:: \Delta V = \epsilon (v_0 - v_2) h_1^\top, \quad
+        \Delta W = \epsilon (h_1 - h_3) v_2^\top
+
+    The first is the loss's own gradient. The second comes close to it as V and W become each
+    other's transpose, which equal steps along both rules bring about: where Adam scales each
+    weight's steps by itself they stay apart, and the reconstructions are worse. A batch's changes
+    are averaged and given to the optimiser as a gradient; with ``ae.SGD(0)`` they are made as they
+    are.
+
+    The rule knows of one hidden layer alone. There is no ``arch``, so no convolutions and nothing
+    deep: train a stack's levels by hand, or use `StackedAutoencoder`. There is no ``corruption``
+    either: the second round trip compares with a sample that the first has seen. And there are no
+    tied weights, whose two changes would be one, and no penalty, which has no place in the rule.
+
+    Parameters
+    ----------
+    latent_dim : int
+        How many hidden units there are.
+    loss : {"mse", "bce"}
+        Visible units are linear for mse, g(a) = a, and sigmoids for bce. The rule is the same.
+    activation : str
+        f, see `Dense`. The paper has sigmoids; with others the rule learns less.
+    regression : float
+        :math:`\lambda` in [0, 1): how much of its state a unit keeps.
+    optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
+    learning_rate : float
+        For values within 0..1 or so; larger ones want a smaller rate.
+    weight_decay, ..., verbose
+        As in `Autoencoder`.
+
+    Attributes
+    ----------
+    history_ : list of dict
+        As `Autoencoder`'s; the loss is that of :math:`g(V h_1 + c)`.
+    others
+        As `Autoencoder`'s.
+
+    References
+    ----------
+    G. Hinton and J. McClelland, "Learning representations by recirculation", NIPS 1987 (1988).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Recirculation(8, epochs=30, random_state=0).fit(X)
+    >>> model.transform(X).shape, model.history_[-1]["mse"] < model.history_[0]["mse"]
+    ((100, 8), True)
+    """
+
+    def __init__(
+        self,
+        latent_dim: int = 32,
+        *,
+        loss: str = "mse",
+        activation: str = "sigmoid",
+        regression: float = 0.75,
+        optimizer: Any = "sgd",
+        learning_rate: float = 0.1,
+        weight_decay: float = 0.0,
+        schedule: Any = None,
+        clip_norm: float | None = None,
+        batch_size: int = 128,
+        epochs: int = 20,
+        shuffle: bool = True,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        warm_start: bool = False,
+        callbacks: Any = (),
+        checkpoint: Any = None,
+        random_state: Any = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
+    activation: str
+    regression: float
+    corruption = penalty = None
+
+    def _check_params(self) -> None:
+        checks.integer("latent_dim", self.latent_dim, 1)
+        checks.choice("loss", self.loss, ERROR)
+        if checks.real("regression", self.regression, 0, 1) == 1:
+            raise ValueError("regression: expected less than 1, where nothing changes, got 1")
+        self._check_training_params()
+
+    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+        encoder, decoder = shallow(shape, int(self.latent_dim), self.activation)
+        return {"encoder": encoder, "decoder": decoder}
+
+    def _codes_width(self) -> int:
+        self._fitted()
+        return self.latent_dim
+
+    def _latent(self, batch: Batch) -> np.ndarray:
+        return self._encode(batch)
+
+    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        output = self._decode(self._latent(batch), batch)
+        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
+
+    def _loss_step(self, batch: Batch) -> dict[str, float]:
+        """Let the units settle twice; what they change by stands for the gradients, negated."""
+        network, scratch = self._network, self._network.scratch
+        codes = self._encode(batch)
+        output = self._decode(codes, batch)
+        change, terms = self._reconstruction(output, batch)  # (g(V h1) - v0) / n, times 1 / ERROR
+        change *= (1 - self.regression) * ERROR[self.loss]  # (v2 - v0) / n
+        v2, h1 = scratch("v2", batch.x.shape), scratch("h1", codes.shape)
+        np.multiply(change.reshape(v2.shape), np.float32(batch.n), out=v2)
+        v2 += batch.x  # 0 where a value is missing, which then doesn't change
+        down: Any = network.decoder.backward
+        down(change, need_dx=False)  # before the encoder's next output takes the place of h1
+        np.copyto(h1, codes)
+        moved = network.encode(v2)
+        moved -= h1
+        moved *= (1 - self.regression) / batch.n  # (h3 - h1) / n
+        up: Any = network.encoder.backward
+        up(moved, gated=True, need_dx=False)
+        return terms

@@ -1,0 +1,1 @@
+"""Models with a normal posterior over codes."""

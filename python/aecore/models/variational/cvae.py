@@ -1,0 +1,75 @@
+"""The conditional variational autoencoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...data.conditions import Conditioner
+from .vae import VAE
+
+
+class CVAE(VAE):
+    r"""A variational autoencoder of samples given something else: p(x | y).
+
+    The condition y is either a label for each sample, integers or strings, which becomes a one-hot
+    vector; or a row of numbers, properties such as size and angle, which are standardised. It
+    stands beside the last axis of the encoder's input and of the code. Methods take y after X.
+
+    .. math:: E_{q(z | x, y)}[-\ln p(x | z, y)] + \beta\,\mathrm{KL}(q(z | x, y) \,\|\, N(0, I))
+
+    Parameters
+    ----------
+    arch, latent_dim, beta, kl_warmup, free_bits, importance_samples, divergence, ...
+        As in `VAE`.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (K,)
+        The labels in order, where y is labels. What `partial_fit` sees first must have them all; or
+        call ``initialize(X, y)`` before with samples of every class.
+    condition_mean_, condition_scale_ : ndarray, shape (p,)
+        What properties are standardised by.
+
+    References
+    ----------
+    K. Sohn, H. Lee and X. Yan, "Learning structured output representation using deep conditional
+    generative models", NeurIPS 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((60, 8))
+    >>> y = np.array(["a", "b", "c"] * 20)
+    >>> model = ae.CVAE(ae.Dense((16,)), latent_dim=2, epochs=2, random_state=0).fit(X, y)
+    >>> model.sample(5, y="b").shape
+    (5, 8)
+    """
+
+    _needs_y = True
+
+    def _conditioner(self, y: Any, n: int) -> Conditioner:
+        return Conditioner.learn(y, n)
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in order."""
+        return self._known("classes")
+
+    @property
+    def condition_mean_(self) -> np.ndarray:
+        """The mean of each property."""
+        return self._known("mean")
+
+    @property
+    def condition_scale_(self) -> np.ndarray:
+        """The standard deviation of each property; 1 where it is 0."""
+        return self._known("scale")
+
+    def _known(self, name: str) -> np.ndarray:
+        value = getattr(self._fitted().conditioner, name)
+        if value is None:
+            raise AttributeError(f"this {type(self).__name__} was fitted to conditions without it")
+        return value

@@ -1,0 +1,1 @@
+"""The gated PixelCNN: its network, and the sampler that walks over maps."""

@@ -1,0 +1,206 @@
+"""The codebook of a vector quantizer, and how it learns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ... import _core
+from ...base import runtime
+from ...base.streams import INIT, KMEANS, RESTART
+from ..module import Module, Parameter, count, fresh_seed, reserve
+from .unit import UnitLength
+
+EPSILON = 1e-5  # of Laplace smoothing, as in Sonnet
+DEAD = 0.2  # an entry that is used less than this share of the average is restarted,
+RESTARTED = 0.5  # and taken to be used this share of the average
+
+
+class Codebook(Module):
+    """What a `VectorQuantizer` remembers: its entries, and moving averages of what they stand for.
+
+    Parameters and attributes are described there.
+    """
+
+    def __init__(
+        self, size: int, dim: int, mode: str, decay: float, restart_dead: bool, distance: str
+    ) -> None:
+        shape = (count("codebook_size", size), count("code_dim", dim))
+        if mode not in ("ema", "loss"):
+            raise ValueError(f'codebook: expected "ema" or "loss", got {mode!r}')
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay: expected a number from 0 up to but not 1, got {decay!r}")
+        if distance not in ("euclidean", "cosine"):
+            raise ValueError(f'distance: expected "euclidean" or "cosine", got {distance!r}')
+        self.mode, self.decay, self.restart_dead = mode, float(decay), bool(restart_dead)
+        self.distance = distance
+        self.seed = fresh_seed()
+        if mode == "loss":
+            self.entries = Parameter(shape, std=shape[1] ** -0.5)
+        else:
+            reserve(shape)
+            self.add_buffer("entries", np.zeros(shape, np.float32))
+            self.add_buffer("sum", np.zeros(shape, np.float32))
+        self.add_buffer("count", np.ones(shape[0], np.float32))
+        self.add_buffer("position", np.zeros(1, np.int64))
+        self.initialize(fresh_seed())
+
+    @property
+    def _stored(self) -> np.ndarray:
+        """The entries as they learn, of any length."""
+        return self.entries.value if self.mode == "loss" else self.buffer("entries")
+
+    @property
+    def codebook(self) -> np.ndarray:
+        if self.distance == "euclidean":
+            return self._stored
+        entries = UnitLength().forward(self._stored)
+        entries.flags.writeable = False  # what is written here would be lost
+        return entries
+
+    def reset(self, seed: int, offset: int) -> int:
+        if self.mode == "ema":
+            entries = self.buffer("entries")
+            _core.random_normal(entries, seed, INIT, offset, runtime.current())
+            entries *= entries.shape[1] ** -0.5
+            offset += entries.size
+        self.buffer("position").fill(0)
+        self._start_averages()
+        return offset
+
+    def start_kmeans(self, rows: np.ndarray, iterations: int = 10) -> None:
+        """Put the entries on the centres of clusters of vectors.
+
+        Parameters
+        ----------
+        rows : ndarray of float32, shape (M, D)
+            A sample of what the quantizer will see.
+        iterations : int
+            Of Lloyd's algorithm.
+        """
+        dim = self._stored.shape[1]
+        if rows.ndim != 2 or rows.shape[1] != dim or not len(rows):
+            raise ValueError(f"rows: expected some vectors of {dim}, got the shape {rows.shape}")
+        if not np.isfinite(rows).all():
+            raise ValueError("rows: expected finite values")
+        if self.distance == "cosine":
+            rows = UnitLength().forward(rows)
+        kmeans(self._stored, rows, self.seed, iterations)
+        self._start_averages()
+
+    def _start_averages(self) -> None:
+        """Make the averages agree with the entries: each used once."""
+        self.buffer("count").fill(1)
+        if self.mode == "ema":
+            self.buffer("sum")[...] = self._stored
+
+    def follow(self, rows: np.ndarray, index: np.ndarray) -> None:
+        """Move the averages and, by them, the entries; restart those out of use.
+
+        Parameters
+        ----------
+        rows : ndarray of float32, shape (M, D)
+            As they are compared.
+        index : ndarray of int64, shape (M,)
+            The entry that is nearest to each of them.
+        """
+        e, d = self._stored.shape
+        counts, sums = self.scratch("counts", (e,)), self.scratch("sums", (e, d))
+        _core.vq_statistics(counts, sums, rows, index, runtime.current())
+        if not np.isfinite(sums.sum()):
+            return  # the step is going to fail: leave everything as it is
+        self._average("count", counts)
+        if self.mode == "ema":
+            self._average("sum", sums)
+        if self.restart_dead:
+            self._restart(rows, counts)
+        if self.mode == "ema":
+            total, smooth = float(self.buffer("count").sum()), self.scratch("smooth", (e, 1))
+            np.add(self.buffer("count")[:, None], EPSILON, out=smooth)
+            smooth *= total / (total + e * EPSILON)
+            np.divide(self.buffer("sum"), smooth, out=self._stored)
+
+    def _average(self, name: str, batch: np.ndarray) -> None:
+        average, step = self.buffer(name), self.scratch(f"{name}_step", batch.shape)
+        np.multiply(batch, 1 - self.decay, out=step)
+        average *= self.decay
+        average += step
+
+    def _restart(self, rows: np.ndarray, counts: np.ndarray) -> None:
+        """Put unused entries on random rows, as if these had been used a little."""
+        count, position = self.buffer("count"), self.buffer("position")
+        mean = float(count.sum()) / len(count)
+        weight = RESTARTED * mean
+        dead, unused = (self.scratch(n, counts.shape, np.bool_) for n in ("dead", "unused"))
+        np.less(count, DEAD * mean, out=dead)
+        dead &= np.equal(counts, 0, out=unused)
+        if not dead.any():
+            return
+        which = np.flatnonzero(dead)[: len(rows)]
+        chosen = rows[shuffled(len(rows), self.seed, RESTART, int(position[0]))[: len(which)]]
+        position += len(rows)
+        self._stored[which], count[which] = chosen, weight
+        if self.mode == "ema":
+            self.buffer("sum")[which] = weight * chosen
+
+
+def shuffled(n: int, seed: int, purpose: int, offset: int) -> np.ndarray:
+    """Return 0 to n - 1 in random order: a function of seed, purpose and offset."""
+    bits = np.empty(n, np.uint32)
+    _core.random_bits(bits, seed, purpose, offset, runtime.current())
+    return np.argsort(bits, kind="stable")
+
+
+def kmeans(centers: np.ndarray, rows: np.ndarray, seed: int, iterations: int = 10) -> None:
+    """Cluster rows by Lloyd's algorithm, from k-means++. Overwrites the centers.
+
+    An empty cluster starts anew at the row that is farthest from its center.
+
+    Parameters
+    ----------
+    centers : ndarray of float32, shape (E, D)
+    rows : ndarray of float32, shape (M, D)
+    seed : int
+    iterations : int
+    """
+    ws = runtime.current()
+    spread(centers, rows, seed)
+    counts, sums = np.empty(len(centers), np.float32), np.empty_like(centers)
+    index, nearest = np.empty(len(rows), np.int64), np.empty_like(rows)
+    for _ in range(iterations):
+        _core.vector_quantize(nearest, index, rows, centers, ws)
+        _core.vq_statistics(counts, sums, rows, index, ws)
+        used = counts > 0
+        centers[used] = sums[used] / counts[used, None]
+        empty = np.flatnonzero(~used)
+        if len(empty) and len(centers) <= len(rows):
+            nearest -= rows
+            distance = np.einsum("md,md->m", nearest, nearest)
+            centers[empty] = rows[np.argsort(-distance, kind="stable")[: len(empty)]]
+
+
+def spread(centers: np.ndarray, rows: np.ndarray, seed: int) -> None:
+    """Put the centers on rows far from each other: k-means++ (Arthur and Vassilvitskii, 2007).
+
+    Where there are more centers than different rows, the rest lies closely around rows.
+    """
+    (e, d), m, ws = centers.shape, len(rows), runtime.current()
+    draws, noise = np.empty(e, np.float32), np.empty((e, d), np.float32)
+    _core.random_uniform(draws, seed, KMEANS, 0, ws)
+    _core.random_normal(noise, seed, KMEANS, e, ws)
+    noise *= np.float32(0.01) * rows.std(0)
+    centred = rows - rows.mean(0)
+    norms = np.einsum("md,md->m", centred, centred)
+    distance = np.ones(m, np.float32)  # the first one is any row
+    for k in range(e):
+        sums = np.cumsum(distance, dtype=np.float64)
+        if sums[-1] > 0:
+            chosen = min(int(np.searchsorted(sums, draws[k] * sums[-1], side="right")), m - 1)
+            centers[k] = rows[chosen]
+        else:
+            chosen = k % m
+            centers[k] = rows[chosen] + noise[k]
+        # not by @: a BLAS's sums may depend on its number of threads
+        scale = norms + norms[chosen]
+        square = scale - 2 * np.einsum("md,d->m", centred, centred[chosen])
+        square[square < 1e-6 * scale] = 0  # what is left of equal rows
+        distance = np.minimum(distance, square) if k else square

@@ -1,0 +1,235 @@
+"""The learning rate range test: a few steps at growing rates, and where the loss falls fastest."""
+
+from __future__ import annotations
+
+import copy
+import math
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from .base import checks, runtime
+from .data.batches import Batch
+from .models.base.estimator import BaseModel
+from .training.loop import Phase, Plan, train
+from .training.progress import Progress
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH = 25  # what is smoothed over: one part in so many of the range
+
+
+class LearningRates(NamedTuple):
+    """What `find_learning_rate` has tried.
+
+    Attributes
+    ----------
+    rates : ndarray of float64, shape (S,)
+        Of the steps, growing.
+    losses : ndarray of float64, shape (S,)
+        Of each step's batch, before the step.
+    smoothed : ndarray of float64, shape (S,)
+        The losses averaged over neighbouring steps.
+    suggestion : float
+        The rate where the smoothed loss falls fastest; NaN if it never falls.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> found = ae.find_learning_rate(ae.Autoencoder(random_state=0), X, steps=20)
+    >>> found.rates.shape == found.losses.shape, 1e-6 < found.suggestion < 1
+    (True, True)
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    suggestion: float
+
+    def plot(self, ax: Axes | None = None) -> Any:
+        """Draw the losses over the rates.
+
+        Parameters
+        ----------
+        ax : Axes, optional
+            Where to draw.
+
+        Returns
+        -------
+        Figure, or `ax` if it was given
+        """
+        from .plot._rates import learning_rates
+
+        return learning_rates(self, ax=ax)
+
+
+def find_learning_rate(
+    model: BaseModel,
+    X: Any,
+    y: Any = None,
+    *,
+    sample_mask: Any = None,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+) -> LearningRates:
+    r"""Try learning rates from low to high, a step each, on a copy of a model.
+
+    Step k has the rate :math:`a (b / a)^{k / (S - 1)}` in place of ``learning_rate`` and
+    ``schedule``; a discriminator's own rate keeps its ratio to the other. The test ends early once
+    the loss has grown far beyond where it began. Model and data stay as they are, and the same seed
+    gives the same bits, where ``random_state`` is an integer. Nothing is pretrained; a fitted model
+    with ``warm_start=True`` is tried as it is.
+
+    Parameters
+    ----------
+    model : Autoencoder, VAE or another of aecore's models
+    X, y, sample_mask
+        As in `fit`. A pass over them is as many steps as there are batches of ``batch_size``; there
+        are as many passes as needed.
+    lowest, highest : float
+        a and b.
+    steps : int
+        S, at least 5.
+
+    Returns
+    -------
+    LearningRates
+        Its ``suggestion`` is a good one to begin with: the largest that is safe is a few times
+        higher, where the loss is lowest just before it grows.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `fit` does, and for a range or steps that make no sense.
+
+    References
+    ----------
+    L. Smith, "Cyclical learning rates for training neural networks", WACV 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.VAE(latent_dim=2, epochs=5, random_state=0)
+    >>> found = ae.find_learning_rate(model, X, steps=30)
+    >>> model = model.set_params(learning_rate=found.suggestion).fit(X)
+    """
+    if not isinstance(model, BaseModel):
+        raise TypeError(f"model: expected one of aecore's models, got {model!r}")
+    lowest = checks.real("lowest", lowest, above=True)
+    highest = checks.real("highest", highest, lowest, above=True)
+    steps = checks.integer("steps", steps, 5)
+    model._check_params()
+    tried, going_on = _copied(model)
+    with runtime.threads(tried.n_threads):
+        conditioner, given = tried._read_training(X, y, sample_mask, going_on)
+        tried._start_or_go_on(going_on, conditioner, given)
+        network = tried._network
+        batches = given.batches(
+            int(tried.batch_size), corruption=tried._corruptions()[0], seed=network.seed
+        )
+        rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
+        trial = _Trial(tried, rates, len(batches))
+        tried._begin_training()
+        with network.in_training():
+            try:
+                for _ in train(network, trial, batches, trial.plan(), Progress(0, 1, steps)):
+                    pass
+            except (_Enough, FloatingPointError):
+                pass
+    losses = np.array(list(trial.losses.values()))
+    return _judged(rates[: len(losses)], losses, steps)
+
+
+def _copied(model: BaseModel) -> tuple[Any, bool]:
+    """Return a copy of a model that nobody hears of, and whether it goes on with what is fitted."""
+    params = {name: _silenced(value) for name, value in model.get_params(deep=False).items()}
+    tried = type(model)(**params)
+    tried.callbacks, tried.checkpoint = (), None
+    going_on = bool(model.warm_start) and model.__sklearn_is_fitted__()
+    if going_on:
+        for name in vars(model).keys() - params.keys():
+            setattr(tried, name, copy.deepcopy(getattr(model, name)))
+    return tried, going_on
+
+
+def _silenced(value: Any) -> Any:
+    """Return a copy of a parameter; of models, one without callbacks and checkpoints."""
+    if callable(value) or isinstance(value, (list, tuple)):
+        return value  # nothing of these changes, and callbacks may hold what can't be copied
+    if isinstance(value, BaseModel):
+        value = copy.copy(value)
+        value.callbacks, value.checkpoint = (), None
+    return copy.deepcopy(value)
+
+
+class _Enough(Exception):
+    """Ends a trial."""
+
+
+class _Trial:
+    """Stands between the loop and a model: gives each step its rate, and notes its loss.
+
+    Parameters
+    ----------
+    model
+    rates : ndarray, shape (S,)
+    batches : int
+        How many a pass has.
+    """
+
+    def __init__(self, model: Any, rates: np.ndarray, batches: int) -> None:
+        self.model, self.rates, self.batches = model, rates, batches
+        self._epoch, self._steps = model._network.epoch, model._network.steps
+        self.losses: dict[int, float] = {}  # by the step's number: a pass may be run again
+
+    def plan(self) -> Plan:
+        """Return a plan with the step's rate as what the schedule makes of the model's own."""
+        plan = self.model._plan(-(-len(self.rates) // self.batches), self.model.shuffle)
+        plan.schedule = self._factor
+        return plan
+
+    def _factor(self, epoch: float) -> float:
+        k = round((epoch - self._epoch) * self.batches)
+        return float(self.rates[min(k, len(self.rates) - 1)]) / float(self.model.learning_rate)
+
+    def _phases(self) -> tuple[Phase, ...]:
+        phases = self.model._phases()
+        return tuple(phase._replace(passes=partial(self._pass, phase)) for phase in phases)
+
+    def _pass(self, phase: Phase, batch: Batch) -> dict[str, float]:
+        terms = phase.passes(batch)
+        if phase.minimized == "loss":
+            self._note(terms["loss"] / batch.n)
+        return terms
+
+    def _note(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise _Enough
+        self.losses[self.model._network.steps - self._steps] = loss
+        values = list(self.losses.values())
+        first, best = values[0], min(values)
+        if len(values) == len(self.rates) or loss > first + 3 * max(abs(first), first - best):
+            raise _Enough
+
+    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
+        return self.model._epoch_terms(means, n, observed)
+
+
+def _judged(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRates:
+    """Return what was tried, with the losses smoothed, and the rate where they fall fastest."""
+    if len(losses) < 2:
+        return LearningRates(rates, losses, losses, math.nan)
+    k = np.arange(len(losses))
+    weights = np.exp(-(((k[:, None] - k) / (steps / WIDTH)) ** 2) / 2)
+    smoothed = weights @ losses / weights.sum(1)
+    slopes = np.gradient(smoothed)[: int(smoothed.argmin()) + 1]
+    steepest = int(slopes.argmin())
+    falls = slopes[steepest] < 0
+    return LearningRates(rates, losses, smoothed, float(rates[steepest]) if falls else math.nan)

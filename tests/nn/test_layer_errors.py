@@ -1,0 +1,141 @@
+"""What layers refuse, and how they say so."""
+
+import numpy as np
+import pytest
+from aecore import nn
+from cases.base import normal
+from support.modules import assert_same_state, state
+
+RELU = "relu"
+
+WRONG = {
+    "Linear": [
+        (lambda: nn.Linear(0, 3), ValueError, "in_features: expected at least 1, got 0"),
+        (lambda: nn.Linear(3, -1), ValueError, "out_features"),
+        (lambda: nn.Linear(3.0, 1), TypeError, "in_features: expected an integer, got 3.0"),
+        (lambda: nn.Linear(True, 1), TypeError, "in_features"),
+        (lambda: nn.Linear(3, 1, activation="gelu"), ValueError, "can't be fused"),
+        (lambda: nn.Linear(3, 1, activation="swish"), ValueError, "swish"),
+        (lambda: nn.Linear(3, 1).output_shape((4,)), ValueError, "expected samples of 3"),
+        (lambda: nn.Linear(3, 1).output_shape((2, 3)), ValueError, r"got the shape \(2, 3\)"),
+        (lambda: nn.TiedLinear(nn.Conv2d(1, 1, 1)), TypeError, "expected a Linear, got Conv2d"),
+        (lambda: nn.TiedLinear(nn.TiedLinear(nn.Linear(3, 2))), TypeError, "TiedLinear"),
+    ],
+    "convolutions": [
+        (lambda: nn.Conv2d(0, 3, 3), ValueError, "in_channels"),
+        (lambda: nn.Conv2d(1, 3, 0), ValueError, "kernel_size"),
+        (lambda: nn.Conv2d(1, 3, (3, 3, 3)), TypeError, "kernel_size"),
+        (lambda: nn.Conv2d(1, 3, 3, 0), ValueError, "stride"),
+        (lambda: nn.Conv2d(1, 3, 3, 1, -1), ValueError, "padding"),
+        (lambda: nn.Conv2d(1, 3, 3, 1, 4), ValueError, "padding: expected at most"),
+        (lambda: nn.Conv2d(2, 3, 3).output_shape((5, 5, 3)), ValueError, r"\(H, W, 2\)"),
+        (lambda: nn.Conv2d(2, 3, 3).output_shape((5, 5)), ValueError, "expected images"),
+        (lambda: nn.Conv2d(2, 3, 3).output_shape((2, 5, 2)), ValueError, "2 x 5 are too small"),
+        (lambda: nn.MaskedConv2d(1, 3, 4, "vertical"), ValueError, "odd number, got 4"),
+        (lambda: nn.MaskedConv2d(1, 3, 1, "vertical"), ValueError, "kernel_size: expected at"),
+        (lambda: nn.MaskedConv2d(1, 3, 3.0, "vertical"), TypeError, "kernel_size"),
+        (lambda: nn.MaskedConv2d(1, 3, 3, "up"), ValueError, '"vertical" or "horizontal"'),
+        (
+            lambda: nn.MaskedConv2d(2, 3, 3, "vertical").output_shape((5, 5, 3)),
+            ValueError,
+            r"\(H, W, 2\)",
+        ),
+        (lambda: nn.ConvTranspose2d(1, 3, 3, 2, 0, 2), ValueError, "output_padding"),
+        (lambda: nn.ConvTranspose2d(1, 3, 1, 1, 1).output_shape((2, 2, 1)), ValueError, "small"),
+        (lambda: nn.ConvTranspose2d(1, 3, 1).output_shape((0, 2, 1)), ValueError, "small"),
+    ],
+    "recurrent": [
+        (lambda: nn.LSTM(0, 3), ValueError, "in_features"),
+        (lambda: nn.LSTM(3, 2.0), TypeError, "units: expected an integer"),
+        (lambda: nn.LSTM(3, 2, 0), ValueError, "layers"),
+        (lambda: nn.LSTM(3, 2, 1, 1), TypeError, "bidirectional: expected True or False, got 1"),
+        (lambda: nn.LSTM(3, 2, last=None), TypeError, "last"),
+        (lambda: nn.LSTM(3, 2, steps=0), ValueError, "steps"),
+        (lambda: nn.LSTM(3, 2).output_shape((3,)), ValueError, r"sequences \(T, 3\)"),
+        (lambda: nn.LSTM(3, 2).output_shape((4, 2)), ValueError, r"got the shape \(4, 2\)"),
+        (lambda: nn.LSTM(3, 2, steps=4).output_shape((4, 3)), ValueError, r"vectors \(3,\)"),
+    ],
+    "others": [
+        (lambda: nn.Activation("relu6"), ValueError, "expected one of .*relu.*, got 'relu6'"),
+        (lambda: nn.Activation(None), ValueError, "None"),
+        (lambda: nn.MaxPool2d(0), ValueError, "kernel_size"),
+        (lambda: nn.MaxPool2d(2, 2, 2), ValueError, "at most half"),
+        (lambda: nn.MaxPool2d(3).output_shape((2, 5, 1)), ValueError, "2 x 5 are smaller"),
+        (lambda: nn.MaxPool2d(3).output_shape((5,)), ValueError, "expected images"),
+        (lambda: nn.Upsample2d(0), ValueError, "factor"),
+        (lambda: nn.Upsample2d(2).output_shape((5,)), ValueError, "expected images"),
+        (lambda: nn.LayerNorm(0), ValueError, "channels"),
+        (lambda: nn.LayerNorm(3, eps=0), ValueError, "eps"),
+        (lambda: nn.LayerNorm(3).output_shape((4,)), ValueError, "expected 3 channels"),
+        (lambda: nn.GroupNorm(2, 3), ValueError, "don't divide"),
+        (lambda: nn.GroupNorm(0, 3), ValueError, "groups"),
+        (lambda: nn.BatchNorm2d(3, momentum=2), ValueError, "momentum"),
+        (lambda: nn.BatchNorm2d(3).output_shape(()), ValueError, "expected 3 channels"),
+        (lambda: nn.Dropout(1), ValueError, "rate"),
+        (lambda: nn.Dropout(float("nan")), ValueError, "rate"),
+        (lambda: nn.Reshape((2, 0)), ValueError, "shape"),
+        (lambda: nn.Reshape((2, 3)).output_shape((5,)), ValueError, "don't fill"),
+        (lambda: nn.VectorQuantizer(0, 3), ValueError, "codebook_size"),
+        (lambda: nn.VectorQuantizer(3, 0), ValueError, "code_dim"),
+        (lambda: nn.VectorQuantizer(3, 3, codebook="kmeans"), ValueError, "codebook"),
+        (lambda: nn.VectorQuantizer(3, 3, decay=1), ValueError, "decay"),
+        (lambda: nn.VectorQuantizer(3, 3, commitment=-1), ValueError, "commitment"),
+        (lambda: nn.VectorQuantizer(3, 3).output_shape((4,)), ValueError, "vectors of 3"),
+        (lambda: nn.VectorQuantizer(3, 3, distance="dot"), ValueError, "distance: .*'dot'"),
+        (lambda: nn.ResidualQuantizer(0, 3, 3), ValueError, "depth: expected at least 1, got 0"),
+        (lambda: nn.ResidualQuantizer(2.0, 3, 3), TypeError, "depth"),
+        (lambda: nn.ResidualQuantizer(2, 3, 0), ValueError, "code_dim"),
+        (lambda: nn.ResidualQuantizer(2, 3, 3, distance="cosine"), ValueError, "a length that"),
+        (lambda: nn.ResidualQuantizer(2, 3, 3).output_shape((4,)), ValueError, "vectors of 3"),
+        (lambda: nn.FiniteScalarQuantizer(()), ValueError, "levels: expected some"),
+        (lambda: nn.FiniteScalarQuantizer((3, 1)), ValueError, "levels: expected at least 2"),
+        (lambda: nn.FiniteScalarQuantizer((3, 2.5)), TypeError, "levels: expected an integer"),
+        (lambda: nn.FiniteScalarQuantizer(8), TypeError, "levels: expected a sequence"),
+        (lambda: nn.FiniteScalarQuantizer("85"), TypeError, "levels: expected a sequence"),
+        (lambda: nn.FiniteScalarQuantizer((2,) * 25), ValueError, "at most 16777216"),
+        (lambda: nn.FiniteScalarQuantizer((3, 4)).output_shape((3,)), ValueError, "vectors of 2"),
+        (lambda: nn.Sequential(3), TypeError, "expected modules, got int"),
+        (lambda: nn.EachStep(3), TypeError, "expected a module, got int"),
+        (lambda: nn.EachStep(nn.Linear(3, 2)).output_shape((3,)), ValueError, r"\(T, ...\)"),
+        (lambda: nn.EachStep(nn.Linear(3, 2)).output_shape((4, 2)), ValueError, "3 features"),
+        (lambda: nn.Positions(0, 3), ValueError, "steps"),
+        (lambda: nn.Positions(4, 0), ValueError, "width"),
+        (lambda: nn.Positions(4, 3).output_shape((5, 3)), ValueError, r"sequences \(4, 3\)"),
+        (lambda: nn.MeanSteps().output_shape((3,)), ValueError, r"\(T, C\)"),
+        (lambda: nn.MultiHeadAttention(6, 4), ValueError, "4 heads don't divide"),
+        (lambda: nn.MultiHeadAttention(6, 0), ValueError, "heads"),
+        (lambda: nn.MultiHeadAttention(6, 2).output_shape((6,)), ValueError, r"\(T, 6\)"),
+        (lambda: nn.MultiHeadAttention(6, 2).output_shape((4, 5)), ValueError, r"\(4, 5\)"),
+        (lambda: nn.TransformerBlock(6, 2, 0), ValueError, "feedforward"),
+        (lambda: nn.TransformerBlock(6, 2, 3).output_shape((4, 5)), ValueError, r"\(T, 6\)"),
+        (lambda: nn.Residual(3), TypeError, "expected a module, got int"),
+        (lambda: nn.Residual(nn.Linear(3, 2)).output_shape((3,)), ValueError, "turns the shape"),
+        (lambda: nn.Parameter((2, -1)), ValueError, "can't have the shape"),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call, error, words", [w for group in WRONG.values() for w in group])
+def test_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_the_same_layer_twice_is_refused():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="same layer twice"):
+        nn.Sequential(layer, layer)
+    with pytest.raises(ValueError, match="same layer twice"):
+        nn.Sequential(layer, nn.Residual(nn.Sequential(layer)))
+
+
+def test_wrong_batches_are_refused_before_anything_changes(rng):
+    layer = nn.BatchNorm2d(3)
+    before = state(layer)
+    for x, error in (
+        (normal(rng, 4, 2), ValueError),
+        (normal(rng, 4, 3).astype(np.float64), TypeError),
+    ):
+        with pytest.raises(error):
+            layer.forward(x, training=True)
+        assert_same_state(state(layer), before)

@@ -1,0 +1,167 @@
+"""The pages: their code runs, prints what they say and draws what they show; none is left out."""
+
+import importlib.util
+import re
+from functools import partial
+from pathlib import Path
+
+import aecore as ae
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+if not (ROOT / "docs").exists() or not (ROOT / "tools").exists():
+    pytest.skip("the pages aren't part of this copy of the sources", allow_module_level=True)
+pytest.importorskip("matplotlib").use("agg")
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+gallery = load(ROOT / "tools" / "gallery.py")
+PAGES = {str(page.relative_to(ROOT)): page for page in gallery.pages()}
+MEASURED = {"compression.png"}  # by scripts of reproductions
+NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
+LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
+
+
+def check_printed(printed, shown):
+    """Words and whole numbers are those of the page; what has a decimal point is near."""
+    words = [re.sub(r"\s+", " ", NUMBER.sub("#", text)).strip() for text in (printed, shown)]
+    assert words[0] == words[1]
+    found, wanted = (list(map(float, NUMBER.findall(text))) for text in (printed, shown))
+    np.testing.assert_allclose(found, wanted, rtol=0.2, atol=0.02)
+
+
+def small_images():
+    """Digits in the form of MNIST."""
+    images, labels, *_ = ae.datasets.load_digits()
+    large = np.kron(images[:600], np.ones((1, 3, 3, 1), np.uint8))
+    large = np.pad(large, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    return large[:500], labels[:500], large[500:], labels[500:600]
+
+
+def small_sequences():
+    """Waves in the form of ECG5000."""
+    t = np.linspace(0, 6, 140, dtype=np.float32)
+    X = np.sin(t + np.linspace(0, 3, 120, dtype=np.float32)[:, None])[:, :, None]
+    return X[:90], np.arange(90) % 5, X[90:], np.arange(30) % 5
+
+
+def small_table():
+    """Rows in the form of the vehicle claims."""
+    X = np.zeros(400, [("age", float), ("make", "U6")])
+    X["age"] = np.where(np.arange(400) % 9, np.arange(400) % 60, np.nan)
+    X["make"] = np.array(["Honda", "Mazda", "Ford"])[np.arange(400) % 60 // 20]
+    return X[:300], np.arange(300) % 2, X[300:], np.arange(100) % 2
+
+
+STAND_INS = {
+    "load_mnist": small_images,
+    "load_ecg5000": small_sequences,
+    "load_vehicle_claims": small_table,
+}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page(name, tmp_path):
+    page = PAGES[name]
+    for block, printed in gallery.run(page, tmp_path):
+        if block["printed"] is not None:
+            check_printed(printed, block["printed"])
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    shown = set(gallery.PICTURE.findall(page.read_text()))
+    assert drawn == shown - MEASURED
+
+
+def test_readme(tmp_path, monkeypatch):
+    """With small data in place of what would have to be downloaded."""
+    for name in vars(ae.datasets)["__all__"]:
+        if name != "load_digits":
+            refuse = partial(pytest.fail, f"README.md calls {name}: it needs a stand-in here")
+            monkeypatch.setattr(ae.datasets, name, STAND_INS.get(name, refuse))
+    assert len(gallery.run(ROOT / "README.md", tmp_path)) >= 4
+
+
+def test_pages_have_what_they_link_to():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for target in LINK.findall(re.sub(r"`[^`\n]*`", "", text)):
+            assert (page.parent / target).exists(), f"{page}: {target}"
+
+
+def test_pictures_are_small_and_all_shown():
+    shown = set()
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        shown |= set(gallery.PICTURE.findall(page.read_text()))
+    files = {path.name: path.stat().st_size for path in (ROOT / "docs" / "images").iterdir()}
+    assert set(files) == shown
+    assert max(files.values()) < 200_000 and sum(files.values()) < 2_000_000
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (ROOT / "docs" / "reference" / "aecore.md").read_text()
+    listed = set(re.findall(r"^   (\w+)$", text, re.MULTILINE))
+    assert set(ae.__all__) <= listed | modules()
+
+
+def modules():
+    text = (ROOT / "docs" / "reference" / "index.md").read_text()
+    return set(re.findall(r"^   aecore\.(\w+)$", text, re.MULTILINE))
+
+
+PAGE = """# Page
+
+```py
+this isn't run
+```
+
+```python
+a = 1
+print("a is", a + 0.25)
+```
+
+```text
+```
+
+```python
+assert a == 1  # in the same namespace
+with open("drawn.png", "wb"):
+    pass
+```
+
+![What was drawn](images/drawn.png)
+"""
+
+
+def test_gallery_puts_in_what_code_prints_and_draws(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    page = tmp_path / "page.md"
+    page.write_text(PAGE)
+    monkeypatch.setattr(gallery, "DOCS", tmp_path)
+    assert gallery.pages() == [page]
+    gallery.renew(page)
+    assert "```text\na is 1.25\n```\n" in page.read_text()
+    assert [path.name for path in (tmp_path / "images").iterdir()] == ["drawn.png"]
+    once = page.read_text()
+    gallery.renew(page)
+    assert page.read_text() == once
+
+
+def test_errors_of_a_page_have_its_lines(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n```python\nx = 1\nx / 0\n```\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        gallery.run(page, tmp_path)
+    assert (caught.traceback[-1].path, caught.traceback[-1].lineno + 1) == (page, 5)
+
+
+def test_what_pages_say_is_compared():
+    check_printed("0.50 of  (3, 4)\n", "0.52 of (3, 4)")
+    for shown in ("0.9 of (3, 4)", "0.50 of (3, 5)", "0.50 in (3, 4)", "-0.50 of (3, 4)"):
+        with pytest.raises(AssertionError):
+            check_printed("0.50 of (3, 4)", shown)
