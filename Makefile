@@ -23,7 +23,7 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean demo dev docs format gallery help lint notebooks readme reproductions \
+.PHONY: asan bench clean demo dev docs format fuzz gallery help lint notebooks readme reproductions \
     test test-avx512 test-neon tiny tsan wheel
 
 help: ## this list
@@ -84,6 +84,9 @@ asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehavior
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
 	    $(BIN)/python -m pytest --capture=sys $(ARGS)
+
+fuzz: $(DEV)/.built ## read files that are wrong in many ways; ARGS='100000 7' for so many of seed 7
+	$(DEV)/bin/python tools/fuzz_files.py $(ARGS)
 
 tsan: ## the C tests under ThreadSanitizer
 	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread' \

@@ -174,6 +174,29 @@ def attention(quick: bool) -> Iterator[Kernel]:
     yield Kernel(f"{name}, backward", backward, size(qkv, dqkv, y, dy), 5 * product)
 
 
+def passes(layer: Any, x: np.ndarray, grad: np.ndarray) -> tuple[Callable[[], Any], ...]:
+    """Return functions that run a layer forward, and back from what one pass has recorded."""
+    tape = ae.nn.Tape(training=True)
+    given = tape.variable(x)
+    y = layer(given)
+    y.settle()
+    ops = list(tape.record)
+
+    def forward() -> None:
+        tape.start(records=True, training=True)
+        layer(given).settle()
+
+    def backward() -> None:
+        tape.start(records=True, training=True)
+        given.grad = None
+        y.add_grad(grad, owned=False)
+        for op in reversed(ops):
+            op.backward()
+            op.grad = None
+
+    return forward, backward
+
+
 def lstm(quick: bool) -> Iterator[Kernel]:
     make = getattr(ae.nn, "LSTM", None)
     if make is None:
@@ -184,11 +207,9 @@ def lstm(quick: bool) -> Iterator[Kernel]:
         ae.nn.Flat([("lstm", layer)])
         products = 2.0 * n * t * 4 * units * (inputs + units)
         name, moved = f"lstm {n} x {t} x {inputs} -> {units}", size(x, grad) + 4 * size(grad)
-        layer.forward(x, training=True)
-        run: Callable[[], Any] = lambda f=layer.forward, x=x: f(x, training=True)  # noqa: E731
-        yield Kernel(f"{name}, forward", run, moved, products)
-        run = lambda f=layer.backward, g=grad: f(g)  # noqa: E731
-        yield Kernel(f"{name}, backward", run, 2 * moved, 2 * products)
+        forward, backward = passes(layer, x, grad)
+        yield Kernel(f"{name}, forward", forward, moved, products)
+        yield Kernel(f"{name}, backward", backward, 2 * moved, 2 * products)
 
 
 def norms(quick: bool) -> Iterator[Kernel]:
@@ -202,11 +223,9 @@ def norms(quick: bool) -> Iterator[Kernel]:
         ae.nn.Flat([("norm", layer)])
         x, grad = normal(*shape), normal(*shape)
         name = f"{type(layer).__name__} {' x '.join(map(str, shape))}"
-        layer.forward(x, training=True)
-        run: Callable[[], Any] = lambda f=layer.forward, x=x: f(x, training=True)  # noqa: E731
-        yield Kernel(f"{name}, forward", run, 2 * size(x))
-        run = lambda f=layer.backward, g=grad: f(g)  # noqa: E731
-        yield Kernel(f"{name}, backward", run, 3 * size(x))
+        forward, backward = passes(layer, x, grad)
+        yield Kernel(f"{name}, forward", forward, 2 * size(x))
+        yield Kernel(f"{name}, backward", backward, 3 * size(x))
 
 
 def losses(quick: bool) -> Iterator[Kernel]:

@@ -107,28 +107,21 @@ int ae_max_threads(void); /* what OpenMP would use now; 1 without OpenMP */
 
 /* ---- activations ------------------------------------------------------------------------ */
 
+/* AE_LINEAR, which is 0, AE_RELU and so on: the lines of act.def. */
 typedef enum {
-    AE_LINEAR = 0,
-    AE_RELU,
-    AE_LEAKY_RELU, /* slope 0.01 */
-    AE_ELU,        /* alpha 1 */
-    AE_TANH,
-    AE_SIGMOID,
-    AE_SOFTPLUS,
-    AE_GELU, /* exact, by erf; its gradient and silu's need the input, not the output */
-    AE_SILU,
+#define AE_ACT(id, name, from_output, operations) AE_##id,
+#include "kern/act.def"
+#undef AE_ACT
     AE_ACTIVATIONS
 } ae_act;
 
-static inline bool
-ae_act_from_output(ae_act act)
-{
-    return act < AE_GELU;
-}
+const char *ae_act_name(ae_act act);
+bool ae_act_from_output(ae_act act); /* whether the output determines the gradient */
 
 /* y = act(x), n values; y may be x. */
 ae_status ae_activation_fwd(float *y, const float *x, int64_t n, ae_act act, const ae_ctx *ctx);
-/* dx = dy * act'(.), from the output y, or from the input for gelu and silu; dx may be dy or y. */
+/* dx = dy * act'(.), from the output y if that determines it, else from the input; dx may be
+ * dy or y. */
 ae_status ae_activation_bwd(float *dx, const float *dy, const float *y, int64_t n, ae_act act,
                             const ae_ctx *ctx);
 
@@ -449,6 +442,9 @@ typedef struct {
  * same if there is no corruption. Every index is that of a row of the source. */
 ae_status ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index,
                     int64_t B, int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx);
+/* y (M, D) = table[rows (M)], as float32; every row is one of the table's. */
+ae_status ae_take_rows(float *y, const void *table, const int64_t *rows, ae_source source,
+                       int64_t M, int64_t D, const ae_ctx *ctx);
 /* y (N, T, C + D) = x (N, T, C) beside cond (N, D), and the gradient of x back. */
 ae_status ae_concat_fwd(float *y, const float *x, const float *cond, int64_t N, int64_t T,
                         int64_t C, int64_t D, const ae_ctx *ctx);

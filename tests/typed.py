@@ -43,6 +43,6 @@ assert_type(ae.metrics.nmi(y, y), float)
 assert_type(functional.gaussian_kl(mean, logvar), np.ndarray)
 
 network = nn.Sequential(nn.Linear(64, 8, activation="relu"), nn.Linear(8, 2))
-assert_type(network.forward(np.zeros((3, 64), np.float32)), np.ndarray)
+assert_type(network(np.zeros((3, 64), np.float32)), np.ndarray)
 plot.history(vae).savefig("history.png")
 callbacks.CSVLogger("log.csv")

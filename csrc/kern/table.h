@@ -6,8 +6,8 @@
 
 #define AE_MAX_MR 12
 #define AE_MAX_NR 32
-#define AE_MAX_FEW 4  /* channels of mul_planes */
-#define AE_FEW_ROWS 4 /* rows of mul_turned */
+#define AE_PLANAR_CHANNELS 4 /* output channels of mul_planar, at most */
+#define AE_TRANSPOSED_ROWS 4 /* rows of mul_transposed, at most */
 #define AE_MAX_VLEN 16
 
 /* A run of the depth dimension: offsets off, off + 1, ... (len of them) from a row's start. */
@@ -17,12 +17,12 @@ typedef struct {
 
 /* What happens to a finished tile on its way to C; all pointers are for C's own layout. */
 typedef struct {
-    const float *bias; /* (N) or NULL, added first */
-    ae_act act;        /* then applied */
-    const float *gate; /* at C's offsets, or NULL: the value is multiplied by */
-    ae_act gate_act;   /* gate_act'(gate), gate being that activation's output */
-    const float *add;  /* at C's offsets, or NULL: added last */
-    bool accumulate;   /* add to what C holds instead of overwriting it */
+    const float *bias;    /* (N) or NULL, added first */
+    ae_act act;           /* then applied */
+    const float *act_out; /* at C's offsets, or NULL: the value is multiplied by */
+    ae_act act_grad;      /* act_grad'(act_out), act_out being that activation's output */
+    const float *add;     /* at C's offsets, or NULL: added last */
+    bool accumulate;      /* add to what C holds instead of overwriting it */
 } ae_epilogue;
 
 /* C (m, n) = [C +] A (m, k) B (k, n): see mul_small. */
@@ -48,7 +48,7 @@ typedef struct {
 typedef struct {
     float grad_scale, decay;          /* g = grad_scale grad + decay p */
     float take1, keep1, take2, keep2; /* 1 - beta and beta, each rounded once */
-    float rate, spread, eps;          /* lr / correction1, 1 / sqrt(correction2) */
+    float rate, v_scale, eps;         /* lr / correction1, 1 / sqrt(correction2) */
     float shrink;                     /* the share of p that AdamW takes away first */
 } ae_adam_factors;
 
@@ -74,11 +74,11 @@ typedef struct {
 #define AE_KERNEL(name, args) void(*name) args;
 struct ae_kernels {
     const char *isa;
-    int vlen;        /* floats in a vector */
-    int mr, nr;      /* the gemm tile, rows and columns */
-    int mr_narrow;   /* rows of the tile of a last panel with at most vlen columns */
-    int plane_block; /* pixels of mul_planes */
-    int lstm_rows;   /* rows of the tile in lstm.inc */
+    int vlen;         /* floats in a vector */
+    int mr, nr;       /* the gemm tile, rows and columns */
+    int mr_narrow;    /* rows of the tile of a last panel with at most vlen columns */
+    int planar_block; /* pixels of mul_planar */
+    int lstm_rows;    /* rows of the tile in lstm.inc */
 #include "kern/table.def"
 };
 #undef AE_KERNEL

@@ -1,4 +1,4 @@
-/* transpose.h: a square of AE_VLEN vectors turned in registers. */
+/* transpose.h: a square of AE_VLEN vectors transposed in registers. */
 #ifndef AE_TRANSPOSE_H
 #define AE_TRANSPOSE_H
 

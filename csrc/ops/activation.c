@@ -1,7 +1,32 @@
 /* activation.c: activations over arrays of any shape, cut into chunks. */
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define CHUNK 8192 /* values: two or three streams of them stay in the second level cache */
+
+_Static_assert(AE_LINEAR == 0, "what a zeroed struct means");
+
+static const struct {
+    const char *name;
+    bool from_output;
+    double operations;
+} activations[AE_ACTIVATIONS] = {
+#define AE_ACT(id, name, from_output, operations) {#name, from_output, operations},
+#include "kern/act.def"
+#undef AE_ACT
+};
+
+const char *
+ae_act_name(ae_act act)
+{
+    return activations[act].name;
+}
+
+bool
+ae_act_from_output(ae_act act)
+{
+    return activations[act].from_output;
+}
 
 typedef struct {
     float *out;
@@ -29,10 +54,9 @@ one_chunk(void *arg, int64_t i, int thread)
 static ae_status
 run(act_task *t, const ae_ctx *ctx)
 {
-    /* a value costs its way through memory, or some 30 operations of an exponential */
-    double cost = t->act <= AE_LEAKY_RELU ? 8.0 : 30.0;
+    double work = activations[t->act].operations * (double)t->n;
     t->k = ctx->k;
-    ae_parallel(ctx, ae_ceil_div(t->n, CHUNK), cost * (double)t->n, one_chunk, t);
+    ae_parallel(ctx, ae_ceil_div(t->n, CHUNK), work, one_chunk, t);
     return AE_OK;
 }
 

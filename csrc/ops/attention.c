@@ -13,7 +13,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define QUERIES 32
 #define KEYS 128
@@ -70,7 +71,7 @@ block_scores(const attention_task *t, int64_t q0, int64_t q1, int64_t k0, int64_
 {
     return (ae_scores){.rows = ae_min(QUERIES, q1 - q0),
                        .keys = keys,
-                       .width = ae_ceil_div(keys, t->kern->vlen) * t->kern->vlen,
+                       .width = ae_round_up(keys, t->kern->vlen),
                        .diagonal = t->g->causal ? q0 - k0 + 1 : keys,
                        .scale = t->g->scale};
 }
@@ -82,10 +83,10 @@ first_block(const attention_task *t, int64_t q0, int64_t k0)
     return !t->g->causal || k0 <= q0 ? q0 : q0 + (k0 - q0) / QUERIES * QUERIES;
 }
 
-/* out (rows, keys) = x (rows, D) turned (D, keys), for scores and the gradients of weights. */
+/* out (rows, keys) = x (rows, D) transposed (D, keys), for scores and the gradients of weights. */
 static void
-score(const attention_task *t, float *out, const float *x, int64_t stride, const float *turned,
-      const ae_scores *s)
+score(const attention_task *t, float *out, const float *x, int64_t stride,
+      const float *transposed, const ae_scores *s)
 {
     ae_small_product p = {.m = s->rows,
                           .n = s->width,
@@ -93,7 +94,7 @@ score(const attention_task *t, float *out, const float *x, int64_t stride, const
                           .a = x,
                           .a_rs = stride,
                           .a_ks = 1,
-                          .b = turned,
+                          .b = transposed,
                           .b_ks = s->width,
                           .c = out,
                           .c_rs = s->width};
@@ -149,7 +150,7 @@ forward_piece(void *arg, int64_t i, int thread)
     const head_view v = view_head(t, i / t->pieces);
     const int64_t end = ae_min(q0 + t->queries, g->T);
     const int64_t q1 = v.S > 0 ? ae_max(q0, ae_min(end, v.T)) : q0;
-    float *turned = t->scratch + thread * t->floats, *s = turned + t->d_floats;
+    float *transposed = t->scratch + thread * t->floats, *s = transposed + t->d_floats;
     float *top = s + t->s_floats, *sum = top + t->t_floats;
     float *y = t->y + v.y, *lse = t->lse_out + v.row;
     zero_rows(y, y_row, q1, end, g->D);
@@ -163,9 +164,9 @@ forward_piece(void *arg, int64_t i, int thread)
         for (int64_t r = first; r < q1; r += QUERIES) {
             ae_scores b = block_scores(t, r, q1, k0, keys);
             if (r == first) {
-                t->kern->turn_rows(turned, b.width, t->k + at, g->kv_row, keys, g->D);
+                t->kern->transpose_rows(transposed, b.width, t->k + at, g->kv_row, keys, g->D);
             }
-            score(t, s, t->q + v.q + r * g->q_row, g->q_row, turned, &b);
+            score(t, s, t->q + v.q + r * g->q_row, g->q_row, transposed, &b);
             t->kern->softmax_rows(s, top + r - q0, sum + r - q0, y + r * y_row, y_row,
                                   k0 > 0 ? g->D : 0, &b);
             sum_keys(t, y + r * y_row, y_row, s, t->v + at, g->kv_row, &b, k0 > 0);
@@ -188,8 +189,9 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
 {
     const ae_attention_cfg *g = t->g;
     const int64_t y_row = g->H * g->D;
-    float *k_turned = t->scratch + thread * t->floats, *v_turned = k_turned + t->d_floats;
-    float *s = v_turned + t->d_floats, *d = s + t->s_floats, *delta = d + t->s_floats;
+    float *k_transposed = t->scratch + thread * t->floats;
+    float *v_transposed = k_transposed + t->d_floats;
+    float *s = v_transposed + t->d_floats, *d = s + t->s_floats, *delta = d + t->s_floats;
     const float *dy = t->dy + v->y, *q = t->q + v->q, *lse = t->lse + v->row;
     t->kern->row_products(delta, dy + p->q0 * y_row, t->y_in + v->y + p->q0 * y_row, y_row,
                           p->q1 - p->q0, g->D);
@@ -204,11 +206,11 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
             ae_scores b = block_scores(t, r, p->q1, k0, keys);
             if (r == first) {
                 const float *k = t->k + v->kv + at, *val = t->v + v->kv + at;
-                t->kern->turn_rows(k_turned, b.width, k, g->kv_row, keys, g->D);
-                t->kern->turn_rows(v_turned, b.width, val, g->kv_row, keys, g->D);
+                t->kern->transpose_rows(k_transposed, b.width, k, g->kv_row, keys, g->D);
+                t->kern->transpose_rows(v_transposed, b.width, val, g->kv_row, keys, g->D);
             }
-            score(t, s, q + r * g->q_row, g->q_row, k_turned, &b);
-            score(t, d, dy + r * y_row, y_row, v_turned, &b);
+            score(t, s, q + r * g->q_row, g->q_row, k_transposed, &b);
+            score(t, d, dy + r * y_row, y_row, v_transposed, &b);
             t->kern->softmax_grad_rows(s, d, lse + r, delta + r - p->q0, &b);
             if (p->dq != NULL) {
                 sum_keys(t, p->dq + r * g->q_row, g->q_row, d, t->k + v->kv + at, g->kv_row, &b,
@@ -269,14 +271,14 @@ backward_piece(void *arg, int64_t i, int thread)
 
 /* ---- drivers ---------------------------------------------------------------------------------- */
 
-/* Memory for `blocks` turned blocks of keys, as many blocks of scores and two values a query. */
+/* Memory for `blocks` transposed blocks of keys, as many blocks of scores and two values a query. */
 static ae_status
 reserve(attention_task *t, int64_t blocks, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     const ae_attention_cfg *g = t->g;
     t->kern = ctx->k;
-    t->width = ae_min(KEYS, ae_ceil_div(g->S, ctx->k->vlen) * ctx->k->vlen);
+    t->width = ae_min(KEYS, ae_round_up(g->S, ctx->k->vlen));
     size_t d = ae_bytes(g->D, t->width, sizeof(float));
     size_t s = ae_bytes(QUERIES, t->width, sizeof(float));
     size_t q = ae_bytes(g->T, 1, sizeof(float));

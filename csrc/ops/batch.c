@@ -1,7 +1,8 @@
 /* batch.c: values put beside one another, and added. */
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define PART 8192 /* values in a task */
 

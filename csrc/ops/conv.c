@@ -1,67 +1,8 @@
-/* conv.c: conv2d and conv_transpose2d as the products of conv.h, and what those share. */
-#include "ops/conv.h"
-
-#include <string.h>
-
-ae_chunks
-ae_cut(int64_t N, int64_t rows, int64_t cols, int64_t pixels, int64_t row_bytes, int64_t bytes)
-{
-    ae_chunks c = {.images = 1, .rows = rows};
-    int64_t image = ae_max(1, rows * cols), image_bytes = ae_max(1, rows * row_bytes);
-    if (image <= pixels && image_bytes <= bytes) {
-        c.images = ae_max(1, ae_min(pixels / image, bytes / image_bytes));
-    }
-    else {
-        int64_t fit = ae_min(pixels / ae_max(1, cols), bytes / ae_max(1, row_bytes));
-        c.rows = ae_max(1, ae_min(rows, fit));
-    }
-    c.groups = ae_ceil_div(N, c.images);
-    c.strips = ae_ceil_div(rows, ae_max(1, c.rows));
-    return c;
-}
-
-void
-ae_copy_part(float *dst, const float *src, int64_t H, int64_t W, int64_t C, int64_t y0,
-             int64_t x0, int64_t rows, int64_t cols)
-{
-    int64_t left = ae_min(cols, ae_max(0, -x0));
-    int64_t middle = ae_max(0, ae_min(cols, W - x0) - left);
-    int64_t right = cols - left - middle;
-    for (int64_t y = 0; y < rows; y++, dst += cols * C) {
-        if (y0 + y < 0 || y0 + y >= H || middle == 0) {
-            memset(dst, 0, (size_t)(cols * C) * sizeof(float));
-            continue;
-        }
-        const float *from = src + ((y0 + y) * W + x0 + left) * C;
-        memset(dst, 0, (size_t)(left * C) * sizeof(float));
-        memcpy(dst + left * C, from, (size_t)(middle * C) * sizeof(float));
-        memset(dst + (left + middle) * C, 0, (size_t)(right * C) * sizeof(float));
-    }
-}
-
-ae_axis_phase
-ae_make_axis_phase(int64_t a, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
-{
-    int64_t r0 = (a + pad) % stride;
-    ae_axis_phase p = {.size = size > a ? ae_ceil_div(size - a, stride) : 0};
-    p.count = r0 < kernel ? (kernel - 1 - r0) / stride + 1 : 0;
-    p.first = r0 + stride * (p.count - 1);
-    p.low = (a + pad - r0) / stride - (p.count - 1);
-    return p;
-}
-
-void
-ae_axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride,
-              int64_t pad)
-{
-    for (int64_t a = 0; a < stride; a++) {
-        ae_axis_phase p = ae_make_axis_phase(a, size, kernel, stride, pad);
-        if (p.count > 0) {
-            *low = ae_min(*low, p.low);
-            *high = ae_max(*high, p.low + p.count);
-        }
-    }
-}
+/* conv.c: conv2d and conv_transpose2d as the products of window.h, and the choice of a way to each. */
+#include "ops/gemm.h"
+#include "ops/planar.h"
+#include "ops/window.h"
+#include "ops/winograd.h"
 
 /* conv2d: the input is the big image, w is (small, R, S, big). */
 static ae_window
@@ -109,6 +50,51 @@ transpose_window(const ae_conv_cfg *c)
                        .winograd = c->winograd};
 }
 
+/* ---- the choice of a way to each product ----------------------------------------------------- */
+
+static ae_status
+down(float *small, const float *big, const float *w, const ae_window *g,
+     const ae_epilogue *epilogue, const ae_ctx *ctx)
+{
+    if (g->N * g->P * g->Q * g->C == 0) {
+        return AE_OK;
+    }
+    if (ae_winograd_pays(g, ctx->k, false)) {
+        return ae_winograd(small, big, w, g, false, epilogue, ctx);
+    }
+    return ae_window_down(small, big, w, g, epilogue, ctx);
+}
+
+static ae_status
+up(float *big, const float *small, const float *w, const ae_window *g,
+   const ae_epilogue *epilogue, const ae_ctx *ctx)
+{
+    if (g->N * g->H * g->W * g->B == 0) {
+        return AE_OK;
+    }
+    if (ae_planar_pays(g)) {
+        return ae_planar_up(big, small, w, g, epilogue, ctx);
+    }
+    if (ae_winograd_pays(g, ctx->k, true)) {
+        return ae_winograd(big, small, w, g, true, epilogue, ctx);
+    }
+    return ae_window_up(big, small, w, g, epilogue, ctx);
+}
+
+static ae_status
+weight(float *dw, const float *big, const float *small, const ae_window *g, const ae_ctx *ctx)
+{
+    if (g->N * g->P * g->Q * g->B * g->C == 0) {
+        return AE_OK;
+    }
+    if (ae_winograd_pays(g, ctx->k, false)) {
+        return ae_winograd_weight(dw, big, small, g, ctx);
+    }
+    return ae_window_weight(dw, big, small, g, ctx);
+}
+
+/* ---- the drivers ----------------------------------------------------------------------------- */
+
 /* All gradients; x is the big image of a convolution and the small one of a transposed one. */
 static ae_status
 backward(float *dx, float *dw, float *db, const float *dy, const float *x, const float *w,
@@ -116,15 +102,16 @@ backward(float *dx, float *dw, float *db, const float *dy, const float *x, const
 {
     ae_status status = AE_OK;
     ae_window g = transposed ? transpose_window(cfg) : conv_window(cfg);
-    ae_epilogue gate = {.gate = cfg->x_act == AE_LINEAR ? NULL : x, .gate_act = cfg->x_act};
+    ae_epilogue epilogue = {.act_out = cfg->x_act == AE_LINEAR ? NULL : x,
+                            .act_grad = cfg->x_act};
     if (db != NULL) {
         AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
     }
     if (dw != NULL) {
-        AE_TRY(ae_window_weight(dw, transposed ? dy : x, transposed ? x : dy, &g, ctx));
+        AE_TRY(weight(dw, transposed ? dy : x, transposed ? x : dy, &g, ctx));
     }
     if (dx != NULL) {
-        AE_TRY((transposed ? ae_window_down : ae_window_up)(dx, dy, w, &g, &gate, ctx));
+        AE_TRY((transposed ? down : up)(dx, dy, w, &g, &epilogue, ctx));
     }
 done:
     return status;
@@ -136,7 +123,7 @@ ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b, const fl
 {
     ae_window g = conv_window(cfg);
     ae_epilogue epilogue = {.bias = b, .act = cfg->act, .add = r};
-    return ae_window_down(y, x, w, &g, &epilogue, ctx);
+    return down(y, x, w, &g, &epilogue, ctx);
 }
 
 ae_status
@@ -152,7 +139,7 @@ ae_conv_transpose2d_fwd(float *y, const float *x, const float *w, const float *b
 {
     ae_window g = transpose_window(cfg);
     ae_epilogue epilogue = {.bias = b, .act = cfg->act, .add = r};
-    return ae_window_up(y, x, w, &g, &epilogue, ctx);
+    return up(y, x, w, &g, &epilogue, ctx);
 }
 
 ae_status

@@ -1,6 +1,6 @@
 /* gated.c: the gated unit of PixelCNN over samples of T positions, with a bias of each sample's own.
  * Van den Oord et al. 2016, section 2.1; the bias is the condition's of section 2.3. */
-#include "ops/gemm.h"
+#include "kern/table.h"
 
 #define UNIT_COST 60.0 /* of a tanh and a sigmoid, in floating point operations */
 

@@ -3,7 +3,8 @@
  * The source may be a file mapped into memory, with rows anywhere in it. Work is cut into pieces of a
  * few rows, or of one long row: a piece is read once, converted, and corrupted while it is in L1.
  */
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define PIECE 8192 /* values in a task */
 #define BLOCK 2048 /* values converted before they are corrupted */
@@ -93,4 +94,12 @@ ae_gather(float *clean, float *corrupted, const void *source, const int64_t *ind
     ae_parallel(ctx, ae_ceil_div(B, t.rows) * t.pieces, cost * (double)B * (double)F,
                 gather_piece, &t);
     return AE_OK;
+}
+
+ae_status
+ae_take_rows(float *y, const void *table, const int64_t *rows, ae_source source, int64_t M,
+             int64_t D, const ae_ctx *ctx)
+{
+    ae_gather_cfg plain = {.source = source, .scale = 1.0f, .corruption = AE_CLEAN};
+    return ae_gather(y, NULL, table, rows, M, D, &plain, ctx);
 }

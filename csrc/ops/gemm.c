@@ -8,6 +8,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/math.h"
+
 #define DEPTH 512        /* of a block: a panel of it stays in L1, rows of it in L2 */
 #define COLUMN_DEPTH 256 /* where A is packed a tile at a time, in L1 too */
 #define RUNS 64          /* most runs in a block */
@@ -161,10 +163,28 @@ ae_multiply(const ae_kernels *k, const ae_product *p)
     } while (s < p->nseg);
 }
 
+ae_product
+ae_product_rows(int64_t *a_row, int64_t *c_row, const ae_seg *depth, int64_t m, int64_t N,
+                int64_t a_rs, int64_t c_rs, const ae_kernels *k)
+{
+    for (int64_t i = 0; i < m; i++) {
+        a_row[i] = i * a_rs;
+        c_row[i] = i * c_rs;
+    }
+    return (ae_product){.a_row = a_row,
+                        .seg = depth,
+                        .nseg = 1,
+                        .K = depth->len,
+                        .N = N,
+                        .p1 = ae_ceil_div(N, k->nr),
+                        .c_row = c_row,
+                        .m = m};
+}
+
 size_t
 ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N)
 {
-    return ae_bytes(ae_ceil_div(N, k->nr) * k->nr, K, sizeof(float));
+    return ae_bytes(ae_round_up(N, k->nr), K, sizeof(float));
 }
 
 void
@@ -253,48 +273,48 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
 
 /* ---- few rows of A ------------------------------------------------------------------------- */
 
-#define TURN_COLUMNS 32 /* of a task */
+#define TRANSPOSED_COLUMNS 32 /* of a task */
 
 static void
-turn_chunk(void *arg, int64_t chunk, int thread)
+transposed_chunk(void *arg, int64_t chunk, int thread)
 {
     const gemm_task *t = arg;
     const ae_gemm_args *g = t->g;
     const ae_kernels *k = t->k;
-    float tile[AE_FEW_ROWS * AE_MAX_VLEN] __attribute__((aligned(64)));
-    const float *a[AE_FEW_ROWS], *b[AE_MAX_VLEN];
-    int64_t out[AE_FEW_ROWS];
+    float tile[AE_TRANSPOSED_ROWS * AE_MAX_VLEN] __attribute__((aligned(64)));
+    const float *a[AE_TRANSPOSED_ROWS], *b[AE_MAX_VLEN];
+    int64_t out[AE_TRANSPOSED_ROWS];
     (void)thread;
-    for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
+    for (int64_t i = 0; i < AE_TRANSPOSED_ROWS; i++) {
         a[i] = g->a + ae_min(i, g->M - 1) * g->a_rs;
         out[i] = i * g->ldc;
     }
-    int64_t end = ae_min(g->N, (chunk + 1) * TURN_COLUMNS);
-    for (int64_t n = chunk * TURN_COLUMNS; n < end; n += k->vlen) {
+    int64_t end = ae_min(g->N, (chunk + 1) * TRANSPOSED_COLUMNS);
+    for (int64_t n = chunk * TRANSPOSED_COLUMNS; n < end; n += k->vlen) {
         for (int64_t j = 0; j < k->vlen; j++) {
             b[j] = g->b + ae_min(n + j, g->N - 1) * g->b_ns;
         }
-        k->mul_turned(tile, a, b, g->K, g->M == 1 ? 1 : AE_FEW_ROWS);
+        k->mul_transposed(tile, a, b, g->K, g->M == 1 ? 1 : AE_TRANSPOSED_ROWS);
         k->store_tile(tile, g->c, out, g->M, n, ae_min(k->vlen, end - n), &g->epilogue);
     }
 }
 
-/* ---- rows of A that meet in L1 --------------------------------------------------------------- */
+/* ---- rows of A that conflict in L1 ----------------------------------------------------------- */
 
 #define PAGE_FLOATS 1024 /* rows a multiple of this apart are in the same set of L1 */
-#define SPREAD 16        /* floats that keep them out of each other's way */
+#define ROW_PADDING 16   /* floats that put them into different sets */
 
 typedef struct {
     float *to;
     const ae_gemm_args *g;
-} spread_task;
+} pad_task;
 
 static void
-spread_row(void *arg, int64_t i, int thread)
+pad_row(void *arg, int64_t i, int thread)
 {
-    const spread_task *t = arg;
+    const pad_task *t = arg;
     (void)thread;
-    memcpy(t->to + i * (t->g->K + SPREAD), t->g->a + i * t->g->a_rs,
+    memcpy(t->to + i * (t->g->K + ROW_PADDING), t->g->a + i * t->g->a_rs,
            (size_t)t->g->K * sizeof(float));
 }
 
@@ -314,10 +334,10 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     }
     double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
     ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
-    ae_gemm_args apart = *g;
+    ae_gemm_args padded = *g;
     gemm_task t = {.g = g, .k = k, .b = &b};
-    if (g->M <= AE_FEW_ROWS && g->a_ks == 1 && g->b_ks == 1) {
-        ae_parallel(ctx, ae_ceil_div(g->N, TURN_COLUMNS), work, turn_chunk, &t);
+    if (g->M <= AE_TRANSPOSED_ROWS && g->a_ks == 1 && g->b_ks == 1) {
+        ae_parallel(ctx, ae_ceil_div(g->N, TRANSPOSED_COLUMNS), work, transposed_chunk, &t);
         return AE_OK;
     }
     int64_t npanel = ae_ceil_div(g->N, k->nr);
@@ -328,17 +348,17 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
     size_t packed = t.own ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
                           : ae_packed_bytes(k, g->K, g->N);
-    bool meet = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
-    size_t copied = meet ? ae_bytes(g->M, g->K + SPREAD, sizeof(float)) : 0;
+    bool conflict = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
+    size_t copied = conflict ? ae_bytes(g->M, g->K + ROW_PADDING, sizeof(float)) : 0;
     bool ready;
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_packed_in_arena(ctx, packed), copied)));
     AE_TRY(ae_packed_take(&t.panels, &ready, g->b, AE_PACKED_LINEAR, packed, ctx));
-    if (meet) {
-        spread_task spread = {ae_arena_take(ctx->arena, copied), g};
-        ae_parallel(ctx, g->M, 4.0 * (double)g->M * (double)g->K, spread_row, &spread);
-        apart.a = spread.to;
-        apart.a_rs = g->K + SPREAD;
-        t.g = &apart;
+    if (conflict) {
+        pad_task task = {ae_arena_take(ctx->arena, copied), g};
+        ae_parallel(ctx, g->M, 4.0 * (double)g->M * (double)g->K, pad_row, &task);
+        padded.a = task.to;
+        padded.a_rs = g->K + ROW_PADDING;
+        t.g = &padded;
     }
     if (!t.own && !ready) {
         ae_pack(t.panels, &b, ctx);

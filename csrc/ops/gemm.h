@@ -5,24 +5,6 @@
 
 #include "kern/table.h"
 
-static inline int64_t
-ae_ceil_div(int64_t a, int64_t b)
-{
-    return (a + b - 1) / b;
-}
-
-static inline int64_t
-ae_min(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int64_t
-ae_max(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* One thread's share of C (rows m, panels p0 to p1) += A B. */
 typedef struct {
     const float *a;       /* rows: value (i, run s, t) is a[a_row[i] + seg[s].off + t] */
@@ -42,6 +24,12 @@ typedef struct {
 } ae_product;
 
 void ae_multiply(const ae_kernels *k, const ae_product *p);
+
+/* The product of m rows of A, a_rs apart, and all panels, whose depth is one run: C's rows are c_rs
+ * apart. The lists have room for m offsets. The caller says where a, panels and c are, what the
+ * epilogue is and, for the form in columns, a_stride. */
+ae_product ae_product_rows(int64_t *a_row, int64_t *c_row, const ae_seg *depth, int64_t m,
+                           int64_t N, int64_t a_rs, int64_t c_rs, const ae_kernels *k);
 
 /* The bytes that N columns of depth K take when packed. */
 size_t ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N);

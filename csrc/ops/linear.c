@@ -81,8 +81,8 @@ ae_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, 
                           .c = dx,
                           .ldc = cfg->I};
         if (cfg->x_act != AE_LINEAR) {
-            g.epilogue.gate = x;
-            g.epilogue.gate_act = cfg->x_act;
+            g.epilogue.act_out = x;
+            g.epilogue.act_grad = cfg->x_act;
         }
         AE_TRY(ae_gemm(&g, ctx));
     }

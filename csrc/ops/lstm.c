@@ -5,6 +5,8 @@
  * gates and its state are one pass (kern/lstm.inc); what x contributes is never stored. The
  * states themselves are read where they were written: h in y, c in its cache.
  */
+#include "base/math.h"
+#include "ops/gemm.h"
 #include "ops/lstm.h"
 
 #include <string.h>
@@ -85,23 +87,12 @@ project_once(const forward_task *t, const block_scratch *b, int64_t n0, int64_t 
     const ae_lstm_cfg *cfg = t->cfg;
     const ae_epilogue add = {.bias = t->in->b};
     const ae_seg all = {0, cfg->F};
-    ae_product p = {.a = t->in->x,
-                    .a_row = b->x_row,
-                    .seg = &all,
-                    .nseg = 1,
-                    .panels = t->x_panels,
-                    .K = cfg->F,
-                    .N = 4 * cfg->H,
-                    .p0 = 0,
-                    .p1 = ae_ceil_div(4 * cfg->H, t->k->nr),
-                    .c = b->start,
-                    .c_row = b->start_row,
-                    .m = n1 - n0,
-                    .epilogue = &add};
-    for (int64_t i = 0; i < p.m; i++) {
-        b->x_row[i] = (n0 + i) * cfg->F;
-        b->start_row[i] = i * 4 * cfg->H;
-    }
+    ae_product p = ae_product_rows(b->x_row, b->start_row, &all, n1 - n0, 4 * cfg->H, cfg->F,
+                                   4 * cfg->H, t->k);
+    p.a = t->in->x + n0 * cfg->F;
+    p.panels = t->x_panels;
+    p.c = b->start;
+    p.epilogue = &add;
     ae_multiply(t->k, &p);
 }
 
@@ -151,7 +142,7 @@ prepare(forward_task *t, const ae_ctx *ctx)
     ae_status status = AE_OK;
     const int64_t F = t->cfg->F, H = t->cfg->H, zero = 0;
     const bool repeat = t->cfg->repeat;
-    int64_t units = ae_ceil_div(H, ctx->k->vlen) * ctx->k->vlen;
+    int64_t units = ae_round_up(H, ctx->k->vlen);
     size_t packed = ae_bytes(t->F + H, 4 * units, sizeof(float));
     size_t x_packed = ae_packed_bytes(ctx->k, repeat ? F : 0, 4 * H);
     size_t zeros = ae_bytes(4, H, sizeof(float));

@@ -3,7 +3,8 @@
 #ifndef AE_LSTM_H
 #define AE_LSTM_H
 
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define AE_LSTM_BLOCKS 16               /* at most: each sums weight gradients of its own, */
 #define AE_LSTM_PARTS (1 << 24)         /* of so many values together, about */
@@ -16,7 +17,7 @@ ae_lstm_block(const ae_lstm_cfg *cfg, const ae_kernels *k)
     int64_t weights = 4 * cfg->H * (cfg->F + cfg->H);
     int64_t blocks = ae_max(1, ae_min(AE_LSTM_BLOCKS, AE_LSTM_PARTS / ae_max(1, weights)));
     int64_t rows = ae_max(weights > AE_LSTM_NEAR ? 32 : 8, ae_ceil_div(cfg->N, blocks));
-    return ae_ceil_div(rows, k->lstm_rows) * k->lstm_rows;
+    return ae_round_up(rows, k->lstm_rows);
 }
 
 static inline int64_t

@@ -8,6 +8,8 @@
  */
 #include <string.h>
 
+#include "base/math.h"
+#include "ops/gemm.h"
 #include "ops/lstm.h"
 #include "ops/split.h"
 
@@ -393,7 +395,7 @@ prepare(backward_task *t, const ae_ctx *ctx)
     ae_status status = AE_OK;
     const int64_t F = t->cfg->F, H = t->cfg->H, width = 4 * ctx->k->vlen, zero = 0;
     measure_scratch(t);
-    size_t h_weights = ae_bytes(ae_ceil_div(H, width) * width, 4 * H, sizeof(float));
+    size_t h_weights = ae_bytes(ae_round_up(H, width), 4 * H, sizeof(float));
     size_t x_weights = ae_packed_bytes(ctx->k, 4 * H, F);
     size_t zeros = ae_bytes(H, 1, sizeof(float)), list = ae_bytes(4 * H, 3, sizeof(int64_t));
     size_t parts = ae_bytes(t->blocks, t->part_size, sizeof(float));

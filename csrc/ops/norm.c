@@ -1,4 +1,5 @@
 /* norm.c: what the norms share; see norm.h. */
+#include "base/math.h"
 #include "ops/norm.h"
 
 #include <math.h>
@@ -12,7 +13,7 @@ ae_norm_plan(ae_norm_task *t, int64_t size, const ae_ctx *ctx)
     ae_status status = AE_OK;
     int64_t near = ae_max(1, AE_NORM_NEAR / ae_max(1, size));
     t->k = ctx->k;
-    t->width = ae_ceil_div(t->g->C, AE_MAX_NR) * AE_MAX_NR;
+    t->width = ae_round_up(t->g->C, AE_MAX_NR);
     t->block = ae_max(near, ae_ceil_div(t->items, MOST_BLOCKS));
     t->blocks = ae_max(1, ae_ceil_div(t->items, t->block));
 

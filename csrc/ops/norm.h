@@ -2,7 +2,7 @@
 #ifndef AE_NORM_H
 #define AE_NORM_H
 
-#include "ops/gemm.h"
+#include "kern/table.h"
 
 #define AE_NORM_NEAR 8192 /* values of x that stay in the cache from one pass to the next */
 

@@ -4,6 +4,7 @@
  *   dx = gamma rstd (dy - dbeta / M - x^ dgamma / M),
  * where these two are this batch's; otherwise the statistics are constants: dx = gamma rstd dy.
  */
+#include "base/math.h"
 #include "ops/norm.h"
 
 static int64_t

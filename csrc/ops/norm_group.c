@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "base/math.h"
 #include "ops/norm.h"
 
 static int64_t

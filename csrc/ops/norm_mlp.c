@@ -11,6 +11,8 @@
  */
 #include <string.h>
 
+#include "base/math.h"
+#include "ops/gemm.h"
 #include "ops/norm.h"
 
 #define CHUNK 96 /* rows: whole tiles of every instruction set */
@@ -40,22 +42,11 @@ multiply(const ae_kernels *k, float *c, const float *a, const float *panels, int
 {
     int64_t a_row[CHUNK], c_row[CHUNK];
     const ae_seg all = {0, K};
-    for (int64_t i = 0; i < m; i++) {
-        a_row[i] = i * K;
-        c_row[i] = i * N;
-    }
-    ae_product p = {.a = a,
-                    .a_row = a_row,
-                    .seg = &all,
-                    .nseg = 1,
-                    .panels = panels,
-                    .K = K,
-                    .N = N,
-                    .p1 = ae_ceil_div(N, k->nr),
-                    .c = c,
-                    .c_row = c_row,
-                    .m = m,
-                    .epilogue = epilogue};
+    ae_product p = ae_product_rows(a_row, c_row, &all, m, N, K, N, k);
+    p.a = a;
+    p.panels = panels;
+    p.c = c;
+    p.epilogue = epilogue;
     if (N > 0) {
         ae_multiply(k, &p);
     }
@@ -73,23 +64,12 @@ weight_gradient(const ae_kernels *k, float *dw, const float *dy, int64_t O, cons
         k->pack_panel(packed + n * rows, x + n, rows, ae_min(k->nr, I - n), I, 1);
     }
     for (int64_t o = 0; o < O && I > 0; o += CHUNK) {
-        ae_product p = {.a = dy,
-                        .a_row = a_row,
-                        .a_stride = O,
-                        .seg = &all,
-                        .nseg = 1,
-                        .panels = packed,
-                        .K = rows,
-                        .N = I,
-                        .p1 = ae_ceil_div(I, k->nr),
-                        .c = dw,
-                        .c_row = c_row,
-                        .m = ae_min(CHUNK, O - o),
-                        .epilogue = &add};
-        for (int64_t i = 0; i < p.m; i++) {
-            a_row[i] = o + i;
-            c_row[i] = (o + i) * I;
-        }
+        ae_product p = ae_product_rows(a_row, c_row, &all, ae_min(CHUNK, O - o), I, 1, I, k);
+        p.a = dy + o;
+        p.a_stride = O;
+        p.panels = packed;
+        p.c = dw + o * I;
+        p.epilogue = &add;
         ae_multiply(k, &p);
     }
 }
@@ -201,16 +181,16 @@ add_gradients(const mlp_task *t, const ae_norm_mlp_grads *d)
 
 /* ---- drivers ------------------------------------------------------------------------------------ */
 
-/* Memory for scratch, gradients and the packed weights, as they are or turned; these are packed. */
+/* Memory for scratch, gradients and the weights, which are packed, as they are or transposed. */
 static ae_status
-prepare(mlp_task *t, bool turned, const ae_ctx *ctx)
+prepare(mlp_task *t, bool transposed, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     const int64_t zero = 0, C = t->g->C, F = t->g->F;
     /* B is w1^T (C, F) and w2^T (F, C), or w1 and w2 themselves */
     ae_panel_source b1 = {t->p->w1, &zero, 1, C, F, 1, C},
                     b2 = {t->p->w2, &zero, 1, F, C, 1, F};
-    if (turned) {
+    if (transposed) {
         b1 = (ae_panel_source){t->p->w1, &zero, 1, F, C, C, 1};
         b2 = (ae_panel_source){t->p->w2, &zero, 1, C, F, F, 1};
     }
@@ -275,7 +255,7 @@ ae_norm_mlp_bwd(float *dx, const ae_norm_mlp_grads *grads, const float *dy, cons
                   .mean = mean,
                   .rstd = rstd};
     const int64_t layers = p->w2 != NULL ? 2 : 1;
-    t.width = ae_ceil_div(C, AE_MAX_NR) * AE_MAX_NR;
+    t.width = ae_round_up(C, AE_MAX_NR);
     t.w_size = C * F;
     t.part_size = layers * t.w_size + F + C;
     t.block = CHUNK * ae_max(1, ae_ceil_div(chunks, MOST_BLOCKS));

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "base/math.h"
 #include "ops/split.h"
 
 #define BLOCK 32768 /* values of a task, and of a partial sum */
@@ -73,7 +73,7 @@ ae_adam_step(float *p, float *m, float *v, const float *g, int64_t n, const ae_a
                                .take2 = (float)(1.0 - cfg->beta2),
                                .keep2 = (float)cfg->beta2,
                                .rate = (float)(cfg->lr / correction1),
-                               .spread = (float)(1.0 / sqrt(correction2)),
+                               .v_scale = (float)(1.0 / sqrt(correction2)),
                                .eps = (float)cfg->eps,
                                .shrink = (float)(cfg->decoupled ? cfg->lr * decay : 0.0)};
     ae_split_span(ctx, n, 10.0, adam_span, &t);

@@ -5,7 +5,8 @@
  */
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define CHUNK 8192 /* values of a run of rows */
 

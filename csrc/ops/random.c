@@ -1,6 +1,7 @@
 /* random.c: random numbers and dropout, cut into parts of fixed size. Values depend on their
  * position alone, so nothing has to be kept in order. */
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define PART 8192
 

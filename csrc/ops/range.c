@@ -8,7 +8,8 @@
  * start at one half, here as twice the count and 1. Both sides count alike, so no table is sent.
  * Sums of counts are kept in a tree (Fenwick 1994), a step of log2 of their number.
  */
-#include "ops/gemm.h"
+#include "ae.h"
+#include "base/math.h"
 
 #define LEAST ((uint64_t)1 << 48) /* of the range between two symbols */
 #define INCREMENT 2               /* of a count that starts at 1 */

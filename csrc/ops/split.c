@@ -1,7 +1,7 @@
 /* split.c: see split.h. */
 #include "ops/split.h"
 
-#include "ops/gemm.h"
+#include "base/math.h"
 
 typedef struct {
     ae_span_fn fn;

@@ -1,7 +1,8 @@
 /* steps.c: sequences (N, T, C): learned positions added to them, and the mean over their steps. */
 #include <string.h>
 
-#include "ops/gemm.h"
+#include "base/math.h"
+#include "kern/table.h"
 
 #define COLUMNS 1024 /* values of p in a task of its gradient */
 

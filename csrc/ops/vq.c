@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/math.h"
 #include "ops/gemm.h"
 
 #define ROW_TILES 16 /* tiles of rows in a chunk, at most */
@@ -165,7 +166,7 @@ ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *z, const f
     if (E < 1 || E > INT32_MAX - AE_MAX_NR) {
         return E < 1 ? AE_EVALUE : AE_ESIZE;
     }
-    int64_t padded = ae_ceil_div(E, k->nr) * k->nr;
+    int64_t padded = ae_round_up(E, k->nr);
     size_t packed = ae_packed_bytes(k, D, E), norms = ae_bytes(padded, 1, sizeof(float));
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, norms)));
     float *panels = ae_arena_take(ctx->arena, packed);
@@ -193,7 +194,7 @@ done:
 
 /* ---- the straight-through gradient --------------------------------------------------------- */
 
-#define PULL_ROWS 64
+#define GRAD_ROWS 64
 
 typedef struct {
     float *dz;
@@ -202,17 +203,17 @@ typedef struct {
     int64_t N, D;
     float c;
     const ae_kernels *k;
-} pull_task;
+} grad_task;
 
 static void
-pull_rows(void *arg, int64_t i, int thread)
+grad_rows(void *arg, int64_t i, int thread)
 {
-    const pull_task *t = arg;
-    int64_t r1 = ae_min((i + 1) * PULL_ROWS, t->N);
+    const grad_task *t = arg;
+    int64_t r1 = ae_min((i + 1) * GRAD_ROWS, t->N);
     (void)thread;
-    for (int64_t r = i * PULL_ROWS; r < r1; r++) {
+    for (int64_t r = i * GRAD_ROWS; r < r1; r++) {
         int64_t at = r * t->D;
-        t->k->vq_pull(t->dz + at, t->dq + at, t->z + at, t->codebook + t->index[r] * t->D, t->D,
+        t->k->vq_grad(t->dz + at, t->dq + at, t->z + at, t->codebook + t->index[r] * t->D, t->D,
                       t->c);
     }
 }
@@ -333,7 +334,7 @@ ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, const float
                        float scale, int64_t N, int64_t D, int64_t E, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
-    pull_task pull = {dz, dq, z, codebook, index, N, D, 2.0f * scale * commitment, ctx->k};
+    grad_task grad = {dz, dq, z, codebook, index, N, D, 2.0f * scale * commitment, ctx->k};
     if (dcodebook != NULL) {
         by_entry t = {.z = z,
                       .less = codebook,
@@ -345,7 +346,7 @@ ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, const float
         AE_TRY(plan_by_entry(&t, index, N, ctx));
         add_by_entry(&t, ctx);
     }
-    ae_parallel(ctx, ae_ceil_div(N, PULL_ROWS), 3.0 * (double)N * (double)D, pull_rows, &pull);
+    ae_parallel(ctx, ae_ceil_div(N, GRAD_ROWS), 3.0 * (double)N * (double)D, grad_rows, &grad);
 done:
     return status;
 }

@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "base/math.h"
+#include "ops/gemm.h"
+#include "ops/winograd_plan.h"
+
 #define CHUNK_TILES 96
 #define CHUNK_BYTES (256 * 1024)
 #define MIN_CHUNKS 8
@@ -108,24 +112,15 @@ multiply_points(const chunk_task *t, float *m, const float *v, int64_t round, in
     static const ae_epilogue none = {0};
     int64_t a_row[CHUNK_TILES], c_row[CHUNK_TILES];
     ae_seg all = {0, t->depth};
-    for (int64_t i = 0; i < tiles; i++) {
-        a_row[i] = i * t->depth;
-        c_row[i] = i * t->cols;
-    }
+    ae_product x =
+        ae_product_rows(a_row, c_row, &all, tiles, t->cols, t->depth, t->cols, t->p->k);
+    x.p0 = p0;
+    x.p1 = p1;
+    x.epilogue = &none;
     for (int64_t point = 0; point < t->p->points; point++) {
-        ae_product x = {.a = v + point * t->v_gap,
-                        .a_row = a_row,
-                        .seg = &all,
-                        .nseg = 1,
-                        .panels = w->panels + (point * t->rounds + round) * w->panel_floats,
-                        .K = t->depth,
-                        .N = t->cols,
-                        .p0 = p0,
-                        .p1 = p1,
-                        .c = m + point * t->m_gap,
-                        .c_row = c_row,
-                        .m = tiles,
-                        .epilogue = &none};
+        x.a = v + point * t->v_gap;
+        x.panels = w->panels + (point * t->rounds + round) * w->panel_floats;
+        x.c = m + point * t->m_gap;
         ae_multiply(t->p->k, &x);
     }
 }
@@ -196,8 +191,8 @@ plan_chunks(chunk_task *t)
     t->rounds = p->up ? p->phases : 1;
     t->parts = ae_max(1, ae_min(t->rounds, MIN_CHUNKS / ae_max(1, chunks)));
     t->groups = ae_max(1, ae_min(npanel, MIN_CHUNKS / (t->parts * ae_max(1, chunks))));
-    t->v_gap = ae_wino_spread(t->chunk * t->depth);
-    t->m_gap = ae_wino_spread(t->chunk * t->cols);
+    t->v_gap = ae_wino_gap(t->chunk * t->depth);
+    t->m_gap = ae_wino_gap(t->chunk * t->cols);
     t->thread_bytes = ae_bytes(p->points, t->v_gap + t->m_gap, sizeof(float));
     return t->thread_bytes == SIZE_MAX ? AE_ESIZE : AE_OK;
 }

@@ -1,4 +1,7 @@
-/* winograd_plan.c: how images, phases and taps are cut into tiles; see winograd.h. */
+/* winograd_plan.c: see winograd_plan.h; and whether winograd.h pays. */
+#include "ops/winograd_plan.h"
+
+#include "base/math.h"
 #include "ops/winograd.h"
 
 #define MAX_WEIGHTS (16 << 20) /* transformed: they are 2 to 4 times what they were */
@@ -123,7 +126,7 @@ ae_wino_input(float *v, int64_t gap, const ae_wino_plan *p, const float *x, int6
 }
 
 int64_t
-ae_wino_spread(int64_t floats)
+ae_wino_gap(int64_t floats)
 {
     return (ae_ceil_div(floats, 16) | 1) * 16;
 }

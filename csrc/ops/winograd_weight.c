@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "base/math.h"
+#include "ops/gemm.h"
+#include "ops/winograd_plan.h"
+
 #define BATCH_BYTES (3 << 20) /* of transformed values */
 #define PANELS 4              /* of a task of products */
 
@@ -64,25 +68,14 @@ multiply_batch(void *arg, int64_t i, int thread)
                          .ks = t->cols,
                          .ns = 1};
     ae_seg all = {0, t->tiles};
-    ae_product x = {.a = big_first ? v : d,
-                    .a_row = a_row,
-                    .a_stride = t->rows,
-                    .seg = &all,
-                    .nseg = 1,
-                    .panels = panels,
-                    .K = t->tiles,
-                    .N = b.N,
-                    .p1 = ae_ceil_div(b.N, p->k->nr),
-                    .c = t->du + point * t->du_gap + first,
-                    .c_row = c_row,
-                    .m = t->rows,
-                    .epilogue = &accumulate};
+    ae_product x = ae_product_rows(a_row, c_row, &all, t->rows, b.N, 1, t->cols, p->k);
+    x.a = big_first ? v : d;
+    x.a_stride = t->rows;
+    x.panels = panels;
+    x.c = t->du + point * t->du_gap + first;
+    x.epilogue = &accumulate;
     for (int64_t panel = 0; panel < x.p1; panel++) {
         ae_pack_panel(panels + panel * p->k->nr * t->tiles, &b, panel, p->k);
-    }
-    for (int64_t j = 0; j < t->rows; j++) {
-        a_row[j] = j;
-        c_row[j] = j * t->cols;
     }
     ae_multiply(p->k, &x);
 }
@@ -114,9 +107,9 @@ plan_gradient(grad_task *t)
     t->cols = g->w_big == 1 ? big : g->C;
     most = ae_max(1, BATCH_BYTES / (p->points * (big + g->C) * (int64_t)sizeof(float)));
     t->batch = ae_ceil_div(p->tiles, ae_ceil_div(p->tiles, most));
-    t->v_gap = ae_wino_spread(t->batch * big);
-    t->d_gap = ae_wino_spread(t->batch * g->C);
-    t->du_gap = ae_wino_spread(big * g->C);
+    t->v_gap = ae_wino_gap(t->batch * big);
+    t->d_gap = ae_wino_gap(t->batch * g->C);
+    t->du_gap = ae_wino_gap(big * g->C);
     t->thread_bytes =
         ae_bytes_add(ae_bytes(2, t->rows, sizeof(int64_t)),
                      ae_packed_bytes(p->k, t->batch, ae_min(t->cols, PANELS * p->k->nr)));

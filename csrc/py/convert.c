@@ -186,18 +186,11 @@ ae_in_source(PyObject *object, void *p)
 
 /* ---- activations ----------------------------------------------------------------------------- */
 
-static const char *const activation_names[AE_ACTIVATIONS + 1] = {
-    [AE_LINEAR] = "linear",     [AE_RELU] = "relu", [AE_LEAKY_RELU] = "leaky_relu",
-    [AE_ELU] = "elu",           [AE_TANH] = "tanh", [AE_SIGMOID] = "sigmoid",
-    [AE_SOFTPLUS] = "softplus", [AE_GELU] = "gelu", [AE_SILU] = "silu",
-    [AE_ACTIVATIONS] = NULL,
-};
-
-const char *const *
-ae_activation_names(void)
-{
-    return activation_names;
-}
+static const char activation_list[] =
+#define AE_ACT(id, name, from_output, operations) " " #name ","
+#include "kern/act.def"
+#undef AE_ACT
+    ;
 
 int
 ae_in_activation(PyObject *object, void *p)
@@ -213,14 +206,12 @@ ae_in_activation(PyObject *object, void *p)
         return 0;
     }
     for (int i = 0; i < AE_ACTIVATIONS; i++) {
-        if (PyUnicode_CompareWithASCIIString(object, activation_names[i]) == 0) {
+        if (PyUnicode_CompareWithASCIIString(object, ae_act_name((ae_act)i)) == 0) {
             *act = (ae_act)i;
             return 1;
         }
     }
-    PyErr_Format(PyExc_ValueError,
-                 "activation: expected one of linear, relu, leaky_relu, elu, tanh, sigmoid, "
-                 "softplus, gelu, silu, got %R",
+    PyErr_Format(PyExc_ValueError, "activation: expected one of%s got %R", activation_list,
                  object);
     return 0;
 }

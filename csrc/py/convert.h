@@ -44,8 +44,6 @@ int ae_in_source(PyObject *object, void *view); /* uint8, bool, float32 or float
 /* O& converter into ae_act: a name or None. */
 int ae_in_activation(PyObject *object, void *act);
 
-const char *const *ae_activation_names(void);
-
 /* O& converters of a random stream's parts, into uint64_t, uint32_t and uint64_t (py_random.c). */
 int ae_in_seed(PyObject *object, void *seed);
 int ae_in_purpose(PyObject *object, void *purpose);

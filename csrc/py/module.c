@@ -117,12 +117,16 @@ static PyMethodDef *const method_tables[] = {
     ae_range_methods, ae_steps_methods,      ae_vq_methods,
 };
 
+/* A tuple of the names of all activations, or of those whose gradient a product can apply. */
 static int
-add_names(PyObject *module, const char *attribute, const char *const *names)
+add_activations(PyObject *module, const char *attribute, bool fused)
 {
     PyObject *list = PyList_New(0);
-    for (; list != NULL && *names != NULL; names++) {
-        PyObject *name = PyUnicode_FromString(*names);
+    for (int i = 0; list != NULL && i < AE_ACTIVATIONS; i++) {
+        if (fused && (i == AE_LINEAR || !ae_act_from_output((ae_act)i))) {
+            continue;
+        }
+        PyObject *name = PyUnicode_FromString(ae_act_name((ae_act)i));
         if (name == NULL || PyList_Append(list, name) < 0) {
             Py_CLEAR(list);
         }
@@ -162,7 +166,8 @@ module_exec(PyObject *module)
     }
     if (add_type(module, "Workspace", &ae_workspace_spec) < 0 ||
         add_type(module, "Packed", &ae_packed_spec) < 0 ||
-        add_names(module, "ACTIVATIONS", ae_activation_names()) < 0) {
+        add_activations(module, "ACTIVATIONS", false) < 0 ||
+        add_activations(module, "FUSED", true) < 0) {
         return -1;
     }
     for (size_t i = 0; i < sizeof method_tables / sizeof *method_tables; i++) {

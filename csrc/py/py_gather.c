@@ -103,6 +103,27 @@ gather(PyObject *module, PyObject *args)
 }
 
 static PyObject *
+take_rows(PyObject *module, PyObject *args)
+{
+    ae_view y = {.name = "out"}, table = {.name = "table"}, rows = {.name = "rows"};
+    ae_workspace *ws;
+    ae_dims d;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&:take_rows", ae_out_f32, &y, ae_in_source, &table,
+                          ae_in_i64, &rows, ae_in_workspace, &ws)) {
+        return NULL;
+    }
+    ae_dims_init(&d);
+    if (ae_match(&d, &table, "ED") < 0 || ae_match(&d, &rows, "M") < 0 ||
+        ae_match(&d, &y, "MD") < 0 || ae_check_index(&rows, ae_dim(&d, 'E')) < 0 ||
+        AE_DISTINCT(1, &y, &table, &rows) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, ae_take_rows(y.data, table.data, rows.data, (ae_source)table.kind,
+                            ae_dim(&d, 'M'), ae_dim(&d, 'D'), ctx));
+}
+
+static PyObject *
 concat(PyObject *module, PyObject *args)
 {
     ae_view y = {.name = "out"}, x = {.name = "x"}, cond = {.name = "cond"};
@@ -177,6 +198,9 @@ PyMethodDef ae_gather_methods[] = {
      "gather($module, clean, corrupted, source, index, scale, corruption, amount, low, high, "
      "seed, purpose, offset, workspace, /)\n--\n\n"
      "clean = scale * source[index], and corrupted likewise with noise, or None."},
+    {"take_rows", take_rows, METH_VARARGS,
+     "take_rows($module, out, table, rows, workspace, /)\n--\n\n"
+     "out (M, D) = table (E, D)[rows (M)], of uint8, bool, float32 or float64."},
     {"concat", concat, METH_VARARGS,
      "concat($module, out, x, cond, workspace, /)\n--\n\n"
      "out (N, T, C + D) = x (N, T, C) with cond (N, D) beside every row."},

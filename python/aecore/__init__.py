@@ -26,7 +26,6 @@ from .models import (
     AdversarialAutoencoder,
     AnomalyDetector,
     Autoencoder,
-    LearningRates,
     PixelCNN,
     Recirculation,
     SoftmaxClassifier,
@@ -34,7 +33,6 @@ from .models import (
     StackedFeatures,
     TabularAutoencoder,
     TabularVAE,
-    find_learning_rate,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
 from .priors import GaussianMixture, Normal
@@ -49,6 +47,7 @@ from .training import (
     TrainingState,
     Warmup,
 )
+from .tuning import LearningRates, find_learning_rate
 
 __version__ = "0.1.0"
 

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .base import checks
+from .base import atomic, checks
 from .training.callbacks import TrainingState
-from .training.checkpoint import replace
 
 Record = dict[str, Any]
 
@@ -44,9 +42,11 @@ class _HistoryFile:
         if self._written != len(history) - 1 or names != self._names:
             self._names = names
             lines = self._head() + "".join(map(self._line, history))
-            replace(os.path.abspath(self.path), lambda aside: _write(aside, lines, "w"))
+            with atomic.replacing(self.path) as file:
+                file.write(lines.encode())
         else:
-            _write(self.path, self._line(history[-1]), "a")
+            with open(self.path, "ab") as file:
+                file.write(self._line(history[-1]).encode())
         self._written = len(history)
 
     def close(self) -> None:
@@ -58,11 +58,6 @@ class _HistoryFile:
 
     def _line(self, record: Record) -> str:
         raise NotImplementedError
-
-
-def _write(path: Any, text: str, mode: str) -> None:
-    with open(path, mode, encoding="utf-8", newline="") as file:
-        file.write(text)
 
 
 class CSVLogger(_HistoryFile):
@@ -315,9 +310,9 @@ class ImageGrid:
         from .plot._grid import tile
 
         os.makedirs(self.folder, exist_ok=True)
-        path = os.path.join(os.path.abspath(self.folder), f"epoch-{state.epoch:04d}.png")
         picture = _png.encode(tile(self._images(state.model), self.columns))
-        replace(path, lambda aside: Path(aside).write_bytes(picture))
+        with atomic.replacing(os.path.join(self.folder, f"epoch-{state.epoch:04d}.png")) as file:
+            file.write(picture)
 
     def _images(self, model: Any) -> np.ndarray:
         """Return the images in the order of their cells."""

@@ -16,8 +16,8 @@ import numpy as np
 
 from .base import checks
 from .base.params import Choice
-
-Scales = tuple[float, ...]
+from .nn.ops.latent import NOTHING
+from .nn.tape import Op, Value
 
 
 class Codes(NamedTuple):
@@ -42,24 +42,7 @@ class Codes(NamedTuple):
     total: int
 
 
-class Estimate(NamedTuple):
-    """A divergence of a batch.
-
-    Attributes
-    ----------
-    terms : dict of str to float
-    value : float
-        Their weighted sum.
-    dz : ndarray, shape (n, D)
-        Its gradient.
-    posterior : (dmean, dlogvar), or empty
-        Its gradients with respect to the posteriors, where they count beside their draws.
-    """
-
-    terms: dict[str, float]
-    value: float
-    dz: np.ndarray
-    posterior: tuple[np.ndarray, ...] = ()
+Gradients = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
 
 class Divergence(Choice):
@@ -77,9 +60,101 @@ class Divergence(Choice):
         """Raise TypeError or ValueError for parameters that make no sense."""
         raise NotImplementedError
 
-    def estimate(self, codes: Codes) -> Estimate:
-        """Measure a batch of codes."""
+    def weights(self) -> dict[str, float]:
+        """Return the names of its terms, and how much each counts."""
         raise NotImplementedError
+
+    def estimate(self, codes: Codes) -> tuple[list[float], Any]:
+        """Measure a batch of codes; return the terms, and what `gradients` needs of the way."""
+        raise NotImplementedError
+
+    def gradients(self, codes: Codes, weights: list[float], cache: Any) -> Gradients:
+        """Return the gradients of z, mean and logvar of the weighted sum of the terms.
+
+        None for the posterior's where it counts by its draws alone.
+        """
+        raise NotImplementedError
+
+
+class Estimated(Op):
+    """A divergence of a batch: for each term a value (N,), all of whose numbers are equal.
+
+    Parameters
+    ----------
+    divergence : Divergence
+    z, mean, logvar : Value, shape (N, D)
+    prior, total
+        As of `Codes`.
+
+    Attributes
+    ----------
+    terms : dict of str to Value
+    """
+
+    __slots__ = ("cache", "codes", "divergence", "logvar", "mu", "prior", "terms", "total", "z")
+
+    def __init__(
+        self,
+        divergence: Divergence,
+        z: Value,
+        mean: Value,
+        logvar: Value,
+        prior: np.ndarray,
+        total: int,
+    ) -> None:
+        self.divergence, self.z, self.mu, self.logvar = divergence, z, mean, logvar
+        self.prior, self.total = prior, total
+        for x in self.inputs():
+            x.uses += 1
+        shape, needs = z.shape[:1], any(x.needs_grad for x in self.inputs())
+        self.terms = {n: Value(z.tape, None, shape, needs) for n in divergence.weights()}
+        self.place(z.tape, shape, needs)
+        self.grad = NOTHING  # there is always something to walk back for
+
+    def forward(self) -> None:
+        """Estimate."""
+        z, mean, logvar = self.z.data, self.mu.data, self.logvar.data
+        self.codes = Codes(z, mean, logvar, self.prior, self.total)
+        found, self.cache = self.divergence.estimate(self.codes)
+        for value, number in zip(self.terms.values(), found, strict=True):
+            value._data = np.full(self.shape, number, np.float32)
+        self._data = NOTHING
+
+    def backward(self) -> None:
+        """Add to the gradients of draws, means and log-variances."""
+        grads = [value.grad for value in self.terms.values()]
+        if all(grad is None for grad in grads):
+            return
+        weights = [0.0 if g is None else float(g.sum(dtype=np.float64)) for g in grads]
+        found = self.divergence.gradients(self.codes, weights, self.cache)
+        for value, grad in zip(self.inputs(), found, strict=True):
+            if grad is not None:
+                value.add_grad(grad.astype(np.float32))
+
+    def inputs(self) -> tuple[Value, ...]:
+        """Return draws, means and log-variances."""
+        return self.z, self.mu, self.logvar
+
+
+def check(model: Any) -> None:
+    """Raise TypeError or ValueError for a VAE's divergence, or what it doesn't go with."""
+    found, several = model.divergence, model.importance_samples > 1
+    if isinstance(found, str):
+        checks.choice("divergence", found, ("kl",))
+    elif not isinstance(found, Divergence):
+        raise TypeError(f"divergence: expected 'kl' or an object like MMD(100.0), got {found!r}")
+    if isinstance(found, Divergence):
+        found.check()
+        if several:
+            raise ValueError(
+                "divergence: the importance-weighted bound has no term of its own for it; expected "
+                f"'kl' where importance_samples is more than 1, got {found!r}"
+            )
+    if model.free_bits and (several or isinstance(found, Divergence) and not found.kl):
+        raise ValueError(
+            "free_bits: expected 0 where there is no KL term for each dimension: with "
+            "importance_samples above 1, or a divergence without it"
+        )
 
 
 class MMD(Divergence):
@@ -143,12 +218,16 @@ class MMD(Divergence):
         if not scales:
             raise ValueError("divergence: scales: expected at least one, got none")
 
-    def estimate(self, codes: Codes) -> Estimate:
+    def weights(self) -> dict[str, float]:
+        """Return the weight of its one term."""
+        return {"mmd": float(self.weight)}
+
+    def estimate(self, codes: Codes) -> tuple[list[float], Any]:
         """Measure a batch of codes; a single one has no discrepancy."""
         z, p = codes.z.astype(np.float64), codes.prior.astype(np.float64)
         n = len(z)
         if n < 2:
-            return Estimate({"mmd": 0.0}, 0.0, np.zeros_like(z))
+            return [0.0], np.zeros_like(z)
         own, own_slope = self._kernel(z, z)
         theirs, _ = self._kernel(p, p)
         cross, cross_slope = self._kernel(z, p)
@@ -157,7 +236,11 @@ class MMD(Divergence):
         pairs = n * (n - 1)
         mmd = float((own.sum() + theirs.sum()) / pairs - 2 * cross.sum() / n**2)
         dz = 4 / pairs * _pull(own_slope, z, z) - 4 / n**2 * _pull(cross_slope, z, p)
-        return Estimate({"mmd": mmd}, self.weight * mmd, self.weight * dz)
+        return [mmd], dz
+
+    def gradients(self, codes: Codes, weights: list[float], cache: Any) -> Gradients:
+        """Return the gradient of z."""
+        return weights[0] * cache, None, None
 
     def _kernel(self, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the kernel of all pairs, and its slope along the square distance."""
@@ -234,7 +317,12 @@ class TotalCorrelation(Divergence):
         for name, value in self.get_params().items():
             checks.real(f"divergence: {name}", value)
 
-    def estimate(self, codes: Codes) -> Estimate:
+    def weights(self) -> dict[str, float]:
+        """Return the weights of its three terms."""
+        parts = self.mutual_information, self.weight, self.dimension_wise
+        return dict(zip(("mi", "tc", "dimension_kl"), map(float, parts), strict=True))
+
+    def estimate(self, codes: Codes) -> tuple[list[float], Any]:
         """Measure a batch of codes."""
         z, (n, d) = codes.z, codes.z.shape
         shares = _log_shares(n, codes.total)
@@ -249,19 +337,16 @@ class TotalCorrelation(Divergence):
         together = _log_sum(joint)
         whole, product = together.astype(np.float64), marginals.sum(0, dtype=np.float64)
         prior = -0.5 * (z.astype(np.float64) ** 2 + math.log(2 * math.pi)).sum(1)
-        parts = {"mi": own - whole, "tc": whole - product, "dimension_kl": product - prior}
-        terms = {name: float(part.mean()) for name, part in parts.items()}
-        weights = self.mutual_information, self.weight, self.dimension_wise
-        value = sum(w * term for w, term in zip(weights, terms.values(), strict=True))
+        parts = own - whole, whole - product, product - prior
         joint -= together
         np.exp(joint, out=joint)  # how much of q(z_i) is the posterior j's
-        return Estimate(terms, float(value), *self._gradients(codes, joint, shares, marginals))
+        return [float(part.mean()) for part in parts], (joint, shares, marginals)
 
-    def _gradients(
-        self, codes: Codes, joint: np.ndarray, shares: np.ndarray, marginals: np.ndarray
-    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    def gradients(self, codes: Codes, weights: list[float], cache: Any) -> Gradients:
+        """Return the gradients of z, mean and logvar; overwrites the cache."""
+        joint, shares, marginals = cache
         n, d = codes.z.shape
-        mi, tc, single = self.mutual_information, self.weight, self.dimension_wise
+        mi, tc, single = weights
         common = np.multiply(joint, np.float32((tc - mi) / n), out=joint)
         common[np.diag_indices(n)] += np.float32(mi / n)
         dz, dmean, dlogvar = (np.empty((n, d), np.float32) for _ in range(3))
@@ -278,7 +363,7 @@ class TotalCorrelation(Divergence):
             dmean[:, k] = slope.sum(1)
             slope *= gap
             dlogvar[:, k] = (slope.sum(1) - weight.sum(1)) / 2
-        return dz, (dmean, dlogvar)
+        return dz, dmean, dlogvar
 
 
 def _log_shares(n: int, total: int) -> np.ndarray:

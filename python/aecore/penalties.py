@@ -15,8 +15,8 @@ autoencoders", ICLR 2014. S. Rifai et al., "Contractive auto-encoders", ICML 201
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,14 +24,14 @@ from . import _core
 from .base import checks, runtime
 from .base.params import Choice
 from .base.streams import PROJECTION
-from .nn.jacobian import Jacobian
+from .data.batches import Batch
 from .nn.module import Module
+from .nn.ops.elementwise import activation
+from .nn.ops.jacobian import JacobianNorm, chain
+from .nn.ops.kept import KeepLargest
+from .nn.ops.shapes import BroadcastTo
+from .nn.tape import Shape, Tape, Value
 
-if TYPE_CHECKING:
-    from .data.batches import Batch
-    from .training.network import Network
-
-Scratch = Callable[..., np.ndarray]
 SATURATED = 1e-7  # a mean activation is taken to be at least so far from 0 and 1
 
 
@@ -52,24 +52,19 @@ class Penalty(Choice):
         """Raise TypeError or ValueError for parameters that make no sense."""
         raise NotImplementedError
 
-    def check_encoder(self, encoder: Module) -> None:
+    def check_encoder(self, encoder: Module, shape: Shape) -> None:
         """Raise ValueError for an encoder that the penalty can't be worked out for."""
 
-    def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
+    def shape(self, z: Value) -> Value:
         """Return the code that is made of what the encoder gives, in training and ever after."""
         return z
 
-    def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
-        """Return the gradient of what `shape` was given last; `dcode` may be overwritten."""
-        return dcode
+    def term(self, batch: Batch) -> Any:
+        """Return each sample's part (n,): a value, or an array where no gradient comes of it.
 
-    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
-        """Return each sample's part (n,) after a pass of the encoder, with nothing drawn."""
-        return np.zeros(len(code))
-
-    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
-        """Add the gradient of the mean over samples, to dcode or the encoder's; return the sum."""
-        return 0.0
+        The batch has the ``code``, what the encoder was ``given``, and what it ``encoded`` that as.
+        """
+        return np.zeros(batch.n, np.float32)
 
 
 def check(model: Any, refused: str) -> None:
@@ -91,10 +86,10 @@ def check(model: Any, refused: str) -> None:
     penalty.check(model.latent_dim)
 
 
-def check_encoder(penalty: Penalty | None, encoder: Module | None) -> None:
-    """Raise ValueError for an encoder that a penalty can't be worked out for."""
+def check_encoder(penalty: Penalty | None, encoder: Module | None, shape: Shape) -> None:
+    """Raise ValueError for an encoder of samples that a penalty can't be worked out for."""
     if penalty is not None and encoder is not None:
-        penalty.check_encoder(encoder)
+        penalty.check_encoder(encoder, shape)
 
 
 class L1Sparsity(Penalty):
@@ -127,17 +122,9 @@ class L1Sparsity(Penalty):
         """Raise TypeError or ValueError for a weight that isn't a number of at least 0."""
         checks.real("penalty: weight", self.weight)
 
-    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
+    def term(self, batch: Batch) -> Value:
         """Return each sample's part (n,)."""
-        return self.weight * np.abs(code).sum(1, dtype=np.float64)
-
-    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
-        """Add the gradient of the mean; return the sum."""
-        part = network.scratch("dpenalty", code.shape)
-        np.sign(code, out=part)
-        part *= np.float32(self.weight / len(code))
-        dcode += part
-        return float(self.values(code, batch, network).sum())
+        return np.abs(batch.code).sum(axis=1) * self.weight
 
 
 class KLSparsity(Penalty):
@@ -188,33 +175,16 @@ class KLSparsity(Penalty):
             raise ValueError("penalty: rho: expected less than 1, got 1")
         checks.real("penalty: weight", self.weight)
 
-    def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
+    def shape(self, z: Value) -> Value:
         """Return the sigmoid of the encoder's output, shifted by the logit of rho."""
-        code = scratch("code", z.shape)
-        np.add(z, np.float32(math.log(self.rho / (1 - self.rho))), out=code)
-        _core.activation(code, code, "sigmoid", runtime.current())
-        return code
+        return activation(z + math.log(self.rho / (1 - self.rho)), "sigmoid")
 
-    def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
-        """Return the gradient of the encoder's output."""
-        _core.activation_backward(dcode, dcode, code, "sigmoid", runtime.current())
-        return dcode
-
-    def _rates(self, code: np.ndarray) -> np.ndarray:
-        return code.mean(0, dtype=np.float64).clip(SATURATED, 1 - SATURATED)
-
-    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
+    def term(self, batch: Batch) -> Value:
         """Return the batch's penalty for each of its samples (n,)."""
-        rho, rates = self.rho, self._rates(code)
+        rho = self.rho
+        rates = np.clip(batch.code.mean(axis=0), SATURATED, 1 - SATURATED)
         kl = rho * np.log(rho / rates) + (1 - rho) * np.log((1 - rho) / (1 - rates))
-        return np.full(len(code), self.weight * kl.sum())
-
-    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
-        """Add the gradient of the mean; return the sum."""
-        rates = self._rates(code)
-        slopes = (1 - self.rho) / (1 - rates) - self.rho / rates
-        dcode += (self.weight / len(code) * slopes).astype(np.float32)
-        return float(self.values(code, batch, network).sum())
+        return BroadcastTo(kl.sum() * self.weight, (batch.n,))
 
 
 class TopK(Penalty):
@@ -255,20 +225,9 @@ class TopK(Penalty):
                 f"penalty: k: expected at most latent_dim, which is {latent_dim}, got {self.k}"
             )
 
-    def shape(self, z: np.ndarray, scratch: Scratch) -> np.ndarray:
+    def shape(self, z: Value) -> Value:
         """Return the k largest of each row and zeros."""
-        least = np.partition(z, z.shape[1] - self.k, axis=1)[:, -self.k, None]
-        kept = np.greater(z, least, out=scratch("kept", z.shape, np.bool_))
-        equal = z == least
-        kept |= equal & (equal.cumsum(1) <= self.k - kept.sum(1, keepdims=True))
-        code = np.multiply(z, kept, out=scratch("code", z.shape))  # NaN stays NaN
-        code += 0.0  # and -0 doesn't stay
-        return code
-
-    def shape_backward(self, dcode: np.ndarray, code: np.ndarray, scratch: Scratch) -> np.ndarray:
-        """Return the gradient of the kept values, and zeros."""
-        dcode *= scratch("kept", code.shape, np.bool_)
-        return dcode
+        return KeepLargest(z, self.k)
 
 
 class Contractive(Penalty):
@@ -319,10 +278,12 @@ class Contractive(Penalty):
         if self.projections is not None:
             checks.integer("penalty: projections", self.projections, 1)
 
-    def check_encoder(self, encoder: Module) -> None:
+    def check_encoder(self, encoder: Module, shape: Shape) -> None:
         """Raise ValueError for an encoder of other layers."""
         try:
-            Jacobian(encoder)
+            with Tape(abstract=True, training=True) as tape:
+                x = tape.placeholder((1, *shape))
+                chain(x, encoder(x))
         except ValueError as error:
             raise ValueError(
                 "penalty: Contractive needs an encoder of linear layers, convolutions and "
@@ -330,65 +291,23 @@ class Contractive(Penalty):
                 "corruption=GaussianNoise() makes any encoder contract"
             ) from None
 
-    def values(self, code: np.ndarray, batch: Batch, network: Network) -> np.ndarray:
-        """Return each sample's part (n,), exactly."""
-        jacobian, total = Jacobian(network.encoder), np.zeros(batch.n)
-        for u in self._units(code, network, jacobian.outputs):
-            total += _squares(_seen(jacobian.pull(u), batch))
-        return self.weight * total
-
-    def charge(self, code: np.ndarray, dcode: np.ndarray, batch: Batch, network: Network) -> float:
-        """Add the gradient of the mean to the encoder's; return the sum."""
-        jacobian, total, scale = Jacobian(network.encoder), 0.0, float(self.weight)
-        directions = self._units(code, network, jacobian.outputs)
-        if self.projections is not None:
-            directions = self._random(code, network, jacobian.outputs)
-            scale /= self.projections
-        for u in directions:
-            g = _seen(jacobian.pull(u), batch)
-            total += scale * float(_squares(g).sum())
-            g *= np.float32(2 * scale / batch.n)
-            jacobian.push(g)
-        jacobian.finish()
-        return total
+    def term(self, batch: Batch) -> Value:
+        """Return each sample's part (n,): estimated in training if so, else exactly."""
+        estimate = None
+        if self.projections is not None and batch.noise == "on":
+            estimate = (lambda: self._signs(batch)), int(self.projections)
+        outputs = batch.code.shape[1]
+        given, weight = (batch.given, batch.encoded, outputs), float(self.weight)
+        return JacobianNorm(*given, weight, batch.own, estimate)
 
     # The encoder's outputs begin with the code; a VAE's go on with variances, which have no part.
 
-    def _units(self, code: np.ndarray, network: Network, outputs: int) -> Iterator[np.ndarray]:
-        """Yield each dimension of the code as a direction of n samples."""
-        u = network.scratch("direction", (len(code), outputs))
-        for j in range(code.shape[1]):
-            u.fill(0)
-            u[:, j] = 1
-            yield u
-
-    def _random(self, code: np.ndarray, network: Network, outputs: int) -> Iterator[np.ndarray]:
+    def _signs(self, batch: Batch) -> Iterator[np.ndarray]:
         """Yield directions of random signs, each sample's own."""
         assert self.projections is not None
-        (n, d), count = code.shape, int(self.projections)
-        u, drawn = (
-            network.scratch("direction", (n, outputs)),
-            network.scratch("signs", (n, count, d)),
-        )
-        start = network.samples * count * d
-        _core.random_uniform(drawn, network.seed, PROJECTION, start, runtime.current())
-        u.fill(0)
+        (n, d), count = batch.code.shape, int(self.projections)
+        drawn = np.empty((n, count, d), np.float32)
+        start = batch.position * count * d
+        _core.random_uniform(drawn, batch.seed, PROJECTION, start, runtime.current())
         for j in range(count):
-            u[:, :d] = np.where(drawn[:, j] < 0.5, -1, 1)
-            yield u
-
-
-def _seen(g: np.ndarray, batch: Batch) -> np.ndarray:
-    """Return a gradient of the encoder's input with zeros for what isn't a sample's own values."""
-    if batch.condition is not None:
-        g[..., -batch.condition.shape[1] :] = 0
-    if batch.mask is not None:
-        own = g if batch.condition is None else g[..., : -batch.condition.shape[1]]
-        own *= batch.mask.reshape(own.shape)
-    return g
-
-
-def _squares(g: np.ndarray) -> np.ndarray:
-    """Return the sum of squares of each sample, in double."""
-    rows = g.reshape(len(g), -1)
-    return np.einsum("nf,nf->n", rows, rows, dtype=np.float64)
+            yield np.where(drawn[:, j] < 0.5, np.float32(-1), np.float32(1))

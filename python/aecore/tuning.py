@@ -1,4 +1,4 @@
-"""The learning rate range test: a few steps at growing rates, and where the loss falls fastest."""
+"""The learning rate range test: train at growing rates and find where the loss falls fastest."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import numpy as np
 
 from .base import checks, runtime
 from .data.batches import Batch
-from .models.base.estimator import BaseModel
+from .models.base.model import BaseModel
 from .training.loop import Phase, Plan, train
 from .training.progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH = 25  # what is smoothed over: one part in so many of the range
+SMOOTHING = 25  # the width of the smoothing kernel is 1 / 25 of the range
 
 
 class LearningRates(NamedTuple):
-    """What `find_learning_rate` has tried.
+    """The result of `find_learning_rate`.
 
     Attributes
     ----------
     rates : ndarray of float64, shape (S,)
-        Of the steps, growing.
+        The rate of each step, growing.
     losses : ndarray of float64, shape (S,)
-        Of each step's batch, before the step.
+        The loss of each step's batch, before the step.
     smoothed : ndarray of float64, shape (S,)
         The losses averaged over neighbouring steps.
     suggestion : float
@@ -77,7 +77,7 @@ def find_learning_rate(
     highest: float = 10.0,
     steps: int = 100,
 ) -> LearningRates:
-    r"""Try learning rates from low to high, a step each, on a copy of a model.
+    r"""Try learning rates from low to high, one step at each, on a copy of a model.
 
     Step k has the rate :math:`a (b / a)^{k / (S - 1)}` in place of ``learning_rate`` and
     ``schedule``; a discriminator's own rate keeps its ratio to the other. The test ends early once
@@ -89,8 +89,8 @@ def find_learning_rate(
     ----------
     model : Autoencoder, VAE or another of aecore's models
     X, y, sample_mask
-        As in `fit`. A pass over them is as many steps as there are batches of ``batch_size``; there
-        are as many passes as needed.
+        As in `fit`. An epoch has as many steps as there are batches of ``batch_size``; there are as
+        many epochs as needed.
     lowest, highest : float
         a and b.
     steps : int
@@ -99,8 +99,8 @@ def find_learning_rate(
     Returns
     -------
     LearningRates
-        Its ``suggestion`` is a good one to begin with: the largest that is safe is a few times
-        higher, where the loss is lowest just before it grows.
+        Its ``suggestion`` is a good rate to begin with. The largest safe rate is a few times
+        higher: where the loss is lowest, just before it grows.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def find_learning_rate(
     highest = checks.real("highest", highest, lowest, above=True)
     steps = checks.integer("steps", steps, 5)
     model._check_params()
-    tried, going_on = _copied(model)
+    tried, going_on = _copy_for_trial(model)
     with runtime.threads(tried.n_threads):
         conditioner, given = tried._read_training(X, y, sample_mask, going_on)
         tried._start_or_go_on(going_on, conditioner, given)
@@ -136,20 +136,21 @@ def find_learning_rate(
         )
         rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
         trial = _Trial(tried, rates, len(batches))
-        tried._begin_training()
         with network.in_training():
             try:
                 for _ in train(network, trial, batches, trial.plan(), Progress(0, 1, steps)):
                     pass
-            except (_Enough, FloatingPointError):
+            except (_StopTrial, FloatingPointError):
                 pass
     losses = np.array(list(trial.losses.values()))
-    return _judged(rates[: len(losses)], losses, steps)
+    return _suggest(rates[: len(losses)], losses, steps)
 
 
-def _copied(model: BaseModel) -> tuple[Any, bool]:
-    """Return a copy of a model that nobody hears of, and whether it goes on with what is fitted."""
-    params = {name: _silenced(value) for name, value in model.get_params(deep=False).items()}
+def _copy_for_trial(model: BaseModel) -> tuple[Any, bool]:
+    """Return a copy without callbacks, and whether it goes on from the fitted state."""
+    params = {
+        name: _without_callbacks(value) for name, value in model.get_params(deep=False).items()
+    }
     tried = type(model)(**params)
     tried.callbacks, tried.checkpoint = (), None
     going_on = bool(model.warm_start) and model.__sklearn_is_fitted__()
@@ -159,38 +160,38 @@ def _copied(model: BaseModel) -> tuple[Any, bool]:
     return tried, going_on
 
 
-def _silenced(value: Any) -> Any:
+def _without_callbacks(value: Any) -> Any:
     """Return a copy of a parameter; of models, one without callbacks and checkpoints."""
     if callable(value) or isinstance(value, (list, tuple)):
-        return value  # nothing of these changes, and callbacks may hold what can't be copied
+        return value  # these don't change, and callbacks may hold objects that can't be copied
     if isinstance(value, BaseModel):
         value = copy.copy(value)
         value.callbacks, value.checkpoint = (), None
     return copy.deepcopy(value)
 
 
-class _Enough(Exception):
-    """Ends a trial."""
+class _StopTrial(Exception):
+    """Ends a trial early."""
 
 
 class _Trial:
-    """Stands between the loop and a model: gives each step its rate, and notes its loss.
+    """Stands between the training loop and a model: sets each step's rate and records its loss.
 
     Parameters
     ----------
     model
     rates : ndarray, shape (S,)
     batches : int
-        How many a pass has.
+        The number of batches in an epoch.
     """
 
     def __init__(self, model: Any, rates: np.ndarray, batches: int) -> None:
         self.model, self.rates, self.batches = model, rates, batches
         self._epoch, self._steps = model._network.epoch, model._network.steps
-        self.losses: dict[int, float] = {}  # by the step's number: a pass may be run again
+        self.losses: dict[int, float] = {}  # by step: an epoch may be run again
 
     def plan(self) -> Plan:
-        """Return a plan with the step's rate as what the schedule makes of the model's own."""
+        """Return a plan whose schedule gives each step its rate."""
         plan = self.model._plan(-(-len(self.rates) // self.batches), self.model.shuffle)
         plan.schedule = self._factor
         return plan
@@ -201,33 +202,35 @@ class _Trial:
 
     def _phases(self) -> tuple[Phase, ...]:
         phases = self.model._phases()
-        return tuple(phase._replace(passes=partial(self._pass, phase)) for phase in phases)
+        return tuple(phase._replace(run=partial(self._run, phase)) for phase in phases)
 
-    def _pass(self, phase: Phase, batch: Batch) -> dict[str, float]:
-        terms = phase.passes(batch)
+    def _run(self, phase: Phase, batch: Batch) -> dict[str, float]:
+        sums = phase.run(batch)
         if phase.minimized == "loss":
-            self._note(terms["loss"] / batch.n)
-        return terms
+            self._record(sums["loss"] / batch.n)
+        return sums
 
-    def _note(self, loss: float) -> None:
+    def _record(self, loss: float) -> None:
         if not math.isfinite(loss):
-            raise _Enough
+            raise _StopTrial
         self.losses[self.model._network.steps - self._steps] = loss
         values = list(self.losses.values())
         first, best = values[0], min(values)
         if len(values) == len(self.rates) or loss > first + 3 * max(abs(first), first - best):
-            raise _Enough
+            raise _StopTrial
 
-    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        return self.model._epoch_terms(means, n, observed)
+    def _epoch_terms(
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+    ) -> dict[str, float]:
+        return {}
 
 
-def _judged(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRates:
-    """Return what was tried, with the losses smoothed, and the rate where they fall fastest."""
+def _suggest(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRates:
+    """Return the rates and losses, the losses smoothed, and the rate where they fall fastest."""
     if len(losses) < 2:
         return LearningRates(rates, losses, losses, math.nan)
     k = np.arange(len(losses))
-    weights = np.exp(-(((k[:, None] - k) / (steps / WIDTH)) ** 2) / 2)
+    weights = np.exp(-(((k[:, None] - k) / (steps / SMOOTHING)) ** 2) / 2)
     smoothed = weights @ losses / weights.sum(1)
     slopes = np.gradient(smoothed)[: int(smoothed.argmin()) + 1]
     steepest = int(slopes.argmin())

@@ -136,7 +136,8 @@ def test_resnet_halves_as_often_as_it_should():
 def test_lstm():
     encoder, decoder = LSTM().build((140, 2), Code(32, 16))
     assert layers(encoder) == ["LSTM(2, 64, last=True)", "Linear(64, 32)"]
-    assert layers(decoder) == ["LSTM(16, 64, steps=140)", repr(nn.EachStep(nn.Linear(64, 2)))]
+    last = repr(nn.TimeDistributed(nn.Linear(64, 2)))
+    assert layers(decoder) == ["LSTM(16, 64, steps=140)", last]
     encoder, decoder = LSTM(8, 2, True).build((5, 2), VECTOR, condition=3)
     rest = "layers=2, bidirectional=True"
     assert layers(encoder) == [f"LSTM(5, 8, {rest}, last=True)", "Linear(16, 6)"]
@@ -152,19 +153,20 @@ def test_sequences_have_maps_of_a_code_for_each_step():
         assert encoder.output_shape((5, 2)) == (5, 6)
         assert decoder.output_shape((5, 3)) == (5, 2)
     encoder, decoder = LSTM(8).build((5, 2), Code(6, 3, spatial=True))
-    assert layers(encoder) == ["LSTM(2, 8)", repr(nn.EachStep(nn.Linear(8, 6)))]
-    assert layers(decoder) == ["LSTM(3, 8)", repr(nn.EachStep(nn.Linear(8, 2)))]
+    assert layers(encoder) == ["LSTM(2, 8)", repr(nn.TimeDistributed(nn.Linear(8, 6)))]
+    assert layers(decoder) == ["LSTM(3, 8)", repr(nn.TimeDistributed(nn.Linear(8, 2)))]
 
 
 def test_transformer():
     encoder, decoder = Transformer().build((64, 16), Code(32, 32))
     block = repr(nn.TransformerBlock(64, 4, 256))
     assert layers(encoder) == [
-        repr(nn.EachStep(nn.Linear(16, 64))), "Positions(64, 64)", block, block,
-        "MeanSteps()", "Linear(64, 32)",
+        repr(nn.TimeDistributed(nn.Linear(16, 64))), "PositionalEmbedding(64, 64)", block, block,
+        "MeanPool1d()", "Linear(64, 32)",
     ]  # fmt: skip
+    last = repr(nn.TimeDistributed(nn.Linear(64, 16)))
     assert layers(decoder) == [
-        "Linear(32, 64)", "Positions(64, 64)", block, block, repr(nn.EachStep(nn.Linear(64, 16)))
+        "Linear(32, 64)", "PositionalEmbedding(64, 64)", block, block, last,
     ]  # fmt: skip
     steps = [p for name, p in encoder.parameters() if p.std]
     assert [(p.shape, p.std) for p in steps] == [((64, 64), 0.02)]
@@ -196,9 +198,9 @@ def test_conv_restores_every_size(kernel, stride, levels):
             continue
         fits += 1
         encoder, decoder = arch.build(shape, code, condition=i % 3)
-        codes = encoder.forward(np.ones((2, h, w, shape[2] + i % 3), np.float32))
+        codes = encoder(np.ones((2, h, w, shape[2] + i % 3), np.float32))
         assert codes.shape == ((2, *top, 6) if code.spatial else (2, 6))
-        back = decoder.forward(np.ones((*codes.shape[:-1], 3 + i % 3), np.float32))
+        back = decoder(np.ones((*codes.shape[:-1], 3 + i % 3), np.float32))
         assert back.shape == (2, *shape)
     assert fits > 0
 
@@ -213,8 +215,8 @@ def test_resnet_restores_every_size(times):
                 arch.build(shape, code)
             continue
         encoder, decoder = build_network(arch, shape, code, condition=i % 3)
-        codes = encoder.forward(np.ones((2, h, w, shape[2] + i % 3), np.float32))
-        back = decoder.forward(np.ones((*codes.shape[:-1], 3 + i % 3), np.float32))
+        codes = encoder(np.ones((2, h, w, shape[2] + i % 3), np.float32))
+        back = decoder(np.ones((*codes.shape[:-1], 3 + i % 3), np.float32))
         assert back.shape == (2, *shape)
 
 
@@ -222,8 +224,8 @@ def test_resnet_restores_every_size(times):
 def test_the_default_takes_any_image(channels):
     for h, w in itertools.product((1, 2, 3, 6, 17), (1, 5, 8, 28)):
         encoder, decoder = build_network(None, (h, w, channels), Code(4, 4))
-        codes = encoder.forward(np.ones((2, h, w, channels), np.float32))
-        assert decoder.forward(codes).shape == (2, h, w, channels)
+        codes = encoder(np.ones((2, h, w, channels), np.float32))
+        assert decoder(codes).shape == (2, h, w, channels)
 
 
 # ---- gradients -------------------------------------------------------------------------------
@@ -255,7 +257,7 @@ def test_gradients(name, condition, code, rng):
     encoder, decoder = build_network(arch, shape, code, condition=condition)
     x = normal(rng, 4, *beside(encoder, shape, condition))
     check(encoder, x, rng, training=True, tolerance=5e-5)
-    z = encoder.forward(x).shape
+    z = encoder(x).shape
     check(decoder, normal(rng, *z[:-1], 3 + condition), rng, training=True, tolerance=5e-5)
     if not condition:
         whole = nn.Sequential(*arch.build(shape, code._replace(inputs=6)))

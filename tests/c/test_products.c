@@ -172,7 +172,7 @@ main(void)
     int tables = 0;
     for (; ae_cpu_table(tables) != NULL; tables++) {
         for (int threads = 1; threads <= 3; threads++) {
-            ae_ctx ctx = {&arena, threads, ae_cpu_table(tables)};
+            ae_ctx ctx = {.arena = &arena, .threads = threads, .k = ae_cpu_table(tables)};
             test_all(&ctx, ae_cpu_isa(ctx.k));
         }
     }

@@ -164,7 +164,7 @@ main(void)
     state = 7;
     for (; ae_cpu_table(tables) != NULL; tables++) {
         for (int threads = 1; threads <= 3; threads++) {
-            ae_ctx ctx = {&arena, threads, ae_cpu_table(tables)};
+            ae_ctx ctx = {.arena = &arena, .threads = threads, .k = ae_cpu_table(tables)};
             for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
                 test_quantize(&ctx, sizes[i][0], sizes[i][1], sizes[i][2], 0.0f);
                 test_quantize(&ctx, sizes[i][0], sizes[i][1], sizes[i][2], 100.0f);

@@ -1,13 +1,16 @@
 """Cases of the activations: every kind, and for one of them the edges of vectors and chunks."""
 
+from aecore import _core
+
 from .base import SIZES, OpCase, normal
 
-KINDS = "linear relu leaky_relu elu tanh sigmoid softplus gelu silu".split()
+KINDS = _core.ACTIVATIONS
+FROM_INPUT = [kind for kind in KINDS if kind not in ("linear", *_core.FUSED)]
 
 
 def _saved(module, inputs, options):
-    """What the backward pass starts from: the output, or the input for gelu and silu."""
-    from_input = options["kind"] in ("gelu", "silu")
+    """What the backward pass starts from: the output, or the input where that isn't enough."""
+    from_input = options["kind"] in FROM_INPUT
     return inputs if from_input else (module.activation(*inputs, **options),)
 
 

@@ -104,7 +104,7 @@ def test_demo_names_the_data_it_misses(data, file, monkeypatch, capsys, tmp_path
     assert status("demo", "--data", data, "--out", str(tmp_path / "out")) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(f"aecore demo: {data}: the file {file} is not in")
+    assert printed.err.startswith(f"aecore demo: {data}: expected the file {file} in")
     assert "AECORE_DATA" in printed.err
 
 
@@ -116,14 +116,14 @@ def test_demo_says_that_data_are_damaged(monkeypatch, capsys, tmp_path):
             (folder / f"{kind}-{what}-ubyte.gz").write_bytes(b"no gzip")
     monkeypatch.setenv("AECORE_DATA", str(tmp_path))
     assert status("demo", "--data", "mnist", "--out", str(tmp_path / "out")) == 2
-    assert "is damaged" in capsys.readouterr().err
+    assert "; the file is damaged" in capsys.readouterr().err
 
 
 def test_demo_says_that_it_cannot_write(capsys, tmp_path):
     (tmp_path / "file").write_text("in the way")
     assert status("demo", "--out", str(tmp_path / "file")) == 2
     error = capsys.readouterr().err
-    assert error.startswith(f"aecore demo: can't write into {tmp_path / 'file'}: ")
+    assert error.startswith(f"aecore demo: {tmp_path / 'file'}: expected a folder to write into: ")
     assert (tmp_path / "file").read_text() == "in the way"
 
 

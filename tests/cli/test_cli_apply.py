@@ -134,7 +134,7 @@ def test_score_for_people(files, capsys):
 @pytest.mark.parametrize(
     "command, model, arguments, message",
     [
-        ("encode", "gan", ("table.npy",), "this model is of the kind gan, which has no codes"),
+        ("encode", "gan", ("table.npy",), "MODEL: expected a kind with codes, got gan"),
         ("encode", "ae", ("images.npy",), "X: expected samples of shape (6,), as in fit"),
         ("encode", "ae", ("labels.npy",), "expected samples of shape (N, F)"),
         ("decode", "ae", ("table.npy",), "Z: expected codes of shape (N, 2), got (600, 6)"),
@@ -204,7 +204,11 @@ def test_a_prior_is_fitted_to_codes(models, files, capsys):
         ("ae", (), "prior"),
         ("ae", ("--prior", "Normal"), "--prior and --data: expected both, or neither"),
         ("ae", ("--prior", "5", "--data", "table.npy"), "--prior: expected Normal or a Gaussian"),
-        ("gan", ("--prior", "Normal", "--data", "table.npy"), "--prior: a model of the kind gan"),
+        (
+            "gan",
+            ("--prior", "Normal", "--data", "table.npy"),
+            "--prior: expected none for the kind gan",
+        ),
         ("cvae", ("--y", "7"), "y: unknown label 7"),
         ("cvae", (), "--y: expected the condition of the samples, one of 0, 1, 2"),
         ("properties", (), "--y: expected the condition of the samples, labels or properties"),
@@ -298,9 +302,18 @@ def test_pictures_that_may_have_samples(picture, files, capsys):
     "arguments, message",
     [
         (("history", "vae.safetensors", "-o", "x.jpg"), "x.jpg: expected one of .png, .pdf, .svg"),
-        (("history", "vae.safetensors", "images.npy", "-o", "x.png"), "history takes no samples"),
-        (("errors", "vae.safetensors", "-o", "x.png"), "errors needs DATA"),
-        (("errors", "vae.safetensors", "images.npy", "--n", "3", "-o", "x.png"), "--n: errors has"),
+        (
+            ("history", "vae.safetensors", "images.npy", "-o", "x.png"),
+            "DATA: expected none for history",
+        ),
+        (
+            ("errors", "vae.safetensors", "-o", "x.png"),
+            "DATA: expected samples for errors, got none",
+        ),
+        (
+            ("errors", "vae.safetensors", "images.npy", "--n", "3", "-o", "x.png"),
+            "codebook, got errors",
+        ),
         (("manifold", "gan.safetensors", "images.npy", "-o", "x.png"), "transform"),
         (
             ("traversal", "vae.safetensors", "images.npy", "--rows", "1", "2", "-o", "x.png"),
@@ -348,7 +361,7 @@ def test_info_describes_models_of_other_kinds(files, capsys):
     assert status("info", files / "prior.model") == 0
     assert "\n  channels       4\n" in capsys.readouterr().out
     message = complaint(capsys, "encode", files / "prior.model", files / "table.npy", "-o", "-")
-    assert message == "this model is of the kind PixelCNN, which has no codes"
+    assert message == "MODEL: expected a kind with codes, got PixelCNN"
 
 
 def test_info_describes_data(files, capsys):

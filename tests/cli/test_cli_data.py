@@ -1,6 +1,7 @@
 """How commands read samples and write results."""
 
 import io
+import os
 import subprocess
 import sys
 
@@ -62,7 +63,7 @@ def test_names_may_be_numbers(tmp_path):
     block = read(path, header=True, y="2024")
     assert block.X.columns == ["2023"] and block.X.tolist() == [[1], [3]]
     assert block.y.tolist() == [2, 4]
-    with pytest.raises(CommandError, match="column '0' has 'a' in line 1"):
+    with pytest.raises(CommandError, match="column '0': expected numbers .* got 'a' in line 1"):
         read(written(tmp_path / "t.csv", "a,b\n1,2\n"), header=False)
 
 
@@ -90,15 +91,19 @@ def test_labels_and_properties(column, values, expected, tmp_path):
 @pytest.mark.parametrize(
     "text, options, message",
     [
-        ("", {}, "t.csv: there are no rows"),
-        ("a,b\n", {}, "t.csv: there are no rows"),
+        ("", {}, "t.csv: expected rows, got none"),
+        ("a,b\n", {}, "t.csv: expected rows, got none"),
         ("a,b\n1,2\n1\n", {}, "t.csv: expected 2 fields in line 3, as in the first, got 1"),
-        ("a,b\n1,2\n1,x\n", {}, "column 'b' has 'x' in line 3, where this kind of model takes"),
-        ("a,a\n1,2\n", {}, "two columns are called 'a'"),
-        ("a,b\n1,2\n", {"y": "c"}, "there is no column 'c'; it has a, b"),
-        ("a,b\n1,2\n", {"drop": ["c"]}, "there is no column 'c'; it has a, b"),
-        ("a,b\n1,2\n", {"drop": ["a", "b"]}, "no columns are left"),
-        ("a,b\n1,\n", {"y": "b"}, "y: a value of b is missing"),
+        (
+            "a,b\n1,2\n1,x\n",
+            {},
+            "column 'b': expected numbers for this kind of model, got 'x' in line 3",
+        ),
+        ("a,a\n1,2\n", {}, "expected different column names, got 'a' twice"),
+        ("a,b\n1,2\n", {"y": "c"}, "expected some of the columns a, b, got 'c'"),
+        ("a,b\n1,2\n", {"drop": ["c"]}, "expected some of the columns a, b, got 'c'"),
+        ("a,b\n1,2\n", {"drop": ["a", "b"]}, "columns: expected at least one"),
+        ("a,b\n1,\n", {"y": "b"}, "y: expected all values of b, got a missing one"),
         ("a,b,c\n1,x,2\n", {"y": "a,b"}, "y: expected numbers in a,b"),
     ],
 )
@@ -117,7 +122,7 @@ def test_a_model_takes_its_own_columns_by_name(model, tmp_path, capsys):
     np.testing.assert_array_equal(np.load(out), expected)
     lines = [line.rsplit(",", 2)[0] for line in lines]
     path = written(tmp_path / "short.csv", "\n".join(lines))
-    assert "there is no column 'a'" in complaint(capsys, "encode", model, path, "-o", out)
+    assert "got 'a'" in complaint(capsys, "encode", model, path, "-o", out)
 
 
 def test_rows_become_samples_of_the_model_s_shape(tmp_path, capsys):
@@ -223,7 +228,7 @@ def test_arrays_that_numpy_lays_out_otherwise(tmp_path):
     "name, message",
     [
         ("nothing.npy", "nothing.npy: No such file or directory"),
-        ("nothing", "there is no such file or folder, nor a set (adult, "),
+        ("nothing", "expected a file or a folder, or a set (adult, "),
         ("x.xlsx", "expected a folder or .npy, .npz, .csv"),
         ("two.npz", "expected the name of an array, two.npz:NAME; it has a, b"),
         ("two.npz:c", "it has a, b"),
@@ -233,7 +238,7 @@ def test_arrays_that_numpy_lays_out_otherwise(tmp_path):
         ("objects.npy", "objects.npy: "),
         ("digits:all", "expected digits:train or digits:test"),
         ("adult", "adult: "),
-        ("folder", "folder: there are no pictures (.png"),
+        ("folder", "folder: expected pictures (.png"),
     ],
 )
 def test_data_that_cannot_be_read(name, message, tmp_path, monkeypatch, capsys):
@@ -320,7 +325,7 @@ def test_pictures_of_different_sizes(pictures, tmp_path):
     )
     assert read(folder, size=(8, 10)).X.shape == (7, 8, 10, 3)
     (folder / "dogs" / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(CommandError, match="not a picture that Pillow can read"):
+    with pytest.raises(CommandError, match="expected a picture that Pillow can read"):
         read(folder)
 
 
@@ -438,12 +443,52 @@ def test_what_was_there_stays_until_the_end(tmp_path):
     assert (tmp_path / "r.csv").read_text().startswith("x0,x1")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="makes links and a FIFO")
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv"])
+def test_links_stay_and_what_is_no_file(suffix, model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", TABLE)
+    for name, make in (("link", lambda p: os.symlink("real", p)), ("fifo", os.mkfifo)):
+        make(f"{name}.{suffix}")
+    os.mkfifo("fifo.safetensors")
+    before = sorted(os.listdir())
+    write(tmp_path / f"link.{suffix}")
+    assert os.path.islink(f"link.{suffix}") and os.path.getsize("real") > 200
+    message = complaint(capsys, "encode", model, "x.npy", "-o", f"fifo.{suffix}")
+    assert f"fifo.{suffix}: expected a file, got a FIFO" in message
+    message = complaint(capsys, "train", "x.npy", "-o", "fifo.safetensors")
+    assert "fifo.safetensors: expected a file, got a FIFO" in message
+    assert sorted([*before, "real"]) == sorted(os.listdir())
+
+
+LIMITED_FILES = """
+import resource, sys
+from aecore import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the sizes of files")
+@pytest.mark.parametrize("suffix", ["npy", "npz", "csv", "safetensors"])
+def test_a_full_disk(suffix, model, tmp_path):
+    np.save(tmp_path / "x.npy", np.tile(TABLE, (50, 1)))
+    out = tmp_path / f"r.{suffix}"
+    out.write_text("before")
+    before = sorted(os.listdir(tmp_path))
+    call = ["train", "--epochs", "1"] if suffix == "safetensors" else ["encode", model]
+    call = [sys.executable, "-c", LIMITED_FILES, *call, tmp_path / "x.npy", "-o", out, "-q"]
+    run = subprocess.run(call, capture_output=True, text=True)
+    assert run.returncode == 2 and run.stderr.endswith(f"{out}: File too large\n"), run.stderr
+    assert out.read_text() == "before" and sorted(os.listdir(tmp_path)) == before
+
+
 @pytest.mark.parametrize(
     "path, message",
     [
         ("r.xlsx", "r.xlsx: expected .npy, .npz, .csv"),
         ("r", "r: expected .npy, .npz, .csv (or - for CSV on stdout)"),
-        ("no/r.npy", "there is no folder"),
+        ("no/r.npy", "no/r.npy: expected a folder"),
     ],
 )
 def test_places_that_cannot_be_written(path, message, model, tmp_path, monkeypatch, capsys):
@@ -457,7 +502,7 @@ def test_places_that_cannot_be_written(path, message, model, tmp_path, monkeypat
 LIMITED = r"""
 import re, sys
 from aecore import cli
-import numpy, aecore.cli.apply, safetensors.numpy, tqdm, zipfile
+import numpy, aecore.cli.apply, json, tqdm, zipfile
 def most():  # not ru_maxrss, which begins with that of the parent process
     with open("/proc/self/status") as file:
         return int(re.search(r"VmHWM:\s+(\d+) kB", file.read())[1])

@@ -81,7 +81,7 @@ def test_values_are_read_as_python_has_them(text, value):
         ("__import__('os').system('true')", "got __import__"),
         ("open('x')", "expected one of"),
         ("Masking(0.3", "got Masking(0.3"),
-        ("Masking(open('x'))", "got open"),
+        ("Masking(open('x'))", "got 'open'"),
         ("Masking(rat=0.3)", "unexpected keyword argument 'rat'"),
         ("Masking(1, 2)", "Masking: "),
         ("Masking(*(1,))", "expected arguments"),
@@ -195,7 +195,9 @@ def test_a_set_with_a_folder_of_its_name_is_ambiguous(tmp_path, monkeypatch, cap
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()
     message = complaint(capsys, "train", "digits", "-o", "m.safetensors")
-    assert message == "digits is a set, and here too: expected digits:train or ./digits"
+    assert message == (
+        "digits: expected digits:train for the set or ./digits for what is here, got both"
+    )
 
 
 def test_labels_of_a_set_make_a_conditional_model(tmp_path, capsys):
@@ -277,14 +279,14 @@ def test_a_file_has_what_the_command_line_has(table, tmp_path, capsys):
 @pytest.mark.parametrize(
     "line, message",
     [
-        ("latentdim = 2", "there is no option 'latentdim'"),
-        ("config = 'x'", "there is no option 'config'"),
+        ("latentdim = 2", "expected names of options, got 'latentdim'"),
+        ("config = 'x'", "expected names of options, got 'config'"),
         ("tied = 'yes'", "tied: expected true or false, got 'yes'"),
         ("corruption = 'Masking(x=1)'", "corruption: Masking: got an unexpected keyword"),
         ("model = 'resnet'", "model: expected one of ae, vae"),
         ("epochs = -1", "epochs: expected at least 0, got -1"),
         ("data = 5", "data: expected text, got 5"),
-        ("epochs = ", "not a TOML file"),
+        ("epochs = ", "expected a TOML file"),
     ],
 )
 def test_a_file_that_makes_no_sense(line, message, table, tmp_path, capsys):
@@ -301,16 +303,19 @@ def test_a_file_that_makes_no_sense(line, message, table, tmp_path, capsys):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (("--beta", "2"), "--beta: the kind ae has no such parameter; vae, cvae"),
-        (("--adversarial", "2"), "the kind ae has no such parameter; aae has"),
+        (("--beta", "2"), "--beta: expected one of the kinds vae, cvae"),
+        (("--adversarial", "2"), "--adversarial: expected one of the kinds aae, got ae"),
         (("--loss", "mean"), "loss: expected one of 'mse'"),
         (("--latent-dim", "0"), "latent_dim: expected at least 1, got 0"),
         (("--latent-dim", "two"), "latent_dim: expected an integer, got 'two'"),
         (("--arch", "Conv"), "Conv"),
         (("--loss", "bce", "--arch", "(1, 2)"), "arch"),
-        (("--model", "cvae"), "--y: a model of the kind cvae takes labels or properties"),
+        (
+            ("--model", "cvae"),
+            "--y: expected labels or properties of the samples for the kind cvae",
+        ),
         (("--resume",), "--resume: expected --checkpoint"),
-        (("--checkpoint", "/no/such/folder/x"), "there is no folder /no/such/folder"),
+        (("--checkpoint", "/no/such/folder/x"), "expected a folder /no/such/folder, got none"),
         (("--y", "no-such.npy"), "no-such.npy: No such file or directory"),
         (("--validation", "no-such.csv"), "no-such.csv: No such file or directory"),
         (("--config", "no-such.toml"), "no-such.toml: No such file or directory"),
@@ -326,9 +331,9 @@ def test_wrong_calls_say_why(options, message, table, tmp_path, capsys):
 
 
 def test_what_is_missing_is_named(table, tmp_path, capsys):
-    assert complaint(capsys, "train", table).startswith("expected -o/--out")
-    assert complaint(capsys, "train", "-o", tmp_path / "m").startswith("expected DATA")
-    assert "this is a folder" in complaint(capsys, "train", table, "-o", tmp_path)
+    assert complaint(capsys, "train", table).startswith("-o/--out: expected")
+    assert complaint(capsys, "train", "-o", tmp_path / "m").startswith("DATA: expected")
+    assert "expected a file, got a folder" in complaint(capsys, "train", table, "-o", tmp_path)
 
 
 def test_toml_of_python_3_10_says_what_is_needed(monkeypatch, table, tmp_path, capsys):

@@ -171,7 +171,7 @@ def digits():
 
 
 def test_judging_a_perfect_model():
-    judge = scores.Judge(digits(), 64)
+    judge = scores.Evaluator(digits(), 64)
     row = judge.model("vae", Perfect())
     assert row.error == 0 and row.recon is None and row.perplexity is None
     assert row.code == "64 numbers"
@@ -181,7 +181,7 @@ def test_judging_a_perfect_model():
 
 def test_pca_is_the_optimum():
     data = digits()
-    pca = scores.Components(data["X_train"], 16)
+    pca = scores.PrincipalComponents(data["X_train"], 16)
     flat = scores.flatten(data["X_train"]).astype(np.float64)
     left = np.linalg.svd(flat - flat.mean(0), compute_uv=False)[8:]
     error = np.square(pca.rebuild(data["X_train"], 8).reshape(flat.shape) - flat).sum()

@@ -125,14 +125,14 @@ def test_few_samples(n, batch, X):
 def test_every_sample_is_seen_once_an_epoch(rng):
     x = np.arange(37, dtype=np.float32)[:, None] * np.ones(2, np.float32)
     seen = []
-    real = ae.Autoencoder._loss_step
+    real = ae.Autoencoder._step
 
     def step(self, batch):
         seen.append(batch.target[:, 0].copy())
         return real(self, batch)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ae.Autoencoder, "_loss_step", step)
+        patch.setattr(ae.Autoencoder, "_step", step)
         make(epochs=2).fit(x)
     epochs = np.concatenate(seen).reshape(2, 37)
     np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(np.arange(37), (2, 1)))

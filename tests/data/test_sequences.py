@@ -8,7 +8,7 @@ import pytest
 from aecore import nn
 from aecore.data import arrays as _data
 from aecore.data.batches import Batches
-from support.modules import check_step
+from support.steps import check_step
 
 KW = {"batch_size": 16, "random_state": 0, "epochs": 2}
 ARCHS = {

@@ -7,9 +7,10 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.base import streams
+from aecore.data.batches import Batch
 from aecore.data.corruption import uniform
 from aecore.data.tables import Layout, Table, columns, frames
-from aecore.losses.mixed import Mixed, Scales, Usual, outputs
+from aecore.losses.mixed import CellStatistics, Mixed, Scales, outputs
 from aecore.nn.columns import Columns, width
 from support.modules import zero_grad
 
@@ -133,7 +134,11 @@ def test_objects_are_what_they_hold():
 
 def test_what_is_refused(table):
     for bad, error, text in [
-        (np.array([[1.0, np.inf]]), ValueError, "column 1 contains infinity .in row 0"),
+        (
+            np.array([[1.0, np.inf]]),
+            ValueError,
+            "column 1: expected finite numbers, .* got infinity in row 0",
+        ),
         (np.zeros((2, 2), complex), ValueError, "Complex data not supported"),
         (np.zeros((0, 2)), ValueError, "0 sample"),
         (np.zeros((2, 0)), ValueError, "0 feature"),
@@ -146,7 +151,7 @@ def test_what_is_refused(table):
     ]:
         with pytest.raises(error, match=text):
             learned(bad)
-    with pytest.raises(ValueError, match="column 0 contains infinity"):
+    with pytest.raises(ValueError, match="column 0: expected finite numbers, .* got infinity"):
         learned(np.array([[np.inf], [1], [2]]), categorical=[0])
     layout, _ = learned(table)
     words = np.zeros(2, [(n, "U3" if n == "x" else KINDS[n]) for n in KINDS.names])
@@ -372,7 +377,7 @@ def cells(rng, n):
 def test_columns_side_by_side(n, rng):
     layer, x = Columns(LEVELS), cells(rng, n)
     layer.initialize(3)
-    y = layer.forward(x)
+    y = layer(x)
     assert y.shape == (n, *layer.output_shape((len(LEVELS),)))
     number, gap = np.nan_to_num(x[:, [0, 4]]), np.isnan(x[:, [0, 4]])
     want = [number, gap.astype(np.float32)]
@@ -391,7 +396,7 @@ def test_columns_side_by_side(n, rng):
     want += [part for w in sorted(vectors) for part in vectors[w]]
     np.testing.assert_array_equal(y, np.concatenate(want, axis=1))
     with pytest.raises(ValueError, match="expected tables of 8 columns"):
-        layer.forward(x[:, 1:])
+        layer(x[:, 1:])
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -400,14 +405,15 @@ def test_gradients_of_embeddings(threads, rng, workspace):
     layer.initialize(3)
     workspace(threads)
     zero_grad(layer)
-    y = layer.forward(x).copy()
+    y = layer(x).copy()
     weight = rng.normal(size=y.shape).astype(np.float32)
-    assert layer.backward(weight.copy()) is None
+    tape = ae.nn.Tape()
+    tape.backward((layer(tape.constant(x)), weight))
     for name, p in layer.parameters():
         before, i = p.value.copy(), rng.integers(0, p.value.size, 12)
         for at in i:
             p.value.flat[at] = before.flat[at] + 1
-            change = ((layer.forward(x).astype(np.float64) - y) * weight).sum()
+            change = ((layer(x).astype(np.float64) - y) * weight).sum()
             p.value[...] = before
             assert p.grad.flat[at] == pytest.approx(change, rel=1e-4, abs=1e-4), name
 
@@ -446,16 +452,22 @@ def loss(rng):
     return Mixed(LEVELS, np.arange(1.0, 9), scales)
 
 
+def batch_of(target):
+    batch = Batch(len(target))
+    batch.target = target
+    return batch
+
+
 def test_each_cell_costs_its_likelihood(loss, rng):
     target = cells(rng, 13)
     output = rng.normal(size=(13, loss.outputs)).astype(np.float32)
     assert loss.outputs == 2 + 1 + 3 + 3 + 40
     want = reference(loss.levels, np.arange(1.0, 9), loss.scales.log_sigma.value, output, target)
-    nats = loss.cells(None, None, output, target)
+    nats = loss.cell_losses(None, None, output, target)
     np.testing.assert_allclose(nats, want, rtol=2e-5, atol=2e-5)
     assert (nats[np.isnan(target)] == 0).all()
-    total, errors = np.empty(13, np.float32), np.empty(target.shape, np.float32)
-    loss.per_sample(total, None, None, output, target, None, None)
+    errors = np.empty(target.shape, np.float32)
+    total = loss.term(ae.nn.Tape().variable(output), batch_of(target)).data
     np.testing.assert_allclose(total, want.sum(1), rtol=2e-5)
     loss.per_feature(errors, output, target)
     np.testing.assert_array_equal(errors, nats)
@@ -472,7 +484,7 @@ def test_gradients_of_the_mixed_loss(threads, loss, rng, workspace):
     output = rng.normal(size=(11, loss.outputs)).astype(np.float32)
     grad = np.full(output.shape, np.nan, np.float32)
     loss.scales.log_sigma.grad[:] = 0
-    loss.cells(grad, weight, output, target)
+    loss.cell_losses(grad, weight, output, target)
     fixed = loss.levels, np.arange(1.0, 9)
     log_sigma, step = loss.scales.log_sigma.value.astype(np.float64), 1e-5
 
@@ -505,8 +517,9 @@ def test_squared_errors_are_of_numbers_and_probabilities(loss, rng):
         for i in np.flatnonzero(target[:, j] < k):
             want += ((q[i] - np.eye(k)[int(target[i, j])]) ** 2).sum()
     before = loss.scales.log_sigma.grad.copy()
-    scratch = lambda name, shape, dtype=np.float32: np.empty(shape, dtype)  # noqa: E731
-    got = loss.squared_error(output, target, None, scratch)
+    batch, tape = batch_of(target), ae.nn.Tape()
+    term = loss.term(tape.variable(output), batch)
+    got = loss.squared_error(term, output, batch)
     assert got == pytest.approx(want, rel=1e-4)
     np.testing.assert_array_equal(loss.scales.log_sigma.grad, before)
 
@@ -537,10 +550,10 @@ def test_drawn_cells_follow_their_probabilities(loss):
 
 
 def test_what_is_usual():
-    usual, nats = Usual(2), np.array([[1, 9], [3, 9.0], [5, 100]])
-    usual.note(np.ones((4, 2)), np.ones((4, 2), bool), True)
-    usual.note(nats[:2], np.array([[True, True], [True, False]]), True)  # forgets those before
-    usual.note(nats[2:], np.array([[True, False]]), False)
+    usual, nats = CellStatistics(2), np.array([[1, 9], [3, 9.0], [5, 100]])
+    usual.update(np.ones((4, 2)), np.ones((4, 2), bool), True)
+    usual.update(nats[:2], np.array([[True, True], [True, False]]), True)  # forgets those before
+    usual.update(nats[2:], np.array([[True, False]]), False)
     got = usual.standardized(nats)
     np.testing.assert_allclose(got[:, 0], (nats[:, 0] - 3) / np.sqrt(8 / 3))
     np.testing.assert_allclose(got[:, 1], (nats[:, 1] - 9) / 0.1)  # one cell has no deviation
@@ -620,4 +633,4 @@ def test_fillings_name_nothing_twice():
     full = frames.fill(Table(X), {})
     np.testing.assert_array_equal(full, X)
     assert full is not X and not np.shares_memory(full, X)
-    assert columns.BULK == 3.0
+    assert columns.LINEAR == 3.0

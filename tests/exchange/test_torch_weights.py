@@ -363,9 +363,23 @@ np.save(sys.argv[1], model.transform(X))
     files = [str(tmp_path / name) for name in ("x.npy", "torch.safetensors")]
     subprocess.run([sys.executable, "-c", code, *files], check=True)
     np.testing.assert_array_equal(np.load(files[0]), model.transform(X))
-    save_tensors({k: v.bfloat16() for k, v in both.state_dict().items()}, files[1])
-    with pytest.raises((TypeError, ValueError), match="not a file of weights|expected floats"):
-        ae.from_torch(model, files[1])
+    halves = {k: v.bfloat16() for k, v in both.state_dict().items()}
+    save_tensors(halves, files[1])
+    for name, value in ae.to_torch(ae.from_torch(model, files[1])).items():
+        assert value.tobytes() == halves[name].float().numpy().tobytes(), name
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16", "float64"])
+def test_files_of_other_precisions(precision, rng, tmp_path):
+    X = rng.random((6, 9, 7, 3), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Conv((4,)), 2, **KW), rng, X)
+    known = pytest.importorskip("ml_dtypes") if precision == "bfloat16" else np
+    state = {k: v.astype(getattr(known, precision)) for k, v in ae.to_torch(model).items()}
+    save_file({k: np.ascontiguousarray(v) for k, v in state.items()}, tmp_path / "w")
+    found = ae.to_torch(ae.from_torch(model, tmp_path / "w"))
+    assert found.keys() == state.keys()
+    for name, value in found.items():
+        assert value.tobytes() == state[name].astype(np.float32).tobytes(), name
 
 
 @torch_only
@@ -424,8 +438,9 @@ def test_state_is_checked_before_anything_changes(rng, tmp_path):
     bad(TypeError, "encoder.3.weight: expected floats, got", encoder_3_weight="weights")
     with pytest.raises(TypeError, match="state: expected a mapping or a path"):
         ae.from_torch(model, 3)
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError) as caught:
         ae.from_torch(model, tmp_path / "none")
+    assert caught.value.filename == str(tmp_path / "none")
     (tmp_path / "none").write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="not a file of weights"):
         ae.from_torch(model, tmp_path / "none")
@@ -435,8 +450,14 @@ def test_state_is_checked_before_anything_changes(rng, tmp_path):
         ae.to_torch(ae.VAE())
 
 
-class Mine(nn.Linear):
+class Mine(nn.Module):
     """A layer of the user's own."""
+
+    def __init__(self, inputs, outputs):
+        self.weight = nn.Parameter((inputs, outputs), 0.1)
+
+    def forward(self, x):
+        return x @ self.weight
 
 
 L, F, R = nn.Linear, nn.Flatten, nn.Reshape

@@ -3,13 +3,18 @@
 import copy
 import json
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import aecore as ae
 import numpy as np
 import pytest
-from aecore.files import load
+from aecore.files import document
 from safetensors import safe_open
 from safetensors.numpy import save_file
+
+FUZZ = Path(__file__).parents[2] / "tools" / "fuzz_files.py"
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def test_flipped_bits(good, part, tmp_path):
 def signed(path, tensors, config):
     """Write a file whose digest agrees with what is in it."""
     text = config if isinstance(config, str) else json.dumps(config)
-    digest = load._digest(text, tensors)
+    digest = document._digest(text, tensors)
     save_file(tensors, path, {"aecore": "1", "config": text, "digest": digest})
 
 
@@ -128,6 +133,7 @@ def wrong_conditions():
         yield ("conditions",), {"classes": value, "dtype": "<i8"}
     for dtype in ("<i4 ", "O", "V8", "<f8", "<U1", "x", 3, None):
         yield ("conditions",), {"classes": [0, 1], "dtype": dtype}
+    yield ("conditions",), {"classes": ["a", "b"], "dtype": "<U500000000"}  # GB of nothing
     yield ("conditions",), {"mean": [0.0], "scale": [0.0]}
 
 
@@ -242,3 +248,11 @@ def test_negative_positions_are_refused(tmp_path):
     tensors["quantizer.position"] = np.array([-1])
     signed(tmp_path / "m", tensors, config)
     refused(tmp_path / "m")
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not FUZZ.exists(), reason="limits memory as on Linux"
+)
+def test_damage_that_nobody_thinks_of():
+    run = subprocess.run([sys.executable, FUZZ, "200", "1"], capture_output=True, text=True)
+    assert run.returncode == 0 and run.stdout.endswith("nothing to report\n"), run.stdout

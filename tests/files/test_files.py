@@ -55,20 +55,20 @@ def own_tied(x):
 def own_lstm(X):
     encoder = nn.Sequential(nn.LSTM(2, 4, 1, True), nn.LSTM(8, 3, last=True))
     decoder = nn.Sequential(
-        nn.LSTM(3, 4, steps=6, reverse=True), nn.EachStep(nn.Linear(4, 2, bias=False))
+        nn.LSTM(3, 4, steps=6, reverse=True), nn.TimeDistributed(nn.Linear(4, 2, bias=False))
     )
     return ae.Autoencoder((encoder, decoder), 3, **KW).fit(X)
 
 
 def own_blocks():
     encoder = nn.Sequential(
-        nn.EachStep(nn.Linear(3, 8)),
-        nn.Positions(4, 8),
+        nn.TimeDistributed(nn.Linear(3, 8)),
+        nn.PositionalEmbedding(4, 8),
         nn.Residual(nn.MultiHeadAttention(8, 4)),
         nn.TransformerBlock(8, 2, 5),
-        nn.MeanSteps(),
+        nn.MeanPool1d(),
     )
-    return encoder, nn.Sequential(nn.Positions(4, 8), nn.EachStep(nn.Linear(8, 3)))
+    return encoder, nn.Sequential(nn.PositionalEmbedding(4, 8), nn.TimeDistributed(nn.Linear(8, 3)))
 
 
 def own_quantizers(X):
@@ -248,6 +248,8 @@ def test_what_a_file_does_not_hold(X, tmp_path):
 
 
 class Mine(nn.Module):
+    """As layers of 0.1.0 are, with a backward pass."""
+
     def forward(self, x, training=False):
         return x
 
@@ -258,30 +260,108 @@ class Mine(nn.Module):
         return shape
 
 
+class Scale(nn.Module):
+    def __init__(self, features, power=2, *, shift=True):
+        self.power = power
+        self.weight = nn.Parameter((features,), fill=1.0)
+        self.shift = nn.Parameter((features,), fill=0.0) if shift else None
+
+    def forward(self, x):
+        y = x * self.weight**self.power
+        return y if self.shift is None else y + self.shift
+
+
+class Applied(nn.Module):
+    """A layer whose argument is code, or a number."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x) if callable(self.function) else x * self.function
+
+
 class MyDense(ae.Dense):
     pass
 
 
-class MyModel(ae.Autoencoder):
-    pass
+class Smooth(ae.Autoencoder):
+    def terms(self, batch):
+        return super().terms(batch) | {"smooth": 0.1 * (batch.code**2).sum(axis=1)}
 
 
-@pytest.mark.parametrize(
-    "make, word",
-    [
-        (
-            lambda: ae.Autoencoder(
-                (nn.Sequential(nn.Linear(12, 2), Mine()), nn.Linear(2, 12)), 2, **KW
-            ),
-            "Mine",
-        ),
-        (lambda: ae.Autoencoder(MyDense((3,)), 2, **KW), "MyDense"),
-        (lambda: MyModel(ae.Dense((3,)), 2, **KW), "MyModel"),
-    ],
-)
-def test_what_a_file_cannot_hold_is_said(make, word, X, tmp_path):
+class Weighted(ae.VAE):
+    """An objective with a parameter of its own."""
+
+    def __init__(
+        self,
+        arch=None,
+        latent_dim=32,
+        weight=1.0,
+        epochs=20,
+        random_state=None,
+        warm_start=False,
+        checkpoint=None,
+    ):
+        super().__init__(arch, latent_dim, epochs=epochs, random_state=random_state)
+        self.weight, self.warm_start, self.checkpoint = weight, warm_start, checkpoint
+
+    def terms(self, batch):
+        terms = super().terms(batch)
+        batch.weights["size"] = self.weight
+        return terms | {"size": np.abs(batch.code).sum(axis=1)}
+
+
+def with_layer(*layers):
+    return ae.Autoencoder((nn.Sequential(nn.Linear(12, 2), *layers), nn.Linear(2, 12)), 2, **KW)
+
+
+OWN = {
+    "a layer": (lambda: with_layer(Scale(2, shift=False), nn.Residual(Scale(2, 3))), [Scale]),
+    "a layer as of 0.1.0": (lambda: with_layer(Mine()), [Mine]),
+    "an architecture": (lambda: ae.Autoencoder(MyDense((3,)), 2, **KW), [MyDense]),
+    "an objective": (lambda: Smooth(ae.Dense((3,)), 2, **KW), [Smooth]),
+    "with a parameter": (lambda: Weighted(ae.Dense((3,)), 2, 0.3, 2, 0), [Weighted]),
+    "both": (lambda: Smooth(MyDense((3,)), 2, **KW), [Smooth, MyDense]),
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_own_classes_are_read_where_they_are_given(case, X, tmp_path):
+    make, classes = OWN[case]
     model = make().fit(X)
-    with pytest.raises(ValueError, match=word):
+    model.save(tmp_path / "m")
+    for given in ([], classes[1:]):
+        words = rf"unknown (layer|class|model) '{classes[0].__name__}'.*load\(path, classes="
+        with pytest.raises(ValueError, match=words):
+            ae.load(tmp_path / "m", classes=given)
+    again = ae.load(tmp_path / "m", classes=classes)
+    assert type(again) is type(model) and repr(again) == repr(model)
+    np.testing.assert_array_equal(again.transform(X), model.transform(X))
+    assert again.history_ == model.history_
+    for m in (model, again):
+        m.set_params(warm_start=True).fit(X)
+    np.testing.assert_array_equal(again.transform(X), model.transform(X))
+
+
+def test_own_classes_go_on_from_a_checkpoint(X, tmp_path):
+    whole = Weighted(MyDense((3,)), 2, 0.3, 4, 0).fit(X)
+    part = Weighted(MyDense((3,)), 2, 0.3, 2, 0).set_params(checkpoint=tmp_path / "m").fit(X)
+    part.set_params(epochs=4).fit(X, resume=True)
+    assert len(part.history_) == 4
+    np.testing.assert_array_equal(part.transform(X), whole.transform(X))
+
+
+def test_what_is_no_class_of_ones_own_is_refused(X, tmp_path):
+    with_layer(Scale(2)).fit(X).save(tmp_path / "m")
+    for odd in (Scale(2), dict, "Scale", len):
+        with pytest.raises(TypeError, match="classes: expected classes of models, layers"):
+            ae.load(tmp_path / "m", classes=[odd])
+
+
+def test_what_a_file_cannot_hold_is_said(X, tmp_path):
+    model = with_layer(Applied(np.tanh)).fit(X)
+    with pytest.raises(ValueError, match="Applied: function: a file can't hold <ufunc 'tanh'>"):
         model.save(tmp_path / "m")
     assert list(tmp_path.iterdir()) == []
     assert pickle.loads(pickle.dumps(model)).transform(X).shape == (40, 2)

@@ -114,7 +114,7 @@ def answers(model, X, y):
             found[method] = getattr(model, method)(X, *told)
     if hasattr(model, "sample"):
         options = {"y": "b"} if told or isinstance(model, ae.PixelCNN) or has_prior(model) else {}
-        if isinstance(model, ae.Autoencoder):
+        if isinstance(model, (ae.Autoencoder, ae.Recirculation)):
             options["prior"] = ae.Normal()
         found["sample"] = model.sample(4, random_state=0, **options)
     return found

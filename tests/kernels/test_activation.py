@@ -3,7 +3,8 @@
 import aecore.functional as F
 import numpy as np
 import pytest
-from cases.activation import KINDS
+from aecore import _core
+from cases.activation import FROM_INPUT, KINDS
 from conftest import ISAS
 
 NONLINEAR = [kind for kind in KINDS if kind != "linear"]
@@ -21,7 +22,7 @@ LIMITS = {  # at minus and plus infinity: of the function, and of its derivative
 
 
 def derivative(x, kind):
-    saved = x if kind in ("gelu", "silu") else F.activation(x, kind)
+    saved = x if kind in FROM_INPUT else F.activation(x, kind)
     return F.activation_backward(np.ones_like(x), saved, kind)
 
 
@@ -54,6 +55,13 @@ def test_nan_comes_out_where_it_went_in(kind, isa, workspace):
                 assert (np.isnan(F.activation_backward(ones, x, kind)) == np.isnan(x)).all()
 
 
+def test_only_what_never_falls_has_its_gradient_in_its_output():
+    assert FROM_INPUT == ["gelu", "silu"]
+    x = np.linspace(-6, 6, 1001, dtype=np.float32)
+    for kind in _core.FUSED:
+        assert (np.diff(F.activation(x, kind)) >= 0).all()
+
+
 def test_relu_drops_gradients_that_are_not_finite():
     grad = np.array([np.inf, np.nan, -np.inf, 5], np.float32)
     y = np.array([0, 0, 1, 1], np.float32)
@@ -83,7 +91,7 @@ def test_in_place(kind, rng):
     x = rng.standard_normal((5, 777), np.float32)
     grad = rng.standard_normal(x.shape, np.float32)
     y = F.activation(x, kind)
-    saved = x if kind in ("gelu", "silu") else y
+    saved = x if kind in FROM_INPUT else y
     want = F.activation_backward(grad, saved, kind)
     work = x.copy()
     assert F.activation(work, kind, out=work) is work

@@ -7,9 +7,10 @@ import pytest
 import twin
 from aecore import _core, nn
 from aecore.base import runtime
+from aecore.nn.tape import heeds_lengths
 from cases.base import normal
 from conftest import ISAS
-from support.modules import zero_grad
+from support.layers import gradients, run
 
 GUARD = np.float32(-12345.678)
 
@@ -119,23 +120,16 @@ def test_memory_does_not_grow_with_the_square_of_the_length(rng):
 # ---- layers with lengths ------------------------------------------------------------------------
 
 
-def gradients(module, x, grad, lengths=None):
-    zero_grad(module)
-    y = module.forward(x, True, lengths).copy()
-    dx = module.backward(grad.copy()).copy()
-    return y, dx, {name: p.grad.copy() for name, p in module.parameters()}
-
-
 STACKS = {
     "blocks": lambda: [
-        nn.EachStep(nn.Linear(3, 8)),
+        nn.TimeDistributed(nn.Linear(3, 8)),
         nn.TransformerBlock(8, 2, 12),
         nn.Residual(nn.Sequential(nn.LayerNorm(8), nn.MultiHeadAttention(8, 4))),
-        nn.MeanSteps(),
+        nn.MeanPool1d(),
         nn.Linear(8, 4),
     ],
     "recurrent": lambda: [
-        nn.EachStep(nn.Linear(3, 8, activation="tanh")),
+        nn.TimeDistributed(nn.Linear(3, 8, activation="tanh")),
         nn.Residual(nn.Sequential(nn.LayerNorm(8), nn.LSTM(8, 4, bidirectional=True))),
         nn.LSTM(8, 6, 2, True, last=True),
         nn.Linear(12, 4),
@@ -144,7 +138,7 @@ STACKS = {
         nn.LSTM(3, 8),
         nn.TransformerBlock(8, 2, 12),
         nn.LSTM(8, 3, bidirectional=True),
-        nn.MeanSteps(),
+        nn.MeanPool1d(),
         nn.Linear(6, 4),
     ],
 }
@@ -158,13 +152,14 @@ def test_lengths_are_as_if_each_sample_came_alone(name, threads, rng, workspace)
     stack = nn.Sequential(*STACKS[name]())
     stack.initialize(1)
     last = f"{len(stack.layers) - 1}.bias"
-    assert stack.takes_lengths and not nn.Sequential(nn.Linear(2, 2)).takes_lengths
+    assert heeds_lengths(stack, (t, 3)) and not heeds_lengths(nn.Linear(2, 2), (2,))
     x, grad = normal(rng, len(lengths), t, 3), normal(rng, len(lengths), 4)
-    y, dx, total = gradients(stack, x, grad, lengths)
+    y, dx, total = gradients(stack, x, grad, training=True, lengths=lengths)
     want = {name: np.zeros_like(g) for name, g in total.items()}
     for i, n in enumerate(lengths):
         assert (dx[i, n:] == 0).all()
-        alone, dalone, parts = gradients(stack, x[i : i + 1, : max(n, 1)].copy(), grad[i : i + 1])
+        cut = x[i : i + 1, : max(n, 1)].copy()
+        alone, dalone, parts = gradients(stack, cut, grad[i : i + 1], training=True)
         if n == 0:  # the code of nothing is the last layer's bias
             np.testing.assert_array_equal(y[i], stack.layers[-1].bias.value)
             parts = {k: v if k == last else 0 for k, v in parts.items()}
@@ -183,12 +178,12 @@ def test_mean_and_positions(isa, rng, workspace):
         workspace(threads, isa)
         x, lengths = np.random.default_rng(0).standard_normal((40, 70, 37), np.float32), []
         lengths = np.arange(40) * 70 // 39
-        mean, positions = nn.MeanSteps(), nn.Positions(70, 37)
+        mean, positions = nn.MeanPool1d(), nn.PositionalEmbedding(70, 37)
         positions.initialize(3)
-        y = mean.forward(x, False, lengths)
-        dx = mean.backward(y)
-        p = positions.forward(y)
-        d = positions.backward(x)
+        first = run(mean, x, lengths=lengths)
+        y, dx = first.y, first.back(first.y)
+        second = run(positions, y)
+        p, d = second.y, second.back(x)
         results.append([a.copy() for a in (y, dx, p, d, positions.weight.grad)])
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
@@ -265,7 +260,7 @@ I = np.array([0, 6])  # noqa: E741
         (
             ValueError,
             r"lengths: expected 0 to 3",
-            lambda: nn.MeanSteps().forward(Q[:, :, 0].copy(), False, L + 1),
+            lambda: run(nn.MeanPool1d(), Q[:, :, 0].copy(), lengths=L + 1),
         ),
     ],
 )  # fmt: skip

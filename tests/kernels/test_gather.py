@@ -202,6 +202,41 @@ def test_malformed_calls_change_nothing(arguments, error):
         np.testing.assert_array_equal(arguments[name], copy)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("m, n, width", [*SHAPES, (0, 4, 3), (3, 4, 0), (0, 0, 3)], ids=str)
+def test_take_rows(m, n, width, dtype, isa, rng):
+    table = data(rng, dtype, n, width)
+    rows = rng.integers(0, max(1, n), m)
+    for threads in (1, 3):
+        buffer, y = guarded(m, width)
+        _core.take_rows(y, table, rows, _core.Workspace(threads, isa))
+        np.testing.assert_array_equal(y, table[rows].astype(np.float32))
+        assert intact(buffer)
+
+
+def test_rows_that_cannot_be_taken():
+    table, rows, ws = np.ones((4, 3), np.float32), np.array([0, 3]), _core.Workspace()
+    y = np.full((2, 3), 7, np.float32)
+    for bad, error, words in (
+        ((y, table, rows + 1), ValueError, "rows: expected 0 to 3, got 4 at position 1"),
+        ((y, table, rows - 1), ValueError, "rows: expected 0 to 3, got -1 at position 0"),
+        ((y, table[:0], rows), ValueError, "rows: expected 0 to -1, got 0 at position 0"),
+        ((y, table, rows.astype(np.int32)), TypeError, "rows: expected an array of int64"),
+        ((y, table, rows[:, None]), ValueError, r"rows: expected shape \(M\)"),
+        ((y, table, rows[:1]), ValueError, r"out: expected shape \(M=1, D=3\), got \(2, 3\)"),
+        ((y[:, :2].copy(), table, rows), ValueError, "out: expected shape"),
+        ((y.astype(float), table, rows), TypeError, "out: expected an array of float32"),
+        ((y, table.astype(np.int32), rows), TypeError, "table: expected uint8, bool, float32"),
+        ((y, table[0], rows), ValueError, r"table: expected shape \(E, D\)"),
+        ((y, table[:, ::-1], rows), ValueError, "table: expected a C-contiguous"),
+        ((table[:2], table, rows), ValueError, "out: shares memory with table"),
+    ):
+        with pytest.raises(error, match=words):
+            _core.take_rows(*bad, ws)
+    assert (y == 7).all() and (table == 1).all()
+
+
 CONCAT = [(3, 1, 7, 2), (2, 5, 3, 10), (1, 4, 1, 1), (37, 100, 3, 10)]
 CONCAT += [(0, 3, 2, 2), (3, 0, 2, 2), (2, 3, 0, 4), (2, 3, 4, 0)]
 

@@ -8,6 +8,7 @@ import twin
 from aecore import _core, nn
 from cases.base import normal
 from conftest import ISAS
+from support.layers import gradients, run
 from test_ops import THREADS, assert_same_bits, double
 
 GUARD = np.float32(-12345.678)
@@ -236,21 +237,19 @@ def test_layer_with_lengths(way, last, rng):
     """Padded sequences give what each gives alone, forward and backward."""
     layer = nn.LSTM(WIDTH, 5, 2, way == "both", last=last, reverse=way == "reverse")
     x = normal(rng, N, T, WIDTH)
-    y = layer.forward(x, True, lengths=LENGTHS).copy()
+    grad = normal(rng, *run(layer, x).y.shape)
+    y, dx, grads = gradients(layer, x, grad, training=True, lengths=LENGTHS)
     assert (y[LENGTHS == 0] == 0).all()
-    grad = normal(rng, *y.shape)
-    dx = layer.backward(grad.copy()).copy()
-    grads = {name: p.grad.copy() for name, p in layer.parameters()}
     for _, p in layer.parameters():
-        p.grad.fill(0)
+        p.forget_grad()
     for n, length in enumerate(LENGTHS):
         if length == 0:
             assert (dx[n] == 0).all()
             continue
-        one = layer.forward(x[n : n + 1, :length].copy())
+        one = run(layer, x[n : n + 1, :length].copy())
         mine = slice(n, n + 1) if last else (slice(n, n + 1), slice(0, length))
-        np.testing.assert_allclose(one, y[mine], rtol=1e-5, atol=1e-6)
-        alone = layer.backward(np.ascontiguousarray(grad[mine]))[0]
+        np.testing.assert_allclose(one.y, y[mine], rtol=1e-5, atol=1e-6)
+        alone = one.back(np.ascontiguousarray(grad[mine]))[0]
         np.testing.assert_allclose(alone, dx[n, :length], rtol=1e-4, atol=1e-5)
         assert (dx[n, length:] == 0).all()
     for name, p in layer.parameters():
@@ -275,11 +274,11 @@ def test_reverse_is_the_layer_from_the_end(rng):
     x = normal(rng, 5, 7, 3)
     x[2, 4:] = np.nan
     lengths = np.array([7, 7, 4, 7, 7])
-    y = back.forward(x, lengths=lengths)
+    y = run(back, x, lengths=lengths).y
     turned = np.stack(
         [np.concatenate([s[:n][::-1], s[n:]]) for s, n in zip(x, lengths, strict=True)]
     )
-    want = there.forward(turned, lengths=lengths)
+    want = run(there, turned, lengths=lengths).y
     for got, w, n in zip(y, want, lengths, strict=True):
         np.testing.assert_array_equal(got[:n], w[:n][::-1])
     assert "reverse=True" in repr(back) and "reverse" not in repr(there)
@@ -294,11 +293,11 @@ def test_repeated_vectors_are_multiplied_as_sequences_are(rng):
     for layer in (there, again):
         layer.initialize(3)
     x = normal(rng, 5, 3)
-    y = there.forward(x).copy()
-    np.testing.assert_allclose(y, again.forward(x[:, None].repeat(6, 1)), rtol=1e-5, atol=1e-6)
-    grad = normal(rng, *y.shape)
-    want = again.backward(grad.copy()).sum(1)
-    np.testing.assert_allclose(there.backward(grad.copy()), want, rtol=1e-4, atol=1e-5)
+    once, each = run(there, x), run(again, x[:, None].repeat(6, 1))
+    np.testing.assert_allclose(once.y, each.y, rtol=1e-5, atol=1e-6)
+    grad = normal(rng, *once.y.shape)
+    want = each.back(grad).sum(1)
+    np.testing.assert_allclose(once.back(grad), want, rtol=1e-4, atol=1e-5)
 
 
 def test_a_layer_that_is_not_finite_is_named(rng):

@@ -97,7 +97,7 @@ def test_labels_from_data_frames():
         assert metrics.clustering_accuracy(labels, [7, 3, 7, 1]) == 1.0
         assert metrics.nmi(labels, y) == pytest.approx(1)
         assert metrics.knn_accuracy(np.eye(4), labels, np.eye(4), labels, k=1) == 1.0
-    with pytest.raises(TypeError, match="must be integers, booleans or strings"):
+    with pytest.raises(TypeError, match="y: expected integers, booleans or strings"):
         metrics.nmi(pd.Series(["cat", None, "dog"]), [0, 1, 2])
 
 
@@ -218,17 +218,17 @@ A, Y3 = np.ones((3, 2)), [0, 1, 2]
 NAN = np.array([[0.0, np.nan], [1.0, 2.0]])
 BAD = [
     (ValueError, "shape", metrics.clustering_accuracy, ([], []), {}),
-    (ValueError, "equally long", metrics.clustering_accuracy, ([0, 1], [0]), {}),
+    (ValueError, "expected equal lengths", metrics.clustering_accuracy, ([0, 1], [0]), {}),
     (ValueError, "shape", metrics.clustering_accuracy, ([[0, 1]], [0, 1]), {}),
     (TypeError, "float64", metrics.clustering_accuracy, ([0.5, 1.0], [0, 1]), {}),
     (TypeError, "object", metrics.clustering_accuracy, ([None, 1], [0, 1]), {}),
     (ValueError, "shape", metrics.nmi, (3, 3), {}),
-    (ValueError, "equally long", metrics.nmi, ([1], [1, 2]), {}),
+    (ValueError, "expected equal lengths", metrics.nmi, ([1], [1, 2]), {}),
     (TypeError, "float64", metrics.nmi, ([0, 1], [0.0, 1.0]), {}),
     (ValueError, "shape", metrics.knn_accuracy, ([1.0, 2.0], [0, 1], A, Y3), {}),
-    (ValueError, "equally long", metrics.knn_accuracy, (A, [0, 1], A, Y3), {}),
-    (ValueError, "equally long", metrics.knn_accuracy, (A, Y3, A, [0]), {}),
-    (ValueError, "features", metrics.knn_accuracy, (A, Y3, np.ones((3, 4)), Y3), {}),
+    (ValueError, "expected equal lengths", metrics.knn_accuracy, (A, [0, 1], A, Y3), {}),
+    (ValueError, "expected equal lengths", metrics.knn_accuracy, (A, Y3, A, [0]), {}),
+    (ValueError, "many features", metrics.knn_accuracy, (A, Y3, np.ones((3, 4)), Y3), {}),
     (ValueError, "at least 1", metrics.knn_accuracy, (A, Y3, A, Y3), {"k": 0}),
     (ValueError, "at most", metrics.knn_accuracy, (A, Y3, A, Y3), {"k": 4}),
     (TypeError, "integer", metrics.knn_accuracy, (A, Y3, A, Y3), {"k": 1.5}),
@@ -240,10 +240,10 @@ BAD = [
     (ValueError, "shape", metrics.active_units, (np.ones(3),), {}),
     (ValueError, "shape", metrics.active_units, (np.ones((3, 2, 2)),), {}),
     (ValueError, "finite", metrics.active_units, (NAN,), {}),
-    (ValueError, "0 or more", metrics.active_units, (A,), {"threshold": -1}),
+    (ValueError, "at least 0", metrics.active_units, (A,), {"threshold": -1}),
     (ValueError, "finite", metrics.active_units, (A,), {"threshold": np.nan}),
     (TypeError, "number", metrics.active_units, (A,), {"threshold": "low"}),
-    (ValueError, "empty", metrics.perplexity, ([], 4), {}),
+    (ValueError, "indices: expected at least one", metrics.perplexity, ([], 4), {}),
     (TypeError, "float64", metrics.perplexity, ([0.0], 4), {}),
     (ValueError, "0 to 3", metrics.perplexity, ([4], 4), {}),
     (ValueError, "0 to 3", metrics.perplexity, ([-1], 4), {}),
@@ -254,8 +254,8 @@ BAD = [
     (TypeError, "real", metrics.bits_per_dim, ("high", 4), {}),
     (ValueError, "finite", metrics.bits_per_dim, ([1.0, np.inf], 4), {}),
     (ValueError, "N >= 2", metrics.mmd, (A[:1], A), {}),
-    (ValueError, "features", metrics.mmd, (A, np.ones((3, 4))), {}),
-    (ValueError, "above 0", metrics.mmd, (A, A), {"bandwidth": 0.0}),
+    (ValueError, "many features", metrics.mmd, (A, np.ones((3, 4))), {}),
+    (ValueError, "more than 0", metrics.mmd, (A, A), {"bandwidth": 0.0}),
     (ValueError, "finite", metrics.mmd, (A, A), {"bandwidth": np.inf}),
     (TypeError, "number", metrics.mmd, (A, A), {"bandwidth": "median"}),
     (ValueError, "finite", metrics.mmd, (NAN, NAN), {}),

@@ -11,8 +11,10 @@ from aecore import _core
 from aecore.base.streams import LATENT, PRIOR, SAMPLE
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from aecore.training.network import Network
+from aecore.nn.ops import products
+from aecore.nn.tape import Tape
 from support.resuming import resumed, state
+from support.steps import passes
 
 KW = {"batch_size": 16, "random_state": 0}
 Y = np.arange(50) % 3
@@ -204,16 +206,12 @@ def test_both_gradients_by_finite_differences(case, X, images, rng):
         network.discriminator.layers[0].activation = "tanh"
 
     def losses():
-        """Return the discriminator's loss and the others', and leave the latter's gradient."""
-        network.flat.grad.fill(0)
-        rival = model._discriminator_step(batch)["discriminator"]
-        gradient = network.flat.grad.copy()
-        network.flat.grad.fill(0)
-        loss = model._loss_step(batch)["loss"]
-        return np.array([rival, loss]) / batch.n, gradient
+        """Return the discriminator's loss and the others', and the gradients of both."""
+        rival, own = passes(model, batch)
+        losses = [rival[0]["discriminator"], own[0]["loss"]]
+        return np.array(losses) / batch.n, [rival[1], own[1]]
 
-    _, rival_gradient = losses()
-    gradients = [rival_gradient, network.flat.grad.copy()]
+    _, gradients = losses()
     for i, part in enumerate(["discriminator", ""]):
         at = network.part(part)
         gradient = np.zeros(len(before))
@@ -364,26 +362,27 @@ def test_bits_do_not_depend_on_the_number_of_threads(name, images):
 def test_gradients_that_nobody_takes_are_left_out(name, images, monkeypatch):
     """And everything else is as if they weren't: the bits of a pass with all gradients."""
     y, seen = classes(len(images)), []
-    for cls in (ae.nn.Linear, ae.nn.Conv2d):
+    for cls in (products.Linear, products.Conv2d):
 
-        def gradients(self, dx, dbias, *args, real=cls._gradients):
+        def gradients(self, dx, dbias, *args, real=cls.gradients):
             seen.append((args[-1], dbias is None))
             return real(self, dx, dbias, *args)
 
-        monkeypatch.setattr(cls, "_gradients", gradients)
+        monkeypatch.setattr(cls, "gradients", gradients)
     lean = OBJECTIVES[name]().fit(images, y)
     assert (False, True) in seen and (True, False) in seen
     assert all(none for learns, none in seen if not learns)
 
-    def whole(self, grad, condition=None):
-        dx = self.discriminator.backward(grad)
-        return dx if condition is None else self._apart("dx", dx, condition)
+    real = Tape.backward
 
-    monkeypatch.setattr(Network, "discriminate_backward", whole)
+    def whole(self, *ends, since=0, frozen=None):
+        return real(self, *ends, since=since)
+
+    monkeypatch.setattr(Tape, "backward", whole)
     seen.clear()
     assert state(OBJECTIVES[name]().fit(images, y)) == state(lean)
     assert all(learns for learns, _ in seen)
-    assert all("learns" not in vars(m) for _, m in lean._network.modules())
+    assert all("learns" not in vars(p) or p.learns for _, p in lean._network.parameters())
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
@@ -639,18 +638,20 @@ def test_round_trip(name, images, tmp_path):
 
 
 def test_files_without_labels_or_steps_are_refused(X, tmp_path):
-    import json
-
-    from aecore.files import load
+    from aecore.files import document
 
     model = gan(conditional=True).fit(X, classes(50))
-    config, tensors = load._config(model, model._network), load._tensors(model._network)
-    tensors = {k: v.copy() for k, v in tensors.items()}
-    assert state(load._model(json.loads(json.dumps(config)), tensors)) == state(model)
+    path = tmp_path / "m"
+    model.save(path)
+    config, tensors = document.read(path)
+    assert state(ae.load(path)) == state(model)
+    document.write(path, config | {"conditions": None}, tensors)
     with pytest.raises(ValueError, match="conditions: unexpected for this GAN"):
-        load._model(config | {"conditions": None}, tensors)
+        ae.load(path)
+    fewer = {k: v for k, v in tensors.items() if k != "discriminator_steps"}
+    document.write(path, config, fewer)
     with pytest.raises(ValueError, match=r"missing \['discriminator_steps'\]"):
-        load._model(config, {k: v for k, v in tensors.items() if k != "discriminator_steps"})
+        ae.load(path)
 
 
 # ---- what makes no sense ------------------------------------------------------------------------
@@ -731,7 +732,7 @@ def test_fitted_models_refuse_too(X):
         (lambda: model.set_params(conditional=False).fit(X), "conditional: expected True to go on"),
         (
             lambda: aae(prior=mixture(), conditional=True).fit(X, Y).sample(2, y=5),
-            "unknown label 5",
+            "expected labels of the prior, 0, 1, 2, got 5",
         ),
         (lambda: model.set_params(conditional=False).partial_fit(X), "conditional: expected True"),
         (lambda: ae.GAN().sample(1), "This GAN instance is not fitted yet"),

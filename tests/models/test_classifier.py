@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from aecore.models.stacked.levels import linears
-from support.modules import check_step
+from aecore.models.base.levels import linears
 from support.resuming import resumed, state
+from support.steps import check_step
 
 KW = {"batch_size": 16, "random_state": 0}
 
@@ -101,14 +101,14 @@ def test_step_gradients_by_finite_differences(level, dropout, X, y, rng):
     model = classifier(level=level, dropout=dropout).initialize(X, y)
     network = model._network
     batch = next(Batches(Data(X), 20, condition=network.conditioner.read(y, 50))())
-    step = model._loss_step
+    step = model._step
 
     def steady(batch):  # the same values are dropped each time
         for _, buffer in network.buffers():
             buffer.fill(0)
         return step(batch)
 
-    model._loss_step = steady
+    model._step = steady
     check_step(model, batch, rng)
 
 

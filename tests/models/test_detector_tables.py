@@ -4,10 +4,10 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.data.batches import Batch
-from aecore.data.rows import Rows
-from aecore.data.tables.scaling import MOST, Robust
+from aecore.data.samples import Samples
+from aecore.data.tables.scaling import MAX_LEVELS, RobustScaler
 from aecore.losses.mixed import Mixed
-from aecore.models.detection.score import _table
+from aecore.models.detection.score import _table_distances
 
 SMALL = ae.Autoencoder(ae.Dense((8,)), 2, epochs=3, batch_size=32)
 
@@ -67,17 +67,17 @@ def test_frames_of_numbers(X):
 
 
 def test_levels_become_numbers():
-    names = np.repeat([f"{i:02}" for i in range(MOST + 5)], np.arange(MOST + 5, 0, -1))
+    names = np.repeat([f"{i:02}" for i in range(MAX_LEVELS + 5)], np.arange(MAX_LEVELS + 5, 0, -1))
     table = np.array([(n,) for n in names], [("name", "U2")])
-    robust = Robust.learn(Rows(table))
-    assert robust.levels[0].labels == [f"{i:02}" for i in range(MOST)]
+    robust = RobustScaler.learn(Samples(table))
+    assert robust.levels[0].labels == [f"{i:02}" for i in range(MAX_LEVELS)]
     asked = np.array([("00",), ("66",), ("new",), ("",)], [("name", "U3")])
-    Z, there = robust(asked)
-    assert Z.shape == (4, MOST + 1) and (there == [[True], [True], [True], [False]]).all()
+    Z, there = robust.transform(asked)
+    assert Z.shape == (4, MAX_LEVELS + 1) and (there == [[True], [True], [True], [False]]).all()
     share = np.mean(names == "00")
     assert Z[0, 0] == pytest.approx(np.arcsinh(1 / np.sqrt(share)), rel=1e-6)
     np.testing.assert_array_equal(Z[1], Z[2])  # rare ones and new ones are one
-    assert Z[1].argmax() == MOST and not Z[3].any()
+    assert Z[1].argmax() == MAX_LEVELS and not Z[3].any()
 
 
 def test_missing_cells(X):
@@ -132,7 +132,7 @@ def test_distances_of_tables():
     loss, output = Mixed((0, 2, 3), np.zeros(3)), np.array([[0.5, -1, 0, 1, 2]] * 2, np.float32)
     batch = Batch(2)
     batch.target = np.array([[1.5, 1, 2], [np.nan, 0, 3]], np.float32)  # there is no fourth level
-    squares, points = _table(loss, output, batch)
+    squares, points = _table_distances(loss, output, batch)
     p, three = 1 / (1 + np.exp(1)), np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
     first = (1.5 - 0.5) ** 2 + 2 * (1 - p) ** 2 + ((three - [0, 0, 1]) ** 2).sum()
     second = (2 * p**2 + (three**2).sum() + 1) * 3 / 2  # of two cells, for three

@@ -8,7 +8,7 @@ import pytest
 from aecore._core import Workspace
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from support.modules import check_step
+from support.steps import check_step
 
 KW = {"batch_size": 16, "random_state": 0}
 FROZEN = {**KW, "epochs": 1, "learning_rate": 1e-30}  # a fit that measures and changes nothing
@@ -499,7 +499,7 @@ def test_modules_of_ones_own(X, images):
 
 def test_threads_are_the_models_own(X, monkeypatch):
     seen = []
-    real = ae.models.autoencoder.Autoencoder._loss_step
+    real = ae.models.autoencoder.Autoencoder._step
 
     def step(self, batch):
         from aecore.base import runtime
@@ -507,7 +507,7 @@ def test_threads_are_the_models_own(X, monkeypatch):
         seen.append(runtime.current())
         return real(self, batch)
 
-    monkeypatch.setattr(ae.models.autoencoder.Autoencoder, "_loss_step", step)
+    monkeypatch.setattr(ae.models.autoencoder.Autoencoder, "_step", step)
     small(ae.Autoencoder, n_threads=1).fit(X)
     small(ae.Autoencoder).fit(X)
     assert isinstance(seen[0], Workspace) and seen[0] is not seen[-1]

@@ -8,9 +8,10 @@ import pytest
 from aecore import _core, nn
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from aecore.nn.jacobian import Jacobian
+from aecore.nn.ops.jacobian import Jacobian
 from cases.base import normal
-from support.modules import check_step, zero_grad
+from support.modules import zero_grad
+from support.steps import check_step, step
 from twin.stack import evaluate
 
 KW = {"batch_size": 16, "random_state": 0}
@@ -177,17 +178,18 @@ def made(name):
 
 def penalized(module, x):
     """Run the three sweeps for the mean squared Jacobian; return it, with the gradients made."""
-    n, total = len(x), 0.0
-    d = module.forward(x).shape[1]
+    n, total, tape = len(x), 0.0, nn.Tape()
     zero_grad(module)
-    jacobian = Jacobian(module)
-    assert jacobian.outputs == d
+    given = tape.variable(x)
+    y = module(given)
+    d = y.shape[1]
+    jacobian = Jacobian(given, y)
     for j in range(d):
-        g = jacobian.pull(np.tile(np.eye(d, dtype=np.float32)[j], (n, 1)))
+        g = jacobian.vjp(np.tile(np.eye(d, dtype=np.float32)[j], (n, 1)))
         assert g.shape == x.shape
         total += (g.astype(np.float64) ** 2).sum() / n
         g *= np.float32(2 / n)
-        jacobian.push(g)
+        jacobian.add_vjp_gradient(g)
     jacobian.finish()
     return total
 
@@ -248,7 +250,7 @@ def torch_forward(torch, module, x, value):
         for layer in module.layers:
             x = torch_forward(torch, layer, x, value)
         return x
-    if module.is_view:
+    if isinstance(module, (nn.Flatten, nn.Reshape)):
         return x.reshape(len(x), *module.output_shape(tuple(x.shape[1:])))
     if isinstance(module, nn.Linear):
         x = functions.linear(x, value(module.weight), value(module.bias))
@@ -304,16 +306,15 @@ def test_projections_are_unbiased(X):
     batch = next(Batches(Data(X), 50)())
     network = exact._network
 
-    def step(penalty):
+    def drawn(penalty):
         exact.set_params(penalty=penalty)
-        network.flat.forget_gradients()
-        return exact._loss_step(batch)["penalty"] / 50, network.flat.whole_gradient().copy()
+        return step(exact, batch)["penalty"] / 50, network.flat.whole_gradient().copy()
 
-    value, gradient = step(ae.Contractive(1.0))
+    value, gradient = drawn(ae.Contractive(1.0))
     values, gradients = [], []
     for draw in range(300):
         network.samples = 50 * draw
-        got = step(ae.Contractive(1.0, 2))
+        got = drawn(ae.Contractive(1.0, 2))
         values.append(got[0])
         gradients.append(got[1])
     network.samples = 0
@@ -322,7 +323,7 @@ def test_projections_are_unbiased(X):
     assert np.mean(values) == pytest.approx(value, abs=4 * error)
     gap = np.linalg.norm(np.mean(gradients, 0) - gradient)
     assert gap < 0.02 * np.linalg.norm(gradient)
-    assert step(ae.Contractive(1.0, 2))[0] == values[0]  # the same draw at the same place
+    assert drawn(ae.Contractive(1.0, 2))[0] == values[0]  # the same draw at the same place
 
 
 def test_contraction_contracts(X):
@@ -354,15 +355,15 @@ def test_top_k_keeps_the_largest(X, rng):
 
 
 def test_top_k_of_equal_values_and_of_nan():
-    network = ae.Autoencoder(SMOOTH, 4, **KW).initialize(np.zeros((3, 4)))._network
-    z = np.array([[1, 1, 1, 0], [-3, -1, -2, -1], [np.nan, 1, 2, 3]], np.float32)
-    penalty = ae.TopK(2)
-    code = penalty.shape(z, network.scratch)
+    tape = ae.nn.Tape()
+    z = tape.variable(np.array([[1, 1, 1, 0], [-3, -1, -2, -1], [np.nan, 1, 2, 3]], np.float32))
+    kept = ae.TopK(2).shape(z)
+    code = kept.data
     np.testing.assert_array_equal(code[:2], [[1, 1, 0, 0], [0, -1, 0, -1]])
     assert not np.signbit(code[0]).any() and not np.signbit(code[1, 0])
     assert np.isnan(code[2]).any()  # or training would go on as if nothing were wrong
-    grad = penalty.shape_backward(np.ones((3, 4), np.float32), code, network.scratch)
-    np.testing.assert_array_equal(grad[:2], [[1, 1, 0, 0], [0, 1, 0, 1]])
+    tape.backward(kept)
+    np.testing.assert_array_equal(z.grad[:2], [[1, 1, 0, 0], [0, 1, 0, 1]])
 
 
 def test_l1_makes_codes_smaller(X):
@@ -462,7 +463,8 @@ def test_contractive_says_which_encoders_it_takes(arch, rng):
 
 def test_an_encoder_without_weights_is_refused():
     with pytest.raises(ValueError, match="no layer with a weight"):
-        Jacobian(nn.Sequential(nn.Flatten(), nn.Activation("tanh")))
+        x = nn.Tape().variable(np.ones((2, 3, 4), np.float32))
+        Jacobian(x, nn.Sequential(nn.Flatten(), nn.Activation("tanh"))(x))
 
 
 def test_a_loss_that_is_not_finite_stops_training(X):

@@ -13,10 +13,11 @@ from aecore.data.arrays import Data
 from aecore.data.batches import Batches
 from aecore.models.quantized.pixelcnn import drawn
 from aecore.nn.pixelcnn.network import GatedPixelCNN
-from aecore.nn.pixelcnn.sampler import Raster
+from aecore.nn.pixelcnn.sampler import Sampler
 from cases.base import normal
 from conftest import ISAS
-from support.modules import check_step, zero_grad
+from support.modules import zero_grad
+from support.steps import check_step
 from twin.pixelcnn import pixelcnn as twin
 
 KW = {"epochs": 2, "batch_size": 16, "random_state": 0}
@@ -44,6 +45,12 @@ def conditions(rng, n, width):
 # ---- the network --------------------------------------------------------------------------------
 
 
+def walk_back(model, x, y, weight):
+    with nn.Tape(training=True) as tape:
+        logits = model.forward(x, None if y is None else tape.constant(y))
+        tape.backward((logits, weight))
+
+
 @pytest.mark.parametrize("condition, depth", [(0, 1), (3, 1), (0, 2), (3, 3)])
 @pytest.mark.parametrize("shape", [(3, 4, 5), (2, 1, 4), (2, 4, 1), (3, 1, 1), (2, 3, 9)])
 def test_logits_and_gradients_against_the_masked_twin(shape, condition, depth, rng):
@@ -51,12 +58,12 @@ def test_logits_and_gradients_against_the_masked_twin(shape, condition, depth, r
     shape = (*shape[:2], shape[2] * depth)
     model, x = network(rng, condition=condition, depth=depth), rng.integers(0, 7, shape)
     y = conditions(rng, shape[0], condition)
-    logits, want = model.forward(x, True, y), twin(model, x, y)
+    logits, want = model(x, condition=y), twin(model, x, y)
     assert logits.shape == want.shape == (shape[0], *model.output_shape(shape[1:]))
     np.testing.assert_allclose(logits, want, rtol=1e-5, atol=1e-5)
     weight = normal(rng, *logits.shape)
     zero_grad(model)
-    assert model.backward(weight.copy()) is None
+    walk_back(model, x, y, weight)
     base = {id(p): p.value.astype(np.float64) for _, p in model.parameters()}
     for name, p in model.parameters():
         direction, step = rng.standard_normal(p.shape), 1e-6
@@ -75,12 +82,11 @@ def test_logits_and_gradients_against_the_masked_twin(shape, condition, depth, r
 
 def test_gradients_add_up(rng):
     model, x = network(rng), rng.integers(0, 7, (2, 3, 3))
-    weight = normal(rng, *model.forward(x).shape)
+    weight = normal(rng, *model(x).shape)
     zero_grad(model)
-    model.backward(weight.copy())
+    walk_back(model, x, None, weight)
     once = {name: p.grad.copy() for name, p in model.parameters()}
-    model.forward(x)
-    model.backward(weight.copy())
+    walk_back(model, x, None, weight)
     for name, p in model.parameters():
         np.testing.assert_allclose(p.grad, 2 * once[name], rtol=1e-5, atol=1e-6, err_msg=name)
 
@@ -90,11 +96,11 @@ def test_a_position_sees_all_before_it_and_nothing_else(k, rng):
     """Nothing to the bit; all, without the blind spot of a single stack, by the twin in float64."""
     h, w = 5, 6
     model, x = network(rng, c=16, layers=6, k=k), rng.integers(0, 7, (1, h, w))
-    before, precise = model.forward(x).copy(), twin(model, x)
+    before, precise = model(x).copy(), twin(model, x)
     for i, j in itertools.product(range(h), range(w)):
         changed = x.copy()
         changed[0, i, j] = (x[0, i, j] + 1) % 7
-        differs = (model.forward(changed) != before).any((0, 3)).reshape(-1)
+        differs = (model(changed) != before).any((0, 3)).reshape(-1)
         at = i * w + j
         assert not differs[: at + 1].any(), (i, j)
         seen = (twin(model, changed) != precise).any((0, 3)).reshape(-1)
@@ -103,11 +109,11 @@ def test_a_position_sees_all_before_it_and_nothing_else(k, rng):
 
 def test_one_layer_sees_half_a_window(rng):
     model, x = network(rng, layers=1, k=5), rng.integers(0, 7, (1, 9, 9))
-    before, seen = model.forward(x).copy(), np.zeros((9, 9), bool)
+    before, seen = model(x).copy(), np.zeros((9, 9), bool)
     for i, j in itertools.product(range(9), range(9)):
         changed = x.copy()
         changed[0, i, j] = (x[0, i, j] + 1) % 7
-        seen[i, j] = (model.forward(changed) != before)[0, 4, 4].any()
+        seen[i, j] = (model(changed) != before)[0, 4, 4].any()
     want = np.zeros((9, 9), bool)
     want[2:4, 2:7] = want[4, 2:4] = True
     np.testing.assert_array_equal(seen, want)
@@ -122,7 +128,7 @@ def test_a_walk_has_the_bits_of_a_full_pass(c, k, depth, shape, condition, isa, 
     shape = (*shape[:2], shape[2] * depth)
     model, x = network(rng, 7, c, 3, k, condition, depth), rng.integers(0, 7, shape)
     y = conditions(rng, shape[0], condition)
-    want, walk = model.forward(x, False, y).copy(), Raster(model, shape, y)
+    want, walk = model(x, condition=y), Sampler(model, shape, y)
     for i in range(shape[1]):
         walk.begin_row(i)
         for j in range(shape[2]):

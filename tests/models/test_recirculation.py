@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from aecore.models.stacked.levels import shallow
+from aecore.models.base.levels import shallow
+from support.steps import step
 
 KW = {"batch_size": 16, "random_state": 0}
 
@@ -56,8 +57,7 @@ def test_gradients_are_the_papers_changes(loss, activation, keep, X):
     parameters = [model.parameters_[n] for n in names]
     want = changes(X[:20], parameters, loss, ACTIVATIONS[activation], keep)
     network = model._network
-    network.flat.forget_gradients()
-    terms = model._loss_step(next(Batches(Data(X), 20)()))
+    terms = step(model, next(Batches(Data(X), 20)()))
     for name, change in zip(names, want, strict=True):
         got = -network.flat.named[name].grad
         size = np.abs(change).max()
@@ -74,8 +74,8 @@ def test_missing_values_do_not_move(X, rng):
     before = [model.parameters_[n].copy() for n in names]
     steps = changes(clean, before, "mse", sigmoid, 0.75, mask.astype(float))
     model.fit(np.where(mask, X, np.nan), sample_mask=mask)
-    for name, start, step in zip(names, before, steps, strict=True):
-        np.testing.assert_allclose(model.parameters_[name], start + 0.1 * step, atol=1e-6)
+    for name, start, change in zip(names, before, steps, strict=True):
+        np.testing.assert_allclose(model.parameters_[name], start + 0.1 * change, atol=1e-6)
 
 
 def test_the_visible_rule_is_the_losss_gradient(X):
@@ -89,8 +89,7 @@ def test_the_visible_rule_is_the_losss_gradient(X):
         m.parameters_["decoder.0.weight"][...] = m.parameters_["encoder.0.weight"].T
     grads = []
     for m in (plain, model):
-        m._network.flat.forget_gradients()
-        m._loss_step(next(Batches(Data(X), 50)()))
+        step(m, next(Batches(Data(X), 50)()))
         grads.append({n: p.grad.copy() for n, p in m._network.flat.named.items()})
     for name in ("decoder.0.weight", "decoder.0.bias"):
         np.testing.assert_allclose(grads[1][name], 0.1 * grads[0][name], rtol=1e-4, atol=1e-7)

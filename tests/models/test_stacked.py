@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from aecore.base import streams
 from aecore.data import batches
-from aecore.models.stacked.levels import linears, shallow
+from aecore.models.base.levels import linears, shallow
 
 KW = {"batch_size": 16, "random_state": 0}
 

@@ -10,8 +10,8 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.data.batches import Input
-from support.modules import check_step
 from support.resuming import state
+from support.steps import check_step
 
 SMALL = ae.Dense((16,))
 KW = {"epochs": 2, "batch_size": 16, "random_state": 0}
@@ -163,7 +163,7 @@ def test_a_cell_is_scored_without_being_seen(trained):
     holes = X[:5].copy()
     holes["y"] = np.nan
     z = m.transform(holes)
-    nats = m._loss.cells(None, None, m._network.decode(z), m._samples(X[:5])._flat)
+    nats = m._loss.cell_losses(None, None, m._network.decode(z), m._samples(X[:5])._flat)
     count, total, squares = m._network.usual.buffer("moments")[:, 1]
     mean, deviation = total / count, np.sqrt(squares / count - (total / count) ** 2)
     np.testing.assert_allclose(got[:, 1], (nats[:, 1] - mean) / deviation, rtol=1e-4)
@@ -308,7 +308,7 @@ def test_refits_that_fail_change_nothing(X):
     for wrong in (bad, X[["x"]], X[:0]):
         with pytest.raises(ValueError):
             m.set_params(warm_start=True).fit(wrong)
-    with pytest.raises(ValueError, match="column 'x' contains infinity"):
+    with pytest.raises(ValueError, match="column 'x': expected finite numbers, .* got infinity"):
         m.set_params(warm_start=False).fit(bad)
     with pytest.raises(ValueError, match="validation_fraction"):
         m.set_params(validation_fraction=0.5).fit(X, X_val=X)
@@ -360,7 +360,7 @@ def test_noise_is_added_to_numbers_alone(X):
     m = model(hidden=0, corruption=ae.GaussianNoise(1.0)).fit(X)
     noise, data = m._corruptions()[0], m._samples(X)
     batch = next(Input(data).batches(50, corruption=noise, seed=1)())
-    number = np.array(m._network.table.levels) == 0
+    number = np.array(m._network.reader.layout.levels) == 0
     gaps = np.isnan(batch.target)
     np.testing.assert_array_equal(batch.x[:, ~number], batch.target[:, ~number])
     assert (batch.x[:, number] != batch.target[:, number])[~gaps[:, number]].all()
@@ -370,7 +370,7 @@ def test_the_share_of_hidden_cells(rng):
     m = model(hidden=0.3, corruption=ae.Masking(0.5)).fit(related(rng, 100))
     data = m._samples(related(rng, 2000))
     batch = next(Input(data).batches(2000, corruption=m._corruptions()[0], seed=1)())
-    hidden, levels = 1 - 0.7 * 0.5, np.array(m._network.table.levels)
+    hidden, levels = 1 - 0.7 * 0.5, np.array(m._network.reader.layout.levels)
     numbers = levels == 0
     assert np.isnan(batch.x[:, numbers]).mean() == pytest.approx(hidden, abs=0.02)
     assert np.isnan(batch.x[:, ~numbers]).mean() == pytest.approx(0.9 * hidden, abs=0.02)
@@ -382,7 +382,7 @@ def test_the_share_of_hidden_cells(rng):
 def test_files_of_tables_are_read_strictly(X, tmp_path):
     import json
 
-    from aecore.files import load
+    from aecore.files import document
     from safetensors import safe_open
     from safetensors.numpy import save_file
 
@@ -393,7 +393,7 @@ def test_files_of_tables_are_read_strictly(X, tmp_path):
 
     def refused(changed):
         text = json.dumps(changed)
-        digest = load._digest(text, tensors)
+        digest = document._digest(text, tensors)
         save_file(tensors, tmp_path / "f", {"aecore": "1", "config": text, "digest": digest})
         with pytest.raises(ValueError, match="not a whole model file"):
             ae.load(tmp_path / "f")

@@ -1,6 +1,7 @@
 """What VAEs minimise beyond the plain bound: several draws, divergences, a learned deviation."""
 
 import math
+from types import SimpleNamespace
 
 import aecore as ae
 import numpy as np
@@ -12,8 +13,8 @@ from aecore.data.arrays import Data, read
 from aecore.data.batches import Batches
 from aecore.divergences import Codes
 from aecore.losses import Likelihood, Loss
-from aecore.models.variational.importance import weighted_draws
-from support.modules import check_step
+from aecore.models.variational.importance import weighted_terms
+from support.steps import check_step, step
 
 KW = {"batch_size": 16, "random_state": 0}
 TANH = ae.Dense((8,), activation="tanh")
@@ -31,7 +32,6 @@ def prepared(model, data, y=None, n=20):
     condition = conditioner and conditioner.read(y, len(data))
     batch = next(Batches(data if isinstance(data, Data) else Data(data), n, condition=condition)())
     batch.epoch = 1.0
-    model._begin_training()
     return model, batch
 
 
@@ -56,8 +56,9 @@ def test_gaussian_is_the_density_in_nats(cls, X):
     sigma = math.exp(model.parameters_["likelihood.log_sigma"][0])
     want = nll(X, model.reconstruct(X), sigma)
     np.testing.assert_allclose(model.errors(X), want, rtol=1e-4, atol=1e-4)
-    terms = next(iter(model._terms(batch)[1] for _, batch in model._chunks(model._input(X, None))))
-    np.testing.assert_allclose(terms["recon"], want.sum(1), rtol=1e-4, atol=1e-4)
+    for rows, batch in model._chunks(model._input(X, None)):
+        recon = model.terms(batch)["recon"].data
+        np.testing.assert_allclose(recon, want[rows].sum(1), rtol=1e-4, atol=1e-4)
     assert model.history_[-1]["sigma"] == pytest.approx(sigma, rel=1e-2)
     assert "sigma" not in cls(ae.Dense((8,)), **sizes, epochs=1, **KW).fit(X).history_[0]
 
@@ -79,16 +80,16 @@ def test_gaussian_squared_error_is_known_from_the_gradient(X, rng):
     likelihood = Likelihood()
     likelihood.log_sigma.value[:] = -0.7
     loss = Loss("gaussian", (12,), likelihood)
-    output, grad = rng.standard_normal((2, *X.shape)).astype(np.float32)
-    weight, arrays = np.full(50, 1 / 50, np.float32), {}
-
-    def scratch(name, shape, dtype=np.float32):
-        return arrays.setdefault(name, np.empty(shape, dtype))
-
-    loss.per_sample(None, grad, weight, output, X, None, scratch)
+    output = rng.standard_normal(X.shape).astype(np.float32)
+    batch, tape = next(Batches(Data(X), 50)()), ae.nn.Tape()
+    batch.begin(tape)
+    term = loss.term(tape.variable(output), batch)
     want = ((X - output).astype(np.float64) ** 2).sum()
-    assert loss.squared_error(output, X, None, scratch, grad) == pytest.approx(want, rel=1e-5)
-    assert loss.squared_error(output, X, None, scratch) == pytest.approx(want, rel=1e-5)
+    assert loss.squared_error(term, output, batch) == pytest.approx(want, rel=1e-5)
+    assert term.squares is None
+    tape.backward((term, 1 / 50))
+    assert term.squares is not None
+    assert loss.squared_error(term, output, batch) == pytest.approx(want, rel=1e-5)
 
 
 def test_gaussian_learns_the_deviation_of_the_noise(rng):
@@ -178,9 +179,12 @@ def test_several_draws_of_masked_and_ragged_samples(loss, X, rng):
 def test_importance_weighted_bound_by_hand(s, X):
     model, batch = prepared(ae.VAE(TANH, 3, importance_samples=s, beta=0.5, **KW), X)
     network, n = model._network, batch.n
-    posterior = [a.copy() for a in model._posterior(batch)[:2]]
-    gradients = np.empty((2, n, 3), np.float32)
-    terms = weighted_draws(model, batch, posterior, gradients)
+    with network.tape(records=True, training=True) as tape:
+        batch.begin(tape, "on", network.seed, network.samples)
+        mean, logvar = model._posterior(batch)
+        posterior = [mean.data.copy(), logvar.data.copy()]
+        loss = weighted_terms(model, batch, mean, logvar, 0.5)["loss"].data.sum(dtype=np.float64)
+        terms = {"loss": loss} | batch.reported
     mean, logvar = (a.astype(np.float64)[:, None] for a in posterior)
     eps = normal((n, s, 3), network.seed)
     z = mean + np.exp(logvar / 2) * eps
@@ -225,8 +229,7 @@ def test_several_draws_beside_pytorch(X):
     s, n = 4, 20
     model, batch = prepared(ae.VAE(TANH, 3, importance_samples=s, loss="bce", **KW), X)
     network = model._network
-    network.flat.forget_gradients()
-    terms = model._loss_step(batch)
+    terms = step(model, batch)
     weights = {k: torch.tensor(p.value, requires_grad=True) for k, p in network.flat.named.items()}
 
     def layer(x, name):
@@ -270,6 +273,16 @@ def codes(rng):
     return Codes(mean + np.exp(logvar / 2) * eps, mean, logvar, prior, 40)
 
 
+def estimated(divergence, codes):
+    """Return a divergence of codes: its terms, their weighted sum, and the gradients of that."""
+    weights = divergence.weights()
+    found, cache = divergence.estimate(codes)
+    terms = dict(zip(weights, found, strict=True))
+    value = sum(w * terms[name] for name, w in weights.items())
+    dz, *posterior = divergence.gradients(codes, list(weights.values()), cache)
+    return SimpleNamespace(terms=terms, value=value, dz=dz, posterior=posterior)
+
+
 def kernel(kind, square, dim, scales):
     values = [2 * dim * s / (2 * dim * s + square) for s in scales]
     if kind == "rbf":
@@ -281,7 +294,7 @@ def kernel(kind, square, dim, scales):
 def test_mmd_beside_pytorch(kind, codes):
     torch = pytest.importorskip("torch")
     scales = (0.3, 2.0)
-    found = ae.MMD(7.0, kind, scales).estimate(codes)
+    found = estimated(ae.MMD(7.0, kind, scales), codes)
     z, p = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in (codes[0], codes[3]))
     total = torch.zeros((), dtype=torch.float64)
     for a in range(9):  # pair by pair
@@ -298,20 +311,21 @@ def test_mmd_beside_pytorch(kind, codes):
 def test_mmd_tells_other_codes_from_the_prior(rng):
     def mean(mmd, shift):
         z, p = rng.standard_normal((2, 40, 100, 2)).astype(np.float32)
-        found = [mmd.estimate(Codes(a + shift, a, a, b, 100)) for a, b in zip(z, p, strict=True)]
+        pairs = zip(z, p, strict=True)
+        found = [estimated(mmd, Codes(a + shift, a, a, b, 100)) for a, b in pairs]
         return np.mean([f.terms["mmd"] for f in found])
 
     for mmd in (ae.MMD(), ae.MMD(kernel="rbf")):
         assert abs(mean(mmd, 0)) < 3e-3  # unbiased
         assert mean(mmd, 1.0) > 0.05
     one = np.ones((1, 2), np.float32)
-    alone = ae.MMD().estimate(Codes(one, one, one, one, 5))
+    alone = estimated(ae.MMD(), Codes(one, one, one, one, 5))
     assert alone.value == 0 and not alone.dz.any()
 
 
 def test_total_correlation_beside_pytorch(codes):
     torch = pytest.importorskip("torch")
-    found = ae.TotalCorrelation(6.0, 0.5, 2.0).estimate(codes)
+    found = estimated(ae.TotalCorrelation(6.0, 0.5, 2.0), codes)
     z, mean, logvar = (torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in codes[:3])
     posterior = torch.distributions.Normal(mean[None], torch.exp(logvar / 2)[None])
     single = posterior.log_prob(z[:, None])  # of draw i under posterior j, in each dimension
@@ -336,7 +350,7 @@ def test_total_correlation_takes_the_kl_apart(rng):
     mean = mean.astype(np.float32)
     logvar = np.full((n, 2), math.log(0.25), np.float32)
     z = mean + 0.5 * rng.standard_normal((n, 2)).astype(np.float32)
-    found = ae.TotalCorrelation().estimate(Codes(z, mean, logvar, z, n)).terms
+    found = estimated(ae.TotalCorrelation(), Codes(z, mean, logvar, z, n)).terms
     q = np.array([[1, rho], [rho, 1]])  # the aggregate posterior
     assert found["tc"] == pytest.approx(-0.5 * np.linalg.slogdet(q)[1], abs=0.05)
     assert found["dimension_kl"] == pytest.approx(0, abs=0.02)
@@ -345,7 +359,7 @@ def test_total_correlation_takes_the_kl_apart(rng):
     kl = (z**2 - (z - mean) ** 2 / 0.25 - logvar).sum(1).mean() / 2
     assert sum(found.values()) == pytest.approx(kl, abs=1e-4)
     one = np.ones((1, 2), np.float32)
-    alone = ae.TotalCorrelation().estimate(Codes(one, one, one, one, 5))
+    alone = estimated(ae.TotalCorrelation(), Codes(one, one, one, one, 5))
     assert alone.terms["mi"] == alone.terms["tc"] == 0
 
 

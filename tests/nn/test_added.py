@@ -1,9 +1,12 @@
-"""What products add at the end, and what layers overwrite."""
+"""What products add at the end, and which sums they take along."""
 
 import numpy as np
 import pytest
 from aecore import _core, nn
+from aecore.nn.ops.elementwise import Activation, Add
+from aecore.nn.ops.products import Product
 from cases.base import GUARD, guarded, normal
+from support.layers import gradients, run
 
 ISAS = _core.isa_names()
 CONVOLUTIONS = {  # x, kernels of r x r, stride, padding, transposed
@@ -86,44 +89,56 @@ def test_a_residual_sum_within_the_product(rng):
     """It has the bits of the sum behind it, and the gradients."""
     inside = nn.Residual(nn.Sequential(*body()))
     behind = nn.Residual(nn.Sequential(*body(), nn.Reshape((6, 6, 24))))
-    assert inside.body.adds and not behind.body.adds
     for layer in (inside, behind):
         layer.initialize(4)
-        for _, parameter in layer.parameters():
-            parameter.grad.fill(0)
     x, grad = normal(rng, 5, 6, 6, 24), normal(rng, 5, 6, 6, 24)
+    sums = [run(layer, x).output for layer in (inside, behind)]
+    assert isinstance(sums[0], Product) and sums[0].added is not None
+    assert isinstance(sums[1], Add)
     results = []
     for layer in (inside, behind):
         kept = x.copy()
-        y = layer.forward(kept, True).copy()
+        y, dx, grads = gradients(layer, kept, grad, training=True)
         np.testing.assert_array_equal(kept, x)
-        results.append([y, layer.backward(grad.copy()), *(p.grad for _, p in layer.parameters())])
+        results.append([y, dx, *grads.values()])
     for a, b in zip(*results, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("kind", ["relu", "tanh", "gelu"])
-def test_an_activation_in_the_place_of_what_nobody_needs(kind, rng):
+def test_an_activation_behind_a_product_is_an_op_of_its_own(kind, rng):
     first, second = nn.Conv2d(3, 8, 3), nn.Activation(kind)
     stack = nn.Sequential(first, second)
     first.initialize(2)
     x, grad = normal(rng, 4, 7, 7, 3), normal(rng, 4, 5, 5, 8)
-    y = stack.forward(x, True)
-    assert second.in_place == (y is first.forward(x)) == (kind != "gelu")
-    y = stack.forward(x, True).copy()
-    alone, twin = nn.Activation(kind), nn.Conv2d(3, 8, 3)
-    twin.weight.value[:], twin.bias.value[:] = first.weight.value, first.bias.value
-    h = twin.forward(x)
-    np.testing.assert_array_equal(y, alone.forward(h))
-    first.weight.grad.fill(0)
-    twin.weight.grad.fill(0)
-    dx = stack.backward(grad.copy())
-    np.testing.assert_array_equal(dx, twin.backward(alone.backward(grad.copy())))
-    np.testing.assert_array_equal(first.weight.grad, twin.weight.grad)
+    assert isinstance(run(stack, x).output, Activation)
+    y, dx, grads = gradients(stack, x, grad, training=True)
+    there = run(first, x)
+    alone = run(second, there.y)
+    np.testing.assert_array_equal(y, alone.y)
+    first.weight.forget_grad()
+    np.testing.assert_array_equal(dx, there.back(alone.back(grad)))
+    np.testing.assert_array_equal(grads["0.weight"], first.weight.grad)
 
 
-def test_an_input_that_is_still_needed_is_left_alone(rng):
-    """A fused activation's output is, as are a network's input and what a residual block adds."""
+def test_an_activation_of_a_residual_sum(rng):
+    linear, tanh = nn.Linear(6, 6), nn.Activation("tanh")
+    stack = nn.Sequential(nn.Residual(linear), tanh)
+    x, grad = normal(rng, 5, 6), normal(rng, 5, 6)
+    made = run(stack, x).output
+    assert isinstance(made, Activation) and made.x.added is not None
+    y, dx, grads = gradients(stack, x, grad)
+    there = run(linear, x)
+    alone = run(tanh, there.y + x)
+    np.testing.assert_array_equal(y, alone.y)
+    linear.weight.forget_grad()
+    back = alone.back(grad)
+    np.testing.assert_allclose(dx, there.back(back) + back, rtol=1e-6, atol=1e-6)
+    np.testing.assert_array_equal(grads["0.body.weight"], linear.weight.grad)
+
+
+def test_what_somebody_has_seen_is_left_alone(rng):
+    """So are a fused activation, a network's input, and a result that is needed once more."""
     x = normal(rng, 3, 6)
     for layers in (
         [nn.Linear(6, 6, activation="tanh"), nn.Activation("relu")],
@@ -131,8 +146,24 @@ def test_an_input_that_is_still_needed_is_left_alone(rng):
         [nn.Flatten(), nn.Activation("relu")],
     ):
         given = x.copy()
-        stack = nn.Sequential(*layers)
-        y = stack.forward(given, True)
+        ran = run(nn.Sequential(*layers), given, training=True)
         np.testing.assert_array_equal(given, x)
-        assert not np.shares_memory(y, given)
-        assert layers[-1].in_place is False
+        assert not np.shares_memory(ran.y, given)
+        assert isinstance(ran.output, Activation)
+    linear = nn.Linear(6, 6)
+
+    def seen(v):
+        y = linear(v)
+        assert y.data.shape == (3, 6)
+        return nn.Activation("relu")(y)
+
+    def used(v):
+        y = linear(v)
+        z = y * 2.0
+        return z - (v + y)
+
+    assert isinstance(run(seen, x).output, Activation)
+    ran = run(used, x)
+    assert not any(isinstance(op, Product) and op.added is not None for op in ran.tape.record)
+    y = linear(x)
+    np.testing.assert_allclose(ran.y, y - x, rtol=1e-5, atol=1e-6)

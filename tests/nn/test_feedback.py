@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 from aecore import nn
 from cases.base import normal
-from support.modules import check_step
+from support.layers import run
+from support.steps import check_step
 
 CODES, FEATURES, UNITS, STEPS = 3, 2, 5, 7
 
 
 def decoder(layers=1, reverse=False, codes=CODES):
-    module = nn.FedBack(codes, FEATURES, UNITS, layers, steps=STEPS, reverse=reverse)
+    module = nn.AutoregressiveLSTM(codes, FEATURES, UNITS, layers, steps=STEPS, reverse=reverse)
     module.initialize(3)
     return module
 
@@ -56,12 +57,12 @@ def test_against_the_formula(reverse, layers, each, rng):
     for given in (None, lengths):
         real = np.full(4, STEPS) if given is None else given
         exist = np.arange(STEPS) < real[:, None]
-        forced = module.forward(z, True, given, target=target)
+        forced = run(module, z, training=True, lengths=given, target=target).y
         want = expected(module, z, real, target)
         np.testing.assert_allclose(forced[exist], want[exist], rtol=1e-5, atol=1e-6)
         for link in (None, "sigmoid", "softmax"):
             module.link = link
-            alone, want = module.forward(z, False, given), expected(module, z, real)
+            alone, want = run(module, z, lengths=given).y, expected(module, z, real)
             np.testing.assert_allclose(alone[exist], want[exist], rtol=1e-5, atol=1e-6)
         module.link = None
 
@@ -70,8 +71,8 @@ def test_alone_it_repeats_what_it_was_forced_to(rng):
     """Given its own output as the truth, training gives that output."""
     module = decoder(2)
     z = normal(rng, 5, CODES)
-    alone = module.forward(z).copy()
-    forced = module.forward(z, True, target=alone)
+    alone = module(z)
+    forced = run(module, z, training=True, target=alone).y
     np.testing.assert_allclose(forced, alone, rtol=1e-5, atol=1e-6)
 
 
@@ -114,20 +115,20 @@ def test_what_makes_no_sense(rng):
     with pytest.raises(ValueError, match="teacher_forcing: layers of both directions"):
         ae.Autoencoder(ae.LSTM(4, 1, True, teacher_forcing=True), 2).fit(rng.random((9, 5, 2)))
     with pytest.raises(ValueError, match="steps: expected at least 1"):
-        nn.FedBack(3, 2, 4, steps=0)
+        nn.AutoregressiveLSTM(3, 2, 4, steps=0)
     module = decoder()
     with pytest.raises(ValueError, match="expected codes"):
-        module.forward(normal(rng, 4, CODES + 1))
+        module(normal(rng, 4, CODES + 1))
     with pytest.raises(ValueError, match="true sequences"):
-        module.forward(normal(rng, 4, CODES), True)
+        module(normal(rng, 4, CODES), True)
 
 
 def test_what_comes_later_has_no_influence(rng):
     """The step at t sees the truth before t alone."""
     module = decoder()
     z, target = normal(rng, 3, CODES), normal(rng, 3, STEPS, FEATURES)
-    first = module.forward(z, True, target=target).copy()
+    first = run(module, z, training=True, target=target).y
     target[:, 4:] += 1
-    second = module.forward(z, True, target=target)
+    second = run(module, z, training=True, target=target).y
     np.testing.assert_array_equal(first[:, :5], second[:, :5])
     assert not np.array_equal(first[:, 5:], second[:, 5:])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from aecore import nn
 from cases.base import normal
+from support.layers import run
 from support.modules import assert_same_state, state
 
 RELU = "relu"
@@ -95,13 +96,21 @@ WRONG = {
         (lambda: nn.FiniteScalarQuantizer((2,) * 25), ValueError, "at most 16777216"),
         (lambda: nn.FiniteScalarQuantizer((3, 4)).output_shape((3,)), ValueError, "vectors of 2"),
         (lambda: nn.Sequential(3), TypeError, "expected modules, got int"),
-        (lambda: nn.EachStep(3), TypeError, "expected a module, got int"),
-        (lambda: nn.EachStep(nn.Linear(3, 2)).output_shape((3,)), ValueError, r"\(T, ...\)"),
-        (lambda: nn.EachStep(nn.Linear(3, 2)).output_shape((4, 2)), ValueError, "3 features"),
-        (lambda: nn.Positions(0, 3), ValueError, "steps"),
-        (lambda: nn.Positions(4, 0), ValueError, "width"),
-        (lambda: nn.Positions(4, 3).output_shape((5, 3)), ValueError, r"sequences \(4, 3\)"),
-        (lambda: nn.MeanSteps().output_shape((3,)), ValueError, r"\(T, C\)"),
+        (lambda: nn.TimeDistributed(3), TypeError, "expected a module, got int"),
+        (lambda: nn.TimeDistributed(nn.Linear(3, 2)).output_shape((3,)), ValueError, r"\(T, ...\)"),
+        (
+            lambda: nn.TimeDistributed(nn.Linear(3, 2)).output_shape((4, 2)),
+            ValueError,
+            "3 features",
+        ),
+        (lambda: nn.PositionalEmbedding(0, 3), ValueError, "steps"),
+        (lambda: nn.PositionalEmbedding(4, 0), ValueError, "width"),
+        (
+            lambda: nn.PositionalEmbedding(4, 3).output_shape((5, 3)),
+            ValueError,
+            r"sequences \(4, 3\)",
+        ),
+        (lambda: nn.MeanPool1d().output_shape((3,)), ValueError, r"\(T, C\)"),
         (lambda: nn.MultiHeadAttention(6, 4), ValueError, "4 heads don't divide"),
         (lambda: nn.MultiHeadAttention(6, 0), ValueError, "heads"),
         (lambda: nn.MultiHeadAttention(6, 2).output_shape((6,)), ValueError, r"\(T, 6\)"),
@@ -137,5 +146,5 @@ def test_wrong_batches_are_refused_before_anything_changes(rng):
         (normal(rng, 4, 3).astype(np.float64), TypeError),
     ):
         with pytest.raises(error):
-            layer.forward(x, training=True)
+            run(layer, x, training=True)
         assert_same_state(state(layer), before)

@@ -1,4 +1,4 @@
-"""Layers between calls: scratch memory, fresh values, copies, buffers, noise, names."""
+"""Layers between calls: a tape's memory, fresh values, copies, buffers, noise, names."""
 
 import copy
 import gc
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from aecore import nn
 from cases.base import normal
-from support.modules import assert_same_state, state, zero_grad
+from support.layers import gradients, run
+from support.modules import assert_same_state, state
 
 RELU = "relu"
 
@@ -30,14 +31,14 @@ def deep_stack():
         nn.VectorQuantizer(32, 16, codebook="loss", restart_dead=False),
         nn.Reshape((64, 16)),
         nn.LSTM(16, 8, 2, True),
-        nn.EachStep(nn.Linear(16, 16)),
+        nn.TimeDistributed(nn.Linear(16, 16)),
         nn.Flatten(),
         nn.Linear(1024, 128, activation="tanh"),
         nn.Linear(128, 1024),
         nn.Reshape((16, 64)),
-        nn.Positions(16, 64),
+        nn.PositionalEmbedding(16, 64),
         nn.TransformerBlock(64, 4, 32),
-        nn.EachStep(nn.Linear(64, 64)),
+        nn.TimeDistributed(nn.Linear(64, 64)),
         nn.Reshape((8, 8, 16)),
         nn.ConvTranspose2d(16, 3, 4, 2, 1),
     )
@@ -55,34 +56,41 @@ def quantizer_stack():
 
 
 def test_steady_state_allocates_nothing(rng, workspace):
+    """Beyond the objects of Python, which batches of one sample have too."""
     ws = workspace(2)
-    stack = deep_stack()
-    nn.Flat([("stack", stack)])
-    batches = [normal(rng, n, 16, 16, 3) for n in (24, 16, 24, 16)]
-    grads = [normal(rng, n, 16, 16, 3) for n in (24, 16, 24, 16)]
+    stack, tape = deep_stack(), nn.Tape()
+    flat = nn.Flat([("stack", stack)])
 
-    def step():
-        for x, grad in zip(batches, grads, strict=True):
-            stack.forward(x, training=True)
-            stack.backward(grad, need_dx=False)
+    def step(batches):
+        for x in batches:
+            flat.forget_gradients()
+            run(stack, x, training=True, wanted=False, tape=tape).back(x)
 
-    step()
-    grown, views = ws.grown, [len(vars(m).get("_scratch", ())) for _, m in stack.modules()]
-    gc.collect()
-    tracemalloc.start()
-    try:
-        step()  # so that what is made once is there
-        before, _ = tracemalloc.get_traced_memory()
-        tracemalloc.reset_peak()
-        step()
-        after, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert ws.grown == grown
-    assert views == [len(vars(m).get("_scratch", ())) for _, m in stack.modules()]
+    def traced(*sizes):
+        batches = [normal(rng, n, 16, 16, 3) for n in sizes]
+        step(batches)
+        grown, nbytes = ws.grown, tape.nbytes
+        tracemalloc.start()
+        try:
+            for _ in range(4):  # so that what is made once is there
+                step(batches)
+            gc.collect()  # and Python's own spare objects aren't
+            before, _ = tracemalloc.get_traced_memory()
+            tracemalloc.reset_peak()
+            step(batches)
+            _, peak = tracemalloc.get_traced_memory()
+            gc.collect()
+            after, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert ws.grown == grown and tape.nbytes == nbytes
+        return peak - before, after - before
+
+    alone, _ = traced(1, 2, 1, 2)
+    on_the_way, stayed = traced(24, 16, 24, 16)
     # the smallest activation of a batch has 16 * 128 floats: 8 kB; views and frames are smaller
-    assert peak - before < 5000, f"{peak - before} bytes were allocated on the way"
-    assert after - before < 2000, f"{after - before} bytes stayed"
+    assert on_the_way - alone < 5000, f"{on_the_way - alone} bytes were allocated on the way"
+    assert stayed < 2000, f"{stayed} bytes stayed"
 
 
 @pytest.mark.parametrize("make", [deep_stack, quantizer_stack])
@@ -94,22 +102,31 @@ def test_bits_are_the_same_for_any_number_of_threads(make, rng, workspace):
         stack = make()
         stack.initialize(3)
         stack.seed_noise(3)
-        y = stack.forward(x, training=True)
-        dx = stack.backward(grad.copy())
-        grads = {f"gradient of {name}": p.grad for name, p in stack.parameters()}
+        y, dx, grads = gradients(stack, x, grad, training=True)
+        grads = {f"gradient of {name}": g for name, g in grads.items()}
         results.append({"y": y, "dx": dx, **grads, **state(stack)})
     for other in results[1:]:
         assert_same_state(results[0], other)
 
 
-def test_scratch_grows_and_serves_smaller_batches():
-    layer = nn.Linear(3, 4)
-    small = layer.forward(np.ones((2, 3), np.float32))
-    large = layer.forward(np.ones((5, 3), np.float32))
+def test_memory_grows_and_serves_smaller_batches():
+    layer, tape = nn.Linear(3, 4), nn.Tape()
+
+    def ran(n):
+        return run(layer, np.ones((n, 3), np.float32), tape=tape).y
+
+    small = ran(2)
+    large = ran(5)  # somebody still looks at the small one
     assert small.base is not large.base
-    again = layer.forward(np.ones((2, 3), np.float32))
-    assert again.base is large.base and again.shape == (2, 4)
-    assert layer.forward(np.ones((5, 3), np.float32)) is large
+    del small, large
+    large = ran(9)
+    assert tape.nbytes == 4 * 4 * (2 + 9)
+    memory = id(large.base)
+    del large
+    again = ran(2)
+    assert id(again.base) == memory and again.shape == (2, 4)
+    del again
+    assert id(ran(9).base) == memory and tape.nbytes == 4 * 4 * (2 + 9)
 
 
 def test_fresh_values_are_pytorchs(rng):
@@ -137,7 +154,7 @@ def test_fresh_values_are_pytorchs(rng):
 def test_fresh_values_are_a_function_of_the_seed(rng):
     a, b = deep_stack(), deep_stack()
     first = a.initialize(5)
-    a.forward(normal(rng, 4, 16, 16, 3), training=True)  # moves buffers
+    a(normal(rng, 4, 16, 16, 3), training=True)  # moves buffers
     assert a.initialize(5) == b.initialize(5) == first
     # every element that is drawn has a place of its own in the stream
     drawn = sum(p.value.size for _, p in a.parameters())
@@ -163,19 +180,18 @@ def test_layers_are_random_without_a_seed():
 def test_copies_compute_the_same_and_share_nothing(way, rng):
     stack = deep_stack()
     x, grad = normal(rng, 4, 16, 16, 3), normal(rng, 4, 16, 16, 3)
-    stack.forward(x, True)
-    stack.backward(grad.copy())
+    names = [set(vars(m)) for _, m in stack.modules()]
+    gradients(stack, x, grad, training=True)
+    assert names == [set(vars(m)) for _, m in stack.modules()]  # a pass leaves nothing there
     twin = way(stack)
     assert repr(twin) == repr(stack)
-    assert not any("_scratch" in vars(m) or "_kept" in vars(m) for _, m in twin.modules())
     assert all((p.grad == 0).all() for _, p in twin.parameters())
     assert_same_state(state(stack), state(twin))
-    zero_grad(stack)
-    y, other = stack.forward(x, True), twin.forward(x, True)  # noise goes on alike
-    np.testing.assert_array_equal(y, other)
-    np.testing.assert_array_equal(stack.backward(grad.copy()), twin.backward(grad.copy()))
-    for (name, p), (_, q) in zip(stack.parameters(), twin.parameters(), strict=True):
-        np.testing.assert_array_equal(p.grad, q.grad, err_msg=name)
+    ours, theirs = (gradients(m, x, grad, training=True) for m in (stack, twin))  # noise goes on
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_array_equal(ours[1], theirs[1])
+    assert_same_state(ours[2], theirs[2])
+    for (_, p), (_, q) in zip(stack.parameters(), twin.parameters(), strict=True):
         assert not np.shares_memory(p.value, q.value)
     assert_same_state(state(stack), state(twin))
 
@@ -221,11 +237,11 @@ def test_tied_gradients_add_up(rng):
     there = nn.Linear(5, 3)
     back = nn.TiedLinear(there, bias=False)
     x, grad = normal(rng, 4, 5), normal(rng, 4, 5)
-    y = back.forward(there.forward(x))
+    ran = run(lambda v: back(there(v)), x)
+    y = ran.y
     code = x @ there.weight.value.T + there.bias.value
     np.testing.assert_allclose(y, code @ there.weight.value, rtol=1e-5, atol=1e-5)
-    dcode = back.backward(grad.copy())
-    there.backward(dcode)
+    ran.back(grad)
     want = code.T @ grad + (grad @ there.weight.value.T).T @ x
     np.testing.assert_allclose(there.weight.grad, want, rtol=1e-4, atol=1e-5)
 
@@ -235,11 +251,10 @@ def test_tied_kernels_go_the_way_of_gradients(rng):
     there = nn.Conv2d(3, 5, 4, 2, 1)
     back = nn.TiedConvTranspose2d(there, (0, 1), bias=False)
     x, z = normal(rng, 2, 6, 7, 3), normal(rng, 2, 3, 3, 5)
-    there.forward(x)
-    y = back.forward(z)
-    np.testing.assert_allclose(y, there.backward(z.copy()), rtol=1e-4, atol=1e-5)
+    ran = run(back, z)
+    np.testing.assert_allclose(ran.y, run(there, x).back(z), rtol=1e-4, atol=1e-5)
     first = there.weight.grad.copy()  # of z * (W x): what z * W x and x * W'z have in common
-    back.backward(x.copy())
+    ran.back(x)
     np.testing.assert_allclose(there.weight.grad, 2 * first, rtol=1e-4, atol=1e-4)
 
 
@@ -293,7 +308,7 @@ REPRS = {
     "LSTM(3, 4, layers=2, bidirectional=True, steps=5, last=True)": lambda: nn.LSTM(
         3, 4, 2, True, steps=5, last=True
     ),
-    "EachStep(\n  (body): Linear(2, 3)\n)": lambda: nn.EachStep(nn.Linear(2, 3)),
+    "TimeDistributed(\n  (body): Linear(2, 3)\n)": lambda: nn.TimeDistributed(nn.Linear(2, 3)),
     "Dropout(0.25)": lambda: nn.Dropout(0.25),
     "Flatten()": nn.Flatten,
     "Reshape((2, 3))": lambda: nn.Reshape((2, 3)),
@@ -326,20 +341,20 @@ def test_batch_norm_follows_the_batches(rng):
     mean, var = np.zeros(3), np.ones(3)
     for n in (5, 2):
         x = 2 * normal(rng, n, 4, 3, 3) + 1
-        layer.forward(x, training=True)
+        layer(x, training=True)
         rows = x.reshape(-1, 3).astype(np.float64)
         mean += 0.25 * (rows.mean(0) - mean)
         var += 0.25 * (rows.var(0, ddof=1) - var)
     np.testing.assert_allclose(layer.buffer("running_mean"), mean, rtol=1e-5)
     np.testing.assert_allclose(layer.buffer("running_var"), var, rtol=1e-5)
-    y = layer.forward(x)
+    y = layer(x)
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(var + 1e-5), rtol=1e-4, atol=1e-5)
     before = state(layer)
-    layer.forward(np.full((2, 3), np.nan, np.float32), training=True)
-    layer.forward(np.zeros((0, 3), np.float32), training=True)
-    layer.forward(x)
+    layer(np.full((2, 3), np.nan, np.float32), training=True)
+    layer(np.zeros((0, 3), np.float32), training=True)
+    layer(x)
     assert_same_state(state(layer), before)
-    assert np.isfinite(layer.forward(np.ones((1, 3), np.float32), training=True)).all()
+    assert np.isfinite(layer(np.ones((1, 3), np.float32), training=True)).all()
     assert np.isfinite(layer.buffer("running_var")).all()
 
 
@@ -347,19 +362,21 @@ def test_dropout(rng):
     layer = nn.Dropout(0.25)
     layer.seed = 3
     x = 1 + np.abs(normal(rng, 100, 50))
-    assert layer.forward(x) is x
+    ran = run(layer, x)
+    assert ran.y is x
     grad = normal(rng, 100, 50)
-    assert layer.backward(grad) is grad
-    y = layer.forward(x, training=True).copy()
+    assert ran.back(grad) is grad
+    ran = run(layer, x, training=True)
+    y = ran.y
     kept = y != 0
     assert abs(kept.mean() - 0.75) < 0.02
     np.testing.assert_allclose(y[kept], x[kept] / 0.75, rtol=1e-6)
-    np.testing.assert_allclose(layer.backward(grad), np.where(kept, grad / 0.75, 0), rtol=1e-6)
+    np.testing.assert_allclose(ran.back(grad), np.where(kept, grad / 0.75, 0), rtol=1e-6)
     assert layer.buffer("position").tolist() == [5000]
-    second = layer.forward(x, training=True).copy()
+    second = layer(x, training=True)
     assert ((second != 0) != kept).mean() > 0.2
     layer.buffer("position")[0] = 0
-    np.testing.assert_array_equal(layer.forward(x, training=True), y)
+    np.testing.assert_array_equal(layer(x, training=True), y)
 
 
 def test_seed_noise_gives_each_layer_its_own(rng):
@@ -373,5 +390,5 @@ def test_seed_noise_gives_each_layer_its_own(rng):
     a.seed_noise(11), b.seed_noise(11, n)
     assert seeds == [m.seed for m in layers]
     x = np.ones((50, 9), np.float32)
-    first, second = (layers[i].forward(x, training=True) for i in (0, 1))
+    first, second = (layers[i](x, training=True) for i in (0, 1))
     assert (first != second).mean() > 0.3

@@ -1,4 +1,4 @@
-"""Layers and stacks of them: values and gradients against float64 twins, and gates."""
+"""Layers and stacks of them: values and gradients against float64 twins, and what is fused."""
 
 import copy
 
@@ -7,7 +7,8 @@ import pytest
 from aecore import _core, nn
 from aecore.nn.linear import FUSED
 from cases.base import normal
-from support.modules import check, zero_grad
+from support.layers import Opaque, gradients, run
+from support.modules import check
 
 RELU = "relu"
 
@@ -68,13 +69,13 @@ LAYERS = {
     "attention-long": (lambda: nn.MultiHeadAttention(4, 2), (140, 4)),
     "block": (lambda: nn.TransformerBlock(6, 3, 10), (5, 6)),
     "block-one-step": (lambda: nn.TransformerBlock(4, 1, 3), (1, 4)),
-    "positions": (lambda: nn.Positions(5, 3), (5, 3)),
-    "positions-vector": (lambda: nn.Positions(5, 3), (3,)),
-    "mean-steps": (nn.MeanSteps, (5, 3)),
-    "each-step": (lambda: nn.EachStep(nn.Linear(3, 4, activation="tanh")), (5, 3)),
-    "each-step-residual": (lambda: nn.Residual(nn.EachStep(nn.Linear(3, 3))), (5, 3)),
-    "each-step-norm": (lambda: nn.EachStep(nn.LayerNorm(3)), (5, 3)),
-    "each-step-view": (lambda: nn.EachStep(nn.Flatten()), (5, 3, 2)),
+    "positions": (lambda: nn.PositionalEmbedding(5, 3), (5, 3)),
+    "positions-vector": (lambda: nn.PositionalEmbedding(5, 3), (3,)),
+    "mean-steps": (nn.MeanPool1d, (5, 3)),
+    "each-step": (lambda: nn.TimeDistributed(nn.Linear(3, 4, activation="tanh")), (5, 3)),
+    "each-step-residual": (lambda: nn.Residual(nn.TimeDistributed(nn.Linear(3, 3))), (5, 3)),
+    "each-step-norm": (lambda: nn.TimeDistributed(nn.LayerNorm(3)), (5, 3)),
+    "each-step-view": (lambda: nn.TimeDistributed(nn.Flatten()), (5, 3, 2)),
     "flatten": (nn.Flatten, (2, 3, 4)),
     "reshape": (lambda: nn.Reshape((4, 6)), (2, 3, 4)),
     "residual": (lambda: nn.Residual(nn.Linear(4, 4)), (4,)),
@@ -239,27 +240,27 @@ def tied_stack():
 
 SEQUENCES = {
     "recurrent": lambda: [
-        nn.EachStep(nn.Linear(2, 3, activation="tanh")),
+        nn.TimeDistributed(nn.Linear(2, 3, activation="tanh")),
         nn.LSTM(3, 4),
         nn.LSTM(4, 3, bidirectional=True),
-        nn.EachStep(nn.Sequential(nn.Linear(6, 3, activation="elu"), nn.Linear(3, 2))),
+        nn.TimeDistributed(nn.Sequential(nn.Linear(6, 3, activation="elu"), nn.Linear(3, 2))),
     ],
     "recurrent there and back": lambda: [
         nn.Reshape((7, 6)),
         nn.LSTM(6, 4, 2, last=True),
         nn.Linear(4, 3, activation="tanh"),
         nn.LSTM(3, 4, 1, True, steps=7),
-        nn.EachStep(nn.Linear(8, 2)),
+        nn.TimeDistributed(nn.Linear(8, 2)),
     ],
     "blocks there and back": lambda: [
         nn.Reshape((7, 6)),
-        nn.EachStep(nn.Linear(6, 6, activation="tanh")),
-        nn.Positions(7, 6),
+        nn.TimeDistributed(nn.Linear(6, 6, activation="tanh")),
+        nn.PositionalEmbedding(7, 6),
         nn.TransformerBlock(6, 2, 5),
-        nn.EachStep(nn.Sequential(nn.Linear(6, 6, activation="elu"), nn.Linear(6, 4))),
-        nn.MeanSteps(),
+        nn.TimeDistributed(nn.Sequential(nn.Linear(6, 6, activation="elu"), nn.Linear(6, 4))),
+        nn.MeanPool1d(),
         nn.Linear(4, 6, activation="sigmoid"),
-        nn.Positions(3, 6),
+        nn.PositionalEmbedding(3, 6),
         nn.TransformerBlock(6, 1, 4),
     ],
 }
@@ -272,36 +273,26 @@ ALL_STACKS |= {name: (make, (21, 2)) for name, make in SEQUENCES.items()}
 
 
 def unfused(module):
-    """Return the same computation, with every activation a layer that nothing can gate."""
+    """Return the same computation, with every activation and every sum an op of its own."""
     if isinstance(module, nn.Sequential):
         return nn.Sequential(*map(unfused, module.layers))
-    if isinstance(module, (nn.Residual, nn.EachStep)):
+    if isinstance(module, (nn.Residual, nn.TimeDistributed)):
         return type(module)(unfused(module.body))
-    if isinstance(module, nn.Activation):
-        return Plain(nn.Sequential(module))
-    if module.activation is None:
-        return module
+    if getattr(module, "activation", None) is None:
+        return Plain(module)
     bare = copy.copy(module)
     bare.activation = None
     return nn.Sequential(Plain(bare), Plain(nn.Activation(module.activation)))
 
 
 class Plain(nn.Module):
-    """A module that neither gates nor can be gated, and leaves its gradient alone."""
-
-    overwrites_grad = False
+    """A module whose product takes nothing along, and whose activation goes into none."""
 
     def __init__(self, body):
         self.body = body
 
-    def forward(self, x, training=False):
-        return self.body.forward(x, training)
-
-    def backward(self, grad):
-        return self.body.backward(grad.copy())
-
-    def output_shape(self, shape):
-        return self.body.output_shape(shape)
+    def forward(self, x):
+        return Opaque(self.body(x))
 
 
 @pytest.mark.parametrize("name", ALL_STACKS)
@@ -312,79 +303,79 @@ def test_stack_and_its_gradients(name, rng):
 
 @pytest.mark.parametrize("name", ALL_STACKS)
 def test_gating_is_the_unfused_computation(name, rng):
-    """Also behind an activation of which the stack knows only by x_activation."""
+    """Also behind an activation that is not the stack's own."""
     make, shape = ALL_STACKS[name]
     stack = nn.Sequential(*make())
     stack.initialize(2)
-    plain = unfused(stack)
-    before = "tanh"
-    x = np.tanh(normal(rng, 5, *shape))
-    y = stack.forward(x, True).copy()
+    u = normal(rng, 5, *shape)
+    x = np.tanh(u)
+    y = run(stack, x, training=True).y
     grad = normal(rng, *y.shape)
-
-    def run(f):
-        zero_grad(stack)
-        dx = f()
-        return dx, {name: p.grad.copy() for name, p in stack.parameters()}
-
-    got, got_grads = run(lambda: stack.backward(grad.copy(), x_activation=before).copy())
-    _, outer = run(lambda: stack.backward(grad.copy(), need_dx=False))
-    np.testing.assert_allclose(plain.forward(x, True), y, rtol=1e-5, atol=1e-6)
-    want, want_grads = run(lambda: plain.backward(grad.copy()).copy())
+    behind = nn.Sequential(nn.Activation("tanh"), stack)
+    _, got, got_grads = gradients(behind, u, grad, training=True)
+    _, nothing, outer = gradients(stack, x, grad, training=True, wanted=False)
+    assert nothing is None
+    plain = unfused(stack)
+    plain_y, want, want_grads = gradients(plain, x, grad, training=True)
+    np.testing.assert_allclose(plain_y, y, rtol=1e-5, atol=1e-6)
     want *= 1 - x * x
     scale = np.abs(want).max()
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5 * scale)
-    for name in want_grads:
-        scale = np.abs(want_grads[name]).max()
-        for g in (got_grads, outer):
-            np.testing.assert_allclose(g[name], want_grads[name], rtol=1e-4, atol=1e-5 * scale)
+    for parts in zip(*(g.values() for g in (want_grads, got_grads, outer)), strict=True):
+        scale = np.abs(parts[0]).max()
+        for g in parts[1:]:
+            np.testing.assert_allclose(g, parts[0], rtol=1e-4, atol=1e-5 * scale)
 
 
-def test_need_dx_false_gives_none_and_stops_early():
+def test_a_gradient_that_nobody_wants_is_left_out(rng, monkeypatch):
+    """Nothing before the norm learns, so the walk back ends there."""
+    stack = nn.Sequential(nn.Flatten(), nn.Activation(RELU), nn.LayerNorm(4), nn.Linear(4, 2))
     calls = []
+    for name in ("activation_backward", "layer_norm_backward"):
+        real = getattr(_core, name)
 
-    class Spy(nn.Activation):
-        def backward(self, grad, **options):
-            calls.append(options["need_dx"])
-            return super().backward(grad, **options)
+        def spy(*arrays, name=name, real=real):
+            calls.append((name, arrays[0] is None))
+            return real(*arrays)
 
-    stack = nn.Sequential(nn.Flatten(), Spy(RELU), nn.LayerNorm(4), nn.Linear(4, 2))
-    stack.forward(np.ones((3, 2, 2), np.float32))
-    assert stack.backward(np.ones((3, 2), np.float32), need_dx=False) is None
-    assert calls == []  # nothing before the norm learns
-    assert stack.backward(np.ones((3, 2), np.float32)).shape == (3, 2, 2)
-    assert calls == [True]
+        monkeypatch.setattr(_core, name, spy)
+    x, grad = normal(rng, 3, 2, 2), normal(rng, 3, 2)
+    ran = run(stack, x, wanted=False)
+    assert len(ran.tape.record) == 2
+    assert ran.back(grad) is None
+    assert calls == [("layer_norm_backward", True)]
+    calls.clear()
+    assert run(stack, x).back(grad).shape == (3, 2, 2)
+    assert calls == [("layer_norm_backward", False), ("activation_backward", False)]
 
 
-def test_gate_of_a_layer_that_was_gated_by_the_next(rng):
-    """gated=True means that grad is before the layer's own activation."""
+def test_a_gradient_before_the_activation(rng):
+    """gated=True means that a gradient is before the layer's own activation."""
     layer = nn.Linear(3, 4, activation="tanh")
     x, grad = normal(rng, 5, 3), normal(rng, 5, 4)
-    y = layer.forward(x)
-    np.testing.assert_allclose(
-        layer.backward((1 - y * y) * grad, gated=True).copy(),
-        layer.backward(grad.copy()),
-        rtol=1e-4,
-        atol=1e-6,
-    )
+    ran = run(layer, x)
+    ran.output.add_grad((1 - ran.y * ran.y) * grad, gated=True)
+    ran.tape.backward()
+    np.testing.assert_allclose(ran.x.grad, run(layer, x).back(grad), rtol=1e-4, atol=1e-6)
 
 
 def test_parameter_gradients_add_up(rng):
     layer = nn.Conv2d(2, 3, 3, activation=RELU)
     x = normal(rng, 4, 5, 5, 2)
-    y = layer.forward(x)
-    layer.backward(np.ones_like(y))
+    grad = np.ones((4, 3, 3, 3), np.float32)
+    run(layer, x).back(grad)
     once = layer.weight.grad.copy(), layer.bias.grad.copy()
-    layer.backward(np.ones_like(y))
+    run(layer, x).back(grad)
     np.testing.assert_allclose(layer.weight.grad, 2 * once[0], rtol=1e-5)
     np.testing.assert_allclose(layer.bias.grad, 2 * once[1], rtol=1e-5)
 
 
 def test_residual_leaves_no_trace_of_its_input_gradient_in_the_body(rng):
-    """A fused activation inside overwrites the gradient that it gets: Residual must copy it."""
+    """A fused activation inside overwrites no gradient that the sum gave to both of its parts."""
     body = nn.Linear(4, 4, activation=RELU)
     block = nn.Residual(body)
     x, grad = normal(rng, 3, 4), normal(rng, 3, 4)
-    y = block.forward(x)
-    inside = (grad * (y - x > 0)) @ body.weight.value
-    np.testing.assert_allclose(block.backward(grad.copy()), grad + inside, rtol=1e-5, atol=1e-6)
+    ran, given = run(block, x), grad.copy()
+    inside = (grad * (ran.y - x > 0)) @ body.weight.value
+    np.testing.assert_allclose(ran.back(given), grad + inside, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(given, grad)

@@ -7,6 +7,7 @@ from aecore import nn
 from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer
 from aecore.nn.linear import Affine
 from cases.base import normal
+from support.layers import run
 
 torch = pytest.importorskip("torch")
 from torch import nn as tnn  # noqa: E402
@@ -176,9 +177,9 @@ def test_mlp_ae(rng):
     x, y = off_the_kinks(draw)
     target = torch.from_numpy(x)
     (TF.binary_cross_entropy_with_logits(y, target, reduction="sum") / N).backward()
-    got = decoder.forward(encoder.forward(x, True), True)
-    assert_near(got, y.detach().numpy(), "output")
-    encoder.backward(decoder.backward((1 / (1 + np.exp(-got)) - x) / N), need_dx=False)
+    ran = run(nn.Sequential(encoder, decoder), x, training=True, wanted=False)
+    assert_near(ran.y, y.detach().numpy(), "output")
+    ran.back((1 / (1 + np.exp(-ran.y)) - x) / N)
     assert_gradients(found)
 
 
@@ -196,9 +197,9 @@ def test_conv_ae(rng):
 
     x, tx, y = off_the_kinks(draw)
     (TF.mse_loss(y, tx, reduction="sum") / N).backward()
-    got = decoder.forward(encoder.forward(x, True), True)
-    assert_near(got, channels_last(y), "output")
-    encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
+    ran = run(nn.Sequential(encoder, decoder), x, training=True, wanted=False)
+    assert_near(ran.y, channels_last(y), "output")
+    ran.back(2 * (ran.y - x) / N)
     assert_gradients(found)
 
 
@@ -208,15 +209,16 @@ def vae_step(encoder, decoder, x, eps, condition=None, bce=False):
     def beside(a):
         return a if condition is None else np.concatenate([a, condition], 1)
 
-    h = encoder.forward(beside(x), True)
-    mean, logvar = np.split(h, 2, axis=1)
+    there = run(encoder, beside(x), training=True, wanted=False)
+    mean, logvar = np.split(there.y, 2, axis=1)
     z = mean + np.exp(logvar / 2) * eps
-    y = decoder.forward(beside(z), True)
+    back = run(decoder, beside(z), training=True)
+    y = back.y
     grad = (1 / (1 + np.exp(-y)) - x) / N if bce else 2 * (y - x) / N
-    dz = decoder.backward(grad)[:, : z.shape[1]]
+    dz = back.back(grad)[:, : z.shape[1]]
     dmean = dz + mean / N
     dlogvar = dz * eps * np.exp(logvar / 2) / 2 + (np.exp(logvar) - 1) / (2 * N)
-    encoder.backward(np.concatenate([dmean, dlogvar], 1), need_dx=False)
+    there.back(np.concatenate([dmean, dlogvar], 1))
     return y, mean, logvar
 
 
@@ -305,15 +307,21 @@ def test_vq_vae(rng):
     vq = ((q - z.detach()) ** 2).sum() / N
     commitment = beta * ((z - q.detach()) ** 2).sum() / N
     (TF.mse_loss(y, tx, reduction="sum") / N + vq + commitment).backward()
-    code = encoder.forward(x, True)
-    assert_near(code, z.detach().numpy(), "code")
-    got = decoder.forward(quantizer.forward(code, True), True)
-    np.testing.assert_array_equal(quantizer.indices.ravel(), index.numpy())
-    assert len(np.unique(quantizer.indices)) > 50
-    assert_near(quantizer.terms["vq"].mean(), vq.item(), "vq")
-    assert_near(quantizer.terms["commitment"].mean(), commitment.item(), "commitment")
-    assert_near(got, channels_last(y), "output")
-    encoder.backward(quantizer.backward(decoder.backward(2 * (got - x) / N)), need_dx=False)
+    made = []
+
+    def network(v):
+        made.append(quantizer.quantize(encoder(v)))
+        return decoder(made[0].y)
+
+    ran = run(network, x, training=True, wanted=False)
+    assert_near(made[0].op.z.data, z.detach().numpy(), "code")
+    np.testing.assert_array_equal(made[0].index.ravel(), index.numpy())
+    assert len(np.unique(made[0].index)) > 50
+    terms = {name: value.data.mean() for name, value in made[0].terms.items()}
+    assert_near(terms["vq"], vq.item(), "vq")
+    assert_near(terms["commitment"], commitment.item(), "commitment")
+    assert_near(ran.y, channels_last(y), "output")
+    ran.back(2 * (ran.y - x) / N)
     assert_gradients(found)
 
 
@@ -347,11 +355,11 @@ def test_lstm_layers(layers, both, padded, rng):
         tx, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
     )
     out, _ = tnn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
-    y = mine.forward(x, True, lengths=lengths if padded else None)
-    assert_near(y, out.detach().numpy(), "output")
-    grad = normal(rng, *y.shape)
+    ran = run(mine, x, training=True, lengths=lengths if padded else None)
+    assert_near(ran.y, out.detach().numpy(), "output")
+    grad = normal(rng, *ran.y.shape)
     out.backward(torch.from_numpy(grad))
-    assert_near(mine.backward(grad.copy()), tx.grad.numpy(), "dx")
+    assert_near(ran.back(grad), tx.grad.numpy(), "dx")
     for name, p, q, view in found:
         assert_near(p.grad, view(q.grad), name)
 
@@ -370,9 +378,9 @@ def test_lstm_ae(rng):
     code = to(there(torch.from_numpy(x))[1][0][-1])
     y = out(back(code.unsqueeze(1).expand(-1, steps, -1).contiguous())[0])
     (TF.mse_loss(y, torch.from_numpy(x), reduction="sum") / N).backward()
-    got = decoder.forward(encoder.forward(x, True), True)
-    assert_near(got, y.detach().numpy(), "output")
-    encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
+    ran = run(nn.Sequential(encoder, decoder), x, training=True, wanted=False)
+    assert_near(ran.y, y.detach().numpy(), "output")
+    ran.back(2 * (ran.y - x) / N)
     assert_gradients(found)
 
 
@@ -442,10 +450,10 @@ def test_transformer_block(masked, rng):
     tx = torch.from_numpy(x).requires_grad_()
     y = layer(tx, src_key_padding_mask=mask)
     y.backward(torch.from_numpy(grad))
-    got = block.forward(x, True, lengths)
+    ran = run(block, x, training=True, lengths=lengths)
     there = slice(None) if mask is None else ~mask.numpy()
-    assert_near(got[there], y.detach().numpy()[there], "output")
-    assert_near(block.backward(grad), tx.grad.numpy(), "input")
+    assert_near(ran.y[there], y.detach().numpy()[there], "output")
+    assert_near(ran.back(grad), tx.grad.numpy(), "input")
     assert_gradients(found)
 
 
@@ -475,9 +483,8 @@ def test_transformer_ae(rng):
     z = to(down(first(tx) + there).mean(1))
     y = last(up(of(z).unsqueeze(1) + back))
     (TF.mse_loss(y, tx, reduction="sum") / N).backward()
-    code = encoder.forward(x, True)
-    assert_near(code, z.detach().numpy(), "code")
-    got = decoder.forward(code, True)
-    assert_near(got, y.detach().numpy(), "output")
-    encoder.backward(decoder.backward(2 * (got - x) / N), need_dx=False)
+    assert_near(run(encoder, x, training=True).y, z.detach().numpy(), "code")
+    ran = run(nn.Sequential(encoder, decoder), x, training=True, wanted=False)
+    assert_near(ran.y, y.detach().numpy(), "output")
+    ran.back(2 * (ran.y - x) / N)
     assert_gradients(found)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from aecore import nn
 from cases.base import normal
-from support.modules import assert_same_state, state, zero_grad
+from support.layers import gradients, run
+from support.modules import assert_same_state, state
 
 OPTIONS = {"commitment": 0.5, "restart_dead": False}
 
@@ -56,7 +57,7 @@ def test_cosine_codes_are_at_the_least_angle(mode, rng):
     stored = layer.entries.value if mode == "loss" else layer.buffer("entries")
     stored *= np.linspace(0.1, 10, 9, dtype=np.float32)[:, None]  # lengths mean nothing
     angle = unit(z) @ unit(stored).T
-    y = layer.forward(z)
+    y = layer(z)
     np.testing.assert_array_equal(layer.indices, angle.argmax(-1))
     np.testing.assert_allclose(y, unit(stored)[angle.argmax(-1)], rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(y, layer.lookup(layer.indices))
@@ -64,15 +65,15 @@ def test_cosine_codes_are_at_the_least_angle(mode, rng):
     distance = 2 - 2 * angle.max(-1).sum((1, 2)) / 6  # of unit vectors
     np.testing.assert_allclose(layer.terms["vq"] / 6, distance, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(layer.terms["commitment"] / 3, distance, rtol=1e-4, atol=1e-6)
-    np.testing.assert_array_equal(layer.forward(7 * z), y)
+    np.testing.assert_array_equal(layer(7 * z), y)
 
 
 @pytest.mark.parametrize("mode", ["ema", "loss"])
 def test_cosine_gradients_are_those_of_the_surrogate(mode, rng):
     layer = seeded(nn.VectorQuantizer(6, 4, codebook=mode, distance="cosine", **OPTIONS))
     z, weight = 2 * normal(rng, 5, 3, 4), normal(rng, 5, 3, 4)
-    y = layer.forward(z, training=True)
-    index, chosen, direction = layer.indices.copy(), y.copy(), unit(z)
+    chosen, direction = layer(z), unit(z)
+    index = layer.indices
 
     def surrogate(z, entries):
         """What stands behind sg keeps its value; the output passes on the gradient of z / |z|."""
@@ -80,15 +81,13 @@ def test_cosine_gradients_are_those_of_the_surrogate(mode, rng):
         pull = 0.5 * squared(unit(z) - chosen) / 5
         return ours + pull + squared(direction - unit(entries)[index]) / 5
 
-    zero_grad(layer)
-    dz = layer.backward(weight.copy())
+    y, dz, grads = gradients(layer, z, weight, training=True)
+    np.testing.assert_array_equal(y, chosen)
     if mode == "loss":
-        values, gradients = [z, layer.entries.value], [dz, layer.entries.grad]
-        check_slopes(values, gradients, surrogate, rng)
+        once = grads["entries"]
+        check_slopes([z, layer.entries.value], [dz, once], surrogate, rng)
         # gradients of parameters add up
-        layer.forward(z, training=True)
-        once = layer.entries.grad.copy()
-        layer.backward(weight.copy())
+        run(layer, z, training=True).back(weight)
         np.testing.assert_allclose(layer.entries.grad, 2 * once, rtol=1e-5, atol=1e-7)
     else:
         fixed = np.ones((6, 4))
@@ -103,7 +102,7 @@ def test_cosine_averages_are_of_directions(rng):
     for scale in (1, 9):
         z = scale * normal(rng, 20, 3)
         hot = np.eye(5)[(unit(z) @ unit(total / count[:, None]).T).argmax(-1)]
-        layer.forward(z, training=True)
+        layer(z, training=True)
         np.testing.assert_array_equal(layer.indices, hot.argmax(-1))
         count = 0.75 * count + 0.25 * hot.sum(0)
         total = 0.75 * total + 0.25 * hot.T @ unit(z)
@@ -115,7 +114,7 @@ def test_cosine_restarts_and_kmeans_are_of_directions(rng):
     layer.entries.value[2:] = layer.entries.value[0]  # of equal ones the first is used
     z = 50 * normal(rng, 40, 3)
     for _ in range(20):
-        layer.forward(z, training=True)
+        layer(z, training=True)
     restarted = layer.entries.value[2:]
     found = np.abs(restarted[:, None] - unit(z)).max(-1).min(1) < 1e-6
     assert found.all() and len(np.unique(layer.indices)) >= 5
@@ -132,8 +131,8 @@ def test_vectors_without_a_direction_stay_finite(rng):
     z[1], z[3] = 1e-25, 1e25
     z[2] = normal(rng, 2, 3)
     layer.entries.value[0] = 0
-    layer.forward(z, training=True)
-    dz = layer.backward(np.ones_like(z))
+    _, dz, _ = gradients(layer, z, np.ones_like(z), training=True)
+    layer(z)
     assert (dz[[0, 1, 3]] == 0).all() and (dz[2] != 0).any() and np.isfinite(dz).all()
     assert np.isfinite(layer.entries.grad).all() and np.isfinite(layer.codebook).all()
     assert np.isfinite(layer.terms["vq"]).all()
@@ -159,7 +158,7 @@ def test_residual_values_and_terms(mode, rng):
     layer = seeded(nn.ResidualQuantizer(3, 7, 4, codebook=mode, **OPTIONS))
     z = normal(rng, 5, 2, 3, 4)
     given, index, total = residual_by_hand(z, layer.codebook.astype(np.float64))
-    y = layer.forward(z)
+    y = layer(z)
     np.testing.assert_allclose(y, total, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(layer.indices, index)
     assert layer.indices.shape == (5, 2, 3, 3) and layer.indices.dtype == np.int64
@@ -186,11 +185,9 @@ def test_residual_gradients_are_those_of_the_surrogate(rng):
             left = left - chosen[i]
         return value
 
-    layer.forward(z, training=True)
-    zero_grad(layer)
-    gradients = [layer.backward(weight.copy()), *(one.entries.grad for one in layer.layers)]
+    _, dz, grads = gradients(layer, z, weight, training=True)
     values = [z, *(one.entries.value for one in layer.layers)]
-    check_slopes(values, gradients, surrogate, rng)
+    check_slopes(values, [dz, *grads.values()], surrogate, rng)
 
 
 def test_residual_codebooks_learn_what_is_left(rng):
@@ -201,17 +198,17 @@ def test_residual_codebooks_learn_what_is_left(rng):
     second.buffer("entries")[...] = layer.layers[1].codebook
     second._start_averages()
     left = z - layer.layers[0].codebook[nearest(z, layer.layers[0].codebook)]
-    layer.forward(z, training=True)
-    second.forward(left, training=True)
+    layer(z, training=True)
+    second(left, training=True)
     assert_same_state(state(layer.layers[1]), state(second))
     layer.start_kmeans(z)
     second.seed = layer.layers[1].seed
-    second.start_kmeans(z - layer.layers[0].forward(z))
+    second.start_kmeans(z - layer.layers[0](z))
     np.testing.assert_array_equal(layer.layers[1].codebook, second.codebook)
     layer = seeded(nn.ResidualQuantizer(2, 5, 3, decay=0.5, codebook="loss"))
     layer.layers[1].entries.value[2:] = 100
     for _ in range(20):
-        layer.forward(z, training=True)
+        layer(z, training=True)
     left = z - layer.layers[0].codebook[layer.indices[:, 0]]
     distance = np.abs(layer.layers[1].codebook[2:, None] - left).max(-1).min(1)
     assert (distance < 1e-6).all()
@@ -221,7 +218,7 @@ def test_every_codebook_lowers_the_error(rng):
     z = normal(rng, 500, 4)
     layer = seeded(nn.ResidualQuantizer(5, 8, 4))
     layer.start_kmeans(z)
-    layer.forward(z)
+    layer(z)
     total, errors = np.zeros_like(z), []
     for i, one in enumerate(layer.layers):
         total += one.lookup(layer.indices[:, i])
@@ -233,10 +230,12 @@ def test_one_residual_codebook_is_a_vector_quantizer(rng):
     one, plain = seeded(nn.ResidualQuantizer(1, 7, 3)), seeded(nn.VectorQuantizer(7, 3))
     assert one.initialize(5) == plain.initialize(5)
     z, grad = normal(rng, 9, 2, 3), normal(rng, 9, 2, 3)
-    np.testing.assert_array_equal(one.forward(z, True), plain.forward(z, True))
-    np.testing.assert_array_equal(one.indices[..., 0], plain.indices)
-    np.testing.assert_array_equal(one.backward(grad.copy()), plain.backward(grad.copy()))
+    ours, theirs = (gradients(layer, z, grad, training=True) for layer in (one, plain))
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_array_equal(ours[1], theirs[1])
     assert_same_state(state(one.layers[0]), state(plain))
+    np.testing.assert_array_equal(one(z), plain(z))
+    np.testing.assert_array_equal(one.indices[..., 0], plain.indices)
 
 
 # ---- finite scalar ------------------------------------------------------------------------------
@@ -260,12 +259,12 @@ def test_fsq_rounds_to_the_nearest_level(levels, rng):
     z = 1.5 * normal(rng, 6, 4, 3, len(levels))
     y, number = fsq_by_hand(z, levels)
     tolerance = 1e-6 if max(levels) < 1000 else 1e-3
-    np.testing.assert_allclose(layer.forward(z, training=True), y, atol=tolerance)
+    np.testing.assert_allclose(layer(z, training=True), y, atol=tolerance)
     got = layer.indices
     assert got.dtype == np.int64 and got.shape == (6, 4, 3)
     if max(levels) < 1000:
         np.testing.assert_array_equal(got, number)
-    np.testing.assert_array_equal(layer.lookup(got), layer.forward(z))
+    np.testing.assert_array_equal(layer.lookup(got), layer(z))
     assert layer.n_codes == np.prod(levels)
     assert (layer.terms, layer.minimized, layer.n_parameters) == ({}, (), 0)
     assert list(layer.buffers()) == []
@@ -276,14 +275,14 @@ def test_fsq_codebook_counts_with_the_first_level_fastest():
     want = [[a, b, c] for c, b, a in itertools.product(*(np.linspace(-1, 1, n) for n in (4, 2, 3)))]
     np.testing.assert_allclose(layer.codebook, want, atol=1e-6)
     z = np.arctanh(0.99 * layer.codebook)
-    np.testing.assert_array_equal(layer.forward(z), layer.codebook)
+    np.testing.assert_array_equal(layer(z), layer.codebook)
     np.testing.assert_array_equal(layer.indices, np.arange(24))
 
 
 def test_fsq_ends_are_ones_for_every_number_of_levels():
     for n in range(2, 200):
         layer = nn.FiniteScalarQuantizer((n,))
-        ends = layer.forward(np.array([[-50], [50], [-np.inf], [np.inf]], np.float32))
+        ends = layer(np.array([[-50], [50], [-np.inf], [np.inf]], np.float32))
         assert ends.ravel().tolist() == [-1, 1, -1, 1]
         assert layer.indices.tolist() == [0, n - 1, 0, n - 1]
 
@@ -291,14 +290,14 @@ def test_fsq_ends_are_ones_for_every_number_of_levels():
 def test_fsq_gradient_is_that_of_tanh(rng):
     layer = nn.FiniteScalarQuantizer((8, 5, 3))
     z, weight = normal(rng, 5, 4, 3), normal(rng, 5, 4, 3)
-    layer.forward(z, training=True)
-    check_slopes([z], [layer.backward(weight.copy())], lambda z: (weight * np.tanh(z)).sum(), rng)
+    dz = run(layer, z, training=True).back(weight)
+    check_slopes([z], [dz], lambda z: (weight * np.tanh(z)).sum(), rng)
 
 
 def test_not_a_number_is_passed_on_and_has_a_number():
     z = np.array([[np.nan, 0.1], [0.1, 0.1]], np.float32)
     layer = nn.FiniteScalarQuantizer((5, 5))
-    y = layer.forward(z, training=True)
+    y = layer(z, training=True)
     assert np.isnan(y[0, 0]) and np.isfinite(y[1]).all()
     assert (layer.indices >= 0).all() and (layer.indices < 25).all()
     for layer in (
@@ -306,7 +305,7 @@ def test_not_a_number_is_passed_on_and_has_a_number():
         seeded(nn.ResidualQuantizer(2, 4, 2)),
     ):
         before = state(layer)
-        layer.forward(z, training=True)
+        layer(z, training=True)
         assert (layer.indices >= 0).all() and (layer.indices < 4).all()
         assert np.isnan(layer.terms["vq"][0]) and np.isfinite(layer.terms["vq"][1])
         assert_same_state(state(layer), before)
@@ -343,11 +342,11 @@ def test_a_step_is_pytorchs(kind, rng):
         total = ((start + 1) * half).round() / half - 1
     y = start + (total - start).detach()
     ((torch.from_numpy(weight) * y).sum() + sum(losses) / 6).backward()
-    np.testing.assert_allclose(layer.forward(z, training=True), y.numpy(force=True), atol=1e-5)
-    got = layer.backward(weight.copy())
-    np.testing.assert_allclose(got, tz.grad.numpy(), rtol=1e-4, atol=1e-5)
-    for (_, parameter), book in zip(layer.parameters(), books, strict=True):
-        np.testing.assert_allclose(parameter.grad, book.grad.numpy(), rtol=1e-4, atol=1e-5)
+    got, dz, grads = gradients(layer, z, weight, training=True)
+    np.testing.assert_allclose(got, y.numpy(force=True), atol=1e-5)
+    np.testing.assert_allclose(dz, tz.grad.numpy(), rtol=1e-4, atol=1e-5)
+    for grad, book in zip(grads.values(), books, strict=True):
+        np.testing.assert_allclose(grad, book.grad.numpy(), rtol=1e-4, atol=1e-5)
 
 
 # ---- all of them --------------------------------------------------------------------------------
@@ -364,14 +363,14 @@ def test_shapes_empty_batches_and_copies(kind, rng):
     layer = seeded(KINDS[kind]())
     for shape in ((6, 4), (2, 3, 4), (2, 3, 5, 4)):
         z = normal(rng, *shape)
-        assert layer.forward(z).shape == shape == layer.backward(z.copy()).shape
+        assert run(layer, z).back(z).shape == shape
+        y = layer(z)
+        assert y.shape == shape
         assert layer.indices.shape == (*shape[:-1], *layer.code_shape)
-        y = layer.forward(z).copy()
         for n in range(len(z)):  # whatever it stands beside
-            np.testing.assert_array_equal(layer.forward(z[n : n + 1])[0], y[n])
+            np.testing.assert_array_equal(layer(z[n : n + 1])[0], y[n])
     before = state(layer)
-    layer.forward(z[:0], training=True)
-    assert layer.backward(z[:0]).shape == (0, 3, 5, 4)
+    assert run(layer, z[:0], training=True).back(z[:0]).shape == (0, 3, 5, 4)
     assert_same_state(state(layer), before)
     with pytest.raises(ValueError, match="expected vectors of 4"):
-        layer.forward(normal(rng, 2, 3))
+        layer(normal(rng, 2, 3))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from aecore import nn
 from cases.base import normal
+from support.layers import gradients, run
 from support.modules import assert_same_state, state
 
 
@@ -22,7 +23,8 @@ class TestVectorQuantizer:
     def test_values_terms_and_gradients(self, mode, rng):
         layer, z = self.make(rng, codebook=mode)
         index, entries = self.nearest(layer, z), layer.codebook.copy()
-        y = layer.forward(z, training=True)
+        twin = copy.deepcopy(layer)
+        y = layer(z, training=True)
         np.testing.assert_array_equal(y, entries[index])
         np.testing.assert_array_equal(layer.indices, index)
         assert layer.indices.dtype == np.int64
@@ -30,13 +32,16 @@ class TestVectorQuantizer:
         np.testing.assert_allclose(layer.terms["vq"], distance, rtol=1e-5)
         np.testing.assert_allclose(layer.terms["commitment"], 0.5 * distance, rtol=1e-5)
         grad = normal(rng, *z.shape)
+        same, dz, grads = gradients(twin, z, grad, training=True)
+        np.testing.assert_array_equal(same, y)
+        assert_same_state(state(twin), state(layer))
         want = grad + 2 * 0.5 * (z - entries[index]) / 4  # the mean of 4 samples
-        np.testing.assert_allclose(layer.backward(grad.copy()), want, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(dz, want, rtol=1e-5, atol=1e-6)
         if mode == "loss":
             assert layer.minimized == ("vq", "commitment")
             want = np.zeros_like(entries)
             np.add.at(want, index, 2 * (entries[index] - z) / 4)
-            np.testing.assert_allclose(layer.entries.grad, want, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(grads["entries"], want, rtol=1e-4, atol=1e-6)
             np.testing.assert_array_equal(layer.codebook, entries)
         else:
             assert layer.minimized == ("commitment",) and layer.n_parameters == 0
@@ -48,7 +53,7 @@ class TestVectorQuantizer:
         for scale in (1, 2, 0.5):
             rows = (scale * z).reshape(-1, 3)
             index = self.nearest(layer, rows)
-            y = layer.forward(scale * z, training=True)
+            y = layer(scale * z, training=True)
             assert self.nearest(layer, rows).tolist() != index.tolist() or scale > 1
             np.testing.assert_array_equal(layer.indices.ravel(), index)
             hot = np.eye(7)[index]
@@ -64,18 +69,17 @@ class TestVectorQuantizer:
         for mode in ("ema", "loss"):
             layer, z = self.make(rng, codebook=mode)
             before = state(layer)
-            layer.forward(z)
-            layer.backward(np.zeros_like(z))
+            layer(z)
+            run(layer, z).back(np.zeros_like(z))
             assert_same_state(state(layer), before)
 
     def test_batches_that_are_empty_or_not_finite_change_nothing(self, rng):
         layer, z = self.make(rng)
-        layer.forward(z, training=True)
+        layer(z, training=True)
         before = state(layer)
-        layer.forward(z[:0], training=True)
-        assert layer.backward(z[:0]).shape == (0, 2, 5, 3)
+        assert run(layer, z[:0], training=True).back(z[:0]).shape == (0, 2, 5, 3)
         z[0, 0, 0, 0] = np.nan
-        layer.forward(z, training=True)
+        layer(z, training=True)
         assert_same_state(state(layer), before)
 
     @pytest.mark.parametrize("mode", ["ema", "loss"])
@@ -85,9 +89,9 @@ class TestVectorQuantizer:
         layer.codebook[2:] = far[2:]
         layer._start_averages()
         rows = z.reshape(-1, 3)
-        for _ in range(20):
-            layer.forward(z, training=True)
-            layer.backward(np.zeros_like(z))
+        for _ in range(19):
+            run(layer, z, training=True).back(np.zeros_like(z))
+        layer(z, training=True)
         distance = np.abs(layer.codebook[:, None] - rows).sum(2).min(1)
         assert (layer.codebook < 50).all()
         assert set(layer.indices.ravel()) > {0, 1} and len(np.unique(layer.indices)) >= 5
@@ -106,7 +110,7 @@ class TestVectorQuantizer:
             layer.codebook[2:] += 100
             layer._start_averages()
             for _ in range(8):
-                layer.forward(z, training=True)
+                layer(z, training=True)
             results.append(layer.codebook.copy())
             assert layer.buffer("position")[0] > 0
             layer.initialize(1)
@@ -120,10 +124,10 @@ class TestVectorQuantizer:
         layer.buffer("count")[:] = [1e-6] + [10] * 6
         layer.codebook[0] = z[0, 0, 0]
         before = layer.codebook.copy()
-        layer.forward(z, training=True)
+        layer(z, training=True)
         assert layer.buffer("count")[0] < 0.02 * layer.buffer("count").mean()
         np.testing.assert_array_equal(layer.codebook, before)
-        layer.forward(before[None, 1:], training=True)  # the others alone
+        layer(before[None, 1:], training=True)  # the others alone
         assert (layer.codebook[0] != before[0]).any()
 
     def test_kmeans_finds_clusters(self, rng):
@@ -131,7 +135,7 @@ class TestVectorQuantizer:
         rows = (centers[rng.integers(0, 7, 400)] + 0.01 * normal(rng, 400, 3)).astype(np.float32)
         layer, _ = self.make(rng)
         layer.start_kmeans(rows)
-        layer.forward(rows)
+        layer(rows)
         assert layer.terms["vq"].mean() < 1e-3
         distance = np.sqrt(((layer.codebook[:, None] - centers) ** 2).sum(2))
         assert sorted(distance.argmin(1)) == list(range(7)) and distance.min(1).max() < 0.05
@@ -146,7 +150,7 @@ class TestVectorQuantizer:
         layer, _ = self.make(rng)
         rows = normal(rng, 4, 3)
         layer.start_kmeans(rows)
-        layer.forward(rows)
+        layer(rows)
         assert layer.terms["vq"].max() < 0.01 and len(np.unique(layer.codebook, axis=0)) == 7
         for bad in (rows[:0], rows[:, :2], rows[0], np.full((9, 3), np.inf, np.float32)):
             before = layer.codebook.copy()

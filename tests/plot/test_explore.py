@@ -234,7 +234,7 @@ BAD = {
         lambda: plot.Explorer(type("D", (), {"inverse_transform": lambda self, Z: Z})())),
     "a quantizer": (TypeError, "inverse_transform", lambda: plot.Explorer(Quantizer(None))),
     "code shape": (ValueError, r"\(N, 2\), got \(10, 5\)", lambda: plot.Explorer(Flat().fit(T), T)),
-    "labels": (ValueError, "y must", lambda: plot.Explorer(Linear().fit(T), T, [1, 2])),
+    "labels": (ValueError, "y: expected", lambda: plot.Explorer(Linear().fit(T), T, [1, 2])),
     "not fitted": (ValueError, "fit", lambda: plot.Explorer(ae.VAE())),
 }  # fmt: skip
 

@@ -169,7 +169,7 @@ def test_every_kind_of_sample(name, X):
     ax = mine.add_subplot()
     assert CALLS[name](model, X, ax=ax) is ax
     assert ax.has_data() and ax.get_title()
-    with pytest.raises(TypeError, match="ax must be"):
+    with pytest.raises(TypeError, match="ax: expected a matplotlib Axes"):
         CALLS[name](model, X, ax=mine)
 
 
@@ -758,21 +758,25 @@ BAD = {
     "channels": (ValueError, "images", lambda: plot.reconstructions(M, np.zeros((2, 3, 3, 2)))),
     "empty": (ValueError, "N > 0", lambda: plot.reconstructions(M, T[:0])),
     "text": (TypeError, "numbers", lambda: plot.reconstructions(M, np.full((2, 2), "a"))),
-    "n": (ValueError, "n must", lambda: plot.reconstructions(M, T, n=0)),
-    "labels": (ValueError, "y must", lambda: plot.reconstructions(M, T, [1, 2])),
+    "n": (ValueError, "n: expected at least 1, got 0", lambda: plot.reconstructions(M, T, n=0)),
+    "labels": (ValueError, "y: expected the shape", lambda: plot.reconstructions(M, T, [1, 2])),
     "noisy": (ValueError, "shape", lambda: plot.reconstructions(M, T, noisy=T[:3])),
     "errors shape": (ValueError, "shape", lambda: plot.errors(M, T[0])),
     "errors method": (TypeError, "errors", lambda: plot.errors(object(), T)),
-    "no data": (TypeError, "needs X", lambda: plot.latent_space(M)),
+    "no data": (TypeError, "X: expected samples", lambda: plot.latent_space(M)),
     "method": (ValueError, "umap", lambda: plot.latent_space(M, T, method="umap")),
-    "direct": (ValueError, "2 dim", lambda: plot.latent_space(M, T, method="direct")),
+    "direct": (
+        ValueError,
+        "direct, which takes 2",
+        lambda: plot.latent_space(M, T, method="direct"),
+    ),
     "code rank": (ValueError, "shape", lambda: plot.latent_space(np.zeros((3, 4, 5)))),
     "code NaN": (ValueError, "finite", lambda: plot.latent_space(np.full((3, 2), np.nan))),
     "code text": (TypeError, "numbers", lambda: plot.latent_space([["a", "b"]])),
-    "no codes": (ValueError, "samples", lambda: plot.latent_space(np.zeros((0, 2)))),
-    "latent labels": (ValueError, "y must", lambda: plot.latent_space(M, T, [1, 2])),
-    "latent n": (ValueError, "n must", lambda: plot.latent_space(M, T, n=0)),
-    "manifold n": (ValueError, "n of", lambda: plot.manifold(M, n=1)),
+    "no codes": (ValueError, "sample, got none", lambda: plot.latent_space(np.zeros((0, 2)))),
+    "latent labels": (ValueError, "y: expected the shape", lambda: plot.latent_space(M, T, [1, 2])),
+    "latent n": (ValueError, "n: expected at least 1, got 0", lambda: plot.latent_space(M, T, n=0)),
+    "manifold n": (ValueError, "n: expected at least 2, got 1", lambda: plot.manifold(M, n=1)),
     "manifold dims": (ValueError, "dims", lambda: plot.manifold(M, dims=(0, 3))),
     "same dims": (ValueError, "dims", lambda: plot.manifold(M, dims=(1, 1))),
     "one latent": (ValueError, "dims", lambda: plot.manifold(Linear(1).fit(T))),
@@ -784,14 +788,14 @@ BAD = {
     "no columns": (ValueError, "at least 1", lambda: plot.samples(M, columns=0)),
     "no codebook": (TypeError, "codebook_", lambda: plot.codebook(M)),
     "code range": (ValueError, "0 to 7", lambda: plot.codebook(Quantizer(np.array([8])), T)),
-    "no history": (TypeError, "history", lambda: plot.history(object())),
+    "no history": (TypeError, "model: expected a fitted", lambda: plot.history(object())),
     "empty history": (ValueError, "no epochs", lambda: plot.history([])),
     "unknown key": (ValueError, "vq", lambda: plot.history(EPOCHS, keys="vq")),
     "one class": (ValueError, "two", lambda: plot.roc([1, 1], [0.0, 1.0])),
     "scores": (ValueError, "shape", lambda: plot.roc([0, 1], [0.0])),
     "score NaN": (ValueError, "finite", lambda: plot.roc([0, 1], [0.0, np.nan])),
     "score text": (TypeError, "numbers", lambda: plot.roc([0, 1], ["a", "b"])),
-    "no scores": (ValueError, "empty", lambda: plot.roc([0, 1], {})),
+    "no scores": (ValueError, "scores: expected at least one", lambda: plot.roc([0, 1], {})),
 }
 
 

@@ -34,16 +34,16 @@ def test_codes_are_as_large_as_their_use():
 
 def test_pieces_are_cut_where_their_codes_lie(rng):
     X = rng.random((2, 6, 9, 1), dtype=np.float32)
-    pieces = _codebook._pieces(X, (3, 3), 0.5)
+    pieces = _codebook._windows(X, (3, 3), 0.5)
     assert pieces.shape == (2, 3, 3, 6, 9, 1)
     np.testing.assert_array_equal(pieces[1, 1, 1], X[1])
     np.testing.assert_array_equal(pieces[0, 0, 2, 2:, :6], X[0, :4, 3:])
     assert (pieces[0, 0, 2, :2] == 0.5).all() and (pieces[0, 0, 2, :, 6:] == 0.5).all()
     # An uneven size: the last cell reaches beyond the border.
-    assert _codebook._pieces(X[:, :5], (3, 3), 0.0).shape == (2, 3, 3, 6, 9, 1)
-    steps = _codebook._pieces(rng.random((2, 8, 3), dtype=np.float32), (4,), np.nan)
+    assert _codebook._windows(X[:, :5], (3, 3), 0.0).shape == (2, 3, 3, 6, 9, 1)
+    steps = _codebook._windows(rng.random((2, 8, 3), dtype=np.float32), (4,), np.nan)
     assert steps.shape == (2, 4, 6, 3)
-    assert _codebook._pieces(X, (1,), 0.0).shape == (2, 1, 6, 9, 1)
+    assert _codebook._windows(X, (1,), 0.0).shape == (2, 1, 6, 9, 1)
 
 
 @pytest.mark.parametrize("distance", ["euclidean", "cosine"])
@@ -60,7 +60,7 @@ def test_the_nearest_pieces_come_first(distance, rng):
     unit = (lambda v: v / np.linalg.norm(v, axis=-1, keepdims=True)) if distance == "cosine" else (
         lambda v: v)  # fmt: skip
     far = ((unit(vectors) - unit(model.codebook_)[model.codes]) ** 2).sum(-1).reshape(-1)
-    flat, pieces = model.codes.ravel(), _codebook._pieces(X, (1, 2), 0.5)
+    flat, pieces = model.codes.ravel(), _codebook._windows(X, (1, 2), 0.5)
     pieces = pieces.reshape(6, *pieces.shape[3:])
     chosen = [sorted(np.flatnonzero(flat == code), key=far.__getitem__)[:2] for code in (0, 2)]
     np.testing.assert_allclose(picture(axes), plot.tile(pieces[np.concatenate(chosen)], 2))

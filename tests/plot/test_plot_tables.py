@@ -264,7 +264,7 @@ def test_long_names_have_room(rng):
         assert (edge == 255).all()
     labels = figure.axes[0].get_xticklabels()
     assert [label.get_rotation() for label in labels] == [45] * 3
-    with pytest.raises(ValueError, match="3 texts, as many as samples are drawn, got 2"):
+    with pytest.raises(ValueError, match="names: expected 3 texts, one a sample, got 2"):
         plot.reconstructions(Known(reconstruct=images), images, names=["a", "b"])
-    with pytest.raises(TypeError, match="sequence of 3 texts"):
+    with pytest.raises(TypeError, match="names: expected a sequence of 3 texts"):
         plot.reconstructions(Known(reconstruct=images), images, names="abc")

@@ -317,9 +317,9 @@ def test_a_grid_has_one_condition(rng):
     model = ae.CVAE(ae.Dense((8,)), 2, **options).fit(X, y)
     grid = plot.manifold(model, X, y="b", n=3).axes[0]
     assert picture(grid).shape[1] == 5
-    with pytest.raises(ValueError, match=r"manifold takes one label, .* got shape \(30,\)"):
+    with pytest.raises(ValueError, match=r"y: expected one label .* manifold .* got shape \(30,\)"):
         plot.manifold(model, X, y=y)
-    with pytest.raises(ValueError, match="traversal takes one label"):
+    with pytest.raises(ValueError, match="y: expected one label for all that traversal decodes"):
         plot.traversal(model, X[0], y=y)
     model = ae.CVAE(ae.Dense((8,)), 2, **options).fit(X, X[:, :2])
     plot.manifold(model, X, y=X[0, :2], n=3)
@@ -530,7 +530,7 @@ def test_your_own_axes_are_drawn_on(draw):
     pixels = rendered(made)
     for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
         assert (edge == 255).all()
-    with pytest.raises(TypeError, match="ax must be"):
+    with pytest.raises(TypeError, match="ax: expected a matplotlib Axes"):
         draw(ax=figure)
 
 
@@ -539,27 +539,28 @@ BAD = {
     "thumbnails of a table": (ValueError, "images",
                               lambda: plot.latent_space(M, T, thumbnails=3)),
     "thumbnails of codes": (ValueError, "images", lambda: plot.latent_space(T, thumbnails=3)),
-    "kind": (ValueError, "kind must", lambda: plot.codebook(Q, T, kind="map")),
-    "kind without X": (TypeError, "needs X", lambda: plot.codebook(Q, kind="patches")),
-    "codebook n": (ValueError, "n must", lambda: plot.codebook(Q, T, kind="patches", n=0)),
+    "kind": (ValueError, "kind: expected one of", lambda: plot.codebook(Q, T, kind="map")),
+    "kind without X": (TypeError, "X: expected samples", lambda: plot.codebook(Q, kind="patches")),
+    "codebook n": (ValueError, "n: expected", lambda: plot.codebook(Q, T, kind="patches", n=0)),
     "no vectors": (TypeError, "encode_vectors",
                    lambda: plot.codebook(Q, T[:8], kind="patches")),
     "snapshots n": (ValueError, "n: expected", lambda: plot.Snapshots(n=0)),
     "snapshots every": (TypeError, "every: expected", lambda: plot.Snapshots(every=1.5)),
     "no snapshots": (TypeError, "Snapshots, got list", lambda: plot.progress([])),
-    "nothing kept": (ValueError, "0 epochs", lambda: plot.progress(plot.Snapshots())),
-    "no models": (TypeError, "sequence of models", lambda: plot.code_sizes([], T)),
-    "a model": (TypeError, "sequence of models", lambda: plot.code_sizes(M, T)),
+    "nothing kept": (ValueError, "epoch that was kept, got none",
+                     lambda: plot.progress(plot.Snapshots())),
+    "no models": (TypeError, "models: expected a sequence", lambda: plot.code_sizes([], T)),
+    "a model": (TypeError, "models: expected a sequence", lambda: plot.code_sizes(M, T)),
     "no latent_dim": (TypeError, "latent_dim", lambda: plot.code_sizes([Q], T)),
     "train shape": (ValueError, "X_train", lambda: plot.code_sizes([M], T, X_train=T[:, :2])),
-    "scores X": (TypeError, "needs X", lambda: plot.scores(Known(score_samples=0))),
+    "scores X": (TypeError, "X: expected samples", lambda: plot.scores(Known(score_samples=0))),
     "no score_samples": (TypeError, "score_samples", lambda: plot.scores(M, T)),
     "scores rank": (ValueError, r"\(N,\)", lambda: plot.scores(T)),
     "scores text": (TypeError, "numbers", lambda: plot.scores(["a"])),
-    "scores y": (ValueError, "y must", lambda: plot.scores(T[:, 0], y=[1])),
+    "scores y": (ValueError, "y: expected the shape", lambda: plot.scores(T[:, 0], y=[1])),
     "many labels": (ValueError, "at most 10", lambda: plot.scores(np.arange(11.0), y=range(11))),
     "bins": (ValueError, "bins", lambda: plot.scores(T[:, 0], bins=1)),
-    "threshold": (TypeError, "threshold must be a number",
+    "threshold": (TypeError, "threshold: expected a number",
                   lambda: plot.scores(T[:, 0], threshold="low")),
 }  # fmt: skip
 
@@ -574,5 +575,5 @@ def test_bad_calls_say_what_was_expected(name):
 def test_several_codebooks_have_no_patches():
     model = Quantizer(np.zeros((1, 2), int))
     model.codebook_ = model.codebook_.reshape(2, 4, 3)
-    with pytest.raises(ValueError, match="single codebook"):
+    with pytest.raises(ValueError, match="use or vectors for several codebooks"):
         plot.codebook(model, T[:1], kind="patches")

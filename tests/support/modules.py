@@ -1,9 +1,10 @@
 """What tests of modules share."""
 
 import numpy as np
-import pytest
 from cases.base import normal
 from twin.stack import evaluate, slopes
+
+from support.layers import run
 
 
 def zero_grad(module):
@@ -28,42 +29,18 @@ def check(module, x, rng, training=False, tolerance=2e-5):
     for _, p in module.parameters():
         if p.fill is not None:  # scale 1 and shift 0 would hide mistakes
             p.value += normal(rng, *p.shape) / 3
-    y = module.forward(x, training)
+    ran = run(module, x, training=training)
+    y = ran.y
     want = evaluate(module, x, training=training)
     assert y.dtype == np.float32 and y.shape == want.shape
     assert y.shape[1:] == module.output_shape(x.shape[1:])
     np.testing.assert_allclose(y, want, rtol=2e-5, atol=2e-5 * max(1.0, np.abs(want).max()))
     weight = normal(rng, *y.shape)
     zero_grad(module)
-    grads = {None: module.backward(weight.copy())}
+    grads = {None: ran.back(weight)}
     assert grads[None].shape == x.shape
     grads |= {name: p.grad for name, p in module.parameters()}
     for name, direction, slope in slopes(module, x, weight, rng, training):
         got = (grads[name].astype(np.float64) * direction).sum()
         size = np.sqrt((grads[name].astype(np.float64) ** 2).sum())
         assert abs(got - slope) <= tolerance * max(size, 1e-3), (name, got, slope)
-
-
-def check_step(model, batch, rng):
-    """Compare the gradient of a model's loss on a batch with differences in random directions."""
-    network = model._network
-
-    def loss():
-        network.flat.grad.fill(0)
-        model._begin_training()
-        return model._loss_step(batch)["loss"] / batch.n
-
-    value, before = network.flat.value, network.flat.value.copy()
-    loss()
-    gradient = network.flat.grad.astype(np.float64)
-    for _ in range(3):
-        direction = rng.standard_normal(len(before)) * (gradient != 0)
-        direction /= np.linalg.norm(direction)
-        step = 1e-2
-        value[:] = before + step * direction
-        up = loss()
-        value[:] = before - step * direction
-        down = loss()
-        value[:] = before
-        scale = np.linalg.norm(gradient)
-        assert (up - down) / (2 * step) == pytest.approx(gradient @ direction, abs=2e-3 * scale)

@@ -55,11 +55,11 @@ class Mirror:
             return x + self.run(module.body, f"{prefix}.body", x)
         if isinstance(module, nn.LSTM):
             return self._recurrent(module, prefix, x)
-        if isinstance(module, nn.EachStep):
+        if isinstance(module, nn.TimeDistributed):
             return self.run(module.body, f"{prefix}.body", x)  # PyTorch's layers take any axes
-        if isinstance(module, nn.Positions):
+        if isinstance(module, nn.PositionalEmbedding):
             return (x if x.ndim == 3 else x[:, None]) + self.tensors[f"{prefix}.weight"]
-        if isinstance(module, nn.MeanSteps):
+        if isinstance(module, nn.MeanPool1d):
             return x.mean(1) if self.lengths is None else self._mean(x)
         if isinstance(module, nn.TransformerBlock):
             return self._block(module, prefix, x)

@@ -10,7 +10,6 @@ import sys
 import aecore as ae
 import numpy as np
 import pytest
-from aecore.files import load
 from aecore.training.checkpoint import Saver
 from files.test_damaged_files import ODD, signed
 from safetensors import safe_open
@@ -174,8 +173,8 @@ def test_a_prior_may_have_its_own_checkpoint(tmp_path, monkeypatch):
     )  # fmt: skip
     killed(make(), 5, monkeypatch, x, y)  # 3 of the model, 2 of the prior
     assert len(ae.load(tmp_path / "p").history_) == 2
-    seen, real = [], ae.PixelCNN._loss_step
-    monkeypatch.setattr(ae.PixelCNN, "_loss_step", lambda s, b: seen.append(0) or real(s, b))
+    seen, real = [], ae.PixelCNN._step
+    monkeypatch.setattr(ae.PixelCNN, "_step", lambda s, b: seen.append(0) or real(s, b))
     same(make().fit(x, y, resume=True), whole)
     assert len(seen) == 3  # an epoch
 
@@ -305,18 +304,15 @@ def test_the_last_ones_and_the_best_are_kept(X, tmp_path):
 
     model = Scripted(ae.Dense((8,)), 3, epochs=5, callbacks=[script], **KW)
     model.checkpoint = ae.Checkpoint(tmp_path / "m.aecore", keep=2, keep_best=True)
-    monkey = pytest.MonkeyPatch()
-    with monkey.context() as patch:
-        patch.setitem(load.MODELS, "Scripted", Scripted)
-        model.fit(X, X_val=X)
-        wanted = ["m.aecore", "m.best.aecore", "m.epoch-4.aecore", "m.epoch-5.aecore"]
-        assert names(tmp_path) == wanted
-        best = ae.load(tmp_path / "m.best.aecore")
-        assert best._network.epoch == 2
-        np.testing.assert_array_equal(best._network.flat.value, values[1])
-        for epoch in (4, 5):
-            kept = ae.load(tmp_path / f"m.epoch-{epoch}.aecore")
-            np.testing.assert_array_equal(kept._network.flat.value, values[epoch - 1])
+    model.fit(X, X_val=X)
+    wanted = ["m.aecore", "m.best.aecore", "m.epoch-4.aecore", "m.epoch-5.aecore"]
+    assert names(tmp_path) == wanted
+    best = ae.load(tmp_path / "m.best.aecore", classes=[Scripted])
+    assert best._network.epoch == 2
+    np.testing.assert_array_equal(best._network.flat.value, values[1])
+    for epoch in (4, 5):
+        kept = ae.load(tmp_path / f"m.epoch-{epoch}.aecore", classes=[Scripted])
+        np.testing.assert_array_equal(kept._network.flat.value, values[epoch - 1])
 
 
 def test_file_systems_without_links(X, tmp_path, monkeypatch):
@@ -507,12 +503,12 @@ def test_ctrl_c_is_raised_between_two_steps_and_leaves_a_usable_model(tmp_path):
 
 
 def test_ctrl_c_waits_for_the_step_and_a_second_one_does_not(X):
-    steps, real = [], ae.Autoencoder._loss_step
+    steps, real = [], ae.Autoencoder._step
 
     class Pressed(ae.Autoencoder):
         times = 1
 
-        def _loss_step(self, batch):
+        def _step(self, batch):
             terms = real(self, batch)
             if len(steps) == 5:
                 for _ in range(self.times):
@@ -535,7 +531,7 @@ def test_ctrl_c_waits_for_the_step_and_a_second_one_does_not(X):
 @pytest.mark.parametrize("epochs, stop", [(2, 9), (9, 2)])
 def test_ctrl_c_in_the_last_batch_is_not_lost(X, epochs, stop):
     class Pressed(ae.Autoencoder):
-        def _epoch_terms(self, means, n, observed):
+        def _epoch_terms(self, *told):
             if self._network.epoch == 2:
                 signal.raise_signal(signal.SIGINT)
             return {}
@@ -576,8 +572,28 @@ def test_clones_and_pipelines(X, tmp_path):
 
 
 def test_what_a_killed_process_was_writing_is_swept_away(X, tmp_path):
-    path, other = tmp_path / "m", tmp_path / ".other-1"
-    for name in (tmp_path / ".m-abc", other):
+    path, other = tmp_path / "m", tmp_path / ".m-notes"
+    for name in (tmp_path / ".m-0123456789abcdef.aecore-part", other):
         name.write_bytes(b"half")
     make(checkpoint=path).fit(X, resume=True)
-    assert names(tmp_path) == [".other-1", "m"]
+    assert names(tmp_path) == [".m-notes", "m"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="makes links and a FIFO")
+def test_what_a_checkpoint_takes_the_place_of(X, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "m").symlink_to("far/real")
+    saving = ae.Checkpoint(tmp_path / "m", keep=1)
+    model = make(checkpoint=saving).fit(X)
+    (tmp_path / "far" / "real").chmod(0o640)
+    make(checkpoint=saving, epochs=5).fit(X, resume=True)
+    assert names(tmp_path) == ["far", "m", "m.epoch-5"] and names(tmp_path / "far") == ["real"]
+    assert (tmp_path / "m").is_symlink() and not (tmp_path / "m.epoch-5").is_symlink()
+    assert stat.S_IMODE(os.stat(tmp_path / "m").st_mode) == 0o640
+    same(ae.load(tmp_path / "m"), model.set_params(checkpoint=None, epochs=5).fit(X))
+    os.mkfifo(tmp_path / "fifo")
+    for path, kind in ((tmp_path / "fifo", "a FIFO"), (tmp_path / "far", "a folder")):
+        model = make(checkpoint=path)
+        with pytest.raises(OSError, match=f"expected a file, got {kind}"):
+            model.fit(X)
+        assert not hasattr(model, "_network")  # before training

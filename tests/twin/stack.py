@@ -13,8 +13,11 @@ from .lstm import lstm
 
 
 def _linear(m, x, value, training):
-    weight = value(m.weight)
-    return linear(x, weight.T if m.transposed else weight, value(m.bias), activation=m.activation)
+    return linear(x, value(m.weight), value(m.bias), activation=m.activation)
+
+
+def _tied_linear(m, x, value, training):
+    return linear(x, value(m.weight).T, value(m.bias), activation=m.activation)
 
 
 def _conv2d(m, x, value, training):
@@ -124,7 +127,7 @@ def _tied_conv_transpose2d(m, x, value, training):
 
 TWINS = {
     nn.Linear: _linear,
-    nn.TiedLinear: _linear,
+    nn.TiedLinear: _tied_linear,
     nn.Conv2d: _conv2d,
     nn.ConvTranspose2d: _conv_transpose2d,
     nn.MaskedConv2d: _masked_conv2d,
@@ -139,10 +142,10 @@ TWINS = {
     nn.Flatten: _view,
     nn.LSTM: _lstm,
     nn.Reshape: _view,
-    nn.EachStep: _each_step,
-    nn.MeanSteps: lambda m, x, v, t: x.mean(1),
+    nn.TimeDistributed: _each_step,
+    nn.MeanPool1d: lambda m, x, v, t: x.mean(1),
     nn.MultiHeadAttention: _multi_head,
-    nn.Positions: _positions,
+    nn.PositionalEmbedding: _positions,
     nn.TransformerBlock: _block,
     nn.Residual: lambda m, x, v, t: x + evaluate(m.body, x, v, t),
     nn.Sequential: _sequential,

@@ -1,6 +1,7 @@
 """Architectures: what builds an encoder and its mirrored decoder for samples of any shape."""
 
-from .base import Arch, Code, build_network
+from .base import Arch, Code
+from .build import build_network
 from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM

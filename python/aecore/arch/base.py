@@ -1,18 +1,19 @@
-"""What architectures share, and how a model gets its encoder and decoder."""
+"""What architectures share."""
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ..base.checks import integer
 from ..base.params import Choice
 from ..nn.activation import Activation
 from ..nn.containers import starts_flat
 from ..nn.convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
-from ..nn.linear import FUSED
-from ..nn.module import Module, Shape, count
+from ..nn.module import Module
+from ..nn.ops.products import FUSED
+from ..nn.tape import Shape
 
 
 class Code(NamedTuple):
@@ -70,98 +71,6 @@ class Arch(Choice):
             raise ValueError(f"tied: {name} has no tied weights, only Dense and Conv have")
 
 
-def build_network(
-    arch: Any, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
-) -> tuple[Module, Module]:
-    """Return the encoder and decoder that an estimator's `arch` stands for.
-
-    Parameters
-    ----------
-    arch : None, Arch or (Module, Module)
-        None is `Dense` for samples (F,), `LSTM` for samples (T, F) and `Conv` for samples (H, W,
-        C), with fewer convolutions where the images are small. Modules are copied.
-    input_shape, code, condition, tied
-        See `Arch.build`.
-
-    Returns
-    -------
-    encoder, decoder : Module
-
-    Raises
-    ------
-    TypeError
-        For an arch that is none of these.
-    ValueError
-        Where shapes don't agree.
-    """
-    input_shape = tuple(input_shape)
-    if arch is None:
-        arch = default_arch(input_shape)
-    if isinstance(arch, Arch):
-        pair = arch.build(input_shape, code, condition=condition, tied=tied)
-    elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
-        if tied:
-            raise ValueError(
-                "tied: only Dense and Conv do this; in modules of your own use nn.TiedLinear and "
-                "nn.TiedConvTranspose2d"
-            )
-        pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
-    else:
-        raise TypeError(
-            "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
-            f"made of aecore.nn modules, got {arch!r}"
-        )
-    check_network(*pair, input_shape, code, condition)
-    return pair
-
-
-def default_arch(input_shape: Shape) -> Arch:
-    """Return the architecture that None stands for."""
-    from .conv import Conv
-    from .dense import Dense
-    from .lstm import LSTM
-
-    if len(input_shape) == 1:
-        return Dense()
-    if len(input_shape) == 2:
-        return LSTM()
-    if len(input_shape) == 3:
-        # as many of the convolutions as a small image has room for
-        levels = Ladder.fitting(input_shape, 3, 4, 2).levels
-        return Conv(Conv().channels[:levels]) if levels else Dense()
-    raise ValueError(
-        f"arch: there is no default for samples of shape {input_shape}; expected (F,), (T, F) or "
-        "(H, W, C)"
-    )
-
-
-def check_network(
-    encoder: Module, decoder: Module, input_shape: Shape, code: Code, condition: int
-) -> None:
-    """Raise ValueError unless the encoder gives the code and the decoder restores the shape."""
-
-    def through(name: str, module: Module, shape: Shape) -> Shape:
-        try:
-            return module.output_shape(shape)
-        except ValueError as error:
-            message = f"arch: the {name} can't take samples of shape {shape}: {error}"
-            raise ValueError(message) from None
-
-    given = through("encoder", encoder, beside(encoder, input_shape, condition))
-    room = given[:-1] if code.spatial else ()
-    if given != (*room, code.outputs):
-        raise ValueError(
-            f"arch: the encoder turns samples of shape {input_shape} into {given}; expected "
-            f"{(*room, code.outputs)}"
-        )
-    restored = through("decoder", decoder, (*room, code.inputs + condition))
-    if restored != input_shape:
-        raise ValueError(
-            f"arch: the decoder turns codes of shape {(*room, code.inputs)} into {restored}; "
-            f"expected {input_shape}"
-        )
-
-
 def beside(encoder: Module, shape: Shape, condition: int) -> Shape:
     """Return the shape of what an encoder takes: samples of a shape beside a condition.
 
@@ -180,7 +89,7 @@ def counts(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
     """Return a sequence of positive integers, at least so many of them, as a tuple."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise TypeError(f"{name}: expected a sequence of integers, got {values!r}")
-    found = tuple(count(name, v) for v in values)
+    found = tuple(integer(name, v, 1) for v in values)
     if len(found) < least:
         raise ValueError(f"{name}: expected at least {least}, got none")
     return found
@@ -230,7 +139,7 @@ class Ladder(NamedTuple):
     @classmethod
     def fitting(cls, size: Sequence[int], levels: int, kernel_size: int, stride: int) -> Ladder:
         """Measure the way down as far as there is something left of the image."""
-        kernel_size, stride = count("kernel_size", kernel_size), count("stride", stride)
+        kernel_size, stride = integer("kernel_size", kernel_size, 1), integer("stride", stride, 1)
         padding = max(0, (kernel_size - stride + 1) // 2)
         sizes = [(size[0], size[1])]
         for _ in range(levels):

@@ -10,8 +10,9 @@ from typing import Any
 from ..nn.containers import Sequential
 from ..nn.convolution import Conv2d, TiedConvTranspose2d
 from ..nn.linear import Linear, TiedLinear
-from ..nn.module import Module, Shape
+from ..nn.module import Module
 from ..nn.shape import Flatten, Reshape
+from ..nn.tape import Shape
 from .base import Arch, Code, Ladder, activated, check_tied, counts, image_shape
 
 

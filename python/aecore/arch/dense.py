@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from ..nn.containers import Sequential
 from ..nn.linear import Linear, TiedLinear
-from ..nn.module import Module, Shape
+from ..nn.module import Module
 from ..nn.shape import Flatten, Reshape
+from ..nn.tape import Shape
 from .base import Arch, Code, activated, check_tied, counts
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from ..nn import recurrent
-from ..nn.containers import Sequential
-from ..nn.feedback import FedBack
+from ..nn.containers import Sequential, TimeDistributed
 from ..nn.linear import Linear
-from ..nn.module import Module, Shape
-from ..nn.steps import EachStep
+from ..nn.module import Module
+from ..nn.tape import Shape
 from .base import Arch, Code, counts
 
 
@@ -68,7 +67,7 @@ class LSTM(Arch):
         each = code.spatial  # a code for each step, rather than one that each step gets
         there = recurrent.LSTM(features + condition, *sizes, last=not each)
         to_code = Linear(there.width, code.outputs)
-        encoder = Sequential(there, EachStep(to_code) if each else to_code)
+        encoder = Sequential(there, TimeDistributed(to_code) if each else to_code)
         width = code.inputs + condition
         if self.teacher_forcing:
             if self.bidirectional:
@@ -76,9 +75,9 @@ class LSTM(Arch):
                     "teacher_forcing: layers of both directions see the steps behind too; expected "
                     "bidirectional=False"
                 )
-            fed = FedBack(
+            fed = recurrent.AutoregressiveLSTM(
                 width, features, self.units, self.layers, steps=steps, reverse=bool(self.reverse)
             )
             return encoder, fed
         back = recurrent.LSTM(width, *sizes, steps=None if each else steps, reverse=self.reverse)
-        return encoder, Sequential(back, EachStep(Linear(back.width, features)))
+        return encoder, Sequential(back, TimeDistributed(Linear(back.width, features)))

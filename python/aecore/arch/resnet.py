@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from ..base.checks import integer
 from ..nn.activation import Activation
 from ..nn.containers import Residual, Sequential
 from ..nn.convolution import Conv2d
 from ..nn.linear import Linear
-from ..nn.module import Module, Shape, count
+from ..nn.module import Module
 from ..nn.shape import Flatten, Reshape
+from ..nn.tape import Shape
 from .base import Arch, Code, Ladder, image_shape
 
 
@@ -58,7 +60,7 @@ class ResNet(Arch):
         """Make a fresh encoder and decoder; see `Arch.build`."""
         self._refuse_tied(tied)
         h, w, c, inputs = image_shape(self, input_shape, condition)
-        k, levels = count("channels", self.channels, 2), count("downsample", self.downsample)
+        k, levels = integer("channels", self.channels, 2), integer("downsample", self.downsample, 1)
         ladder = Ladder.descend("ResNet", (h, w), levels, 4, 2)
         widths = (k // 2, *[k] * (levels - 1))
         encoder: list[Module] = [
@@ -80,9 +82,9 @@ class ResNet(Arch):
 
     def _blocks(self, inputs: int, k: int) -> list[Module]:
         """Return the 3 x 3 convolution to k channels, the residual blocks and the last ReLU."""
-        inside = count("residual_channels", self.residual_channels)
+        inside = integer("residual_channels", self.residual_channels, 1)
         layers: list[Module] = [Conv2d(inputs, k, 3, 1, 1)]
-        for _ in range(count("blocks", self.blocks, 0)):
+        for _ in range(integer("blocks", self.blocks, 0)):
             body = Sequential(
                 Activation("relu"),
                 Conv2d(k, inside, 3, 1, 1, bias=False, activation="relu"),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from ..base.checks import integer
 from ..nn.attention import TransformerBlock
-from ..nn.containers import Sequential
+from ..nn.containers import Sequential, TimeDistributed
 from ..nn.linear import Linear
-from ..nn.module import Module, Shape, count
-from ..nn.steps import EachStep, MeanSteps, Positions
+from ..nn.module import Module
+from ..nn.steps import MeanPool1d, PositionalEmbedding
+from ..nn.tape import Shape
 from .base import Arch, Code, counts
 
 
@@ -55,20 +57,23 @@ class Transformer(Arch):
             raise ValueError(
                 f"Transformer: expected sequences (T, F), got samples of shape {input_shape}"
             )
-        (steps, features), width = counts("input_shape", input_shape), count("width", self.width)
-        encoder = [EachStep(Linear(features + condition, width)), *self._blocks(steps)]
+        (steps, features), width = (
+            counts("input_shape", input_shape),
+            integer("width", self.width, 1),
+        )
+        encoder = [TimeDistributed(Linear(features + condition, width)), *self._blocks(steps)]
         to_code, of_code = Linear(width, code.outputs), Linear(code.inputs + condition, width)
         if code.spatial:
-            encoder.append(EachStep(to_code))
-            decoder: list[Module] = [EachStep(of_code)]
+            encoder.append(TimeDistributed(to_code))
+            decoder: list[Module] = [TimeDistributed(of_code)]
         else:
-            encoder += [MeanSteps(), to_code]
+            encoder += [MeanPool1d(), to_code]
             decoder = [of_code]
-        decoder += [*self._blocks(steps), EachStep(Linear(width, features))]
+        decoder += [*self._blocks(steps), TimeDistributed(Linear(width, features))]
         return Sequential(*encoder), Sequential(*decoder)
 
     def _blocks(self, steps: int) -> list[Module]:
         """Return positions and blocks."""
-        layers = range(count("layers", self.layers))
+        layers = range(integer("layers", self.layers, 1))
         blocks = [TransformerBlock(self.width, self.heads, self.feedforward) for _ in layers]
-        return [Positions(steps, self.width), *blocks]
+        return [PositionalEmbedding(steps, self.width), *blocks]

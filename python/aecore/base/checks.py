@@ -1,4 +1,4 @@
-"""Checks of single values: each returns the value as what it means, or says what was expected."""
+"""Checks of arguments: each returns the value as what it means, or says what was expected."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+# ---- single values ------------------------------------------------------------------------------
 
 
 def integer(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
@@ -29,9 +34,9 @@ def real(
     number = float(value)
     inside = low < number <= high if above else low <= number <= high
     if not math.isfinite(number) or not inside:
-        lower = f"more than {low:g}" if above else f"at least {low:g}"
-        upper = "" if high == math.inf else f" and at most {high:g}"
-        raise ValueError(f"{name}: expected a finite number, {lower}{upper}, got {value!r}")
+        lower = f", {'more than' if above else 'at least'} {low:g}" if low > -math.inf else ""
+        upper = f" and at most {high:g}" if high < math.inf else ""
+        raise ValueError(f"{name}: expected a finite number{lower}{upper}, got {value!r}")
     return number
 
 
@@ -58,3 +63,66 @@ def instance(name: str, value: Any, cls: type, example: str) -> Any:
     if value is not None and not isinstance(value, cls):
         raise TypeError(f"{name}: expected None or an object like {example}, got {value!r}")
     return value
+
+
+def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
+    """Return `value`, an integer for both axes or one for each, as two integers."""
+    values = (value, value) if np.ndim(value) == 0 else tuple(value)
+    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
+        raise TypeError(f"{name}: expected an integer or a pair of them, got {value!r}")
+    if min(values) < minimum or max(values) > 2**31 - 1:
+        raise ValueError(f"{name}: expected at least {minimum}, got {value!r}")
+    return int(values[0]), int(values[1])
+
+
+# ---- arrays -------------------------------------------------------------------------------------
+
+
+def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return `values` as an array of real numbers; booleans are among them."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
+    return array
+
+
+def finite(name: str, values: ArrayLike) -> Floats:
+    """Return `values` as a float64 array of finite numbers."""
+    array = numbers(name, values).astype(np.float64)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
+    return array
+
+
+def samples(name: str, values: ArrayLike, least: int = 1) -> Floats:
+    """Return at least so many samples (N, ...) as finite numbers (N, D)."""
+    X = numbers(name, values)
+    if X.ndim < 2 or len(X) < least or X.size == 0:
+        raise ValueError(f"{name}: expected the shape (N, ...), N >= {least}, got {X.shape}")
+    return finite(name, X.reshape(len(X), -1))
+
+
+def labels(name: str, values: ArrayLike) -> NDArray[Any]:
+    """Return labels (N,): integers, booleans or strings."""
+    labels = np.asarray(values)
+    if labels.ndim != 1 or labels.size == 0:
+        raise ValueError(f"{name}: expected labels of shape (N,), N > 0, got shape {labels.shape}")
+    if labels.dtype.kind in "OT" and all(isinstance(label, str) for label in labels):
+        labels = np.array(labels.tolist())
+    if labels.dtype.kind not in "biuUS":
+        raise TypeError(f"{name}: expected integers, booleans or strings, got {labels.dtype}")
+    return labels
+
+
+def same_length(name: str, a: NDArray[Any], other: str, b: NDArray[Any]) -> None:
+    """Raise ValueError unless two arrays are equally long."""
+    if len(a) != len(b):
+        raise ValueError(f"{name} and {other}: expected equal lengths, got {len(a)} and {len(b)}")
+
+
+def same_features(name: str, a: Floats, other: str, b: Floats) -> None:
+    """Raise ValueError unless samples (N, D) and (M, D) have equally many features."""
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(
+            f"{name} and {other}: expected equally many features, got {a.shape[1]} and {b.shape[1]}"
+        )

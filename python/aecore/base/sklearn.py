@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..data.arrays import Data
 from . import checks
 from .params import Params
 
@@ -72,17 +71,9 @@ class Estimator(Params):
 
     _needs_y = False
 
-    def _repr_html_(self) -> str:
-        """Show parameters, layers and training in a notebook."""
-        from ..models.base._html import model_html
-
-        return model_html(self)
-
-    # ---- names of features ----------------------------------------------------------------------
-
-    def _check_names(self, data: Data) -> None:
+    def _check_names(self, new: np.ndarray | None) -> None:
         """Compare a data frame's column names with those of fit, in scikit-learn's words."""
-        seen, new = vars(self).get("feature_names_in_"), data.columns
+        seen = vars(self).get("feature_names_in_")
         name = type(self).__name__
         if seen is None and new is None:
             return
@@ -93,88 +84,84 @@ class Estimator(Params):
             text = f"X does not have valid feature names, but {name} was fitted with feature names"
             warnings.warn(text, UserWarning, stacklevel=4)
         elif len(seen) != len(new) or (seen != new).any():
-            raise ValueError(_other_names(seen, new))
+            raise ValueError(other_names(seen, new))
 
 
-class Transformer(Estimator):
-    """What scikit-learn asks of an estimator with codes, beside fit and transform."""
-
-    _preserves_dtype = ["float32"]
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import TransformerTags
-
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "transformer"
-        tags.transformer_tags = TransformerTags(preserves_dtype=self._preserves_dtype)
-        return tags
-
-    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
-        """Return a name for each column of `transform`'s result: the class's and a number.
-
-        Parameters
-        ----------
-        input_features : array-like of str, optional
-            Checked against the names seen in `fit`, and not used otherwise.
-
-        Returns
-        -------
-        ndarray of str objects
-        """
-        width = self._codes_width()
-        if input_features is not None:
-            given, seen = np.asarray(input_features, object), vars(self).get("feature_names_in_")
-            if seen is not None and not np.array_equal(given, seen):
-                raise ValueError("input_features is not equal to feature_names_in_")
-            if len(given) != self.n_features_in_:
-                raise ValueError(
-                    f"input_features should have length equal to number of features "
-                    f"({self.n_features_in_}), got {len(given)}"
-                )
-        prefix = type(self).__name__.lower()
-        return np.array([f"{prefix}{i}" for i in range(width)], dtype=object)
-
-    def _codes_width(self) -> int:
-        raise NotImplementedError
-
-    # ---- data frames out ------------------------------------------------------------------------
-
-    def set_output(self, *, transform: str | None = None) -> Any:
-        """Choose what `transform` returns: "default" (arrays), "pandas" or "polars".
-
-        A data frame has a column for each number of a code: a grid of them is one long row then.
-
-        Returns
-        -------
-        self
-        """
-        if transform is not None:
-            checks.choice("transform", transform, ("default", "pandas", "polars"))
-            self._sklearn_output_config = {"transform": transform}
-        return self
-
-    def _contained(self, codes: np.ndarray, X: Any) -> Any:
-        """Put a table of codes into the container that `set_output` or scikit-learn asks for."""
-        config = vars(self).get("_sklearn_output_config", {}).get("transform")
-        if config is None:
-            sklearn = sys.modules.get("sklearn")
-            get_config = getattr(sklearn, "get_config", None)
-            config = get_config()["transform_output"] if get_config else "default"
-        if config == "default":
-            return codes
-        names = self.get_feature_names_out()
-        codes = codes.reshape(len(codes), len(names))
-        if config == "pandas":
-            import pandas
-
-            index = X.index if hasattr(X, "columns") else None  # a list has another index
-            return pandas.DataFrame(codes, columns=names, index=index)
-        import polars  # type: ignore[import-not-found, unused-ignore]
-
-        return polars.DataFrame(codes, schema=list(names))
+# ---- what an estimator with codes has beside fit and transform: its class takes these functions --
 
 
-def _other_names(seen: np.ndarray, new: np.ndarray) -> str:
+def transformer_tags(tags: Any, preserves_dtype: list[str]) -> Any:
+    """Say in an estimator's tags that it transforms; return them."""
+    from sklearn.utils import TransformerTags
+
+    tags.estimator_type = "transformer"
+    tags.transformer_tags = TransformerTags(preserves_dtype=preserves_dtype)
+    return tags
+
+
+def get_feature_names_out(self: Any, input_features: Any = None) -> np.ndarray:
+    """Return a name for each column of `transform`'s result: the class's and a number.
+
+    Parameters
+    ----------
+    input_features : array-like of str, optional
+        Checked against the names seen in `fit`, and not used otherwise.
+
+    Returns
+    -------
+    ndarray of str objects
+    """
+    if input_features is not None:
+        given, seen = np.asarray(input_features, object), vars(self).get("feature_names_in_")
+        if seen is not None and not np.array_equal(given, seen):
+            raise ValueError("input_features is not equal to feature_names_in_")
+        if len(given) != self.n_features_in_:
+            raise ValueError(
+                f"input_features should have length equal to number of features "
+                f"({self.n_features_in_}), got {len(given)}"
+            )
+    prefix = type(self).__name__.lower()
+    return np.array([f"{prefix}{i}" for i in range(self._n_features_out)], dtype=object)
+
+
+def set_output(self: Any, *, transform: str | None = None) -> Any:
+    """Choose what `transform` returns: "default" (arrays), "pandas" or "polars".
+
+    A data frame has a column for each number of a code: a grid of them is one long row then.
+
+    Returns
+    -------
+    self
+    """
+    if transform is not None:
+        checks.choice("transform", transform, ("default", "pandas", "polars"))
+        self._sklearn_output_config = {"transform": transform}
+    return self
+
+
+def contained(estimator: Any, codes: np.ndarray, X: Any) -> Any:
+    """Put a table of codes into the container that `set_output` or scikit-learn asks for."""
+    config = vars(estimator).get("_sklearn_output_config", {}).get("transform")
+    if config is None:
+        sklearn = sys.modules.get("sklearn")
+        get_config = getattr(sklearn, "get_config", None)
+        config = get_config()["transform_output"] if get_config else "default"
+    if config == "default":
+        return codes
+    names = estimator.get_feature_names_out()
+    codes = codes.reshape(len(codes), len(names))
+    if config == "pandas":
+        import pandas
+
+        index = X.index if hasattr(X, "columns") else None  # a list has another index
+        return pandas.DataFrame(codes, columns=names, index=index)
+    import polars  # type: ignore[import-not-found, unused-ignore]
+
+    return polars.DataFrame(codes, schema=list(names))
+
+
+def other_names(seen: np.ndarray, new: np.ndarray) -> str:
+    """Return what to say where columns have other names than those of `fit`."""
     lines = ["The feature names should match those that were passed during fit."]
     unseen, missing = sorted(set(new) - set(seen)), sorted(set(seen) - set(new))
     for title, names in (

@@ -1,12 +1,11 @@
 """The command line: ``aecore COMMAND``.
 
 A command is a function that takes the subparsers, adds its own and sets ``run``, a function from
-the parsed options to an exit status; `COMMANDS` lists them in the order of the help text. What a
-command needs beyond this package it imports when it runs, so that ``aecore --help`` is quick.
+the parsed options to an exit status; `COMMANDS` lists them in the order of the help text. A command
+imports other packages only when it runs, so that ``aecore --help`` is quick.
 
-Exit status: 0 done, 2 the call can't be done as it was made (a wrong option, data that make no
-sense, a file or a package that is missing), 130 interrupted. Anything else that is raised is a bug,
-and shows its traceback.
+Exit status: 0 done, 2 wrong call (a wrong option, unusable data, a file or a package that is
+missing), 130 interrupted. Any other exception is a bug, and shows its traceback.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"\naecore {options.command}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever reads has seen enough, as in aecore info | head
+    except BrokenPipeError:  # the reader has closed the pipe, as in aecore info | head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

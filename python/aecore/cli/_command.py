@@ -1,4 +1,4 @@
-"""What commands share: how they are added, how they fail, and how they answer."""
+"""Shared by commands: adding them to the parser, their errors, and their answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from importlib import util
 from typing import Any, NoReturn
 
-Subparsers = Any  # argparse names the class, but not for use
+Subparsers = Any  # argparse's class is private
 FAILURES = (ValueError, TypeError, OSError, MemoryError, FloatingPointError, ImportError)
-# what argparse and commands say of a word that isn't one to choose from
+# the messages of argparse and of commands for a word that is none of the choices
 CHOICES = (
     r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)",
     r"expected one of (?P<known>.*), got '(?P<word>[^']*)'",
@@ -25,11 +25,11 @@ CHOICES = (
 
 
 class CommandError(Exception):
-    """A call that can't be done; its message is one for the user."""
+    """A wrong call; the message is for the user."""
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that guesses what was meant by a word that it doesn't know."""
+    """A parser that suggests the nearest known word for an unknown one."""
 
     def error(self, message: str) -> NoReturn:
         words = re.findall(r"(?<!\S)--[\w-]+", message) if "unrecognized" in message else []
@@ -44,31 +44,33 @@ class Parser(argparse.ArgumentParser):
 
 
 @contextmanager
-def explained(what: str = "") -> Iterator[None]:
-    """Take an error of the library as one of the call, whose words are for the user.
+def command_errors(what: str = "") -> Iterator[None]:
+    """Turn the library's errors into CommandErrors with the same message.
 
     Parameters
     ----------
     what : str
-        What the error is about, where its own words don't say.
+        Put before the message, if it doesn't begin with it.
     """
     try:
         yield
     except BrokenPipeError:
-        raise  # whoever reads the output has seen enough
+        raise  # the reader has closed the pipe
     except FAILURES as error:
         text = str(error) or type(error).__name__
         if isinstance(error, OSError) and error.strerror and error.filename is not None:
             text = f"{os.fsdecode(error.filename)}: {error.strerror}"
-        said = not what or text.startswith(f"{what}:")
-        raise CommandError(text if said else f"{what}: {text}") from error
+        named = not what or text.startswith(f"{what}:")
+        raise CommandError(text if named else f"{what}: {text}") from error
 
 
 def require(command: str, extra: str, *modules: str) -> None:
-    """Raise CommandError if a package that a command needs is missing."""
-    if any(util.find_spec(module) is None for module in modules):
+    """Raise CommandError if a package is missing."""
+    missing = [module for module in modules if util.find_spec(module) is None]
+    if missing:
         raise CommandError(
-            f"{command} needs packages that are missing: pip install 'aecore[{extra}]'"
+            f"{command}: expected {' and '.join(missing)} to be installed: "
+            f"pip install 'aecore[{extra}]'"
         )
 
 
@@ -95,7 +97,7 @@ def add_output(parser: argparse.ArgumentParser, text: str, required: bool = True
 
 
 def add_answer(parser: argparse.ArgumentParser) -> None:
-    """Add what says how a command answers: --json and --quiet."""
+    """Add the options of answers: --json and --quiet."""
     parser.add_argument(
         "--json", action="store_true", help="answer with one JSON object on stdout, for scripts"
     )
@@ -105,7 +107,7 @@ def add_answer(parser: argparse.ArgumentParser) -> None:
 
 
 def answer(options: Any, facts: dict[str, Any], text: Iterable[str]) -> None:
-    """Print what a command found: facts for programs, or text for people."""
+    """Print a command's results: facts as JSON, or text."""
     if options.json:
         print(json.dumps(_finite(facts), indent=2, default=_plain))
     elif not options.quiet:
@@ -113,25 +115,25 @@ def answer(options: Any, facts: dict[str, Any], text: Iterable[str]) -> None:
 
 
 def positive(text: str) -> int:
-    """Return the number that text is, of at least 1; argparse's own error for another."""
+    """Return text as an integer of at least 1, or raise argparse's error."""
     if (value := int(text)) < 1:
         raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
     return value
 
 
 def writes_stdout(options: Any) -> bool:
-    """Whether a command's results go to stdout, so that nothing else may."""
+    """Return whether a command's results go to stdout, where nothing else may be printed."""
     return getattr(options, "out", None) == "-"
 
 
 def note(options: Any, text: str) -> None:
-    """Say something by the way, on stderr."""
+    """Print a remark on stderr."""
     if not options.quiet:
         print(f"aecore {options.command}: {text}", file=sys.stderr)
 
 
 def _finite(value: Any) -> Any:
-    """Return facts with None for numbers that JSON has no way to write."""
+    """Return facts with None for NaN and infinity, which JSON can't hold."""
     if isinstance(value, dict):
         return {key: _finite(v) for key, v in value.items()}
     if isinstance(value, (list, tuple)):

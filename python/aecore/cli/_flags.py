@@ -1,8 +1,8 @@
-"""Options made of signatures, so that the command line has what the library has.
+"""Options made from signatures, so that the command line has all parameters of the library.
 
 Each parameter of a class or function becomes ``--its-name``, with the first sentence of its text in
-the docstring as help. Only what is given is in the parsed options, under `PREFIX` and its name; so
-defaults are the library's own.
+the docstring as help. Only options that are given are among the parsed ones, under `PREFIX` and
+their name, so that defaults are the library's own.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from ._values import parse
 
-PREFIX = "set_"  # before the name of a parameter, among the names of a command's own options
+PREFIX = "set_"  # tells parameters from a command's own options
 OTHERS = {"random_state": "--seed", "n_threads": "--threads", "columns": "--per-row"}
 
 
@@ -39,7 +39,7 @@ def add_flags(
     without : iterable of str
         Parameters that have no option.
     titles : (str, str)
-        Of the options that most owners have, and of the others.
+        The titles for the options that most owners have, and for the others.
     """
     found: dict[str, dict[str, inspect.Parameter]] = {}
     for owner, function in owners.items():
@@ -69,7 +69,7 @@ def _add_flag(group: Any, name: str, takers: dict[str, inspect.Parameter], text:
 
 
 def _defaults(takers: dict[str, inspect.Parameter]) -> str:
-    """Return what a parameter is where it isn't given, if that says something."""
+    """Return a text on a parameter's default values, or "" for None, False and ()."""
     owners: dict[str, list[str]] = {}
     for owner, parameter in takers.items():
         owners.setdefault(str(parameter.default), []).append(owner)
@@ -86,12 +86,12 @@ def given(options: Any) -> dict[str, Any]:
 
 
 def unknown(function: Callable[..., Any], params: Iterable[str]) -> set[str]:
-    """Return which of some parameters a class or function doesn't have."""
+    """Return the parameters that a class or function doesn't have."""
     return set(params) - set(inspect.signature(function).parameters)
 
 
 def _text(name: str, owners: list[Callable[..., Any]]) -> str:
-    """Return the first sentence that one of the docstrings says about a parameter."""
+    """Return the first sentence about a parameter in one of the docstrings."""
     for owner in owners:
         doc = inspect.cleandoc(owner.__doc__ or "")
         section = re.search(r"^Parameters\n-+\n(.*?)(?=\n\n\S+\n-{3,}|\Z)", doc, re.S | re.M)
@@ -105,7 +105,7 @@ def _text(name: str, owners: list[Callable[..., Any]]) -> str:
 
 
 def _choices(kind: str) -> str:
-    """Return what a type names to choose from; nothing if that is a type of Python's."""
+    """Return the choices that a type lists; "" for a plain type."""
     kind = re.sub(r"[{}\"]|, (default|optional).*|,? or None", "", kind).strip()
     plain = {"int", "float", "bool", "str", "path", "None", "sequence", "of", "or", "array-like"}
     return "" if set(re.findall(r"[\w-]+", kind)) <= plain else kind
@@ -115,5 +115,5 @@ def _first_sentence(text: str) -> str:
     text = re.sub(r":math:`[^`]*`", "", " ".join(text.split()))
     text = re.sub(r"`+", "", text).strip(" ,:")
     sentences = re.split(r"(?<=[.;])\s", text)
-    short = len(sentences[0]) < 10 and len(sentences) > 1  # the name of a formula's letter
+    short = len(sentences[0]) < 10 and len(sentences) > 1  # a formula's letter
     return " ".join(sentences[: 1 + short]).strip(" .;:")

@@ -12,20 +12,20 @@ from ._command import CommandError, require
 from ._source import Reading
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-IN_MEMORY = 1 << 31  # bytes of pictures that training keeps; of more it reads each again when used
+IN_MEMORY = 1 << 31  # bytes of pictures kept in training; larger sets are read again in each epoch
 GREY = ("1", "L", "LA", "I", "I;16", "F")  # Pillow's modes without colour
 
 
 class Images:
     """Pictures of one size, grey or in colour, as an array-like (N, H, W, 1 or 3) of uint8.
 
-    Those that differ in size are an error, unless a size is asked for; if one has colours, all have
-    three channels. A fitted model knows how many it takes. Transparency is left out.
+    Different sizes are an error, unless a size is asked for. There are three channels if a picture
+    has colours, or as many as a fitted model takes. Transparency is left out.
 
     Parameters
     ----------
     folder : path
-        With pictures, or with a folder of them for each class.
+        Holds pictures, or a folder of pictures for each class.
     reading : Reading
 
     Attributes
@@ -43,14 +43,14 @@ class Images:
         self.root = root = Path(folder)
         self.paths = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in SUFFIXES]
         if not self.paths:
-            raise CommandError(f"{folder}: there are no pictures ({', '.join(SUFFIXES)})")
+            raise CommandError(f"{folder}: expected pictures ({', '.join(SUFFIXES)}), got none")
         nested = [p.parent != root for p in self.paths]
         self.labels = np.array([p.parent.name for p in self.paths]) if all(nested) else None
         like = reading.like
         grey = True
         size = reading.size
         for path in self.paths:
-            with _opened(path) as picture:
+            with _open(path) as picture:
                 grey &= picture.mode in GREY
                 found = picture.height, picture.width
             size = size or ((like[0], like[1]) if like and len(like) == 3 else found)
@@ -77,9 +77,9 @@ class Images:
 
     def _pixels(self, path: Path) -> np.ndarray:
         _, height, width, channels = self.shape
-        with _opened(path) as picture:
+        with _open(path) as picture:
             try:
-                if picture.mode in ("I", "I;16"):  # 16 bits, which Pillow would cut off at 255
+                if picture.mode in ("I", "I;16"):  # 16 bits, which Pillow would clip at 255
                     picture = picture.point(lambda v: v / 257).convert("L")
                 picture = picture.convert("L" if channels == 1 else "RGB")
             except OSError as error:
@@ -89,21 +89,21 @@ class Images:
             return np.asarray(picture).reshape(height, width, channels)
 
     def whole(self) -> Any:
-        """Return all pictures in memory, or what reads them again where they are too many."""
+        """Return all pictures in memory, or the array-like that reads them if they are too many."""
         return self[:] if np.prod(self.shape) <= IN_MEMORY else self
 
     def names(self) -> list[str]:
-        """Return where each picture is in the folder."""
+        """Return the path of each picture in the folder."""
         return [path.relative_to(self.root).as_posix() for path in self.paths]
 
 
-def _opened(path: Path) -> Any:
+def _open(path: Path) -> Any:
     from PIL import Image, UnidentifiedImageError
 
     try:
         return Image.open(path)
     except UnidentifiedImageError:
-        raise CommandError(f"{path}: this is not a picture that Pillow can read") from None
+        raise CommandError(f"{path}: expected a picture that Pillow can read, got none") from None
 
 
 def save_image(path: str | os.PathLike[str], sample: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The kinds of models that the command line knows; a row is all that a kind needs."""
+"""The kinds of models on the command line: one line each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import models
 
-TABLES: dict[str, Any] = {  # take columns of numbers and words side by side, as structured arrays
+TABLES: dict[str, Any] = {  # take structured arrays with columns of numbers and words
     "tabular": models.TabularAutoencoder,
     "tabular_vae": models.TabularVAE,
     "detector": models.AnomalyDetector,
@@ -26,7 +26,7 @@ KINDS: dict[str, Any] = {
 
 
 def read_kind(text: str) -> str:
-    """Return the kind that text names: its own name, or that of the class."""
+    """Return the kind that text names by its own name or by that of its class."""
     word = text.lower().replace("-", "_")
     for kind, cls in KINDS.items():
         if word in (kind, cls.__name__.lower()):
@@ -41,10 +41,10 @@ def kind_of(model: Any) -> str:
 
 
 def takes_tables(kind: str) -> bool:
-    """Whether models of a kind take columns of numbers and words side by side."""
+    """Return whether models of a kind take columns of numbers and words."""
     return kind in TABLES
 
 
 def kind_for(is_table: bool) -> str:
-    """Return the kind for data where none is asked for."""
+    """Return the default kind for data."""
     return "tabular" if is_table else "ae"

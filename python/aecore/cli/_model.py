@@ -1,4 +1,4 @@
-"""Fitted models in files, and what commands ask of them."""
+"""Loads fitted models and applies their methods to samples."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base.params import defaults
 from ..files.load import load
-from ._command import CommandError, explained, positive
+from ._command import CommandError, command_errors, positive
 from ._kinds import kind_of
 from ._source import Block, Source
 
@@ -18,7 +18,7 @@ CONDITION = "labels or properties as in training"
 
 def load_model(options: Any) -> Any:
     """Return the model in the file that a command names."""
-    with explained():
+    with command_errors():
         model = load(options.model)
     threads = getattr(options, "threads", None)
     if threads is not None:
@@ -35,47 +35,47 @@ def add_model(parser: Any) -> None:
 
 
 def method(model: Any, name: str, what: str) -> Callable[..., Any]:
-    """Return a model's method, or say that its kind has none."""
+    """Return a model's method, or raise CommandError."""
     found: Callable[..., Any] | None = getattr(model, name, None)
     if found is None:
-        raise CommandError(f"this model is of the kind {kind_of(model)}, which has no {what}")
+        raise CommandError(f"MODEL: expected a kind with {what}, got {kind_of(model)}")
     return found
 
 
 def is_conditional(model: Any) -> bool:
-    """Whether a fitted model is to be told a condition of each sample."""
+    """Return whether a fitted model takes a condition of each sample."""
     return getattr(model, "_coding_conditioner", None) is not None
 
 
-def applied(
+def apply_in_blocks(
     options: Any, source: Source, function: Callable[..., Any]
 ) -> Iterator[tuple[Any, Block]]:
-    """Yield what a model's method makes of each block of samples, and the block.
+    """Yield the results of a model's method for each block of samples, and the block.
 
-    The method is given y and a mask where it takes them.
+    The method is given y and a mask if it takes them.
     """
     takes, done = inspect.signature(function).parameters, 0
     conditional = is_conditional(getattr(function, "__self__", None)) and "y" in takes
-    for block in _shown(options, source.blocks(), source.count):
+    for block in _with_progress(options, source.blocks(), source.count):
         if conditional and block.y is None:
             raise CommandError(f"--y: expected the condition of each sample, {CONDITION}")
         more = {"y": block.y, "sample_mask": block.mask}
         more = {k: v for k, v in more.items() if v is not None and k in takes}
-        with explained(f"from sample {done} on" if done else ""):
+        with command_errors(f"from sample {done} on" if done else ""):
             found = function(block.X, **more)
         yield found, block
         done += len(block.X)
 
 
-def _shown(options: Any, blocks: Iterable[Block], count: int | None) -> Iterator[Block]:
-    """Yield blocks, and show on stderr how many samples are done."""
+def _with_progress(options: Any, blocks: Iterable[Block], count: int | None) -> Iterator[Block]:
+    """Yield blocks, with a progress bar on stderr."""
     from tqdm import tqdm
 
     silent = True if options.quiet else None  # None: unless stderr is a terminal
     with tqdm(total=count, unit="sample", disable=silent, desc=options.command) as bar:
         iterator = iter(blocks)
         while True:
-            with explained():
+            with command_errors():
                 block = next(iterator, None)
             if block is None:
                 return

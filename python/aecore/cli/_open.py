@@ -1,4 +1,4 @@
-"""From what a user names to samples: files, folders, named sets."""
+"""Opens samples by name: files, folders and data sets."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
-from ._command import CommandError, explained, positive
+from ._command import CommandError, command_errors, positive
 from ._images import Images
 from ._kinds import kind_of, takes_tables
 from ._source import Arrays, Reading, Source
-from ._table import Parquet, Text, listed
+from ._table import Parquet, Text, split_names
 
 TEXT = (".csv", ".tsv", ".txt")
 DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
@@ -34,9 +34,9 @@ def open_samples(data: str, reading: Reading) -> Source:
     Raises
     ------
     CommandError
-        For what isn't there or can't be read as it is asked for.
+        They are missing, or can't be read in this way.
     """
-    with explained(data):
+    with command_errors(data):
         source = _source(data, reading)
     if not source.is_table and (reading.columns or reading.drop):
         raise CommandError("--columns and --drop: expected a table, whose columns have names")
@@ -47,7 +47,9 @@ def _source(data: str, reading: Reading) -> Source:
     name, _, part = data.partition(":")
     if name in SETS:
         if not part and Path(name).exists():
-            raise CommandError(f"{name} is a set, and here too: expected {name}:train or ./{name}")
+            raise CommandError(
+                f"{name}: expected {name}:train for the set or ./{name} for what is here, got both"
+            )
         return _named_set(name, part or "train", reading)
     path, suffix = Path(data), Path(data).suffix.lower()
     if path.is_dir():
@@ -77,7 +79,7 @@ def _folder(folder: str, reading: Reading) -> Source:
 
 
 def _labels(reading: Reading) -> Any:
-    """Return labels or properties that have a file of their own."""
+    """Return labels or properties from a file of their own."""
     if reading.y is None:
         return None
     if Path(reading.y).suffix.lower() in TEXT:
@@ -97,9 +99,9 @@ def _mask(reading: Reading) -> Any:
 
 
 class NpyFile:
-    """An array in a .npy file as an array-like that reads slices, without a map of the file.
+    """An array-like that reads slices of a .npy file, without a memory map.
 
-    A map would count as the process's memory as it is read; this doesn't.
+    The pages of a map that were read would count as the process's memory.
     """
 
     def __init__(self, path: str, offset: int, shape: tuple[int, ...], dtype: np.dtype) -> None:
@@ -114,11 +116,12 @@ class NpyFile:
         offset = self.offset + start * size * self.dtype.itemsize
         found = np.fromfile(self.path, self.dtype, (stop - start) * size, offset=offset)
         if len(found) != (stop - start) * size:
-            raise ValueError(f"{self.path}: the file is cut short")
+            wanted = f"{(stop - start) * size} more values, got {len(found)}"
+            raise ValueError(f"{self.path}: expected {wanted}: the file is cut short")
         return found.reshape(stop - start, *self.shape[1:])
 
     def whole(self) -> np.ndarray:
-        """Return a map of the file: what training reads in any order."""
+        """Return a memory map of the file, which training reads in any order."""
         mapped: np.ndarray = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return mapped
 
@@ -140,7 +143,7 @@ def _array(data: str) -> Any:
 
 def read_array(data: str) -> np.ndarray:
     """Return an array in a .npy, .npz or text file; FILE.npz:NAME is one of several."""
-    with explained(data):
+    with command_errors(data):
         path, colon, name = data.rpartition(":")
         if not (colon and path.lower().endswith(".npz")):
             path, name = data, ""
@@ -151,8 +154,8 @@ def read_array(data: str) -> np.ndarray:
         if suffix == ".npz":
             return _member(path, name)
         if not os.path.exists(path):
-            known = "" if os.sep in path else f", nor a set ({', '.join(SETS)})"
-            raise CommandError(f"{data}: there is no such file or folder{known}")
+            known = "" if os.sep in path else f", or a set ({', '.join(SETS)})"
+            raise CommandError(f"{data}: expected a file or a folder{known}, got none")
         raise CommandError(f"{data}: expected a folder or .npy, .npz, .csv, .tsv or .parquet")
 
 
@@ -169,19 +172,19 @@ def _member(path: str, name: str) -> np.ndarray:
 
 
 def reading_for(fitted: Any, **asked: Any) -> Reading:
-    """Return how to read samples for a fitted model, or for one that is yet to be trained."""
+    """Return how to read samples for a fitted model, or for training."""
     mixed = fitted is not None and takes_tables(kind_of(fitted))
     return Reading(fitted=fitted, mixed=mixed, **asked)
 
 
 def reading_of(options: Any, fitted: Any = None) -> Reading:
-    """Return how the options of a command say to read samples."""
+    """Return how to read samples, from the options of a command."""
     return reading_for(
         fitted,
         y=options.y,
         mask=options.mask,
-        columns=listed(options.columns),
-        drop=listed(options.drop),
+        columns=split_names(options.columns),
+        drop=split_names(options.drop),
         size=options.size,
         header=options.header,
         shape=getattr(options, "shape", None),
@@ -189,7 +192,7 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
 
 
 def add_reading(parser: Any, *, training: bool = False) -> None:
-    """Add the options that say how samples are read."""
+    """Add the options for reading samples."""
     group = parser.add_argument_group("how DATA is read", textwrap.fill(FORMS, 76))
     group.add_argument("--y", metavar="COLUMN|FILE", help=_Y)
     group.add_argument("--mask", metavar="FILE", help=_MASK)

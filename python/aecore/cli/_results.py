@@ -1,58 +1,61 @@
-"""Results as files that grow block by block, and are there whole or not at all."""
+"""Writes results block by block to files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import shutil
 import sys
+import tempfile
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from ._command import CommandError, require
+from ..base import atomic
+from ._command import CommandError, command_errors, require
 from ._images import save_image
 
 FILE = "file"  # the column with the names of pictures
+PIECE = 1 << 16  # characters of text that are written at a time
 FORMS = ".npy, .npz, .csv (or - for CSV on stdout), or a new folder for pictures"
 
 
 class Results:
-    """Rows that are written as they come; a context manager.
+    """Writes rows as they come; a context manager.
 
-    They go to a place beside the path, which takes the path's name at the end, and are gone where
-    an error or an interruption comes before.
+    They go to a temporary place beside the path, which is renamed to the path at the end, or
+    removed after an error or an interruption.
     """
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.count = 0
-        self.temporary = Path(path).absolute().parent / f".aecore-{os.getpid()}-{Path(path).name}"
 
     def write(self, rows: np.ndarray, names: Sequence[str] | None = None) -> None:
-        """Write some rows; `names` are of files, for kinds that have one for each row."""
+        """Write some rows; `names` are those of their files, if each has one."""
         self.count += len(rows)
         self._write(np.asarray(rows), names)
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
         raise NotImplementedError
 
-    def _begin(self) -> None:
-        """Open what is written to."""
+    def _begin(self, stack: ExitStack) -> None:
+        """Open the output; callbacks of `stack` close it, or remove it after an error."""
 
     def _finish(self) -> None:
-        """Close what is open, and put it where it belongs."""
-
-    def _forget(self) -> None:
-        """Remove what has been written."""
+        """Write the parts that are known only at the end."""
 
     def __enter__(self) -> Results:
-        self._begin()
+        with ExitStack() as stack, command_errors():
+            self._begin(stack)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
@@ -61,33 +64,24 @@ class Results:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if kind is None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, tb)
+            return
+        with command_errors(), self._stack:
             self._finish()
-        else:
-            self._forget()
 
 
 class _File(Results):
-    """A file that is written beside its path."""
+    """A file that replaces the path when it is whole."""
 
-    mode = "wb"
-    file: IO[Any]
+    file: BinaryIO
 
-    def _begin(self) -> None:
-        text: dict[str, Any] = {} if "b" in self.mode else {"newline": "", "encoding": "utf-8"}
-        self.file = open(self.temporary, self.mode, **text)  # noqa: SIM115
-
-    def _finish(self) -> None:
-        self.file.close()
-        os.replace(self.temporary, self.path)
-
-    def _forget(self) -> None:
-        self.file.close()
-        self.temporary.unlink(missing_ok=True)
+    def _begin(self, stack: ExitStack) -> None:
+        self.file = stack.enter_context(atomic.replacing(self.path))
 
 
 class Npy(_File):
-    """An array; how many rows it has is written into its header at the end."""
+    """An array whose number of rows is written into its header at the end."""
 
     shape: tuple[int, ...] | None = None
     dtype: np.dtype
@@ -97,12 +91,12 @@ class Npy(_File):
             self.shape, self.dtype = rows.shape[1:], rows.dtype
             self._header()
         if rows.dtype != self.dtype or self.dtype.hasobject:
-            raise CommandError(f"{self.path}: cells of different types; expected .csv")
+            raise CommandError(f"{self.path}: expected .csv for cells of different types")
         rows = np.ascontiguousarray(rows)
         self.file.write(rows.data if rows.size else b"")
 
     def _header(self) -> None:
-        """Write the header, which NumPy pads so that the number of rows can grow."""
+        """Write the header; NumPy pads it so that the number of rows can grow."""
         assert self.shape is not None
         self.file.seek(0)
         described = {
@@ -115,7 +109,6 @@ class Npy(_File):
     def _finish(self) -> None:
         if self.shape is not None:
             self._header()
-        super()._finish()
 
 
 class Npz(Npy):
@@ -125,30 +118,40 @@ class Npz(Npy):
         super().__init__(path)
         self.name = name
 
+    def _begin(self, stack: ExitStack) -> None:
+        super()._begin(stack)
+        self.archive = self.file
+        folder = os.path.dirname(os.path.abspath(self.path))  # where there is room for it
+        self.file = tempfile.TemporaryFile(dir=folder)
+        stack.callback(self._forget_rows)
+
+    def _forget_rows(self) -> None:
+        with suppress(OSError):  # closing tries once more to flush
+            self.file.close()
+
+    def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
+        with atomic.naming(self.path):
+            super()._write(rows, names)
+
     def _finish(self) -> None:
-        self._header()
-        self.file.close()
-        packed = self.temporary.with_suffix(".zip")
-        try:
-            with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.write(self.temporary, f"{self.name}.npy")
-            os.replace(packed, self.path)
-        finally:
-            packed.unlink(missing_ok=True)
-            self.temporary.unlink(missing_ok=True)
+        with atomic.naming(self.path):
+            self._header()
+            self.file.seek(0)
+            with zipfile.ZipFile(self.archive, "w", zipfile.ZIP_DEFLATED) as archive:
+                with archive.open(f"{self.name}.npy", "w", force_zip64=True) as packed:
+                    shutil.copyfileobj(self.file, packed)
 
 
 class Csv(_File):
-    """Rows of text below a header; what has more axes is laid out flat."""
-
-    mode = "w"
+    """Rows of text below a header; further axes are flattened."""
 
     def __init__(self, path: str, columns: Sequence[str] | None, name: str) -> None:
         self.columns, self.name = columns, name
         super().__init__(path)
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
-        writer = csv.writer(self.file, lineterminator="\n")
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
         if rows.dtype.names is None:
             rows = rows.reshape(len(rows), -1)
         if self.count == len(rows):
@@ -156,6 +159,14 @@ class Csv(_File):
         for i, row in enumerate(rows):
             cells = [_cell(v) for v in row]
             writer.writerow(cells if names is None else [names[i], *cells])
+            if text.tell() > PIECE:
+                self._put(text.getvalue())
+                text.seek(0)
+                text.truncate()
+        self._put(text.getvalue())
+
+    def _put(self, text: str) -> None:
+        self.file.write(text.encode())
 
     def _header(self, rows: np.ndarray) -> Sequence[str]:
         if rows.dtype.names is not None:
@@ -165,9 +176,9 @@ class Csv(_File):
 
 
 def _cell(value: Any) -> Any:
-    """Return a cell as text has it: numbers in as many digits as they have, nothing for NaN.
+    """Return a cell for text: numbers with all their digits, "" for NaN.
 
-    Those of tables, which are doubles, have no point where they are whole.
+    Whole numbers of tables, which are float64, have no point.
     """
     if isinstance(value, np.float32):
         return str(value)
@@ -182,14 +193,14 @@ class Stdout(Csv):
     def __init__(self, columns: Sequence[str] | None, name: str) -> None:
         self.columns, self.name, self.count = columns, name, 0
 
-    def _begin(self) -> None:
-        self.file = sys.stdout
+    def _begin(self, stack: ExitStack) -> None:
+        pass
+
+    def _put(self, text: str) -> None:
+        sys.stdout.write(text)
 
     def _finish(self) -> None:
-        self.file.flush()
-
-    def _forget(self) -> None:
-        pass
+        sys.stdout.flush()
 
 
 class Pictures(Results):
@@ -198,18 +209,20 @@ class Pictures(Results):
     def __init__(self, path: str) -> None:
         require("writing pictures", "cli", "PIL")
         super().__init__(path)
+        self.temporary = Path(path).absolute().parent / f".aecore-{os.getpid()}-{Path(path).name}"
         if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
             raise CommandError(f"{path}: expected a new or an empty folder")
 
-    def _begin(self) -> None:
+    def _begin(self, stack: ExitStack) -> None:
         self.temporary.mkdir()
+        stack.callback(shutil.rmtree, self.temporary, ignore_errors=True)
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
         first = self.count - len(rows)
         for i, row in enumerate(rows):
             name = f"{first + i:06d}" if names is None else names[i]
             path = (self.temporary / name).with_suffix(".png")
-            if path.exists():  # of two pictures that differ in their kind alone
+            if path.exists():  # two pictures differ only in their suffix
                 path = path.with_name(f"{Path(name).name}.png")
             path.parent.mkdir(parents=True, exist_ok=True)
             save_image(path, row)
@@ -219,9 +232,6 @@ class Pictures(Results):
             os.rmdir(self.path)
         os.replace(self.temporary, self.path)
 
-    def _forget(self) -> None:
-        shutil.rmtree(self.temporary, ignore_errors=True)
-
 
 def open_results(
     path: str,
@@ -230,17 +240,17 @@ def open_results(
     columns: Sequence[str] | None = None,
     shape: tuple[int, ...] | None = None,
 ) -> Results:
-    """Return what writes results to a path, by its suffix.
+    """Return the writer for a path, by its suffix.
 
     Parameters
     ----------
     path : str
     name : str
-        What a row is, for columns and arrays without names.
+        What a row is, as the name of an array or of columns.
     columns : sequence of str, optional
         The names of the columns of a table.
     shape : tuple of int, optional
-        Of a row, where that is a sample.
+        Of a row, if it is a sample.
     """
     if columns is not None and (shape is None or math.prod(shape) != len(columns)):
         columns = None
@@ -261,9 +271,12 @@ def open_results(
 
 
 def check_place(path: str) -> None:
-    """Raise CommandError if a file can't be written at a path, before any work is done."""
+    """Raise CommandError, before any work is done, if a file can't be written at a path."""
     folder = Path(path).absolute().parent
     if not folder.is_dir():
-        raise CommandError(f"{path}: there is no folder {folder}")
+        raise CommandError(f"{path}: expected a folder {folder}, got none")
     if not os.access(folder, os.W_OK):
-        raise CommandError(f"{path}: can't write into {folder}")
+        raise CommandError(f"{path}: expected to write into {folder}, got no permission")
+    if not (os.path.isdir(path) or path.endswith(os.sep)):  # some commands take a folder
+        with command_errors():
+            atomic.check(path)

@@ -1,4 +1,4 @@
-"""Samples as they come to commands: all at once for training, else in blocks of rows."""
+"""Sources of samples for commands: all at once for training, else in blocks of rows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 
 from ._command import CommandError
 
-BLOCK_BYTES = 1 << 24  # about so much is read and worked on at once
-BATCH = 256  # blocks are of whole batches, as models run them
+BLOCK_BYTES = 1 << 24  # read at a time, about
+BATCH = 256  # of models in inference: blocks are multiples of it
 
 
 def network_of(model: Any) -> Any:
-    """Return a fitted model's network; None for a model that is made of others."""
+    """Return a fitted model's network; None for an ensemble of models."""
     return vars(model).get("_network") if model is not None else None
 
 
@@ -27,7 +27,7 @@ def shape_of(model: Any) -> tuple[int, ...]:
 
 
 class Block(NamedTuple):
-    """Samples, and what accompanies them.
+    """A block of samples with their labels, mask and names.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Block(NamedTuple):
     y : ndarray, shape (n,) or (n, p), optional
         Labels or properties.
     mask : ndarray of bool, optional
-        Which values are observed, or which steps there are.
+        True for observed values, or for steps of sequences.
     names : sequence of str, optional
-        Of files, where each sample has its own.
+        Of the samples' files.
     """
 
     X: Any
@@ -48,7 +48,7 @@ class Block(NamedTuple):
 
 @dataclass
 class Reading:
-    """What is asked of samples, and what a fitted model expects of them.
+    """How to read samples, and the fitted model that they are for.
 
     Attributes
     ----------
@@ -57,15 +57,15 @@ class Reading:
     mask : str, optional
         An array file.
     columns, drop : sequence of str
-        Columns of a table to take (all, if there are none), and not to take.
+        Columns of a table to take (by default all), and not to take.
     shape : tuple of int, optional
-        What a row of a table is made.
+        Rows of a table are reshaped to it.
     size : (int, int), optional
-        Height and width that images are brought to.
+        Images are resized to this height and width.
     header : bool, optional
-        Whether the first row of a text file has the names of the columns; None to see for itself.
+        Whether the first row of a text file has the names of the columns; None to detect it.
     fitted : model, optional
-        It knows its columns, classes and the shape of a sample.
+        Determines columns, classes and the shape of a sample.
     mixed : bool
         Whether columns may have words, and come as a structured array.
     gaps : bool
@@ -91,7 +91,7 @@ class Reading:
 
     @property
     def like(self) -> tuple[int, ...] | None:
-        """The shape that samples must have."""
+        """The expected shape of a sample."""
         if self.fitted is None:
             return self.shape
         return shape_of(self.fitted)
@@ -103,8 +103,10 @@ class Reading:
         return None if conditioner is None else conditioner.classes
 
 
-def chosen(names: list[str], reading: Reading, others: Sequence[str], path: str = "") -> list[str]:
-    """Return which columns of a table are features; CommandError for one that isn't there.
+def feature_columns(
+    names: list[str], reading: Reading, others: Sequence[str], path: str = ""
+) -> list[str]:
+    """Return the columns of a table that are features; CommandError for unknown names.
 
     Parameters
     ----------
@@ -112,7 +114,7 @@ def chosen(names: list[str], reading: Reading, others: Sequence[str], path: str 
         Of all columns.
     reading : Reading
     others : sequence of str
-        Columns that aren't features unless they are asked for.
+        Columns that aren't features, unless they are asked for.
     path : str
         Of the table.
     """
@@ -121,14 +123,14 @@ def chosen(names: list[str], reading: Reading, others: Sequence[str], path: str 
         if name not in names:
             has = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
             place = f"{path}: " if path else ""
-            raise CommandError(f"{place}there is no column {name!r}; it has {has}")
+            raise CommandError(f"{place}expected some of the columns {has}, got {name!r}")
     if not wanted:
-        raise CommandError("no columns are left to be features")
+        raise CommandError("columns: expected at least one as a feature, got none")
     return wanted
 
 
 class Table(np.ndarray):
-    """Rows of numbers whose columns have names, which models look for as in a data frame."""
+    """A matrix of numbers whose columns have names, as models look for in a data frame."""
 
     columns: list[str]
 
@@ -146,14 +148,14 @@ class Table(np.ndarray):
 
 
 class Source:
-    """Samples somewhere.
+    """A source of samples.
 
     Attributes
     ----------
     count : int or None
-        How many; None where that is known only at the end.
+        The number of samples; None if it is known only at the end.
     is_table : bool
-        Whether they are rows with columns of their own kinds.
+        Whether the samples are rows of a table with columns of different types.
     """
 
     count: int | None = None
@@ -164,7 +166,7 @@ class Source:
         raise NotImplementedError
 
     def blocks(self) -> Iterator[Block]:
-        """Yield all samples, a block of rows after the other."""
+        """Yield all samples, a block of rows at a time."""
         raise NotImplementedError
 
 
@@ -177,7 +179,7 @@ class Arrays(Source):
     y, mask, names : optional
         As in `Block`.
     whole : callable, optional
-        Returns X for training, where that is another array than the one for slices.
+        Returns X for training, if that is another array than the one for slices.
     """
 
     def __init__(
@@ -189,7 +191,7 @@ class Arrays(Source):
                 f"expected samples of shape (N, F), (N, T, F) or (N, H, W, C), got {tuple(X.shape)}"
             )
         if self.is_table:
-            X = X[chosen(list(X.dtype.names), reading, reading.drop)]
+            X = X[feature_columns(list(X.dtype.names), reading, reading.drop)]
         self.X, self.y, self.mask, self.names, self.reading = X, y, mask, names, reading
         self.count = len(X)
         for what, rows in (("y", y), ("mask", mask)):
@@ -197,7 +199,7 @@ class Arrays(Source):
                 raise CommandError(f"{what}: expected {self.count} rows, got {len(rows)}")
 
     def read(self) -> Block:
-        """Return all samples: memory maps as they are, whatever else in memory."""
+        """Return all samples, in memory or as a memory map."""
         X = self.X.whole() if hasattr(self.X, "whole") else self.X
         mask = None if self.mask is None else np.asarray(self.mask)
         return self._block(X, self.y, mask, self.names)
@@ -213,14 +215,14 @@ class Arrays(Source):
     def _block(self, X: Any, y: Any, mask: Any, names: Any) -> Block:
         if self.is_table:
             if not self.reading.mixed:
-                raise CommandError("expected numbers, this is a table with columns of words")
+                raise CommandError("expected numbers, got a table with columns of words")
             return Block(X, y, mask, names)
-        X, like = shaped(X, self.reading.like), self.reading.features
+        X, like = reshaped(X, self.reading.like), self.reading.features
         if like is not None and self.reading.mixed and X.shape[1:] == (len(like),):
             return Block(structured(dict(zip(like, X.T, strict=True))), y, mask, names)
         if like is not None and len(X.shape) == 2 and X.shape[1] == len(like):
             X = Table.of(X, like)
-        return Block(X, y, observed(X) if mask is None else mask, names)
+        return Block(X, y, observed_mask(X) if mask is None else mask, names)
 
 
 def structured(columns: dict[str, np.ndarray]) -> np.ndarray:
@@ -233,23 +235,23 @@ def structured(columns: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def rows_of_block(shape: Sequence[int], itemsize: int = 8) -> int:
-    """Return how many samples of a shape a block has."""
+    """Return the number of samples in a block, by their shape."""
     size = max(1, int(np.prod(shape, dtype=np.int64))) * max(itemsize, 4)
     return max(1, BLOCK_BYTES // size // BATCH) * BATCH
 
 
-def shaped(X: Any, like: tuple[int, ...] | None) -> Any:
-    """Return rows of a table as samples of a shape, and pictures with an axis for their channel."""
+def reshaped(X: Any, like: tuple[int, ...] | None) -> Any:
+    """Return rows of a table reshaped to samples, and grey pictures with an axis for channels."""
     found = tuple(X.shape[1:])
     if like is None or found == like or len(like) == 1:
         return X
     if found != (np.prod(like),) and (*found, 1) != like:
-        return X  # the model says what is wrong
+        return X  # the model raises the error
     return np.asarray(X).reshape(len(X), *like)
 
 
-def observed(X: Any) -> np.ndarray | None:
-    """Return which values are not NaN; None if all of them."""
+def observed_mask(X: Any) -> np.ndarray | None:
+    """Return a mask of the values that aren't NaN; None if none is."""
     if np.dtype(X.dtype).kind != "f" or not isinstance(X, np.ndarray):
         return None
     step = rows_of_block(X.shape[1:])

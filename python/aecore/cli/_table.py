@@ -1,4 +1,4 @@
-"""Tables: CSV files and parquet files, read by columns, a block of rows after the other."""
+"""Tables: CSV files and parquet files, read by columns, a block of rows at a time."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from ._source import (
     Reading,
     Source,
     Table,
-    chosen,
+    feature_columns,
     network_of,
-    observed,
+    observed_mask,
+    reshaped,
     rows_of_block,
-    shaped,
     structured,
 )
 
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none"}
-FIELD_BYTES = 64  # about what a field takes as text
+FIELD_BYTES = 64  # of a field as text, about
 Columns = dict[str, Any]  # the values of some rows by column
 
 
 class Columnar(Source):
-    """What tables share: which columns are features, which the labels.
+    """The base of table files: knows which columns are features and which are labels.
 
     Attributes
     ----------
     names : list of str
-        Of all columns, or their numbers where they have no names.
+        Of all columns, or their indices if they have no names.
     named : bool
     """
 
@@ -46,39 +46,39 @@ class Columnar(Source):
     names: list[str]
     named: bool
     reading: Reading
-    place = "row"  # what is counted in messages
+    place = "row"  # counted in messages
     is_table = True
 
     def _choose(self) -> None:
-        """Settle which columns are read."""
+        """Choose the columns that are read."""
         reading = self.reading
-        self.y_columns = listed(reading.y)
+        self.y_columns = split_names(reading.y)
         others = [*self.y_columns, *reading.drop]
         if not self.named and not reading.columns and reading.fitted is not None:
-            reading = replace(reading, fitted=None)  # columns are taken as they come
-        self.features = chosen(self.names, reading, others, self.path)
+            reading = replace(reading, fitted=None)  # take the columns in order
+        self.features = feature_columns(self.names, reading, others, self.path)
 
     def read(self) -> Block:
         """Return all rows."""
         blocks = list(self._tables())
         if not blocks:
-            raise CommandError(f"{self.path}: there are no rows")
-        y = labels([y for _, y in blocks], self.reading) if self.y_columns else None
+            raise CommandError(f"{self.path}: expected rows, got none")
+        y = read_labels([y for _, y in blocks], self.reading) if self.y_columns else None
         if self.reading.mixed:
-            return Block(mixed([X for X, _ in blocks], self.reading.fitted), y)
+            return Block(mixed_columns([X for X, _ in blocks], self.reading.fitted), y)
         return self._block(np.concatenate([X for X, _ in blocks]), y)
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of rows."""
         for X, y in self._tables():
-            found = labels([y], self.reading) if self.y_columns else None
+            found = read_labels([y], self.reading) if self.y_columns else None
             if self.reading.mixed:
-                yield Block(mixed([X], self.reading.fitted), found)
+                yield Block(mixed_columns([X], self.reading.fitted), found)
             else:
                 yield self._block(X, found)
 
     def _tables(self) -> Iterator[tuple[Any, np.ndarray]]:
-        """Yield the features of some rows, and what is in the columns of labels."""
+        """Yield the features of some rows, and the values of the label columns."""
         for first, columns in self._columns(rows_of_block((len(self.names),), FIELD_BYTES)):
             y = [np.asarray(columns[name]) for name in self.y_columns]
             found = np.stack(y, axis=1) if y else np.empty((0, 0))
@@ -93,10 +93,10 @@ class Columnar(Source):
     def all_labels(self) -> np.ndarray:
         """Return all columns as labels or properties."""
         parts = [np.stack(list(columns.values()), 1) for _, columns in self._columns(BATCH)]
-        return labels(parts, self.reading)
+        return read_labels(parts, self.reading)
 
     def _columns(self, rows: int) -> Iterator[tuple[int, Columns]]:
-        """Yield the number of a row, and the columns from there on."""
+        """Yield the columns of some rows, and the number of the first row."""
         raise NotImplementedError
 
     def _numbers(self, values: Any, name: str, first: int) -> np.ndarray:
@@ -112,27 +112,27 @@ class Columnar(Source):
                     out[i] = float(value)
                 except (TypeError, ValueError):
                     raise CommandError(
-                        f"{self.path}: column {name!r} has {value!r} in {self.place} {first + i}, "
-                        f"where this kind of model takes numbers; {self._way_out()}"
+                        f"{self.path}: column {name!r}: expected numbers for this kind of model, "
+                        f"got {value!r} in {self.place} {first + i}; {self._hint()}"
                     ) from None
         return out
 
-    def _way_out(self) -> str:
-        """Return what helps where there are words."""
+    def _hint(self) -> str:
+        """Return advice for columns of words."""
         other = ", --model tabular takes words" if self.reading.fitted is None else ""
         return f"--drop leaves columns out{other}"
 
     def _block(self, X: np.ndarray, y: np.ndarray | None) -> Block:
-        mask, model = observed(X), self.reading.features
+        mask, model = observed_mask(X), self.reading.features
         like = self.reading.like
-        rows = shaped(X, like)
+        rows = reshaped(X, like)
         if rows is X and (model is not None or (self.reading.fitted is None and self.named)):
-            rows = Table.of(X, self.features if model is None else _fitting(model, self.features))
+            rows = Table.of(X, self.features if model is None else _names_for(model, self.features))
         return Block(rows, y, None if mask is None else mask.reshape(rows.shape))
 
 
-def _fitting(model: list[str], features: list[str]) -> list[str]:
-    """Return the model's names for columns that have none of their own."""
+def _names_for(model: list[str], features: list[str]) -> list[str]:
+    """Return the model's names of columns, if there are as many."""
     return model if len(model) == len(features) else features
 
 
@@ -140,8 +140,7 @@ class Text(Columnar):
     """Rows of text with fields between commas, semicolons, tabs or bars; the path - is stdin.
 
     A first row in which a field is neither a number nor missing has the names of the columns,
-    unless the reading says whether it does. The
-    file is read once, from front to back.
+    unless the reading says otherwise. The file is read once, from front to back.
     """
 
     place = "line"
@@ -154,15 +153,15 @@ class Text(Columnar):
             rows = csv.reader(itertools.chain([line], file), delimiter=self.delimiter)
             fields = [field.strip() for field in next(rows, [])]
         if not fields:
-            raise CommandError(f"{self.path}: there are no rows")
+            raise CommandError(f"{self.path}: expected rows, got none")
         self.named = not all(is_number(field) or is_missing(field) for field in fields)
         if reading.header is not None:
             self.named = reading.header
         self.names = fields if self.named else [str(i) for i in range(len(fields))]
         if len(set(self.names)) < len(self.names):
             twice = next(n for n in self.names if self.names.count(n) > 1)
-            raise CommandError(f"{self.path}: two columns are called {twice!r}")
-        self._stdin = (fields, rows) if path == "-" else None  # which can't be read again
+            raise CommandError(f"{self.path}: expected different column names, got {twice!r} twice")
+        self._stdin = (fields, rows) if path == "-" else None  # stdin can't be read again
         self._choose()
 
     def _opened(self) -> AbstractContextManager[Any]:
@@ -189,7 +188,7 @@ class Text(Columnar):
             yield line, dict(zip(self.names, zip(*found, strict=True), strict=True))
 
     def _numbered(self, file: Any) -> Iterator[tuple[int, list[str]]]:
-        """Yield rows of cells, and the numbers of the lines that they end on."""
+        """Yield rows of cells, and the number of the line that each ends on."""
         first, reader = self._stdin or (None, csv.reader(file, delimiter=self.delimiter))
         if first is None:
             first = next(reader)
@@ -224,10 +223,10 @@ class Parquet(Columnar):
 # ---- values -------------------------------------------------------------------------------------
 
 
-def mixed(blocks: Sequence[Columns], fitted: Any) -> np.ndarray:
-    """Return columns of numbers and of words as a structured array.
+def mixed_columns(blocks: Sequence[Columns], fitted: Any) -> np.ndarray:
+    """Return columns of numbers and words as a structured array.
 
-    A column has numbers where all of its cells are, or where a fitted model's has.
+    A column has numbers if all of its cells are numbers, or if the fitted model's column has.
     """
     known = {} if fitted is None else _numeric_columns(fitted)
     columns = {}
@@ -241,24 +240,24 @@ def mixed(blocks: Sequence[Columns], fitted: Any) -> np.ndarray:
             columns[name] = _cells(cells, missing, known.get(name))
             if known.get(name) and columns[name].dtype.kind == "U" and not missing.all():
                 word = next(str(v) for v in cells[~missing] if not is_number(v))
-                raise CommandError(f"column {name!r} has {word!r}, where the model takes numbers")
+                raise CommandError(f"column {name!r}: expected numbers, as in fit, got {word!r}")
     return structured(columns)
 
 
 def _cells(cells: np.ndarray, missing: np.ndarray, numeric: bool | None) -> np.ndarray:
-    """Return cells of text as numbers, NaN where missing, or as words, empty where missing."""
+    """Return text as numbers, NaN where missing, or as words, "" where missing."""
     if numeric is not False and not missing.all():
         numbers = np.full(len(cells), np.nan)
         try:
             numbers[~missing] = cells[~missing].astype(np.float64)
             return numbers
         except ValueError:
-            pass  # there are words
+            pass  # the column has words
     return np.where(missing, "", cells.astype(str))
 
 
 def _numeric_columns(fitted: Any) -> dict[str, bool]:
-    """Return for the columns of a fitted model whether its cells are numbers."""
+    """Return whether each column of a fitted model has numbers, by name."""
     names = getattr(fitted, "feature_names_in_", ())
     labels = _labels(fitted) or [()] * len(names)
     return {
@@ -268,16 +267,17 @@ def _numeric_columns(fitted: Any) -> dict[str, bool]:
 
 
 def _labels(fitted: Any) -> list[Any]:
-    """Return the levels that a fitted model knows of each column; nothing if all have numbers."""
+    """Return the levels of each column of a fitted model; [] if all columns have numbers."""
     robust = getattr(getattr(fitted, "_state", None), "robust", None)
     if robust is not None:
         return [getattr(column, "labels", ()) for column in robust.levels or ()]
-    layout = getattr(network_of(getattr(fitted, "estimators_", [fitted])[0]), "table", None)
+    reader = getattr(network_of(getattr(fitted, "estimators_", [fitted])[0]), "reader", None)
+    layout = getattr(reader, "layout", None)
     return [] if layout is None else [getattr(column, "labels", ()) for column in layout.columns]
 
 
 def is_number(text: str) -> bool:
-    """Whether text is a number."""
+    """Return whether text is a number."""
     try:
         float(text)
     except ValueError:
@@ -286,27 +286,27 @@ def is_number(text: str) -> bool:
 
 
 def is_missing(value: Any) -> bool:
-    """Whether a field stands for no value."""
+    """Return whether a field is a missing value."""
     return value is None or isinstance(value, str) and value.strip().lower() in MISSING
 
 
-def listed(text: str | None) -> list[str]:
-    """Return the names in a list between commas."""
+def split_names(text: str | None) -> list[str]:
+    """Return the names in a comma-separated list."""
     return [name.strip() for name in text.split(",")] if text else []
 
 
-def labels(parts: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
-    """Return what is in columns of labels as models take it.
+def read_labels(parts: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
+    """Return columns of labels as models take them.
 
-    One column of integers or words has labels (n,); numbers with fractions, and several columns,
-    are properties (n, p). A fitted model knows what it has learned.
+    One column of integers or words becomes labels (n,); numbers with fractions, and several
+    columns, become properties (n, p). A fitted model's classes decide the type.
     """
     values = np.concatenate(parts)
     missing = np.array([is_missing(v) for v in values.ravel()]).reshape(values.shape)
     if missing.any():
         if not reading.gaps or values.shape[1] > 1:
-            raise CommandError(f"y: a value of {reading.y} is missing")
-        return _with_gaps(values[:, 0], missing[:, 0])
+            raise CommandError(f"y: expected all values of {reading.y}, got a missing one")
+        return _with_missing(values[:, 0], missing[:, 0])
     known = reading.labels_like
     if values.shape[1] == 1 and (known is not None or not _has_fractions(values)):
         column = values[:, 0]
@@ -322,8 +322,8 @@ def labels(parts: Sequence[np.ndarray], reading: Reading) -> np.ndarray:
         raise CommandError(f"y: expected numbers in {reading.y}: {error}") from None
 
 
-def _with_gaps(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Return numbers, NaN where they are missing, or words, empty where they are."""
+def _with_missing(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return labels as numbers, NaN where missing, or as words, "" where missing."""
     numbers = np.full(len(values), np.nan)
     try:
         numbers[~missing] = values[~missing].astype(np.float64)
@@ -333,7 +333,7 @@ def _with_gaps(values: np.ndarray, missing: np.ndarray) -> np.ndarray:
 
 
 def _has_fractions(values: np.ndarray) -> bool:
-    """Whether all values are numbers, and not all of them whole."""
+    """Return whether all values are numbers, and some are not whole."""
     try:
         numbers = values.astype(np.float64)
     except ValueError:

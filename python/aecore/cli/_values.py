@@ -2,8 +2,8 @@
 
 A value is written as in Python: a number, a string, True, False or None, a tuple or list of values,
 or one of aecore's choices with its arguments, such as ``Masking(0.3)``, ``Dense(widths=(64, 32))``
-or ``Warmup(2) * Cosine(20)``. A bare name of a choice stands for one with its defaults, and any
-other text that isn't an expression for itself: ``bce``, ``non-saturating``.
+or ``Warmup(2) * Cosine(20)``. The bare name of a choice is a choice with its defaults. Any other
+text that isn't an expression is a string: ``bce``, ``non-saturating``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,19 @@ import ast
 from collections.abc import Callable
 from typing import Any
 
-from ..files.codec import CHOICES
+from ..files import classes
+from ..models import PixelCNN
 from ..training.schedules import Schedule
 
+CHOICES: dict[str, Callable[..., Any]] = {
+    choice.__name__: choice for choice in (*classes.CHOICES, PixelCNN)
+}
 WORDS = {"true": True, "false": False, "none": None}  # as TOML, JSON and people write them
 FORMS = "a number, a word, a list such as (64, 32), or one of aecore's choices: Masking(0.3)"
 
 
 def parse(text: str) -> Any:
-    """Return the value that text stands for; argparse's own error if there is none."""
+    """Return the value that text stands for, or raise argparse's error."""
     text = text.strip()
     if text.lower() in WORDS:
         return WORDS[text.lower()]
@@ -33,7 +37,7 @@ def parse(text: str) -> Any:
             raise
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         if structured:
-            raise argparse.ArgumentTypeError(f"expected {FORMS}; got {text}") from None
+            raise argparse.ArgumentTypeError(f"expected {FORMS}, got {text}") from None
     return text
 
 
@@ -60,24 +64,24 @@ def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Name):
         return CHOICES[node.id]() if node.id in CHOICES else node.id
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        return _made(node.func.id, node)
+        return _construct(node.func.id, node)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         left, right = _value(node.left), _value(node.right)
         if isinstance(left, Schedule) and isinstance(right, Schedule):
             return left * right
-    raise argparse.ArgumentTypeError(f"expected {FORMS}; got {ast.unparse(node)}")
+    raise argparse.ArgumentTypeError(f"expected {FORMS}, got {ast.unparse(node)}")
 
 
-def _made(name: str, call: ast.Call) -> Any:
-    """Return one of aecore's choices, made with the arguments of a call."""
+def _construct(name: str, call: ast.Call) -> Any:
+    """Return one of aecore's choices with the arguments of a call."""
     if name not in CHOICES:
         known = ", ".join(sorted(CHOICES))
-        raise argparse.ArgumentTypeError(f"expected one of {known}; got {name}")
+        raise argparse.ArgumentTypeError(f"expected one of {known}, got {name!r}")
     if any(isinstance(a, ast.Starred) for a in call.args) or None in [k.arg for k in call.keywords]:
         raise argparse.ArgumentTypeError(f"{name}: expected arguments, got {ast.unparse(call)}")
     args = [_value(a) for a in call.args]
     named = {str(k.arg): _value(k.value) for k in call.keywords}
-    make: Callable[..., Any] = CHOICES[name]
+    make = CHOICES[name]
     try:
         return make(*args, **named)
     except (TypeError, ValueError) as error:

@@ -1,6 +1,6 @@
-"""``aecore encode``, ``decode``, ``reconstruct`` and ``score``: a model's answers about samples.
+"""``aecore encode``, ``decode``, ``reconstruct``, ``impute`` and ``score``.
 
-Data are read, worked on and written a block at a time, so that they may be larger than memory.
+Data are read, processed and written a block at a time, so that they may be larger than memory.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ._command import (
     add_command,
     add_output,
     answer,
-    explained,
+    command_errors,
     writes_stdout,
 )
 from ._kinds import kind_of
-from ._model import add_model, applied, load_model, method
+from ._model import add_model, apply_in_blocks, load_model, method
 from ._open import add_reading, open_samples, reading_of
 from ._results import FILE, FORMS, Csv, Results, open_results
 from ._source import Block, Reading, Source, shape_of
 
-LOWEST = 5  # how many of the samples with the lowest scores are named
+LOWEST = 5  # samples with the lowest scores that are listed
 NO_PICTURES = FORMS.split(", or a new")[0]
 
 
@@ -64,7 +64,7 @@ def _encode(options: Any) -> int:
     model = load_model(options)
     transform = method(model, "transform", "codes")
     names = [str(n) for n in model.get_feature_names_out()] if _is_flat(model) else None
-    with explained():
+    with command_errors():
         shape = (len(names),) if names is not None else None
         results = open_results(options.out, "code", columns=names, shape=shape)
     source = open_samples(options.data, reading_of(options, model))
@@ -95,17 +95,21 @@ def add_reconstruct(commands: Subparsers) -> None:
 
 
 def _reconstruct(options: Any) -> int:
-    model = load_model(options)
-    function, results = method(model, "reconstruct", "reconstructions"), _samples_to(options, model)
+    return _write_samples(options, load_model(options), "reconstruct", "reconstructions")
+
+
+def _write_samples(options: Any, model: Any, name: str, what: str) -> int:
+    """Apply a method that returns an array or table like the samples."""
+    function, results = method(model, name, what), _samples_to(options, model)
     source = open_samples(options.data, reading_of(options, model))
     return _run(options, model, source, function, results)
 
 
 def _samples_to(options: Any, model: Any) -> Results:
-    """Return what writes samples where the command says."""
+    """Return the writer for samples at the command's output."""
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else [str(c) for c in columns]
-    with explained():
+    with command_errors():
         shape = shape_of(model)
         return open_results(options.out, "x", columns=names, shape=shape)
 
@@ -129,10 +133,7 @@ def add_impute(commands: Subparsers) -> None:
 
 
 def _impute(options: Any) -> int:
-    model = load_model(options)
-    function, results = method(model, "impute", "cells to fill in"), _samples_to(options, model)
-    source = open_samples(options.data, reading_of(options, model))
-    return _run(options, model, source, function, results)
+    return _write_samples(options, load_model(options), "impute", "cells to fill in")
 
 
 def add_decode(commands: Subparsers) -> None:
@@ -165,7 +166,7 @@ def _decode(options: Any) -> int:
 
 
 def _codes(options: Any, model: Any) -> Source:
-    """Return the codes in a file. The names of pictures that may stand beside them are left out."""
+    """Return the codes in a file, without the column of picture names that encode may write."""
     reading = Reading(y=options.y)
     source = open_samples(options.data, reading)
     if FILE in (getattr(source, "names", None) or ()):
@@ -174,7 +175,7 @@ def _codes(options: Any, model: Any) -> Source:
 
 
 class _Entries(Source):
-    """Numbers of codebook entries, which tables of text have as numbers of any kind."""
+    """Codebook indices, which tables of text hold as floats."""
 
     def __init__(self, source: Source) -> None:
         self.source, self.count = source, source.count
@@ -189,8 +190,8 @@ def _run(options: Any, model: Any, source: Any, function: Any, results: Results)
     """Apply a method to samples and write what it returns."""
     started = time.perf_counter()
     with results:
-        for found, block in applied(options, source, function):
-            with explained():
+        for found, block in apply_in_blocks(options, source, function):
+            with command_errors():
                 results.write(found, block.names)
     columns = getattr(found.dtype, "names", None)
     shape = [results.count, *(found.shape[1:] if columns is None else (len(columns),))]
@@ -243,16 +244,14 @@ def _score(options: Any) -> int:
         if options.out is None:
             asked = "--errors" if options.errors else "--cells"
             raise CommandError(f"{asked}: expected -o, where to write them")
-        function, errors = method(model, name, name), _samples_to(options, model)
-        source = open_samples(options.data, reading_of(options, model))
-        return _run(options, model, source, function, errors)
+        return _write_samples(options, model, name, name)
     function = method(model, "score_samples", "scores")
-    with explained():
+    with command_errors():
         found = None if options.out is None else open_results(options.out, "score", shape=(1,))
     source = open_samples(options.data, reading_of(options, model))
     summary = _Scores(getattr(model, "offset_", None))
     with found or nullcontext() as results:
-        for scores, block in applied(options, source, function):
+        for scores, block in apply_in_blocks(options, source, function):
             summary.add(scores, block.names)
             if isinstance(results, Csv) and summary.offset is not None:
                 results.write(_with_verdicts(scores, summary.offset), block.names)
@@ -264,14 +263,14 @@ def _score(options: Any) -> int:
 
 
 def _with_verdicts(scores: np.ndarray, offset: float) -> np.ndarray:
-    """Return a detector's scores beside what `predict` makes of them."""
+    """Return a detector's scores beside its predictions."""
     found = np.empty(len(scores), [("score", scores.dtype), ("verdict", np.int64)])
     found["score"], found["verdict"] = scores, np.where(scores < offset, -1, 1)
     return found
 
 
 class _Scores:
-    """What there is to say of scores, kept while they pass."""
+    """A running summary of scores."""
 
     def __init__(self, offset: float | None = None) -> None:
         self.offset, self.outliers, self.names = offset, 0, dict[int, str]()
@@ -279,7 +278,7 @@ class _Scores:
         self.rows, self.values = np.empty(0, np.int64), np.empty(0, np.float32)
 
     def add(self, scores: np.ndarray, names: Sequence[str] | None) -> None:
-        """Note the scores of the next samples, and the names of their files."""
+        """Add the scores of the next samples, and the names of their files."""
         rows = np.concatenate([self.rows, np.arange(self.count, self.count + len(scores))])
         values = np.concatenate([self.values, scores])
         order = np.argsort(values, kind="stable")[:LOWEST]

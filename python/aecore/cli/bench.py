@@ -35,7 +35,7 @@ def _bench(options: Any) -> int:
     unknown = sorted(set(options.only) - set(workloads.WORKLOADS))
     if unknown:
         known = ", ".join(workloads.WORKLOADS)
-        raise CommandError(f"--only: expected some of {known}; got {unknown[0]}")
+        raise CommandError(f"--only: expected some of {known}, got {unknown[0]}")
     found = report.run(options.rounds, tuple(options.only), options.quick)
     if options.json:
         with open(options.json, "w") as file:

@@ -1,7 +1,7 @@
 """``aecore completion``: scripts with which a shell completes commands and options.
 
-They are made of the parser, and ask nothing of Python when a key is pressed. Where no option is
-being written, shells complete the names of files.
+They are made from the parser and don't run Python. Where no option is being written, shells
+complete the names of files.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ._command import Subparsers, add_command
 
 
 class Command(NamedTuple):
-    """What is completed after a command.
+    """The completions after a command.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def _completion(options: Any) -> int:
 
 
 def _described(commands: Subparsers) -> list[Command]:
-    """Return what there is to complete, of argparse's parsers."""
+    """Return the completions of argparse's parsers."""
     texts = {action.dest: action.help or "" for action in commands._choices_actions}
     return [
         _command(name, texts[name], parser._actions) for name, parser in commands.choices.items()

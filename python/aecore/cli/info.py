@@ -1,4 +1,4 @@
-"""``aecore info``: what is installed, or what is in a model's file, or what aecore sees in data."""
+"""``aecore info``: describes the installation, a model's file, or data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from .. import __version__, build_info, get_num_threads
 from ..base.params import defaults
 from ..training.progress import summary
-from ._command import Subparsers, add_answer, add_command, answer, explained
+from ._command import Subparsers, add_answer, add_command, answer, command_errors
 from ._kinds import kind_of
 from ._model import load_model
 from ._open import DATA, add_reading, open_samples, reading_of
@@ -71,7 +71,7 @@ def _is_model(path: str) -> bool:
 
 
 def _installed() -> dict[str, Any]:
-    packages = ("numpy", "safetensors", "tqdm", *OPTIONAL)
+    packages = ("numpy", "tqdm", *OPTIONAL)
     return {
         "aecore": __version__,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -131,7 +131,7 @@ def _data(options: Any) -> dict[str, Any]:
     reading = reading_of(options)
     source = open_samples(options.path, reading)
     reading.mixed = source.is_table
-    with explained(options.path):
+    with command_errors(options.path):
         facts = _table(source) if source.is_table else _array(source)
     y = getattr(source, "y", None)
     if y is not None and y.ndim == 1 and len(labels := np.unique(y)) <= 4 * SHOWN:
@@ -140,7 +140,7 @@ def _data(options: Any) -> dict[str, Any]:
 
 
 def _array(source: Source) -> dict[str, Any]:
-    """Return what there is to say of arrays and pictures."""
+    """Return the facts of arrays and pictures."""
     count = missing = 0
     low, high = np.inf, -np.inf
     for block in source.blocks():
@@ -157,7 +157,7 @@ def _array(source: Source) -> dict[str, Any]:
 
 
 def _table(source: Source) -> dict[str, Any]:
-    """Return what there is to say of tables: how many rows, and what the columns have."""
+    """Return the facts of tables: the number of rows, and a summary of each column."""
     columns: dict[str, _Column] = {}
     count = 0
     for block in source.blocks():
@@ -169,14 +169,14 @@ def _table(source: Source) -> dict[str, Any]:
 
 
 class _Column:
-    """What is known of a column, kept while its cells pass."""
+    """A running summary of a column."""
 
     def __init__(self) -> None:
         self.missing, self.words = 0, set[str]()
         self.low, self.high = np.inf, -np.inf
 
     def add(self, cells: np.ndarray) -> None:
-        """Note some cells."""
+        """Add some cells."""
         words = cells.dtype.kind in "US"
         there = cells != "" if words else ~np.isnan(cells)
         self.missing += int(len(cells) - np.count_nonzero(there))
@@ -188,7 +188,7 @@ class _Column:
             self.high = max(self.high, float(cells.max()))
 
     def facts(self) -> dict[str, Any]:
-        """Return what was found; a column with a word in it is one of words."""
+        """Return the summary; a column with a word in it is one of words."""
         if self.words:
             return {"cells": "words", "different": len(self.words), "missing": self.missing}
         if self.low > self.high:
@@ -201,7 +201,7 @@ class _Column:
         }
 
 
-def _in_words(column: dict[str, Any]) -> str:
+def _column_text(column: dict[str, Any]) -> str:
     """Return the facts of a column for people."""
     more = {
         "words": "{different} different",
@@ -216,10 +216,10 @@ def _in_words(column: dict[str, Any]) -> str:
 
 
 def _for_people(facts: dict[str, Any], standard: dict[str, Any]) -> dict[str, Any]:
-    """Return facts in words: what isn't installed, and no options that are as they come."""
+    """Return facts as texts, without the options that have their defaults."""
     facts = dict(facts)
     if isinstance(facts.get("columns"), dict):
-        facts["columns"] = {name: _in_words(c) for name, c in facts["columns"].items()}
+        facts["columns"] = {name: _column_text(c) for name, c in facts["columns"].items()}
     if "packages" in facts:
         found = facts["packages"].items()
         facts["packages"] = {k: "not installed" if v is None else v for k, v in found}
@@ -238,7 +238,7 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
         if isinstance(value, dict):
             lines += [f"{indent}{name}", *_lines(value, indent + "  ")]
         elif name == "history":
-            lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in _course(value))]
+            lines += [f"{indent}{name}", *(f"{indent}  {line}" for line in _epoch_lines(value))]
         else:
             if isinstance(value, (list, tuple)):
                 value = " ".join(map(str, value))
@@ -247,7 +247,7 @@ def _lines(facts: dict[str, Any], indent: str = "") -> list[str]:
     return lines
 
 
-def _course(history: list[dict[str, Any]]) -> list[str]:
+def _epoch_lines(history: list[dict[str, Any]]) -> list[str]:
     """Return a line for each epoch, or for some where they are many."""
     chosen = sorted({round(i) for i in np.linspace(0, len(history) - 1, SHOWN)}) if history else []
     return [f"epoch {history[i]['epoch']:<4} {summary(history[i])}" for i in chosen]

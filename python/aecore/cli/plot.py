@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plot
+from ..base import checks
 from ..files.load import load
 from ..plot._tables import is_frame, row_of
 from ._command import (
@@ -20,7 +21,7 @@ from ._command import (
     add_command,
     add_output,
     answer,
-    explained,
+    command_errors,
     positive,
     require,
 )
@@ -42,26 +43,26 @@ def _no_data(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tu
 
 
 def _spanning(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """A model, and samples alone."""
+    """Return a model and samples."""
     assert given is not None
     return model, given.X
 
 
 def _samples(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """A model and samples, where the function takes any, and their labels."""
+    """Return a model and samples, and their labels if the function takes y."""
     assert given is not None
     takes_y = "y" in inspect.signature(draw).parameters
     return (model, given.X, given.y) if takes_y else (model, given.X)
 
 
 def _models(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """Models, and samples with their labels."""
+    """Return models, samples and their labels."""
     assert given is not None
     return model, given.X, given.y
 
 
 def _several(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """A model, the samples of some rows, and their labels."""
+    """Return a model, the samples of some rows, and their labels."""
     assert given is not None
     _check_rows(rows, given)
     X = np.stack([np.asarray(given.X[i]) for i in rows])
@@ -74,14 +75,14 @@ def _check_rows(rows: list[int], given: Block) -> None:
 
 
 def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """A model, some of the samples, and the label of the first."""
+    """Return a model, some of the samples, and the label of the first."""
     assert given is not None
     _check_rows(rows, given)
     chosen = [row_of(given.X, i) if is_frame(given.X) else np.asarray(given.X[i]) for i in rows]
     return (model, *chosen, None if given.y is None else given.y[rows[0]])
 
 
-def _two_kinds(given: Block | None) -> list[int]:
+def _first_two_labels(given: Block | None) -> list[int]:
     """Return the first row, and the next with another label, else the last."""
     assert given is not None
     y = np.zeros(len(given.X)) if given.y is None else given.y
@@ -90,7 +91,7 @@ def _two_kinds(given: Block | None) -> list[int]:
 
 
 def _labelled(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tuple[Any, ...]:
-    """Labels, and how unlike the training data samples are."""
+    """Return labels, and scores that are higher for unusual samples."""
     assert given is not None
     if given.y is None:
         raise CommandError("--y: expected labels of two kinds, the larger one for the unusual")
@@ -99,16 +100,16 @@ def _labelled(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> t
 
 
 class Picture:
-    """How a function of `aecore.plot` is called.
+    """The arguments of a function of `aecore.plot`.
 
     Parameters
     ----------
     arguments : callable
-        Returns its arguments, of the function, the model, the samples and `--rows`.
+        Takes the function, the model, the samples and `--rows`; returns the arguments.
     data : bool or None
         Whether samples are needed; None if they may be given.
     rows : int or None
-        How many single samples it takes; None for any number, by default --n evenly spaced ones.
+        The number of single samples; None for any number, by default --n evenly spaced ones.
     """
 
     def __init__(
@@ -191,7 +192,7 @@ def _picture(text: str) -> str:
 
 
 def _function(name: str) -> Draw:
-    """Return what draws a picture; functions have names with underscores."""
+    """Return the function that draws a picture; its name has underscores."""
     found: Draw = getattr(plot, name.replace("-", "_"))
     return found
 
@@ -204,10 +205,10 @@ _LABEL = "[manifold, samples] what a conditional model is told: a label, or prop
 _ALSO = "[code-sizes] further models, with codes of other sizes"
 
 
-def _spread(n: Any, count: int) -> list[int]:
-    """Return the numbers of n samples out of `count`, evenly spaced."""
-    if not isinstance(n, int) or n < 1:
-        raise CommandError(f"--n: expected at least 1, got {n!r}")
+def _evenly_spaced(n: Any, count: int) -> list[int]:
+    """Return the indices of n samples out of `count`, evenly spaced."""
+    with command_errors():
+        checks.integer("--n", n, 1)
     found: list[int] = np.linspace(0, count - 1, min(n, count)).astype(int).tolist()
     return found
 
@@ -228,20 +229,20 @@ def _plot(options: Any) -> int:
         reading = reading_of(options, model)
         reading.gaps = name == "latent-space" and not is_conditional(model)
         source = open_samples(options.data, reading)
-        with explained(options.data):
+        with command_errors(options.data):
             samples = source.read()
     arguments = picture.arguments if samples is not None else _no_data
     if options.label is not None:
         params["y"] = condition_of(options.label, model)
     rows = options.rows or list(range(picture.rows or 0))
     if picture.rows == 2 and not options.rows:
-        rows = _two_kinds(samples)
+        rows = _first_two_labels(samples)
     if picture.rows is None and samples is not None:
-        rows = options.rows or _spread(params.get("n", SHOWN), len(samples.X))
+        rows = options.rows or _evenly_spaced(params.get("n", SHOWN), len(samples.X))
         params["n"] = len(rows)
-        if samples.y is None:  # rows have numbers, where there are no labels to write beside them
+        if samples.y is None:  # write indices or file names where there are no labels
             params["names"] = [str(i) if samples.names is None else samples.names[i] for i in rows]
-    with explained():
+    with command_errors():
         shown = [model, *map(load, options.also or ())] if name == "code-sizes" else model
         figure = draw(*arguments(draw, shown, samples, rows), **params)
         figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
@@ -251,20 +252,23 @@ def _plot(options: Any) -> int:
 
 
 def _check(options: Any, draw: Draw, picture: Picture, params: dict[str, Any]) -> None:
-    """Raise CommandError for a picture that can't be drawn as it is asked for."""
+    """Raise CommandError for options that don't fit the picture."""
     name = options.picture
+    takers = {"--label": ["manifold", "samples"], "--also": ["code-sizes"]}
+    asked = [option for option in takers if getattr(options, option[2:]) is not None]
     for other in sorted(unknown(draw, params)):
-        raise CommandError(f"{flag(other)}: {name} has no such option")
-    for option, takers in (("label", ("manifold", "samples")), ("also", ("code-sizes",))):
-        if getattr(options, option) is not None and name not in takers:
-            raise CommandError(f"--{option}: {name} has no such option")
+        takers[flag(other)] = [kind for kind in PICTURES if not unknown(_function(kind), [other])]
+        asked.append(flag(other))
+    for option in asked:
+        if name not in takers[option]:
+            raise CommandError(f"{option}: expected one of {', '.join(takers[option])}, got {name}")
     if picture.data and options.data is None:
-        raise CommandError(f"{name} needs DATA, samples to draw")
+        raise CommandError(f"DATA: expected samples for {name}, got none")
     if picture.data is False and options.data is not None:
-        raise CommandError(f"{name} takes no samples, got {options.data}")
+        raise CommandError(f"DATA: expected none for {name}, got {options.data}")
     if Path(options.out).suffix.lower() not in SUFFIXES:
         raise CommandError(f"{options.out}: expected one of {', '.join(SUFFIXES)}")
     count = len(options.rows or ())
     if count and picture.rows not in (None, count):
-        raise CommandError(f"--rows: {name} takes {picture.rows or 'none'}, got {count}")
+        raise CommandError(f"--rows: expected {picture.rows or 'none'} for {name}, got {count}")
     check_place(options.out)

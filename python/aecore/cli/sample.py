@@ -14,7 +14,7 @@ from ._command import (
     add_command,
     add_output,
     answer,
-    explained,
+    command_errors,
     note,
     positive,
     writes_stdout,
@@ -25,7 +25,7 @@ from ._model import CONDITION, add_model, is_conditional, load_model, method
 from ._open import open_samples, reading_for
 from ._results import FORMS, open_results
 from ._source import network_of, shape_of
-from ._table import listed
+from ._table import split_names
 from ._values import parse
 
 
@@ -66,7 +66,7 @@ def _sample(options: Any) -> int:
         classes = network_of(model).conditioner.classes
         known = CONDITION if classes is None else f"one of {', '.join(map(str, classes[:20]))}"
         raise CommandError(f"--y: expected the condition of the samples, {known}")
-    with explained():
+    with command_errors():
         if options.prior is not None or options.data is not None:
             arguments["prior"] = _prior(options, model, sample)
         if options.y is not None:
@@ -74,7 +74,7 @@ def _sample(options: Any) -> int:
     _check_prior(options, model)
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else [str(c) for c in columns]
-    with explained():
+    with command_errors():
         shape = shape_of(model)
         drawn = sample(options.n, **arguments)
         with open_results(options.out, "x", columns=names, shape=shape) as results:
@@ -98,7 +98,7 @@ def _prior(options: Any, model: Any, sample: Any) -> Any:
     if options.prior is None or options.data is None:
         raise ValueError("--prior and --data: expected both, or neither")
     if unknown(sample, ["prior"]):
-        raise ValueError(f"--prior: a model of the kind {kind_of(model)} has its own")
+        raise ValueError(f"--prior: expected none for the kind {kind_of(model)}, which has its own")
     if not hasattr(options.prior, "fit"):
         raise ValueError(
             f"--prior: expected Normal or a GaussianMixture(...), got {options.prior!r}"
@@ -109,12 +109,12 @@ def _prior(options: Any, model: Any, sample: Any) -> Any:
 
 
 def _check_prior(options: Any, model: Any) -> None:
-    """Say so where there is nothing good to draw codes from."""
-    own = getattr(model, "_own_prior", None)
-    if own is not None and own() is None and options.prior is None:
+    """Raise CommandError without a prior, and print a note on a uniform one."""
+    draws_codes = not unknown(model.sample, ["prior"])
+    if draws_codes and model._own_prior() is None and options.prior is None:
         raise CommandError(
-            f"a model of the kind {kind_of(model)} has no prior to draw codes from: expected "
-            '--prior "GaussianMixture(10)" and --data with samples to fit it to'
+            '--prior: expected "GaussianMixture(10)" and --data with samples to fit it to, for the '
+            f"kind {kind_of(model)}, which has no prior to draw codes from"
         )
     if kind_of(model) == "vqvae" and model.prior is None:
         text = "codes are drawn evenly, as the model was trained without a prior"
@@ -122,13 +122,13 @@ def _check_prior(options: Any, model: Any) -> None:
 
 
 def condition_of(text: str, model: Any, prior: Any = None) -> Any:
-    """Return the condition that text stands for: one, or one for each sample."""
+    """Return the condition in text: one for all samples, or one for each."""
     network = network_of(vars(model).get("prior_") or model)
     conditioner = getattr(network, "conditioner", None)
     known = getattr(prior, "labels_", None) if conditioner is None else conditioner.classes
     if conditioner is None and known is None:
-        raise CommandError(f"--y: neither the model nor its prior knows labels, got {text}")
-    values = listed(text)
+        raise CommandError(f"--y: expected none, as model and prior know no labels, got {text}")
+    values = split_names(text)
     if known is None:
         return np.array([float(v) for v in values])
     found = np.array(values if known.dtype.kind in "US" else [int(v) for v in values])

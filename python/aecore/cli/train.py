@@ -22,7 +22,7 @@ from ._command import (
     add_command,
     add_output,
     answer,
-    explained,
+    command_errors,
     note,
     require,
 )
@@ -33,11 +33,11 @@ from ._results import check_place
 from ._source import Block, Reading, Source, network_of, shape_of
 from ._values import parse_file_value
 
-# parameters that the command sets, or that are models themselves
+# parameters that the command sets, or that take models
 OWN = ("callbacks", "checkpoint", "model", "verbose", "warm_start")
-MODELS = (".safetensors", ".aecore", "")  # how a model's file may end
+MODELS = (".safetensors", ".aecore", "")  # suffixes of models' files
 ESSENTIAL = ("data", "out")
-OUTWEIGH = 30  # times the range of another column
+OUTWEIGH = 30  # ratio of columns' ranges that is worth a note
 
 
 def add_train(commands: Subparsers) -> None:
@@ -103,14 +103,14 @@ def _train(options: Any) -> int:
     for name in ESSENTIAL:
         if getattr(options, name) is None:
             what = "DATA" if name == "data" else "-o/--out"
-            raise CommandError(f"expected {what}, on the command line or in --config")
+            raise CommandError(f"{what}: expected on the command line or in --config, got none")
     if options.resume and options.checkpoint is None:
         raise CommandError("--resume: expected --checkpoint, the file to go on from")
     for path in (options.out, options.checkpoint):
         if path is not None:
             check_place(path)
             if os.path.isdir(path):
-                raise CommandError(f"{path}: expected a file, this is a folder")
+                raise CommandError(f"{path}: expected a file, got a folder")
             if Path(path).suffix.lower() not in MODELS:
                 raise CommandError(f"{path}: expected .safetensors, the form of a model's file")
     reading = reading_of(options)
@@ -139,15 +139,15 @@ def _train(options: Any) -> int:
 
 
 def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
-    """Train, save and answer; where training is interrupted, save what there is."""
+    """Train, save and answer; an interrupted training is saved too."""
     started, status = time.perf_counter(), 0
     if options.resume and os.path.exists(options.checkpoint):
-        with explained():
+        with command_errors():
             done = network_of(load(options.checkpoint)).epoch
         if done >= model.epochs:
-            note(options, f"{options.checkpoint} has {_counted(done, 'epoch')} already")
+            note(options, f"{options.checkpoint} has {_plural(done, 'epoch')} already")
     try:
-        with explained():
+        with command_errors():
             model.fit(samples.X, samples.y, **fit)
     except KeyboardInterrupt:
         if not model.__sklearn_is_fitted__():
@@ -156,18 +156,18 @@ def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
     finally:
         quiet = {"verbose": 0, "callbacks": ()}
         model.set_params(**{k: v for k, v in quiet.items() if k in defaults(type(model))})
-    with explained():
+    with command_errors():
         model.save(options.out)
     if status:
         note(options, f"interrupted; {options.out} has the model as it was then")
-    answer(options, *_told(options, model, samples, time.perf_counter() - started))
+    answer(options, *_report(options, model, samples, time.perf_counter() - started))
     return status
 
 
-def _told(
+def _report(
     options: Any, model: Any, samples: Block, seconds: float
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return what training gave, for programs and for people."""
+    """Return the results of training as facts and as lines of text."""
     history, network = getattr(model, "history_", []), network_of(model)
     facts = {
         "model": kind_of(model),
@@ -176,17 +176,17 @@ def _told(
         "shape": list(shape_of(model)),
         "seconds": round(seconds, 3),
     }
-    what = f"{options.out}: {kind_of(model)}, trained on {_counted(len(samples.X), 'sample')}"
+    what = f"{options.out}: {kind_of(model)}, trained on {_plural(len(samples.X), 'sample')}"
     if network is None:
         return facts, [f"{what} in {seconds:.3g} s"]
     last = history[-1] if history else {}
     facts |= {"parameters": model.n_parameters_, "epochs": network.epoch, "last_epoch": last}
-    text = f"{what} for {_counted(network.epoch, 'epoch')} in {seconds:.3g} s"
+    text = f"{what} for {_plural(network.epoch, 'epoch')} in {seconds:.3g} s"
     size = f"{model.n_parameters_:,} parameters"
     return facts, [text, f"{size}, {summary(last)}" if last else size]
 
 
-def _counted(n: int, what: str) -> str:
+def _plural(n: int, what: str) -> str:
     return f"{n:,} {what}{'s' * (n != 1)}"
 
 
@@ -199,16 +199,17 @@ def _model(options: Any) -> Any:
     for name in sorted(unknown(cls, params)):
         takers = [kind for kind, other in KINDS.items() if not unknown(other, [name])]
         raise CommandError(
-            f"{flag(name)}: the kind {options.model} has no such parameter; "
-            f"{', '.join(takers)} {'has' if len(takers) == 1 else 'have'}"
+            f"{flag(name)}: expected one of the kinds {', '.join(takers)}, got {options.model}"
         )
-    with explained():
+    with command_errors():
         model = cls(**params)
         model._check_params()
     own = defaults(cls)
     if options.checkpoint is not None:
         if "checkpoint" not in own:
-            raise CommandError(f"--checkpoint: the kind {options.model} is trained in one go")
+            raise CommandError(
+                f"--checkpoint: expected none for {options.model}, which is trained in one go"
+            )
         model.set_params(checkpoint=options.checkpoint)
     if not options.quiet and sys.stderr.isatty():
         model.set_params(verbose=1)
@@ -224,33 +225,33 @@ def _line_per_epoch(state: Any) -> None:
 
 
 def _check_takes(options: Any, model: Any, fit: dict[str, Any]) -> None:
-    """Leave out the mask of missing values where fit sees them; CommandError for more."""
+    """Drop the mask if fit finds missing values itself; CommandError for unknown arguments."""
     takes = inspect.signature(model.fit).parameters
     if "sample_mask" not in takes and options.mask is None:
         fit.pop("sample_mask", None)
     for name in fit:
         if name not in takes:
             asked = {"X_val": "--validation", "sample_mask": "--mask", "resume": "--resume"}[name]
-            raise CommandError(f"{asked}: a model of the kind {kind_of(model)} takes none")
+            raise CommandError(f"{asked}: expected none for the kind {kind_of(model)}")
 
 
 # ---- the data -----------------------------------------------------------------------------------
 
 
 def _read(options: Any, source: Source, model: Any) -> Block:
-    """Return all samples; CommandError where the kind of model can't take them."""
-    with explained(options.data):
+    """Return all samples; CommandError without the labels that a model takes."""
+    with command_errors(options.data):
         samples = source.read()
     if getattr(model, "_needs_y", False) and samples.y is None:
         raise CommandError(
-            f"--y: a model of the kind {options.model} takes labels or properties of its samples"
-            + ("" if options.model == "cvae" else " where it is conditional")
+            f"--y: expected labels or properties of the samples for the kind {options.model}"
+            + ("" if options.model == "cvae" else ", which is conditional")
         )
     return samples
 
 
 def _note_scales(options: Any, samples: Block) -> None:
-    """Say so if some columns outweigh the others by far."""
+    """Print a note if some columns outweigh the others by far."""
     X = np.asarray(samples.X).reshape(len(samples.X), -1)
     with np.errstate(all="ignore"):
         spread = np.nanmax(X, axis=0) - np.nanmin(X, axis=0)
@@ -263,7 +264,7 @@ def _note_scales(options: Any, samples: Block) -> None:
 def _validation(options: Any, reading: Reading, model: Any) -> Any:
     samples = _read(options, open_samples(options.validation, reading), model)
     if samples.mask is not None:
-        raise CommandError("--validation: expected samples without missing values")
+        raise CommandError("--validation: expected samples without missing values, got some")
     return (samples.X, samples.y) if model._needs_y else samples.X
 
 
@@ -271,7 +272,7 @@ def _validation(options: Any, reading: Reading, model: Any) -> Any:
 
 
 def _with_config(options: Any) -> Any:
-    """Return the options with those of the --config file where the command line has none."""
+    """Return the options, completed by those of the --config file."""
     if options.config is None:
         return options
     actions = {_name(action): action for action in options.parser._actions}
@@ -279,7 +280,7 @@ def _with_config(options: Any) -> Any:
     for key, value in _toml(options.config).items():
         action = actions.get(key.replace("-", "_"))
         if action is None or action.dest in ("help", "config"):
-            raise CommandError(f"{options.config}: there is no option {key!r}")
+            raise CommandError(f"{options.config}: expected names of options, got {key!r}")
         setattr(found, action.dest, _configured(options.config, key, value, action))
     data = getattr(found, "data", None)
     options = options.parser.parse_args(options.arguments, found)
@@ -288,13 +289,13 @@ def _with_config(options: Any) -> Any:
 
 
 def _name(action: argparse.Action) -> str:
-    """Return the name of an option as it is in a file: that of its flag."""
+    """Return the name of an option in a file: that of its flag."""
     longest = max(action.option_strings, key=len, default=action.dest)
     return longest.removeprefix("--no-").removeprefix("--").replace("-", "_")
 
 
 def _configured(path: str, key: str, value: Any, action: argparse.Action) -> Any:
-    """Return an option's value as a TOML file has it."""
+    """Return an option's value from a TOML file."""
     if isinstance(action, (argparse.BooleanOptionalAction, argparse._StoreTrueAction)):
         if not isinstance(value, bool):
             raise CommandError(f"{path}: {key}: expected true or false, got {value!r}")
@@ -324,6 +325,6 @@ def _toml(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             return dict(tomllib.load(file))
     except tomllib.TOMLDecodeError as error:
-        raise CommandError(f"{path}: not a TOML file: {error}") from None
+        raise CommandError(f"{path}: expected a TOML file: {error}") from None
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None

@@ -1,19 +1,19 @@
-r"""Samples as the bytes of their codes: an autoencoder as a lossy compressor.
+r"""Lossy compression with an autoencoder: samples become the bytes of their codes.
 
 `compress` encodes samples and writes their codes in as few bytes as it can, `decompress` decodes
-them. The indices of a `VQVAE` are whole numbers already. The coordinates of continuous codes are
-rounded to even steps over the range that they have in the data,
+them. The indices of a `VQVAE` are integers already. The coordinates of continuous codes are
+quantised uniformly over the range that they have in the data,
 
 .. math:: k = \mathrm{round} \Bigl( (2^b - 1) \frac{z - z_{\min}}{z_{\max} - z_{\min}} \Bigr),
     \qquad \hat z = z_{\min} + \frac{k}{2^b - 1} (z_{\max} - z_{\min})
 
-with b bits a coordinate. Either are then packed into that many bits, or coded by an adaptive range
-coder, whichever takes fewer bytes: about as many bits as the entropy of their frequencies, which
-both sides learn from the symbols as they come, so that no table is sent.
+with b bits a coordinate. The symbols are then packed into that many bits, or coded by an adaptive
+range coder, whichever takes fewer bytes. The coder takes about as many bits as the entropy of the
+symbols' frequencies, which both sides learn from the symbols as they come: no table is sent.
 
 The bytes, all numbers little-endian: ``aec`` and a version, the fingerprint of the model (8), the
-number of samples (8), the kind of codes (1: 0 for indices, 1 for steps), their number of axes (1)
-and its length for each of them (4), the contexts of the coder (4) and its bits (1), both 0 where
+number of samples (8), the kind of codes (1: 0 for indices, 1 for quantised codes), their number of
+axes (1) and the length of each axis (4), the contexts of the coder (4) and its bits (1), both 0 if
 bits are packed; then the size of the codebook (4), or for each coordinate bits (1), lowest (4) and
 highest value (4); the symbols; and the CRC-32 of everything before (4).
 
@@ -42,19 +42,19 @@ from ..models.base.coding import BaseAutoencoder
 from . import _packing
 
 MAGIC = b"aec\x01"
-INDICES, STEPS = 0, 1
-MOST_BITS = 16  # of a coordinate
-BITS = 8  # where none are asked for
+INDICES, QUANTIZED = 0, 1
+MAX_BITS = 16  # of a coordinate
+DEFAULT_BITS = 8
 
 
-class Steps(NamedTuple):
-    """The even steps that codes are rounded to, D coordinates.
+class UniformQuantizer(NamedTuple):
+    """Rounds each of D coordinates to evenly spaced values.
 
     Attributes
     ----------
     bits : ndarray of uint8, shape (D,)
     low, high : ndarray of float32, shape (D,)
-        The first and the last of 2 ** bits values; the only one where both are the same.
+        The first and the last of 2 ** bits values; a single value if both are the same.
     """
 
     bits: np.ndarray
@@ -62,24 +62,24 @@ class Steps(NamedTuple):
     high: np.ndarray
 
     @classmethod
-    def over(cls, codes: np.ndarray, bits: np.ndarray) -> Steps:
-        """Return steps over the range of some codes; their mean alone for no bits."""
+    def over(cls, codes: np.ndarray, bits: np.ndarray) -> UniformQuantizer:
+        """Return a quantiser for the range of some codes; 0 bits leave the mean alone."""
         low, high = codes.min(0), codes.max(0)
         mean = codes.mean(0, dtype=np.float64).astype(np.float32)
         return cls(bits, np.where(bits > 0, low, mean), np.where(bits > 0, high, mean))
 
     @property
     def sizes(self) -> np.ndarray:
-        """How many values each coordinate has."""
+        """The number of values of each coordinate."""
         return np.where(self.high > self.low, np.int64(1) << self.bits.astype(np.int64), 1)
 
-    def symbols(self, codes: np.ndarray) -> np.ndarray:
-        """Return the numbers of the nearest steps, (N, D)."""
+    def quantize(self, codes: np.ndarray) -> np.ndarray:
+        """Return the indices (N, D) of the nearest values."""
         places = np.rint((codes - self.low.astype(np.float64)) / self._step())
         return np.clip(places, 0, self.sizes - 1).astype(np.int64)
 
-    def values(self, symbols: np.ndarray) -> np.ndarray:
-        """Return the codes that numbers of steps stand for."""
+    def dequantize(self, symbols: np.ndarray) -> np.ndarray:
+        """Return the codes (N, D) for indices of values."""
         return (self.low + symbols * self._step()).astype(np.float32)
 
     def _step(self) -> np.ndarray:
@@ -90,10 +90,10 @@ class Steps(NamedTuple):
 def compress(
     model: Any, X: Any, y: Any = None, *, sample_mask: Any = None, bits: Any = None
 ) -> bytes:
-    """Return the codes of samples as few bytes, from which `decompress` makes reconstructions.
+    """Compress samples to the bytes of their codes, which `decompress` reconstructs.
 
-    Many samples together take fewer bytes each: what is learned about their codes, and the header,
-    are paid for once. Of a `VAE` the means are taken.
+    Many samples together take fewer bytes each: the header, and what the coder learns about their
+    codes, are paid for once. A `VAE` is represented by its means.
 
     Parameters
     ----------
@@ -105,9 +105,8 @@ def compress(
     sample_mask : array-like of bool, optional
         As in `transform`.
     bits : int, or sequence of int, shape (D,), optional
-        b: how many bits each coordinate of continuous codes has before they are coded, 1 to 16; or
-        one number for each of them, where 0 leaves its mean. 8 where nothing is given. The codes of
-        a `VQVAE` have none.
+        b: the bits of each coordinate of continuous codes before they are coded, 1 to 16, by
+        default 8; or one number for each coordinate, where 0 leaves its mean. None for a `VQVAE`.
 
     Returns
     -------
@@ -116,14 +115,13 @@ def compress(
     Raises
     ------
     TypeError, ValueError
-        For a model without codes, or for what `transform` doesn't take.
+        The model has no codes, or `transform` doesn't take the samples.
 
     Notes
     -----
-    The coder's arithmetic is of integers, so codes return exactly on every machine. A prior's
-    probabilities, those of a `PixelCNN`, would take fewer bits yet; but they are floats, which two
-    kinds of machines round differently, and a decoder that is off by one bit reads nothing but
-    noise from there on.
+    The coder uses integer arithmetic, so codes return exactly on every machine. The probabilities
+    of a prior such as `PixelCNN` would take still fewer bits; but they are floats, which two kinds
+    of machines round differently, and a decoder that is off by one bit reads noise from there on.
 
     References
     ----------
@@ -144,26 +142,25 @@ def compress(
     >>> ae.metrics.rate_distortion(X, ae.decompress(model, data), data).bits_per_sample
     10.864
     """
-    width = _checked(model)
+    width = _code_width(model)
     if isinstance(model, VQVAE):
         if bits is not None:
             raise ValueError(
-                f"bits: the codes of a VQVAE are whole numbers as they are; expected None, got "
-                f"{bits!r}"
+                f"bits: expected None for a VQVAE, whose codes are whole numbers, got {bits!r}"
             )
         codes = np.asarray(model.transform(X, y, sample_mask=sample_mask))
-        header, symbols, sizes = _of_indices(model, codes)
-        # one for each codebook, or for each place, where the frequencies may differ
-        ways = {(c, _packing.ALL_BITS) for c in (_codebooks(model), symbols.shape[1])}
+        header, symbols, sizes = _encode_indices(model, codes)
+        # frequencies may differ between codebooks, or between places
+        codings = {(c, _packing.ALL_BITS) for c in (_codebooks(model), symbols.shape[1])}
     else:
         depth = _read_bits(bits, width)
         codes = np.asarray(model.transform(X, y, sample_mask=sample_mask))
-        header, symbols, sizes = _of_points(codes, depth)
-        # for values that are spread evenly, bins as wide as a histogram of as many would have
+        header, symbols, sizes = _encode_points(codes, depth)
+        # for evenly spread values: as many bins as a histogram of so many samples would have
         coarse = math.ceil(math.log2(2 * max(1, len(codes)) ** (1 / 3)))
-        ways = {(width, learned) for learned in (_packing.ALL_BITS, coarse)}
-    packed = _packing.pack(symbols, sizes, sorted(ways))
-    kind = INDICES if isinstance(model, VQVAE) else STEPS
+        codings = {(width, learned) for learned in (_packing.ALL_BITS, coarse)}
+    packed = _packing.pack(symbols, sizes, sorted(codings))
+    kind = INDICES if isinstance(model, VQVAE) else QUANTIZED
     start = struct.pack("<4s8sQBB", MAGIC, _fingerprint(model), len(codes), kind, codes.ndim - 1)
     shape = struct.pack(f"<{codes.ndim - 1}I", *codes.shape[1:])
     coding = struct.pack("<IB", packed.contexts, packed.learned)
@@ -174,8 +171,8 @@ def compress(
 def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     """Return the reconstructions of samples from the bytes that `compress` gave.
 
-    They are what `inverse_transform` gives for the codes, bit for bit; for continuous codes, for
-    those that were rounded.
+    They are, bit for bit, what `inverse_transform` gives for the codes; for continuous codes, for
+    the quantised ones.
 
     Parameters
     ----------
@@ -194,7 +191,7 @@ def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        For bytes that are cut off, damaged, or of another model.
+        The bytes are cut off, damaged, or of another model.
 
     References
     ----------
@@ -210,15 +207,15 @@ def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     >>> bool((ae.decompress(model, data) == model.reconstruct(X)).all())
     True
     """
-    _checked(model)
-    return model.inverse_transform(_read(model, data), y)
+    _code_width(model)
+    return model.inverse_transform(_decode(model, data), y)
 
 
-def _checked(model: Any) -> int:
-    """Return how many symbols a sample of a fitted model with codes has."""
+def _code_width(model: Any) -> int:
+    """Return the number of symbols in a sample's code; TypeError for a model without codes."""
     if not isinstance(model, BaseAutoencoder):
         raise TypeError(f"model: expected one with codes, like an Autoencoder, got {model!r}")
-    return model._codes_width()
+    return model._n_features_out
 
 
 def _codebooks(model: VQVAE) -> int:
@@ -226,20 +223,20 @@ def _codebooks(model: VQVAE) -> int:
 
 
 def _read_bits(bits: Any, width: int) -> np.ndarray:
-    """Return how many bits each coordinate has."""
+    """Return the bits of each coordinate."""
     if bits is None:
-        bits = BITS
+        bits = DEFAULT_BITS
     if isinstance(bits, (str, bytes)) or not isinstance(bits, (Sequence, np.ndarray)):
-        return np.full(width, checks.integer("bits", bits, 1, MOST_BITS), np.uint8)
+        return np.full(width, checks.integer("bits", bits, 1, MAX_BITS), np.uint8)
     if np.shape(bits) != (width,):
         raise ValueError(
             f"bits: expected a number, or one for each of the {width} coordinates, got {bits!r}"
         )
-    return np.array([checks.integer("bits", b, 0, MOST_BITS) for b in bits], np.uint8)
+    return np.array([checks.integer("bits", b, 0, MAX_BITS) for b in bits], np.uint8)
 
 
 def _fingerprint(model: BaseAutoencoder) -> bytes:
-    """Return a digest of what a model's codes and reconstructions depend on."""
+    """Return a digest of all that a model's codes and reconstructions depend on."""
     import hashlib
 
     network = model._fitted()
@@ -252,40 +249,42 @@ def _fingerprint(model: BaseAutoencoder) -> bytes:
     return digest.digest()
 
 
-# ---- kinds of codes -----------------------------------------------------------------------------
+# ---- encoding -----------------------------------------------------------------------------------
 
 
-def _of_indices(model: VQVAE, codes: np.ndarray) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """Return the header of indices, them as a table, and how many each column may have."""
+def _encode_indices(model: VQVAE, codes: np.ndarray) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """Return the header of codebook indices, the symbols (N, D) and the size of each column."""
     size = model._quantizer.n_codes
     symbols = codes.reshape(len(codes), math.prod(codes.shape[1:]))
     return struct.pack("<I", size), symbols, np.full(symbols.shape[1], size, np.int64)
 
 
-def _of_points(codes: np.ndarray, bits: np.ndarray) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """Return the header of continuous codes, their steps, and how many each column may have."""
+def _encode_points(codes: np.ndarray, bits: np.ndarray) -> tuple[bytes, np.ndarray, np.ndarray]:
+    """Return the header of continuous codes, the symbols (N, D) and the size of each column."""
     if not np.isfinite(codes).all():
-        raise ValueError("model: its codes of these samples contain NaN or infinity")
-    steps = Steps.over(codes, bits)
+        raise ValueError("model: expected finite codes of the samples, got NaN or infinity")
+    quantizer = UniformQuantizer.over(codes, bits)
     header = b"".join(
         values.astype(form).tobytes()
-        for values, form in zip(steps, ("u1", "<f4", "<f4"), strict=True)
+        for values, form in zip(quantizer, ("u1", "<f4", "<f4"), strict=True)
     )
-    return header, steps.symbols(codes), steps.sizes
+    return header, quantizer.quantize(codes), quantizer.sizes
 
 
-# ---- reading ------------------------------------------------------------------------------------
+# ---- decoding -----------------------------------------------------------------------------------
 
 
 class _Reader:
-    """Bytes from the first to the last."""
+    """Reads bytes from the first to the last."""
 
     def __init__(self, data: bytes) -> None:
         self.data, self.at = data, 0
 
     def bytes(self, size: int) -> bytes:
         if size > len(self.data) - self.at:
-            raise ValueError("data: the header is cut off")
+            raise ValueError(
+                f"data: expected {size} more bytes of the header, got {len(self.data) - self.at}"
+            )
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -298,49 +297,52 @@ class _Reader:
         return found.astype(found.dtype.newbyteorder("="))
 
 
-def _read(model: BaseAutoencoder, data: Any) -> np.ndarray:
-    """Return the codes that bytes stand for."""
-    reader = _Reader(_whole(data))
+def _decode(model: BaseAutoencoder, data: Any) -> np.ndarray:
+    """Return the codes in the bytes that `compress` gave."""
+    reader = _Reader(_payload(data))
     digest, n, kind, axes = reader.numbers("8sQBB")
     if digest != _fingerprint(model):
         raise ValueError(
-            "data: from another model; expected the fingerprint "
-            f"{_fingerprint(model).hex()} of this {type(model).__name__}, got {digest.hex()}"
+            f"data: expected the fingerprint {_fingerprint(model).hex()} of this "
+            f"{type(model).__name__}, got {digest.hex()}, of another model"
         )
     shape = reader.numbers(f"{axes}I")
-    wanted = model._grid() if isinstance(model, VQVAE) else (model._codes_width(),)
+    wanted = model._code_space.shape
     if shape != wanted or (kind == INDICES) != isinstance(model, VQVAE):
         raise ValueError(f"data: expected codes of shape {wanted}, got {shape}")
     contexts, learned = reader.numbers("IB")
-    steps = None
+    quantizer = None
     if kind == INDICES:
         sizes = np.full(math.prod(shape), reader.numbers("I")[0], np.int64)
     else:
-        steps = _read_steps(reader, *shape)
-        sizes = steps.sizes
+        quantizer = _read_quantizer(reader, *shape)
+        sizes = quantizer.sizes
     packed = _packing.Packed(contexts, learned, reader.bytes(len(reader.data) - reader.at))
     try:
         symbols = _packing.unpack(packed, n, sizes)
     except (ValueError, MemoryError, OverflowError) as error:
-        raise ValueError(f"data: not what compress gives: {error}") from None
-    return symbols.reshape(n, *shape) if steps is None else steps.values(symbols)
+        raise ValueError(f"data: expected what compress gives: {error}") from None
+    return symbols.reshape(n, *shape) if quantizer is None else quantizer.dequantize(symbols)
 
 
-def _whole(data: Any) -> bytes:
-    """Return what stands between the first bytes and the checksum, once they are right."""
+def _payload(data: Any) -> bytes:
+    """Check the first bytes and the checksum, and return the bytes between them."""
     try:
         data = bytes(memoryview(data))
     except TypeError:
         raise TypeError(f"data: expected bytes, got {data!r}") from None
     if data[: len(MAGIC)] != MAGIC[: len(data)] or not data:
-        raise ValueError(f"data: expected bytes from compress, which begin with {MAGIC!r}")
-    if zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise ValueError("data: the checksum doesn't agree: they are cut off or damaged")
+        raise ValueError(f"data: expected bytes that begin with {MAGIC!r}, got {data[:4]!r}")
+    found, written = zlib.crc32(data[:-4]), int.from_bytes(data[-4:], "little")
+    if found != written:
+        raise ValueError(
+            f"data: expected the checksum {written}, got {found}: they are cut off or damaged"
+        )
     return data[len(MAGIC) : -4]
 
 
-def _read_steps(reader: _Reader, width: int) -> Steps:
+def _read_quantizer(reader: _Reader, width: int) -> UniformQuantizer:
     bits, low, high = (reader.array(form, width) for form in ("u1", "<f4", "<f4"))
-    if (bits > MOST_BITS).any() or not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
+    if (bits > MAX_BITS).any() or not (np.isfinite(low) & np.isfinite(high) & (low <= high)).all():
         raise ValueError("data: expected at most 16 bits and a range for each coordinate")
-    return Steps(bits, low, high)
+    return UniformQuantizer(bits, low, high)

@@ -1,9 +1,9 @@
-"""Whole numbers as bytes: packed bits, or a range coder, whichever takes fewer.
+"""Integers as bytes: packed bits or a range coder, whichever takes fewer.
 
-N samples have D symbols each, column d of them in [0, sizes[d]). Packed, a symbol takes the bits
-that its size asks for. Coded, it takes about as many as its probability stands for, which is
-learned on the way (csrc/ops/range.c): apart for each of C contexts, where column d is in context d
-mod C, from counts that start at one half for every value of its highest bits.
+N samples have D symbols each; column d is in [0, sizes[d]). Packed, a symbol takes log2 of its
+column's size, rounded up. Coded, it takes about the negative log2 of its probability, which is
+learned on the way (csrc/ops/range.c): separately for each of C contexts, where column d is in
+context d mod C, from counts that start at one half for every value of its highest bits.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import numpy as np
 
 from .. import _core
 
-ALL_BITS = 24  # the most that are learned, and that a symbol has
+ALL_BITS = 24  # the most that a symbol has, and that are learned
 _BLOCK = 1 << 22  # bits that are packed at a time
 
 
 class Packed(NamedTuple):
-    """Symbols as bytes, and how they came to be.
+    """Symbols as bytes, and how they were coded.
 
     Attributes
     ----------
     contexts : int
-        C; 0 where bits are packed.
+        C; 0 if bits are packed.
     learned : int
-        How many of a symbol's highest bits have learned frequencies; 0 where bits are packed.
+        How many of a symbol's highest bits have learned frequencies; 0 if bits are packed.
     data : bytes
     """
 
@@ -37,23 +37,26 @@ class Packed(NamedTuple):
     data: bytes
 
 
-def pack(symbols: np.ndarray, sizes: np.ndarray, ways: Iterable[tuple[int, int]]) -> Packed:
-    """Return symbols (N, D) in the fewest bytes, of packing and of these contexts and bits."""
-    found = [Packed(*way, _encode(symbols, sizes, *way)) for way in ways]
-    least = min(found, key=lambda way: len(way.data))
-    if packed_size(len(symbols), sizes) <= len(least.data):
+def pack(symbols: np.ndarray, sizes: np.ndarray, codings: Iterable[tuple[int, int]]) -> Packed:
+    """Code symbols (N, D), packed or with some (contexts, bits), whichever takes fewest bytes."""
+    coded = [Packed(*coding, _encode(symbols, sizes, *coding)) for coding in codings]
+    shortest = min(coded, key=lambda packed: len(packed.data))
+    if packed_size(len(symbols), sizes) <= len(shortest.data):
         return Packed(0, 0, _pack_bits(symbols, sizes))
-    return least
+    return shortest
 
 
 def unpack(packed: Packed, n: int, sizes: np.ndarray) -> np.ndarray:
-    """Return the symbols (N, D) that `pack` was given; ValueError for what it can't have made."""
+    """Return the symbols (N, D) that `pack` was given; ValueError for bytes it can't have made."""
     contexts, learned, data = packed
     if (contexts == 0) != (learned == 0) or contexts and len(sizes) % contexts:
-        raise ValueError(f"no coding has {contexts} contexts of {learned} bits")
+        raise ValueError(
+            f"expected contexts that divide {len(sizes)} columns and learned bits, or neither, "
+            f"got {contexts} and {learned}"
+        )
     symbols = _decode(packed, n, sizes) if contexts else _unpack_bits(data, n, sizes)
     if (symbols >= sizes).any():
-        raise ValueError("a symbol is out of its range")
+        raise ValueError("expected symbols below the sizes of their columns, got a larger one")
     return symbols
 
 
@@ -69,10 +72,10 @@ def _decode(packed: Packed, n: int, sizes: np.ndarray) -> np.ndarray:
 
 def _encode(symbols: np.ndarray, sizes: np.ndarray, contexts: int, learned: int) -> bytes:
     n, columns = len(symbols), len(sizes) // contexts
-    turned = symbols.reshape(n, columns, contexts).transpose(2, 0, 1)
-    rows = np.ascontiguousarray(turned).reshape(contexts, n * columns)
+    transposed = symbols.reshape(n, columns, contexts).transpose(2, 0, 1)
+    rows = np.ascontiguousarray(transposed).reshape(contexts, n * columns)
     out = np.empty(12 * rows.size + 8, np.uint8)
-    # a workspace of its own: the memory for counts isn't kept
+    # a workspace of its own, to free the memory for counts
     rule = _of_contexts(sizes, contexts), learned, _core.Workspace(1)
     return out[: _core.range_encode(out, rows, *rule)].tobytes()
 
@@ -85,17 +88,17 @@ def _of_contexts(sizes: np.ndarray, contexts: int) -> np.ndarray:
 
 
 def widths(sizes: np.ndarray) -> np.ndarray:
-    """Return how many bits the symbols of each column have: log2 of its size, rounded up."""
+    """Return the bits of each column's symbols: log2 of its size, rounded up."""
     return np.array([int(size - 1).bit_length() for size in sizes], np.int64)
 
 
 def packed_size(n: int, sizes: np.ndarray) -> int:
-    """Return how many bytes n samples take, packed."""
+    """Return the number of bytes that n samples take, packed."""
     return math.ceil(n * int(widths(sizes).sum()) / 8)
 
 
-def _places(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return column and place of every bit of a sample, and how many samples to take at a time."""
+def _bit_layout(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return column and place of every bit of a sample, and the number of samples in a block."""
     width = widths(sizes)
     columns = np.repeat(np.arange(len(sizes)), width)
     places = np.concatenate([np.arange(w)[::-1] for w in width]).astype(np.int64)
@@ -103,7 +106,7 @@ def _places(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 
 
 def _pack_bits(symbols: np.ndarray, sizes: np.ndarray) -> bytes:
-    columns, places, step = _places(sizes)
+    columns, places, step = _bit_layout(sizes)
     found = []
     for start in range(0, len(symbols), step):
         block = symbols[start : start + step]
@@ -115,16 +118,16 @@ def _pack_bits(symbols: np.ndarray, sizes: np.ndarray) -> bytes:
 
 
 def _unpack_bits(data: bytes, n: int, sizes: np.ndarray) -> np.ndarray:
-    columns, places, step = _places(sizes)
+    columns, places, step = _bit_layout(sizes)
     if len(data) != packed_size(n, sizes):
-        raise ValueError(f"expected {packed_size(n, sizes)} bytes of bits, got {len(data)}")
+        raise ValueError(f"expected {packed_size(n, sizes)} bytes of packed bits, got {len(data)}")
     symbols, given = np.zeros((n, len(sizes)), np.int64), np.frombuffer(data, np.uint8)
     for start in range(0, n, step):
         block = symbols[start : start + step]
         first, count = start * len(columns) // 8, len(block) * len(columns)
         bits = np.unpackbits(given[first : first + math.ceil(count / 8)])
         if bits[count:].any():
-            raise ValueError("bits behind the last sample")
+            raise ValueError("expected zeros behind the last sample, got other bits")
         rows = bits[:count].reshape(len(block), len(columns))
         for column, place, ones in zip(columns, places, rows.T, strict=True):
             block[:, column] |= ones.astype(np.int64) << place

@@ -89,6 +89,12 @@ class Data:
         return self._n
 
     @property
+    def plain(self) -> np.ndarray | None:
+        """The samples (N, F) as they are, where that is what `gather` would copy."""
+        flat = self._flat
+        return flat if flat is not None and flat.dtype == np.float32 else None
+
+    @property
     def masked(self) -> bool:
         """Whether a mask says which values are observed."""
         return self._mask is not None or self.lengths is not None
@@ -215,8 +221,7 @@ class Data:
             missing.reshape(*ended.shape, -1)[...] = ended[:, :, None]
             np.logical_not(missing, out=mask)
             return
-        args = (1.0, None, 0.0, 0.0, 1.0, 0, 0, 0, runtime.current())
-        _core.gather(mask, None, self._mask, rows, *args)
+        _core.take_rows(mask, self._mask, rows, runtime.current())
         np.take(self._missing, rows, axis=0, out=missing, mode="clip")
 
 

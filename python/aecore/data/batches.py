@@ -10,6 +10,7 @@ import numpy as np
 from .. import _core
 from ..base import runtime
 from ..base.streams import CORRUPTION, SHUFFLE
+from ..nn.tape import Tape, Value
 from .arrays import Data
 from .corruption import Corruption
 
@@ -35,7 +36,7 @@ class Condition(NamedTuple):
 
 
 class Batch:
-    """Views of n samples; overwritten by the next batch.
+    """Views of n samples, overwritten by the next batch, and what is made of them in a pass.
 
     Attributes
     ----------
@@ -47,6 +48,8 @@ class Batch:
         What the decoder is to give.
     mask : ndarray of float32, shape (n, F), or None
         1 where a value is observed.
+    missing : ndarray of bool, shape (n, F), or None
+        The same, the other way round.
     lengths : ndarray of int64, shape (n,), or None
         How many steps of each sequence there are, where some have less than others.
     condition : ndarray of float32, shape (n, p), or None
@@ -56,7 +59,41 @@ class Batch:
         When in training this is, in epochs.
     total : int
         How many samples all batches have together.
+
+    A pass begins with `begin` and sets
+
+    tape : Tape
+        What the pass is recorded on.
+    noise : {"on", "fixed", "off"}
+        "on" while training, "fixed" for estimates that are to be the same every time, "off" where
+        nothing is drawn.
+    seed, position : int
+        Of the random numbers: a stream, and how many samples were drawn for before.
+    samples, told : Value
+        ``x`` and ``condition`` on the tape; `told` is None without conditions.
+    given, encoded : Value
+        What the encoder was given, and its output.
+    code, output : Value
+        What the objective has made of the samples.
+    real, fake : Value
+        What a discriminator is to tell from each other.
+    weights : dict of str to float
+        How much each term counts in the loss, where that isn't 1.
+    reported : dict of str to float
+        Sums over samples that are told beside the terms and not minimised.
+    noted : dict of str to ndarray
+        What is summed up over an epoch, for what follows from that.
     """
+
+    samples: Value
+    told: Value | None
+    given: Value
+    encoded: Value
+    code: Value
+    output: Value
+    real: Value
+    fake: Value
+    tape: Tape
 
     def __init__(self, n: int) -> None:
         self.n = n
@@ -69,6 +106,35 @@ class Batch:
         self.observed = 0
         self.epoch = 0.0
         self.total = n
+        self.noise, self.seed, self.position = "off", 0, 0
+        self.weights: dict[str, float] = {}
+        self.reported: dict[str, float] = {}
+        self.noted: dict[str, np.ndarray] = {}
+
+    def begin(self, tape: Tape, noise: str = "off", seed: int = 0, position: int = 0) -> Batch:
+        """Begin a pass; return self."""
+        self.tape, self.noise, self.seed, self.position = tape, noise, seed, position
+        self.weights, self.reported, self.noted = {}, {}, {}
+        self.samples = tape.constant(self.x)
+        self.told = None if self.condition is None else tape.constant(self.condition)
+        return self
+
+    def true_output(self) -> np.ndarray:
+        """Return the target in the samples' shape, 0 where a value is missing."""
+        target = self.target
+        if self.missing is not None:
+            target = np.where(self.missing, np.float32(0), target)
+        return target.reshape(self.x.shape)
+
+    def own(self, g: np.ndarray) -> np.ndarray:
+        """Make a gradient of `given` zero, in place, for what isn't a sample's own values."""
+        p = 0 if self.condition is None else self.condition.shape[1]
+        if p:
+            g[..., -p:] = 0
+        if self.mask is not None:
+            own = g[..., : g.shape[-1] - p]
+            own *= self.mask.reshape(own.shape)
+        return g
 
 
 class Passes(Protocol):
@@ -118,7 +184,9 @@ class Batches:
         self.corruption, self.seed = corruption, seed
         self.size = size = min(size, len(self.rows))
         shape = (size, data.features)
-        self._clean = np.empty(shape, np.float32)
+        # the samples themselves, where nothing is to be done to them
+        self._plain = None if corruption or data.masked or rows is not None else data.plain
+        self._clean = np.empty(shape, np.float32) if self._plain is None else None
         self._noisy = np.empty(shape, np.float32) if corruption or data.masked else None
         self._mask = np.empty(shape, np.float32) if data.masked else None
         self._missing = np.empty(shape, np.bool_) if data.masked else None
@@ -151,9 +219,26 @@ class Batches:
         position : int
             How many samples were seen in training before: where the noise's stream goes on.
         """
+        if rows is None and self._plain is not None:
+            yield from self._views_of(self._plain)
+            return
+        if self._clean is None:
+            self._clean = np.empty((self.size, self.data.features), np.float32)
         rows = self.rows if rows is None else rows
         for start in range(0, len(rows), self.size):
             yield self._fill(rows[start : start + self.size], position + start)
+
+    def _views_of(self, samples: np.ndarray) -> Iterator[Batch]:
+        """Yield batches that are the samples (N, F) themselves."""
+        for start in range(0, len(samples), self.size):
+            target = samples[start : start + self.size]
+            batch = Batch(len(target))
+            batch.target, batch.x = target, target.reshape(len(target), *self.data.shape)
+            batch.observed, batch.total = target.size, len(samples)
+            if self._condition is not None:
+                batch.condition = self._condition[: batch.n]
+                self._take_condition(self.rows[start : start + self.size], batch.condition)
+            yield batch
 
     def _fill(self, rows: np.ndarray, position: int) -> Batch:
         n, data = len(rows), self.data
@@ -182,6 +267,7 @@ class Batches:
 
     def _views(self, n: int) -> Batch:
         batch = self._made[n] = Batch(n)
+        assert self._clean is not None
         batch.target = self._clean[:n]
         source = self._clean if self._noisy is None else self._noisy
         batch.x = source[:n].reshape(n, *self.data.shape)

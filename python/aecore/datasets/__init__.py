@@ -183,7 +183,7 @@ def load_digits() -> Split:
         import sklearn.datasets
     except ImportError as error:
         raise ImportError(
-            "load_digits reads the digits bundled with scikit-learn, which is not installed: "
+            "load_digits: expected scikit-learn, whose digits it reads, to be installed: "
             "pip install 'aecore[sklearn]'"
         ) from error
     bunch = sklearn.datasets.load_digits()

@@ -1,4 +1,4 @@
-"""Where the files of data sets come from: which there are, finding them, downloading them."""
+"""The files of data sets: their sources, finding them, downloading them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Remote(NamedTuple):
-    """Where a file comes from: its own address, or that of a tar or zip archive that holds it."""
+    """The source of a file: its own address, or that of a tar or zip archive that holds it."""
 
     url: str
     file_hash: str | None = None
@@ -96,8 +96,13 @@ FILES: dict[str, dict[str, Remote]] = {
 }
 
 
+def damaged(path: str | os.PathLike[str], expected: str) -> ValueError:
+    """Return an error that says what was expected of a file, and what came."""
+    return ValueError(f"{os.fspath(path)}: expected {expected}; the file is damaged")
+
+
 def cache_home() -> Path:
-    """Name the folder for files that can be fetched again, by the custom of the platform."""
+    """Return the platform's cache folder."""
     if os.environ.get("XDG_CACHE_HOME"):
         return Path(os.environ["XDG_CACHE_HOME"]) / "aecore"
     if sys.platform == "darwin":
@@ -124,9 +129,9 @@ def locate(dataset: str, data_home: str | os.PathLike[str] | None) -> dict[str, 
 
 
 def _download(dataset: str, name: str, folders: list[Path]) -> Path:
-    """Fetch one file into the last folder, or say all one needs to put it there by hand."""
+    """Fetch one file into the last folder, or raise an error that says how to get it by hand."""
     remote, folder = FILES[dataset][name], folders[-1]
-    looked = " nor ".join(map(str, folders))
+    looked = " or ".join(map(str, folders))
     advice = (
         f"Put it there, or set AECORE_DATA to a folder that holds {dataset}/{name}. "
         f"Its source is {remote.url}."
@@ -135,8 +140,8 @@ def _download(dataset: str, name: str, folders: list[Path]) -> Path:
         import pooch
     except ImportError as error:
         raise FileNotFoundError(
-            f"{dataset}: the file {name} is not in {looked}, and downloading it needs pooch "
-            f"(pip install 'aecore[data]'). {advice}"
+            f"{dataset}: expected the file {name} in {looked}, got none; downloading it needs "
+            f"pooch (pip install 'aecore[data]'). {advice}"
         ) from error
     fetched = remote.url.rsplit("/", 1)[-1]
     try:
@@ -153,11 +158,11 @@ def _download(dataset: str, name: str, folders: list[Path]) -> Path:
             _unpack(path, dataset, folder)
     except OSError as error:  # requests' own exceptions are OSErrors too
         raise FileNotFoundError(
-            f"{dataset}: the file {name} is not in {looked}, and downloading it failed "
+            f"{dataset}: expected the file {name} in {looked}, got none; downloading it failed "
             f"({type(error).__name__}: {error}). {advice}"
         ) from error
     except ValueError as error:
-        raise ValueError(f"{dataset}: what {remote.url} sent is not {fetched}: {error}") from error
+        raise ValueError(f"{dataset}: expected {fetched} from {remote.url}: {error}") from error
     return folder / name
 
 
@@ -170,14 +175,14 @@ def _unpack(archive: Path, dataset: str, folder: Path) -> None:
             _check_hash(f"{name} in {archive.name}", content, wanted[name].file_hash)
             partial = folder / f"{name}.part{os.getpid()}"
             partial.write_bytes(content)
-            # Renaming is atomic: whoever finds the file finds all of it.
+            # Renaming is atomic: the file is never there in part.
             partial.replace(folder / name)
             found.add(name)
     finally:
-        # A damaged archive must go too, or the next attempt would open it again.
+        # Delete a damaged archive too, or the next attempt would open it again.
         archive.unlink()
     if found != set(wanted):
-        raise ValueError(f"{archive.name} holds no file {min(set(wanted) - found)}")
+        raise damaged(archive.name, f"a file {min(set(wanted) - found)} in it, got none")
 
 
 def _check_hash(what: str, content: bytes, expected: str | None) -> None:
@@ -186,7 +191,7 @@ def _check_hash(what: str, content: bytes, expected: str | None) -> None:
     algorithm, digest = expected.split(":")
     got = hashlib.new(algorithm, content).hexdigest()
     if got != digest:
-        raise ValueError(f"{what} is damaged: expected {expected}, got {algorithm}:{got}")
+        raise damaged(what, f"{expected}, got {algorithm}:{got}")
 
 
 def _members(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
@@ -204,4 +209,4 @@ def _members(archive: Path, names: set[str]) -> Iterator[tuple[str, bytes]]:
                     if name in names and stream is not None:
                         yield name, stream.read()
     except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise ValueError(f"{archive.name} is a damaged archive ({error})") from error
+        raise damaged(archive.name, f"a whole archive: {error}") from error

@@ -1,4 +1,4 @@
-"""How the files of data sets that are tables are read: Adult, KDD Cup 1999, vehicle claims."""
+"""Reads the files of data sets that are tables: Adult, KDD Cup 1999, vehicle claims."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ._files import damaged
 from ._read import Split, read_text
 
 # The longest category in the official files has 26 characters; a longer one is refused, never cut.
@@ -35,7 +36,7 @@ _ADULT_DTYPE = np.dtype(
     ]
 )
 
-# Wider by one than the longest category: what fills a field is refused, never cut.
+# Wider by one than the longest category: a category that fills its field is refused, never cut.
 _KDD_WORDS = {"protocol_type": "<U5", "service": "<U12", "flag": "<U7"}
 _KDD_FIELDS = (
     "duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot "
@@ -75,29 +76,23 @@ def read_adult(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
         # The test file ends each income with a full stop, the training file doesn't.
         income = fields[-1].rstrip(".")
         if len(fields) != 15 or income not in ("<=50K", ">50K"):
-            raise ValueError(
-                f"{path} is damaged: expected 14 features and <=50K or >50K, "
-                f"got {line!r} in line {number}"
-            )
+            what = f"14 features and <=50K or >50K, got {line!r} in line {number}"
+            raise damaged(path, what)
         row: list[float | str] = []
         for field, is_number in zip(fields, numeric, strict=False):
             missing = field == "?"
             try:
                 value = (np.nan if missing else float(field)) if is_number else field
             except ValueError:
-                raise ValueError(
-                    f"{path} is damaged: expected a number, got {field!r} in line {number}"
-                ) from None
+                raise damaged(path, f"a number, got {field!r} in line {number}") from None
             if not is_number and len(field) > width:
-                raise ValueError(
-                    f"{path} is damaged: expected a category of at most {width} characters, "
-                    f"got {field!r} in line {number}"
-                )
+                what = f"a category of at most {width} characters"
+                raise damaged(path, f"{what}, got {field!r} in line {number}")
             row.append("" if missing and not is_number else value)
         features.append(tuple(row))
         incomes.append(income == ">50K")
     if not features:
-        raise ValueError(f"{path} is damaged: it holds no rows")
+        raise damaged(path, "rows, got none")
     return np.array(features, _ADULT_DTYPE), np.array(incomes, np.int64)
 
 
@@ -108,22 +103,22 @@ def read_kdd(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
         with gzip.open(path, "rt", encoding="ascii") as stream:
             lines = stream.read().splitlines()
         if not lines:
-            raise ValueError("it holds no rows")
+            raise EOFError("got none")
         rows = np.loadtxt(lines, [*dtype, ("label", "<U20")], delimiter=",", ndmin=1)
     except (gzip.BadGzipFile, zlib.error, EOFError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise damaged(path, f"a gzip file of rows: {error}") from error
     for name, words in _KDD_WORDS.items():
         _check_words(path, rows[name], np.dtype(words).itemsize // 4)
     X = np.empty(len(rows), dtype)
     for name in _KDD_FIELDS:
         X[name] = rows[name]
         if X.dtype[name].kind == "f" and not np.isfinite(X[name]).all():
-            raise ValueError(f"{path} is damaged: expected finite numbers as {name}")
+            raise damaged(path, f"finite numbers as {name}, got NaN or infinity")
     numbers = {f"{label}.": number for number, label in enumerate(KDD_LABELS)}
     labels, which = np.unique(rows["label"], return_inverse=True)
     odd = [label for label in labels.tolist() if label not in numbers]
     if odd:
-        raise ValueError(f"{path} is damaged: unknown kind of connection {odd[0]!r}")
+        raise damaged(path, f"a known kind of connection, got {odd[0]!r}")
     return X, np.array([numbers[label] for label in labels.tolist()], np.int64)[which]
 
 
@@ -132,26 +127,26 @@ def read_claims(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
     try:
         rows = list(csv.reader(io.StringIO(path.read_text(encoding="ascii"))))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise damaged(path, f"ASCII text of comma-separated values: {error}") from error
     if len(rows) < 2 or rows[0] != _CLAIM_FIELDS:
-        raise ValueError(f"{path} is damaged: expected the columns {', '.join(_CLAIM_FIELDS)}")
+        what = f"rows below the columns {', '.join(_CLAIM_FIELDS)}"
+        raise damaged(path, f"{what}, got {len(rows)} rows, the first {rows[:1]}")
     odd = next((i for i, row in enumerate(rows) if len(row) != len(_CLAIM_FIELDS)), None)
     if odd is not None:
-        raise ValueError(
-            f"{path} is damaged: expected {len(_CLAIM_FIELDS)} fields in line {odd + 1}"
-        )
+        what = f"{len(_CLAIM_FIELDS)} fields in line {odd + 1}"
+        raise damaged(path, f"{what}, got {len(rows[odd])}")
     columns = dict(zip(_CLAIM_FIELDS, zip(*rows[1:], strict=True), strict=True))
     fraud = columns.pop("FraudFound_P")
     del columns["PolicyNumber"]
-    if not set(fraud) <= {"0", "1"}:
-        raise ValueError(f"{path} is damaged: expected 0 or 1 as FraudFound_P")
+    if unknown := set(fraud) - {"0", "1"}:
+        raise damaged(path, f"0 or 1 as FraudFound_P, got {min(unknown)!r}")
     dtype = [(name, "<f8" if name in _CLAIM_NUMBERS else _CLAIM_WORD) for name in columns]
     X = np.empty(len(fraud), dtype)
     for name, cells in columns.items():
         try:
             X[name] = cells
         except ValueError as error:
-            raise ValueError(f"{path} is damaged: {name}: {error}") from error
+            raise damaged(path, f"numbers as {name}: {error}") from error
         if name not in _CLAIM_NUMBERS:
             _check_words(path, X[name], np.dtype(_CLAIM_WORD).itemsize // 4)
     X["Age"][X["Age"] == 0] = np.nan
@@ -161,10 +156,8 @@ def read_claims(path: Path) -> tuple[NDArray[Any], NDArray[np.int64]]:
 def _check_words(path: Path, words: NDArray[Any], width: int) -> None:
     long = np.char.str_len(words) >= width
     if long.any():
-        raise ValueError(
-            f"{path} is damaged: expected a category of at most {width - 1} characters, got "
-            f"{str(words[long][0])!r} or more"
-        )
+        what = f"a category of at most {width - 1} characters"
+        raise damaged(path, f"{what}, got {str(words[long][0])!r} or more")
 
 
 def split(X: NDArray[Any], y: NDArray[np.int64]) -> Split:

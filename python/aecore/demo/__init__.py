@@ -1,15 +1,15 @@
 """``aecore demo``: train autoencoders of five kinds, and show what they do.
 
 recipes
-    What is trained on which data, for how long.
+    The models, the data sets and the epochs.
 training
-    Training it all under one progress bar.
+    Trains all models under one progress bar.
 scores
     The table of results, beside PCA's.
 chapters
-    The pictures, and what they show.
+    The pictures and their texts.
 page
-    The HTML page that has it all.
+    The HTML page.
 """
 
 from ._run import DemoError, run

@@ -1,4 +1,4 @@
-"""The course of the demo, from the data to the page."""
+"""Runs the demo, from the data to the page."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .training import Stages, train
 
 
 class DemoError(Exception):
-    """The demo can't be run as asked; the message says why."""
+    """The demo can't be run; the message is for the user."""
 
 
 def run(data: str, out: str | Path, *, seed: int = 0, quick: bool = False) -> Path:
@@ -24,13 +24,13 @@ def run(data: str, out: str | Path, *, seed: int = 0, quick: bool = False) -> Pa
     Parameters
     ----------
     data : {"digits", "mnist", "cifar10"}
-        What to train on.
+        The data set.
     out : path
-        A folder for the results, made if need be. Files of an earlier run are replaced.
+        A folder for the results, created if it is missing. Files of an earlier run are replaced.
     seed : int, default 0
-        Of all that is random: the same seed gives the same results, whatever the number of threads.
+        The same seed gives the same results for any number of threads.
     quick : bool, default False
-        Train on less data for less long: everything runs, nothing gets good.
+        Train on less data for fewer epochs, to try everything out.
 
     Returns
     -------
@@ -72,14 +72,14 @@ def run(data: str, out: str | Path, *, seed: int = 0, quick: bool = False) -> Pa
 
 
 def _folder(out: str | Path) -> Path:
-    """Make the folder, so that hopeless places are known before any training."""
+    """Make the folder, so that errors come before any training."""
     folder = Path(out).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / "report.html"
         probe.touch()
     except OSError as error:
-        raise DemoError(f"can't write into {folder}: {error.strerror}") from error
+        raise DemoError(f"{folder}: expected a folder to write into: {error.strerror}") from error
     return folder
 
 

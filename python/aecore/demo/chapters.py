@@ -1,7 +1,7 @@
-"""The pictures: how each is made and what it shows.
+"""The pictures: the code that makes each, and a text on it.
 
-The page shows the body of each function below as the code that made its picture, and names its
-arguments as the code does: the data, and the models by the names that a `Recipe` gives them.
+The page shows the body of each function below as the code of its picture. Its arguments are the
+data, and the models by the names that a `Recipe` gives them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import aecore.plot
 from .training import DRAWING, Stages
 
 # --------------------------------------------------------------------------------------------------
-# How
+# code
 
 
 def _autoencoder_reconstructions(autoencoder: Any, X_test: Any, y_test: Any) -> Any:
@@ -87,21 +87,21 @@ def _vqvae_training(vqvae: Any) -> Any:
 
 
 # --------------------------------------------------------------------------------------------------
-# What
+# texts
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a model, and what it shows.
+    """A picture of a model, with a text.
 
     Attributes
     ----------
     name : str
-        Of its file, without the number before it and ``.png`` behind.
+        Of its file, without the number and ``.png``.
     make : function
         Returns a Figure; its arguments are among the data and the models.
     text : str
-        Two sentences for someone who has never seen an autoencoder; {thing} is what a sample shows.
+        Two sentences for someone new to autoencoders; {thing} is the object that a sample shows.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A model: what it is, and its pictures."""
+    """A model: a text on it, and its pictures."""
 
     name: str
     title: str
@@ -283,7 +283,7 @@ def draw(names: Mapping[str, Any], folder: Path, stages: Stages) -> dict[str, Pa
     for i, picture in enumerate(pictures, 1):
         arguments = {name: names[name] for name in inspect.signature(picture.make).parameters}
         files[picture.name] = folder / f"{i:02d}-{picture.name}.png"
-        # Without the version of matplotlib in it, the same picture is the same file.
+        # Without matplotlib's version in it, the same picture is the same file.
         picture.make(**arguments).savefig(files[picture.name], metadata={"Software": None})
         stages.advance(DRAWING / len(pictures))
     return files

@@ -1,4 +1,4 @@
-"""One HTML page with everything in it: text, code, table, pictures. No scripts, nothing loaded."""
+"""Writes one HTML page with text, code, table and pictures; it loads nothing and has no scripts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .chapters import Chapter, Picture, code_of
 from .recipes import Recipe
 from .scores import HEADINGS, Row, cells
 
-# Estimators and what they take, as their reprs name them and as a user's code does.
+# Names of classes in a repr, which a user's code prefixes with ae.
 _NAMES = re.compile(r"\b([A-Z]\w*)\(")
 
 
@@ -35,13 +35,13 @@ def write_page(
     Parameters
     ----------
     file : Path
-        Where to.
+        The path of the page.
     recipe, chapters, names, rows, pictures
-        What was trained, on what, with what results, and the pictures' files.
+        The data, texts, models, results and pictures.
     seconds : float
-        How long it all took.
+        The duration of the run.
     seed : int
-        What the run can be repeated with.
+        The seed of the run.
     """
     parts = [
         _head(recipe, chapters, names),

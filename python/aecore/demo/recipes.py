@@ -1,6 +1,6 @@
-"""What is trained on which data: sizes and epochs that two slow cores manage.
+"""The models and data sets of the demo, with sizes and epochs for two slow cores.
 
-The functions that load data are shown on the page as they stand here, so they read like a user's.
+The page shows the functions that load data as they are here, so they read like a user's.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Plan:
     Attributes
     ----------
     title : str
-        What to call it.
+        Shown in the progress bar.
     model : estimator
         Not fitted yet.
     cost : float
-        Seconds that an epoch takes, roughly: how far it moves the progress bar.
+        About the seconds of an epoch, for the progress bar.
     """
 
     title: str
@@ -42,26 +42,26 @@ class Plan:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A data set and what is trained on it.
+    """A data set and the models that are trained on it.
 
     Attributes
     ----------
     title : str
-        What the data are, in the plural.
+        The samples, in the plural.
     thing : str
-        What one sample shows.
+        The object that a sample shows.
     load : function
         Returns X_train, y_train, X_test, y_test.
     plans : function
         From a seed to the plans, by the name of the variable that the page uses for each model.
     quick : int
-        How many samples of each split are enough for a quick look.
+        The samples of each split in a quick run.
     threads : int or None
-        How many are worth while; None leaves it to aecore.
+        None leaves the number to aecore.
     about : str
         A sentence on the data.
     notes : dict of str to str
-        What a picture shows where it differs from what digits show, by the picture's name.
+        Texts, by a picture's name, that replace those for digits.
     """
 
     title: str
@@ -169,7 +169,7 @@ RECIPES = {
         load=_load_digits,
         plans=_digits,
         quick=500,
-        threads=1,  # so little work that sharing it out costs more than it brings
+        threads=1,  # too little work to share
         about="Small pictures of handwritten digits, 8 × 8 pixels each, that come with "
         "scikit-learn.",
         notes={},

@@ -1,4 +1,4 @@
-"""The table of results: each model on test data it has not seen, beside PCA with an equal code."""
+"""The table of results: each model on test data, beside PCA with a code of the same size."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import aecore as ae
 
 from .training import MEASURING, Stages
 
-# Enough for PCA and k-means, which see the first so many training samples.
-ENOUGH = 10_000
+# PCA and k-means are fitted to the first so many training samples.
+MAX_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
 class Row:
-    """A model's results, or those of what it stands beside; None where there is no such figure.
+    """The results of a model or of its baseline; None for measures that don't apply.
 
     Attributes
     ----------
     name : str
-        Of the model; "" for what it stands beside.
+        Of the model; "" for a baseline.
     title : str
-        What to call it.
+        Shown in the table.
     code : str
-        What stands for a sample.
+        A sample's code in words.
     error : float or None
         Mean squared error of a value from 0 to 1.
     recon, kl : float or None
@@ -37,7 +37,7 @@ class Row:
     perplexity : float or None
         The effective number of codes in use.
     clustering : float or None
-        Share of the samples whose k-means cluster is that of their class.
+        Share of the samples in the k-means cluster of their class.
     """
 
     name: str
@@ -60,7 +60,7 @@ TITLES = {
 }
 
 
-class Judge:
+class Evaluator:
     """Measures models on one data set.
 
     Parameters
@@ -72,13 +72,13 @@ class Judge:
     """
 
     def __init__(self, data: Mapping[str, Any], most: int) -> None:
-        self.X, self.y = data["X_train"][:ENOUGH], data["y_train"][:ENOUGH]
+        self.X, self.y = data["X_train"][:MAX_SAMPLES], data["y_train"][:MAX_SAMPLES]
         self.X_test, self.y_test = data["X_test"], data["y_test"]
         self._unit_test = unit(self.X_test)
-        self._pca = Components(self.X, most)
+        self._pca = PrincipalComponents(self.X, most)
 
     def pictures(self) -> Row:
-        """Measure what the samples are without a code."""
+        """Measure the samples themselves, without a code."""
         flat, flat_test = flatten(self.X), flatten(self.X_test)
         clustering = self._cluster(flat, flat_test)
         return Row("", "raw pictures", _numbers(flat.shape[1]), clustering=clustering)
@@ -114,26 +114,26 @@ class Judge:
         return float(np.square(rebuilt - self._unit_test, dtype=np.float64).mean())
 
     def _cluster(self, codes: NDArray[Any], codes_test: NDArray[Any]) -> float:
-        """Find a cluster of training codes for each class, and test codes in them."""
+        """Cluster training codes, as many clusters as classes, and score those of test codes."""
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
 
         k = len(np.unique(self.y_test))
-        # One thread: on a busy machine two that wait for each other are slower by far.
+        # One thread: on a busy machine two threads that wait for each other are much slower.
         with threadpool_limits(1):
             found = KMeans(k, n_init=5, random_state=0).fit(codes).predict(codes_test)
         return ae.metrics.clustering_accuracy(self.y_test, found)
 
 
 def measure(names: Mapping[str, Any], stages: Stages) -> list[Row]:
-    """Measure every model, and after each what it should be compared with."""
+    """Measure every model, each followed by its baselines."""
     models = {name: names[name] for name in TITLES}
-    judge = Judge(names, max(width(model) for model in models.values()))
-    rows = [judge.pictures()]
+    evaluator = Evaluator(names, max(width(model) for model in models.values()))
+    rows = [evaluator.pictures()]
     for name, model in models.items():
-        rows += [judge.model(name, model), judge.pca(model)]
+        rows += [evaluator.model(name, model), evaluator.pca(model)]
         if model.corruption is not None:
-            rows.append(judge.noise(model))
+            rows.append(evaluator.noise(model))
         stages.advance(MEASURING / len(models))
     return rows
 
@@ -152,7 +152,7 @@ def corrupted(model: Any, X: NDArray[Any]) -> NDArray[Any]:
 
 
 def vectors(model: Any, X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
-    """Return codes as vectors; of a VQ-VAE the entries that its numbers stand for."""
+    """Return codes as vectors; for a VQ-VAE, the codebook vectors of its indices."""
     codes = model.transform(X, y)
     if codes.dtype.kind == "i":
         codes = model.codebook_[codes]
@@ -164,7 +164,7 @@ def flatten(X: NDArray[Any]) -> NDArray[np.float32]:
     return unit(X).reshape(len(X), -1)
 
 
-class Components:
+class PrincipalComponents:
     """Principal components; those of a smaller number are the first of a larger one."""
 
     def __init__(self, X: NDArray[Any], most: int) -> None:
@@ -220,7 +220,7 @@ HEADINGS = ("", "a code is", "error", "recon", "KL", "perplexity", "k-means")
 
 
 def cells(row: Row) -> list[str]:
-    """Write a row's figures, with as many digits as they are good for."""
+    """Return a row's figures as texts, with their significant digits."""
     return [
         row.title,
         row.code,

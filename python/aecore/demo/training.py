@@ -1,4 +1,4 @@
-"""Training it all under one progress bar."""
+"""Trains all models under one progress bar."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from tqdm import tqdm
 
 from .recipes import Plan
 
-# What comes after training, in the seconds of `Plan.cost`.
+# Stages after training, in the seconds of `Plan.cost`.
 MEASURING, DRAWING = 3.0, 5.0
 
 
 class Stages:
-    """One progress bar for all that the demo does, and what it is about to do; a context manager.
+    """One progress bar for all stages of the demo; a context manager.
 
-    It moves by seconds as the plans estimate them, so that it moves evenly and its guess at the
-    remaining time is a fair one.
+    It moves by the seconds that the plans estimate, so that it moves evenly and predicts the
+    remaining time well.
     """
 
     def __init__(self, plans: Mapping[str, Plan]) -> None:
@@ -29,20 +29,20 @@ class Stages:
         self._bar = tqdm(
             total=training + MEASURING + DRAWING,
             bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} to go{postfix}",
-            # A log that isn't a terminal gets a line now and then.
+            # Fewer lines in a log that isn't a terminal.
             mininterval=0.1 if sys.stderr.isatty() else 10,
         )
 
     def begin(self, stage: str) -> None:
-        """Say what is being done."""
+        """Show the name of a stage."""
         self._bar.set_description_str(stage.ljust(self._width), refresh=False)
         self._bar.set_postfix_str("")
 
     def advance(self, seconds: float, note: str = "") -> None:
-        """Move on, and note something beside the bar."""
+        """Move on, and show a note beside the bar."""
         if note:
             self._bar.set_postfix_str(note, refresh=False)
-        # Sums of fractions may end a little above the total, which tqdm warns of.
+        # Rounding may take the sum a little above the total, which tqdm warns of.
         self._bar.update(min(seconds, self._bar.total - self._bar.n))
 
     def __enter__(self) -> Stages:
@@ -73,7 +73,7 @@ def train(
             stages.advance(cost, f"loss {state.record['loss']:.4g}")
 
         model = plan.model.set_params(callbacks=(note,), n_threads=threads)
-        # All but the conditional one take no notice of y.
+        # Only the conditional model uses y.
         model.fit(data["X_train"], data["y_train"])
         # As the page shows it.
         models[name] = model.set_params(callbacks=(), n_threads=None)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..nn.module import Module, Shape
+from ..nn.activation import KINDS
+from ..nn.tape import Tape, Value
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what is older lacks layer normalisation
 LABELS = "ai.onnx.ml"  # the domain that has a table from strings to numbers
 LABELS_OPSET = 2
 
+
+SAMPLES = 7919  # of the batch that ops are walked with: a size that nothing else has
 
 Given = str | np.ndarray | np.generic  # a value by name, or a constant
 
@@ -32,14 +35,11 @@ class Graph:
     """Nodes in order, and the constants that they take.
 
     Images stay channels last for who looks at the graph from outside, while ONNX convolves channels
-    first. So a value that was turned is remembered in both orders, and elementwise operations work
-    on the one that convolutions have made: nothing is turned back and forth between two of them.
+    first. So a value that was transposed is remembered in both orders, and elementwise operations
+    work on the one that convolutions have made: nothing is transposed back and forth between two.
 
     Parameters
     ----------
-    table : mapping of type to function
-        What appends a layer's nodes: it is given the graph, the layer, the name of its input and
-        the shape of one sample of it, and returns the name of the output.
     outer : Graph, optional
         The graph of the loop that this one is in.
 
@@ -51,12 +51,37 @@ class Graph:
 
     lengths = ""
 
-    def __init__(self, table: Mapping[type[Module], Emit], outer: Graph | None = None) -> None:
-        self.table = table
+    def __init__(self, outer: Graph | None = None) -> None:
         self.nodes: list[Node] = []
         self.constants: dict[str, np.ndarray] = outer.constants if outer else {}
         self._numbers: Iterator[int] = outer._numbers if outer else count()
-        self._turned: dict[str, tuple[str, int]] = {}  # channels first, and the number of axes
+        self._transposed: dict[str, tuple[str, int]] = {}  # channels first, and the number of axes
+        self._called: dict[int, tuple[Value, str]] = {}
+
+    # ---- values on a tape -----------------------------------------------------------------------
+
+    def call(self, value: Value, name: str) -> None:
+        """Say what a value is called here."""
+        self._called[id(value)] = value, name
+
+    def of(self, x: Any) -> Any:
+        """Return the name of a value, or an array as it is.
+
+        NotImplementedError for an array that was made of the samples, by a comparison for instance.
+        """
+        if not isinstance(x, Value):
+            if SAMPLES in np.shape(x)[:1]:
+                raise NotImplementedError("what is compared or rounded has no form in ONNX here")
+            return x
+        found = self._called.get(id(x))
+        if found is not None:
+            return found[1]
+        return self.constant(x.data)
+
+    def walk(self, tape: Tape) -> None:
+        """Append the ops that a pass has recorded; NotImplementedError for one without a form."""
+        for op in tape.record:
+            self.call(op, op.onnx(self))
 
     def name(self) -> str:
         """Return a name that nothing has yet."""
@@ -81,30 +106,23 @@ class Graph:
         self.nodes.append(Node(op, names, made, options, domain))
         return made
 
-    def layer(self, module: Module, x: str, shape: Shape) -> str:
-        """Append a module's nodes; NotImplementedError if the table doesn't have it."""
-        found = self.table.get(type(module))
-        if found is None:
-            raise NotImplementedError(f"{type(module).__name__} has no form in ONNX here")
-        return found(self, module, x, shape)
-
     # ---- shapes ---------------------------------------------------------------------------------
 
     def reshape(self, x: str, *shape: int) -> str:
         """Show a value in another shape, in which 0 is the size it has and -1 what is left."""
         return self.add("Reshape", x, np.array(shape, np.int64))
 
+    def batched(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Return a shape for `reshape` in which the number of samples is free."""
+        first, *rest = shape or (1,)
+        if first == SAMPLES:
+            return (0, *rest)
+        return (-1, *rest) if first and first % SAMPLES == 0 and -1 not in rest else shape
+
     def columns(self, x: str, start: int, stop: int) -> str:
         """Return a part of the last axis."""
         bounds = [np.array([v], np.int64) for v in (start, stop, -1)]
         return self.add("Slice", x, *bounds)
-
-    def beside(self, x: str, y: str, shape: tuple[int, ...]) -> str:
-        """Put vectors y (N, P) behind the last axis of x (N, *shape), at every position."""
-        if len(shape) > 1:
-            y = self.add("Unsqueeze", y, np.arange(1, len(shape), dtype=np.int64))
-            y = self.add("Expand", y, np.array([1, *shape[:-1], 1], np.int64))
-        return self.add("Concat", x, y, axis=-1)
 
     def there(self, steps: int) -> str:
         """Return whether each of the sequences has each step, (N, T)."""
@@ -114,33 +132,60 @@ class Graph:
         """Return numbers (N,) as (N, 1)."""
         return self.add("Unsqueeze", x, np.array([1], np.int64))
 
+    def backwards(self, x: str, steps: int, width: int) -> str:
+        """Return sequences (N, T, C) from their last step to the first; the rest stays behind."""
+        if not self.lengths:
+            from_to = (-1, -steps - 1, 1, -1)  # start, end, axis and step
+            return self.add("Slice", x, *(np.array([v], np.int64) for v in from_to))
+        last = self.column(self.add("Sub", self.lengths, np.int64(1)))
+        places = self.add("Mod", self.add("Sub", last, np.arange(steps)), np.int64(steps))
+        places = self.add("Unsqueeze", places, np.array([2], np.int64))
+        places = self.add("Expand", places, np.array([1, 1, width], np.int64))
+        return self.add("GatherElements", x, places, axis=1)
+
+    # ---- functions ------------------------------------------------------------------------------
+
+    def activation(self, kind: str | None, x: str) -> str:
+        """Append one of the core's activations; None is none."""
+        return x if kind is None else KINDS[kind].onnx(self, x)
+
+    def link(self, kind: str | None, x: str) -> str:
+        """Append what turns a decoder's output into data: "sigmoid", "softmax" or None."""
+        return self.add("Softmax", x, axis=-1) if kind == "softmax" else self.activation(kind, x)
+
+    def body(self, append: Callable[[Graph], tuple[list[Any], list[Any]]]) -> Body:
+        """Return the graph of one step of a loop: `append` returns its inputs and outputs."""
+        inner = Graph(self)
+        return Body(inner, *append(inner))
+
     # ---- the order of axes ----------------------------------------------------------------------
 
-    def first(self, x: str, axes: int) -> str:
+    def channels_first(self, x: str, axes: int) -> str:
         """Return x (N, ..., C) as (N, C, ...)."""
         if axes == 2:
             return x
-        if x not in self._turned:
+        if x not in self._transposed:
             order = [0, axes - 1, *range(1, axes - 1)]
-            self._turned[x] = self.add("Transpose", x, perm=order), axes
-        return self._turned[x][0]
+            self._transposed[x] = self.add("Transpose", x, perm=order), axes
+        return self._transposed[x][0]
 
-    def last(self, x: str, axes: int) -> str:
+    def channels_last(self, x: str, axes: int) -> str:
         """Return x (N, C, ...) as (N, ..., C)."""
         if axes == 2:
             return x
         y = self.add("Transpose", x, perm=[0, *range(2, axes), 1])
-        self._turned[y] = x, axes
+        self._transposed[y] = x, axes
         return y
 
     def each(self, op: str, *inputs: Given, **options: Any) -> str:
-        """Append an elementwise node. Constants are scalars."""
+        """Append an elementwise node."""
         values = [x for x in inputs if isinstance(x, str)]
-        if not all(x in self._turned for x in values):
+        scalars = all(np.ndim(x) == 0 for x in inputs if not isinstance(x, str))
+        axes = {self._transposed[x][1] if x in self._transposed else 0 for x in values}
+        if not scalars or len(axes) != 1 or axes == {0}:
             return self.add(op, *inputs, **options)
-        axes = self._turned[values[0]][1]
-        turned = [self._turned[x][0] if isinstance(x, str) else x for x in inputs]
-        return self.last(self.add(op, *turned, **options), axes)
+        first = [self._transposed[x][0] if isinstance(x, str) else x for x in inputs]
+        return self.channels_last(self.add(op, *first, **options), axes.pop())
 
     # ---- the whole ------------------------------------------------------------------------------
 
@@ -157,9 +202,6 @@ class Graph:
         self.nodes = kept[::-1]
         for name in [name for name in self.constants if name not in used]:
             del self.constants[name]
-
-
-Emit = Callable[[Graph, Any, str, Shape], str]
 
 
 class Body(NamedTuple):

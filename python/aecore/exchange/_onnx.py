@@ -2,51 +2,28 @@
 
 from __future__ import annotations
 
-import math
-import os
 from typing import Any
 
 import numpy as np
 
-from ..arch.base import beside
-from ..base import checks
+from ..base import atomic, checks
+from ..data.batches import Batch
 from ..losses import LINKS
-from ..models import (
-    CVAE,
-    GAN,
-    VAE,
-    VQVAE,
-    AdversarialAutoencoder,
-    Autoencoder,
-    Recirculation,
-    SoftmaxClassifier,
-    StackedAutoencoder,
-)
-from ..models.base.estimator import BaseModel
-from ..models.variational.posterior import Posterior
-from ..nn.containers import starts_flat
-from ..nn.module import Shape
-from ..penalties import KLSparsity, TopK
-from ._graph import IR_VERSION, LABELS, LABELS_OPSET, OPSET, Body, Graph, to_proto
-from ._layers import LAYERS
+from ..models import GAN, VQVAE, SoftmaxClassifier
+from ..models.base.coding import BaseAutoencoder
+from ..models.tabular.model import TableModel
+from ..nn.tape import Shape, Tape, Value
+from ._graph import IR_VERSION, LABELS, LABELS_OPSET, OPSET, SAMPLES, Body, Graph, to_proto
 from ._parts import conditioner, latent_shape
-from ._quantizers import QUANTIZERS, lookup, quantize
-from ._sequences import SEQUENCES, link
 
-AUTOENCODERS = (
-    Autoencoder,
-    StackedAutoencoder,
-    Recirculation,
-    VAE,
-    CVAE,
-    VQVAE,
-    AdversarialAutoencoder,
-)
-PARTS: dict[type[BaseModel], tuple[str, ...]] = {
-    **dict.fromkeys(AUTOENCODERS, ("reconstruct", "encode", "decode")),
-    GAN: ("decode",),
-    SoftmaxClassifier: ("predict_proba",),
-}
+
+def parts_of(model: Any) -> tuple[str, ...]:
+    """Return the names of the parts that a model has as ONNX."""
+    if isinstance(model, BaseAutoencoder) and not isinstance(model, TableModel):
+        return ("reconstruct", "encode", "decode")
+    if isinstance(model, GAN):
+        return ("decode",)
+    return ("predict_proba",) if isinstance(model, SoftmaxClassifier) else ()
 
 
 def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool = False) -> None:
@@ -83,8 +60,8 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
     ImportError
         Without the package `onnx` (``pip install aecore[onnx]``), which checks what is written.
     NotImplementedError
-        For a model or a layer that has no form in ONNX here: a `PixelCNN`, whose samples are drawn
-        one position after another, and classes of the user's own.
+        For a model or an op that has no form in ONNX here: a `PixelCNN`, whose samples are drawn
+        one position after another, and layers with a backward pass of their own.
     ValueError
         For a model that isn't fitted, lacks the part, or takes no sequences of different lengths.
 
@@ -104,13 +81,13 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
     >>> onnxruntime.InferenceSession("encoder.onnx").run(None, {"x": X})[0].shape  # doctest: +SKIP
     (100, 2)
     """
-    parts = PARTS.get(type(model))
-    if parts is None:
+    parts = parts_of(model)
+    if not parts:
         raise NotImplementedError(f"{type(model).__name__} has no form in ONNX here")
     checks.choice("part", part, parts)
     checks.boolean("lengths", lengths)
     network = model._fitted()
-    if lengths and not _takes_lengths(model, part):
+    if lengths and not _heeds(model, part):
         raise ValueError(
             f"lengths: expected False, since {part} of this {type(model).__name__} takes no "
             "sequences of different lengths"
@@ -118,14 +95,13 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
     with network.lock:
         body = _Export(model, lengths).part(part)
     data = _checked(body, f"{type(model).__name__}.{part}")
-    with open(os.fspath(path), "wb") as file:
+    with atomic.replacing(path) as file:
         file.write(data)
 
 
-def _takes_lengths(model: Any, part: str) -> bool:
-    if part not in ("encode", "reconstruct") or not model._takes_lengths:
-        return False
-    return bool(model._network.encoder.takes_lengths)
+def _heeds(model: Any, part: str) -> bool:
+    takes: bool = part in ("encode", "reconstruct") and model._allows_ragged(model._network)
+    return takes
 
 
 def _checked(body: Body, name: str) -> bytes:
@@ -152,35 +128,50 @@ def _checked(body: Body, name: str) -> bytes:
 
 
 class _Export:
-    """A model's parts as a graph."""
+    """A model's parts as a graph: what its passes record, op by op."""
 
     def __init__(self, model: Any, lengths: bool = False) -> None:
         self.model, self.network, self.lengths = model, model._network, lengths
-        self.graph = Graph(LAYERS | SEQUENCES | QUANTIZERS)
+        self.graph = Graph()
         self.inputs: list[tuple[str, list[Any]]] = []
         self.conditioner = conditioner(model)
 
     def part(self, part: str) -> Body:
         name, form = "reconstruction", ["FLOAT", "n", *self.network.input_shape]
-        if part == "decode":
-            made = self._decoded(self._looked_up(), self._condition())
-        else:
-            self.inputs.append(("x", ["FLOAT", "n", *self.network.input_shape]))
-            y = self._condition()
-            if self.lengths:
-                self.graph.lengths = "lengths"
-                self.inputs.append(("lengths", ["INT64", "n"]))
-            codes, latent = self._encoded(y)
-            if part == "encode":
-                made, name, form = codes, "codes", self._codes_form()
+        with Tape(abstract=True) as tape:
+            self.tape = tape
+            if part == "decode":
+                made = self._decoded(self._looked_up(), self._condition())
             else:
-                made = self._decoded(latent, y)
-            if part == "predict_proba":
-                name, form = "probabilities", ["FLOAT", "n", len(self.model.classes_)]
+                self.inputs.append(("x", ["FLOAT", "n", *self.network.input_shape]))
+                y = self._condition()
+                if self.lengths:
+                    self.graph.lengths = "lengths"
+                    self.inputs.append(("lengths", ["INT64", "n"]))
+                codes, latent = self._encoded(y)
+                if part == "encode":
+                    made, name, form = codes, "codes", self._codes_form()
+                else:
+                    made = self._decoded(latent, y)
+                if part == "predict_proba":
+                    name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
         self.graph.finish(made, name)
         return Body(self.graph, self.inputs, [(name, form)])
 
-    def _condition(self) -> str | None:
+    def _placeholder(self, name: str, shape: Shape) -> Value:
+        """Return a value for samples of a shape, which has a name in the graph."""
+        value = self.tape.placeholder((SAMPLES, *shape))
+        self.graph.call(value, name)
+        return value
+
+    def _name(self, value: Value) -> str:
+        """Append what the pass has recorded so far; return a value's name."""
+        self.graph.walk(self.tape)
+        self.tape.record.clear()
+        found: str = self.graph.of(value)
+        return found
+
+    def _condition(self) -> Value | None:
         """Append what makes vectors (N, P) of y; None if there are no conditions."""
         found, graph = self.conditioner, self.graph
         if found is None:
@@ -189,74 +180,49 @@ class _Export:
             assert found.mean is not None and found.scale is not None
             self.inputs.append(("y", ["DOUBLE", "n", len(found.mean)]))
             standard = graph.add("Div", graph.add("Sub", "y", found.mean), found.scale)
-            return graph.add("Cast", standard, to=1)
-        dtype, y, classes = _labels(graph, found.classes)
-        self.inputs.append(("y", [dtype, "n"]))
-        return graph.add("Cast", graph.add("Equal", graph.column(y), classes), to=1)
+        else:
+            dtype, y, classes = _labels(graph, found.classes)
+            self.inputs.append(("y", [dtype, "n"]))
+            standard = graph.add("Equal", graph.column(y), classes)
+        return self._placeholder(graph.add("Cast", standard, to=1), (found.width,))  # FLOAT
 
-    def _encoded(self, y: str | None) -> tuple[str, str]:
+    def _encoded(self, y: Value | None) -> tuple[str, Value]:
         """Append the encoder; return the codes, and what the decoder is given."""
-        graph, model, encoder = self.graph, self.model, self.network.encoder
-        shape, x = self.network.input_shape, "x"
-        if y is not None:
-            x, shape = self._told(x, y, shape)
-        z = graph.layer(encoder, x, shape)
+        x, model = self._placeholder("x", self.network.input_shape), self.model
+        if isinstance(model, SoftmaxClassifier):
+            return "", self.network.encode(x, y)
+        assert isinstance(model, BaseAutoencoder)
+        batch = Batch(SAMPLES)
+        batch.tape, batch.samples, batch.told = self.tape, x, y
+        z = model._latent(batch)
         if isinstance(model, VQVAE):
-            vectors, codes = quantize(graph, self.network.quantizer, z)
-            return graph.reshape(codes, 0, *model._grid()), vectors
-        if isinstance(model, Posterior):
-            z = graph.columns(z, 0, model.latent_dim)
-        z = self._shaped(z)
-        return z, z
-
-    def _told(self, x: str, y: str, shape: Shape) -> tuple[str, Shape]:
-        """Return what the encoder sees beside the condition, and its shape."""
-        assert self.conditioner is not None
-        if starts_flat(self.network.encoder):
-            shape = (math.prod(shape),)
-            x = self.graph.reshape(x, 0, *shape)
-        wider = beside(self.network.encoder, shape, self.conditioner.width)
-        return self.graph.beside(x, y, shape), wider
-
-    def _shaped(self, z: str) -> str:
-        """Append what the penalty makes of codes."""
-        graph, penalty = self.graph, self.model.penalty
-        if isinstance(penalty, KLSparsity):
-            logit = np.float32(math.log(penalty.rho / (1 - penalty.rho)))
-            return graph.add("Sigmoid", graph.add("Add", z, logit))
-        if isinstance(penalty, TopK):
-            values, which = graph.several(2, "TopK", z, np.array([penalty.k], np.int64))
-            zeros = graph.add("ConstantOfShape", graph.add("Shape", z))
-            return graph.add("ScatterElements", zeros, which, values, axis=1)
-        if penalty is not None and penalty.shapes:
-            raise NotImplementedError(f"{type(penalty).__name__} has no form in ONNX here")
-        return z
+            found = self.network.quantizer.quantize(z)
+            self._name(found.y)
+            return self.graph.reshape(found.index, 0, *model._code_space.shape), found.y
+        return self._name(z), z
 
     def _codes_form(self) -> list[Any]:
         if isinstance(self.model, VQVAE):
-            return ["INT64", "n", *self.model._grid()]
+            return ["INT64", "n", *self.model._code_space.shape]
         return ["FLOAT", "n", self.model.latent_dim]
 
-    def _looked_up(self) -> str:
+    def _looked_up(self) -> Value:
         """Append what the decoder is given for codes."""
         self.inputs.append(("codes", self._codes_form()))
+        shape = latent_shape(self.model)
         if not isinstance(self.model, VQVAE):
-            return "codes"
+            return self._placeholder("codes", shape)
         quantizer = self.network.quantizer
-        grid = (*self.model._map(), *quantizer.code_shape)
-        return lookup(self.graph, quantizer, self.graph.reshape("codes", 0, *grid))
+        place = self.model._code_space.map, quantizer.code_shape
+        codes = self.graph.reshape("codes", 0, *place[0], *place[1])
+        return self._placeholder(quantizer.lookup_onnx(self.graph, codes), shape)
 
-    def _decoded(self, z: str, y: str | None) -> str:
+    def _decoded(self, z: Value, y: Value | None) -> str:
         """Append the decoder, to data space."""
-        graph, shape = self.graph, latent_shape(self.model)
-        if y is not None:
-            assert self.conditioner is not None
-            z = graph.beside(z, y, shape)
-            shape = (*shape[:-1], shape[-1] + self.conditioner.width)
-        x = graph.layer(self.network.decoder, z, shape)
+        x = self._name(self.network.decode(z, y))
         if isinstance(self.model, SoftmaxClassifier):
-            return link(graph, "softmax", x)
-        x = link(graph, LINKS.get(self.model._loss.name), x)
+            return self.graph.link("softmax", x)
+        x = self.graph.link(LINKS.get(self.model._loss.name), x)
         return self._cut(x) if self.lengths else x
 
     def _cut(self, x: str) -> str:

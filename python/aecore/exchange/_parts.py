@@ -6,7 +6,7 @@ from typing import Any
 
 from ..data.conditions import Conditioner
 from ..models import VQVAE, SoftmaxClassifier
-from ..nn.module import Shape
+from ..nn.tape import Shape
 
 
 def conditioner(model: Any) -> Conditioner | None:
@@ -21,7 +21,7 @@ def latent_shape(model: Any) -> Shape:
     """Return the shape of what a fitted model's decoder sees of a sample, without a condition."""
     network = model._network
     if isinstance(model, VQVAE):
-        shape: Shape = network.encoder.output_shape(network.input_shape)
+        shape: Shape = network.code_shape
         return shape
     if isinstance(model, SoftmaxClassifier):
         return (network.decoder.weight.shape[1],)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..arch.base import beside
-from ..models.base.estimator import BaseModel
+from ..files import container
+from ..models.base.model import BaseModel
 from ..nn.containers import starts_flat
-from ..nn.module import Shape
+from ..nn.tape import Shape
 from ._parts import conditioner, latent_shape
 from ._weights import Walk, channels_first
 
@@ -39,10 +40,11 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
     TransformerBlock                those of `torch.nn.TransformerEncoderLayer`: self_attn, linear1,
                                     linear2, norm1, norm2
     Residual                        body, and what is in it
-    EachStep                        those of what it applies to each step
+    TimeDistributed                 those of what it applies to each step
     TiedLinear                      bias alone
     TiedConvTranspose2d             bias alone
-    Positions, FedBack, quantizers  as in `parameters_`; EMA codebooks as entries, count and sum
+    PositionalEmbedding,            as in `parameters_`; EMA codebooks as entries, count and sum
+    AutoregressiveLSTM, quantizers
     ==============================  ================================================================
 
     PyTorch has images channels first. Where one is flattened in front of a linear layer or made of
@@ -101,7 +103,7 @@ def from_torch(model: Any, state: Any) -> Any:
         Fitted, or made ready by `initialize`; it is changed.
     state : mapping of str to array or tensor, str or path-like
         All weights and no others, or the safetensors file that has them. PyTorch isn't needed.
-        float16 and float64 are converted.
+        float16 and float64 are converted, of files bfloat16 too.
 
     Returns
     -------
@@ -182,14 +184,9 @@ def _read(state: Any) -> dict[str, Any]:
         return dict(state)
     if not isinstance(state, (str, os.PathLike)):
         raise TypeError(f"state: expected a mapping or a path, got {type(state).__name__}")
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
-    with open(state, "rb"):
-        pass  # a missing file is an OSError
     try:
-        return dict(load_file(state))
-    except (SafetensorError, KeyError, TypeError, ValueError, AttributeError) as error:
+        return dict(container.read(state)[0])
+    except ValueError as error:
         raise ValueError(f"{os.fspath(state)}: not a file of weights: {error}") from None
 
 

@@ -7,17 +7,14 @@ of `Reshape`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .. import nn
-from ..losses import Likelihood
-from ..nn.linear import Affine
-from ..nn.module import Module, Shape
-from ..nn.pixelcnn.network import GatedBlock, GatedPixelCNN
+from ..nn.module import Module
+from ..nn.parameter import Parameter
+from ..nn.tape import Shape
 
 
 @dataclass
@@ -65,6 +62,8 @@ def channels_first(shape: Shape) -> np.ndarray | None:
 class Walk:
     """Collects the weights of modules, from input to output.
 
+    Each layer says what it has (`Module.torch_layout`), by the methods below.
+
     Attributes
     ----------
     weights : list of Weight
@@ -90,12 +89,9 @@ class Walk:
                 f"{name}: ends with a flattened image, whose features have another order in PyTorch"
             )
 
-    def visit(self, module: Module, name: str, shape: Shape | None) -> None:
-        """Collect a module; NotImplementedError for one that PyTorch's layouts aren't known of."""
-        found = TABLE.get(type(module))
-        if found is None:
-            raise NotImplementedError(f"{name}: {type(module).__name__} has no layout in PyTorch")
-        found(self, module, name, shape)
+    def visit(self, module: Module, name: str, shape: Shape | None) -> int:
+        """Collect a module; return how many layers of a Sequential it is in PyTorch."""
+        return module.torch_layout(self, name, shape)
 
     def add(self, name: str, value: np.ndarray, axes: Any = None, twin: str = "") -> Weight:
         """Collect an array, with its axes in another order."""
@@ -114,56 +110,51 @@ class Walk:
                 f"{name}: sees a flattened image, whose features have another order in PyTorch"
             )
 
-    def linear(self, layer: Any, name: str, shape: Shape | None) -> None:
+    def linear(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
+        """Collect a weight (O, I), whose columns are the features that came, and a bias."""
         before, self.order, self._movable = self.order, None, []
-        if not isinstance(layer, nn.TiedLinear):
-            weight = self.add(f"{name}.weight", layer.weight.value)
-            weight.order[1] = before
-            self._movable = [weight]
-            self._seen[id(layer.weight)] = before
-        if layer.bias is not None:
-            self._movable.append(self.add(f"{name}.bias", layer.bias.value))
+        found = self.add(f"{name}.weight", weight.value)
+        found.order[1] = before
+        self._movable = [found]
+        self._seen[id(weight)] = before
+        self.bias(name, bias)
 
-    def tied(self, layer: nn.TiedLinear, name: str, shape: Shape | None) -> None:
-        """Collect the bias; its order is that of the weight's columns, as the outputs' is."""
+    def tied(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
+        """Collect a bias whose order is that of a weight's columns, as the outputs' is."""
         self.settle(name)
-        self.linear(layer, name, shape)
-        self.order = self._source(layer, name)
-        for bias in self._movable:
-            bias.order[0] = self.order
+        self.order = self.source(name, weight)
+        self._movable = []
+        self.bias(name, bias)
+        for found in self._movable:
+            found.order[0] = self.order
         self._movable = []
 
-    def _source(self, layer: Any, name: str) -> np.ndarray | None:
-        """Return the order of the columns of a weight that another layer has."""
-        if id(layer.weight) not in self._seen:
-            raise NotImplementedError(f"{name}: tied to a layer that doesn't come before it")
-        return self._seen[id(layer.weight)]
+    def bias(self, name: str, bias: Parameter | None) -> None:
+        if bias is not None:
+            self._movable.append(self.add(f"{name}.bias", bias.value))
 
-    def scaled(self, norm: Any, name: str, shape: Shape | None) -> None:
-        """Collect a norm that treats every feature, or channel, alike."""
-        found = [
-            self.add(f"{name}.{key}", parameter.value)
-            for key in ("weight", "bias")
-            if (parameter := getattr(norm, key)) is not None
-        ]
-        if isinstance(norm, nn.BatchNorm2d):
-            self.counters.append(f"{name}.num_batches_tracked")
-            found += [
-                self.add(f"{name}.{k}", norm.buffer(k)) for k in ("running_mean", "running_var")
-            ]
+    def source(self, name: str, weight: Parameter) -> np.ndarray | None:
+        """Return the order of the columns of a weight that another layer has."""
+        if id(weight) not in self._seen:
+            raise NotImplementedError(f"{name}: tied to a layer that doesn't come before it")
+        return self._seen[id(weight)]
+
+    def scaled(self, name: str, arrays: dict[str, np.ndarray], shape: Shape | None) -> None:
+        """Collect arrays (C,) that treat every feature, or channel, alike."""
+        found = [self.add(f"{name}.{key}", value) for key, value in arrays.items()]
         if shape is not None and len(shape) == 1:
             for weight in found:
                 weight.order[0] = self.order
             self._movable += found
 
-    def flatten(self, layer: Any, name: str, shape: Shape | None) -> None:
+    def flatten(self, name: str, shape: Shape | None) -> None:
         if shape is None:
             raise NotImplementedError(f"{name}: the shape of what is flattened isn't known")
         if len(shape) > 1:
             self.order, self._movable = channels_first(shape), []
 
-    def reshape(self, layer: nn.Reshape, name: str, shape: Shape | None) -> None:
-        wanted = channels_first(layer.shape)
+    def reshape(self, name: str, shape: Shape | None, to: Shape) -> None:
+        wanted = channels_first(to)
         if shape is not None and len(shape) == 1:
             if self.order is None and wanted is not None and self._movable:
                 for weight in self._movable:
@@ -172,9 +163,7 @@ class Walk:
             if _same(self.order, wanted):
                 self.order, self._movable = None, []
                 return
-        elif shape is not None and (
-            shape == layer.shape or 3 not in (len(shape), len(layer.shape))
-        ):
+        elif shape is not None and (shape == to or 3 not in (len(shape), len(to))):
             return
         raise NotImplementedError(
             f"{name}: PyTorch has the features of images in another order, and no linear layer "
@@ -183,64 +172,23 @@ class Walk:
 
     # ---- without --------------------------------------------------------------------------------
 
-    def kernels(self, layer: Any, name: str, shape: Shape | None) -> None:
-        if isinstance(layer, nn.TiedConvTranspose2d):
-            self._source(layer, name)
-        else:
-            turned = isinstance(layer, nn.ConvTranspose2d)
-            self.add(f"{name}.weight", layer.weight.value, (3, 0, 1, 2) if turned else (0, 3, 1, 2))
-            self._seen[id(layer.weight)] = None
-        if layer.bias is not None:
-            self.add(f"{name}.bias", layer.bias.value)
+    def kernels(self, name: str, weight: Parameter, axes: tuple[int, ...]) -> None:
+        """Collect kernels, with their axes in PyTorch's order."""
+        self.add(f"{name}.weight", weight.value, axes)
+        self._seen[id(weight)] = None
 
-    def grouped(self, norm: nn.GroupNorm, name: str, shape: Shape | None) -> None:
+    def each(self, body: Module, name: str, shape: Shape | None) -> int:
+        """Collect a module that sees parts of a sample, or a sample beside others."""
         self.settle(name)
-        self.scaled(norm, name, None)
-
-    def elementwise(self, layer: Module, name: str, shape: Shape | None) -> None:
-        pass
-
-    def recurrent(self, layer: nn.LSTM, name: str, shape: Shape | None) -> None:
-        for i, passes in enumerate(layer.layers):
-            for one, end in zip(passes, ("", "_reverse"), strict=False):
-                where = f"_l{i}{end}"
-                for key in ("weight_ih", "weight_hh"):
-                    self.add(f"{name}.{key}{where}", getattr(one, key).value)
-                self.add(f"{name}.bias_ih{where}", one.bias.value, twin=f"{name}.bias_hh{where}")
+        layers = self.visit(body, name, shape)
         self.settle(name)
+        return layers
 
-    def attention(self, module: nn.MultiHeadAttention, name: str, shape: Shape | None) -> None:
-        for key in ("weight", "bias"):
-            self.add(f"{name}.in_proj_{key}", getattr(module.project, key).value)
-        self.inside(module.out, f"{name}.out_proj", None)
-
-    def block(self, module: nn.TransformerBlock, name: str, shape: Shape | None) -> None:
-        self.attention(module.attention, f"{name}.self_attn", None)
-        for key in ("linear1", "linear2", "norm1", "norm2"):
-            self.inside(getattr(module, key), f"{name}.{key}", None)
-
-    def each_step(self, module: nn.EachStep, name: str, shape: Shape | None) -> None:
-        self.settle(name)
-        self.visit(module.body, name, None if shape is None else shape[1:])
-        self.settle(name)
-
-    def residual(self, module: nn.Residual, name: str, shape: Shape | None) -> None:
-        self.settle(name)
-        self.visit(module.body, f"{name}.body", shape)
-        self.settle(name)
-
-    def sequential(self, module: nn.Sequential, name: str, shape: Shape | None) -> None:
-        place = 0
-        for layer in module.layers:
-            self.visit(layer, f"{name}.{place}", shape)
-            place += 1 + _fused(layer)
-            shape = None if shape is None else layer.output_shape(shape)
-
-    def inside(self, module: Module, name: str, shape: Shape | None) -> None:
+    def inside(self, module: Module, name: str) -> None:
         """Collect parameters and moving averages under their own names, then what is inside."""
         self.settle(name)
         for key, value in vars(module).items():
-            if isinstance(value, nn.Parameter):
+            if isinstance(value, Parameter):
                 self.add(f"{name}.{key}", value.value)
         for key, array in vars(module).get("_buffers", {}).items():
             if array.dtype == np.float32:  # others are places in random streams
@@ -251,43 +199,3 @@ class Walk:
 
 def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a is b or (a is not None and b is not None and np.array_equal(a, b))
-
-
-def _fused(layer: Module) -> bool:
-    """Return whether PyTorch has a layer more, for an activation."""
-    layer = layer.body if isinstance(layer, nn.EachStep) else layer
-    return isinstance(layer, Affine) and layer.activation is not None
-
-
-TABLE: dict[type[Module], Callable[[Walk, Any, str, Shape | None], None]] = {
-    Likelihood: Walk.inside,
-    GatedBlock: Walk.inside,
-    GatedPixelCNN: Walk.inside,
-    nn.Activation: Walk.elementwise,
-    nn.BatchNorm2d: Walk.scaled,
-    nn.Conv2d: Walk.kernels,
-    nn.ConvTranspose2d: Walk.kernels,
-    nn.Dropout: Walk.elementwise,
-    nn.EachStep: Walk.each_step,
-    nn.FedBack: Walk.inside,
-    nn.FiniteScalarQuantizer: Walk.inside,
-    nn.Flatten: Walk.flatten,
-    nn.GroupNorm: Walk.grouped,
-    nn.LSTM: Walk.recurrent,
-    nn.LayerNorm: Walk.scaled,
-    nn.Linear: Walk.linear,
-    nn.MaskedConv2d: Walk.kernels,
-    nn.MaxPool2d: Walk.elementwise,
-    nn.MeanSteps: Walk.elementwise,
-    nn.MultiHeadAttention: Walk.attention,
-    nn.Positions: Walk.inside,
-    nn.Reshape: Walk.reshape,
-    nn.Residual: Walk.residual,
-    nn.ResidualQuantizer: Walk.inside,
-    nn.Sequential: Walk.sequential,
-    nn.TiedConvTranspose2d: Walk.kernels,
-    nn.TiedLinear: Walk.tied,
-    nn.TransformerBlock: Walk.block,
-    nn.Upsample2d: Walk.elementwise,
-    nn.VectorQuantizer: Walk.inside,
-}

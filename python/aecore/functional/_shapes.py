@@ -25,16 +25,6 @@ def array(name: str, value: Any, *ndims: int) -> np.ndarray:
     return value
 
 
-def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
-    """Return `value`, an integer for both axes or one for each, as two integers."""
-    values = (value, value) if np.ndim(value) == 0 else tuple(value)
-    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
-        raise TypeError(f"{name}: expected an integer or a pair of them, got {value!r}")
-    if min(values) < minimum or max(values) > 2**31 - 1:
-        raise ValueError(f"{name}: expected at least {minimum}, got {value!r}")
-    return int(values[0]), int(values[1])
-
-
 def table(name: str, value: Any) -> np.ndarray:
     """View an array of samples, (N, ...), as a table (N, F)."""
     array(name, value)

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, pair, result
+from ..base.checks import pair
+from ._shapes import array, result
 
 Pair = int | tuple[int, int]
 Sides = tuple[int, int, int, int]  # top, bottom, left, right

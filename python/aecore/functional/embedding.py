@@ -58,8 +58,7 @@ def embedding(
     if array("out", out).shape != shape:
         raise ValueError(f"out: expected shape {shape}, got {out.shape}")
     rows = view("out", out, (flat.size, weight.shape[1]))
-    plain = (1.0, None, 0.0, 0.0, 0.0, 0, 0, 0)  # neither scaled nor corrupted
-    _core.gather(rows, None, weight, flat, *plain, runtime.current())
+    _core.take_rows(rows, weight, flat, runtime.current())
     return out
 
 

@@ -31,28 +31,24 @@ errors shrink, the loss falls below zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
-from ..nn.activation import apply_link
-from ..nn.module import Module, Parameter
-
-if TYPE_CHECKING:
-    from ..data.arrays import Data
-    from ..data.batches import Batch
-    from ..training.network import Network
+from ..data.arrays import Data
+from ..data.batches import Batch
+from ..nn.module import Module
+from ..nn.ops import losses
+from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
+from ..nn.ops.sequences import apply_link
+from ..nn.parameter import Parameter
+from ..nn.tape import Shape, Value
 
 KERNELS = {"mse": "mse", "l1": "l1", "huber": "huber", "bce": "bce_with_logits"}
 NAMES = (*KERNELS, "cross_entropy", "gaussian")
 LINKS = {"bce": "sigmoid", "cross_entropy": "softmax"}  # from the decoder's output to data
-DELTA = 1.0  # where huber turns from a square into a line
-HALF_LOG_2PI = math.log(2 * math.pi) / 2
-
-Scratch = Callable[..., np.ndarray]
 
 
 class Likelihood(Module):
@@ -74,6 +70,11 @@ class Likelihood(Module):
         mean = (values * seen).sum(0, dtype=np.float64) / counts
         square = (((values - mean) * seen) ** 2).sum() / max(1.0, float(seen.sum()))
         self.log_sigma.value.fill(math.log(square) / 2 if square > 0 else 0.0)
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        """Say how it is called in PyTorch."""
+        walk.inside(self, name)
+        return 1
 
 
 def learned_by(name: str) -> dict[str, Module]:
@@ -102,17 +103,6 @@ class Loss:
         self.name = checks.choice("loss", name, NAMES)
         self.likelihood = likelihood
         self.classes = shape[-1]  # of each one-hot group, where the loss is cross_entropy
-
-    @classmethod
-    def of(cls, name: str, network: Network) -> Loss:
-        """Return a fitted network's loss; ValueError if it lacks what that learns."""
-        likelihood = getattr(network, "likelihood", None)
-        if name == "gaussian" and likelihood is None:
-            raise ValueError(
-                "loss: expected one without a deviation to learn, which this model was fitted "
-                "without, got 'gaussian': fit it afresh"
-            )
-        return cls(name, network.input_shape, likelihood)
 
     def check(self, data: Data, name: str) -> None:
         """Raise ValueError if the samples can't be targets of the loss."""
@@ -149,81 +139,38 @@ class Loss:
                     f"got something else in row {row}"
                 )
 
-    def per_sample(
-        self,
-        loss: np.ndarray | None,
-        grad: np.ndarray | None,
-        weight: np.ndarray | None,
-        output: np.ndarray,
-        target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
-    ) -> None:
-        """Write each sample's loss (n,) and its gradient times the sample's weight (n, F).
-
-        With a gradient, that of what the loss learns is added to.
-        """
-        ws = runtime.current()
-        if self.name == "gaussian":
-            self._gaussian(loss, grad, weight, output, target, mask, scratch)
-            return
+    def term(self, output: Value, batch: Batch) -> Late:
+        """Return the loss of each sample, (n,)."""
+        target, mask = batch.target, batch.mask
         if self.name in KERNELS:
-            kernel = KERNELS[self.name]
-            _core.loss(kernel, loss, grad, weight, output, target, mask, DELTA, ws)
-            return
-        groups = (len(output), output.shape[1] // self.classes, self.classes)
-        labels = scratch("labels", groups[:2], np.int64)
-        np.argmax(target.reshape(groups), axis=2, out=labels)
+            return losses.Elementwise(output, KERNELS[self.name], target, mask)
+        if self.name == "gaussian":
+            return losses.Gaussian(output, target, mask, self._log_sigma)
+        groups = (len(target), -1, self.classes)
         seen = None
         if mask is not None:
-            seen = scratch("seen", groups[:2])
-            np.copyto(seen, mask.reshape(groups)[:, :, 0])
-        dx = None if grad is None else grad.reshape(groups)
-        _core.cross_entropy(loss, dx, weight, output.reshape(groups), labels, seen, ws)
+            seen = np.ascontiguousarray(mask.reshape(groups)[:, :, 0])
+        return losses.CrossEntropy(output, target.reshape(groups).argmax(2), seen)
+
+    def report(self, term: Late, batch: Batch) -> dict[str, float]:
+        """Return sums over samples that are told beside a term, after the walk back from it."""
+        return {"sigma": self.sigma * batch.n} if self.name == "gaussian" else {}
 
     @property
-    def log_sigma(self) -> float:
+    def _log_sigma(self) -> Parameter:
         """The logarithm of the deviation that the gaussian loss has learned."""
-        assert self.likelihood is not None
-        return float(self.likelihood.log_sigma.value[0])
+        if self.likelihood is None:
+            raise ValueError(
+                "loss: expected one without a deviation to learn, which this model was fitted "
+                "without, got 'gaussian': fit it afresh"
+            )
+        return self.likelihood.log_sigma
 
     @property
     def sigma(self) -> float:
         """The deviation itself; infinite or 0 if training has gone astray."""
         with np.errstate(over="ignore"):
-            return float(np.exp(np.float64(self.log_sigma)))
-
-    @property
-    def _precision(self) -> float:
-        with np.errstate(over="ignore"):
-            return float(np.exp(np.float64(-2 * self.log_sigma)))
-
-    def _gaussian(
-        self,
-        loss: np.ndarray | None,
-        grad: np.ndarray | None,
-        weight: np.ndarray | None,
-        output: np.ndarray,
-        target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
-    ) -> None:
-        assert self.likelihood is not None
-        (n, features), precision = output.shape, self._precision
-        squares, share = scratch("squares", (n,)), None
-        if grad is not None:
-            assert weight is not None
-            share = scratch("share", (n,))
-            share[...] = weight * np.float64(precision / 2)
-        ws = runtime.current()
-        _core.loss("mse", squares, grad, share, output, target, mask, DELTA, ws)
-        counts = features if mask is None else mask.sum(1, dtype=np.float64)
-        if loss is not None:
-            constant = self.log_sigma + HALF_LOG_2PI
-            loss[...] = squares * np.float64(precision / 2) + counts * constant
-        if grad is not None and weight is not None:
-            slopes = counts - precision * squares.astype(np.float64)
-            self.likelihood.log_sigma.grad += np.float32((weight * slopes).sum())
+            return float(np.exp(np.float64(self._log_sigma.value[0])))
 
     def per_feature(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
         """Write what each feature adds to its sample's loss, (n, F)."""
@@ -233,8 +180,9 @@ class Loss:
             x, t = output.reshape(single), target.reshape(single)
             _core.loss(kernel, out.reshape(-1), None, None, x, t, None, DELTA, ws)
             if self.name == "gaussian":
-                out *= np.float32(self._precision / 2)
-                out += np.float32(self.log_sigma + HALF_LOG_2PI)
+                log_sigma = float(self._log_sigma.value[0])
+                out *= np.float32(math.exp(-2 * log_sigma) / 2)
+                out += np.float32(log_sigma + HALF_LOG_2PI)
             return
         groups = (out.size // self.classes, 1, self.classes)
         labels = target.reshape(groups).argmax(2)
@@ -249,24 +197,23 @@ class Loss:
         apply_link(LINKS.get(self.name), x, y)
         return output if out is None else out
 
-    def squared_error(
-        self,
-        output: np.ndarray,
-        target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
-        grad: np.ndarray | None = None,
-    ) -> float:
+    def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
         """Return the sum of squared errors of the reconstructions of n samples.
 
-        `grad` is the gradient of their mean loss, if it is known: for bce it is the errors over n,
-        for gaussian the errors over n times the variance.
+        Parameters
+        ----------
+        term : Late
+            The loss, whose gradient may have told already.
+        output : ndarray, shape (n, F)
+        batch : Batch
         """
-        if grad is not None and self.name in ("bce", "gaussian"):
-            scale = 1.0 if self.name == "bce" else self.sigma**4
-            squares = float(_core.sum_squares(grad, runtime.current()))
-            return scale * len(output) ** 2 * squares
-        x = self.to_data(output, scratch("rebuilt", output.shape))
-        errors = scratch("errors", (len(output),))
-        _core.loss("mse", errors, None, None, x, target, mask, DELTA, runtime.current())
+        if term.squares is not None:
+            return term.squares * (self.sigma**4 if self.name == "gaussian" else 1.0)
+        if self.name == "mse":
+            return float(term.data.sum(dtype=np.float64))
+        tape = batch.tape
+        x, errors = tape.take(output.shape), tape.take(output.shape[:1])
+        self.to_data(output, x)
+        how = batch.mask, DELTA, runtime.current()
+        _core.loss("mse", errors, None, None, x, batch.target, *how)
         return float(errors.sum(dtype=np.float64))

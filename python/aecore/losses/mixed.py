@@ -1,6 +1,6 @@
-r"""The loss of tables: each column by a likelihood of its own kind, in nats, summed over columns.
+r"""The loss of tables: each column has a likelihood of its own kind; their nats are summed.
 
-With x a cell and o what the decoder gives for its column:
+With x a cell and o the decoder's output for its column:
 
 ================  ===========================================================  ==================
 column            loss                                                         likelihood
@@ -11,11 +11,10 @@ K levels          :math:`-\ln p_x`, p = softmax(o) of K outputs                c
 ================  ===========================================================  ==================
 
 Every numeric column has a deviation σ of its own, learned with the network as its logarithm. It
-isn't let below 0.05 of the deviation that the column has: an error that small is small enough, and
-no column may outweigh all others.
+stays above 0.05 of the column's own deviation, so that no column outweighs all others.
 
-A missing cell costs nothing. A level that fit hasn't seen costs what Laplace's rule of succession
-gives a level nobody has seen in n rows of K levels, :math:`\ln (n + K + 1)`; it has no gradient.
+A missing cell has a loss of 0. A level that fit hasn't seen has the loss that Laplace's rule of
+succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, and no gradient.
 """
 
 from __future__ import annotations
@@ -27,14 +26,18 @@ import numpy as np
 from .. import _core
 from ..base import runtime
 from ..base.streams import CELLS, derived_seed
-from ..nn.module import Module, Parameter
-from . import DELTA, HALF_LOG_2PI, Loss, Scratch
+from ..data.batches import Batch
+from ..nn.module import Module
+from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
+from ..nn.parameter import Parameter
+from ..nn.tape import Value
+from . import Loss
 
-LEAST_LOG_SIGMA = float(np.log(0.05))
+MIN_LOG_SIGMA = float(np.log(0.05))
 
 
 class Scales(Module):
-    """The deviations that the numeric columns' errors have, as their logarithms.
+    """The deviations of the numeric columns' errors, as logarithms.
 
     Attributes
     ----------
@@ -42,16 +45,16 @@ class Scales(Module):
     """
 
     def __init__(self, columns: int) -> None:
-        self.log_sigma = Parameter((columns,), fill=0.0)  # begins as the columns' own deviation
+        self.log_sigma = Parameter((columns,), fill=0.0)  # starts at the columns' own deviation
 
     @property
     def log_sigmas(self) -> np.ndarray:
-        """What the loss takes them to be."""
-        return np.maximum(self.log_sigma.value, np.float32(LEAST_LOG_SIGMA))
+        """The logarithms that the loss uses: no less than the least one."""
+        return np.maximum(self.log_sigma.value, np.float32(MIN_LOG_SIGMA))
 
 
-class Usual(Module):
-    """What cells have cost in the last epoch of training: buffers, no parameters.
+class CellStatistics(Module):
+    """Mean and deviation of each column's cell losses in the last epoch: buffers, no parameters.
 
     Buffers
     -------
@@ -59,16 +62,16 @@ class Usual(Module):
         For each column the number of cells, the sum of their nats and that of their squares.
     """
 
-    LEAST = 0.1  # nats: the smallest deviation
+    MIN_DEVIATION = 0.1  # nats
 
     def __init__(self, columns: int) -> None:
         self.add_buffer("moments", np.zeros((3, columns)))
 
     @np.errstate(all="ignore")
-    def note(self, nats: np.ndarray, counted: np.ndarray, fresh: bool) -> None:
-        """Add the nats (n, C) of the cells that are counted; `fresh` forgets those before."""
+    def update(self, nats: np.ndarray, counted: np.ndarray, reset: bool) -> None:
+        """Add the nats (n, C) of the cells that are counted; `reset` forgets those before."""
         moments = self.buffer("moments")
-        if fresh:
+        if reset:
             moments.fill(0)
         moments[0] += counted.sum(0)
         values = np.where(counted, nats, 0).astype(np.float64)
@@ -80,22 +83,24 @@ class Usual(Module):
         count, total, squares = self.buffer("moments")
         mean = total / np.maximum(count, 1)
         variance = np.maximum(squares / np.maximum(count, 1) - mean**2, 0)
-        return (nats - mean) / np.maximum(np.sqrt(variance), self.LEAST)
+        return (nats - mean) / np.maximum(np.sqrt(variance), self.MIN_DEVIATION)
+
+
+Usual = CellStatistics  # as 0.1.0 called it, in pickles too
 
 
 class Mixed(Loss):
     """The loss of tables with certain columns.
 
-    Arrays are two-dimensional: n rows of C cells as a `tables.Layout` numbers them, and of O
-    outputs: one for each numeric column, one for each binary one, and K for each of K levels, those
-    of equal K together.
+    Arrays are two-dimensional: n rows of C cells, encoded by a `tables.Layout`, or of O outputs:
+    one for each numeric column, one for each binary one, and K for each of K levels, grouped by K.
 
     Parameters
     ----------
     levels : tuple of int
         For each column the number of its levels; 0 if it is numeric, -1 to ignore it.
     surprise : ndarray of float64, shape (C,)
-        What an unseen level costs.
+        The loss of a level that fit hasn't seen.
     scales : Scales or None
         None where no column is numeric.
     """
@@ -112,13 +117,13 @@ class Mixed(Loss):
         sizes += [len(places) * outputs(k) for k, places in self.groups.items()]
         ends = np.cumsum(sizes).tolist()
         self.parts = [slice(b - a, b) for a, b in zip(sizes, ends, strict=True)]
-        self.outputs = max(1, ends[-1])  # one that nothing comes of, where all is certain
+        self.outputs = max(1, ends[-1])  # one that is not used, if all columns are certain
 
     def check(self, data: object, name: str) -> None:
-        """Take any table that the layout has read."""
+        """Accept any table: the layout has checked it."""
 
     def by_kind(self, nats: np.ndarray) -> dict[str, float]:
-        """Return the sums of cells' nats (n, C) over the columns of each kind there is."""
+        """Return the sum of the cells' nats (n, C) for each kind of column."""
         kinds = {
             "numeric": self.levels == 0,
             "binary": self.levels == 2,
@@ -130,26 +135,17 @@ class Mixed(Loss):
             if places.any()
         }
 
-    def per_sample(
-        self,
-        loss: np.ndarray | None,
-        grad: np.ndarray | None,
-        weight: np.ndarray | None,
-        output: np.ndarray,
-        target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
-    ) -> None:
-        """Write each row's loss (n,) and its gradient times the row's weight (n, O).
+    def term(self, output: Value, batch: Batch) -> Late:
+        """Return the loss of each row, (n,)."""
+        return _CellLoss(output, batch.target, self)
 
-        What is missing is NaN in the target, whatever the mask.
-        """
-        nats = self.cells(grad, weight, output, target)
-        if loss is not None:
-            loss[:] = nats.sum(1, dtype=np.float64)
+    def report(self, term: Late, batch: Batch) -> dict[str, float]:
+        """Return the loss of each kind of column, summed over rows, after the backward pass."""
+        assert isinstance(term, _CellLoss)
+        return self.by_kind(term.nats)
 
-    @np.errstate(all="ignore")  # what isn't finite is the loop's to find
-    def cells(
+    @np.errstate(all="ignore")  # the loop checks that the loss is finite
+    def cell_losses(
         self,
         grad: np.ndarray | None,
         weight: np.ndarray | None,
@@ -157,9 +153,9 @@ class Mixed(Loss):
         target: np.ndarray,
         learns: bool = True,
     ) -> np.ndarray:
-        """Return what each cell costs (n, C); write the gradient, where there is one, as above.
+        """Return the loss of each cell (n, C); write the output's gradient if `grad` is given.
 
-        That of the deviations is added to theirs, unless nothing `learns`.
+        The deviations' gradient is added to theirs, unless `learns` is False.
         """
         nats = np.zeros(target.shape, np.float32)
         if grad is not None:
@@ -182,7 +178,7 @@ class Mixed(Loss):
         return nats
 
     def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
-        """Yield K, the columns that have K levels, and their outputs."""
+        """Yield K, the numbers of the columns with K levels, and the slice of their outputs."""
         yield from zip(self.groups, self.groups.values(), self.parts[1:], strict=True)
 
     def _normal(
@@ -193,7 +189,7 @@ class Mixed(Loss):
         target: np.ndarray,
         learns: bool,
     ) -> np.ndarray:
-        """Return what numeric cells (n, M) cost; write the gradient."""
+        """Return the loss of numeric cells (n, M); write the gradient."""
         assert self.scales is not None
         log_sigma, run = self.scales.log_sigmas, self.parts[0]
         precision, seen = np.exp(-2 * log_sigma), ~np.isnan(target)
@@ -203,16 +199,16 @@ class Mixed(Loss):
             grad[:, run] = errors * precision * weight[:, None]
         if learns and weight is not None:
             slopes = (weight[:, None] * (seen - squares)).sum(0)
-            free = self.scales.log_sigma.value >= LEAST_LOG_SIGMA
+            free = self.scales.log_sigma.value >= MIN_LOG_SIGMA
             self.scales.log_sigma.grad += np.where(free | (slopes < 0), slopes, np.float32(0))
         return np.where(seen, squares / 2 + log_sigma + np.float32(HALF_LOG_2PI), np.float32(0))
 
     def per_feature(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
-        """Write what each cell adds to its row's loss, (n, C)."""
-        out[...] = self.cells(None, None, output, target)
+        """Write the loss of each cell, (n, C)."""
+        out[...] = self.cell_losses(None, None, output, target)
 
     def to_data(self, output: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Turn outputs (n, O) into the likeliest cells (n, C); NaN in columns to ignore."""
+        """Return the likeliest cells (n, C) for outputs (n, O); NaN in columns to ignore."""
         out = np.empty((len(output), len(self.levels)), np.float32) if out is None else out
         out[:, self.levels < 0] = np.nan
         out[:, self.numeric] = output[:, self.parts[0]]
@@ -222,7 +218,7 @@ class Mixed(Loss):
         return out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
-        """Draw cells (n, C) from what outputs (n, O) say of them."""
+        """Sample cells (n, C) from the distributions that outputs (n, O) describe."""
         (n, size), ws, m = output.shape, runtime.current(), len(self.numeric)
         out = np.full((n, len(self.levels)), np.nan, np.float32)
         if m:
@@ -240,36 +236,56 @@ class Mixed(Loss):
                 out[:, places] = 0
             elif k == 2:
                 out[:, places] = (x > np.log(u) - np.log1p(-u))[:, :, 0]
-            else:  # the largest of logits with Gumbel noise
+            else:  # the Gumbel-max trick
                 out[:, places] = (x - np.log(-np.log(u))).argmax(2)
         return out
 
-    def squared_error(
-        self,
-        output: np.ndarray,
-        target: np.ndarray,
-        mask: np.ndarray | None,
-        scratch: Scratch,
-        grad: np.ndarray | None = None,
-    ) -> float:
-        """Return the sum of squared errors: of numbers, and of the probabilities of levels.
+    def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
+        """Return the sum of squared errors of numbers and of the levels' probabilities."""
+        if term.squares is not None:
+            return term.squares
+        grad, weight = np.empty_like(output), np.ones(len(output), np.float32)
+        self.cell_losses(grad, weight, output, batch.target, learns=False)
+        return self.squares_of(grad)
 
-        `grad` is the gradient of the mean loss, if it is known: the errors over n, and over the
-        variance for numbers.
-        """
-        n = len(output)
-        if grad is None:
-            grad, weight = scratch("grad", output.shape), np.full(n, 1 / n, np.float32)
-            self.cells(grad, weight, output, target, learns=False)
-        with np.errstate(all="ignore"):
-            errors = grad.astype(np.float64) * n
-            if self.scales is not None:
-                errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
-            return float((errors**2).sum())
+    @np.errstate(all="ignore")
+    def squares_of(self, grad: np.ndarray) -> float:
+        """Return the sum of squared errors from the gradient of the loss with weights of 1."""
+        errors = grad.astype(np.float64)
+        if self.scales is not None:
+            errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+        return float((errors**2).sum())
+
+
+class _CellLoss(Late):
+    """The loss of rows (N,) for a decoder's outputs x (N, O).
+
+    Attributes
+    ----------
+    nats : ndarray of float32, shape (N, C)
+        The loss of each cell, after `measure`.
+    """
+
+    __slots__ = ("mixed", "nats", "target")
+
+    def __init__(self, x: Value, target: np.ndarray, mixed: Mixed) -> None:
+        self.target, self.mixed = target, mixed
+        self.start(x, learns=mixed.scales is not None)
+
+    def measure(
+        self, loss: np.ndarray | None, dx: np.ndarray | None, weight: np.ndarray | None
+    ) -> None:
+        scales = self.mixed.scales
+        learns = scales is not None and scales.log_sigma.learns
+        self.nats = self.mixed.cell_losses(dx, weight, self.x.data, self.target, learns)
+        if loss is not None:
+            loss[:] = self.nats.sum(1, dtype=np.float64)
+        if dx is not None and self.weight:
+            self.squares = self.mixed.squares_of(dx / np.float64(self.weight))
 
 
 def outputs(k: int) -> int:
-    """Return how many outputs a column of k levels has: none for one, a single one for two."""
+    """Return the number of outputs for a column of k levels: 0 for 1, 1 for 2, else k."""
     return {1: 0, 2: 1}.get(k, k)
 
 
@@ -282,7 +298,7 @@ def _category_loss(
     known: np.ndarray,
     k: int,
 ) -> None:
-    """Write the nats (n,) of labels of k levels that are known, and their gradient."""
+    """Write the nats (n,) of known labels of k levels, and the gradient of their logits."""
     ws, mask = runtime.current(), known.astype(np.float32).reshape(-1, 1)
     if k == 2:
         target = labels.astype(np.float32).reshape(-1, 1)

@@ -2,7 +2,7 @@
 
 N is a number of samples, D of features (or of latent dimensions), K of clusters, classes or codes.
 Everything is computed in float64 and, where all pairs of samples are compared, in blocks of bounded
-memory. Bad input is a TypeError or ValueError that says what was expected and what came.
+memory. Wrong input raises TypeError or ValueError.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..base import _metric_input as _input
-from ..base._metric_input import Floats
+from ..base import checks
+from ..base.checks import Floats
 from ._rate_distortion import RateDistortion, rate_distortion
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "rate_distortion",
 ]
 
-# Distances kept at a time: 2^22 of them are 32 MB.
+# Distances that are kept at a time: 2^22 are 32 MB.
 _BLOCK = 1 << 22
 
 
@@ -38,15 +38,15 @@ def clustering_accuracy(y: ArrayLike, clusters: ArrayLike) -> float:
     .. math:: \max_m \frac{1}{N} \sum_{n=1}^{N} [y_n = m(c_n)]
 
     where m runs over the one-to-one maps from clusters to classes. The best one is found exactly,
-    by the Hungarian algorithm. Where there are more clusters than classes, the members of those
-    left over count as wrong.
+    by the Hungarian algorithm. If there are more clusters than classes, members of clusters without
+    a class count as wrong.
 
     Parameters
     ----------
     y : array-like (N,)
         True class of each sample: integers, booleans or strings.
     clusters : array-like (N,)
-        Cluster of each sample; their names have no meaning.
+        Cluster of each sample; the names have no meaning.
 
     Returns
     -------
@@ -116,11 +116,11 @@ def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
     rows, columns, counts, n = _contingency(y, clusters)
     joint = counts / n
     p, q = np.bincount(rows, joint), np.bincount(columns, joint)
-    if len(p) == 1 or len(q) == 1:  # without entropy: nothing to share
+    if len(p) == 1 or len(q) == 1:  # a labelling without entropy
         return float(len(p) == len(q))
     entropies = -(p * np.log(p)).sum() - (q * np.log(q)).sum()
     information = (joint * np.log(joint / (p[rows] * q[columns]))).sum()
-    # Rounding may leave the bounds by an ulp.
+    # Rounding may exceed the bounds by an ulp.
     return float(np.clip(2 * information / entropies, 0, 1))
 
 
@@ -130,7 +130,7 @@ def knn_accuracy(
     """Classify test codes by their k nearest training codes, and return the share that is right.
 
     The distance is Euclidean, each neighbour has one vote, and of classes with equally many votes
-    the first in sorted order wins. A plain measure of how well codes separate classes, with nothing
+    the first in sorted order wins. This measures how well codes separate classes, without anything
     to tune.
 
     Parameters
@@ -149,7 +149,7 @@ def knn_accuracy(
     Returns
     -------
     float
-        Share of the test samples classified rightly, 0 to 1.
+        Share of the test samples that are classified correctly, 0 to 1.
 
     Raises
     ------
@@ -166,22 +166,21 @@ def knn_accuracy(
     >>> knn_accuracy([[0.0], [1.0], [9.0]], ["a", "a", "b"], [[0.4], [7.0]], ["a", "b"], k=1)
     1.0
     """
-    X, X_test = _input.samples("codes", codes), _input.samples("codes_test", codes_test)
-    labels, labels_test = _input.labels("y", y), _input.labels("y_test", y_test)
-    _input.same_length("codes", X, "y", labels)
-    _input.same_length("codes_test", X_test, "y_test", labels_test)
-    _input.same_features("codes", X, "codes_test", X_test)
+    X, X_test = checks.samples("codes", codes), checks.samples("codes_test", codes_test)
+    labels, labels_test = checks.labels("y", y), checks.labels("y_test", y_test)
+    checks.same_length("codes", X, "y", labels)
+    checks.same_length("codes_test", X_test, "y_test", labels_test)
+    checks.same_features("codes", X, "codes_test", X_test)
     if (labels.dtype.kind in "USO") != (labels_test.dtype.kind in "USO"):
         raise TypeError(
-            f"y and y_test must be labels of one kind, got {labels.dtype} and {labels_test.dtype}"
+            f"y and y_test: expected labels of one kind, got {labels.dtype} and {labels_test.dtype}"
         )
-    k = _input.count("k", k)
+    k = checks.integer("k", k, 1)
     if k > len(X):
-        raise ValueError(f"k must be at most the number of training codes, {len(X)}, got {k}")
+        raise ValueError(f"k: expected at most the number of training codes, {len(X)}, got {k}")
     classes, coded = np.unique(np.concatenate([labels, labels_test]), return_inverse=True)
     target, target_test = coded[: len(X)], coded[len(X) :]
-    # The expansion |a - b|² = |a|² - 2ab + |b|² loses digits far from the origin, so move the codes
-    # there.
+    # The expansion |a - b|² = |a|² - 2ab + |b|² loses digits far from the origin: centre the codes.
     centre = X.mean(axis=0)
     X, X_test = X - centre, X_test - centre
     lengths = np.einsum("nd,nd->n", X, X)
@@ -201,8 +200,8 @@ def active_units(means: ArrayLike, *, threshold: float = 0.01) -> int:
     r"""Count the latent dimensions that depend on the input.
 
     Dimension d is active where :math:`\mathrm{Var}_x\, \mathrm{E}_{q(z|x)}[z_d] >
-    \text{threshold}`. In a VAE whose posterior has collapsed, most dimensions stay at the prior's
-    mean whatever the input, and aren't.
+    \text{threshold}`. In a VAE whose posterior has collapsed, most dimensions are inactive: they
+    stay at the prior's mean for any input.
 
     Parameters
     ----------
@@ -231,17 +230,15 @@ def active_units(means: ArrayLike, *, threshold: float = 0.01) -> int:
     >>> active_units([[1.0, 0.0], [-1.0, 0.01], [0.5, -0.01]])
     1
     """
-    Z = _input.samples("means", means, least=2)
+    Z = checks.samples("means", means, least=2)
     if np.ndim(means) != 2:
-        raise ValueError(f"means must have the shape (N, D), got {np.shape(means)}")
-    threshold = _input.number("threshold", threshold)
-    if threshold < 0:
-        raise ValueError(f"threshold must be 0 or more, got {threshold}")
+        raise ValueError(f"means: expected the shape (N, D), got {np.shape(means)}")
+    threshold = checks.real("threshold", threshold)
     return int((Z.var(axis=0) > threshold).sum())
 
 
 def perplexity(indices: ArrayLike, n_codes: int) -> float:
-    r"""Count the codes of a codebook that are in effective use.
+    r"""Return the effective number of codes of a codebook that are in use.
 
     .. math:: \exp\Bigl(-\sum_{k=1}^{K} p_k \ln p_k\Bigr)
 
@@ -274,15 +271,15 @@ def perplexity(indices: ArrayLike, n_codes: int) -> float:
     >>> round(perplexity([[0, 1], [1, 0]], 8), 6)
     2.0
     """
-    n_codes = _input.count("n_codes", n_codes)
+    n_codes = checks.integer("n_codes", n_codes, 1)
     codes = np.asarray(indices)
     if codes.size == 0:
-        raise ValueError("indices must not be empty")
+        raise ValueError("indices: expected at least one, got none")
     if codes.dtype.kind not in "iu":
-        raise TypeError(f"indices must be integers, got {codes.dtype}")
+        raise TypeError(f"indices: expected integers, got {codes.dtype}")
     if codes.min() < 0 or codes.max() >= n_codes:
         raise ValueError(
-            f"indices must be from 0 to {n_codes - 1}, got {codes.min()} to {codes.max()}"
+            f"indices: expected 0 to {n_codes - 1}, got {codes.min()} to {codes.max()}"
         )
     used = np.unique(codes, return_counts=True)[1] / codes.size
     return float(np.exp(-(used * np.log(used)).sum()))
@@ -323,13 +320,8 @@ def bits_per_dim(nats: ArrayLike, n_dims: int) -> Any:
     >>> bits_per_dim(784 * np.log(2), 784)  # ln 2 nats make a bit
     1.0
     """
-    n_dims = _input.count("n_dims", n_dims)
-    values = np.asarray(nats)
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"nats must be real numbers, got {values.dtype}")
-    if not np.isfinite(values).all():
-        raise ValueError("nats must be finite, got NaN or infinity")
-    bits = values.astype(np.float64) / (n_dims * np.log(2))
+    n_dims = checks.integer("n_dims", n_dims, 1)
+    bits = checks.finite("nats", nats) / (n_dims * np.log(2))
     return float(bits) if bits.ndim == 0 else bits
 
 
@@ -377,19 +369,19 @@ def mmd(X: ArrayLike, Y: ArrayLike, *, bandwidth: float | None = None) -> float:
     >>> abs(mmd(X, Y)) < 0.01 < mmd(X, Y + 1)
     True
     """
-    A, B = _input.samples("X", X, least=2), _input.samples("Y", Y, least=2)
-    _input.same_features("X", A, "Y", B)
-    # Distances don't see a common shift, and have more digits near the origin.
+    A, B = checks.samples("X", X, least=2), checks.samples("Y", Y, least=2)
+    checks.same_features("X", A, "Y", B)
+    # A common shift leaves distances as they are, and they have more digits near the origin.
     centre = A.mean(axis=0)
     A, B = A - centre, B - centre
     if bandwidth is None:
-        bandwidth = _median_distance(np.concatenate([_spread(A, 1000), _spread(B, 1000)]))
+        bandwidth = _median_distance(
+            np.concatenate([_evenly_spaced(A, 1000), _evenly_spaced(B, 1000)])
+        )
     else:
-        bandwidth = _input.number("bandwidth", bandwidth)
-        if bandwidth <= 0:
-            raise ValueError(f"bandwidth must be above 0, got {bandwidth}")
+        bandwidth = checks.real("bandwidth", bandwidth, above=True)
     n, m = len(A), len(B)
-    # The diagonals, n and m ones, are no pairs.
+    # The diagonals, n and m ones, are not pairs.
     within_A = (_kernel_sum(A, A, bandwidth) - n) / (n * (n - 1))
     within_B = (_kernel_sum(B, B, bandwidth) - m) / (m * (m - 1))
     return within_A + within_B - 2 * _kernel_sum(A, B, bandwidth) / (n * m)
@@ -438,12 +430,12 @@ def _contingency(
     y: ArrayLike, clusters: ArrayLike
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
     """Count the pairs of labels that occur: class index, cluster index, count; and N."""
-    a, b = _input.labels("y", y), _input.labels("clusters", clusters)
-    _input.same_length("y", a, "clusters", b)
+    a, b = checks.labels("y", y), checks.labels("clusters", clusters)
+    checks.same_length("y", a, "clusters", b)
     rows = np.unique(a, return_inverse=True)[1]
     columns = np.unique(b, return_inverse=True)[1]
     width = int(columns.max()) + 1
-    # Only pairs that occur are stored: two labellings of N names each don't make an N x N table.
+    # Only pairs that occur are stored: two labellings with N names don't need an N x N table.
     pairs, counts = np.unique(rows * width + columns, return_counts=True)
     return pairs // width, pairs % width, counts, len(a)
 
@@ -461,13 +453,13 @@ def _kernel_sum(A: Floats, B: Floats, bandwidth: float) -> float:
 def _median_distance(A: Floats) -> float:
     lengths = np.einsum("nd,nd->n", A, A)
     squared = (lengths[:, None] + lengths - 2 * (A @ A.T))[np.triu_indices(len(A), 1)]
-    # What rounding leaves of a distance of zero is no distance.
+    # Rounding may leave a little of a distance of 0.
     different = squared[squared > 1e-12 * max(lengths.max(), np.finfo(float).tiny)]
     return float(np.median(np.sqrt(different))) if len(different) else 1.0
 
 
-def _spread(A: Floats, limit: int) -> Floats:
-    """Take at most `limit` rows, evenly spaced."""
+def _evenly_spaced(A: Floats, limit: int) -> Floats:
+    """Return at most `limit` rows, evenly spaced."""
     return A[np.linspace(0, len(A) - 1, min(len(A), limit)).astype(np.int64)]
 
 

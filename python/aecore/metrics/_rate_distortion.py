@@ -1,18 +1,17 @@
-"""The rate of a lossy compression beside its error."""
+"""The rate of a lossy compression, and its distortion."""
 
 from __future__ import annotations
 
-import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..base._metric_input import Floats, number, samples
+from ..base import checks
 
 
 class RateDistortion(NamedTuple):
-    """How many bits samples take, and how far from them is what the bits give back.
+    """The rate and the distortion of a lossy compression.
 
     Attributes
     ----------
@@ -22,7 +21,7 @@ class RateDistortion(NamedTuple):
     mse : float
         Mean squared difference of a value.
     psnr : float
-        Peak signal-to-noise ratio in decibels, infinite where there is no difference.
+        Peak signal-to-noise ratio in decibels, infinite without any difference.
     """
 
     bits_per_sample: float
@@ -34,7 +33,7 @@ class RateDistortion(NamedTuple):
 def rate_distortion(
     X: ArrayLike, decoded: ArrayLike, data: Any, *, peak: float = 1.0
 ) -> RateDistortion:
-    r"""Measure a lossy compression: its rate, and the error of what comes back.
+    r"""Measure the rate and the distortion of a lossy compression.
 
     .. math:: R = \frac{8\, |\text{data}|}{N}, \qquad
         \mathrm{PSNR} = 10 \log_{10} \frac{\text{peak}^2}{\mathrm{MSE}}
@@ -44,9 +43,9 @@ def rate_distortion(
     X : array-like (N, ...)
         Samples; uint8 is scaled to 0..1, as `fit` does.
     decoded : array-like, the shape of X
-        What came back, scaled alike: ``ae.decompress(model, data)``.
+        The decompressed samples, scaled alike: ``ae.decompress(model, data)``.
     data : bytes or int
-        The bytes, all that decoding needs beside the model, or how many there are.
+        The compressed bytes, or their number.
     peak : float, default 1.0
         The range of the samples' values, after scaling.
 
@@ -75,13 +74,11 @@ def rate_distortion(
     (16.0, 1.0, 0.25, 6.021)
     """
     size = _count_bytes(data)
-    peak = number("peak", peak)
-    if peak <= 0:
-        raise ValueError(f"peak must be above 0, got {peak}")
+    peak = checks.real("peak", peak, above=True)
     A, B = _scaled("X", X), _scaled("decoded", decoded)
     if np.shape(X) != np.shape(decoded):
         raise ValueError(
-            f"X and decoded must have the same shape, got {np.shape(X)} and {np.shape(decoded)}"
+            f"X and decoded: expected the same shape, got {np.shape(X)} and {np.shape(decoded)}"
         )
     mse = float(np.square(A - B).mean())
     shape = np.shape(X)
@@ -92,19 +89,15 @@ def rate_distortion(
     return RateDistortion(bits, bits / pixels, mse, psnr)
 
 
-def _scaled(name: str, values: ArrayLike) -> Floats:
+def _scaled(name: str, values: ArrayLike) -> checks.Floats:
     """Check samples and return them as (N, D) float64, bytes scaled to 0..1."""
-    X = samples(name, values)
+    X = checks.samples(name, values)
     return X / 255 if np.asarray(values).dtype == np.uint8 else X
 
 
 def _count_bytes(data: Any) -> int:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return memoryview(data).nbytes
-    try:
-        size = operator.index(data)
-    except TypeError:
-        raise TypeError(f"data must be bytes or a number of them, got {data!r}") from None
-    if size < 0:
-        raise ValueError(f"data must be at least 0 bytes, got {size}")
-    return size
+    if not isinstance(data, (int, np.integer)):
+        raise TypeError(f"data: expected bytes or a number of them, got {data!r}")
+    return checks.integer("data", data)

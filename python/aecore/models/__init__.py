@@ -1,15 +1,13 @@
 """The objectives: estimators in the manner of scikit-learn."""
 
-from ..tuning import LearningRates, find_learning_rate
 from .adversarial.aae import AdversarialAutoencoder
 from .adversarial.gan import GAN
 from .autoencoder import Autoencoder
 from .detection.detector import AnomalyDetector
 from .quantized.pixelcnn import PixelCNN
 from .quantized.vqvae import VQVAE
-from .stacked.classifier import SoftmaxClassifier
 from .stacked.recirculation import Recirculation
-from .stacked.stacked import StackedAutoencoder, StackedFeatures
+from .stacked.stacked import SoftmaxClassifier, StackedAutoencoder, StackedFeatures
 from .tabular.tabular import TabularAutoencoder, TabularVAE
 from .variational.cvae import CVAE
 from .variational.vae import VAE
@@ -22,7 +20,6 @@ __all__ = [
     "AdversarialAutoencoder",
     "AnomalyDetector",
     "Autoencoder",
-    "LearningRates",
     "PixelCNN",
     "Recirculation",
     "SoftmaxClassifier",
@@ -30,5 +27,4 @@ __all__ = [
     "StackedFeatures",
     "TabularAutoencoder",
     "TabularVAE",
-    "find_learning_rate",
 ]

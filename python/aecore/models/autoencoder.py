@@ -11,72 +11,31 @@ from ..base import checks
 from ..base.params import names
 from ..base.streams import derived_seed
 from ..data.arrays import Data
-from ..data.batches import Batch, Input
+from ..data.batches import Input
+from ..data.readers import Reader
 from ..nn.linear import Affine
 from ..nn.module import Module
 from ..training.checkpoint import Saver
-from .base.estimator import INFERENCE_BATCH
+from .base.coding import BaseAutoencoder
+from .base.levels import Level, copy_values, depth, levels, linears
+from .base.model import INFERENCE_BATCH
+from .base.options import Coding, Unpack
 from .base.resume import compare, take_fit
-from .base.sampling import SampledAutoencoder
-from .stacked.levels import Level, copy_values, depth, levels, linears
+from .base.state import written_params
 
 
-class Autoencoder(SampledAutoencoder):
+class Autoencoder(BaseAutoencoder, options=Coding):
     r"""An encoder f and a decoder g that minimise :math:`E\,[\ell(x, g(f(\tilde x)))]`.
 
     Parameters
     ----------
-    arch : Dense, Conv, ResNet, LSTM, Transformer, (encoder, decoder) or None
-        The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
-        `Conv` for images and `LSTM` for sequences (N, T, F).
-    latent_dim : int
-        The length of a code.
-    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
-        What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
-        sample and a mean over samples.
-    tied : bool
-        Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
     corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
         What is done to the encoder's input in training, while the target stays clean:
         :math:`\tilde x`. Where layers are pretrained it is done to each level's input, and a
         sequence has one for each level, the code's included; the first is the model's own.
-    penalty : L1Sparsity, KLSparsity, TopK, Contractive or None
-        What the code is charged for, or how it is made sparse, see `aecore.penalties`. Codes may
-        be longer than samples then.
     pretrain_epochs : int
         For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says;
         `Dense` alone, which None then stands for.
-    optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
-    learning_rate : float
-    weight_decay : float
-        An L2 penalty, or decoupled for adamw.
-    schedule : Constant, Cosine, Step, Warmup, a product of them, or None
-        A factor of the learning rate over the epochs.
-    clip_norm : float or None
-        The largest norm that the gradient of all parameters together may have.
-    batch_size, epochs : int
-    shuffle : bool
-        Whether every epoch has the samples in a new order.
-    validation_fraction : float
-        The share of samples that is held out and measured after each epoch.
-    patience : int or None
-        Stop after so many epochs without a lower loss (val_loss, where there is one) and go back to
-        the best state.
-    warm_start : bool
-        Whether `fit` goes on with the fitted model: its parameters, optimiser, epoch and random
-        streams. ``fit`` of 10 epochs and then 10 more gives the bits of one of 20.
-    callbacks : sequence of callables
-        Each is given a `TrainingState` after every epoch, and may return True to stop.
-    checkpoint : path, Checkpoint or None
-        Where to save the model after every epoch, or as `Checkpoint` says. ``fit(X, resume=True)``
-        goes on from there.
-    random_state : int, numpy Generator, RandomState or None
-        The seed of everything random. The same seed gives the same bits, whatever the number of
-        threads. None is a fresh one.
-    n_threads : int or None
-        None is what `set_num_threads` or OpenMP says.
-    verbose : int
-        0 for silence, 1 for a progress bar, 2 for a line per epoch.
 
     Attributes
     ----------
@@ -114,32 +73,11 @@ class Autoencoder(SampledAutoencoder):
         self,
         arch: Any = None,
         latent_dim: int = 32,
-        *,
-        loss: str = "mse",
-        tied: bool = False,
-        corruption: Any = None,
-        penalty: Any = None,
-        pretrain_epochs: int = 0,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Coding],
     ) -> None:
-        self._store(locals())
+        self._store(Autoencoder, locals())
 
-    _takes_lengths = True
+    _ragged = True
     _pretrains = True
     _no_penalty = ""
 
@@ -159,36 +97,18 @@ class Autoencoder(SampledAutoencoder):
                 f"code), got {given}"
             )
 
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         arch = self._dense() if self._is_stack else self.arch
-        return self._coders(shape, self.latent_dim, self.latent_dim, condition, arch=arch)
-
-    def _codes_width(self) -> int:
-        self._fitted()
-        return self.latent_dim
-
-    def _latent(self, batch: Batch) -> np.ndarray:
-        return self._shaped(self._encode(batch))
-
-    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        output = self._decode(self._latent(batch), batch)
-        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
-
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        network = self._network
-        code = self._shaped(self._encode(batch, training=True))
-        output = self._decode(code, batch, training=True)
-        grad, terms = self._reconstruction(output, batch)
-        dcode = network.decode_backward(grad)
-        network.encode_backward(self._shaped_backward(dcode, code, batch, terms))
-        return terms
+        return self._coders(reader.shape, self.latent_dim, self.latent_dim, condition, arch=arch)
 
     # ---- layer by layer -------------------------------------------------------------------------
+
+    _always_pretrains = False
 
     @property
     def _is_stack(self) -> bool:
         """Whether the network is a dense one whose layers are pretrained."""
-        return self.pretrain_epochs > 0
+        return self._always_pretrains or self.pretrain_epochs > 0
 
     def _dense(self) -> Dense:
         return Dense() if self.arch is None else self.arch
@@ -203,8 +123,6 @@ class Autoencoder(SampledAutoencoder):
 
         A training that goes on has the levels below the saver's in its record, and trains the rest.
         """
-        if not self.pretrain_epochs:
-            return
         begun, saved = len({r["level"] for r in self.history_}), saver.stage.level
         rule = self._dense(), self.latent_dim, self.loss, bool(self.tied)
         todo = levels(self._network, *rule)
@@ -213,7 +131,8 @@ class Autoencoder(SampledAutoencoder):
             level._start(None, given)
             if number > begun:
                 if saved is not None:
-                    compare(level, saved, f"level {number}")
+                    found = {"model": "Autoencoder", "params": written_params(saved)}
+                    compare(Autoencoder, written_params(level), found, f"level {number}")
                     take_fit(level, saved)
                 self._train_level(number, level, parts, given, rows, saver)
                 saved = None
@@ -279,6 +198,10 @@ class Autoencoder(SampledAutoencoder):
         batches = given.batches(INFERENCE_BATCH, rows=rows)
         codes, start = np.empty((batches.total, self.latent_dim), np.float32), 0
         for batch in batches():
-            codes[start : start + batch.n] = self._latent(batch)
+            with self._pass(batch):
+                codes[start : start + batch.n] = self._latent(batch).data
             start += batch.n
         return Input(Data(codes))
+
+
+Autoencoder._nested = (Autoencoder,)  # a level in training

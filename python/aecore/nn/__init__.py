@@ -1,32 +1,33 @@
-"""Layers with forward and backward passes, whose parameters are views of one flat buffer."""
+"""Layers: parameters and a forward pass. What they compute is differentiated by a tape."""
 
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
-from .containers import Residual, Sequential
+from .containers import Residual, Sequential, TimeDistributed
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
-from .feedback import FedBack
+from .gradients import check_gradients
 from .linear import Linear, TiedLinear
-from .module import Flat, Module, Parameter
+from .module import Flat, Module
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
+from .parameter import Parameter
 from .pixelcnn.masked import MaskedConv2d
 from .pooling import MaxPool2d, Upsample2d
 from .quantize.residual import ResidualQuantizer
 from .quantize.scalar import FiniteScalarQuantizer
 from .quantize.vector import VectorQuantizer
-from .recurrent import LSTM
+from .recurrent import LSTM, AutoregressiveLSTM
 from .shape import Flatten, Reshape
-from .steps import EachStep, MeanSteps, Positions
+from .steps import MeanPool1d, PositionalEmbedding
+from .tape import Tape, Value
 
 __all__ = [
     "LSTM",
     "Activation",
+    "AutoregressiveLSTM",
     "BatchNorm2d",
     "Conv2d",
     "ConvTranspose2d",
     "Dropout",
-    "EachStep",
-    "FedBack",
     "FiniteScalarQuantizer",
     "Flat",
     "Flatten",
@@ -35,18 +36,40 @@ __all__ = [
     "Linear",
     "MaskedConv2d",
     "MaxPool2d",
-    "MeanSteps",
+    "MeanPool1d",
     "Module",
     "MultiHeadAttention",
     "Parameter",
-    "Positions",
+    "PositionalEmbedding",
     "Reshape",
     "Residual",
     "ResidualQuantizer",
     "Sequential",
+    "Tape",
     "TiedConvTranspose2d",
     "TiedLinear",
+    "TimeDistributed",
     "TransformerBlock",
     "Upsample2d",
+    "Value",
     "VectorQuantizer",
+    "check_gradients",
 ]
+
+OLD_NAMES = {
+    "EachStep": "TimeDistributed",
+    "FedBack": "AutoregressiveLSTM",
+    "MeanSteps": "MeanPool1d",
+    "Positions": "PositionalEmbedding",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in OLD_NAMES:
+        import warnings
+
+        new = OLD_NAMES[name]
+        text = f"aecore.nn.{name} is now called {new}; the old name will go"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return globals()[new]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

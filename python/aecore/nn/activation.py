@@ -1,83 +1,82 @@
-"""Activations as layers of their own."""
+"""Activations: what is known of each, and the layer."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _core
-from ..base import runtime
-from .linear import FUSED
-from .module import Module, Shape
+from .module import Module
+from .ops.elementwise import activation
+from .tape import Shape, Value
 
 
-def apply_link(kind: str | None, x: np.ndarray, out: np.ndarray) -> None:
-    """Write the data (N, C) that a decoder's output stands for; `out` may be `x`.
+def _silu(x: np.ndarray) -> np.ndarray:
+    s = 0.5 * (1 + np.tanh(0.5 * x))
+    return s * (1 - s) * (2 + x * (1 - 2 * s))
 
-    The kinds are "sigmoid", "softmax" over C, and None, which leaves numbers as they are.
+
+def _gelu_onnx(graph: Any, x: str) -> str:
+    """Append x P(x), with P the distribution function of N(0, 1)."""
+    erf = graph.each("Erf", graph.each("Mul", x, np.float32(math.sqrt(0.5))))
+    half = graph.each("Mul", x, np.float32(0.5))
+    return graph.each("Mul", half, graph.each("Add", erf, np.float32(1)))
+
+
+class Known(NamedTuple):
+    """What is known of an activation beside its kernels, which are in csrc/kern/act.def.
+
+    Attributes
+    ----------
+    onnx : callable
+        Appends it to a graph; given the graph and the name of x, it returns that of y.
+    curvature : callable or None
+        The second derivative, from the output where that determines the slope, else from the
+        input. None where it is 0 but for a kink.
     """
-    if kind == "sigmoid":
-        _core.activation(out, x, "sigmoid", runtime.current())
-    elif kind == "softmax":
-        np.subtract(x, x.max(1, keepdims=True), out=out)
-        np.exp(out, out=out)
-        out /= out.sum(1, keepdims=True)
-    elif out is not x:
-        np.copyto(out, x)
+
+    onnx: Callable[[Any, str], str]
+    curvature: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+KINDS: dict[str, Known] = {
+    "relu": Known(lambda g, x: g.each("Relu", x)),
+    "leaky_relu": Known(lambda g, x: g.each("LeakyRelu", x, alpha=0.01)),
+    "elu": Known(lambda g, x: g.each("Elu", x, alpha=1.0), lambda y: np.where(y > 0, 0, y + 1)),
+    "tanh": Known(lambda g, x: g.each("Tanh", x), lambda y: -2 * y * (1 - y * y)),
+    "sigmoid": Known(lambda g, x: g.each("Sigmoid", x), lambda y: y * (1 - y) * (1 - 2 * y)),
+    "softplus": Known(lambda g, x: g.each("Softplus", x), lambda y: -np.expm1(-y) * np.exp(-y)),
+    "gelu": Known(_gelu_onnx, lambda x: (2 - x * x) * np.exp(-x * x / 2) * (2 * math.pi) ** -0.5),
+    "silu": Known(lambda g, x: g.each("Mul", x, g.each("Sigmoid", x)), _silu),
+}
 
 
 class Activation(Module):
     """An elementwise function, y = f(x).
 
-    Behind a Linear or convolution, the layer's own ``activation=`` is faster. This one is for gelu
-    and silu, whose gradient needs the input, and for places behind anything else.
+    The gradient of relu, leaky_relu (slope 0.01), elu, tanh, sigmoid and softplus follows from the
+    output, and is applied by the product that comes next. Those of gelu and silu need the input.
 
     Parameters
     ----------
     kind : str
-        relu, leaky_relu (slope 0.01), elu, gelu, silu, tanh, sigmoid or softplus.
+        One of those above.
     """
-
-    gates = True
-    in_place = False
 
     def __init__(self, kind: str) -> None:
         if kind not in _core.ACTIVATIONS:
             names = ", ".join(_core.ACTIVATIONS)
             raise ValueError(f"activation: expected one of {names}, got {kind!r}")
         self.kind = kind
-        # what follows can apply the gradient of these
-        self.activation = kind if kind in FUSED else None
 
-    def take_place(self, before: Module) -> None:
-        """Overwrite the output of the layer before, if neither needs it any more."""
-        self.in_place = before.spare_output and self.activation is not None
+    def forward(self, x: Value) -> Value:
+        return activation(x, self.kind)
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        y = x if self.in_place else self.scratch("y", x.shape)
-        _core.activation(y, x, self.kind, runtime.current())
-        self._kept = x, y
-        return y
-
-    def backward(
-        self,
-        grad: np.ndarray,
-        *,
-        x_activation: str | None = None,
-        gated: bool = False,
-        need_dx: bool = True,
-    ) -> np.ndarray | None:
-        x, y = self._kept
-        if not need_dx:
-            return None
-        ws = runtime.current()
-        if not gated:
-            _core.activation_backward(grad, grad, y if self.activation else x, self.kind, ws)
-        if x_activation:
-            _core.activation_backward(grad, grad, x, x_activation, ws)
-        return grad
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return tuple(shape)
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        return 1
 
     def extra_repr(self) -> str:
         return repr(self.kind)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from .. import _core
-from ..base import runtime
+from ..base.checks import integer
 from .linear import Linear
-from .module import Module, Parameter, Shape, count
+from .module import Module
 from .norm import LayerNorm
-from .steps import sequence
+from .ops.norms import NormLinear, NormMLP
+from .ops.sequences import SelfAttention, sequence
+from .ops.shapes import Reshape
+from .parameter import Parameter
+from .tape import Shape, Value
 
 
 class MultiHeadAttention(Module):
@@ -36,48 +37,22 @@ class MultiHeadAttention(Module):
         W_o (C, C).
     """
 
-    takes_lengths = True
-    overwrites_grad = False
-
     def __init__(self, width: int, heads: int) -> None:
-        self.width, self.heads = count("width", width), count("heads", heads)
+        self.width, self.heads = integer("width", width, 1), integer("heads", heads, 1)
         if self.width % self.heads:
             raise ValueError(f"heads: {heads} heads don't divide a width of {width}")
         self.project, self.out = Linear(width, 3 * width), Linear(width, width)
 
-    def forward(
-        self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
-    ) -> np.ndarray:
-        self.output_shape(x.shape[1:])
-        qkv = self.project.forward(x.reshape(-1, self.width))
-        return self.out.forward(self.attend(qkv, len(x), lengths)).reshape(x.shape)
+    def forward(self, x: Value) -> Value:
+        n, t, width = sequence("MultiHeadAttention", x, self.width)
+        qkv = self.project(Reshape(x, (-1, width)))
+        return Reshape(self.out(SelfAttention(qkv, n, self.heads)), (-1, t, width))
 
-    def backward(self, grad: np.ndarray) -> np.ndarray:
-        dy = self.out.backward(grad.reshape(-1, self.width))
-        dx = self.project.backward(self.attend_backward(dy))
-        assert dx is not None
-        return dx.reshape(grad.shape)
-
-    def attend(self, qkv: np.ndarray, n: int, lengths: np.ndarray | None) -> np.ndarray:
-        """Return what the queries of n samples find (N T, C); qkv is (N T, 3 C)."""
-        d = self.width // self.heads
-        qkv = qkv.reshape(n, len(qkv) // max(1, n), 3, self.heads, d)
-        t, options = qkv.shape[1], (lengths, False, d**-0.5)
-        y, lse = self.scratch("y", (n, t, self.heads, d)), self.scratch("lse", (n, self.heads, t))
-        _core.self_attention(y, lse, qkv, *options, runtime.current())
-        self._kept = y, lse, qkv, options
-        return y.reshape(n * t, self.width)
-
-    def attend_backward(self, grad: np.ndarray | None) -> np.ndarray:
-        """Return the gradient of queries, keys and values from that of what `attend` gave."""
-        assert grad is not None
-        y, lse, qkv, options = self._kept
-        dqkv, options = runtime.gradients().take(qkv.shape), (*options, runtime.current())
-        _core.self_attention_backward(dqkv, grad.reshape(y.shape), y, lse, qkv, *options)
-        return dqkv.reshape(len(grad), 3 * self.width)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return sequence(self, shape, self.width)
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        for key in ("weight", "bias"):
+            walk.add(f"{name}.in_proj_{key}", getattr(self.project, key).value)
+        walk.inside(self.out, f"{name}.out_proj")
+        return 1
 
     def extra_repr(self) -> str:
         return f"{self.width}, {self.heads}"
@@ -108,70 +83,28 @@ class TransformerBlock(Module):
         W_1 and W_2.
     """
 
-    takes_lengths = True
-    overwrites_grad = False
-
     def __init__(self, width: int, heads: int, feedforward: int) -> None:
-        hidden = count("feedforward", feedforward)
+        hidden = integer("feedforward", feedforward, 1)
         self.norm1, self.attention = LayerNorm(width), MultiHeadAttention(width, heads)
         self.norm2 = LayerNorm(width)
         self.linear1, self.linear2 = Linear(width, hidden), Linear(hidden, width)
 
-    def forward(
-        self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
-    ) -> np.ndarray:
-        self.output_shape(x.shape[1:])
-        rows, hidden = x.reshape(-1, x.shape[-1]), self.linear1.weight.shape[0]
-        n, width = rows.shape
-        qkv, inner = self.scratch("qkv", (n, 3 * width)), self.scratch("inner", (n, hidden))
-        moments1, moments2 = self.scratch("moments1", (2, n)), self.scratch("moments2", (2, n))
-        first, second = self._parameters()
-        self._norm_mlp(self.norm1, None, qkv, moments1, rows, first)
-        h = self.attention.out.forward(self.attention.attend(qkv, len(x), lengths), added=rows)
-        y = self.scratch("y", rows.shape)
-        self._norm_mlp(self.norm2, y, inner, moments2, h, second)
-        self._kept = rows, moments1, h, moments2, inner
-        return y.reshape(x.shape)
+    def forward(self, x: Value) -> Value:
+        n, t, width = sequence("TransformerBlock", x, self.attention.width)
+        rows, attention = Reshape(x, (-1, width)), self.attention
+        first = _parameters(self.norm1, attention.project)
+        qkv = NormLinear(rows, first, self.norm1.eps)
+        h = rows + attention.out(SelfAttention(qkv, n, attention.heads))
+        second = _parameters(self.norm2, self.linear1, self.linear2)
+        return Reshape(NormMLP(h, second, self.norm2.eps), (-1, t, width))
 
-    def backward(self, grad: np.ndarray) -> np.ndarray:
-        x, moments1, h, moments2, inner = self._kept
-        dh, dx = runtime.gradients().take(x.shape), runtime.gradients().take(x.shape)
-        first, second = self._parameters()
-        caches = (grad.reshape(x.shape), None, inner, h, *moments2)
-        self._norm_mlp_backward(dh, caches, second)
-        dqkv = self.attention.attend_backward(self.attention.out.backward(dh))
-        self._norm_mlp_backward(dx, (dh, dqkv, None, x, *moments1), first)
-        return dx.reshape(grad.shape)
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.visit(self.attention, f"{name}.self_attn", None)
+        for key in ("linear1", "linear2", "norm1", "norm2"):
+            walk.inside(getattr(self, key), f"{name}.{key}")
+        return 1
 
-    def _parameters(self) -> tuple[list[Parameter | None], list[Parameter | None]]:
-        """Return those in front of the attention and those behind it, as the core takes them."""
-        first, second = ([norm.weight, norm.bias] for norm in (self.norm1, self.norm2))
-        for layer in (self.linear1, self.linear2):
-            second += [layer.weight, layer.bias]
-        project = self.attention.project
-        return [*first, project.weight, project.bias, None, None], second
 
-    def _norm_mlp(
-        self,
-        norm: LayerNorm,
-        y: np.ndarray | None,
-        hidden: np.ndarray,
-        moments: np.ndarray,
-        x: np.ndarray,
-        parameters: list[Parameter | None],
-    ) -> None:
-        values = [None if p is None else p.value for p in parameters]
-        given: Any = (y, hidden, *moments, x, *values, norm.eps, runtime.current())
-        _core.norm_mlp(*given)
-
-    def _norm_mlp_backward(
-        self, dx: np.ndarray, caches: tuple[Any, ...], parameters: list[Parameter | None]
-    ) -> None:
-        gamma, beta, weight1, _, weight2, _ = (None if p is None else p.value for p in parameters)
-        grads = [None if p is None else p.grad for p in parameters]
-        weights = (gamma, beta, weight1, weight2, runtime.current())
-        given: Any = (dx, *grads, *caches, *weights)
-        _core.norm_mlp_backward(*given)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self.attention.output_shape(shape)
+def _parameters(*layers: LayerNorm | Linear) -> tuple[Parameter, ...]:
+    """Return the weights and biases of layers."""
+    return tuple(p for layer in layers for p in (layer.weight, layer.bias) if p is not None)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from .. import _core
-from ..base import runtime
-from .module import Module, Parameter, Shape, count, fresh_seed
+from ..base.checks import integer
+from .module import Module, fresh_seed
+from .ops.embedding import Columns as ColumnsOp
+from .parameter import Parameter
+from .tape import Value
 
 
 def width(levels: int) -> int:
@@ -39,7 +41,7 @@ class Columns(Module):
     """
 
     def __init__(self, levels: Sequence[int]) -> None:
-        self.levels = tuple(count("levels", k, -1) for k in levels)
+        self.levels = tuple(integer("levels", k, -1) for k in levels)
         self.numeric = _places(k == 0 for k in self.levels)
         widths = [width(k) if k > 0 else 0 for k in self.levels]
         groups = {w: _places(v == w for v in widths) for w in sorted(set(widths) - {0})}
@@ -52,34 +54,13 @@ class Columns(Module):
         for embeddings in self.embeddings:
             yield str(embeddings.width), embeddings
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self.output_shape(x.shape[1:])
-        n, m = len(x), len(self.numeric)
-        y = self.scratch("y", (n, self.features))
-        if m:
-            numbers, nothing = y[:, :m], y[:, m : 2 * m]
-            np.take(x, self.numeric, axis=1, out=numbers, mode="clip")
-            np.isnan(numbers, out=nothing, casting="unsafe")
-            np.copyto(numbers, 0, where=nothing > 0)
-        at = 2 * m
-        for embeddings in self.embeddings:
-            y[:, at : at + embeddings.features] = embeddings.forward(x)
-            at += embeddings.features
-        return y
-
-    def backward(self, grad: np.ndarray) -> None:
-        at = 2 * len(self.numeric)
-        for embeddings in self.embeddings:
-            embeddings.backward(grad[:, at : at + embeddings.features])
-            at += embeddings.features
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if tuple(shape) != (len(self.levels),):
+    def forward(self, x: Value) -> Value:
+        if x.shape[1:] != (len(self.levels),):
             raise ValueError(
                 f"Columns: expected tables of {len(self.levels)} columns, got samples of shape "
-                f"{tuple(shape)}"
+                f"{x.shape[1:]}"
             )
-        return (self.features,)
+        return ColumnsOp(x, self.numeric, self.embeddings, self.features)
 
     def extra_repr(self) -> str:
         return f"{len(self.numeric)} numeric, {len(self.levels) - len(self.numeric)} others"
@@ -88,12 +69,10 @@ class Columns(Module):
 class Embeddings(Module):
     """Vectors of one length for the levels of some columns: rows of one table, looked up together.
 
-    Shapes: x (N, C), y (N, G W) for G of the columns.
-
     Parameters
     ----------
     places : ndarray of int64, shape (G,)
-        Where in x the columns are.
+        Where in a row the columns are.
     levels : list of int
         K for each. It has K + 2 rows: level K is one that nobody has seen, NaN a missing cell.
     width : int
@@ -119,25 +98,11 @@ class Embeddings(Module):
         self.weight.value[nothing] = self.weight.value[nothing - 1] = 0
         return offset
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        shape = (len(x), len(self.places))
-        codes, rows = self.scratch("codes", shape), self.scratch("rows", shape, np.int64)
-        np.take(x, self.places, axis=1, out=codes, mode="clip")
+    def rows(self, x: np.ndarray) -> np.ndarray:
+        """Return which rows of the table stand for cells x (N, C): int64 (N, G)."""
+        codes = np.take(x, self.places, axis=1)
         np.copyto(codes, self.missing, where=np.isnan(codes))
-        np.add(codes, self.first, out=rows, casting="unsafe")
-        y, plain = self.scratch("y", (rows.size, self.width)), (1.0, None, 0.0, 0.0, 0.0, 0, 0, 0)
-        flat, ws = rows.reshape(-1), runtime.current()
-        _core.gather(y, None, self.weight.value, flat, *plain, ws)
-        self._kept = flat
-        return y.reshape(len(x), self.features)
-
-    def backward(self, grad: np.ndarray) -> None:
-        shape = self.weight.shape
-        vectors = self.scratch("dy", (len(self._kept), self.width))
-        vectors.reshape(grad.shape)[...] = grad
-        dweight, counts = self.scratch("dweight", shape), self.scratch("counts", shape[:1])
-        _core.vq_statistics(counts, dweight, vectors, self._kept, runtime.current())
-        self.weight.grad += dweight
+        return codes.astype(np.int64) + self.first
 
 
 def _places(chosen: Iterable[bool]) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from .. import _core
-from ..base import runtime
-from ..functional._shapes import pair
+from ..base.checks import integer, pair
 from .linear import Affine
-from .module import Parameter, Shape, count, shown
+from .module import shown
+from .ops import products
+from .parameter import Parameter
+from .tape import Shape, Value
 
 Pair = int | tuple[int, int]
 
@@ -45,20 +46,12 @@ class _Convolution(Affine):
         """Return the numbers of input and output channels."""
         return self.weight.shape[3], self.weight.shape[0]
 
-    def _check(self, shape: Shape) -> tuple[int, int]:
-        """Return the height and width of a sample of the right form."""
-        c, _ = self._channels()
-        if len(shape) != 3 or shape[2] != c:
-            name = type(self).__name__
-            raise ValueError(f"{name}: expected images (H, W, {c}), got the shape {tuple(shape)}")
-        return shape[0], shape[1]
+    _torch_axes: tuple[int, ...] = (0, 3, 1, 2)
 
-    def _wrong_size(self, shape: Shape, p: int, q: int) -> ValueError:
-        return ValueError(
-            f"{type(self).__name__}: images of {shape[0]} x {shape[1]} are too small for kernel "
-            f"{self.kernel_size}, stride {self.stride} and padding {self.padding}: the output "
-            f"would be {max(0, p)} x {max(0, q)}"
-        )
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.kernels(name, self.weight, self._torch_axes)
+        walk.bias(name, self.bias)
+        return self._torch_layers
 
     def extra_repr(self) -> str:
         c, k = self._channels()
@@ -90,7 +83,7 @@ class Conv2d(_Convolution):
         For height and width; padding is with zeros.
     bias : bool
     activation : str, optional
-        Fused into the layer: relu, leaky_relu, elu, tanh, sigmoid or softplus.
+        f, one that its output determines: see `Activation`.
 
     Attributes
     ----------
@@ -109,40 +102,19 @@ class Conv2d(_Convolution):
         bias: bool = True,
         activation: str | None = None,
     ) -> None:
-        c, k = count("in_channels", in_channels), count("out_channels", out_channels)
+        c, k = integer("in_channels", in_channels, 1), integer("out_channels", out_channels, 1)
         super().__init__(c, k, kernel_size, stride, padding, c, bias, activation)
 
-    def _product(
-        self,
-        y: np.ndarray,
-        x: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        added: np.ndarray | None = None,
-    ) -> None:
-        how = activation, self.stride, self.padding, True, added, self._packed
-        _core.conv2d(y, x, self.weight.value, bias, *how, runtime.current())
-
-    def _gradients(
-        self,
-        dx: np.ndarray | None,
-        dbias: np.ndarray | None,
-        grad: np.ndarray,
-        x: np.ndarray,
-        x_activation: str | None = None,
-        learns: bool = True,
-    ) -> None:
-        geometry = self.stride, self.padding, runtime.current()
-        w, dw = self.weight.value, self.weight.grad if learns else None
-        _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        h, w = self._check(shape)
-        p = (h + 2 * self.padding[0] - self.kernel_size[0]) // self.stride[0] + 1
-        q = (w + 2 * self.padding[1] - self.kernel_size[1]) // self.stride[1] + 1
-        if p < 1 or q < 1:
-            raise self._wrong_size(shape, p, q)
-        return (p, q, self._channels()[1])
+    def forward(self, x: Value) -> Value:
+        return products.Conv2d(
+            x,
+            self.weight,
+            self.bias,
+            self.activation,
+            stride=self.stride,
+            padding=self.padding,
+            packed=self._packed,
+        )
 
 
 class ConvTranspose2d(_Convolution):
@@ -164,13 +136,16 @@ class ConvTranspose2d(_Convolution):
         convolution maps to H x W is wanted.
     bias : bool
     activation : str, optional
-        Fused into the layer, as `Conv2d`'s.
+        f, as `Conv2d`'s.
 
     Attributes
     ----------
     weight : Parameter, shape (K, R, S, C)
     bias : Parameter, shape (K,), or None
     """
+
+    _torch_axes = (3, 0, 1, 2)
+    tied = False  # whether the kernels are those of the convolution on the way there
 
     def __init__(
         self,
@@ -184,7 +159,7 @@ class ConvTranspose2d(_Convolution):
         bias: bool = True,
         activation: str | None = None,
     ) -> None:
-        c, k = count("in_channels", in_channels), count("out_channels", out_channels)
+        c, k = integer("in_channels", in_channels, 1), integer("out_channels", out_channels, 1)
         super().__init__(c, k, kernel_size, stride, padding, k, bias, activation)
         self._add_rows(output_padding)
 
@@ -196,37 +171,19 @@ class ConvTranspose2d(_Convolution):
                 f"{output_padding!r}"
             )
 
-    def _product(
-        self,
-        y: np.ndarray,
-        x: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        added: np.ndarray | None = None,
-    ) -> None:
-        how = activation, self.stride, self.padding, True, added, self._packed
-        _core.conv_transpose2d(y, x, self.weight.value, bias, *how, runtime.current())
-
-    def _gradients(
-        self,
-        dx: np.ndarray | None,
-        dbias: np.ndarray | None,
-        grad: np.ndarray,
-        x: np.ndarray,
-        x_activation: str | None = None,
-        learns: bool = True,
-    ) -> None:
-        geometry = self.stride, self.padding, runtime.current()
-        w, dw = self.weight.value, self.weight.grad if learns else None
-        _core.conv_transpose2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        (h, w), (r, s), (a, b) = self._check(shape), self.kernel_size, self.output_padding
-        p = (h - 1) * self.stride[0] - 2 * self.padding[0] + r + a
-        q = (w - 1) * self.stride[1] - 2 * self.padding[1] + s + b
-        if min(h, w, p, q) < 1:
-            raise self._wrong_size(shape, p, q)
-        return (p, q, self._channels()[1])
+    def forward(self, x: Value) -> Value:
+        return products.ConvTranspose2d(
+            x,
+            self.weight,
+            self.bias,
+            self.activation,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+            tied=self.tied,
+            packed=self._packed,
+            name=type(self).__name__,
+        )
 
 
 class TiedConvTranspose2d(ConvTranspose2d):
@@ -244,7 +201,7 @@ class TiedConvTranspose2d(ConvTranspose2d):
         As `ConvTranspose2d`'s.
     bias : bool
     activation : str, optional
-        Fused into the layer, as `Conv2d`'s.
+        f, as `Conv2d`'s.
 
     Attributes
     ----------
@@ -252,6 +209,9 @@ class TiedConvTranspose2d(ConvTranspose2d):
         The very object that the other layer has. Copy or pickle the two in one go to keep it so.
     bias : Parameter, shape (C,), or None
     """
+
+    tied = True
+    source_class = Conv2d
 
     def __init__(
         self,
@@ -271,40 +231,7 @@ class TiedConvTranspose2d(ConvTranspose2d):
     def _channels(self) -> tuple[int, int]:
         return self.weight.shape[0], self.weight.shape[3]
 
-    # The kernels have the output channels first: they work on a copy (C, R, S, K) of the weight,
-    # which costs a pass over it where a product makes one for every pixel.
-
-    def _turned(self) -> np.ndarray:
-        k, r, s, c = self.weight.shape
-        turned = self.scratch("turned", (c, r, s, k))
-        np.copyto(turned, self.weight.value.transpose(3, 1, 2, 0))
-        return turned
-
-    def _product(
-        self,
-        y: np.ndarray,
-        x: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        added: np.ndarray | None = None,
-    ) -> None:
-        how = activation, self.stride, self.padding, True, added, self._packed
-        _core.conv_transpose2d(y, x, self._turned(), bias, *how, runtime.current())
-
-    def _gradients(
-        self,
-        dx: np.ndarray | None,
-        dbias: np.ndarray | None,
-        grad: np.ndarray,
-        x: np.ndarray,
-        x_activation: str | None = None,
-        learns: bool = True,
-    ) -> None:
-        geometry = self.stride, self.padding, runtime.current()
-        w = self._turned()
-        dw = self.scratch("dturned", w.shape)
-        dw.fill(0)
-        out = dw if learns else None
-        _core.conv_transpose2d_backward(dx, out, dbias, grad, x, w, x_activation, *geometry)
-        total = self.weight.grad
-        total += dw.transpose(3, 1, 2, 0)
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.source(name, self.weight)
+        walk.bias(name, self.bias)
+        return self._torch_layers

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from .. import _core
-from ..base import runtime
-from ..base.streams import DROPOUT
-from .module import Module, Shape, fresh_seed
+from .module import Module, fresh_seed
+from .ops.elementwise import Dropout as DropoutOp
+from .tape import Shape, Value
 
 
 class Dropout(Module):
@@ -38,25 +39,16 @@ class Dropout(Module):
         self.buffer("position").fill(0)
         return offset
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        if not training or self.rate == 0:
-            self._kept = None
+    def forward(self, x: Value) -> Value:
+        if not x.tape.training or self.rate == 0:
             return x
         position = self.buffer("position")
-        self._kept = int(position[0])
+        start = int(position[0])
         position += x.size
-        return self._drop("y", x)
+        return DropoutOp(x, self.rate, self.seed, start)
 
-    def backward(self, grad: np.ndarray) -> np.ndarray:
-        return grad if self._kept is None else self._drop("dx", grad)
-
-    def _drop(self, name: str, x: np.ndarray) -> np.ndarray:
-        y, ws = self.scratch(name, x.shape), runtime.current()
-        _core.dropout(y, x, self.rate, self.seed, DROPOUT, self._kept, ws)
-        return y
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return tuple(shape)
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        return 1
 
     def extra_repr(self) -> str:
         return f"{self.rate:g}"

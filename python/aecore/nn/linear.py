@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from .. import _core
-from ..base import runtime
-from .module import Module, Parameter, Shape, count, fresh_seed, shown
-
-# The activations whose gradient the output determines: what a layer may fuse.
-FUSED = frozenset({"relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus"})
+from ..base.checks import integer
+from .module import Module, fresh_seed, shown
+from .ops.products import FUSED
+from .ops.products import Linear as LinearOp
+from .parameter import Parameter
+from .tape import Shape, Value
 
 
 def check_fused(activation: str | None) -> str | None:
-    """Return the activation if a layer can fuse it, None for linear."""
+    """Return the activation if a product can take it along, None for linear."""
     if activation in (None, "linear"):
         return None
     if activation not in FUSED:
@@ -25,16 +25,10 @@ def check_fused(activation: str | None) -> str | None:
 
 
 class Affine(Module):
-    """A layer with a weight, a bias and a fused activation.
+    """A layer with a weight, a bias and an activation.
 
-    A subclass implements `output_shape`, `_product` and `_gradients`; these call the core once.
-    `_gradients` leaves the weight's out unless it `learns`.
     Fresh values are uniform in plus or minus 1 / sqrt(fan_in), as PyTorch's are.
     """
-
-    gates = True
-    packs = True
-    learns = True  # or backward is for the input's gradient alone
 
     def __init__(
         self,
@@ -45,8 +39,6 @@ class Affine(Module):
         activation: str | None,
     ) -> None:
         self.activation = check_fused(activation)
-        self.overwrites_grad = self.activation is not None
-        self.spare_output = self.adds = self.activation is None
         bound = 1 / max(1, fan_in) ** 0.5
         self.weight = weight if isinstance(weight, Parameter) else Parameter(weight, bound)
         self.bias = Parameter((outputs,), bound) if bias else None
@@ -54,65 +46,10 @@ class Affine(Module):
         if fresh is not None:
             fresh.initialize(fresh_seed(), 0)
 
-    def forward(
-        self, x: np.ndarray, training: bool = False, *, added: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the output; if it `adds`, with another array of its shape added in one pass."""
-        y = self.scratch("y", (x.shape[0], *self.output_shape(x.shape[1:])))
-        bias = None if self.bias is None else self.bias.value
-        self._product(y, x, bias, self.activation, added)
-        self._kept = x, y
-        return y
-
-    def backward(
-        self,
-        grad: np.ndarray,
-        *,
-        x_activation: str | None = None,
-        gated: bool = False,
-        need_dx: bool = True,
-    ) -> np.ndarray | None:
-        """Add to the gradients of weight and bias, and return that of x.
-
-        Parameters
-        ----------
-        grad : ndarray of float32, shape of the output
-        x_activation : str, optional
-            The input is this activation's output: return the gradient before it.
-        gated : bool
-            Whether `grad` is already the gradient before the layer's own activation. If not, it is
-            made so in place.
-        need_dx : bool
-            False leaves the input's gradient out and returns None.
-        """
-        x, y = self._kept
-        if self.activation and not gated:
-            _core.activation_backward(grad, grad, y, self.activation, runtime.current())
-        dx = runtime.gradients().take(x.shape) if need_dx else None
-        dbias = self.bias.grad if self.bias is not None and self.learns else None
-        self._gradients(dx, dbias, grad, x, x_activation, self.learns)
-        return dx
-
-    def _product(
-        self,
-        y: np.ndarray,
-        x: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        added: np.ndarray | None = None,
-    ) -> None:
-        raise NotImplementedError
-
-    def _gradients(
-        self,
-        dx: np.ndarray | None,
-        dbias: np.ndarray | None,
-        grad: np.ndarray,
-        x: np.ndarray,
-        x_activation: str | None = None,
-        learns: bool = True,
-    ) -> None:
-        raise NotImplementedError
+    @property
+    def _torch_layers(self) -> int:
+        """How many layers it is in PyTorch, where an activation is one of its own."""
+        return 1 if self.activation is None else 2
 
     def _shown(self) -> str:
         return shown(bias=(self.bias is not None, True), activation=(self.activation, None))
@@ -129,15 +66,13 @@ class Linear(Affine):
         I and O.
     bias : bool
     activation : str, optional
-        Fused into the layer: relu, leaky_relu, elu, tanh, sigmoid or softplus.
+        f, one that its output determines: see `Activation`.
 
     Attributes
     ----------
     weight : Parameter, shape (O, I)
     bias : Parameter, shape (O,), or None
     """
-
-    transposed = False  # whether the weight is (inputs, outputs)
 
     def __init__(
         self,
@@ -147,50 +82,19 @@ class Linear(Affine):
         bias: bool = True,
         activation: str | None = None,
     ) -> None:
-        i, o = count("in_features", in_features), count("out_features", out_features)
+        i, o = integer("in_features", in_features, 1), integer("out_features", out_features, 1)
         super().__init__((o, i), i, o, bias, activation)
 
-    def _product(
-        self,
-        y: np.ndarray,
-        x: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        added: np.ndarray | None = None,
-    ) -> None:
-        how = activation, self.transposed, added, self._packed
-        _core.linear(y, x, self.weight.value, bias, *how, runtime.current())
+    def forward(self, x: Value) -> Value:
+        return LinearOp(x, self.weight, self.bias, self.activation, packed=self._packed)
 
-    def _gradients(
-        self,
-        dx: np.ndarray | None,
-        dbias: np.ndarray | None,
-        grad: np.ndarray,
-        x: np.ndarray,
-        x_activation: str | None = None,
-        learns: bool = True,
-    ) -> None:
-        dw, adds = self.weight.claim_grad() if learns else (None, True)
-        w, transposed, ws = self.weight.value, self.transposed, runtime.current()
-        _core.linear_backward(dx, dw, dbias, grad, x, w, x_activation, transposed, adds, ws)
-
-    def _features(self) -> tuple[int, int]:
-        """Return the numbers of inputs and outputs."""
-        rows, columns = self.weight.shape
-        return (rows, columns) if self.transposed else (columns, rows)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        inputs, outputs = self._features()
-        if tuple(shape) != (inputs,):
-            raise ValueError(
-                f"{type(self).__name__}: expected samples of {inputs} features, got "
-                f"the shape {tuple(shape)}"
-            )
-        return (outputs,)
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.linear(name, self.weight, self.bias)
+        return self._torch_layers
 
     def extra_repr(self) -> str:
-        inputs, outputs = self._features()
-        return f"{inputs}, {outputs}{self._shown()}"
+        o, i = self.weight.shape
+        return f"{i}, {o}{self._shown()}"
 
 
 class TiedLinear(Linear):
@@ -205,7 +109,7 @@ class TiedLinear(Linear):
         The layer whose weight is shared.
     bias : bool
     activation : str, optional
-        Fused into the layer, as `Linear`'s.
+        f, as `Linear`'s.
 
     Attributes
     ----------
@@ -214,10 +118,29 @@ class TiedLinear(Linear):
     bias : Parameter, shape (I,), or None
     """
 
-    transposed = True
+    source_class = Linear
 
     def __init__(self, source: Linear, *, bias: bool = True, activation: str | None = None) -> None:
         if type(source) is not Linear:
             raise TypeError(f"TiedLinear: expected a Linear, got {type(source).__name__}")
         o, i = source.weight.shape
         Affine.__init__(self, source.weight, o, i, bias, activation)
+
+    def forward(self, x: Value) -> Value:
+        return LinearOp(
+            x,
+            self.weight,
+            self.bias,
+            self.activation,
+            transposed=True,
+            packed=self._packed,
+            name="TiedLinear",
+        )
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.tied(name, self.weight, self.bias)
+        return self._torch_layers
+
+    def extra_repr(self) -> str:
+        o, i = self.weight.shape
+        return f"{o}, {i}{self._shown()}"

@@ -1,21 +1,19 @@
-"""What every layer is: parameters, a forward and a backward pass, and buffers that it keeps."""
+"""What every layer is: parameters and a forward pass."""
 
 from __future__ import annotations
 
-import contextlib
-import math
+import functools
+import inspect
 import os
 from collections.abc import Iterable, Iterator
-from contextvars import ContextVar
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from .. import _core
-from ..base import runtime
-from ..base.streams import INIT, derived_seed
-
-Shape = tuple[int, ...]
+from ..base.streams import derived_seed
+from .parameter import Parameter
+from .tape import Op, Shape, Tape, Value, current
 
 
 def fresh_seed() -> int:
@@ -23,201 +21,86 @@ def fresh_seed() -> int:
     return int.from_bytes(os.urandom(8), "little") >> 1
 
 
-def count(name: str, value: Any, minimum: int = 1) -> int:
-    """Return a size as an int: TypeError if it isn't an integer, ValueError if it is too small."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if value < minimum:
-        raise ValueError(f"{name}: expected at least {minimum}, got {value}")
-    return int(value)
-
-
 def shown(**options: tuple[Any, Any]) -> str:
     """Return what a repr says of options, each given as (value, default): the unusual ones."""
     return "".join(f", {name}={v!r}" for name, (v, default) in options.items() if v != default)
 
 
-_budget: ContextVar[list[int] | None] = ContextVar("budget", default=None)
-
-
-@contextlib.contextmanager
-def budget(values: int) -> Iterator[None]:
-    """Within it, parameters of more values together are a MemoryError, before they are made.
-
-    Operating systems promise more memory than there is: without it a width that is much too large
-    may end the process.
-    """
-    token = _budget.set([values])
-    try:
-        yield
-    finally:
-        _budget.reset(token)
-
-
-def memory_limit() -> int:
-    """Return the machine's memory in bytes, or something very large."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return 2**62
-
-
-def reserve(shape: Shape) -> None:
-    """Take a shape's number of values from the budget, if any; MemoryError if it is spent."""
-    left = _budget.get()
-    if left is not None:
-        left[0] -= math.prod(shape)
-        if left[0] < 0:
-            raise MemoryError(f"the network is too large: no room for a parameter of shape {shape}")
-
-
-class Parameter:
-    """An array that is learned, and its gradient of the same shape.
-
-    Both are replaced by views of one flat buffer when a model takes the layer (`Flat`).
-
-    Parameters
-    ----------
-    shape : tuple of int
-    bound : float
-        Fresh values are uniform in [-bound, bound).
-    fill : float, optional
-        Fresh values are this instead.
-    std : float, optional
-        Fresh values are normal with mean 0 and this deviation instead.
-
-    Attributes
-    ----------
-    value : ndarray of float32
-    """
-
-    _is_stale = False
-
-    def __init__(
-        self,
-        shape: Shape,
-        bound: float = 0.0,
-        fill: float | None = None,
-        std: float | None = None,
-    ) -> None:
-        if min(shape, default=1) < 0:
-            raise ValueError(f"a parameter can't have the shape {shape}")
-        reserve(shape)
-        self.bound, self.fill, self.std = bound, fill, std
-        self.value = np.zeros(shape, np.float32)
-        self.grad = np.zeros(shape, np.float32)
-
-    @property
-    def shape(self) -> Shape:
-        return self.value.shape
-
-    @property
-    def grad(self) -> np.ndarray:
-        """The gradient: an array of float32, to be added to."""
-        grad, adds = self.claim_grad()
-        if not adds:
-            grad.fill(0)
-        return grad
-
-    @grad.setter
-    def grad(self, grad: np.ndarray) -> None:
-        self._grad, self._is_stale = grad, False
-
-    def forget_grad(self) -> None:
-        """Make the gradient zero, or let whoever comes first overwrite it."""
-        self._is_stale = True
-
-    def claim_grad(self) -> tuple[np.ndarray, bool]:
-        """Return the gradient's array, and whether to add to it instead of overwriting it."""
-        adds, self._is_stale = not self._is_stale, False
-        return self._grad, adds
-
-    def initialize(self, seed: int, offset: int) -> None:
-        """Draw fresh values: elements offset, offset + 1, ... of the seed's stream."""
-        if self.fill is not None:
-            self.value.fill(self.fill)
-        elif self.std is not None:
-            _core.random_normal(self.value, seed, INIT, offset, runtime.current())
-            self.value *= self.std
-        else:
-            _core.random_uniform(self.value, seed, INIT, offset, runtime.current())
-            self.value *= 2 * self.bound
-            self.value -= self.bound
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the gradient out of copies and pickles: theirs starts at zero."""
-        return {k: v for k, v in vars(self).items() if k not in ("_grad", "_is_stale")}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self.grad = np.zeros_like(self.value)
-
-    def __repr__(self) -> str:
-        return f"Parameter{self.shape}"
+@functools.cache
+def _signature(cls: type) -> inspect.Signature:
+    return inspect.signature(cls.__init__)  # type: ignore[misc]
 
 
 class Module:
     """A layer or a composition of layers.
 
     A subclass assigns its `Parameter` objects, buffers (`add_buffer`) and child modules as
-    attributes, and implements `forward`, `backward` and `output_shape`.
+    attributes, and implements `forward`, from values to a value. What NumPy's operators and
+    functions do with values is differentiated, and so is what other layers do: there is no backward
+    pass to write. The tape that a value is on, ``x.tape``, says whether this is training, how long
+    sequences are, and what the output should be: see `Tape`.
 
-    `forward` keeps what `backward` needs, so the two alternate. The arrays that they return belong
-    to the layer and are overwritten by its next call. `backward` takes the gradient with respect to
-    the output, adds to the parameters' gradients and returns the gradient with respect to the
-    input. It may overwrite the gradient that it was given.
-
-    Attributes
-    ----------
-    activation : str or None
-        The activation fused into the layer's output, if `backward` of what follows can apply its
-        gradient (one that the output determines). Such a layer `gates`.
-    gates : bool
-        Whether `backward` takes ``x_activation``, ``gated`` and ``need_dx``: see `Affine.backward`.
-    is_view : bool
-        Whether the output is the input in another shape. `backward` then passes None on too.
-    overwrites_grad : bool
-        Whether `backward` may overwrite the gradient that it is given, or return that very array.
-    takes_lengths : bool
-        Whether `forward` takes, as its third argument, how many steps each sample of a batch of
-        sequences has: int64 (N,), or None where all are full.
-    takes_target : bool
-        Whether `forward` needs ``target`` in training: what the output should be.
-    spare_output : bool
-        Whether backward does without the output, so that what follows may overwrite it.
-    adds : bool
-        Whether `forward` takes ``added``, an array of the output's shape to be added to it. The
-        gradient of that array is the output's.
-    packs : bool
-        Whether the layer's products begin by packing its weight: see `freeze`.
+    Called with an array, a layer gives an array.
     """
 
-    activation: str | None = None
-    gates: bool = False
-    is_view: bool = False
-    overwrites_grad: bool = True
-    spare_output: bool = False
-    takes_lengths: bool = False
-    takes_target: bool = False
-    adds: bool = False
-    packs: bool = False
-    _kept: Any
     _packed: _core.Packed | None = None
+    _has_backward = False
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        """Return the output for a batch; `training` switches noise and statistics on."""
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Keep the arguments, for `config`."""
+        self = super().__new__(cls)
+        self.__dict__["_arguments"] = (args, kwargs)
+        return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "backward" in vars(cls):  # as in 0.1.0: forward and backward, from arrays to arrays
+            cls._has_backward = True
+
+    def forward(self, x: Any) -> Any:
+        """Return the output for a batch."""
         raise NotImplementedError
 
-    def backward(self, grad: Any) -> Any:
-        """Add to the parameters' gradients; return the gradient with respect to the input."""
-        raise NotImplementedError
+    @overload
+    def __call__(self, x: Value) -> Value: ...
+
+    @overload
+    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray: ...
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Return the output for a batch of values; for an array, the array that comes out."""
+        if isinstance(x, Value):
+            if self._has_backward:
+                return _Old(self, x)
+            if current() is x.tape:
+                return self.forward(x)
+            with x.tape:
+                return self.forward(x)
+        tape = Tape(training=training, records=False)
+        with tape:
+            return self(tape.constant(np.ascontiguousarray(x, np.float32))).data
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample's output for one sample's input, or raise ValueError."""
-        raise NotImplementedError
+        if self._has_backward:
+            raise NotImplementedError(f"{type(self).__name__} has no output_shape")
+        with Tape(abstract=True) as tape:
+            found: Shape = self.forward(tape.placeholder((1, *shape))).shape[1:]
+        return found
 
-    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        return self.forward(x, training)
+    def config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor by name, with defaults: what makes it again."""
+        if "_arguments" not in vars(self):
+            raise ValueError(f"{type(self).__name__}: its arguments were not kept by aecore 0.1.0")
+        args, kwargs = vars(self)["_arguments"]
+        cls: Any = type(self)
+        bound = _signature(cls).bind(self, *args, **kwargs)
+        bound.apply_defaults()
+        found: dict[str, Any] = {}
+        for name, value in list(bound.arguments.items())[1:]:
+            kind = bound.signature.parameters[name].kind
+            found |= value if kind is inspect.Parameter.VAR_KEYWORD else {name: value}
+        return found
 
     # ---- what it holds -----------------------------------------------------------------------
 
@@ -227,6 +110,10 @@ class Module:
 
     def buffer(self, name: str) -> np.ndarray:
         return self.__dict__["_buffers"][name]
+
+    def scratch(self, name: str, shape: Shape, dtype: Any = np.float32) -> np.ndarray:
+        """Return an uninitialised array, for a layer of 0.1.0 with a backward pass of its own."""
+        return np.empty(shape, dtype)
 
     def children(self) -> Iterator[tuple[str, Module]]:
         for name, value in vars(self).items():
@@ -308,40 +195,42 @@ class Module:
         Layers then keep their weights in the form that their products want. Outputs stay the same.
         """
         for _, module in self.modules():
-            if module.packs:
-                module._packed = _core.Packed()
+            module._packed = _core.Packed()
 
     def thaw(self) -> None:
         """Take parameters as they are again."""
         for _, module in self.modules():
-            if module.packs:
-                module._packed = None
-
-    # ---- scratch arrays ----------------------------------------------------------------------
-
-    def scratch(self, name: str, shape: Shape, dtype: Any = np.float32) -> np.ndarray:
-        """Return an uninitialised array that the layer keeps between calls, by name.
-
-        Smaller batches get views of the array of the largest one, so that training allocates
-        nothing after its first steps. By convention ``y`` is the output. A name has one dtype.
-        """
-        views = self.__dict__.setdefault("_scratch", {})
-        found = views.get((name, shape))
-        if found is not None:
-            return found
-        size = math.prod(shape)
-        base = views.get(name)
-        if base is None or base.size < size:
-            for key in [k for k in views if k == name or k[0] == name]:
-                del views[key]
-            base = views[name] = np.empty(size, dtype)
-        view = views[(name, shape)] = base[:size].reshape(shape)
-        return view
+            module._packed = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave scratch arrays, packed weights and what backward needs out of copies, pickles."""
-        left_out = ("_scratch", "_packed", "_kept")
-        return {k: v for k, v in vars(self).items() if k not in left_out}
+        """Leave packed weights out of copies and pickles."""
+        return {k: v for k, v in vars(self).items() if k != "_packed"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state, perhaps of 0.1.0, which kept no arguments."""
+        vars(self).clear()
+        vars(self).update(state)
+
+    # ---- for PyTorch ------------------------------------------------------------------------
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        """Say how PyTorch calls and lays out the weights of the layer of the same kind.
+
+        Parameters
+        ----------
+        walk : aecore.exchange's
+            Collects them.
+        name : str
+            Of the layer there.
+        shape : tuple of int or None
+            Of a sample of its input, if known.
+
+        Returns
+        -------
+        int
+            How many layers of a Sequential it is there.
+        """
+        raise NotImplementedError(f"{name}: {type(self).__name__} has no layout in PyTorch")
 
     # ---- repr --------------------------------------------------------------------------------
 
@@ -354,6 +243,48 @@ class Module:
         if not lines:
             return f"{type(self).__name__}({inner})"
         return f"{type(self).__name__}({inner}\n" + "\n".join(lines) + "\n)"
+
+
+class _Old(Op):
+    """A layer with a backward pass of its own, as 0.1.0 had them: from arrays to arrays."""
+
+    __slots__ = ("module", "taken", "x")
+
+    @property
+    def heeds_lengths(self) -> bool:  # type: ignore[override]
+        return "lengths" in self.taken
+
+    def __init__(self, module: Any, x: Value) -> None:
+        self.module, self.x = module, x
+        x.uses += 1
+        shape = x.shape  # until there is an output
+        if x.tape.abstract:
+            shape = (x.shape[0], *module.output_shape(x.shape[1:]))
+        self.taken = inspect.signature(module.forward).parameters
+        self.place(x.tape, shape, x.tape.records)
+
+    def forward(self) -> None:
+        tape = self.tape
+        options = {"training": tape.training, "lengths": tape.lengths, "target": tape.target}
+        options = {name: value for name, value in options.items() if name in self.taken}
+        self._data = np.ascontiguousarray(self.module.forward(self.x.data, **options), np.float32)
+        self.shape = self._data.shape
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        dx = self.module.backward(self.grad if self._owned else self.grad.copy())
+        if self.x.needs_grad and dx is not None:
+            self.x.add_grad(np.ascontiguousarray(dx, np.float32), owned=False)
+
+    def forget(self) -> None:
+        self.x = None  # type: ignore[assignment]
+
+    def inputs(self) -> tuple[Value, ...]:
+        return (self.x,)
+
+    def onnx(self, graph: Any) -> str:
+        name = type(self.module).__name__
+        raise NotImplementedError(f"{name} has a backward pass of its own, and no form in ONNX")
 
 
 class Flat:
@@ -391,12 +322,13 @@ class Flat:
     def forget_gradients(self) -> None:
         """Make all gradients zero: each when it is first looked at, unless it is overwritten."""
         for parameter in self.named.values():
-            parameter.forget_grad()
+            parameter._is_stale = True
 
     def whole_gradient(self) -> np.ndarray:
         """Return `grad` with zeros where no backward pass has been since they were forgotten."""
         for parameter in self.named.values():
-            _ = parameter.grad
+            if parameter._is_stale:
+                parameter.grad.fill(0)
         return self.grad
 
     def start(self, prefix: str) -> int:

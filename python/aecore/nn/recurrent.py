@@ -1,15 +1,19 @@
-"""Recurrent layers over sequences."""
+"""Recurrent layers over sequences, and the decoder that sees the step before the one it makes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from .. import _core
-from ..base import runtime
-from .module import Module, Parameter, Shape, count, fresh_seed, shown
-from .steps import sequence
+from ..base.checks import boolean, integer
+from .linear import Linear
+from .module import Module, fresh_seed, shown
+from .ops import sequences
+from .ops.shapes import BroadcastTo, Concatenate, Reshape
+from .parameter import Parameter
+from .tape import Shape, Value
 
 
 class _Pass(Module):
@@ -29,61 +33,10 @@ class _Pass(Module):
         self.weight_hh = Parameter((4 * units, units), bound)
         self.bias = Parameter((4 * units,), bound)
 
-    def run(
-        self, y: np.ndarray, x: np.ndarray, lengths: np.ndarray | None, offset: int
-    ) -> np.ndarray:
-        """Write the units' columns of y (N, T, Y), from `offset` on; return the last h (N, H)."""
-        n, t, units = *y.shape[:2], self.units
-        h, c = self.scratch("h", (n, units)), self.scratch("c", (n, units))
-        gates, cells = (
-            self.scratch("gates", (n, t, 4 * units)),
-            self.scratch("cells", (n, t, units)),
-        )
-        _core.lstm(
-            y, h, c, gates, cells, x, None, None, lengths, self.weight_ih.value,
-            self.weight_hh.value, self.bias.value, offset, self.reverse, runtime.current(),
-        )  # fmt: skip
-        self._kept = gates, y, cells, x, lengths, offset
-        return h
-
-    def step(
-        self, x: np.ndarray, h: np.ndarray, c: np.ndarray
-    ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Return the output (N, 1, H) and the state (N, H) after one step x (N, 1, I)."""
-        n, units = h.shape
-        y, h1, c1, gates, cells = (
-            self.scratch(name, shape)
-            for name, shape in (
-                ("step", (n, 1, units)),
-                ("step_h", (n, units)),
-                ("step_c", (n, units)),
-                ("step_gates", (n, 1, 4 * units)),
-                ("step_cells", (n, 1, units)),
-            )
-        )
-        _core.lstm(
-            y, h1, c1, gates, cells, x, h, c, None, self.weight_ih.value, self.weight_hh.value,
-            self.bias.value, 0, False, runtime.current(),
-        )  # fmt: skip
-        np.copyto(h, h1)
-        np.copyto(c, c1)
-        return y, (h, c)
-
     @property
-    def input_shape(self) -> Shape:
-        """Of what `run` was given."""
-        return self._kept[3].shape
-
-    def gradients(
-        self, dx: np.ndarray | None, dy: np.ndarray | None, dh: np.ndarray | None
-    ) -> None:
-        """Add to the parameters' gradients and write dx, from those of y and of the last h."""
-        gates, y, cells, x, lengths, offset = self._kept
-        w, u, b = self.weight_ih, self.weight_hh, self.bias
-        _core.lstm_backward(
-            dx, None, None, w.grad, u.grad, b.grad, dy, dh, None, y, gates, cells, x, None, None,
-            lengths, w.value, u.value, offset, self.reverse, runtime.current(),
-        )  # fmt: skip
+    def weights(self) -> tuple[Parameter, Parameter, Parameter]:
+        """Its parameters as ops take them."""
+        return self.weight_ih, self.weight_hh, self.bias
 
 
 class LSTM(Module):
@@ -94,9 +47,10 @@ class LSTM(Module):
 
         c_t &= f \odot c_{t-1} + i \odot g, \qquad h_t = o \odot \tanh c_t
 
-    Each layer's x is the h of the one before. Shapes: x (N, T, I), y (N, T, H), or (N, T, 2H) for
-    both directions. Fresh values are uniform in :math:`\pm 1 / \sqrt{H}`. Hochreiter and
-    Schmidhuber, 1997; forget gates after Gers, Schmidhuber and Cummins, 2000.
+    Each layer's x is the h of the one before. With lengths, steps behind a sample's own have no
+    influence, and y is 0 there. Shapes: x (N, T, I), y (N, T, H), or (N, T, 2H) for both
+    directions. Fresh values are uniform in :math:`\pm 1 / \sqrt{H}`. Hochreiter and Schmidhuber,
+    1997; forget gates after Gers, Schmidhuber and Cummins, 2000.
 
     Parameters
     ----------
@@ -113,10 +67,6 @@ class LSTM(Module):
         Whether layers of one direction go from the end to the beginning.
     """
 
-    gates = True
-    takes_lengths = True
-    overwrites_grad = False
-
     def __init__(
         self,
         in_features: int,
@@ -128,18 +78,16 @@ class LSTM(Module):
         last: bool = False,
         reverse: bool = False,
     ) -> None:
-        self.in_features, self.units = count("in_features", in_features), count("units", units)
-        self.steps = None if steps is None else count("steps", steps)
-        options = {"bidirectional": bidirectional, "last": last, "reverse": reverse}
-        for name, value in options.items():
-            if not isinstance(value, (bool, np.bool_)):
-                raise TypeError(f"{name}: expected True or False, got {value!r}")
+        self.in_features = integer("in_features", in_features, 1)
+        self.units = integer("units", units, 1)
+        self.steps = None if steps is None else integer("steps", steps, 1)
+        self.bidirectional = boolean("bidirectional", bidirectional)
+        self.last, self.reverse = boolean("last", last), boolean("reverse", reverse)
         if bidirectional and reverse:
             raise ValueError("reverse: bidirectional layers go both ways; expected False")
-        self.bidirectional, self.last, self.reverse = bool(bidirectional), bool(last), bool(reverse)
         self.width = self.units * (2 if self.bidirectional else 1)
         self.layers: list[list[_Pass]] = []
-        for layer in range(count("layers", layers)):
+        for layer in range(integer("layers", layers, 1)):
             inputs = self.width if layer else self.in_features
             directions = (False, True) if self.bidirectional else (self.reverse,)
             self.layers.append([_Pass(inputs, self.units, reverse) for reverse in directions])
@@ -150,82 +98,31 @@ class LSTM(Module):
             for one in layer:
                 yield f"{i}r" if one.reverse else f"{i}", one
 
-    def forward(
-        self, x: np.ndarray, training: bool = False, lengths: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return y, or the last h.
-
-        Parameters
-        ----------
-        x : ndarray of float32, shape (N, T, I), or (N, I) with `steps`
-        training : bool
-            Makes no difference.
-        lengths : ndarray of int64, shape (N,), optional
-            How many steps of each sequence exist. Those behind have no influence, y is 0 there.
-        """
-        self.output_shape(x.shape[1:])
-        self._kept = x
-        if self.steps is not None:
-            x = x.reshape(len(x), 1, self.in_features)
-        h: list[np.ndarray] = []
-        for i, layer in enumerate(self.layers):
-            y = self.scratch(f"y{i}", (len(x), self.steps or x.shape[1], self.width))
-            h = [one.run(y, x, lengths, j * self.units) for j, one in enumerate(layer)]
-            x = y
-        if not self.last:
-            return x
-        out = self.scratch("y", (len(x), self.width))
-        return h[0] if len(h) == 1 else np.concatenate(h, axis=1, out=out)
-
-    def backward(
-        self,
-        grad: np.ndarray,
-        *,
-        x_activation: str | None = None,
-        gated: bool = False,
-        need_dx: bool = True,
-    ) -> np.ndarray | None:
-        """Add to the parameters' gradients, and return that of x; see `Affine.backward`."""
-        dy: np.ndarray | None = None if self.last else grad
-        dx = None
-        for i, layer in reversed(list(enumerate(self.layers))):
-            dx = None
-            for j, one in enumerate(layer):
-                dh = self._part(grad, j) if self.last and one is self.layers[-1][j] else None
-                part = runtime.gradients().take(one.input_shape) if need_dx or i else None
-                one.gradients(part, dy, dh)
-                if dx is None or part is None:
-                    dx = part
-                else:
-                    _core.add(dx, dx, part, runtime.current())
-            dy = dx
-        if dx is None:
-            return None
-        dx = dx.reshape(self._kept.shape)
-        if x_activation:
-            ws = runtime.current()
-            _core.activation_backward(dx, dx, self._kept, x_activation, ws)
-        return dx
-
-    def _part(self, grad: np.ndarray, direction: int) -> np.ndarray:
-        """Return the gradient of one direction's last h."""
-        if not self.bidirectional:
-            return grad
-        part = self.scratch(f"dh{direction}", (len(grad), self.units))
-        start = direction * self.units
-        np.copyto(part, grad[:, start : start + self.units])
-        return part
-
-    def output_shape(self, shape: Shape) -> Shape:
-        if self.steps is None:
-            steps, _ = sequence(self, shape, self.in_features)
-        elif tuple(shape) == (self.in_features,):
-            steps = self.steps
-        else:
+    def forward(self, x: Value) -> Value:
+        steps = self.steps
+        if steps is None:
+            _, steps, _ = sequences.sequence("LSTM", x, self.in_features)
+        elif x.shape[1:] != (self.in_features,):
             raise ValueError(
-                f"LSTM: expected vectors ({self.in_features},), got the shape {tuple(shape)}"
+                f"LSTM: expected vectors ({self.in_features},), got the shape {x.shape[1:]}"
             )
-        return (self.width,) if self.last else (steps, self.width)
+        else:
+            x = Reshape(x, (-1, 1, self.in_features))
+        for i, passes in enumerate(self.layers):
+            weights, ways = [p.weights for p in passes], tuple(p.reverse for p in passes)
+            last = self.last and i == len(self.layers) - 1
+            x = sequences.LSTM(x, weights, ways, steps, last)
+        return x
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        for i, passes in enumerate(self.layers):
+            for one, end in zip(passes, ("", "_reverse"), strict=False):
+                where = f"_l{i}{end}"
+                for key in ("weight_ih", "weight_hh"):
+                    walk.add(f"{name}.{key}{where}", getattr(one, key).value)
+                walk.add(f"{name}.bias_ih{where}", one.bias.value, twin=f"{name}.bias_hh{where}")
+        walk.settle(name)
+        return 1
 
     def extra_repr(self) -> str:
         rest = shown(
@@ -239,3 +136,91 @@ class LSTM(Module):
 
     def __repr__(self) -> str:
         return f"LSTM({self.extra_repr()})"
+
+
+class AutoregressiveLSTM(Module):
+    r"""An LSTM and a linear layer for each step, whose input is a code and the step before.
+
+    .. math:: x_t = W h_t + b, \qquad h_t = \mathrm{LSTM}([z, x_{t-1}], h_{t-1}), \quad x_{-1} = 0
+
+    In training :math:`x_{t-1}` is the true one, which is called teacher forcing (Williams and
+    Zipser, 1989); without it the layer takes what it gave itself. Shapes: z (N, I), or (N, T, I)
+    with a code for each step; output (N, T, F).
+
+    Parameters
+    ----------
+    in_features, features : int
+        I and F.
+    units, layers : int
+        Of the LSTM, which has one direction.
+    steps : int
+        T.
+    reverse : bool
+        Whether to go from the end to the beginning: the step before is then the next one.
+
+    Attributes
+    ----------
+    lstm : LSTM
+    out : Linear
+    link : {None, "sigmoid", "softmax"}
+        What turns the linear layer's output into a step of data, which the LSTM is fed with.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        features: int,
+        units: int,
+        layers: int = 1,
+        *,
+        steps: int,
+        reverse: bool = False,
+    ) -> None:
+        self.codes = integer("in_features", in_features, 1)
+        self.features, self.steps = integer("features", features, 1), integer("steps", steps, 1)
+        self.lstm = LSTM(self.codes + self.features, units, layers, reverse=reverse)
+        self.out = Linear(self.lstm.width, self.features)
+        self.link: str | None = None
+
+    def forward(self, x: Value) -> Value:
+        if x.shape[1:] not in ((self.codes,), (self.steps, self.codes)):
+            raise ValueError(
+                f"AutoregressiveLSTM: expected codes ({self.codes},) or ({self.steps}, "
+                f"{self.codes}), got the shape {x.shape[1:]}"
+            )
+        if x.tape.training:
+            return self._taught(x)
+        cells = [one.weights for (one,) in self.lstm.layers]
+        assert self.out.bias is not None
+        out = self.out.weight, self.out.bias
+        return sequences.Unrolled(x, cells, out, self.steps, self.lstm.reverse, self.link)
+
+    def _taught(self, x: Value) -> Value:
+        """Return the sequences, given the true step before each."""
+        target, lengths, n = x.tape.target, x.tape.lengths, x.shape[0]
+        if target is None:
+            raise ValueError(
+                "AutoregressiveLSTM: training takes the true sequences; there are none here"
+            )
+        before = x.tape.take((n, self.steps, self.features))
+        before.fill(0)
+        if self.lstm.reverse:
+            before[:, :-1] = target[:, 1:]
+            ends = np.full(n, self.steps) if lengths is None else lengths
+            some = np.flatnonzero(ends)
+            before[some, ends[some] - 1] = 0
+        else:
+            before[:, 1:] = target[:, :-1]
+        if x.ndim == 2:
+            wide = (n, self.steps, self.codes)
+            x = BroadcastTo(Reshape(x, (n, 1, self.codes)), wide)
+        h = self.lstm(Concatenate([x, before], axis=2))
+        steps = self.out(Reshape(h, (-1, self.lstm.width)))
+        return Reshape(steps, (-1, self.steps, self.features))
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.inside(self, name)
+        return 1
+
+
+FedBack = AutoregressiveLSTM  # as 0.1.0 called it, in pickles too

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
-import numpy as np
-
-from .module import Module, Shape, count
-
-
-class _View(Module):
-    """The input in the shape that `output_shape` gives, and the gradient in the input's."""
-
-    is_view = True
-    overwrites_grad = False
-
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self._kept = x.shape
-        return x.reshape(x.shape[0], *self.output_shape(x.shape[1:]))
-
-    def backward(self, grad: np.ndarray | None) -> np.ndarray | None:
-        return None if grad is None else grad.reshape(self._kept)
+from ..base.checks import integer
+from .module import Module
+from .ops.shapes import Reshape as ReshapeOp
+from .tape import Shape, Value
 
 
-class Flatten(_View):
+class Flatten(Module):
     """Every sample as one vector: (N, H, W, C) to (N, H W C)."""
 
-    def output_shape(self, shape: Shape) -> Shape:
-        return (math.prod(shape),)
+    def forward(self, x: Value) -> Value:
+        return ReshapeOp(x, (x.shape[0], math.prod(x.shape[1:])))
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.flatten(name, shape)
+        return 1
 
 
-class Reshape(_View):
+class Reshape(Module):
     r"""Every sample in another shape: (N, ...) to (N, \*shape).
 
     Parameters
@@ -40,12 +32,16 @@ class Reshape(_View):
     """
 
     def __init__(self, shape: Shape) -> None:
-        self.shape = tuple(count("shape", n) for n in shape)
+        self.shape = tuple(integer("shape", n, 1) for n in shape)
 
-    def output_shape(self, shape: Shape) -> Shape:
-        if math.prod(shape) != math.prod(self.shape):
-            raise ValueError(f"Reshape: samples of shape {tuple(shape)} don't fill {self.shape}")
-        return self.shape
+    def forward(self, x: Value) -> Value:
+        if math.prod(x.shape[1:]) != math.prod(self.shape):
+            raise ValueError(f"Reshape: samples of shape {x.shape[1:]} don't fill {self.shape}")
+        return ReshapeOp(x, (x.shape[0], *self.shape))
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.reshape(name, shape, self.shape)
+        return 1
 
     def extra_repr(self) -> str:
         return str(self.shape)

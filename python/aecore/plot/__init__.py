@@ -18,7 +18,8 @@ from ._codebook import codebook
 from ._codes import latent_space
 from ._curves import history, roc
 from ._decode import interpolation, manifold, samples, traversal
-from ._explore import Explorer, explore
+from ._explore import explore
+from ._explorer import Explorer
 from ._grid import tile
 from ._rates import learning_rates
 from ._reconstruct import errors, reconstructions

@@ -1,4 +1,4 @@
-"""How plot functions talk to a model."""
+"""Calls a model's methods for plot functions, and checks labels and names."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 
 def lookup(model: Any, name: str, function: str) -> Callable[..., Any]:
-    """Look up a method, or say who lacks what."""
+    """Return a model's method, or raise TypeError."""
     found = getattr(model, name, None)
     if not callable(found):
         raise TypeError(
-            f"{function} needs a fitted model with the method {name}, got {type(model).__name__}"
+            f"model: expected a fitted one with the method {name} for {function}, got "
+            f"{type(model).__name__}"
         )
     return found
 
@@ -25,25 +26,27 @@ def takes_y(function: Callable[..., Any]) -> bool:
 
 
 def call(function: Callable[..., Any], *args: Any, y: Any = None, **options: Any) -> Any:
-    """Call a model's method, with y where there is one and the method is conditional."""
+    """Call a model's method, with y if it is given and the method takes it."""
     if y is not None and takes_y(function):
         options["y"] = y
     return function(*args, **options)
 
 
 def is_conditional(model: Any, function: Callable[..., Any]) -> bool:
-    """Whether a model's method depends on y; those of our models that don't may take it too."""
+    """Return whether a model's method depends on y; aecore's models may take it and ignore it."""
     return takes_y(function) and getattr(model, "_coding_conditioner", model) is not None
 
 
 def one_condition(model: Any, y: Any, function: Callable[..., Any], picture: str) -> Any:
-    """Return the one condition of all that is drawn, a label or P properties; None without any."""
+    """Return the condition of all that is drawn, a label or P properties; None without one."""
     if y is None or not is_conditional(model, function):
         return None
     has_classes = getattr(model, "classes_", None) is not None
     if np.ndim(y) > (0 if has_classes else 1):
         what = "one label" if has_classes else "one vector of P properties"
-        raise ValueError(f"y: {picture} takes {what}, for all it decodes, got shape {np.shape(y)}")
+        raise ValueError(
+            f"y: expected {what} for all that {picture} decodes, got shape {np.shape(y)}"
+        )
     return y
 
 
@@ -58,30 +61,30 @@ def condition_of(y: Any, n: int) -> NDArray[Any] | None:
         return None
     values = np.asarray(y)
     if values.ndim not in (1, 2) or len(values) != n:
-        raise ValueError(f"y must have the shape ({n},) or ({n}, P), got {values.shape}")
+        raise ValueError(f"y: expected the shape ({n},) or ({n}, P), got {values.shape}")
     return values
 
 
 def names_of(y: NDArray[Any] | None) -> list[str]:
-    """Name samples by their labels; measured values and matrices name nothing."""
+    """Return labels as names of samples; [] for measured values and matrices."""
     if y is None or y.ndim != 1 or y.dtype.kind == "f":
         return []
     return [str(label) for label in y]
 
 
 def names_of_samples(names: Any, y: NDArray[Any] | None, n: int) -> list[str]:
-    """Return what is written beside n samples: names if there are any, else labels."""
+    """Return the texts beside n samples: names if there are any, else labels."""
     if names is None:
         return names_of(y)
     if isinstance(names, str) or not hasattr(names, "__len__"):
-        raise TypeError(f"names must be a sequence of {n} texts, got {names!r}")
+        raise TypeError(f"names: expected a sequence of {n} texts, got {names!r}")
     if len(names) != n:
-        raise ValueError(f"names must be {n} texts, as many as samples are drawn, got {len(names)}")
+        raise ValueError(f"names: expected {n} texts, one a sample, got {len(names)}")
     return [str(name) for name in names]
 
 
 def names_of_features(model: Any, X: Any) -> list[str]:
-    """Name a table's features as the model or the table does; [] if neither does."""
+    """Return the model's or the table's names of features; [] if there are none."""
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         names = getattr(X, "columns", None)

@@ -1,4 +1,4 @@
-"""Which codes of a codebook are used, where they lie, and what they stand for."""
+"""Draws the use of a codebook, its vectors, and the pieces of samples that its codes stand for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base import checks
 from ..metrics import perplexity
 from ._call import call, lookup, names_of_features
 from ._codes import project
@@ -57,8 +58,8 @@ def codebook(
     Raises
     ------
     TypeError, ValueError
-        The model has no ``codebook_``, its codes are not indices into it, there is no X where the
-        kind needs it, or the kind is unknown.
+        The model has no ``codebook_``, its codes are not indices into it, the kind takes X and
+        there is none, or the kind is unknown.
 
     Examples
     --------
@@ -72,19 +73,17 @@ def codebook(
     vectors = getattr(model, "codebook_", None)
     if vectors is None:
         raise TypeError(
-            f"codebook needs a fitted model with a codebook_, got {type(model).__name__}"
+            f"model: expected a fitted one with a codebook_, got {type(model).__name__}"
         )
     if kind is None:
         kind = "vectors" if X is None else "use"
-    if kind not in _KINDS:
-        raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    checks.choice("kind", kind, _KINDS)
+    checks.integer("n", n, 1)
     if kind != "vectors" and X is None:
-        raise TypeError(f"kind={kind!r} needs X, got None")
+        raise TypeError(f"X: expected samples for kind={kind!r}, got None")
     vectors = np.asarray(vectors, np.float64)
     several = vectors.ndim == 3
-    first: Any = 0  # the number of each codebook's first code
+    first: Any = 0  # the index of each codebook's first code
     if several:
         first = np.arange(len(vectors)) * vectors.shape[1]
         vectors = vectors.reshape(-1, vectors.shape[2])
@@ -96,7 +95,10 @@ def codebook(
     if kind == "vectors":
         return _map(vectors, codes, ax)
     if several:
-        raise ValueError("kind='patches' needs a single codebook: of several, each adds a detail")
+        raise ValueError(
+            "kind: expected use or vectors for several codebooks, each of which adds a detail, "
+            "got 'patches'"
+        )
     return _patches(model, X, codes, vectors, n, ax)
 
 
@@ -138,7 +140,7 @@ def _map(vectors: NDArray[np.float64], codes: Any, ax: Axes | None) -> Any:
             effective = perplexity(codes, size)
             shares = np.bincount(codes.ravel(), minlength=size) / codes.size
             idle = shares == 0
-            # The area of a point is its share; a code of even use has about that of the others.
+            # The area of a point is its code's share.
             area = np.clip(10 * size * shares, 2, 150)
             used = points[~idle]
             axes.scatter(used[:, 0], used[:, 1], s=area[~idle], color=COLORS[0], alpha=0.6, **style)
@@ -156,9 +158,9 @@ def _patches(
     found = np.asarray(call(lookup(model, "encode_vectors", "codebook"), X), np.float64)
     samples = as_samples("X", X)
     low, high = limits = limits_of(samples)
-    # White around an image could be part of it, but its lines simply end.
+    # A white border could be taken for part of an image; sequences simply end.
     border = (low + high) / 2 if samples.ndim == 4 else np.nan
-    pieces = _pieces(samples, codes.shape[1:], border)
+    pieces = _windows(samples, codes.shape[1:], border)
     flat, uses = codes.ravel(), np.bincount(codes.ravel(), minlength=len(vectors))
     most = np.argsort(-uses, kind="stable")[: min(n, int((uses > 0).sum()))]
     far = _distances(model, found.reshape(-1, vectors.shape[1]), vectors[flat])
@@ -173,7 +175,7 @@ def _patches(
         limits = limits_of(cells.reshape(-1, *cells.shape[2:]))  # a few steps are nearly level
     features = names_of_features(model, X)
     title = "Pieces nearest to the codes most used"
-    # Grey shows if there are cells beside the border, which are most of a few.
+    # Only maps of several codes have windows beyond the border.
     padded = samples.ndim == 4 and np.prod(codes.shape[1:]) > 1
     extra = (0.0, 0.16 * padded)
     result, axes = draw_cells(ax, cells, limits, title, rows=names, features=features, extra=extra)
@@ -185,7 +187,7 @@ def _patches(
 def _distances(
     model: Any, found: NDArray[np.float64], codes: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Measure squared distances (n,) as the model does where it chooses codes."""
+    """Return squared distances (n,) as the model measures them when it chooses codes."""
     if getattr(model, "distance", "") == "cosine":
         found, codes = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (found, codes))
     if getattr(model, "levels", None) is not None:
@@ -193,13 +195,13 @@ def _distances(
     return np.asarray(((found - codes) ** 2).sum(axis=1))
 
 
-def _pieces(
+def _windows(
     samples: NDArray[np.float32], grid: tuple[int, ...], border: float
 ) -> NDArray[np.float32]:
     """View samples (N, ..., C) as windows (N, h, w, ..., C), or (N, t, ..., C), one for each code.
 
-    A window is the code's cell and a cell's width around it; beyond the sample is what is given for
-    the border. Samples with a single code stay whole: (N, 1, ..., C).
+    A window is the code's cell and a cell's width around it, filled with `border` beyond the
+    sample. Samples with a single code stay whole: (N, 1, ..., C).
     """
     if grid == (1,):
         return samples[:, None]

@@ -1,4 +1,4 @@
-"""Where codes lie in the plane."""
+"""Draws codes in the plane."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base import checks
 from ..data.tables import Table
 from ._call import call, condition_of, lookup
 from ._grid import as_samples, limits_of
@@ -15,11 +16,11 @@ from ._style import COLORS, GREY, INK, canvas, colorbar, explain_missing, legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MISSING = "#c4c4c4"  # of points whose label is: a grey that none of the classes has
+_MISSING = "#c4c4c4"  # colour of points without a label: a grey that no class has
 _METHODS = ("direct", "pca", "tsne", "mds")
 # t-SNE takes a minute for ten thousand points; MDS needs the distances of all pairs, many times.
 _MOST = {"tsne": 2000, "mds": 1000}
-_WIDE = 500  # dimensions, such as of maps of codes, beyond which all principal axes take long
+_WIDE = 500  # dimensions; with more, only the leading principal axes are computed
 
 
 def latent_space(
@@ -35,8 +36,8 @@ def latent_space(
 ) -> Any:
     """Draw the codes of samples in the plane, coloured by label.
 
-    Where a model's codes are indices into a codebook, what is drawn are the vectors they stand for,
-    those of a sample in a row.
+    If a model's codes are indices into a codebook, their codebook vectors are drawn, those of a
+    sample in a row.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def latent_space(
         colour bar. Samples whose label is missing (None, NaN or "") are grey, below the others. Of
         a matrix the first column is shown. A pandas column's name is written.
     method : {"direct", "pca", "tsne", "mds"}, optional
-        How D dimensions become two. direct: the two there are; pca: the two principal components;
+        How D dimensions become two. direct: the two there are; pca: two principal components;
         tsne: scikit-learn's t-SNE (``pip install 'aecore[sklearn]'``), which keeps neighbours
         together; mds: metric multidimensional scaling, which keeps distances. By default direct for
         two dimensions and pca for more.
@@ -88,32 +89,33 @@ def latent_space(
     >>> model = ae.Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
     >>> figure = ae.plot.latent_space(model, X_test, y_test)
     """
-    if method is not None and method not in _METHODS:
-        raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {method!r}")
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    if method is not None:
+        checks.choice("method", method, _METHODS)
+    if n is not None:
+        checks.integer("n", n, 1)
     if thumbnails and (X is None or len(np.shape(X[:1])) != 4):
-        raise ValueError("thumbnails need X of images (N, H, W, C)")
+        got = "None" if X is None else f"samples of shape {np.shape(X[:1])[1:]}"
+        raise ValueError(f"X: expected images (N, H, W, C) for thumbnails, got {got}")
     if X is None and hasattr(model, "transform"):
-        raise TypeError("latent_space of a model needs X, got None")
+        raise TypeError("X: expected samples for a model to encode, got None")
     data = np.asarray(model) if X is None else X
     if not hasattr(data, "__len__") or np.ndim(data[:1]) == 0 or len(data) == 0:
-        raise ValueError("latent_space needs samples, got none")
+        raise ValueError(f"{'model' if X is None else 'X'}: expected at least one sample, got none")
     labels = condition_of(y, len(data))
     name = getattr(y, "name", None)
     limit = min(len(data), n or _MOST.get(method or "", len(data)))
     chosen = np.linspace(0, len(data) - 1, limit).astype(np.int64)
     if labels is not None:
         labels = labels[chosen]
-    taken = codes = _take(data, chosen)
+    taken = codes = _take_rows(data, chosen)
     if X is not None:
         codes = np.asarray(call(lookup(model, "transform", "latent_space"), taken, y=labels))
         if getattr(model, "codebook_", None) is not None and codes.dtype.kind in "iu":
             codes = _vectors_of(codes, np.asarray(model.codebook_, np.float64))
-    codes = _checked(np.asarray(codes))
+    codes = _check_codes(np.asarray(codes))
     if method is None:
         method = "direct" if codes.shape[1] == 2 else "pca"
-    points, names = _flatten(codes, method, random_state)
+    points, names = _to_plane(codes, method, random_state)
     with canvas(ax, (4.6, 3.7)) as (result, axes):
         colors = _scatter(axes, points, labels, name, named=not thumbnails)
         axes.set_aspect("equal", adjustable="datalim")
@@ -127,8 +129,8 @@ def latent_space(
     return result
 
 
-def _take(data: Any, chosen: NDArray[np.int64]) -> Any:
-    """Take rows of an array, a data frame or a sequence; all of them as they are."""
+def _take_rows(data: Any, chosen: NDArray[np.int64]) -> Any:
+    """Return rows of an array, a data frame or a sequence; the data itself for all rows."""
     if len(chosen) == len(data):
         return data
     if hasattr(data, "iloc"):
@@ -137,7 +139,7 @@ def _take(data: Any, chosen: NDArray[np.int64]) -> Any:
 
 
 def _vectors_of(codes: NDArray[Any], codebook: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Look codes (N, ...) up and return the vectors of each sample in a row (N, D)."""
+    """Return the codebook vectors of codes (N, ...), those of a sample in a row (N, D)."""
     if codebook.ndim == 3:  # codes (N, ..., Q): each codebook adds a detail
         found = sum(book[codes[..., q]] for q, book in enumerate(codebook))
     else:
@@ -145,28 +147,25 @@ def _vectors_of(codes: NDArray[Any], codebook: NDArray[np.float64]) -> NDArray[n
     return np.asarray(found).reshape(len(codes), -1)
 
 
-def _checked(codes: NDArray[Any]) -> NDArray[np.float64]:
-    if codes.dtype.kind not in "biuf":
-        raise TypeError(f"codes must be numbers, got {codes.dtype}")
+def _check_codes(codes: NDArray[Any]) -> NDArray[np.float64]:
+    checks.numbers("codes", codes)
     if codes.ndim != 2 or codes.size == 0:
         raise ValueError(
-            f"codes must have the shape (N, D), N > 0, got {codes.shape}; maps of numbers can be "
+            f"codes: expected the shape (N, D), N > 0, got {codes.shape}; maps of numbers can be "
             "drawn as codes.reshape(len(codes), -1)"
         )
-    if not np.isfinite(codes).all():
-        raise ValueError("codes must be finite, got NaN or infinity")
-    return codes.astype(np.float64)
+    return checks.finite("codes", codes)
 
 
-def _flatten(
+def _to_plane(
     codes: NDArray[np.float64], method: str, random_state: Any
 ) -> tuple[NDArray[np.float64], tuple[str, str]]:
     """Bring codes (N, D) to (N, 2), and name the two axes."""
     if method == "direct":
         if codes.shape[1] != 2:
             raise ValueError(
-                f"method='direct' needs codes of 2 dimensions, got {codes.shape[1]}: "
-                "choose pca, tsne or mds"
+                f"method: expected pca, tsne or mds for codes of {codes.shape[1]} dimensions, "
+                "got direct, which takes 2"
             )
         return codes, ("latent 0", "latent 1")
     if method == "pca":
@@ -177,7 +176,7 @@ def _flatten(
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise ImportError(
-            "method='tsne' needs scikit-learn: pip install 'aecore[sklearn]'"
+            "method: expected scikit-learn to be installed for tsne: pip install 'aecore[sklearn]'"
         ) from error
     # The perplexity has to be below the number of points.
     near = min(30.0, max(1.0, (len(codes) - 1) / 3))
@@ -186,7 +185,7 @@ def _flatten(
 
 
 def _mds(codes: NDArray[np.float64], steps: int = 300) -> NDArray[np.float64]:
-    """Find points in the plane whose distances are, in least squares, those of the codes.
+    """Return points in the plane whose distances fit those of the codes in least squares.
 
     SMACOF: each step moves the points to the minimum of a bound on the squared differences
     (Guttman's transform), so these never grow. It starts from the principal components.
@@ -243,8 +242,8 @@ def principal_axes(
 def _leading(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the two largest eigenvalues of the scatter matrix (D, D), rising, and their vectors.
 
-    Subspace iteration on eight vectors: what is not in the first two fades with the ratio of the
-    ninth eigenvalue to the second.
+    Subspace iteration on eight vectors: the error falls with the ratio of the ninth eigenvalue to
+    the second.
     """
     basis = np.random.RandomState(0).standard_normal((centred.shape[1], 8))
     for _ in range(50):
@@ -273,7 +272,7 @@ def _place_images(
             break
         if all(np.abs(points[i] - other).max() > 0.075 * span for other in placed):
             placed.append(points[i])
-            # 14 points high: legible, and the picture as a whole is still seen.
+            # 14 points high: legible, but small enough to see the whole picture.
             one = shown[i] if shown.shape[3] == 3 else shown[i, ..., 0]
             picture = OffsetImage(one, zoom=14 / len(one), cmap="gray", interpolation="nearest")
             picture.image.set_clim(0, 1)
@@ -305,7 +304,7 @@ def _scatter(
     if labels is None:
         ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
         return []
-    there, values = _present(labels[:, 0] if labels.ndim == 2 else labels)
+    there, values = _observed(labels[:, 0] if labels.ndim == 2 else labels)
     gone, known = points[~there], points[there]
     if len(gone):
         ax.scatter(gone[:, 0], gone[:, 1], color=_MISSING, **style | {"alpha": 1.0})
@@ -326,7 +325,7 @@ def _scatter(
         x, y = known[here].T
         ax.scatter(x, y, c=[looks[i][0] for i in index[here]], marker=marker, **style)
     names = [str(one) for one in classes]
-    _explain(ax, [*names, *["missing"][: len(gone)]], [*looks, (_MISSING, "o")], name)
+    _class_legend(ax, [*names, *["missing"][: len(gone)]], [*looks, (_MISSING, "o")], name)
     if named and 0 < len(classes) <= 12:
         _name_classes(ax, known, values, classes)
     colors = np.full(n, _MISSING, object)
@@ -334,17 +333,17 @@ def _scatter(
     return list(colors)
 
 
-def _present(labels: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
-    """Return which labels (N,) aren't missing, and those."""
+def _observed(labels: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[Any]]:
+    """Return a mask of the labels (N,) that aren't missing, and those labels."""
     there = ~Table(labels[:, None], name="y").column(0).missing
     there[there] = [value != "" for value in labels[there].tolist()]
     values = labels[there]
     if not there.any():
         values = np.array([], str)  # no classes
     elif values.dtype.kind == "O":
-        values = np.array(values.tolist())  # numbers, or as strings whatever else there is
+        values = np.array(values.tolist())  # numbers, or strings for any other types
     elif values.dtype.kind == "f" and not there.all() and len(np.unique(values)) <= 20:
-        # Beside missing ones, pandas has integers as floats.
+        # pandas makes integers floats if some are missing.
         if (values == values.round()).all():
             values = values.astype(np.int64)
     return there, values
@@ -357,7 +356,7 @@ def _dot(marker: str, color: str, **options: Any) -> Any:
     return Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5, **options)
 
 
-def _explain(ax: Axes, names: list[str], looks: list[tuple[str, str]], title: Any) -> None:
+def _class_legend(ax: Axes, names: list[str], looks: list[tuple[str, str]], title: Any) -> None:
     """Name the classes in a legend."""
     legend(
         ax,
@@ -373,7 +372,7 @@ def _explain(ax: Axes, names: list[str], looks: list[tuple[str, str]], title: An
 def _name_classes(
     ax: Axes, points: NDArray[np.float64], values: NDArray[Any], classes: NDArray[Any]
 ) -> None:
-    """Name the classes where they lie: in the middle, or if another name is there, near it."""
+    """Write the names of the classes at their medians, or if another name is there, near them."""
     from matplotlib.patheffects import withStroke
 
     span = max(np.ptp(points, axis=0))
@@ -382,7 +381,7 @@ def _name_classes(
         mine = points[values == name]
         middle = np.median(mine, axis=0)
         width = 0.025 * len(str(name)) * span
-        # The middle comes first, then points of the class; the outermost don't stand for it.
+        # Try the median first, then points of the class, except the outermost tenth.
         far = ((mine - middle) ** 2).sum(axis=1)
         inner = mine[np.argsort(far, kind="stable")[: max(1, int(0.9 * len(mine)))]]
         places = np.concatenate([middle[None], inner])
@@ -390,7 +389,7 @@ def _name_classes(
         for u, v, w in placed:
             apart = np.abs(places - [u, v])
             free &= (apart[:, 0] > (width + w) / 2) | (apart[:, 1] > 0.055 * span)
-        # A name that would lie on others wherever it stood is left to the legend.
+        # A name that has no free place is only in the legend.
         if free.any():
             x, y = places[free.argmax()]
             placed.append((x, y, width))

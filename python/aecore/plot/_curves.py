@@ -1,4 +1,4 @@
-"""Curves: how training went, and how well scores tell two classes apart."""
+"""Curves: the course of training, and ROC."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..base import checks
 from ._style import GREY, TICKS, canvas, legend, palette, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The terms of the loss, which share a unit; perplexity, mse or learning rates don't.
+# The terms of the loss, which share a unit; perplexity, mse and learning rates don't.
 _TERMS = (
     *("loss", "recon", "kl", "mmd", "mi", "tc", "dimension_kl", "vq", "commitment", "penalty"),
     *("generator", "discriminator"),
@@ -24,11 +25,10 @@ _RATE = "learning_rate"
 def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:
     """Draw the course of training: the loss and its terms against the epoch.
 
-    Where there was a validation split, its values are dashed lines of the same colour. Beside its
-    terms, the loss is a wide line, behind them. Where
-    positive values range over more than a factor of 50, the scale is logarithmic. A learning rate
-    that a schedule changed is a dotted line on a scale of its own. The loss of a `GAN` is its
-    generator's.
+    Values of a validation split are dashed lines of the same colour. The loss is a wide line behind
+    its terms. If positive values range over more than a factor of 50, the scale is logarithmic. A
+    learning rate that a schedule changed is a dotted line on a scale of its own. The loss of a
+    `GAN` is its generator's.
 
     Parameters
     ----------
@@ -60,20 +60,21 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     epochs = getattr(model, "history_", model)
     if not isinstance(epochs, Sequence) or not all(isinstance(e, Mapping) for e in epochs):
         raise TypeError(
-            "history needs a fitted model or a list of dicts, one for each epoch, "
+            "model: expected a fitted one or a list of dicts, one for each epoch, "
             f"got {type(model).__name__}"
         )
-    # Where layers were pretrained, the epochs of all of them together are what is drawn.
+    # After pretraining of single layers, only the epochs of the whole model are drawn.
     epochs = [epoch for epoch in epochs if "level" not in epoch] or epochs
     recorded = dict.fromkeys(key for epoch in epochs for key in epoch)
-    wanted = (
-        _chosen(epochs, recorded) if keys is None else [keys] if isinstance(keys, str) else keys
-    )
+    if keys is None:
+        wanted = _default_keys(epochs, recorded)
+    else:
+        wanted = [keys] if isinstance(keys, str) else list(keys)
     missing = [key for key in wanted if key not in recorded]
     if not wanted or missing:
         raise ValueError(
-            f"history has {', '.join(recorded) or 'no epochs'}; "
-            f"expected {', '.join(missing or _TERMS)}"
+            f"history: expected {', '.join(missing or _TERMS)}, "
+            f"got {', '.join(recorded) or 'no epochs'}"
         )
     # Beside other values, the rate has a scale of its own.
     with_rate = _RATE in wanted and len(wanted) > 1
@@ -82,12 +83,12 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     with canvas(ax, (5.0, 2.6)) as (result, axes):
         drawn = []
         for key, (color, _) in zip(wanted, palette(len(wanted)), strict=True):
-            # A single epoch is a point, which a line alone would not show.
+            # A single epoch needs a marker: it has no line.
             marker = "o" if len(x) < 15 else ""
             style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 2.5}
             dashes: Any = "--"
             if key == "loss" and len(wanted) > 1:
-                # The sum is often nearly one of its terms, whose line then lies on it.
+                # The loss is often close to one of its terms: draw it wider, behind it.
                 style |= {"linewidth": 3.5, "alpha": 0.45, "markersize": 4}
                 dashes = (0, (1.2, 0.8))  # in widths of the line
             label = "loss (generator)" if key == "loss" and "fake_accuracy" in recorded and (
@@ -104,7 +105,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
                     mfc="white",
                     **style,
                 )
-        _spread(axes, np.concatenate(drawn))
+        _set_scale(axes, np.concatenate(drawn))
         whole_numbers(axes)
         if len(x) == 1:
             axes.set_xticks(x)
@@ -118,10 +119,10 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     return result
 
 
-def _chosen(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -> list[str]:
-    """Choose the loss and its terms, and a learning rate that changes."""
+def _default_keys(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -> list[str]:
+    """Return the keys of the loss and its terms, and of a learning rate that changes."""
     wanted = [key for key in _TERMS if key in recorded]
-    # Without other terms, the loss is the reconstruction error: one line says it.
+    # Without other terms, the loss is the reconstruction error: draw one line.
     if wanted[:2] == ["loss", "recon"] and len(wanted) == 2:
         wanted = ["loss"]
     if wanted and _RATE in recorded and len(set(_column(epochs, _RATE))) > 1:
@@ -129,8 +130,8 @@ def _chosen(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) ->
     return wanted
 
 
-def _spread(ax: Axes, values: NDArray[np.float64]) -> None:
-    """Take a logarithmic scale for positive values that range over more than a factor of 50."""
+def _set_scale(ax: Axes, values: NDArray[np.float64]) -> None:
+    """Set a logarithmic scale if values are positive and range over more than a factor of 50."""
     values = values[np.isfinite(values)]
     if len(values) and 0 < 50 * values.min() < values.max():
         from matplotlib.ticker import LogFormatter
@@ -144,7 +145,7 @@ def _spread(ax: Axes, values: NDArray[np.float64]) -> None:
 def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
     """Draw the learning rate inside the axes, from 0 at the bottom to its largest at the top."""
     high = float(np.nanmax(rates, initial=0.0)) or 1.0
-    # Its scale is the axes' height, whatever the others': one number in the legend says it all.
+    # Its scale is the height of the axes; the legend gives its largest value.
     ax.plot(
         x,
         rates / high,
@@ -165,7 +166,7 @@ def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64
 def roc(
     y: ArrayLike, scores: ArrayLike | Mapping[str, ArrayLike], *, ax: Axes | None = None
 ) -> Any:
-    """Draw how well scores tell two classes apart: the receiver operating characteristic.
+    """Draw the receiver operating characteristic (ROC): how well scores separate two classes.
 
     For each threshold, the share of the positives above it against the share of the negatives above
     it. The area under the curve is the probability that a positive scores higher than a negative,
@@ -177,8 +178,8 @@ def roc(
         Two different labels; the larger one (1 of 0 and 1, True, +1 of -1 and +1) is the positive
         class.
     scores : array-like (N,), or dict of name to array-like (N,)
-        Higher for the positive class. With anomalies as positives, ``-model.score_samples(X)``. Of
-        several, each has its own curve.
+        Higher for the positive class. With anomalies as positives, ``-model.score_samples(X)``.
+        Each entry of a dict has its own curve.
     ax : Axes, optional
         Where to draw.
 
@@ -205,12 +206,12 @@ def roc(
     labels, codes = np.unique(np.asarray(y), return_inverse=True)
     if np.ndim(y) != 1 or len(labels) != 2:
         raise ValueError(
-            f"y must have the shape (N,) and two different labels, got {np.shape(y)} "
+            f"y: expected the shape (N,) and two different labels, got {np.shape(y)} "
             f"and {len(labels)}"
         )
     named = scores if isinstance(scores, Mapping) else {"": scores}
     if not named:
-        raise ValueError("scores must not be empty")
+        raise ValueError("scores: expected at least one, got none")
     curves = {str(name): _roc_curve(codes == 1, values) for name, values in named.items()}
     alone = len(curves) == 1 and "" in curves
     # Curves that are better than chance leave the lower right corner empty.
@@ -239,16 +240,12 @@ def _roc_curve(
     positive: NDArray[np.bool_], values: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return false positive rates, true positive rates and the area between them and 0."""
-    scores = np.asarray(values)
-    if scores.dtype.kind not in "biuf":
-        raise TypeError(f"scores must be numbers, got {scores.dtype}")
-    if scores.shape != positive.shape or not np.isfinite(scores).all():
-        raise ValueError(
-            f"scores must be finite and have y's shape {positive.shape}, got {scores.shape}"
-        )
-    order = np.argsort(-scores.astype(np.float64), kind="stable")
-    # Samples of equal score pass the threshold together: keep the last of each run.
-    last = np.append(np.flatnonzero(np.diff(scores[order].astype(np.float64))), len(scores) - 1)
+    scores = checks.finite("scores", values)
+    if scores.shape != positive.shape:
+        raise ValueError(f"scores: expected y's shape {positive.shape}, got {scores.shape}")
+    order = np.argsort(-scores, kind="stable")
+    # Samples of equal score pass the threshold together: keep the last of each group.
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     true = np.concatenate([[0], np.cumsum(positive[order])[last]]) / positive.sum()
     false = np.concatenate([[0], np.cumsum(~positive[order])[last]]) / (~positive).sum()
     area = float((np.diff(false) * (true[1:] + true[:-1]) / 2).sum())

@@ -1,4 +1,4 @@
-"""What a decoder makes of codes: samples, and walks through the latent space."""
+"""Draws decoded codes: samples, and paths through the latent space."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..base import checks
 from ._call import call, lookup, names_of_features, one_condition, repeated, takes_y
-from ._grid import as_cells, as_samples, draw_cells, limits_of, padded
+from ._grid import as_cells, as_samples, draw_cells, limits_of, pad_sequences
 from ._strips import Writing
 from ._style import numbers
 from ._tables import is_frame, row_of
@@ -29,7 +30,7 @@ def samples(
 ) -> Any:
     """Draw samples of a generative model.
 
-    Of a conditional model with ``classes_``, unless `y` is given, each class has its own row.
+    If a conditional model has ``classes_``, and `y` isn't given, each class has its own row.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def samples(
     y : label, vector of P properties, or array-like (n,) or (n, P), optional
         The condition of a conditional model: one for all samples, or one for each.
     n : int, default 64
-        Number of samples (rounded up to whole rows where each class has its own).
+        Number of samples (rounded up to whole rows if each class has its own).
     columns : int, optional
         Samples to a row.
     random_state : int, Generator or RandomState, optional
@@ -62,8 +63,9 @@ def samples(
     >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
     >>> figure = ae.plot.samples(model, n=32, random_state=0)
     """
-    if n < 1 or (columns is not None and columns < 1):
-        raise ValueError(f"n and columns must be at least 1, got {n} and {columns}")
+    checks.integer("n", n, 1)
+    if columns is not None:
+        checks.integer("columns", columns, 1)
     sample = lookup(model, "sample", "samples")
     classes = getattr(model, "classes_", None)
     rows: list[str] = []
@@ -73,7 +75,7 @@ def samples(
         y = np.repeat(np.asarray(classes), columns)
         rows = [str(name) for name in classes]
     made = call(sample, n, y=y, random_state=random_state)
-    (drawn,), texts = as_cells(["the sample"], [made])
+    (drawn,), texts = as_cells(["sample"], [made])
     cells = _in_rows(drawn, columns, np.nan)
     return draw_cells(
         ax,
@@ -110,17 +112,16 @@ def interpolation(
     path: str = "linear",
     ax: Axes | None = None,
 ) -> Any:
-    """Draw the way from one sample to another through the latent space.
+    """Draw the path from one sample to another through the latent space.
 
-    The first and the last column are the samples themselves, between them is what the model
-    decodes.
+    The first and the last column are the samples themselves; between them are decoded codes.
 
     Parameters
     ----------
     model : estimator
         With ``interpolate(a, b, n)``.
     a, b : array-like or data frame: one sample each, or equally many
-        Where the way begins and ends; of several samples, each pair has its own row.
+        Where the path begins and ends; each pair of several samples has its own row.
     y : label or vector of P properties, optional
         The condition of a conditional model.
     n : int, default 9
@@ -148,8 +149,8 @@ def interpolation(
     """
     walk = lookup(model, "interpolate", "interpolation")
     options = {} if path == "linear" else {"path": path}
-    ways = _ways(lambda start, end: call(walk, start, end, n, y=y, **options), a, b)
-    cells, writing = _way_cells(ways)
+    paths = _paths(lambda start, end: call(walk, start, end, n, y=y, **options), a, b)
+    cells, writing = _path_cells(paths)
     several = len(cells) > 1 and cells.ndim == 3
     return draw_cells(
         ax,
@@ -163,11 +164,11 @@ def interpolation(
     )[0]
 
 
-def _ways(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, Any, Any]]:
-    """Walk from a to b, or, where the model doesn't take these for one sample, between each pair.
+def _paths(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, Any, Any]]:
+    """Return the path from a to b, or between each pair if the model doesn't take a as one sample.
 
-    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table. A way is
-    returned as where it begins, what is decoded, and where it ends.
+    Only the model knows whether (5, 12) is a sequence of 5 steps or 5 rows of a table. A path is
+    its start, the decoded samples and its end.
     """
     if is_frame(a) and is_frame(b) and len(a) == len(b):
         rows = [(_as_table(row_of(a, i)), _as_table(row_of(b, i))) for i in range(len(a))]
@@ -175,7 +176,7 @@ def _ways(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, An
     a, b = np.asarray(a), np.asarray(b)
     alike = a.shape == b.shape
     if not alike and (a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]):
-        raise ValueError(f"a and b must have the same shape, got {a.shape} and {b.shape}")
+        raise ValueError(f"a and b: expected the same shape, got {a.shape} and {b.shape}")
     try:
         way = np.asarray(walk(a, b))
         if way.shape[1:] == a.shape or a.ndim < 2 or not alike:
@@ -186,21 +187,21 @@ def _ways(walk: Callable[[Any, Any], Any], a: Any, b: Any) -> list[tuple[Any, An
     return [(s[None], np.asarray(walk(s, e)), e[None]) for s, e in zip(a, b, strict=True)]
 
 
-def _way_cells(ways: list[tuple[Any, Any, Any]]) -> tuple[NDArray[Any], Writing | None]:
-    """Put the samples of each way side by side; NaN is where a sequence is shorter than others."""
+def _path_cells(paths: list[tuple[Any, Any, Any]]) -> tuple[NDArray[Any], Writing | None]:
+    """Put the samples of each path side by side, shorter sequences padded with NaN."""
     parts, texts = as_cells(
-        ["a", "the way", "b"] * len(ways), [part for way in ways for part in way]
+        ["a", "path", "b"] * len(paths), [part for path in paths for part in path]
     )
     if parts[0].ndim == 3:
-        whole = padded("the way", [sequence for part in parts for sequence in part])
+        whole = pad_sequences("path", [sequence for part in parts for sequence in part])
     else:
         whole = np.concatenate(parts)
-    cells = whole.reshape(len(ways), -1, *whole.shape[1:])
+    cells = whole.reshape(len(paths), -1, *whole.shape[1:])
     return cells, None if texts is None else Writing.of(np.concatenate(texts).reshape(cells.shape))
 
 
 def _as_table(x: Any) -> Any:
-    """Return one sample as a table of one row, if it is such a row, else before others."""
+    """Return one sample with an axis for samples; a row of a table as a table of one row."""
     if is_frame(x):
         return x
     return np.array([x], x.dtype) if isinstance(x, np.void) else np.asarray(x)[None]
@@ -218,9 +219,9 @@ def traversal(
 ) -> Any:
     r"""Draw what each latent dimension does: a sample decoded with one of them replaced.
 
-    Where the model has posteriors, each dimension's divergence from a standard normal prior stands
-    beside it, in nats, :math:`\frac{1}{2} (\mu^2 + \sigma^2 - 1 - \ln \sigma^2)`: how much the code
-    says there. Where it is near 0 the decoder takes no notice.
+    If the model has posteriors, each dimension's divergence from a standard normal prior is written
+    beside it, in nats, :math:`\frac{1}{2} (\mu^2 + \sigma^2 - 1 - \ln \sigma^2)`. It measures the
+    information in the dimension: near 0, the decoder ignores it.
 
     Parameters
     ----------
@@ -234,10 +235,10 @@ def traversal(
         Latent dimensions, a row for each; by default the first 10, or, with `X` and posteriors,
         the 10 of the largest divergence in falling order.
     values : array-like (C,), optional
-        What replaces the code's own value; by default 9 values from -3 to 3, which covers a
+        Values that replace the code's own; by default 9 values from -3 to 3, which cover a
         standard normal prior.
     X : array-like (N, ...), optional
-        Samples whose mean divergences are written, instead of those of x; they share the condition.
+        Samples whose mean divergences are written instead of those of x; they share the condition.
     ax : Axes, optional
         Where to draw.
 
@@ -268,9 +269,9 @@ def traversal(
         rows = list(range(min(10, latent_dim_of(model, "traversal"))))
     steps = np.linspace(-3, 3, 9) if values is None else np.asarray(values, np.float64)
     if not rows or steps.ndim != 1 or steps.size == 0:
-        raise ValueError(f"dims and values must not be empty, got {rows} and {steps}")
+        raise ValueError(f"dims and values: expected at least one each, got {rows} and {steps}")
     made = [call(traverse, x, dim, steps, y=y) for dim in rows]
-    parts, texts = as_cells(["the traversal"] * len(rows), made)
+    parts, texts = as_cells(["traversal"] * len(rows), made)
     cells = np.stack(parts)
     title, labels = "Latent traversal", numbers(steps)
     if cells.ndim == 3:
@@ -280,14 +281,14 @@ def traversal(
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
         title,
-        rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_short(kl[dim])}") for dim in rows],
+        rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_nats(kl[dim])}") for dim in rows],
         columns=labels,
         features=names_of_features(model, X),
         writing=None if texts is None else Writing.of(np.stack(texts)),
     )[0]
 
 
-def _short(nats: float) -> str:
+def _nats(nats: float) -> str:
     return f"{nats:.2f}" if nats < 10 else f"{nats:.0f}"
 
 
@@ -358,11 +359,9 @@ def manifold(
     decode = lookup(model, "inverse_transform", "manifold")
     y = one_condition(model, y, decode, "manifold")
     size = latent_dim_of(model, "manifold")
-    if n < 2 or len(dims) != 2 or dims[0] == dims[1] or not all(0 <= d < size for d in dims):
-        raise ValueError(
-            f"manifold needs n of at least 2 and two different dims from 0 to {size - 1}, "
-            f"got n={n} and dims={tuple(dims)}"
-        )
+    checks.integer("n", n, 2)
+    if len(dims) != 2 or dims[0] == dims[1] or not all(0 <= d < size for d in dims):
+        raise ValueError(f"dims: expected two different ones from 0 to {size - 1}, got {dims}")
     quantiles = np.linspace(0.03, 0.97, n)
     if X is None:
         base = np.zeros(size)
@@ -372,14 +371,14 @@ def manifold(
         condition = repeated(y, len(X))
         Z = np.asarray(call(encode, X, y=condition))
         if Z.ndim != 2 or Z.shape[1] != size:
-            raise ValueError(f"manifold needs codes of the shape (N, {size}), got {Z.shape}")
+            raise ValueError(f"model: expected codes of shape (N, {size}), got {Z.shape}")
         base = np.median(Z, axis=0)
         spans = np.quantile(Z[:, list(dims)], quantiles[[0, -1]], axis=0)
         across, up = (np.linspace(spans[0, i], spans[1, i], n) for i in range(2))
     Z = np.tile(base.astype(np.float32), (n, n, 1))
     Z[..., dims[0]], Z[..., dims[1]] = across, up[::-1, None]
     Z = Z.reshape(n * n, size)
-    decoded = as_samples("the decoded grid", call(decode, Z, y=repeated(y, n * n)))
+    decoded = as_samples("decoded grid", call(decode, Z, y=repeated(y, n * n)))
     cells = decoded.reshape(n, n, *decoded.shape[1:])
     title, labels = "Decoded latent plane", numbers(across)
     if cells.ndim == 3:
@@ -389,8 +388,8 @@ def manifold(
         cells,
         limits_of(decoded),
         title,
-        rows=_sparse(numbers(up[::-1])),
-        columns=_sparse(labels),
+        rows=_sparse_labels(numbers(up[::-1])),
+        columns=_sparse_labels(labels),
         extra=(0.18, 0.16),
         gap=0 if min(decoded.shape[1:3]) >= 16 else 1,
         features=names_of_features(model, X),
@@ -402,7 +401,7 @@ def manifold(
     return result
 
 
-def _sparse(labels: list[str]) -> list[str]:
+def _sparse_labels(labels: list[str]) -> list[str]:
     """Keep the first, the middle and the last of many labels."""
     n = len(labels)
     shown = {0, n // 2, n - 1} if n > 9 else set(range(n))
@@ -412,5 +411,7 @@ def _sparse(labels: list[str]) -> list[str]:
 def latent_dim_of(model: Any, function: str) -> int:
     size = getattr(model, "latent_dim", None)
     if not isinstance(size, (int, np.integer)):
-        raise TypeError(f"{function} needs a model with a latent_dim, got {type(model).__name__}")
+        raise TypeError(
+            f"model: expected one with a latent_dim for {function}, got {type(model).__name__}"
+        )
     return int(size)

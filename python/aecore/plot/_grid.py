@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..base import checks
 from ._strips import (
     Writing,
     are_upright,
@@ -59,21 +60,19 @@ def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDAr
     >>> tile(np.zeros((6, 8, 8, 1), np.uint8), columns=3).shape
     (17, 26)
     """
-    stack = np.asarray(images)
-    if stack.dtype.kind not in "biuf":
-        raise TypeError(f"images must be numbers, got {stack.dtype}")
+    stack = checks.numbers("images", images)
     if stack.ndim == 3:
         stack = stack[..., None]
     if stack.ndim != 4 or stack.shape[3] not in (1, 3) or stack.size == 0:
         raise ValueError(
-            f"images must have the shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), N > 0, "
+            f"images: expected the shape (N, H, W), (N, H, W, 1) or (N, H, W, 3), N > 0, "
             f"got {np.shape(images)}"
         )
     n, height, width, channels = stack.shape
     if columns is None:
         columns = min(n, max(1, round((n * height / width) ** 0.5)))
-    if columns < 1 or gap < 0:
-        raise ValueError(f"columns must be at least 1 and gap at least 0, got {columns} and {gap}")
+    checks.integer("columns", columns, 1)
+    checks.integer("gap", gap)
     rows = -(-n // columns)
     white: Any = 255 if stack.dtype == np.uint8 else 1
     if stack.dtype.kind != "b":
@@ -88,27 +87,25 @@ def tile(images: ArrayLike, columns: int | None = None, *, gap: int = 1) -> NDAr
 
 
 def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
-    """Take the first n samples as float32, uint8 scaled to 0..1, if they can be drawn.
+    """Return the first n samples as float32, uint8 scaled to 0..1, if they can be drawn.
 
-    A list of sequences (T_i, F) of different lengths ends in NaN where the longest goes on. Of a
-    table's columns, those that aren't of numbers become the places of their values in order.
+    Sequences (T_i, F) of different lengths are padded with NaN. In a table, columns that aren't of
+    numbers are replaced by the ranks of their values.
     """
-    if n is not None and n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    if n is not None:
+        checks.integer("n", n, 1)
     if is_ragged(X):
-        X = padded(name, X[:n])
+        X = pad_sequences(name, X[:n])
     elif is_mixed(X):
         X = numbered([X[:n]])[0]
     shape = tuple(getattr(X, "shape", None) or np.shape(X))
     if not 2 <= len(shape) <= 4 or 0 in shape or (len(shape) == 4 and shape[3] not in (1, 3)):
         raise ValueError(
-            f"{name} must be images (N, H, W, 1 or 3), sequences (N, T, F) or a table (N, F), "
+            f"{name}: expected images (N, H, W, 1 or 3), sequences (N, T, F) or a table (N, F), "
             f"N > 0, got {shape}"
         )
     # Slicing before converting spares a memory map or an HDF5 data set.
-    values = np.asarray(X[:n] if hasattr(X, "shape") else X)[:n]
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be numbers, got {values.dtype}")
+    values = checks.numbers(name, X[:n] if hasattr(X, "shape") else X)[:n]
     if values.dtype == np.uint8:
         return values.astype(np.float32) / np.float32(255)
     return values.astype(np.float32)
@@ -117,9 +114,9 @@ def as_samples(name: str, X: Any, n: int | None = None) -> NDArray[np.float32]:
 def as_cells(
     names: Sequence[str], parts: Sequence[Any]
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[Any]] | None]:
-    """Take samples in several parts: as numbers, and of mixed tables what their cells say.
+    """Return samples in several parts as numbers, and for mixed tables also as texts.
 
-    A word has the same number, and so the same colour, in all of the parts.
+    A word has the same number, and so the same colour, in all parts.
     """
     if is_mixed(parts[0]):
         return numbered(list(parts)), written(list(parts))
@@ -127,12 +124,12 @@ def as_cells(
 
 
 def is_ragged(X: Any) -> bool:
-    """Whether X is a list of arrays (T_i, F), as models take sequences of different lengths."""
+    """Return whether X is a list of sequences (T_i, F), which may have different lengths."""
     return isinstance(X, (list, tuple)) and len(X) > 0 and all(np.ndim(x) == 2 for x in X)
 
 
-def padded(name: str, X: Sequence[ArrayLike]) -> NDArray[Any]:
-    """Put sequences (T_i, F) into one array (N, T, F), NaN behind the shorter ones."""
+def pad_sequences(name: str, X: Sequence[ArrayLike]) -> NDArray[Any]:
+    """Return sequences (T_i, F) as one array (N, T, F), padded with NaN."""
     arrays = [np.asarray(x) for x in X]
     arrays = [a / np.float32(255) if a.dtype == np.uint8 else a for a in arrays]
     features = {a.shape[1] for a in arrays}
@@ -147,19 +144,19 @@ def padded(name: str, X: Sequence[ArrayLike]) -> NDArray[Any]:
 
 
 def limits_of(samples: NDArray[np.float32]) -> Limits:
-    """Find the values to draw as darkest and brightest; of a table, for each column."""
+    """Return the values to draw as darkest and brightest, for each column of a table."""
     axis = 0 if samples.ndim == 2 else None
     finite = np.isfinite(samples)
     low = np.min(samples, axis=axis, where=finite, initial=np.inf)
     high = np.max(samples, axis=axis, where=finite, initial=-np.inf)
-    # Nothing finite, or a single value: any interval of positive length around it will do.
+    # Without two different finite values, take an interval of length 1.
     low = np.where(np.isfinite(low), low, 0)
     high = np.where(high > low, high, low + 1)
     if samples.ndim == 2:
         return low, high
     if samples.ndim == 4 and finite.any():
-        # Images of the range 0..1 are shown on that scale, even if a linear output goes beyond it
-        # here and there: stretching it over the extremes would turn black into grey.
+        # Images of the range 0..1 are shown on that scale even if a linear output exceeds it here
+        # and there: stretching the scale to the extremes would turn black into grey.
         most = np.quantile(samples[finite], [0.01, 0.99])
         if most[0] >= -0.5 and most[1] <= 1.5:
             return 0.0, 1.0
@@ -181,8 +178,8 @@ def draw_cells(
 ) -> tuple[Any, Axes]:
     """Draw cells (R, C, ...) with a label for each row and column, and for features of a table.
 
-    Returns what the caller returns, and the axes. A new figure has room for the title and these
-    labels; `extra` is the width and height, in inches, that the caller's own additions need.
+    Returns the caller's result and the axes. A new figure has room for the title and these labels;
+    `extra` is the width and height, in inches, for the caller's own additions.
     """
     if cells.ndim == 3:
         width, height = strips_size(cells, writing)
@@ -202,20 +199,20 @@ def draw_cells(
         axes.set_title(title)
         if cells.ndim == 3 and writing is not None:
             if ax is None:
-                result.draw_without_rendering()  # lays it out: then one knows how large cells are
+                result.draw_without_rendering()  # lays it out, which fixes the size of cells
             write_cells(axes, shown, writing)
     return result, axes
 
 
 def are_long(columns: Sequence[str]) -> bool:
-    """Whether labels of columns have no room side by side."""
+    """Return whether labels of columns don't fit side by side."""
     return max(map(len, columns), default=0) > 11
 
 
 def grid_size(
     cells: NDArray[Any], rows: Sequence[str] = (), columns: Sequence[str] = ()
 ) -> tuple[float, float]:
-    """Find a figure's size in inches for images or lines (R, C, ...), at most 6.3 wide."""
+    """Return a figure's size in inches for images or lines (R, C, ...), at most 6.3 wide."""
     n_rows, n_columns = cells.shape[:2]
     left = 0.12 + 0.058 * max(map(len, rows), default=0)
     top = 0.28 + (0.15 if columns else 0)
@@ -243,7 +240,7 @@ def _draw_grid(
         shown = np.clip((cells - low) / (high - low), 0, 1)
         height, width = cells.shape[2:4]
         gap = max(1, round(min(height, width) / 14)) if gap is None else gap
-        # What is missing, and cells left over, are as white as the gaps.
+        # Missing pixels and cells left over are white, like the gaps.
         shown = np.where(np.isnan(shown), 1, shown)
         picture = tile(shown.reshape(-1, *cells.shape[2:]), columns, gap=gap)
         ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -274,7 +271,7 @@ def draw_lines(
 
     rows, columns = cells.shape[:2]
     options = {"linewidths": 1.0, **options}
-    for f, lines in enumerate(_placed(cells, limits)):
+    for f, lines in enumerate(_line_points(cells, limits)):
         ax.add_collection(LineCollection(list(lines), colors=colors[f % len(colors)], **options))
     ax.set_xlim(-0.05, columns)
     ax.set_ylim(rows, 0)
@@ -284,17 +281,17 @@ def draw_lines(
 def draw_between(
     ax: Axes, a: NDArray[np.float32], b: NDArray[np.float32], limits: Limits, **options: Any
 ) -> None:
-    """Shade what lies between two grids of sequences (R, C, T, F)."""
+    """Shade the area between two grids of sequences (R, C, T, F)."""
     from matplotlib.collections import PolyCollection
 
-    for f, g in zip(_placed(a, limits), _placed(b, limits), strict=True):
+    for f, g in zip(_line_points(a, limits), _line_points(b, limits), strict=True):
         rings = np.concatenate([f, g[:, ::-1]], axis=1)
         known = [ring[np.isfinite(ring).all(axis=1)] for ring in rings]
         areas = PolyCollection([ring for ring in known if len(ring)], linewidths=0, **options)
         ax.add_collection(areas)
 
 
-def _placed(cells: NDArray[np.float32], limits: Limits) -> NDArray[Any]:
+def _line_points(cells: NDArray[np.float32], limits: Limits) -> NDArray[Any]:
     """Return the points (F, R * C, T, 2) of sequences (R, C, T, F), each in its cell."""
     rows, columns, steps, features = cells.shape
     low, high = limits

@@ -8,11 +8,11 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from ._explore import Explorer
+from ._explorer import Explorer
 
 
 class _Panel:
-    """Holds the widgets, and the code that they stand for."""
+    """The widgets, and the code that they show."""
 
     def __init__(self, explorer: Explorer, sliders: int) -> None:
         self.explorer, self.z = explorer, explorer.start.copy()
@@ -25,13 +25,13 @@ class _Panel:
         self.picture, self.original, self.map = (widgets.Image(format="png") for _ in range(3))
         self._moving = False
         for dim, slider in zip(self.dims, self.sliders, strict=True):
-            slider.observe(partial(self._moved, dim), "value")
+            slider.observe(partial(self._slider_changed, dim), "value")
         for choice in self.condition:
             choice.observe(self._show, "value")
-        self.sample.observe(self._chosen, "value")
-        self.draw.on_click(self._drawn)
+        self.sample.observe(self._sample_changed, "value")
+        self.draw.on_click(self._random_code)
         if explorer.n_samples:
-            self._chosen()
+            self._sample_changed()
         else:
             self._show()
 
@@ -57,19 +57,19 @@ class _Panel:
         ]
 
     def _label(self) -> Any:
-        """Return the condition that the widgets stand for."""
+        """Return the condition that the widgets show."""
         if not self.condition:
             return None
         values = [choice.value for choice in self.condition]
         return values[0] if self.explorer.classes is not None else np.array(values)
 
-    def _moved(self, dim: int, change: Any) -> None:
+    def _slider_changed(self, dim: int, change: Any) -> None:
         if not self._moving:
             self.z[dim] = change["new"]
             self._show()
 
     def _show(self, change: Any = None) -> None:
-        """Decode the code, unless widgets are still being moved to it."""
+        """Draw the decoded code, unless widgets are still being moved."""
         if self._moving:
             return
         explorer = self.explorer
@@ -85,7 +85,7 @@ class _Panel:
         self._moving = False
         self._show()
 
-    def _chosen(self, change: Any = None) -> None:
+    def _sample_changed(self, change: Any = None) -> None:
         """Go to the chosen sample's code, and to its class or properties."""
         i, explorer = self.sample.value, self.explorer
         self.original.value = explorer.original(i)
@@ -98,10 +98,10 @@ class _Panel:
         self._moving = False
         self._move_to(explorer.codes[i])
 
-    def _drawn(self, button: Any) -> None:
+    def _random_code(self, button: Any) -> None:
         explorer = self.explorer
         z = np.random.default_rng().normal(size=len(self.z))
-        if explorer.n_samples:  # as the codes of X are spread
+        if explorer.n_samples:  # with the mean and deviation of the codes of X
             z = explorer.codes.mean(axis=0) + explorer.codes.std(axis=0) * z
         self._move_to(z)
 

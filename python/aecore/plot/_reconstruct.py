@@ -1,4 +1,4 @@
-"""What a model makes of samples: reconstructions, and where they are wrong."""
+"""Draws reconstructions of samples, and their errors."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..base import checks
 from ._call import call, condition_of, lookup, names_of_features, names_of_samples
 from ._grid import (
     as_samples,
@@ -17,7 +18,7 @@ from ._grid import (
     grid_size,
     is_ragged,
     limits_of,
-    padded,
+    pad_sequences,
 )
 from ._strips import Writing
 from ._style import COLORS, ERROR, GREY, canvas, clear_frame, colorbar, colored, legend, scale
@@ -62,7 +63,7 @@ def reconstructions(
         difference (the mean over channels), sequences a shade between the lines, tables another
         strip, in shares of each feature's range, for words 1 if they differ.
     names : sequence of n texts, optional
-        What is written beside the samples in place of labels, such as row numbers or file names.
+        Written beside the samples instead of labels: row numbers or file names, for instance.
     ax : Axes, optional
         Where to draw.
 
@@ -82,8 +83,7 @@ def reconstructions(
     >>> model = ae.Autoencoder(latent_dim=8, epochs=1, random_state=0).fit(X)
     >>> figure = ae.plot.reconstructions(model, X_test, y_test, error=True)
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    checks.integer("n", n, 1)
     rebuild = lookup(model, "reconstruct", "reconstructions")
     named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
     given, is_table = list(named.values())[-1], is_mixed(X)
@@ -108,7 +108,7 @@ def _check_alike(rows: dict[str, NDArray[np.float32]]) -> None:
     for label, row in rows.items():
         if row.shape != original.shape:
             raise ValueError(
-                f"{label} samples must have X's shape {original.shape}, got {row.shape}"
+                f"{label} samples: expected X's shape {original.shape}, got {row.shape}"
             )
 
 
@@ -146,7 +146,7 @@ def _strips(
     features: list[str],
     ax: Axes | None,
 ) -> Any:
-    """Draw rows of tables; a handful of them says little about a feature's range, `many` do."""
+    """Draw rows of tables, scaled by the range of each feature over `many` rows."""
     texts, words = None, np.zeros(1, bool)
     if is_mixed(many):
         tables = list(named.values())
@@ -160,7 +160,7 @@ def _strips(
     low, high = limits_of(many)
     labels, parts = list(rows), [(part - low) / (high - low) for part in rows.values()]
     apart = np.abs(parts[-1] - parts[0])
-    differs = words & (apart > 0)  # where either is missing, this is NaN
+    differs = words & (apart > 0)  # False where either is missing: NaN
     if error:
         labels.append("error")
         parts.append(np.where(words, np.sign(apart), apart))
@@ -198,7 +198,7 @@ def _lines_over_lines(
     grid[:, :n] = parts
     cells = grid.reshape(len(parts), lines, columns, steps, features)
     limits = limits_of(np.concatenate([parts[0], parts[-1]]))
-    # A feature keeps its colour; what was given is wide and pale behind it.
+    # The lines of a feature have one colour: the original's is wide and pale, behind the others.
     styles: list[dict[str, Any]] = [{"linewidths": 2.4, "alpha": 0.35}, {"linewidths": 1.1}]
     if len(parts) == 3:
         styles.insert(1, {"linewidths": 0.5, "alpha": 0.6, "colors": [GREY]})
@@ -228,7 +228,7 @@ def _lines_over_lines(
 
 
 def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
-    """Draw where a model errs: the error of each feature, averaged over samples.
+    """Draw the error of each feature, averaged over samples.
 
     Images give a map (of all channels together). Sequences give a line over the steps, with a band
     from the 10th to the 90th percentile of the samples. Tables give a bar for each feature, the 30
@@ -263,14 +263,14 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
     """
     found = call(lookup(model, "errors", "errors"), X, y=y)
     if is_ragged(X):
-        X, found = padded("X", X), padded("the errors", found)
+        X, found = pad_sequences("X", X), pad_sequences("errors", found)
     shape, found = tuple(getattr(X, "shape", None) or np.shape(X)), np.asarray(found)
     if is_frame(X):
         shape = (len(X), len(columns_of(X)))
     if found.shape != shape or not 2 <= found.ndim <= 4 or found.size == 0:
         raise ValueError(
-            "errors need X of the shape (N, H, W, C), (N, T, F) or (N, F), N > 0, and errors of "
-            f"the same shape; got X {shape} and errors {found.shape}"
+            "X and its errors: expected one shape, (N, H, W, C), (N, T, F) or (N, F), N > 0, got "
+            f"{shape} and {found.shape}"
         )
     if found.ndim == 4:
         return _error_map(found.mean(axis=(0, 3)), ax)

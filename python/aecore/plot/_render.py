@@ -1,4 +1,4 @@
-"""A sample as a PNG file, in milliseconds: for pictures that follow a slider."""
+"""Draws a sample as a PNG file in milliseconds, for pictures that follow a slider."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def image_png(image: NDArray[np.float32], limits: Limits) -> bytes:
 
 
 class Drawing:
-    """A figure that stays, and whose lines or bars move: sequences (T, F) and table rows (F,).
+    """A figure whose lines or bars move: draws sequences (T, F) and table rows (F,).
 
     Parameters
     ----------
     shape : (T, F) or (F,)
     limits : (low, high)
-        Of a table each an array (F,): bars are drawn in shares of that range.
+        For a table two arrays (F,): bars are drawn in shares of that range.
     names : sequence of str
         Of features; may be empty.
     """
@@ -49,7 +49,7 @@ class Drawing:
             else:
                 self.moving = self._bars(axes, features, names)
         figure.set_dpi(90)
-        # What stays is laid out and drawn once.
+        # The background is laid out and drawn once.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
         self.canvas = FigureCanvasAgg(figure)

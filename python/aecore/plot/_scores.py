@@ -1,18 +1,21 @@
-"""How the scores of normal and abnormal samples are spread."""
+"""Draws the distribution of scores of normal and abnormal samples."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..base import checks
+from ._call import lookup
 from ._style import INK, canvas, legend, numbers, palette
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST = 4  # labels whose bars are told apart where they lie over each other
+_MOST = 4  # labels whose bars lie over each other
 
 
 def scores(
@@ -24,9 +27,9 @@ def scores(
     bins: int = 50,
     ax: Axes | None = None,
 ) -> Any:
-    """Draw how scores are spread, for each label apart, and where a detector draws the line.
+    """Draw the distribution of scores for each label, and a detector's threshold.
 
-    Up to four labels lie over each other; of more, each has a line of its own.
+    Up to four labels lie over each other; if there are more, each has a line of its own.
 
     Parameters
     ----------
@@ -36,13 +39,13 @@ def scores(
         Samples, for a model.
     y : array-like (N,), optional
         Labels, such as +1 for normal samples and -1 for anomalies. Each label's bars add up to 1,
-        so that a few anomalies are seen beside many normal samples.
+        so that a few anomalies are visible beside many normal samples.
     threshold : float, optional
         Below it samples are taken for anomalies; by default the model's ``threshold_``, if it has
         one. The title gives the share of samples below.
     bins : int, default 50
         Number of bars, of equal widths. The outermost 0.5 % of scores on either side are in the
-        first and the last, and where these lie far off the picture says how many they are.
+        first and the last; if these lie far off, the picture says how many they are.
     ax : Axes, optional
         Where to draw.
 
@@ -53,7 +56,7 @@ def scores(
     Raises
     ------
     TypeError, ValueError
-        There is neither a model with X nor scores, they are no finite numbers, or y is not as long.
+        There is neither a model with X nor scores, the scores are not finite, or y is not as long.
 
     Examples
     --------
@@ -63,24 +66,19 @@ def scores(
     >>> figure = ae.plot.scores(model, X_test, y_test == 0)
     """
     if X is None and hasattr(model, "score_samples"):
-        raise TypeError("scores of a model needs X, got None")
-    if X is not None and not callable(getattr(model, "score_samples", None)):
-        raise TypeError(
-            f"scores needs a fitted model with the method score_samples, got {type(model).__name__}"
-        )
-    values = _checked(model if X is None else model.score_samples(X))
-    if bins < 2:
-        raise ValueError(f"bins must be at least 2, got {bins}")
+        raise TypeError("X: expected samples for a model to score, got None")
+    values = _check_scores(model if X is None else lookup(model, "score_samples", "scores")(X))
+    checks.integer("bins", bins, 2)
     if threshold is None and X is not None:
         threshold = getattr(model, "threshold_", None)
-    if threshold is not None and not np.issubdtype(type(threshold), np.number):
-        raise TypeError(f"threshold must be a number, got {threshold!r}")
+    if threshold is not None:
+        threshold = checks.real("threshold", threshold, -math.inf)
     labels = np.zeros(len(values), int) if y is None else np.asarray(y)
     if labels.shape != values.shape:
-        raise ValueError(f"y must have the shape {values.shape}, got {labels.shape}")
+        raise ValueError(f"y: expected the shape {values.shape}, got {labels.shape}")
     groups = np.unique(labels)
     if len(groups) > 10:
-        raise ValueError(f"y must have at most 10 different labels, got {len(groups)}")
+        raise ValueError(f"y: expected at most 10 different labels, got {len(groups)}")
     edges = _edges(values, bins)
     clipped = np.clip(values, edges[0], edges[-1])
     counts = [np.histogram(clipped[labels == group], edges)[0] for group in groups]
@@ -98,11 +96,11 @@ def scores(
             axes.set_ylim(bottom=0)
         title = "Scores"
         if threshold is not None:
-            axes.axvline(float(threshold), color=INK, linewidth=1, linestyle="--")
+            axes.axvline(threshold, color=INK, linewidth=1, linestyle="--")
             below = float((values < threshold).mean())
             title += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
-        axes.set_xlabel("score (higher is more normal)" + _beyond(values, edges))
-        axes.locator_params(axis="x", nbins=7)  # such that long numbers don't touch
+        axes.set_xlabel("score (higher is more normal)" + _outlier_note(values, edges))
+        axes.locator_params(axis="x", nbins=7)  # so that long numbers don't touch
         axes.set_title(title)
         if y is not None and not apart:
             legend(axes)
@@ -110,7 +108,7 @@ def scores(
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
-    """Find the edges of bars for all scores, or for all but the outermost if these lie far off."""
+    """Return the edges of bars for all scores, or all but the outermost if these lie far off."""
     low, high = np.quantile(values, [0.005, 0.995])
     near = 0.25 * (high - low)
     low = values.min() if values.min() >= low - near else low
@@ -122,7 +120,7 @@ def _ridges(
     ax: Axes, shares: NDArray[np.float64], edges: NDArray[np.float64], names: list[str]
 ) -> None:
     """Draw the shares of each label on a line of its own, all to one scale."""
-    scale = 1.25 / shares.max()  # a high one covers some of the line above it
+    scale = 1.25 / shares.max()  # the highest overlaps the line above it a little
     for i, (share, (color, _)) in enumerate(zip(shares, palette(len(shares)), strict=True)):
         # The first label stands at the top.
         base = len(shares) - 1 - i
@@ -134,8 +132,8 @@ def _ridges(
     ax.set(ylim=(0, len(names) + 0.3), ylabel=f"share of samples, up to {shares.max():.0%}")
 
 
-def _beyond(values: NDArray[np.float64], edges: NDArray[np.float64]) -> str:
-    """Say how many scores lie beyond the edges, and how far they go."""
+def _outlier_note(values: NDArray[np.float64], edges: NDArray[np.float64]) -> str:
+    """Return a note on the scores beyond the edges: how many there are, and how far they go."""
     below, above = int((values < edges[0]).sum()), int((values > edges[-1]).sum())
     low, high = numbers([values.min(), values.max()])
     notes = [f"\N{LEFTWARDS ARROW} {below:,} below, down to {low}"] if below else []
@@ -143,10 +141,8 @@ def _beyond(values: NDArray[np.float64], edges: NDArray[np.float64]) -> str:
     return "\n" + "          ".join(notes) if notes else ""
 
 
-def _checked(found: Any) -> NDArray[np.float64]:
-    values = np.asarray(found)
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"scores must be numbers, got {values.dtype}")
-    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-        raise ValueError(f"scores must be finite and of the shape (N,), got {values.shape}")
-    return values.astype(np.float64)
+def _check_scores(found: Any) -> NDArray[np.float64]:
+    values = checks.finite("scores", found)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"scores: expected the shape (N,), N > 0, got {values.shape}")
+    return values

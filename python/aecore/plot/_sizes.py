@@ -1,4 +1,4 @@
-"""How the error falls with the size of the code, beside PCA."""
+"""Draws how the error falls with the size of the code, beside PCA."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._call import call, lookup
+from ._decode import latent_dim_of
 from ._grid import as_samples
 from ._style import COLORS, GREY, canvas, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MOST = 2000  # samples that PCA is fitted to: beyond them its axes hardly move
+_MOST = 2000  # samples that PCA is fitted to; with more its axes hardly change
 
 
 def code_sizes(
@@ -29,9 +30,9 @@ def code_sizes(
     r"""Draw the error of several models against the sizes of their codes, beside PCA.
 
     The error is the mean of :math:`(x - \hat x)^2` over all values. That of PCA with d components
-    is the least that any linear map to d numbers and back has on the samples it is fitted to, so
-    what lies below its curve on those is what a model gains by not being linear. It has no curve
-    where sequences have different lengths.
+    is the least that any linear map to d numbers and back has on the samples it is fitted to: a
+    model below the curve on those gains from not being linear. PCA has no curve for sequences of
+    different lengths.
 
     Parameters
     ----------
@@ -64,30 +65,31 @@ def code_sizes(
     >>> figure = ae.plot.code_sizes(models, X_test, X_train=X)
     """
     if not isinstance(models, Sequence) or not models:
-        raise TypeError(f"code_sizes needs a sequence of models, got {models!r}")
+        raise TypeError(f"models: expected a sequence of them, got {models!r}")
     samples = as_samples("X", X)
     flat = samples.reshape(len(samples), -1).astype(np.float64)
     found: dict[str, dict[int, float]] = {}
     for model in models:
-        size = getattr(model, "latent_dim", None)
-        if not isinstance(size, (int, np.integer)):
-            raise TypeError(f"code_sizes needs models with a latent_dim, got {model!r}")
+        size = latent_dim_of(model, "code_sizes")
         rebuilt = as_samples(
-            "the reconstruction", call(lookup(model, "reconstruct", "code_sizes"), X, y=y)
+            "reconstruction", call(lookup(model, "reconstruct", "code_sizes"), X, y=y)
         )
         if rebuilt.shape != samples.shape:
             raise ValueError(
-                f"reconstructions must have X's shape {samples.shape}, got {rebuilt.shape}"
+                f"reconstruction: expected X's shape {samples.shape}, got {rebuilt.shape}"
             )
         error = float(np.nanmean((rebuilt - samples).astype(np.float64) ** 2))
-        found.setdefault(type(model).__name__, {})[int(size)] = error
+        found.setdefault(type(model).__name__, {})[size] = error
     train = samples if X_train is None else as_samples("X_train", X_train)
     if train.shape[1:] != samples.shape[1:]:
-        raise ValueError(f"X_train must have samples like X's, got {train.shape[1:]}")
+        raise ValueError(
+            f"X_train: expected samples of shape {samples.shape[1:]}, as in X, got "
+            f"{train.shape[1:]}"
+        )
     sizes = sorted({size for errors in found.values() for size in errors})
     whole = np.isfinite(flat).all() and np.isfinite(train).all()
     with canvas(ax, (4.6, 2.8)) as (result, axes):
-        # Dots that no line joins are large.
+        # Dots without a line between them are larger.
         look: dict[str, Any] = {"marker": "o", "markersize": 3 if len(sizes) > 1 else 7}
         drawn: list[Any] = []
         if whole:
@@ -103,7 +105,7 @@ def code_sizes(
         axes.set_xticks(sizes, [str(size) for size in sizes])
         if len(sizes) == 1:
             _write_errors(axes, [(sizes[0], float(line.get_ydata()[0])) for line in drawn])
-        # From 0 to above the highest point: its dot is drawn whole.
+        # From 0 to above the highest point, so that its dot isn't cut.
         axes.set_ylim(0, 1.08 * max(float(max(line.get_ydata())) for line in drawn) or 1)
         axes.set(xlabel="size of the code", ylabel="mean squared error")
         axes.set_title("Error against the size of the code")
@@ -128,6 +130,6 @@ def _pca_errors(
     axes = np.linalg.svd(rows - mean, full_matrices=False)[2]
     centred = X - mean
     whole = float((centred**2).sum())
-    # What each axis explains of X: with orthonormal axes the squares add up.
+    # The part of X's squares that each axis explains: with orthonormal axes they add up.
     explained = np.cumsum(((centred @ axes.T) ** 2).sum(axis=0))
     return [(whole - float(explained[min(size, len(axes)) - 1])) / centred.size for size in sizes]

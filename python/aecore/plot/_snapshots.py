@@ -1,4 +1,4 @@
-"""How the same few samples are rebuilt, or drawn, as training goes on."""
+"""Draws how a few samples are rebuilt, or generated, as training goes on."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 
 class Snapshots:
-    """A callback that keeps, after each epoch, what the model makes of the same few samples.
+    """A callback that keeps the reconstructions of the same few samples after each epoch.
 
     Parameters
     ----------
     X : array-like (n, ...), optional
-        Samples to rebuild. Without any, a generative model draws n of its own, of the same codes
-        after each epoch.
+        Samples to rebuild. Without X, a generative model draws n samples from the same codes after
+        each epoch.
     y : array-like (n,) or (n, P), optional
         The condition of a conditional model.
     n : int, default 8
-        Number of samples that are kept, of X the first.
+        Number of samples that are kept: the first of X.
     every : int, default 1
-        Keep those of each such epoch only.
+        Keep samples only after every so many epochs.
 
     Attributes
     ----------
     epochs : list of int
-        When the samples were kept.
+        The epochs after which samples were kept.
     samples : list of ndarray, or of tables where columns aren't all of numbers
-        As the model gave them, one array for each of `epochs`.
+        The model's results, one array for each of `epochs`.
 
     See Also
     --------
@@ -63,7 +63,7 @@ class Snapshots:
         self.samples: list[Any] = []
 
     def __call__(self, state: TrainingState) -> None:
-        if self.epochs and state.epoch <= self.epochs[-1]:  # a fit that starts afresh
+        if self.epochs and state.epoch <= self.epochs[-1]:  # a new fit
             self.epochs, self.samples = [], []
         if state.epoch % self.every:
             return
@@ -73,7 +73,7 @@ class Snapshots:
         else:
             made = call(lookup(state.model, "reconstruct", "Snapshots"), self.X, y=self.y)
         self.epochs.append(int(state.epoch))
-        self.samples.append(made if is_mixed(made) else as_samples("the samples", made))
+        self.samples.append(made if is_mixed(made) else as_samples("samples", made))
 
     def __repr__(self) -> str:
         return f"Snapshots(n={self.n}, every={self.every}, epochs={self.epochs})"
@@ -85,7 +85,7 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
     Parameters
     ----------
     snapshots : Snapshots
-        That was a callback of a model in training.
+        A callback that was used in training.
     n : int, default 8
         Number of epochs drawn, evenly spaced from the first to the last.
     ax : Axes, optional
@@ -109,15 +109,13 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
     >>> figure = ae.plot.progress(seen)
     """
     if not isinstance(snapshots, Snapshots):
-        raise TypeError(f"progress needs Snapshots, got {type(snapshots).__name__}")
-    if n < 1 or not snapshots.epochs:
-        raise ValueError(
-            f"progress needs n of at least 1 and an epoch that was kept, got n={n} and "
-            f"{len(snapshots.epochs)} epochs"
-        )
+        raise TypeError(f"snapshots: expected Snapshots, got {type(snapshots).__name__}")
+    checks.integer("n", n, 1)
+    if not snapshots.epochs:
+        raise ValueError("snapshots: expected at least one epoch that was kept, got none")
     if len({kept.shape for kept in snapshots.samples}) > 1:
         shapes = sorted({kept.shape for kept in snapshots.samples})
-        raise ValueError(f"progress needs samples of one shape, got {shapes}")
+        raise ValueError(f"snapshots: expected samples of one shape, got {shapes}")
     found = len(snapshots.epochs)
     chosen = np.unique(np.linspace(0, found - 1, min(n, found)).round().astype(int))
     rows = [snapshots.samples[i] for i in chosen]

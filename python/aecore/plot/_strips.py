@@ -1,4 +1,4 @@
-"""Rows of a table as strips of colour: a cell for each feature, with what it says if that fits."""
+"""Draws rows of a table as strips of colour: a cell for each feature, with its value if it fits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_NAMES = 40  # features of a table whose names are written
-# Of features and of strips whose cells are written: more make a picture that no page holds.
+# The most features and strips whose values are written: more don't fit on a page.
 _MOST_FEATURES, _MOST_STRIPS = 20, 120
 _FONT = 6.0  # points
 _LETTER = 0.051  # inches of its width
@@ -32,13 +32,13 @@ _LINE = 0.12  # inches of a written strip's height
 
 
 class Writing(NamedTuple):
-    """What is written in the cells of R groups of C rows of a table.
+    """The texts in the cells of R groups of C rows of a table.
 
     Attributes
     ----------
     texts : ndarray of str, shape (R, C, F)
     marked : ndarray of bool, shape (R, C, F)
-        Which of them stand out.
+        True for texts that stand out.
     """
 
     texts: NDArray[Any]
@@ -46,7 +46,7 @@ class Writing(NamedTuple):
 
     @classmethod
     def of(cls, texts: NDArray[Any]) -> Writing:
-        """Mark none of them."""
+        """Return texts of which none is marked."""
         return cls(texts, np.zeros(texts.shape, bool))
 
 
@@ -66,7 +66,7 @@ def _has_room(features: int, strips: int, writing: Writing | None) -> bool:
 
 
 def are_upright(names: Sequence[str]) -> bool:
-    """Whether names of features are written, and have no room side by side."""
+    """Return whether the names of features are written, and don't fit side by side."""
     return 0 < len(names) <= MOST_NAMES and len(names) * max(map(len, names)) > 40
 
 
@@ -93,7 +93,7 @@ def draw_strips(ax: Axes, shown: NDArray[np.float32], row_labels: Sequence[str])
     ax.set_xlabel("feature")
     bar = colorbar(ax, image, "value, scaled per feature")
     missing = np.isnan(shown)
-    # Behind the last sample, places are left over rather than missing.
+    # Places after the last sample are left over, not missing.
     used = np.flatnonzero(~missing.all(axis=2).ravel()).max(initial=-1) + 1
     missing.reshape(-1, features)[used:] = False
     if missing.any():
@@ -115,7 +115,7 @@ def _with_gaps(parts: NDArray[Any], blank: Any) -> NDArray[Any]:
 
 
 def _draw_missing(ax: Axes, missing: NDArray[np.bool_]) -> None:
-    """Hatch the cells where a value is missing: no colour of the scale says so."""
+    """Hatch the cells whose value is missing."""
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
@@ -133,7 +133,7 @@ def _draw_missing(ax: Axes, missing: NDArray[np.bool_]) -> None:
 
 
 def write_cells(ax: Axes, shown: NDArray[np.float32], writing: Writing) -> None:
-    """Write in the cells of strips (R, C, F), cut to their width; not where there is no room."""
+    """Write texts in the cells of strips (R, C, F), cut to their width, if there is room."""
     texts, marked = _with_gaps(writing.texts, ""), _with_gaps(writing.marked, False)
     box, dpi = ax.get_window_extent(), ax.figure.dpi
     strips, features = texts.shape

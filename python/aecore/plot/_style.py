@@ -16,14 +16,13 @@ INK, GREY, PALE = "#222222", "#767676", "#d9d9d9"
 MINUS = "\N{MINUS SIGN}"
 
 # Okabe and Ito, "Color universal design", 2008, with black and the faint yellow at the end; and two
-# more, for ten classes, that differ from each other and from these eight as much as these do among
-# themselves.
+# more, for ten classes, that are as distinct as these eight.
 COLORS = (
     "#0072b2", "#d55e00", "#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#333333", "#f0e442",
     "#cc0033", "#cc33ff",
 )  # fmt: skip
 ERROR = COLORS[1]
-# More than ten colours aren't told apart: the shapes go on.
+# More than ten colours can't be told apart: further classes differ in their markers.
 MARKERS = "o^sDvP*X<>"
 
 STYLE: dict[Any, Any] = {
@@ -70,17 +69,18 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
 
         from ._figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib: pip install 'aecore[plot]'") from error
+        raise ImportError(
+            "plots: expected matplotlib to be installed: pip install 'aecore[plot]'"
+        ) from error
     if ax is not None:
         if not isinstance(ax, MatplotlibAxes):
-            raise TypeError(f"ax must be a matplotlib Axes, got {type(ax).__name__}")
+            raise TypeError(f"ax: expected a matplotlib Axes, got {type(ax).__name__}")
         yield ax, ax
         return
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="compressed")
         axes = figure.add_subplot()
-        # Ticks are made when they are drawn, long after the context is left: their style is set on
-        # the axes.
+        # Ticks are made when the figure is drawn, outside this context: their style is the axes'.
         axes.tick_params(**TICKS)
         yield figure, axes
 
@@ -96,14 +96,14 @@ def colorbar(ax: Axes, mappable: Any, label: str) -> Any:
 
 
 def missing_patch() -> Any:
-    """Return the look of a cell where a value is missing."""
+    """Return a patch that looks like a cell whose value is missing."""
     from matplotlib.patches import Patch
 
     return Patch(facecolor="white", edgecolor=GREY, hatch="//////", linewidth=0, label="missing")
 
 
 def explain_missing(ax: Axes, handle: Any = None) -> None:
-    """Say below a colour bar's axes what is drawn where there is no value."""
+    """Explain, below a colour bar's axes, how missing values are drawn."""
     handles = [missing_patch() if handle is None else handle]
     place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.03)}
     ax.legend(
@@ -119,7 +119,7 @@ def colored(shares: NDArray[Any]) -> NDArray[Any]:
 
 
 def scale(low: float, high: float) -> Any:
-    """Return what a colour bar from low to high is drawn of."""
+    """Return the mappable for a colour bar from low to high."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
@@ -144,10 +144,10 @@ def palette(n: int) -> list[tuple[str, str]]:
 
 
 def numbers(values: ArrayLike) -> list[str]:
-    """Write numbers short, with the decimals that their size asks for."""
+    """Write numbers with as many decimals as their size needs."""
     array = np.asarray(values, np.float64)
     fewest = 2 if np.abs(array).max(initial=0) >= 0.1 else 4
-    # Some more if they say it all: 0.125 rather than 0.12.
+    # More if they make the number exact: 0.125 rather than 0.12.
     exact = (d for d in range(fewest, 5) if np.abs(array - array.round(d)).max(initial=0) < 1e-8)
     decimals = next(exact, fewest)
     texts = (f"{value:.{decimals}f}".rstrip("0").rstrip(".") for value in array)

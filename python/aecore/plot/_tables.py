@@ -1,4 +1,4 @@
-"""Tables of mixed columns as numbers that can be drawn, and as texts that can be read."""
+"""Tables of mixed columns as numbers to draw and texts to write."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Places = dict[Any, "dict[str, float] | None"]
 
 
 def is_frame(X: Any) -> bool:
-    """Whether X is a data frame or a structured array, of any number of rows."""
+    """Return whether X is a data frame or a structured array, of any number of rows."""
     packed = isinstance(X, np.ndarray) and X.dtype.names is not None
     return hasattr(X, "columns") or (packed and X.ndim == 1)
 
@@ -31,7 +31,7 @@ def row_of(X: Any, i: int) -> Any:
 
 
 def is_mixed(X: Any) -> bool:
-    """Whether X is a data frame or a structured array with columns that aren't all numbers."""
+    """Return whether X is a data frame or a structured array with columns of other types."""
     if getattr(getattr(X, "dtype", None), "names", None):
         return True
     columns = getattr(X, "columns", None)
@@ -41,21 +41,21 @@ def is_mixed(X: Any) -> bool:
 def numbered(tables: list[Any]) -> list[NDArray[np.float32]]:
     """Turn tables of the same columns into numbers (N, F).
 
-    Where a column isn't of numbers, each of its values has the number of its place among all of
-    them in order, the same in all tables. What is missing is NaN.
+    The values of a column that isn't of numbers are replaced by their ranks, the same in all
+    tables. Missing values are NaN.
     """
     places = places_of(tables)
     return [as_numbers(table, places) for table in tables]
 
 
 def places_of(tables: list[Any]) -> Places:
-    """Return for each column the places of its values in order, None for one of numbers."""
+    """Return the ranks of the values of each column, None for one of numbers."""
     found: Places = {}
     read = [_columns(table) for table in tables]
     for name in read[0]:
         parts = [columns[name] for columns in read]
         found[name] = None
-        # A column that is missing altogether, here or there, may have any type there.
+        # Where a column is missing altogether, its type means nothing.
         if any(not _is_number(part) and not part.missing.all() for part in parts):
             known = {text for part in parts for text in _texts(part) if text is not None}
             found[name] = {text: float(i) for i, text in enumerate(sorted(known))}
@@ -63,7 +63,7 @@ def places_of(tables: list[Any]) -> Places:
 
 
 def as_numbers(table: Any, places: Places) -> NDArray[np.float32]:
-    """Turn a table into numbers (N, F); values that have no place are NaN."""
+    """Turn a table into numbers (N, F); values that have no rank are NaN."""
     columns, found = _columns(table), []
     for name, known in places.items():
         column = columns[name]
@@ -80,7 +80,7 @@ def as_numbers(table: Any, places: Places) -> NDArray[np.float32]:
 
 
 def written(tables: list[Any]) -> list[NDArray[Any]]:
-    """Write the cells of tables as texts (N, F), those of numbers short; "" where one is missing.
+    """Write the cells of tables as texts (N, F), numbers shortened; "" where one is missing.
 
     The columns come in the order of those of the first table.
     """
@@ -92,7 +92,7 @@ def written(tables: list[Any]) -> list[NDArray[Any]]:
 
 
 def is_word(places: Places) -> NDArray[np.bool_]:
-    """Whether each column is of words, (F,)."""
+    """Return a mask of the columns of words, (F,)."""
     return np.array([known is not None for known in places.values()])
 
 

@@ -1,4 +1,4 @@
-"""What codes are drawn from: distributions over code space that make a sampler of any model."""
+"""Priors: distributions over code space, from which any model can generate samples."""
 
 from .base import Prior
 from .mixture import GaussianMixture

@@ -1,7 +1,7 @@
-"""Mixtures of normal distributions in float64: densities, and expectation maximisation.
+"""Mixtures of normal distributions in float64: densities and expectation maximisation.
 
-Letters: N codes of D numbers, K components. Products are einsums and not @: a BLAS's sums may
-depend on its number of threads.
+Letters: N codes of D numbers, K components. Products use einsum instead of @, since the sums of a
+BLAS may depend on its number of threads.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ..base.streams import derived_seed
 from ..nn.quantize.codebook import kmeans
 
-STARTS = 8  # of k-means, which may end with two centres in one group
+KMEANS_STARTS = 8  # a single one may end with two centres in one cluster
 
 
 class Gaussians(NamedTuple):
@@ -38,7 +38,7 @@ def log_joint(mixture: Gaussians, Z: np.ndarray) -> np.ndarray:
     weights, means, factors = mixture
     d, out = means.shape[1], np.empty((len(Z), len(weights)))
     full = factors.ndim == 3
-    inverse = inverted(factors) if full else 1 / factors
+    inverse = triangular_inverse(factors) if full else 1 / factors
     diagonal = np.einsum("kdd->kd", factors) if full else factors
     with np.errstate(divide="ignore"):  # a weight of 0
         constants = np.log(weights) - np.log(diagonal).sum(1) - d / 2 * math.log(2 * math.pi)
@@ -50,15 +50,15 @@ def log_joint(mixture: Gaussians, Z: np.ndarray) -> np.ndarray:
 
 
 def log_density(joint: np.ndarray) -> np.ndarray:
-    """Return the logarithm of the sum over components, shape (N,)."""
+    """Return the log-density (N,): logsumexp over components."""
     top = joint.max(1)
     return top + np.log(np.exp(joint - top[:, None]).sum(1))
 
 
-def learned(
+def fit_mixture(
     Z: np.ndarray, k: int, full: bool, regularization: float, most: int, tol: float, seed: int
 ) -> tuple[Gaussians, int, bool]:
-    """Fit k components to codes by expectation maximisation, begun from k-means.
+    """Fit k components to codes by expectation maximisation, which starts from k-means.
 
     Returns
     -------
@@ -69,13 +69,13 @@ def learned(
         Whether the mean log-density rose by less than `tol` in the last one.
     """
     regularization *= float(Z.var(0).mean()) or 1.0
-    shares = np.zeros((len(Z), k))
-    shares[np.arange(len(Z)), _clusters(Z, k, seed)] = 1
-    mixture, before = _maximized(Z, shares, full, regularization), -math.inf
+    responsibilities = np.zeros((len(Z), k))
+    responsibilities[np.arange(len(Z)), _clusters(Z, k, seed)] = 1
+    mixture, before = _m_step(Z, responsibilities, full, regularization), -math.inf
     for iteration in range(1, most + 1):
         joint = log_joint(mixture, Z)
         density = log_density(joint)
-        mixture = _maximized(Z, np.exp(joint - density[:, None]), full, regularization)
+        mixture = _m_step(Z, np.exp(joint - density[:, None]), full, regularization)
         now = float(density.mean())
         if abs(now - before) < tol:
             return mixture, iteration, True
@@ -84,10 +84,10 @@ def learned(
 
 
 def _clusters(Z: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Return each code's cluster by k-means: the best of several starts."""
+    """Return each code's cluster, (N,), by the best of several starts of k-means."""
     rows = np.ascontiguousarray(Z, np.float32)
     centers, best, found = np.empty((k, Z.shape[1]), np.float32), math.inf, np.empty(0, np.int64)
-    for start in range(STARTS):
+    for start in range(KMEANS_STARTS):
         kmeans(centers, rows, derived_seed(seed, start), 20)
         square = np.stack([((rows - center) ** 2).sum(1) for center in centers], 1)
         total = float(square.min(1).sum(dtype=np.float64))
@@ -96,15 +96,17 @@ def _clusters(Z: np.ndarray, k: int, seed: int) -> np.ndarray:
     return found
 
 
-def _maximized(Z: np.ndarray, shares: np.ndarray, full: bool, regularization: float) -> Gaussians:
-    """Return the mixture that is likeliest given how much of each code is whose."""
+def _m_step(
+    Z: np.ndarray, responsibilities: np.ndarray, full: bool, regularization: float
+) -> Gaussians:
+    """Return the likeliest mixture given the responsibilities (N, K)."""
     n, d = Z.shape
-    counts = shares.sum(0) + 10 * np.finfo(np.float64).eps
-    means = np.einsum("nk,nd->kd", shares, Z) / counts[:, None]
+    counts = responsibilities.sum(0) + 10 * np.finfo(np.float64).eps
+    means = np.einsum("nk,nd->kd", responsibilities, Z) / counts[:, None]
     spread = np.empty((len(counts), d, d) if full else (len(counts), d))
     for k, mean in enumerate(means):
         gap = Z - mean
-        weighted = gap * shares[:, k, None]
+        weighted = gap * responsibilities[:, k, None]
         spread[k] = np.einsum("nd,ne->de" if full else "nd,nd->d", weighted, gap) / counts[k]
     if not full:
         return Gaussians(counts / n, means, np.sqrt(spread + regularization))
@@ -119,14 +121,14 @@ def cholesky(a: np.ndarray) -> np.ndarray:
         row = lower[:, j, :j]
         pivot = a[:, j, j] - np.einsum("kd,kd->k", row, row)
         if not (pivot > 0).all():
-            raise ValueError("covariances: expected positive definite matrices")
+            raise ValueError("covariances: expected positive definite matrices, got another")
         lower[:, j, j] = np.sqrt(pivot)
         below = a[:, j + 1 :, j] - np.einsum("kid,kd->ki", lower[:, j + 1 :, :j], row)
         lower[:, j + 1 :, j] = below / lower[:, j, j, None]
     return lower
 
 
-def inverted(lower: np.ndarray) -> np.ndarray:
+def triangular_inverse(lower: np.ndarray) -> np.ndarray:
     """Return the inverses of lower triangular matrices (K, D, D)."""
     inverse = np.zeros_like(lower)
     for j in range(lower.shape[1]):

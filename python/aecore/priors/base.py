@@ -1,4 +1,4 @@
-"""What priors share."""
+"""The interface of priors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import checks
 from ..base.params import Choice
 from ..base.streams import SAMPLE
 
@@ -15,7 +16,7 @@ class Prior(Choice):
 
     @property
     def has_classes(self) -> bool:
-        """Whether it knows of labels, so that codes of one class can be drawn."""
+        """Whether it has labels, so that codes of one class can be drawn."""
         return False
 
     def check(self, dim: int) -> None:
@@ -31,22 +32,26 @@ class Prior(Choice):
         offset: int = 0,
         y: Any = None,
     ) -> np.ndarray:
-        """Draw codes: numbers offset to offset + n of a stream, each a function of its number.
+        """Draw codes: number offset to offset + n of a random stream.
 
         Parameters
         ----------
         n, dim : int
         seed, purpose : int
-            Of the stream; see `aecore.base.streams`.
+            They name the stream; see `aecore.base.streams`.
         offset : int
-            How many codes were drawn before.
+            The number of codes drawn before.
         y : label, or array-like (n,), optional
-            Whose class to draw from, where the prior has classes: one for all, or one for each.
+            The class to draw from, if the prior has classes: one for all, or one for each.
 
         Returns
         -------
         ndarray of float32, shape (n, dim)
         """
+        self.check(dim)
+        return self._draw(n, dim, seed, purpose, offset, y)
+
+    def _draw(self, n: int, dim: int, seed: int, purpose: int, offset: int, y: Any) -> np.ndarray:
         raise NotImplementedError
 
     def score_samples(self, Z: Any) -> np.ndarray:
@@ -77,14 +82,9 @@ class Prior(Choice):
 
 
 def read_codes(Z: Any, dim: int | None = None) -> np.ndarray:
-    """Return codes (N, D) as float64, or raise TypeError or ValueError."""
-    Z = np.asarray(Z)
-    if Z.dtype.kind not in "biuf":
-        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
+    """Return codes (N, D) as finite float64, or raise TypeError or ValueError."""
+    Z = checks.numbers("Z", Z)
     if Z.ndim != 2 or 0 in Z.shape or (dim is not None and Z.shape[1] != dim):
         width = "D" if dim is None else dim
         raise ValueError(f"Z: expected some codes of shape (N, {width}), got {Z.shape}")
-    Z = Z.astype(np.float64)
-    if not np.isfinite(Z).all():
-        raise ValueError("Z: contains NaN or infinity; expected finite codes")
-    return Z
+    return checks.finite("Z", Z)

@@ -8,28 +8,27 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
-from ..base.streams import SAMPLE
-from ._gaussians import Gaussians, cholesky, learned, log_density, log_joint
+from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from .base import Prior, read_codes
 
 
 class GaussianMixture(Prior):
     r"""A sum of normal distributions: :math:`p(z) = \sum_k w_k N(z | \mu_k, \Sigma_k)`.
 
-    `fit` learns it from codes by expectation maximisation in float64, begun from k-means++. That
-    makes a sampler of any model with continuous codes, and a better one of a `VAE` whose codes
-    don't fill the prior. With labels each class gets components of its own, so that a class can be
-    drawn from a model that was trained without labels. A fitted one can be pickled, or made again
-    from its attributes: ``GaussianMixture(means=prior.means_, ...)``.
+    `fit` learns it from codes by expectation maximisation in float64, starting from k-means++. With
+    it any model with continuous codes can generate samples, and a `VAE` whose codes don't fill the
+    standard prior generates better ones. With labels each class has components of its own, so that
+    a class can be drawn from a model that was trained without labels. A fitted mixture can be
+    pickled, or made again from its attributes: ``GaussianMixture(means=prior.means_, ...)``.
 
     Parameters
     ----------
     components : int
-        K, for each class if there are any. As many as means, where those are given.
+        K, for each class if there are any. With `means`, as many as they are.
     covariance : {"full", "diag"}
         Whether a component may be correlated.
     means : array-like (K, D), optional
-        A mixture that is known needs no fit. None is learned.
+        The means of a known mixture, which isn't fitted. None: learned by `fit`.
     covariances : array-like (K, D) or (K, D, D), optional
         Variances or matrices, with `means`; None is the identity.
     weights : array-like (K,), optional
@@ -37,23 +36,23 @@ class GaussianMixture(Prior):
     labels : array-like (K,), optional
         With `means`: the class of each component.
     regularization : float
-        What is added to each variance, in units of the codes' own.
+        Added to each variance, in units of the codes' own variance.
     max_iter : int
     tol : float
-        Where to stop: the least rise of the mean log-density, in nats.
+        `fit` stops when the mean log-density rises by less, in nats.
     random_state : int
-        Of k-means++.
+        The seed of k-means++.
 
     Attributes
     ----------
     weights_ : ndarray of float64, shape (K,)
-        Those of a class are in proportion to its codes.
+        Those of a class sum to its share of the codes.
     means_ : ndarray of float64, shape (K, D)
     covariances_ : ndarray of float64, shape (K, D) or (K, D, D)
     labels_ : ndarray, shape (K,), or None
         The class of each component.
     n_iter_ : int
-        Of the class that took longest.
+        The largest of all classes.
     converged_ : bool
 
     References
@@ -121,7 +120,7 @@ class GaussianMixture(Prior):
         self._check_params()
         Z = read_codes(Z)
         classes, places = _classes(y, len(Z))
-        found = [self._fitted_to(Z[places == c], classes, c) for c in range(len(classes))]
+        found = [self._fit_class(Z[places == c], classes, c) for c in range(len(classes))]
         share = [float(np.mean(places == c)) for c in range(len(classes))]
         parts = [part for part, _, _ in found]
         weights = [w * part.weights for w, part in zip(share, parts, strict=True)]
@@ -142,7 +141,7 @@ class GaussianMixture(Prior):
         checks.real("tol", self.tol)
         checks.integer("random_state", self.random_state)
 
-    def _fitted_to(self, Z: np.ndarray, classes: np.ndarray, c: int) -> tuple[Gaussians, int, bool]:
+    def _fit_class(self, Z: np.ndarray, classes: np.ndarray, c: int) -> tuple[Gaussians, int, bool]:
         k = int(self.components)
         if len(Z) < k:
             whose = "" if len(classes) == 1 else f" of class {classes.tolist()[c]!r}"
@@ -151,42 +150,42 @@ class GaussianMixture(Prior):
             )
         full, limits = self.covariance == "full", (int(self.max_iter), float(self.tol))
         seed = int(self.random_state)
-        return learned(Z, k, full, float(self.regularization), *limits, seed)
+        return fit_mixture(Z, k, full, float(self.regularization), *limits, seed)
 
-    # ---- what is known --------------------------------------------------------------------------
+    # ---- the mixture ----------------------------------------------------------------------------
 
-    def _known(self) -> tuple[Gaussians, np.ndarray | None]:
+    def _mixture(self) -> tuple[Gaussians, np.ndarray | None]:
         """Return the mixture and its components' classes: as given, or as fitted."""
         if self.means is not None:
             return _given(self.means, self.covariances, self.weights, self.labels)
         if "_learned" not in vars(self):
-            raise ValueError("prior: this GaussianMixture is not fitted; call fit(codes) first")
+            raise ValueError("prior: expected a fitted GaussianMixture, got one that is not fitted")
         return self._learned
 
     @property
     def weights_(self) -> np.ndarray:
-        """How much each component counts."""
-        return self._known()[0].weights
+        """The weights of the components."""
+        return self._mixture()[0].weights
 
     @property
     def means_(self) -> np.ndarray:
         """The means of the components."""
-        return self._known()[0].means
+        return self._mixture()[0].means
 
     @property
     def covariances_(self) -> np.ndarray:
         """The variances of the components, or their covariance matrices."""
-        factors = self._known()[0].factors
+        factors = self._mixture()[0].factors
         return factors**2 if factors.ndim == 2 else np.einsum("kij,klj->kil", factors, factors)
 
     @property
     def labels_(self) -> np.ndarray | None:
         """The class of each component."""
-        return self._known()[1]
+        return self._mixture()[1]
 
     @property
     def has_classes(self) -> bool:
-        """Whether it was fitted with labels."""
+        """Whether its components have labels."""
         return self.labels_ is not None
 
     def check(self, dim: int) -> None:
@@ -197,30 +196,19 @@ class GaussianMixture(Prior):
 
     def score_samples(self, Z: Any) -> np.ndarray:
         """Return the logarithm of the density at each code; see `Prior.score_samples`."""
-        mixture, _ = self._known()
+        mixture, _ = self._mixture()
         return log_density(log_joint(mixture, read_codes(Z, mixture.means.shape[1])))
 
     # ---- draws ----------------------------------------------------------------------------------
 
-    def draw(
-        self,
-        n: int,
-        dim: int,
-        seed: int,
-        *,
-        purpose: int = SAMPLE,
-        offset: int = 0,
-        y: Any = None,
-    ) -> np.ndarray:
-        """Draw codes; see `Prior.draw`."""
-        self.check(dim)
-        (weights, means, factors), labels = self._known()
+    def _draw(self, n: int, dim: int, seed: int, purpose: int, offset: int, y: Any) -> np.ndarray:
+        (weights, means, factors), labels = self._mixture()
         noise = np.empty((n, dim + 1), np.float32)  # the first number says which component
         _core.random_normal(noise, seed, purpose, offset * (dim + 1), runtime.current())
         first, noise = noise[:, 0], noise[:, 1:].astype(np.float64)
         chosen = np.empty(n, np.int64)
-        for rows, members in _groups(n, y, labels, len(weights)):
-            chosen[rows] = members[_chosen(weights[members], first[rows])]
+        for rows, members in _components_of_draws(n, y, labels, len(weights)):
+            chosen[rows] = members[_choose(weights[members], first[rows])]
         z = means[chosen]
         if factors.ndim == 2:
             z = z + factors[chosen] * noise
@@ -233,7 +221,7 @@ class GaussianMixture(Prior):
 def _given(
     means: Any, covariances: Any, weights: Any, labels: Any
 ) -> tuple[Gaussians, np.ndarray | None]:
-    """Return the mixture that parameters describe, or raise ValueError."""
+    """Return the mixture with these parameters, or raise ValueError."""
     means = np.asarray(means, np.float64)
     if means.ndim != 2 or 0 in means.shape or not np.isfinite(means).all():
         raise ValueError(f"means: expected finite numbers of shape (K, D), got {means.shape}")
@@ -245,7 +233,7 @@ def _given(
             f"{spread.shape}"
         )
     if spread.ndim == 2 and not (spread > 0).all():
-        raise ValueError("covariances: expected positive variances")
+        raise ValueError(f"covariances: expected positive variances, got {spread.min():g}")
     share = np.ones(k) if weights is None else np.asarray(weights, np.float64)
     if share.shape != (k,) or not (share > 0).all() or not np.isfinite(share).all():
         raise ValueError(f"weights: expected {k} positive numbers, got {weights!r}")
@@ -258,25 +246,22 @@ def _given(
 
 
 def _classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the classes among labels and each code's place in them; one class without any."""
+    """Return the classes among labels, and the class index of each code; one class for None."""
     if y is None:
         return np.zeros(1, np.int64), np.zeros(n, np.int64)
-    y = np.asarray(y)
-    if y.dtype.kind == "O" and all(isinstance(v, str) for v in y.ravel()):
-        y = y.astype(str)
-    if y.dtype.kind not in "biuUS":
-        raise TypeError(f"y: expected integer or string labels, got an array of {y.dtype}")
-    if y.shape != (n,):
-        raise ValueError(f"y: expected {n} labels, one for each code, got shape {y.shape}")
-    return np.unique(y, return_inverse=True)
+    if np.shape(y) != (n,):
+        raise ValueError(f"y: expected {n} labels, one for each code, got shape {np.shape(y)}")
+    return np.unique(checks.labels("y", y), return_inverse=True)
 
 
-def _groups(n: int, y: Any, labels: np.ndarray | None, k: int) -> list[tuple[Any, np.ndarray]]:
-    """Return which draws share which components: all of them, or those of a class."""
+def _components_of_draws(
+    n: int, y: Any, labels: np.ndarray | None, k: int
+) -> list[tuple[Any, np.ndarray]]:
+    """Return pairs of draws and the components they choose from: all, or those of a class."""
     if y is None:
         return [(slice(None), np.arange(k))]
     if labels is None:
-        raise ValueError("y: expected None, this GaussianMixture was made without classes")
+        raise ValueError("y: expected None for a GaussianMixture without classes, got labels")
     y = np.asarray(y)
     if y.ndim and y.shape != (n,):
         raise ValueError(f"y: expected a label, or {n} of them, got shape {y.shape}")
@@ -285,13 +270,13 @@ def _groups(n: int, y: Any, labels: np.ndarray | None, k: int) -> list[tuple[Any
         members = np.flatnonzero(labels == label)
         if not len(members):
             known = ", ".join(map(str, np.unique(labels).tolist()))
-            raise ValueError(f"y: unknown label {label.item()!r}; the prior has {known}")
+            raise ValueError(f"y: expected labels of the prior, {known}, got {label.item()!r}")
         groups.append((y == label if y.ndim else slice(None), members))
     return groups
 
 
-def _chosen(weights: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Return components drawn by their weights: a normal number is cut where they add up to."""
+def _choose(weights: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """Return components drawn by their weights, from normal numbers by their quantiles."""
     from statistics import NormalDist
 
     sums = np.cumsum(weights / weights.sum())[:-1].tolist()

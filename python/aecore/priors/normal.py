@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
-from ..base.streams import SAMPLE
 from .base import Prior, read_codes
 
 
@@ -19,8 +18,8 @@ class Normal(Prior):
     Parameters
     ----------
     scale : float
-        :math:`\sigma`. Below 1 it keeps to where a `VAE` knows most: cleaner and less varied
-        samples.
+        :math:`\sigma`. Below 1 it stays in the densest part of a `VAE`'s codes: samples are cleaner
+        and less varied.
 
     Examples
     --------
@@ -39,20 +38,9 @@ class Normal(Prior):
         """Raise TypeError or ValueError for a scale that isn't a number above 0."""
         checks.real("prior: scale", self.scale, above=True)
 
-    def draw(
-        self,
-        n: int,
-        dim: int,
-        seed: int,
-        *,
-        purpose: int = SAMPLE,
-        offset: int = 0,
-        y: Any = None,
-    ) -> np.ndarray:
-        """Draw codes; see `Prior.draw`. There are no classes to draw from."""
-        self.check(dim)
+    def _draw(self, n: int, dim: int, seed: int, purpose: int, offset: int, y: Any) -> np.ndarray:
         if y is not None:
-            raise ValueError("y: expected None, a Normal has no classes")
+            raise ValueError("y: expected None for a Normal, which has no classes, got labels")
         z = np.empty((n, dim), np.float32)
         _core.random_normal(z, seed, purpose, offset * dim, runtime.current())
         if self.scale != 1:

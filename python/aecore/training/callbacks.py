@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .checkpoint import Best
-from .network import Kept, Network
+from .network import Network, Snapshot
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,7 @@ class EarlyStopping:
         """Note an epoch's record; return whether to stop. Watches val_loss, or loss without it."""
         loss, network = record.get("val_loss", record["loss"]), self.network
         if loss < (float("inf") if self.best is None else self.best.loss):
-            kept = Kept(network, "best", network.arrays())
-            kept.keep()
+            kept = Snapshot(network.arrays())
             self.best = Best(record["epoch"], network.steps, float(loss), kept.copies)
         best = 0 if self.best is None else self.best.epoch
         return record["epoch"] - best >= self.patience

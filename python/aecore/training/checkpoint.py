@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base import checks
+from ..base import atomic, checks
 from ..base.params import Choice
 
 
@@ -97,10 +97,17 @@ class Checkpoint(Choice):
                 raise ValueError("checkpoint: monitor: means nothing without keep_best=True")
 
     def file(self, kind: str = "") -> str:
-        """Return the path of the file, or of one beside it; FileNotFoundError without a folder."""
+        """Return the path of the file, or of one beside it.
+
+        Raises
+        ------
+        OSError
+            Without a folder, or if something stands there that no file may replace.
+        """
         path = os.path.abspath(self.path)
         if not os.path.isdir(os.path.dirname(path)):
             raise FileNotFoundError(f"checkpoint: there is no folder {os.path.dirname(path)}")
+        atomic.check(self.path)
         stem, suffix = os.path.splitext(path)
         return f"{stem}.{kind}{suffix}" if kind else path
 
@@ -169,10 +176,18 @@ class Saver:
         What is saved.
     stage : Stage
         Where its training begins or goes on.
+    write : callable
+        Writes a model and a stage to a path.
     """
 
-    def __init__(self, checkpoint: Checkpoint | None, model: Any, stage: Stage) -> None:
-        self.checkpoint, self.model, self.stage = checkpoint, model, stage
+    def __init__(
+        self,
+        checkpoint: Checkpoint | None,
+        model: Any,
+        stage: Stage,
+        write: Callable[[Any, str, Stage], None],
+    ) -> None:
+        self.checkpoint, self.model, self.stage, self._save = checkpoint, model, stage, write
         self._epochs, self._time = 0, time.monotonic()
 
     def at(self, **changes: Any) -> None:
@@ -192,7 +207,7 @@ class Saver:
             self.save(keep=self.stage.level is None)
         if checkpoint.keep_best and self.stage.level is None and self._is_best(record):
             if due:
-                _alias(checkpoint.file(), checkpoint.file("best"))
+                atomic.alias(checkpoint.file(), checkpoint.file("best"))
             else:
                 self._write(checkpoint.file("best"))
 
@@ -205,13 +220,11 @@ class Saver:
         self._epochs, self._time = 0, time.monotonic()
         if keep and checkpoint.keep:
             epoch = self.model._network.epoch
-            _alias(checkpoint.file(), checkpoint.file(f"epoch-{epoch}"))
+            atomic.alias(checkpoint.file(), checkpoint.file(f"epoch-{epoch}"))
             self._forget(epoch)
 
     def _write(self, path: str) -> None:
-        from ..files.load import save
-
-        save(self.model, path, self.stage)
+        self._save(self.model, path, self.stage)
 
     def _is_best(self, record: dict[str, Any]) -> bool:
         """Whether no epoch before had as low a value; the history knows, after a resume too."""
@@ -233,68 +246,4 @@ class Saver:
         matches = [re.fullmatch(pattern, name) for name in os.listdir(folder)]
         found = {int(m[1]): m[0] for m in matches if m and int(m[1]) <= epoch}
         for number in sorted(found)[: -self.checkpoint.keep]:
-            _unlink(os.path.join(folder, found[number]))
-
-
-def replace(path: str, write: Callable[[str], Any]) -> None:
-    """Let `write` make a file aside, flush it to disk, and put it in a path's place in one step."""
-    import tempfile  # which takes long to import
-
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=_aside(path))
-    os.close(handle)
-    try:
-        write(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
-        _flush(temporary, os.O_RDWR)
-        os.replace(temporary, path)
-    except BaseException:
-        _unlink(temporary)
-        raise
-    with contextlib.suppress(OSError):  # not all systems let a folder be flushed
-        _flush(os.path.dirname(path), os.O_RDONLY)
-
-
-def sweep(path: str) -> None:
-    """Delete what a killed process has left of a file that it was writing."""
-    folder = os.path.dirname(path)
-    for name in os.listdir(folder):
-        if name.startswith(_aside(path)):
-            _unlink(os.path.join(folder, name))
-
-
-def _aside(path: str) -> str:
-    """Return how the names of files begin that are to take a path's place."""
-    return f".{os.path.basename(path)}-"
-
-
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
-
-
-def _flush(path: Any, flags: int) -> None:
-    handle = os.open(path, flags)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _alias(path: str, other: str) -> None:
-    """Give a file another name too; a copy where file systems know no links."""
-    import shutil
-
-    def write(temporary: str) -> None:
-        os.unlink(temporary)
-        try:
-            os.link(path, temporary)
-        except OSError:
-            shutil.copyfile(path, temporary)
-
-    replace(other, write)
+            Path(folder, found[number]).unlink(missing_ok=True)

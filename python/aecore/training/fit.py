@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..data.batches import Batches, Passes
 from .callbacks import EarlyStopping, TrainingState, back_to, closing
 from .checkpoint import Saver
-from .loop import Plan, train
+from .loop import Objective, Plan, train
+from .network import Network
 from .progress import Progress
 
-if TYPE_CHECKING:
-    from ..models.base.estimator import BaseModel
+
+class Trained(Objective, Protocol):
+    """A model, as far as its training goes."""
+
+    _network: Network
+    patience: int | None
+    callbacks: Any
+    verbose: int
+    history_: list[dict[str, Any]]
+    best_epoch_: int
+
+    def _validate(self, batches: Batches) -> dict[str, float]:
+        """Return the means of the terms over samples that aren't trained on."""
 
 
 def run(
-    model: BaseModel,
+    model: Trained,
     batches: Passes,
     validation: Batches | None,
     plan: Plan,

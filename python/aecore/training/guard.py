@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from .. import _core
 from ..base import runtime
 from ..data.batches import Batch
 from ..nn.module import Module
-from .network import Kept, Network
+from ..nn.tape import Op, Tape, Value
+from .network import Network, Snapshot
 from .optim import Optimizer
 
 # Below these a step can't overflow: Adam squares gradients, 1e30, and moves a parameter by a few
@@ -40,7 +41,7 @@ class Guard:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self._buffers = Kept(network, "step", dict(network.buffers()))
+        self._buffers = Snapshot(dict(network.buffers()))
         self._careful = True
 
     def begin_epoch(self) -> None:
@@ -50,7 +51,7 @@ class Guard:
 
     def begin_step(self) -> None:
         """Keep the buffers."""
-        self._buffers.keep()
+        self._buffers.update()
 
     def descend(
         self,
@@ -68,8 +69,7 @@ class Guard:
         if small and not self._careful:
             network.descend(*step)
             return
-        kept, steps = Kept(network, "before", network.arrays()), network.steps
-        kept.keep()
+        kept, steps = Snapshot(network.arrays()), network.steps
         network.descend(*step)
         arrays = {f"the parameter {name}": p.value for name, p in network.parameters()}
         arrays |= {f"the optimizer's {name}": moment for name, moment in network.moments.items()}
@@ -80,10 +80,15 @@ class Guard:
             network.steps = steps
             raise FloatingPointError(self._message(i, "a step was too large", bad))
 
-    def failed(self, i: int, batch: Batch, step: Callable[[], Any], loss: float) -> Exception:
-        """Restore the last finite state; return the error to raise after batch i's passes."""
+    def failed(
+        self, i: int, batch: Batch, runs: Sequence[Callable[[Batch], Any]], loss: float
+    ) -> Exception:
+        """Restore the last finite state; return the error to raise after batch i's passes.
+
+        The last of the runs has failed; those before it have left what it needs.
+        """
         self._buffers.restore()
-        where = first_not_finite(self.network, batch, step)
+        where = first_not_finite(self.network, batch, runs)
         self._buffers.restore()
         gradient = "its gradient is not" if math.isfinite(loss) else ""
         what = f"the loss is {loss:g}" + (f", but {gradient}" if gradient else "")
@@ -101,47 +106,101 @@ def _norm(array: np.ndarray) -> float:
     return math.sqrt(_core.sum_squares(array, runtime.current()))
 
 
-def first_not_finite(network: Network, batch: Batch, step: Callable[[], Any]) -> str:
+class _Watching(Tape):
+    """A tape that notes which module each op came from, and the first number that isn't finite."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = ""
+        # by the id of a module or an op, which is kept so that no other gets the id
+        self.owners: dict[int, tuple[Any, str]] = {}
+
+    def watch(self, network: Network) -> list[Module]:
+        """Note what modules do, from now on; return those that are watched."""
+        modules = [(n, m) for n, m in network.modules() if m is not network]
+        for name, module in modules:
+            shown = f"{name}, {type(module).__name__}"
+            self.owners[id(module)] = module, shown
+            vars(module)["forward"] = self._noting(shown, module)
+        return [module for _, module in modules]
+
+    def _noting(self, name: str, module: Module) -> Callable[..., Any]:
+        forward = module.forward
+
+        @functools.wraps(forward)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            before = len(self.record)
+            # or else something within this layer's parent did it
+            was_finite = _finite(_arrays(args))
+            result = forward(*args, **kwargs)
+            arrays = _arrays(result if isinstance(result, tuple) else (result,))
+            for op in self.record[before:]:
+                self.owners.setdefault(id(op), (op, name))  # what is inside a module came first
+            if was_finite and not (self.found or _finite(arrays)):
+                self.found = f"the output of {name}"
+            return result
+
+        return run
+
+    def _walk(self, since: int) -> None:
+        while len(self.record) > since:
+            op = self.record.pop()
+            if op.grad is not None:
+                op.backward()
+                op.grad = None
+                self._look_behind(op)
+
+    def _look_behind(self, op: Op) -> None:
+        if self.found or (owner := self.owners.get(id(getattr(op, "module", op)))) is None:
+            return
+        arrays = [x.grad for x in op.inputs() if x.grad is not None]
+        arrays += [p.grad for p in vars_of(op)]
+        if not _finite(arrays):
+            self.found = f"the gradient of {owner[1]}"
+
+
+def vars_of(op: Op) -> list[Any]:
+    """Return the parameters that an op holds."""
+    slots = (name for cls in type(op).__mro__ for name in getattr(cls, "__slots__", ()))
+    values = (getattr(op, name, None) for name in slots if name not in ("grad", "tape"))
+    found: list[Any] = []
+    for value in values:
+        found += [v for v in _flat(value) if hasattr(v, "claim_grad")]
+    return found
+
+
+def _flat(value: Any) -> list[Any]:
+    """Return what is in nested tuples and lists."""
+    if isinstance(value, (tuple, list)):
+        return [inner for v in value for inner in _flat(v)]
+    return [value]
+
+
+def first_not_finite(network: Network, batch: Batch, runs: Sequence[Callable[[Batch], Any]]) -> str:
     """Run a step again; name the first layer that makes finite numbers into others."""
     if np.isinf(batch.x).any():  # NaN is a missing cell of a table
         return "the corrupted input"
-    found: list[str] = []
-    watched: list[tuple[Module, str]] = []
-
-    def watch(name: str, module: Module, method: str) -> None:
-        original = getattr(module, method)
-
-        @functools.wraps(original)
-        def run(*args: Any, **kwargs: Any) -> Any:
-            was_finite = finite([args[0]])  # or else something within this layer's parent did it
-            result = original(*args, **kwargs)
-            arrays = [result] if method == "forward" else gradients(module, result)
-            if not found and was_finite and not finite(arrays):
-                what = "output" if method == "forward" else "gradient"
-                found.append(f"the {what} of {name}, {type(module).__name__}")
-            return result
-
-        setattr(module, method, run)
-        watched.append((module, method))
-
-    for name, module in network.modules():
-        if module is not network:  # what is inside a module comes first
-            watch(name, module, "forward")
-            watch(name, module, "backward")
-    network.flat.forget_gradients()
+    tape = _Watching()
+    watched = tape.watch(network)
+    target = batch.true_output() if network.is_taught else None
+    tape.start(records=True, training=True, lengths=batch.lengths, target=target)
     try:
-        step()
+        with tape, np.errstate(all="ignore"):
+            batch.begin(tape, "on", network.seed, network.samples)
+            for run in runs:
+                network.flat.forget_gradients()
+                run(batch)
     finally:
-        for module, method in watched:
-            delattr(module, method)
-    return found[0] if found else "the loss itself"
+        for module in watched:
+            del vars(module)["forward"]
+    return tape.found or "the loss itself"
 
 
-def finite(arrays: list[Any]) -> bool:
-    """Return whether all numbers of some arrays are finite; None has none."""
-    return all(np.isfinite(a).all() for a in arrays if a is not None)
+def _arrays(values: Sequence[Any]) -> list[np.ndarray]:
+    """Return the arrays among some values."""
+    return [np.asarray(v) for v in values if isinstance(v, (Value, np.ndarray))]
 
 
-def gradients(module: Module, dx: Any) -> list[Any]:
-    """Return what a layer's backward pass gave."""
-    return [dx, *(p.grad for _, p in module.parameters())]
+def _finite(arrays: Sequence[np.ndarray]) -> bool:
+    """Return whether all numbers of some arrays are finite."""
+    return all(np.isfinite(a).all() for a in arrays)

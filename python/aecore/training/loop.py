@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from ..data.batches import Batch, Passes
+from ..nn.module import Module
+from ..nn.tape import Value
 from .guard import Guard
 from .interrupts import Interrupts
 from .network import Network
@@ -23,17 +26,17 @@ class Phase(NamedTuple):
 
     Attributes
     ----------
-    passes : callable
-        Runs both passes over a batch; returns its terms, summed over samples, and perhaps ``mse``.
+    run : callable
+        Runs both passes over a batch; returns sums over samples, and perhaps ``mse``.
     minimized : str
-        The term that the step makes smaller.
+        The sum that the step makes smaller.
     part : str
         Which parameters take it: see `Network.part`.
     learning_rate : float, optional
         Before the schedule; the plan's by default.
     """
 
-    passes: Callable[[Batch], dict[str, float]]
+    run: Callable[[Batch], dict[str, float]]
     minimized: str = "loss"
     part: str = ""
     learning_rate: float | None = None
@@ -43,13 +46,64 @@ class Objective(Protocol):
     """What the loop asks of a model."""
 
     def _phases(self) -> tuple[Phase, ...]:
-        """Return the steps that each batch gives, in order."""
+        """Return the steps that each batch gives, in order; they share a tape."""
 
-    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        """Return what an epoch of n samples gave beside its terms' means; begin the next one.
+    def _epoch_terms(
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+    ) -> dict[str, float]:
+        """Return what an epoch of n samples gave beside its terms' means.
 
-        `observed` is how many values they had together.
+        `noted` are the sums of what passes have noted, `observed` is how many values there were.
         """
+
+
+def walk_back(
+    batch: Batch, terms: Mapping[str, Any], *, since: int = 0, frozen: Module | None = None
+) -> None:
+    """Add to the gradients those of the weighted mean of terms.
+
+    Parameters
+    ----------
+    batch : Batch
+        Its `weights` say how much each term counts.
+    terms : mapping of str to Value, shape (n,)
+        Arrays among them have no gradient.
+    since, frozen
+        As of `Tape.backward`.
+    """
+    weights, n = batch.weights, batch.n
+    ends = [(v, w / n) for k, v in terms.items() if (w := weights.get(k, 1.0))]
+    ends = [(value, weight) for value, weight in ends if isinstance(value, Value)]
+    batch.tape.backward(*ends, since=since, frozen=frozen)
+
+
+def weighed(batch: Batch, terms: Mapping[str, Any], name: str = "loss") -> dict[str, float]:
+    """Return the weighted sum of terms under a name, and each one's sum over samples.
+
+    A term that is called so is part of that sum and isn't told by itself.
+    """
+    sums = sums_of(terms)
+    total = sum(batch.weights.get(k, 1.0) * value for k, value in sums.items())
+    return {name: total} | {k: value for k, value in sums.items() if k != name}
+
+
+def sums_of(terms: Mapping[str, Any]) -> dict[str, float]:
+    """Return each term's sum over samples."""
+    add = np.add.reduce
+    return {name: float(add(array_of(v), dtype=np.float64)) for name, v in terms.items()}
+
+
+def array_of(term: Any) -> np.ndarray:
+    """Return a term's numbers."""
+    return term.data if isinstance(term, Value) else np.asarray(term)
+
+
+def means_of(totals: dict[str, float], n: int, observed: int) -> dict[str, float]:
+    """Return means over n samples; that of ``mse`` is over the values observed."""
+    means = {name: total / n for name, total in totals.items() if name != "mse"}
+    if "mse" in totals:
+        means["mse"] = totals["mse"] / max(observed, 1)
+    return means
 
 
 @dataclass
@@ -78,18 +132,35 @@ class Plan:
 
 
 def _step(
-    network: Network, guard: Guard, plan: Plan, phase: Phase, rate: float, i: int, batch: Batch
-) -> dict[str, float]:
-    """Take a phase's step for batch i; return the terms, or raise FloatingPointError."""
-    guard.begin_step()
-    network.flat.forget_gradients()
-    terms = phase.passes(batch)
-    loss, norm = terms[phase.minimized], network.gradient_norm(phase.part)
-    if not (math.isfinite(loss) and math.isfinite(norm)):
-        raise guard.failed(i, batch, partial(phase.passes, batch), loss)
-    step = plan.optimizer, rate, plan.weight_decay, plan.grad_scale(norm), phase.part
-    guard.descend(i, norm, *step)
-    return terms
+    network: Network,
+    guard: Guard,
+    plan: Plan,
+    phases: Sequence[Phase],
+    i: int,
+    batch: Batch,
+    totals: dict[str, float],
+) -> float:
+    """Take the steps of batch i; add their sums to the totals, and return the learning rate.
+
+    Raises FloatingPointError where something isn't finite.
+    """
+    target = batch.true_output() if network.is_taught else None
+    how = {"records": True, "training": True, "lengths": batch.lengths, "target": target}
+    with network.tape(**how) as tape:
+        batch.begin(tape, "on", network.seed, network.samples)
+        for k, phase in enumerate(phases):
+            guard.begin_step()
+            network.flat.forget_gradients()
+            sums = phase.run(batch)
+            loss, norm = sums[phase.minimized], network.gradient_norm(phase.part)
+            if not (math.isfinite(loss) and math.isfinite(norm)):
+                raise guard.failed(i, batch, [p.run for p in phases[: k + 1]], loss)
+            rate = plan.rate(batch.epoch, phase.learning_rate)
+            step = plan.optimizer, rate, plan.weight_decay, plan.grad_scale(norm), phase.part
+            guard.descend(i, norm, *step)
+            for name, value in sums.items():
+                totals[name] = totals.get(name, 0.0) + value
+    return rate
 
 
 def train(
@@ -109,26 +180,26 @@ def train(
     guard, phases, interrupts = Guard(network), objective._phases(), Interrupts()
     for _ in range(plan.epochs):
         started, totals, observed, n = time.perf_counter(), {"loss": 0.0}, 0, 0
+        noted: dict[str, np.ndarray] = {}
         guard.begin_epoch()
         rows = batches.order(network.seed, network.samples) if plan.shuffle else None
-        with interrupts:
+        with interrupts, np.errstate(all="ignore"):  # what isn't finite is found in each step
             for i, batch in enumerate(batches(rows, network.samples)):
                 interrupts.check()
                 batch.epoch = network.epoch + i / len(batches)
-                for phase in phases:
-                    rate = plan.rate(batch.epoch, phase.learning_rate)
-                    for name, value in _step(network, guard, plan, phase, rate, i, batch).items():
-                        totals[name] = totals.get(name, 0.0) + value
+                rate = _step(network, guard, plan, phases, i, batch, totals)
+                for name, array in batch.noted.items():
+                    if name in noted:
+                        noted[name] += array
+                    else:
+                        noted[name] = array.copy()
                 network.samples += batch.n
                 n += batch.n
                 observed += batch.observed
                 progress.batch()
             network.epoch += 1
-            mse = totals.pop("mse", None)
-            means = {name: total / n for name, total in totals.items()}
-            if mse is not None:
-                means["mse"] = mse / max(observed, 1)  # per value, where the others are per sample
-            means |= objective._epoch_terms(means, n, observed)
+            means = means_of(totals, n, observed)
+            means |= objective._epoch_terms(means, noted, n, observed)
         seconds = time.perf_counter() - started
         try:
             yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}

@@ -12,10 +12,35 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ..nn.containers import run, starts_flat
-from ..nn.linear import Affine
+from ..data.batches import Batch
+from ..data.readers import MapReader, Reader
+from ..data.tables.reader import TableReader
+from ..nn.containers import starts_flat
 from ..nn.module import Flat, Module
+from ..nn.ops.shapes import Beside, Reshape
+from ..nn.recurrent import AutoregressiveLSTM
+from ..nn.tape import Shape, Tape, Value
 from .optim import Optimizer, StepSize
+
+
+class _Lent:
+    """One of some tapes, for as long as it is entered."""
+
+    __slots__ = ("options", "tape", "tapes")
+
+    def __init__(self, tapes: list[Tape], options: dict[str, Any]) -> None:
+        self.tapes, self.options = tapes, options
+
+    def __enter__(self) -> Tape:
+        tapes = self.tapes
+        self.tape = tape = tapes.pop() if tapes else Tape()
+        return tape.start(**self.options).__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        tape = self.tape
+        tape.__exit__(*error)
+        tape.record.clear()
+        self.tapes.append(tape)
 
 
 class Network(Module):
@@ -44,8 +69,8 @@ class Network(Module):
         What the model has learned of its conditions.
     table : Layout or None
         What a model of tables has learned of columns.
-    pool : Pool
-        The memory that gradients of activations have in training.
+    is_taught : bool
+        Whether a layer is told the true output while training.
     steps, samples, epoch : int
         How many steps, samples and epochs training has seen. The position in every stream follows
         from `samples`.
@@ -53,7 +78,18 @@ class Network(Module):
         How many steps a discriminator has taken.
     """
 
-    _OWN = ("flat", "pool", "_lock", "_frozen", "_changes", "_exposed")  # not in copies
+    # not in copies; the pool is one of 0.1.0
+    _OWN = (
+        "flat",
+        "pool",
+        "is_taught",
+        "code_shape",
+        "_lock",
+        "_frozen",
+        "_changes",
+        "_exposed",
+        "_tapes",
+    )
 
     encoder: Module
     decoder: Module
@@ -63,14 +99,12 @@ class Network(Module):
     likelihood: Any  # of a model whose loss learns a deviation
     usual: Any  # of a model of tables: what cells cost
 
-    def __init__(
-        self, modules: Mapping[str, Module], input_shape: tuple[int, ...], seed: int
-    ) -> None:
+    def __init__(self, modules: Mapping[str, Module], reader: Reader, seed: int) -> None:
+        del self.__dict__["_arguments"]  # what makes it again is the model
         for name, module in sorted(modules.items(), key=lambda item: item[0] == "discriminator"):
             setattr(self, name, module)
-        self.input_shape, self.seed = input_shape, seed
+        self.reader, self.seed = reader, seed
         self.conditioner: Any = None
-        self.table: Any = None
         self.optimizer = ""
         self.moments: dict[str, np.ndarray] = {}
         self.steps = self.samples = self.epoch = 0
@@ -83,7 +117,11 @@ class Network(Module):
     def _link(self) -> None:
         self.flat = Flat(self.children())
         self._others = self.flat.start("discriminator")  # how much of it belongs to the others
-        self.pool, self._lock = runtime.Pool(), threading.RLock()
+        self._lock, self._tapes = threading.RLock(), list[Tape]()
+        self.is_taught = is_taught(self)
+        self.code_shape: Shape = ()  # of what a quantizer is given for a sample
+        if hasattr(self, "quantizer"):
+            self.code_shape = self.encoder.output_shape(self.input_shape)
         self._frozen = self._changes = self._exposed = False
 
     def __getstate__(self) -> dict[str, Any]:
@@ -91,8 +129,18 @@ class Network(Module):
         return {k: v for k, v in state.items() if k not in self._OWN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        state = {k: v for k, v in state.items() if k not in ("_scratch", "_kept")}
+        if "reader" not in state:  # of 0.1.0
+            table, shape = state.pop("table", None), state.pop("input_shape")
+            reader = MapReader if "pixelcnn" in state else Reader
+            state["reader"] = reader(shape) if table is None else TableReader(table)
+        super().__setstate__(state)
         self._link()
+
+    @property
+    def input_shape(self) -> Shape:
+        """The shape of a sample."""
+        return self.reader.shape
 
     def seed_layers(self) -> None:
         """Give every layer that draws random numbers a seed of its own."""
@@ -102,19 +150,18 @@ class Network(Module):
 
     @property
     def lock(self) -> threading.RLock:
-        """Held by whoever runs the network: its layers keep their outputs, so one at a time."""
+        """Held by whoever runs the network: parameters change in training."""
         return self._lock
 
     # ---- whether parameters may change -----------------------------------------------------------
 
     @contextlib.contextmanager
     def in_training(self) -> Iterator[None]:
-        """Parameters change meanwhile; the memory of gradients is the network's own."""
+        """Parameters change meanwhile."""
         self._changes = True
         self.thaw()
         try:
-            with runtime.gradients_from(self.pool):
-                yield
+            yield
         finally:
             self._changes = self._exposed
 
@@ -140,100 +187,22 @@ class Network(Module):
 
     # ---- passes ---------------------------------------------------------------------------------
 
-    def encode(
-        self,
-        x: np.ndarray,
-        condition: np.ndarray | None = None,
-        training: bool = False,
-        lengths: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Return the encoder's output for x (n, ...), of lengths (n,), beside conditions (n, p)."""
-        return run(self.encoder, self._seen(self.encoder, x, condition), training, lengths)
+    def tape(self, **options: Any) -> _Lent:
+        """Lend a tape for a pass, with the options of `Tape.start`: one that no other pass has."""
+        return _Lent(self._tapes, options)
 
-    def decode(
-        self,
-        z: np.ndarray,
-        condition: np.ndarray | None = None,
-        training: bool = False,
-        lengths: np.ndarray | None = None,
-        target: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """Return the decoder's output for codes z (n, ...) beside conditions (n, p).
+    def encode(self, x: Value, condition: Value | None = None) -> Value:
+        """Return the encoder's output for x (n, ...) beside conditions (n, p)."""
+        return self.encoder(beside(self.encoder, x, condition))
 
-        With lengths (n,), steps behind a sample's own have no influence on the others, and are not
-        to be looked at. A decoder that takes its target in training is given it.
-        """
-        if condition is not None:
-            z = self._beside("z", z, condition)
-        if training and target is not None and self.decoder.takes_target:
-            forward: Any = self.decoder.forward
-            return forward(z, training, lengths, target=target.reshape(len(z), *self.input_shape))
-        return run(self.decoder, z, training, lengths)
+    def decode(self, z: Value, condition: Value | None = None) -> Value:
+        """Return the decoder's output for codes z (n, ...) beside conditions (n, p)."""
+        return self.decoder(z if condition is None else Beside(z, condition))
 
-    def encode_backward(self, grad: np.ndarray) -> None:
-        """Add to the encoder's gradients."""
-        _end(self.encoder, grad)
-
-    def decode_backward(self, grad: np.ndarray, condition: np.ndarray | None = None) -> np.ndarray:
-        """Add to the decoder's gradients; return the gradient of the codes."""
-        dz = self.decoder.backward(grad)
-        assert dz is not None
-        return dz if condition is None else self._apart("dz", dz, condition)
-
-    def decode_end(self, grad: np.ndarray) -> None:
-        """Add to the decoder's gradients, where nothing made the codes."""
-        _end(self.decoder, grad)
-
-    def discriminate(
-        self, x: np.ndarray, condition: np.ndarray | None = None, training: bool = False
-    ) -> np.ndarray:
+    def discriminate(self, x: Value, condition: Value | None = None) -> Value:
         """Return the discriminator's logits (n, 1) for x (n, ...) beside conditions (n, p)."""
-        seen = self._seen(self.discriminator, x, condition)
-        return run(self.discriminator, seen, training, None)
-
-    def discriminate_backward(
-        self, grad: np.ndarray, condition: np.ndarray | None = None
-    ) -> np.ndarray:
-        """Return the gradient of x, perhaps in another shape.
-
-        Those of the discriminator are no longer what they were: layers that can leave them out do.
-        """
-        layers = [m for _, m in self.discriminator.modules() if isinstance(m, Affine)]
-        for layer in layers:
-            layer.learns = False
-        try:
-            dx = self.discriminator.backward(grad)
-        finally:
-            for layer in layers:
-                del layer.learns
-        return dx if condition is None else self._apart("dx", dx, condition)
-
-    def discriminate_end(self, grad: np.ndarray) -> None:
-        """Add to the discriminator's gradients."""
-        _end(self.discriminator, grad)
-
-    def _seen(self, module: Module, x: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-        """Return what a module that takes samples is given: beside conditions, if there are any."""
-        if condition is None:
-            return x
-        if starts_flat(module):
-            x = x.reshape(len(x), -1)
-        return self._beside("x", x, condition)
-
-    def _beside(self, name: str, x: np.ndarray, condition: np.ndarray) -> np.ndarray:
-        n, width, p = len(x), x.shape[-1], condition.shape[1]
-        out = self.scratch(name, (*x.shape[:-1], width + p))
-        groups = out.reshape(n, -1, width + p)
-        _core.concat(groups, x.reshape(n, -1, width), condition, runtime.current())
-        return out
-
-    def _apart(self, name: str, grad: np.ndarray, condition: np.ndarray) -> np.ndarray:
-        """Return the gradient of what stood beside conditions."""
-        n, width, p = len(grad), grad.shape[-1], condition.shape[1]
-        out = self.scratch(name, (*grad.shape[:-1], width - p))
-        groups = grad.reshape(n, -1, width)
-        _core.concat_backward(out.reshape(n, -1, width - p), groups, runtime.current())
-        return out
+        judge = self.discriminator
+        return judge(beside(judge, x, condition))
 
     # ---- steps ----------------------------------------------------------------------------------
 
@@ -287,23 +256,25 @@ class Network(Module):
         return {"parameters": self.flat.value} | moments | dict(self.buffers())
 
 
-def _end(module: Module, grad: np.ndarray) -> None:
-    """Add to the gradients of a module whose input nothing made."""
-    if module.gates:
-        backward: Any = module.backward
-        backward(grad, need_dx=False)
-    else:
-        module.backward(grad)
+def is_taught(module: Module) -> bool:
+    """Return whether a layer inside is told the true output while training."""
+    return any(isinstance(inner, AutoregressiveLSTM) for _, inner in module.modules())
 
 
-class Kept:
-    """A copy of a network's arrays, to go back to, in scratch memory that the network keeps.
+def beside(module: Module, x: Value, condition: Value | None) -> Value:
+    """Return what a module that takes samples is given: beside conditions, if there are any."""
+    if condition is None:
+        return x
+    if starts_flat(module):
+        x = Reshape(x, (x.shape[0], math.prod(x.shape[1:])))
+    return Beside(x, condition)
+
+
+class Snapshot:
+    """A copy of a network's arrays, to go back to.
 
     Parameters
     ----------
-    network : Network
-    name : str
-        Whose copy it is: each has memory of its own.
     arrays : mapping of str to array
 
     Attributes
@@ -311,14 +282,11 @@ class Kept:
     copies : dict of str to array
     """
 
-    def __init__(self, network: Network, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        self.copies = {
-            key: network.scratch(f"{name}: {key}", array.shape, array.dtype)
-            for key, array in arrays.items()
-        }
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.copies = {key: array.copy() for key, array in arrays.items()}
         self._pairs = [(array, self.copies[key]) for key, array in arrays.items()]
 
-    def keep(self) -> None:
+    def update(self) -> None:
         """Copy the arrays as they are now."""
         for array, copy in self._pairs:
             np.copyto(copy, array)
@@ -327,3 +295,12 @@ class Kept:
         """Give the arrays the values of the copy."""
         for array, copy in self._pairs:
             np.copyto(array, copy)
+
+
+@contextlib.contextmanager
+def passing(
+    network: Network, batch: Batch, noise: str, seed: int, position: int, records: bool
+) -> Iterator[Batch]:
+    """Begin a pass over a batch that nothing is learned from; see `Batch.begin`."""
+    with network.tape(records=records, lengths=batch.lengths) as tape, np.errstate(all="ignore"):
+        yield batch.begin(tape, noise, seed, position)

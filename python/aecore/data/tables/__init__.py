@@ -1,8 +1,8 @@
-"""Tables with columns of different kinds: how they are read, and as what numbers.
+"""Tables with columns of different types, and their encoding as numbers.
 
-`source` takes a data frame, structured array or matrix apart into columns and puts results back
-together, `columns` has the kinds of columns and what each learns, `layout` is a whole table.
-Nothing here knows of networks.
+`source` reads a data frame, structured array or matrix by columns, `columns` encodes each type of
+column, `layout` encodes a whole table, `frames` writes results in the container that came, and
+`scaling` scales tables robustly. Nothing here knows of networks.
 """
 
 from .layout import Layout

@@ -1,15 +1,15 @@
-r"""The kinds of columns: what each learns from its cells, and the numbers that stand for them.
+r"""The kinds of columns: each learns an encoding of its cells as numbers.
 
 A number x becomes :math:`(s((x - c) / d) - \mu) / \sigma` with the column's median c and a robust
 deviation d. s is the identity within 3 and grows with the logarithm beyond,
 
 .. math:: s(u) = \mathrm{sign}(u)\,(3 + \ln(1 + |u| - 3)), \quad |u| > 3,
 
-so that what is usual stays as it is and heavy tails can't outweigh everything else. μ and σ are the
-mean and the deviation of s over the column. A time is the number of its seconds.
+so that the bulk stays as it is and heavy tails can't outweigh everything else. μ and σ are the mean
+and the deviation of s over the column. A time is its number of seconds.
 
-A level becomes its number in the order of the levels. A level that `fit` hasn't seen becomes the
-number behind the last one. A missing cell is NaN.
+A level becomes its index in the order of the levels. A level that `fit` hasn't seen gets the index
+after the last one. A missing cell is NaN.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy as np
 
 from .source import BLOCK, Column
 
-BULK = 3.0  # robust deviations up to which numbers are taken as they are
-FLAT = 0.25  # the least that squashed numbers are taken to deviate by
-FAR = 1e30  # more deviations than this aren't told apart
-TINY = 1e-150  # the least robust deviation
+LINEAR = 3.0  # robust deviations, up to which s is the identity
+MIN_DEVIATION = 0.25  # of s over a column
+MAX_DISTANCE = 1e30  # robust deviations; numbers farther away are clipped
+MIN_SCALE = 1e-150  # the least robust deviation
 LARGEST = 1e150  # of numbers in fit, so that nothing overflows
 MAX_LEVELS = 100_000
 
@@ -42,27 +42,17 @@ class Numeric:
     low, high : float
         The range of the cells in fit.
     step : float
-        What all cells in fit were multiples of: 1, or for times whole days, hours, minutes or
-        seconds; 0 if nothing of the kind.
+        All cells in fit were multiples of it: 1, or for times a day, an hour, a minute or a second;
+        0 if there is no such step.
     time : {"", "M", "m"}
-        What numbers of seconds stand for: dates or durations, if anything.
+        Dates or durations, for columns of seconds; else "".
     dtype : str
-        What the container calls the column's type.
+        The column's type as the container names it.
     """
 
     kind = "numeric"
     levels = 0
-    FIELDS = (
-        "center",
-        "scale",
-        "mean",
-        "deviation",
-        "low",
-        "high",
-        "step",
-        "time",
-        "dtype",
-    )
+    FIELDS = ("center", "scale", "mean", "deviation", "low", "high", "step", "time", "dtype")
 
     def __init__(
         self,
@@ -82,12 +72,12 @@ class Numeric:
 
     @classmethod
     def learn(cls, column: Column) -> Numeric:
-        """Learn from the cells of a column, at least one of which is there."""
+        """Learn from a column that isn't missing altogether."""
         numbers = np.clip(as_numbers(column)[~column.missing], -LARGEST, LARGEST)
         center = float(np.median(numbers))
         scale = _robust_deviation(numbers - center)
-        squashed = _squashed(numbers, center, scale)
-        mean, deviation = float(squashed.mean()), max(float(squashed.std()), FLAT)
+        squashed = _squash(numbers, center, scale)
+        mean, deviation = float(squashed.mean()), max(float(squashed.std()), MIN_DEVIATION)
         low, high = float(numbers.min()), float(numbers.max())
         time = column.values.dtype.kind if column.values.dtype.kind in "Mm" else ""
         steps = (86400.0, 3600.0, 60.0, 1.0) if time else (1.0,)
@@ -95,31 +85,31 @@ class Numeric:
         return cls(center, scale, mean, deviation, low, high, step, time, column.dtype)
 
     def encode(self, column: Column) -> np.ndarray:
-        """Return float32 numbers (N,) for cells."""
-        squashed = _squashed(as_numbers(column), self.center, self.scale)
+        """Return the cells' codes, float32 (N,)."""
+        squashed = _squash(as_numbers(column), self.center, self.scale)
         return ((squashed - self.mean) / self.deviation).astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return the cells (N,) that numbers stand for, within the range seen in fit."""
+        """Return the cells (N,) of codes, within the range seen in fit."""
         v = codes.astype(np.float64) * self.deviation + self.mean
         with np.errstate(over="ignore"):
-            tail = BULK + np.expm1(np.abs(v) - BULK)
-            u = np.where(np.abs(v) > BULK, np.sign(v) * tail, v)
+            tail = LINEAR + np.expm1(np.abs(v) - LINEAR)
+            u = np.where(np.abs(v) > LINEAR, np.sign(v) * tail, v)
             x = np.clip(u * self.scale + self.center, self.low, self.high)
         return np.rint(x / self.step) * self.step if self.step else x
 
 
 class Levels:
-    """A column of categories; two of them make it binary.
+    """A column of categories; it is binary if there are two.
 
     Parameters
     ----------
     labels : list of bool, int, float or str
         In order.
     seen : int
-        How many cells fit has seen.
+        The number of cells in fit.
     dtype : str
-        What the container calls the column's type.
+        The column's type as the container names it.
     """
 
     kind = "levels"
@@ -139,12 +129,12 @@ class Levels:
 
     @property
     def surprise(self) -> float:
-        """Nats that a level costs which fit hasn't seen: those of one more row, by Laplace."""
+        """The loss in nats of a level that fit hasn't seen, by Laplace's rule of succession."""
         return math.log(self.seen + self.levels + 1)
 
     @classmethod
     def learn(cls, column: Column) -> Levels:
-        """Learn from the cells of a column, at least one of which is there."""
+        """Learn from a column that isn't missing altogether."""
         values, missing = column.values, column.missing
         found: set[Level] = {False, True} if values.dtype.kind == "b" else set()
         for start in range(0, len(values), BLOCK):
@@ -154,8 +144,8 @@ class Levels:
             found.update(map(_plain, cells))
             if len(found) > MAX_LEVELS:
                 raise ValueError(
-                    f"{column.label}: expected at most {MAX_LEVELS} levels, got more; names that "
-                    "tell rows apart say nothing about them: leave the column out"
+                    f"{column.label}: expected at most {MAX_LEVELS} levels, got more; leave out a "
+                    "column of names that only tell rows apart"
                 )
         odd = next((v for v in found if not isinstance(v, (bool, int, float, str))), None)
         if odd is not None:
@@ -166,7 +156,7 @@ class Levels:
         return cls(in_order(found), int(len(values) - missing.sum()), column.dtype)
 
     def encode(self, column: Column) -> np.ndarray:
-        """Return each cell's number as float32 (N,), exact below 2**24."""
+        """Return each cell's level index as float32 (N,), exact below 2**24."""
         values, unknown = column.values, self.levels
         codes = np.empty(len(values), np.float32)
         for start in range(0, len(values), BLOCK):
@@ -187,14 +177,14 @@ class Levels:
         return codes
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """Return the labels (N,) that numbers stand for, as objects."""
+        """Return the labels (N,) of level indices, as objects."""
         table = np.empty(self.levels, object)
         table[:] = self.labels
         return table[codes.astype(np.int64)]
 
 
 class Empty:
-    """A column without a single cell in fit: nothing can be said of it, and it says nothing."""
+    """A column that was missing altogether in fit: it is ignored."""
 
     kind = "empty"
     levels = -1
@@ -216,10 +206,10 @@ Kind = Numeric | Levels | Empty
 
 
 def learn(column: Column, categorical: bool = False) -> Kind:
-    """Learn the kind of a column, and what the kind has to learn.
+    """Choose the kind of a column and learn its encoding.
 
-    Booleans, strings and what the container says are categories have levels, and so have numbers
-    that are 0 and 1 alone. Other numbers and times are numeric.
+    Booleans, strings and the container's categories have levels, and so have numbers that are all 0
+    or 1. Other numbers and times are numeric.
     """
     if column.missing.all():
         return Empty(column.dtype)
@@ -235,7 +225,7 @@ def learn(column: Column, categorical: bool = False) -> Kind:
 
 
 def are_labels(found: Any) -> bool:
-    """Whether what a file has is a list of what labels can be."""
+    """Return whether a value from a file is a list of possible labels."""
     return isinstance(found, list) and all(
         type(v) in (bool, int, str) or (type(v) is float and math.isfinite(v)) for v in found
     )
@@ -270,8 +260,8 @@ def _check_finite(column: Column) -> None:
     bad = np.isinf(values) & ~missing
     if bad.any():
         raise ValueError(
-            f"{column.label} contains infinity (in row {int(bad.argmax())}): expected finite "
-            "numbers, or NaN for what is missing"
+            f"{column.label}: expected finite numbers, or NaN for what is missing, got infinity in "
+            f"row {int(bad.argmax())}"
         )
 
 
@@ -281,21 +271,23 @@ def _plain(value: Any) -> Any:
 
 
 def _robust_deviation(u: np.ndarray) -> float:
-    """Return a deviation of numbers about their median that is never 0.
+    """Return a robust deviation of numbers about their median, never 0.
 
-    The interquartile range, as a normal distribution's deviation; where half of the numbers are
-    the median or close to it, the median distance of those that aren't; and 1 for a constant.
+    It is the interquartile range over that of a standard normal distribution; where half of the
+    numbers are at the median, the median distance of the others; and 1 for a constant.
     """
     low, high = np.quantile(u, (0.25, 0.75))
-    if high - low >= TINY:
+    if high - low >= MIN_SCALE:
         return float(high - low) / 1.349
     away = np.abs(u[u != 0])
-    return max(float(np.median(away)), TINY) if len(away) else 1.0
+    return max(float(np.median(away)), MIN_SCALE) if len(away) else 1.0
 
 
-def _squashed(numbers: np.ndarray, center: float, scale: float) -> np.ndarray:
+def _squash(numbers: np.ndarray, center: float, scale: float) -> np.ndarray:
     """Return s of the numbers' distances from the centre, in units of the scale."""
     with np.errstate(over="ignore"):
-        u = np.clip((numbers - center) / scale, -FAR, FAR)
+        u = np.clip((numbers - center) / scale, -MAX_DISTANCE, MAX_DISTANCE)
     size = np.abs(u)
-    return np.where(size > BULK, np.sign(u) * (BULK + np.log1p(np.maximum(size - BULK, 0))), u)
+    return np.where(
+        size > LINEAR, np.sign(u) * (LINEAR + np.log1p(np.maximum(size - LINEAR, 0))), u
+    )

@@ -1,4 +1,4 @@
-"""Cells back into the containers that they came in."""
+"""Writes cells into data frames, structured arrays and matrices."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .source import Table
 
 
 class Filling(NamedTuple):
-    """What goes into the gaps of a column.
+    """The cells that replace a column's missing ones.
 
     Attributes
     ----------
     column : Numeric or Levels
     where : ndarray of bool, shape (N,)
     cells : ndarray
-        One for each gap: float64 (seconds, for times), or objects.
+        One for each missing cell: float64 (seconds, for times), or objects.
     """
 
     column: Kind
@@ -50,7 +50,7 @@ def build(
 
 
 def fill(table: Table, fillings: dict[int, Filling]) -> Any:
-    """Return a table with its gaps filled, by the number of the column."""
+    """Return a table with the missing cells of some columns, by index, replaced."""
     if table.form == "array":
         given = table.cells
         if not fillings:
@@ -78,7 +78,7 @@ def _structured(names: Sequence[str], columns: list[np.ndarray]) -> np.ndarray:
 
 
 def _stacked(columns: list[np.ndarray]) -> np.ndarray:
-    """Return columns as a matrix (N, C) of a type that holds them all."""
+    """Return columns as a matrix (N, C) of a common dtype."""
     return np.stack(columns, axis=1, dtype=np.result_type(*{c.dtype for c in columns}))
 
 
@@ -86,7 +86,7 @@ def _stacked(columns: list[np.ndarray]) -> np.ndarray:
 
 
 def _typed(cells: np.ndarray, column: Kind, dtype: np.dtype) -> np.ndarray:
-    """Return cells (N,) as a type, or as one that holds them."""
+    """Return cells (N,) as a dtype, or as one that can hold them."""
     time = getattr(column, "time", "")
     if time:
         found = (cells * 1e6).round().astype(np.int64).view(f"{time}8[us]")
@@ -97,7 +97,7 @@ def _typed(cells: np.ndarray, column: Kind, dtype: np.dtype) -> np.ndarray:
         words = np.array(["" if c is None else c for c in cells.tolist()], str)
         words = np.char.encode(words, "utf-8") if dtype.kind == "S" else words
         return words.astype(max(words.dtype, dtype, key=lambda d: d.itemsize))
-    if dtype.kind in "Mm":  # nothing known
+    if dtype.kind in "Mm":  # a column that was missing altogether
         return np.full(len(cells), "NaT", dtype)
     numbers = cells.astype(np.float64)
     if dtype.kind == "f" or (numbers != np.rint(numbers)).any():
@@ -106,7 +106,7 @@ def _typed(cells: np.ndarray, column: Kind, dtype: np.dtype) -> np.ndarray:
 
 
 def _filled(values: np.ndarray, filling: Filling | None) -> np.ndarray:
-    """Return a column with its gaps filled, of its own type if that holds everything."""
+    """Return a column with its missing cells replaced, of its own dtype if that can hold them."""
     if filling is None:
         return values
     cells = _typed(filling.cells, filling.column, values.dtype)
@@ -119,7 +119,7 @@ def _filled(values: np.ndarray, filling: Filling | None) -> np.ndarray:
 
 
 def _series(cells: np.ndarray, column: Kind, dtype: Any) -> Any:
-    """Return cells (N,) as a pandas column of a type, or of one that holds them."""
+    """Return cells (N,) as a pandas column of a dtype, or of one that can hold them."""
     import pandas
 
     kind = pandas.api.types.pandas_dtype(dtype)
@@ -140,7 +140,7 @@ def _series(cells: np.ndarray, column: Kind, dtype: Any) -> Any:
 
 
 def _filled_series(series: Any, filling: Filling) -> Any:
-    """Return a pandas column with its gaps filled."""
+    """Return a pandas column with its missing cells replaced."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         values = _filled(series.to_numpy(), filling)
@@ -173,7 +173,7 @@ def _polars(names: Sequence[str], columns: Sequence[Kind], cells: list[np.ndarra
 
 
 def _filled_polars(series: Any, filling: Filling) -> Any:
-    """Return a polars column with its gaps filled."""
+    """Return a polars column with its missing cells replaced."""
     values = series.to_list()
     new = _plain(filling.cells, filling.column, str(series.dtype))
     for place, value in zip(np.flatnonzero(filling.where), new, strict=True):
@@ -182,7 +182,7 @@ def _filled_polars(series: Any, filling: Filling) -> Any:
 
 
 def _plain(cells: np.ndarray, column: Kind, dtype: str) -> list[Any]:
-    """Return cells as Python's own objects, for a type of polars; whole numbers as integers."""
+    """Return cells as Python objects for a polars type; whole numbers as integers."""
     time = getattr(column, "time", "")
     if time:
         times = (cells * 1e6).round().astype(np.int64).view(f"{time}8[us]").tolist()

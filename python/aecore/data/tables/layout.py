@@ -1,4 +1,4 @@
-"""A whole table as a matrix of float32, and back."""
+"""The encoding of a whole table as a float32 matrix, and back."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ KINDS: dict[str, Any] = {cls.kind: cls for cls in (Numeric, Levels, Empty)}
 
 
 class Layout:
-    """What fit has learned of a table's columns.
+    """The learned encodings of a table's columns.
 
     Parameters
     ----------
     columns : list of Numeric, Levels or Empty
     names : list of str or None
     form : str
-        What the table came as.
+        The container of the table in fit.
 
     Attributes
     ----------
     levels : tuple of int
-        For each column the number of its levels, 0 if it is numeric, -1 if it was empty.
+        The number of levels of each column; 0 if it is numeric, -1 if it was empty.
     surprise : ndarray of float64, shape (C,)
-        Nats that a level costs which fit hasn't seen; 0 for other columns.
+        The loss in nats of a level that fit hasn't seen; 0 for columns without levels.
     """
 
     def __init__(self, columns: list[Kind], names: list[str] | None, form: str) -> None:
@@ -47,7 +47,7 @@ class Layout:
         ----------
         table : Table
         categorical : iterable of str or int
-            Columns that have levels even if their cells are numbers, by name or number.
+            Columns that have levels even if their cells are numbers, by name or index.
         """
         chosen = {_place(table, key) for key in categorical}
         columns = [learn(table.column(j), j in chosen) for j in range(table.shape[1])]
@@ -60,7 +60,7 @@ class Layout:
         ----------
         table : Table
         places : list of int, optional
-            Where in the table each column stands, if not in order.
+            The index of each column in the table; by default they are in order.
         """
         out = np.empty((len(table), len(self.columns)), np.float32)
         for j, column in enumerate(self.columns):
@@ -68,7 +68,7 @@ class Layout:
         return out
 
     def places(self, table: Table) -> list[int] | None:
-        """Return where in a table the columns stand by name; None if they are in order."""
+        """Return the columns' indices in a table, by name; None if they are in order."""
         if table.names is None or self.names is None or table.names == self.names:
             return None
         at = {name: j for j, name in enumerate(table.names)}
@@ -77,12 +77,12 @@ class Layout:
         return [at[name] for name in self.names]
 
     def table(self, matrix: np.ndarray) -> Any:
-        """Return the table (N, C) that a matrix stands for, in the form that fit was given."""
+        """Decode a matrix (N, C) to a table in the container that fit was given."""
         cells = [column.decode(matrix[:, j]) for j, column in enumerate(self.columns)]
         return frames.build(self.form, self.names, self.columns, cells)
 
     def filled(self, table: Table, matrix: np.ndarray) -> Any:
-        """Return a table with cells for what is missing, from a matrix (N, C)."""
+        """Return a table whose missing cells are decoded from a matrix (N, C)."""
         places, cells = self.places(table), {}
         for j, column in enumerate(self.columns):
             at = j if places is None else places[j]
@@ -94,7 +94,7 @@ class Layout:
     # ---- files ----------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
-        """Return what a file has of the layout, for JSON."""
+        """Return the layout for a file, as JSON takes it."""
         columns = [
             {"kind": c.kind, **{name: getattr(c, name) for name in c.FIELDS}} for c in self.columns
         ]
@@ -116,12 +116,14 @@ class Layout:
             raise ValueError("table: expected names")
         layout = cls([_read_column(c) for c in columns], names, form)
         if form in ("array", "structured"):
-            layout.table(np.zeros((1, len(columns)), np.float32))  # types that hold the cells
+            layout.table(
+                np.zeros((1, len(columns)), np.float32)
+            )  # ValueError for dtypes that can't hold the cells
         return layout
 
 
 def _place(table: Table, key: Any) -> int:
-    """Return the number of the column that a key stands for."""
+    """Return the index of the column that a key names."""
     c = table.shape[1]
     if isinstance(key, str) and table.names is not None and key in table.names:
         return table.names.index(key)

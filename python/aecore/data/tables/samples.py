@@ -1,4 +1,4 @@
-"""The rows of tables in training: what is gathered into batches, and what is hidden there."""
+"""Tables in training: batches of rows, and the cells that are hidden in them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..arrays import Data
 from ..corruption import Corruption, GaussianNoise, Masking, SwapNoise, uniform
 from . import Layout
 
-UNSEEN = 0.1  # of the hidden levels, how many are shown as one that nobody has seen
+UNSEEN = 0.1  # the share of hidden levels that are shown as unseen ones
 
 
 class TableData(Data):
-    """The rows of a table as its layout numbers their cells, NaN where they are missing.
+    """The rows of a table as its layout encodes them, NaN where cells are missing.
 
     Parameters
     ----------
@@ -41,20 +41,20 @@ class TableData(Data):
         return self._incomplete
 
     def _range(self, name: str) -> tuple[float, float]:
-        return 0.0, 1.0  # the layout has looked at the numbers
+        return 0.0, 1.0  # the layout has checked the numbers
 
     def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
-        """Fill `mask` (n, C) of float32 with 1 where cells are there, `missing` with the rest."""
+        """Fill `mask` (n, C) with 1 where cells are observed, and `missing` with True elsewhere."""
         assert self._flat is not None
         np.isnan(self._flat[rows], out=missing)
         np.logical_not(missing, out=mask, casting="unsafe")
 
 
 class TableNoise(Corruption):
-    """Hidden cells, and another corruption in terms of a table.
+    """Hides cells, and applies another corruption to a table.
 
     A tenth of the hidden levels is shown as one that fit hasn't seen, so that the encoder learns
-    what to make of such a level.
+    to deal with unseen levels.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class TableNoise(Corruption):
         The share of cells that the encoder sees as missing.
     corruption : GaussianNoise, Masking, SwapNoise or None
     levels : tuple of int
-        Of the columns: noise is added to numbers alone.
+        The columns' numbers of levels: noise is added to columns of numbers alone.
     """
 
     def __init__(self, hidden: float, corruption: Any, levels: tuple[int, ...] = ()) -> None:
@@ -70,24 +70,24 @@ class TableNoise(Corruption):
 
     @property
     def kind(self) -> str | None:  # type: ignore[override]
-        """What the gather does."""
+        """The kind of noise that is added when a batch is gathered."""
         return "gaussian" if isinstance(self.corruption, GaussianNoise) else None
 
     @property
     def amount(self) -> float:
-        """What the gather does it with."""
+        """The strength of that noise."""
         return self.corruption.amount if self.kind else 0.0
 
     @property
     def rate(self) -> float:
-        """The chance of a cell to be hidden."""
+        """The probability that a cell is hidden."""
         masked = self.corruption.rate if isinstance(self.corruption, Masking) else 0.0
         return 1 - (1 - self.hidden) * (1 - masked)
 
     def check(self) -> None:
-        """Raise TypeError or ValueError for parameters that make no sense."""
+        """Raise TypeError or ValueError for parameters that are out of range."""
         if checks.real("hidden", self.hidden, 0, 1) == 1:
-            raise ValueError("hidden: expected less than 1, got 1: nothing would be left to see")
+            raise ValueError("hidden: expected less than 1, got 1: no cell would be left")
         if self.corruption is None:
             return
         if not isinstance(self.corruption, (GaussianNoise, Masking, SwapNoise)):
@@ -98,7 +98,7 @@ class TableNoise(Corruption):
         self.corruption.check()
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
-        """Do in place what takes a whole batch."""
+        """Apply in place the corruptions that need a whole batch."""
         if self.kind:
             others = np.flatnonzero(np.array(self.levels) != 0)
             x[:, others] = clean[:, others]

@@ -1,11 +1,11 @@
-r"""Tables as numbers that are comparable, whatever their units and tails.
+r"""Robust scaling of tables: columns become comparable, whatever their units and tails.
 
 A number x becomes :math:`\mathrm{arsinh}((x - c) / s)` with the column's median c and, as s, its
-interquartile range in terms of a normal distribution's deviation; where half of the numbers are
-equal, their root mean square distance from c; 1 for a constant. What is usual stays nearly linear,
-and heavy tails grow as logarithms. A column of levels becomes one of zeros and ones for each level,
-treated like other numbers: the rarer a level, the farther it lies. The rarest of many levels share
-a column with those that weren't seen in fit.
+interquartile range over that of a standard normal distribution; where half of the numbers are
+equal, their root mean square distance from c; 1 for a constant. The bulk stays nearly linear, and
+heavy tails grow as logarithms. A column of levels is one-hot encoded and then scaled like numbers:
+the rarer a level, the farther it lies. The rarest of many levels share a column with those that fit
+hasn't seen.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from typing import Any
 
 import numpy as np
 
-from ..rows import Rows
+from ..samples import Samples
 from . import Table
 from .columns import Levels, are_labels, as_numbers
 from .source import Column
 
-MOST = 63  # levels with columns of their own
+MAX_LEVELS = 63  # with columns of their own
 
 
-class Robust:
-    """What was learned of a table's columns.
+class RobustScaler:
+    """Center and scale of a table's columns.
 
     Parameters
     ----------
     center, scale : ndarray of float64, shape (M,)
-        Of each column of numbers, after levels have become such.
+        Of each column of numbers, after one-hot encoding.
     levels : list of (Levels or None), optional
-        For each column of a table with types, its most frequent levels; None if it has numbers.
+        The most frequent levels of each column of a table with types; None for one of numbers.
     """
 
     def __init__(
@@ -40,9 +40,9 @@ class Robust:
         self.center, self.scale, self.levels = center, scale, levels
 
     @classmethod
-    def learn(cls, rows: Rows) -> Robust:
+    def learn(cls, rows: Samples) -> RobustScaler:
         """Learn from samples, some of whose cells may be missing."""
-        levels, some = None, rows.spread()
+        levels, some = None, rows.subsample()
         if rows.kind == "table":
             table = Table(some)
             levels = [_levels(table.column(j)) for j in range(table.shape[1])]
@@ -51,11 +51,11 @@ class Robust:
         center, scale = map(np.array, zip(*pairs, strict=True))
         return cls(center, scale, levels)
 
-    def __call__(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return scaled numbers as float32 (n, M), and which are there, if some are missing."""
+    def transform(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return scaled numbers, float32 (n, M), and a mask of the observed ones; None for all."""
         scaled = np.empty((len(X), len(self.center)), np.float32)
         if self.levels is None:
-            scaled[:] = self._squashed(_finite(np.asarray(X, np.float64)), slice(None))
+            scaled[:] = self._scaled(_finite(np.asarray(X, np.float64)), slice(None))
         else:
             table, at = Table(X), 0
             for j, known in enumerate(self.levels):
@@ -73,30 +73,30 @@ class Robust:
     def _fill(self, out: np.ndarray, run: slice, column: Column, known: Levels | None) -> None:
         """Write a column's scaled numbers (n, width), NaN where cells are missing."""
         if known is None:
-            out[:] = self._squashed(_finite(as_numbers(column)[:, None]), run)
+            out[:] = self._scaled(_finite(as_numbers(column)[:, None]), run)
             return
         codes = _codes(column, known)
         there = np.flatnonzero(~np.isnan(codes))
         which = codes[there].astype(np.int64)
         out[:] = np.nan
-        out[there] = self._squashed(np.zeros(out.shape[1]), run)
-        out[there, which] = self._squashed(np.ones(out.shape[1]), run)[which]
+        out[there] = self._scaled(np.zeros(out.shape[1]), run)
+        out[there, which] = self._scaled(np.ones(out.shape[1]), run)[which]
 
-    def _squashed(self, numbers: np.ndarray, run: slice) -> np.ndarray:
+    def _scaled(self, numbers: np.ndarray, run: slice) -> np.ndarray:
         with np.errstate(over="ignore"):
             return np.arcsinh((numbers - self.center[run]) / self.scale[run])
 
     # ---- files ----------------------------------------------------------------------------------
 
     def describe(self) -> list[Any] | None:
-        """Return what a file has of the levels, for JSON."""
+        """Return the levels for a file, as JSON takes them."""
         if self.levels is None:
             return None
         return [v and {name: getattr(v, name) for name in v.FIELDS} for v in self.levels]
 
     @classmethod
-    def read(cls, found: Any, center: np.ndarray, scale: np.ndarray) -> Robust:
-        """Return what `describe` described; ValueError for anything else."""
+    def read(cls, found: Any, center: np.ndarray, scale: np.ndarray) -> RobustScaler:
+        """Return the scaler that `describe` described; ValueError for anything else."""
         levels = None if found is None else [_read_levels(v) for v in found]
         width = (
             len(center) if levels is None else sum(len(v.labels) + 1 if v else 1 for v in levels)
@@ -104,6 +104,9 @@ class Robust:
         if not center.shape == scale.shape == (width,) or not (scale > 0).all():
             raise ValueError("scaling: expected a center and a positive scale for each column")
         return cls(center, scale, levels)
+
+
+Robust = RobustScaler  # as 0.1.0 called it, in pickles too
 
 
 def _levels(column: Column) -> Levels | None:
@@ -114,12 +117,14 @@ def _levels(column: Column) -> Levels | None:
         return Levels([], 0, column.dtype)
     all_levels = Levels.learn(column)
     codes = all_levels.encode(column)[~column.missing].astype(np.int64)
-    often = np.argsort(-np.bincount(codes, minlength=all_levels.levels), kind="stable")[:MOST]
-    return Levels([all_levels.labels[i] for i in sorted(often)], len(codes), column.dtype)
+    frequent = np.argsort(-np.bincount(codes, minlength=all_levels.levels), kind="stable")[
+        :MAX_LEVELS
+    ]
+    return Levels([all_levels.labels[i] for i in sorted(frequent)], len(codes), column.dtype)
 
 
 def _codes(column: Column, known: Levels) -> np.ndarray:
-    """Return the numbers of cells' levels, one for all unknown; NaN where they are missing."""
+    """Return the codes of the cells' levels, one for all unknown; NaN where they are missing."""
     if known.labels:
         return known.encode(column)
     return np.where(column.missing, np.nan, 0.0)
@@ -160,7 +165,7 @@ def _center_and_scale(numbers: np.ndarray) -> tuple[float, float]:
     if largest == 0:
         return float(center), 1.0
     scale = float(high - low) / 1.349
-    if scale <= 1e-9 * largest:  # also what is rounding alone
+    if scale <= 1e-9 * largest:  # or only rounding errors
         scale = largest * math.sqrt(float(np.mean((away / largest) ** 2)))
     return float(center), scale
 

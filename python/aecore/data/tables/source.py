@@ -1,4 +1,4 @@
-"""Tables as users have them: data frames, structured arrays and matrices, a column at a time."""
+"""Reads data frames, structured arrays and matrices a column at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import _check_shape, column_names, read_mask
 
-BLOCK = 1 << 16  # rows looked at in one go
+BLOCK = 1 << 16  # rows that are read at a time
 
 
 class Column(NamedTuple):
@@ -18,15 +18,15 @@ class Column(NamedTuple):
     Attributes
     ----------
     values : ndarray, shape (N,)
-        Numbers, booleans, times (datetime64 or timedelta64), strings, or objects; what stands in
-        missing cells has no meaning.
+        Numbers, booleans, times (datetime64 or timedelta64), strings, or objects; the values of
+        missing cells have no meaning.
     missing : ndarray of bool, shape (N,)
     dtype : str
-        What the container calls the column's type.
+        The column's type as the container names it.
     label : str
-        The column for messages.
+        The column's name in messages.
     grouped : bool
-        Whether the container says that the column has categories.
+        Whether the container's type is categorical.
     """
 
     values: np.ndarray
@@ -43,19 +43,19 @@ class Table:
     ----------
     X : DataFrame, structured array, or array-like of shape (N, C)
     mask : array-like of bool, shape (N, C), optional
-        False where a cell is to count as missing.
+        False where a cell counts as missing.
     name : str
-        What the caller knows it as, for messages.
+        The table's name in messages.
 
     Attributes
     ----------
     form : {"pandas", "polars", "structured", "array"}
-        What it came as, and results come back as.
+        The container.
     names : list of str or None
-        Of the columns, where they have any.
+        Of the columns, if they have any.
     shape : (int, int)
     cells : DataFrame of pandas or polars, structured array or matrix
-        What is read.
+        The container that is read.
     """
 
     def __init__(self, X: Any, mask: Any = None, name: str = "X") -> None:
@@ -93,11 +93,11 @@ class Table:
             raise ValueError(f"{self.name}: expected different column names, got {twice!r} twice")
 
     def label(self, j: int) -> str:
-        """Return what messages call column j."""
+        """Return the name of column j in messages."""
         return f"{self.name}: column {j if self.names is None else self.names[j]!r}"
 
     def column(self, j: int) -> Column:
-        """Return column j; TypeError for cells that are none of the kinds."""
+        """Return column j; TypeError for cells of unknown types."""
         label = self.label(j)
         if self.form == "pandas":
             found = _of_series(self.cells.iloc[:, j], label)
@@ -109,7 +109,7 @@ class Table:
             found = _of_array(self.cells[:, j], label)
         if self._mask is not None:
             found = found._replace(missing=found.missing | ~self._mask[:, j])
-        return _resolved(found)
+        return _infer_type(found)
 
 
 # ---- containers ---------------------------------------------------------------------------------
@@ -137,7 +137,8 @@ def _matrix(X: Any, name: str) -> np.ndarray:
         )
     if isinstance(X, np.ma.MaskedArray):
         raise TypeError(
-            f"{name}: a masked array is not supported: pass its data and sample_mask=~{name}.mask"
+            f"{name}: expected a table, got a masked array: pass its data and "
+            f"sample_mask=~{name}.mask"
         )
     if isinstance(X, np.ndarray):
         return X
@@ -195,20 +196,20 @@ def _of_array(values: np.ndarray, label: str) -> Column:
         missing = np.isnan(values)
     elif kind in "Mm":
         missing = np.isnat(values)
-    elif kind in "US":  # of one width for all, they have no other way to say so
+    elif kind in "US":  # NumPy's strings have no other missing value
         missing = np.char.str_len(values) == 0
     elif kind == "O":
-        missing = _no_objects(values)
+        missing = _missing_objects(values)
     else:
         missing = np.zeros(len(values), bool)
     return Column(values, missing, values.dtype.str, label)
 
 
-def _no_objects(values: np.ndarray) -> np.ndarray:
+def _missing_objects(values: np.ndarray) -> np.ndarray:
     pandas = sys.modules.get("pandas")
     if pandas is not None:
         return np.asarray(pandas.isna(values), bool)
-    odd = float, np.floating, np.datetime64, np.timedelta64  # of which some don't equal themselves
+    odd = float, np.floating, np.datetime64, np.timedelta64  # NaN and NaT don't equal themselves
     nothing = (v is None or (isinstance(v, odd) and v != v) for v in values)
     return np.fromiter(nothing, bool, len(values))
 
@@ -217,8 +218,8 @@ _TRUTHS, _NUMBERS = (bool, np.bool_), (int, float, np.integer, np.floating)
 _LABELS = (str, *_TRUTHS, *_NUMBERS)
 
 
-def _resolved(column: Column) -> Column:
-    """Return a column of objects as what the objects are: numbers, booleans, times or labels."""
+def _infer_type(column: Column) -> Column:
+    """Return a column of objects with the type of its objects: numbers, booleans, times, labels."""
     values, missing = column.values, column.missing
     if values.dtype.kind == "S":
         return column._replace(values=np.char.decode(values, "utf-8"))

@@ -6,20 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from ... import _core
 from ...arch.base import Code, counts
 from ...arch.dense import Dense
-from ...base import checks, runtime
+from ...base import checks
 from ...base.streams import PRIOR
 from ...data.batches import Batch
 from ...data.conditions import Conditioner
+from ...data.readers import Reader
 from ...nn.module import Module
+from ...nn.tape import Value
 from ...priors import GaussianMixture, Normal, Prior
-from ..base.sampling import SampledAutoencoder
+from ..base.coding import BaseAutoencoder
+from ..base.options import Matching, Unpack
 from .base import Adversarial
 
 
-class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
+class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
     r"""An autoencoder whose codes a discriminator D can't tell from draws of a prior.
 
     Each batch gives the discriminator a step along the mean of
@@ -36,8 +38,6 @@ class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
 
     Parameters
     ----------
-    arch, latent_dim
-        As in `Autoencoder`.
     prior : None, Normal or GaussianMixture
         None is N(0, I). A mixture is one whose ``means`` are given.
     conditional : bool
@@ -52,9 +52,9 @@ class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
         Of its hidden layers, fully connected with relu.
     discriminator_learning_rate : float or None
         None is learning_rate. The schedule is a factor of both.
-    loss, tied, corruption, ...
-        As in `Autoencoder`. The discriminator's gradient has a norm of its own. ``patience`` is not
-        among them: a lower loss doesn't mean that the codes follow the prior.
+    clip_norm : float or None
+        The largest norm that the gradient of encoder and decoder together may have, and that of the
+        discriminator.
 
     Attributes
     ----------
@@ -95,46 +95,29 @@ class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
         adversarial: float = 3.0,
         discriminator_widths: Any = (256, 256),
         discriminator_learning_rate: float | None = None,
-        loss: str = "mse",
-        tied: bool = False,
-        corruption: Any = None,
-        penalty: Any = None,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Matching],
     ) -> None:
-        self._store(locals())
+        self._store(AdversarialAutoencoder, locals())
 
     prior: Any
     adversarial: float
     discriminator_widths: Any
 
-    _takes_lengths = True
+    _ragged = True
+    _coders_are_told = False
     _no_penalty = ""
 
     def _check_params(self) -> None:
         self._check_adversarial_params()
         checks.real("adversarial", self.adversarial)
         counts("discriminator_widths", self.discriminator_widths)
-        self._check_prior()
+        self._check_mixture()
         super()._check_params()
 
     def _own_prior(self) -> Prior:
         return Normal() if self.prior is None else self.prior
 
-    def _check_prior(self) -> None:
+    def _check_mixture(self) -> None:
         prior = checks.instance("prior", self.prior, Prior, "Normal()")
         if isinstance(prior, GaussianMixture) and prior.means is None:
             raise ValueError(
@@ -162,53 +145,28 @@ class AdversarialAutoencoder(Adversarial, SampledAutoencoder):
             )
         return conditioner
 
-    @property
-    def _coding_conditioner(self) -> None:
-        return None
-
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         d = int(self.latent_dim)
-        parts = self._coders(shape, d, d)
+        parts = self._coders(reader.shape, d, d)
         judge, _ = Dense(self.discriminator_widths).build((d,), Code(1, 1), condition=condition)
         return {**parts, "discriminator": judge}
 
-    def _codes_width(self) -> int:
-        self._fitted()
-        return self.latent_dim
+    # ---- a pass ---------------------------------------------------------------------------------
 
-    # ---- training -------------------------------------------------------------------------------
-
-    def _pair(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        network, shape, y = self._network, (batch.n, self.latent_dim), None
+    def _pair(self, batch: Batch) -> tuple[Value, Value]:
+        y = None
         if batch.condition is not None:
             y = self.classes_[batch.condition.argmax(1)]
-        where = {"purpose": PRIOR, "offset": network.samples}
-        z = self._own_prior().draw(*shape, network.seed, **where, y=y)
-        codes = network.scratch("codes", shape)
-        np.copyto(codes, self._shaped(self._encode(batch, training=True)))
-        return z, codes
+        where = {"purpose": PRIOR, "offset": batch.position}
+        z = self._own_prior().draw(batch.n, int(self.latent_dim), batch.seed, **where, y=y)
+        return batch.tape.constant(z), self._latent(batch)
 
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        network = self._network
-        codes = network.scratch("codes", (batch.n, self.latent_dim))  # of the step before
-        fooling, generator = self._fool(codes, batch, weight=self.adversarial)
-        output = self._decode(codes, batch, training=True)
-        grad, terms = self._reconstruction(output, batch)
-        dcodes = network.decode_backward(grad)
-        _core.add(dcodes, dcodes, fooling, runtime.current())
-        terms["generator"] = generator
-        terms["loss"] += self.adversarial * generator
-        network.encode_backward(self._shaped_backward(dcodes, codes, batch, terms))
-        return terms
-
-    # ---- without noise --------------------------------------------------------------------------
-
-    def _told(self, batch: Batch) -> None:
-        return None  # labels are for the discriminator
-
-    def _latent(self, batch: Batch) -> np.ndarray:
-        return self._shaped(self._encode(batch))
-
-    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        output = self._decode(self._latent(batch), batch)
-        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        if batch.noise != "on":
+            return super().terms(batch)
+        batch.code = batch.fake  # of the discriminator's step
+        batch.output = self._decode(batch.code, batch)
+        batch.weights["generator"] = float(self.adversarial)
+        recon = self._loss.term(batch.output, batch)
+        return {"recon": recon, "generator": self._fooled(batch)}

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ... import _core
-from ...base import checks, runtime
+from ...base import checks
 from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
-from ...training.loop import Phase
-from ..base.estimator import BaseModel
+from ...nn.ops.losses import Elementwise
+from ...nn.tape import Value
+from ...training.loop import Phase, sums_of, walk_back
+from ..base.model import BaseModel
 
 
 class Adversarial(BaseModel):
@@ -22,6 +24,9 @@ class Adversarial(BaseModel):
     discriminator (`_pair`).
     """
 
+    # what is real and what is fake, the latter with what made it in the record
+    _pair: Callable[[Batch], tuple[Value, Value]]
+
     latent_dim: int
     conditional: bool
     discriminator_learning_rate: float | None
@@ -29,10 +34,6 @@ class Adversarial(BaseModel):
     # the parameters of other models that these don't have
     pretrain_epochs = 0
     patience = None
-
-    def _pair(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return what is real and what is fake."""
-        raise NotImplementedError
 
     def _check_adversarial_params(self) -> None:
         checks.integer("latent_dim", self.latent_dim, 1)
@@ -72,39 +73,40 @@ class Adversarial(BaseModel):
 
     def _phases(self) -> tuple[Phase, ...]:
         rate, name = self.discriminator_learning_rate, "discriminator"
-        rival = Phase(self._discriminator_step, name, name, None if rate is None else float(rate))
-        return rival, Phase(self._loss_step)
+        rival = Phase(self._discriminate, name, name, None if rate is None else float(rate))
+        return rival, Phase(self._deceive)
 
-    def _discriminator_step(self, batch: Batch) -> dict[str, float]:
+    def _discriminate(self, batch: Batch) -> dict[str, float]:
         """Run the discriminator's passes; return its loss, and how many it is right about."""
-        network, terms = self._network, {"discriminator": 0.0}
-        for name, x in zip(("real", "fake"), self._pair(batch), strict=True):
-            logits = network.discriminate(x, batch.condition, training=True)
-            right = logits > 0 if name == "real" else logits < 0
-            terms[f"{name}_accuracy"] = float(np.count_nonzero(right))
-            grad, loss = self._judge(logits, 1.0 if name == "real" else 0.0)
-            terms["discriminator"] += loss
-            network.discriminate_end(grad)
-        return terms
+        batch.real, batch.fake = self._pair(batch)
+        fake = batch.fake.detach()
+        made = batch.tape.mark()  # what made the fake ones is walked back in the other step
+        terms, right = {}, {}
+        for name, x in (("real", batch.real), ("fake", fake)):
+            logits = self._network.discriminate(x, self._condition(batch))
+            told = logits.data > 0 if name == "real" else logits.data < 0
+            right[f"{name}_accuracy"] = float(np.count_nonzero(told))
+            terms[name] = verdict(logits, 1.0 if name == "real" else 0.0)
+        walk_back(batch, terms, since=made)
+        return {"discriminator": sum(sums_of(terms).values()), **right}
 
-    def _fool(
-        self, fake: np.ndarray, batch: Batch, wanted: float = 1.0, weight: float = 1.0
-    ) -> tuple[np.ndarray, float]:
-        """Return the gradient of how far fakes are from a verdict that is wanted, and its sum."""
-        network = self._network
-        logits = network.discriminate(fake, batch.condition, training=True)
-        grad, loss = self._judge(logits, wanted, weight)
-        return network.discriminate_backward(grad, batch.condition).reshape(fake.shape), loss
+    def _condition(self, batch: Batch) -> Value | None:
+        """Return the conditions of a batch that the discriminator is told of."""
+        return batch.told
 
-    def _judge(
-        self, logits: np.ndarray, wanted: float, weight: float = 1.0
-    ) -> tuple[np.ndarray, float]:
-        """Return the weighted mean's gradient and the plain sum of the cross-entropies."""
-        scratch, n = self._network.scratch, len(logits)
-        loss, grad = scratch("verdict", (n,)), scratch("dlogits", (n, 1))
-        upstream, target = scratch("verdict_weight", (n,)), scratch("wanted", (n, 1))
-        upstream.fill(weight / n)
-        target.fill(wanted)
-        judged = loss, grad, upstream, logits, target, None, 1.0
-        _core.loss("bce_with_logits", *judged, runtime.current())
-        return grad, float(loss.sum(dtype=np.float64))
+    def _fooled(self, batch: Batch, wanted: float = 1.0) -> Value:
+        """Return how far the discriminator is, for each fake, from a verdict that is wanted."""
+        return verdict(self._network.discriminate(batch.fake, self._condition(batch)), wanted)
+
+    def _deceive(self, batch: Batch) -> dict[str, float]:
+        """Run the others' passes, through a discriminator that stays as it is."""
+        terms = self._all_terms(batch)
+        walk_back(batch, terms, frozen=self._network.discriminator)
+        return self._sums(batch, terms)
+
+
+def verdict(logits: Value, wanted: float) -> Elementwise:
+    """Return the cross-entropy of a discriminator's logits (n, 1), (n,)."""
+    target = logits.tape.take(logits.shape)
+    target.fill(wanted)
+    return Elementwise(logits, "bce_with_logits", target)

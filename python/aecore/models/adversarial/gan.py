@@ -7,23 +7,28 @@ from typing import Any
 import numpy as np
 
 from ... import _core
-from ...arch.base import default_arch
-from ...base import checks, runtime
+from ...arch.build import default_arch
+from ...base import checks
 from ...base.sklearn import new_seed
 from ...base.streams import LATENT
 from ...data.arrays import Data
-from ...data.batches import Batch, Batches, Input
+from ...data.batches import Batch, Batches
 from ...data.conditions import Conditioner, conditions, shared
+from ...data.readers import Reader
 from ...losses import Loss
 from ...nn.module import Module
+from ...nn.ops.elementwise import activation
+from ...nn.tape import Value
 from ...priors import Normal
 from ...training import optim
-from ..base.coding import read_codes
-from ..base.estimator import fitted
+from ...training.network import is_taught
+from ..base.codes import read_codes
+from ..base.model import fitted
+from ..base.options import Running, Unpack
 from .base import Adversarial
 
 
-class GAN(Adversarial):
+class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     r"""A generator G of samples from noise, and a discriminator D that tells them from data.
 
     Each batch gives both a step. The discriminator minimises, as a mean over samples,
@@ -60,8 +65,8 @@ class GAN(Adversarial):
         The generator's.
     discriminator_learning_rate : float or None
         None is the generator's. The schedule is a factor of both.
-    weight_decay, schedule, ..., verbose
-        As in `Autoencoder`. Each of the two has a gradient norm of its own.
+    clip_norm : float or None
+        The largest norm that the gradient of all parameters of either may have.
 
     Attributes
     ----------
@@ -105,23 +110,10 @@ class GAN(Adversarial):
         loss: str = "non-saturating",
         output: str = "linear",
         conditional: bool = False,
-        optimizer: Any = None,
-        learning_rate: float = 1e-3,
         discriminator_learning_rate: float | None = None,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Running],
     ) -> None:
-        self._store(locals())
+        self._store(GAN, locals())
 
     output: str
 
@@ -130,6 +122,7 @@ class GAN(Adversarial):
     corruption = None
     penalty = None
     validation_fraction = 0.0
+    _own_optimizer = optim.Adam(beta1=0.5)
 
     def _check_params(self) -> None:
         checks.choice("loss", self.loss, ("non-saturating", "minimax"))
@@ -137,17 +130,14 @@ class GAN(Adversarial):
         self._check_adversarial_params()
         self._check_training_params()
 
-    def _optimizer(self) -> optim.Optimizer:
-        return optim.Adam(beta1=0.5) if self.optimizer is None else super()._optimizer()
-
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         arch = self.arch
         if arch is None:
-            arch = default_arch(shape)
+            arch = default_arch(reader.shape)
             if "activation" in arch.get_params():
                 arch.set_params(activation="elu")
-        parts = self._coders(shape, 1, self.latent_dim, condition, arch=arch)
-        if parts["decoder"].takes_target:
+        parts = self._coders(reader.shape, 1, self.latent_dim, condition, arch=arch)
+        if is_taught(parts["decoder"]):
             raise ValueError(
                 "arch: a generator has no true sequences to be taught by; expected "
                 "teacher_forcing=False for a GAN"
@@ -167,7 +157,7 @@ class GAN(Adversarial):
             )
 
     def _read_validation(
-        self, X_val: Any, given: Input, conditioner: Conditioner | None
+        self, X_val: Any, reader: Reader, conditioner: Conditioner | None
     ) -> Batches | None:
         if X_val is not None:
             raise ValueError(
@@ -177,29 +167,23 @@ class GAN(Adversarial):
 
     # ---- training -------------------------------------------------------------------------------
 
-    def _pair(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        network, ws, n = self._network, runtime.current(), batch.n
-        z = network.scratch("draw", (n, self.latent_dim))
-        _core.random_normal(z, network.seed, LATENT, network.samples * self.latent_dim, ws)
-        made = network.decode(z, batch.condition, training=True)
-        fake = self._loss.to_data(made.reshape(n, -1), network.scratch("fake", (n, made[0].size)))
-        if batch.mask is not None:
-            fake *= batch.mask
-        return batch.x, fake.reshape(made.shape)
-
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        network = self._network
-        shown = network.scratch("fake", batch.target.shape)  # by the discriminator's step
-        shown = shown.reshape(batch.x.shape)
-        minimax = self.loss == "minimax"  # the cross-entropy of being found out, made larger
-        wanted, weight = (0.0, -1.0) if minimax else (1.0, 1.0)
-        grad, loss = self._fool(shown, batch, wanted, weight)
-        if batch.mask is not None:
-            grad *= batch.mask.reshape(grad.shape)
+    def _pair(self, batch: Batch) -> tuple[Value, Value]:
+        tape, width = batch.tape, int(self.latent_dim)
+        z, start = tape.take((batch.n, width)), batch.position * width
+        _core.random_normal(z, batch.seed, LATENT, start, tape.workspace)
+        fake = self._network.decode(tape.constant(z), self._condition(batch))
         if self.output == "sigmoid":
-            _core.activation_backward(grad, grad, shown, "sigmoid", runtime.current())
-        network.decode_end(grad)
-        return {"loss": weight * loss}
+            fake = activation(fake, "sigmoid")
+        if batch.mask is not None:
+            fake = fake * batch.mask.reshape(fake.shape)
+        return tape.constant(batch.x), fake
+
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what the generator minimises; see `BaseModel.terms`."""
+        if self.loss == "minimax":  # the cross-entropy of being found out, made larger
+            batch.weights["loss"] = -1.0
+            return {"loss": self._fooled(batch, wanted=0.0)}
+        return {"loss": self._fooled(batch)}
 
     # ---- fitted models --------------------------------------------------------------------------
 
@@ -262,8 +246,10 @@ class GAN(Adversarial):
         -------
         ndarray of float32, shape (N,)
         """
-        given = self._input(X, y, sample_mask)
-        scores = np.empty(len(given.data), np.float32)
-        for rows, batch in self._chunks(given):
-            scores[rows] = self._network.discriminate(batch.x, batch.condition)[:, 0]
-        return scores
+        given, network = self._input(X, y, sample_mask), self._network
+
+        def logits(batch: Batch) -> np.ndarray:
+            x, told = batch.tape.constant(batch.x), self._condition(batch)
+            return network.discriminate(x, told).data[:, 0]
+
+        return self._collected(given, logits)

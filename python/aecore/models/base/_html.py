@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from ...arch.base import beside
 from ...base import params
 from ...nn.containers import Residual, Sequential
-from ...nn.module import Module, Shape
+from ...nn.module import Module
+from ...nn.tape import Shape
 
 MOST = 300  # characters of a parameter's value
 

@@ -1,4 +1,4 @@
-"""What the objectives share once they are fitted: codes, reconstructions, scores."""
+"""What the objectives share once they are fitted: codes, reconstructions, scores, samples."""
 
 from __future__ import annotations
 
@@ -7,130 +7,96 @@ from typing import Any
 
 import numpy as np
 
-from ...base import checks
-from ...base.sklearn import Transformer
-from ...data import arrays as _data
+from ...base import checks, sklearn
+from ...base.sklearn import new_seed
+from ...data import arrays
 from ...data.arrays import Data
 from ...data.batches import Batch, Condition, Input
 from ...data.conditions import conditions, shared
-from .estimator import BaseModel, fitted
+from ...data.readers import Reader
+from ...nn.module import Module
+from ...nn.tape import Value
+from ...priors import Normal, Prior
+from ...training.loop import array_of
+from ...training.network import beside
+from .codes import Codes
+from .model import BaseModel, fitted
 
 
-def read_codes(Z: Any, width: int) -> np.ndarray:
-    """Check codes that a user passed; return them as float32 (N, width)."""
-    Z = np.asarray(Z)
-    if Z.dtype.kind not in "biuf":
-        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
-    if Z.ndim != 2 or Z.shape[1] != width:
-        raise ValueError(f"Z: expected codes of shape (N, {width}), got {Z.shape}")
-    with np.errstate(over="ignore"):
-        Z = np.ascontiguousarray(Z, np.float32)
-    if not np.isfinite(Z).all():
-        raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
-    return Z
-
-
-class BaseAutoencoder(BaseModel, Transformer):
+class BaseAutoencoder(BaseModel):
     """A model with codes: what all objectives answer about samples.
 
-    A subclass says what the codes of a batch are (`_codes`), the continuous ones between encoder
-    and decoder (`_latent`), and how either is decoded.
+    A subclass says where samples are in code space (`_posterior`), if that isn't the encoder's
+    output, and what `transform` gives of it (`_code_space`).
     """
 
     latent_dim: int
 
-    # ---- what subclasses say --------------------------------------------------------------------
+    _preserves_dtype = ["float32"]
+    _heads = 1  # how many numbers the encoder gives for one of a code
 
-    def _latent(self, batch: Batch) -> np.ndarray:
+    get_feature_names_out = sklearn.get_feature_names_out
+    set_output = sklearn.set_output
+
+    def __sklearn_tags__(self) -> Any:
+        return sklearn.transformer_tags(super().__sklearn_tags__(), self._preserves_dtype)
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        return self._coders(reader.shape, self._heads * self.latent_dim, self.latent_dim, condition)
+
+    # ---- a pass ---------------------------------------------------------------------------------
+
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        batch.code = self._latent(batch)
+        batch.output = self._decode(batch.code, batch)
+        return {"recon": self._loss.term(batch.output, batch)}
+
+    def _posterior(self, batch: Batch) -> tuple[Value, Value | None]:
+        """Return the points that samples are mapped to, and log-variances about them, if any."""
+        return self._shaped(self._encode(batch)), None
+
+    def _latent(self, batch: Batch) -> Value:
         """Return the points in code space that samples are mapped to, without noise."""
-        raise NotImplementedError
+        return self._posterior(batch)[0]
+
+    def _encode(self, batch: Batch) -> Value:
+        """Return the encoder's output for a batch."""
+        batch.given = beside(self._network.encoder, batch.samples, self._told(batch))
+        batch.encoded = self._network.encoder(batch.given)
+        return batch.encoded
+
+    def _shaped(self, z: Value) -> Value:
+        """Return the code that the penalty, if any, makes of what the encoder gives."""
+        return z if self.penalty is None else self.penalty.shape(z)
+
+    def _decode(self, z: Value, batch: Batch) -> Value:
+        """Return the decoder's output for the codes of a batch."""
+        return self._network.decode(z, self._told(batch))
+
+    def _told(self, batch: Batch) -> Value | None:
+        """Return the conditions of a batch that encoder and decoder are told of."""
+        return None if self._coding_conditioner is None else batch.told
+
+    # ---- codes ----------------------------------------------------------------------------------
+
+    @property
+    def _code_space(self) -> Codes:
+        return Codes(self._fitted(), (self.latent_dim,))
+
+    @property
+    def _n_features_out(self) -> int:
+        """How many numbers a sample's code has."""
+        return math.prod(self._code_space.shape)
 
     def _codes(self, batch: Batch) -> np.ndarray:
         """Return what `transform` gives for a batch."""
-        return self._latent(batch)
+        return self._code_space.of(self._latent(batch))
 
-    def _decode_latent(self, z: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-        """Return the decoder's output for points in code space."""
-        return self._network.decode(z, condition)
-
-    def _decode_codes(self, codes: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-        """Return the decoder's output for what `transform` gave."""
-        return self._decode_latent(codes, condition)
-
-    def _read_codes(self, Z: Any) -> np.ndarray:
-        """Check codes that a user passed to `inverse_transform`."""
-        return read_codes(Z, self.latent_dim)
-
-    # ---- parts of a step ------------------------------------------------------------------------
-
-    def _encode(self, batch: Batch, training: bool = False) -> np.ndarray:
-        """Return the encoder's output for a batch."""
-        return self._network.encode(batch.x, self._told(batch), training, batch.lengths)
-
-    def _told(self, batch: Batch) -> np.ndarray | None:
-        """Return the conditions of a batch that encoder and decoder are told of."""
-        return batch.condition
-
-    def _decode(self, z: np.ndarray, batch: Batch, training: bool = False) -> np.ndarray:
-        """Return the decoder's output for the codes of a batch."""
-        target = None
-        if training and self._network.decoder.takes_target:
-            target = batch.target
-            if batch.missing is not None:
-                target = np.where(batch.missing, np.float32(0), target)
-        return self._network.decode(z, self._told(batch), training, batch.lengths, target)
-
-    def _shaped(self, z: np.ndarray) -> np.ndarray:
-        """Return the code that the penalty, if any, makes of what the encoder gives."""
-        if self.penalty is None:
-            return z
-        with np.errstate(all="ignore"):  # what isn't finite is the loop's to see
-            return self.penalty.shape(z, self._network.scratch)
-
-    def _shaped_backward(
-        self, dcode: np.ndarray, code: np.ndarray, batch: Batch, terms: dict[str, float]
-    ) -> np.ndarray:
-        """Add the penalty to the terms and gradients; return that of what `_shaped` was given."""
-        if self.penalty is None:
-            return dcode
-        with np.errstate(all="ignore"):
-            terms["penalty"] = self.penalty.charge(code, dcode, batch, self._network)
-            terms["loss"] += terms["penalty"]
-            return self.penalty.shape_backward(dcode, code, self._network.scratch)
-
-    def _penalties(self, batch: Batch) -> np.ndarray:
-        assert self.penalty is not None
-        code = self._latent(batch)
-        with np.errstate(all="ignore"):
-            return self.penalty.values(code, batch, self._network)
-
-    def _reconstruction(
-        self, output: np.ndarray, batch: Batch
-    ) -> tuple[np.ndarray, dict[str, float]]:
-        """Return the gradient of the mean loss with respect to the output, and the terms."""
-        scratch, n = self._network.scratch, batch.n
-        flat = output.reshape(n, -1)
-        grad, recon = scratch("grad", flat.shape), scratch("recon", (n,))
-        weight = scratch("weight", (n,))
-        weight.fill(1 / n)
-        loss = self._loss
-        loss.per_sample(recon, grad, weight, flat, batch.target, batch.mask, scratch)
-        total = float(recon.sum(dtype=np.float64))
-        mse = total
-        if self.loss != "mse":
-            mse = loss.squared_error(flat, batch.target, batch.mask, scratch, grad)
-        terms = {"loss": total, "recon": total, "mse": mse}
-        if self.loss == "gaussian":
-            terms["sigma"] = loss.sigma * n
-        return grad.reshape(output.shape), terms
-
-    def _measure(self, output: np.ndarray, batch: Batch) -> np.ndarray:
-        """Return the reconstruction loss of each sample."""
-        scratch = self._network.scratch
-        recon = scratch("recon", (batch.n,))
-        flat = output.reshape(batch.n, -1)
-        self._loss.per_sample(recon, None, None, flat, batch.target, batch.mask, scratch)
-        return recon
+    def _decoded(self, codes: np.ndarray, condition: Condition | None) -> Any:
+        """Return the samples that what `transform` gave stands for."""
+        vectors = self._code_space.lookup(codes)
+        return self._generated(vectors, condition, self._network.decode)
 
     # ---- codes and reconstructions --------------------------------------------------------------
 
@@ -146,7 +112,7 @@ class BaseAutoencoder(BaseModel, Transformer):
         -------
         ndarray, shape (N, latent_dim)
         """
-        if _data.is_stream(X):
+        if arrays.is_stream(X):
             raise TypeError("X: expected an array, whose codes are returned: batches are for fit")
         self.fit(X, y, **fit_params)
         mask = fit_params.get("sample_mask")
@@ -170,15 +136,8 @@ class BaseAutoencoder(BaseModel, Transformer):
         -------
         ndarray of float32, shape (N, latent_dim)
         """
-        given = self._input(X, y, sample_mask)
-        codes = None
-        for rows, batch in self._chunks(given):
-            part = self._codes(batch)
-            if codes is None:
-                codes = np.empty((len(given.data), *part.shape[1:]), part.dtype)
-            codes[rows] = part
-        assert codes is not None
-        return self._contained(codes, X)
+        codes = self._collected(self._input(X, y, sample_mask), self._codes)
+        return sklearn.contained(self, codes, X)
 
     @fitted
     def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
@@ -197,7 +156,7 @@ class BaseAutoencoder(BaseModel, Transformer):
             Samples in data space: probabilities where the loss is bce or cross_entropy. Sequences
             have as many steps as the longest in fit.
         """
-        codes = self._read_codes(Z)
+        codes = self._code_space.read(Z)
         return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
 
     @fitted
@@ -216,11 +175,15 @@ class BaseAutoencoder(BaseModel, Transformer):
             where a mask (N, T) says that there is no step.
         """
         given = self._input(X, y, sample_mask)
-        rebuilt = np.empty((len(given.data), given.data.features), np.float32)
+        return self._network.reader.samples(self._rebuilt(given), given.data)
+
+    def _rebuilt(self, given: Input) -> np.ndarray:
+        """Return reconstructions in data space, (N, F)."""
+        out = np.empty((len(given.data), given.data.features), np.float32)
         for rows, batch in self._chunks(given):
-            output, _ = self._terms(batch)
-            self._loss.to_data(output, rebuilt[rows])
-        return given.data.formed(rebuilt)
+            self.terms(batch)
+            self._loss.to_data(self._output(batch), out[rows])
+        return out
 
     # ---- scores ---------------------------------------------------------------------------------
 
@@ -245,14 +208,9 @@ class BaseAutoencoder(BaseModel, Transformer):
         given = self._input(X, y, sample_mask)
         scores = np.zeros(len(given.data), np.float32)
         for rows, batch in self._chunks(given):
-            _, terms = self._terms(batch)
-            for name, weight in self._score_weights().items():
-                scores[rows] -= np.float32(weight) * terms[name]
+            for name, value in self.terms(batch).items():
+                scores[rows] -= np.float32(batch.weights.get(name, 1.0)) * array_of(value)
         return scores
-
-    def _score_weights(self) -> dict[str, float]:
-        """Return how much each term counts in `score_samples`."""
-        return self._weights()
 
     def score(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> float:
         """Return the mean of `score_samples`.
@@ -286,8 +244,8 @@ class BaseAutoencoder(BaseModel, Transformer):
         given = self._input(X, y, sample_mask)
         out = np.empty((len(given.data), given.data.features), np.float32)
         for rows, batch in self._chunks(given):
-            output, _ = self._terms(batch)
-            self._loss.per_feature(out[rows], output, batch.target)
+            self.terms(batch)
+            self._loss.per_feature(out[rows], self._output(batch), batch.target)
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
         return given.data.formed(out)
@@ -326,12 +284,12 @@ class BaseAutoencoder(BaseModel, Transformer):
         """
         n = checks.integer("n", n, 2)
         checks.choice("path", path, ("linear", "spherical"))
-        ends = self._points([self._sample("a", a), self._sample("b", b)], y)
+        ends = np.concatenate([self._point("a", a, y), self._point("b", b, y)])
         flat = ends.reshape(2, -1).astype(np.float64)
         t = np.linspace(0, 1, n)[:, None]
-        first, second = (1 - t, t) if path == "linear" else _turned(t, *flat)
+        first, second = (1 - t, t) if path == "linear" else _slerp(t, *flat)
         z = (first * flat[0] + second * flat[1]).astype(np.float32)
-        return self._walked(z.reshape(n, *ends.shape[1:]), y)
+        return self._decoded_points(z.reshape(n, *ends.shape[1:]), y)
 
     @fitted
     def traverse(self, x: Any, dim: int, values: Any, *, y: Any = None) -> np.ndarray:
@@ -355,43 +313,101 @@ class BaseAutoencoder(BaseModel, Transformer):
         values = np.asarray(values)
         if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
             raise ValueError(f"values: expected a vector of finite numbers, got {values!r}")
-        z = np.repeat(self._points([self._sample("x", x)], y), len(values), axis=0)
+        z = np.repeat(self._point("x", x, y), len(values), axis=0)
         z[:, dim] = values
-        return self._walked(z, y)
+        return self._decoded_points(z, y)
 
-    def _sample(self, name: str, x: Any) -> np.ndarray:
-        """Check that x is one sample, which may be a shorter sequence if the model takes those."""
-        x, shape = np.asarray(x), self._network.input_shape
-        takes_lengths = self._takes_lengths and self._network.encoder.takes_lengths
-        shorter = takes_lengths and x.ndim == 2 and x.shape[1:] == shape[1:] and len(x) <= shape[0]
-        if x.shape != shape and not shorter:
-            raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
-        return x
+    def _sample(self, name: str, x: Any) -> Data:
+        """Check one sample, which may be a shorter sequence if the model takes those."""
+        network = self._network
+        return network.reader.one(self, x, name, lambda: self._allows_ragged(network))
 
-    def _few(self, X: list[np.ndarray]) -> Data:
-        """Return samples that `_sample` has checked."""
-        return _data.read(X, like=self._network.input_shape, owner=type(self).__name__)
+    def _point(self, name: str, x: Any, y: Any) -> np.ndarray:
+        """Return a sample's point in code space, with an axis of one sample in front."""
+        given = Input(self._sample(name, x), shared(self._coding_conditioner, y, 1))
+        return self._collected(given, lambda batch: self._latent(batch).data)
 
-    def _points(self, X: list[np.ndarray], y: Any) -> np.ndarray:
-        """Return the points in code space of a few samples that share a condition."""
-        data = self._few(X)
-        condition = shared(self._coding_conditioner, y, len(data))
-        given = Input(data, condition)
-        return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
+    def _decoded_points(self, z: np.ndarray, y: Any) -> Any:
+        """Return the samples that points in code space stand for."""
+        condition = shared(self._coding_conditioner, y, len(z))
+        return self._generated(z, condition, self._code_space.decode)
 
-    def _walked(self, z: np.ndarray, y: Any) -> np.ndarray:
-        return self._decoded(z, shared(self._coding_conditioner, y, len(z)), latent=True)
+    # ---- samples --------------------------------------------------------------------------------
 
-    def _decoded(
-        self, codes: np.ndarray, condition: Condition | None, *, latent: bool = False
+    def _own_prior(self) -> Prior | None:
+        """Return what training made codes follow, if anything."""
+        return None
+
+    @fitted
+    def sample(
+        self,
+        n: int,
+        *,
+        y: Any = None,
+        prior: Prior | None = None,
+        near: Any = None,
+        scale: float = 1.0,
+        random_state: Any = None,
     ) -> np.ndarray:
-        """Return the samples that codes, or points in code space, stand for."""
-        return self._generated(
-            codes, condition, self._decode_latent if latent else self._decode_codes
-        )
+        """Draw codes and decode them.
+
+        Parameters
+        ----------
+        n : int
+        y : optional
+            The condition of a `CVAE`, or the class to draw from a prior that was fitted with
+            labels: one for all samples, or one for each.
+        prior : Normal or GaussianMixture, optional
+            Where codes come from. None is N(0, I) for a `VAE`; a model without a prior needs one
+            that was fitted to its codes: ``GaussianMixture(10).fit(model.transform(X))``.
+        near : array-like, optional
+            A sample, about whose code to draw instead.
+        scale : float
+            How far from `near`: in deviations of its posterior for a `VAE`, else the deviation.
+        random_state : int, Generator, RandomState or None
+
+        Returns
+        -------
+        ndarray of float32, shape (n, ...)
+            In data space: means, where the loss is a log-likelihood. Sequences have as many steps
+            as the longest in fit.
+        """
+        n, seed = checks.integer("n", n, 0), new_seed(random_state)
+        checks.instance("prior", prior, Prior, "Normal()")
+        condition = shared(self._coding_conditioner, y, n)
+        if near is not None:
+            if prior is not None:
+                raise ValueError("near: expected None with a prior, or a prior of None")
+            z = self._near(near, y, n, checks.real("scale", scale), seed)
+            return self._drawn(z, condition, seed)
+        if scale != 1:
+            raise ValueError(f"scale: expected 1 without a sample to be near, got {scale!r}")
+        prior = prior or self._own_prior()
+        if prior is None:
+            raise ValueError(
+                f"prior: {type(self).__name__} has none of its own; expected one that was "
+                "fitted to its codes, such as GaussianMixture(10).fit(model.transform(X)), or near"
+            )
+        label = y if prior.has_classes else None
+        z = prior.draw(n, self.latent_dim, seed, y=label)
+        return self._drawn(z, condition, seed)
+
+    def _drawn(self, z: np.ndarray, condition: Condition | None, seed: int) -> Any:
+        """Return samples for codes that were drawn with a seed."""
+        return self._generated(z, condition, self._code_space.decode)
+
+    def _near(self, x: Any, y: Any, n: int, scale: float, seed: int) -> np.ndarray:
+        """Draw points about a sample's."""
+        given = Input(self._sample("near", x), shared(self._coding_conditioner, y, 1))
+        noise = Normal().draw(n, self.latent_dim, seed)
+        for _, batch in self._chunks(given):
+            point, logvar = self._posterior(batch)
+            deviation = 1.0 if logvar is None else np.exp(logvar.data / 2)
+            noise = point.data + np.float32(scale) * deviation * noise
+        return noise
 
 
-def _turned(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _slerp(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return how much of two vectors is in those at shares t of the turn from one to the other.
 
     Where they lie on one line through 0 there is no turn to take, and the way is straight.

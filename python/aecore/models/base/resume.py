@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...base import checks
+from ...base import atomic, checks
 from ...base.params import names
-from ...training.checkpoint import Saver, Stage, resolve, sweep
+from ...files import document
+from ...files.classes import VALUES
+from ...files.codec import Decoder, same_keys, shown
+from ...nn.parameter import OverBudget
+from ...training.checkpoint import Saver, Stage, resolve
+from . import state
+from .state import written_params
 
 if TYPE_CHECKING:
-    from .estimator import BaseModel
+    from .model import BaseModel
 
 # What may differ from the training that is gone on with: it changes no number.
 FREE = {"epochs", "callbacks", "checkpoint", "n_threads", "verbose", "warm_start"}
@@ -33,21 +39,26 @@ def find(model: BaseModel, resume: bool) -> Found | None:
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
-    from ...files.load import load_checkpoint
-
     path = None if model.checkpoint is None else resolve(model.checkpoint).file()
     if not checks.boolean("resume", resume):
         return None
     if path is None:
         raise ValueError("resume: expected a model with a checkpoint to go on from, got None")
-    sweep(path)
+    atomic.sweep(path)
     if not os.path.exists(path):
         return None
-    found, stage = load_checkpoint(path)
+    try:
+        config, tensors = document.read(path)
+        compare(type(model), written_params(model), config, path)
+        found = type(model)(**model.get_params(deep=False))
+        decoder = Decoder((*VALUES, *model._nested), sum(t.size for t in tensors.values()))
+        stage = state.fill(found, config, tensors, decoder)
+    except OtherTraining:
+        raise
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
+        raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None
     if stage is None:
         raise ValueError(f"resume: {path} is a model that was saved without its training")
-    compare(model, found, path)
-    found.warm_start = True  # it is read, and gone on with
     return Found(found, stage)
 
 
@@ -55,24 +66,40 @@ def saver_of(model: BaseModel, found: Found | None = None) -> Saver:
     """Return what saves a model in training, which begins now or goes on."""
     stage = Stage(model._network.epoch) if found is None else found.stage
     checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
-    return Saver(checkpoint, model, stage)
+    return Saver(checkpoint, model, stage, state.save)
 
 
-def compare(model: BaseModel, found: BaseModel, path: Any) -> None:
-    """Raise ValueError unless both have the parameters of the same training."""
-    from ...files.load import written_params
+class OtherTraining(ValueError):
+    """A checkpoint is of another training than the one that is to go on."""
 
-    if type(found) is not type(model):
-        raise ValueError(
-            f"resume: {path} is from {type(found).__name__}, expected one from "
-            f"{type(model).__name__}"
+
+def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
+    """Raise ValueError unless a file has the parameters of the same training.
+
+    Parameters
+    ----------
+    cls : type
+        The model's class.
+    ours : dict
+        Its parameters as a file has them.
+    config : object from JSON
+        What the file says.
+    path : str
+        For messages.
+    """
+    if not isinstance(config, dict) or not isinstance(config.get("params"), dict):
+        raise ValueError("configuration: expected a dictionary with a model's parameters")
+    if config.get("model") != cls.__name__:
+        raise OtherTraining(
+            f"resume: {path} is from {config.get('model')}, expected one from {cls.__name__}"
         )
-    ours, theirs = written_params(model), written_params(found)
-    for name in names(type(model)):
+    theirs = config["params"]
+    same_keys(theirs, ours, "parameters")
+    for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
-            raise ValueError(
-                f"resume: {path} was trained with {name}={getattr(found, name)!r}, expected the "
-                f"same to go on with, got {getattr(model, name)!r}; delete the file to start "
+            raise OtherTraining(
+                f"resume: {path} was trained with {name}={shown(theirs[name])}, expected the "
+                f"same to go on with, got {shown(ours[name])}; delete the file to start "
                 "afresh, or load it and go on with warm_start"
             )
 

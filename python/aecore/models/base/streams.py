@@ -9,10 +9,11 @@ import numpy as np
 
 from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
+from ...data.readers import Reader
 from ...data.streams import Item, Stream, StreamInput, Summary
 
 if TYPE_CHECKING:
-    from .estimator import BaseModel
+    from .model import BaseModel
 
 
 def read_stream(
@@ -27,13 +28,13 @@ def read_stream(
     """
     _check_beside(model, y, sample_mask)
     stream, summary, labels = Stream(X), Summary(), list[Any]()
-    like = model._network.input_shape if going_on else None
+    like = model._network.reader if going_on else None
     for number, item in enumerate(stream, 1):
         try:
             data, own = model._read_item(item, like)
             summary.add(data)
             if going_on and number == 1:
-                model._check_names(data)
+                model._check_names(data.columns)
             if own is not None:
                 check_length(own, len(data))
             labels.append(own)
@@ -43,12 +44,14 @@ def read_stream(
         raise ValueError("X: expected some batches, got none")
     if going_on:
         conditioner = model._network.conditioner
-        _ = model._loss  # raises where the network lacks what it learns
+        model._check_loss()
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
+    reader = Reader(summary.shape) if like is None else like
+
     def read(item: Item) -> Input:
-        data, own = model._read_item(item, summary.shape if like is None else like)
+        data, own = model._read_item(item, reader)
         return Input(data, conditions(conditioner, own, len(data)))
 
     return conditioner, StreamInput(stream, summary, read)

@@ -16,36 +16,40 @@ from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT, derived_seed
 from ...data.batches import shuffled
 from ...data.corruption import GaussianNoise
-from ...data.rows import Rows
-from ...data.tables.scaling import Robust
+from ...data.samples import Samples
+from ...data.tables.scaling import RobustScaler
+from ...files.codec import Decoder
 from ..autoencoder import Autoencoder
+from ..base import state
+from ..base._html import model_html
 from ..base.coding import BaseAutoencoder
 from ..tabular.model import TableModel
-from .score import MEASURES, REFERENCES, SPREAD, Oddness, parts
+from . import described
+from .score import COVARIANCE_SAMPLES, MEASURES, REFERENCES, OutlierScore, parts
 
-AUTO_SHARE = 0.1  # of outliers, where contamination="auto" doesn't say
-FENCE = 1.5  # interquartile ranges beyond the quartile: Tukey's fence
-STEPS = 500  # of training a default model takes
-LEAST, MOST = 64, 1 << 16  # samples for a member by default
-ANY_NUMBER = ("mse", "l1", "huber", "gaussian")  # losses that take numbers of any size
+AUTO_SHARE = 0.1  # of outliers, for contamination="auto"
+TUKEY_FENCE = 1.5  # interquartile ranges beyond the quartile
+STEPS = 500  # of training, for a default model
+MIN_SAMPLES, MAX_SAMPLES = 64, 1 << 16  # of a member, for max_samples="auto"
+UNBOUNDED_LOSSES = ("mse", "l1", "huber", "gaussian")  # they take numbers of any size
 
 
 class Fitted(NamedTuple):
-    """What fit has learned.
+    """The learned state of a detector.
 
     Attributes
     ----------
-    members : list of Oddness
-    robust : Robust or None
-        What samples are scaled by.
+    members : list of OutlierScore
+    robust : RobustScaler or None
+        Scales the samples of a table.
     location, scale : ndarray of float64, shape (members, parts)
         Median and interquartile range of each member's scores on the training samples.
     shape : tuple of int
         Of a sample.
     """
 
-    members: list[Oddness]
-    robust: Robust | None
+    members: list[OutlierScore]
+    robust: RobustScaler | None
     location: np.ndarray
     scale: np.ndarray
     shape: tuple[int, ...]
@@ -54,16 +58,16 @@ class Fitted(NamedTuple):
 class AnomalyDetector(Estimator):
     r"""Finds samples that an ensemble of autoencoders can't place among the others.
 
-    Each of ``n_models`` models is trained on samples of its own. A sample x with reconstruction x̂
-    is odd to a model if it lies off the manifold that the model has found, or on it but far from
-    where others lie:
+    Each of ``n_models`` models is trained on samples of its own. To a model, a sample x with
+    reconstruction x̂ is an outlier if it lies off the manifold that the model has found, or on it
+    but far from other samples:
 
     .. math:: \mathrm{manifold}(x)^2 = \lVert x - \hat x \rVert^2 + \lVert \hat x - r_k \rVert^2
 
     with r_k the k-th nearest among 128 reconstructed training samples, where k is one deviation
-    more than the outliers that are expected among them: these don't vouch for each other. Scores
-    are standardised by their median and interquartile range over the training samples, so that
-    members weigh the same, and averaged.
+    more than the outliers that are expected among them, so that outliers aren't each other's
+    neighbours. Scores are standardised by their median and interquartile range over the training
+    samples, so that members weigh the same, and averaged.
 
     Training samples may have outliers among them. Tables may have columns of any type and missing
     cells (NaN); a column's numbers become :math:`\mathrm{arsinh}((x - \mathrm{median}) / s)` with a
@@ -80,14 +84,14 @@ class AnomalyDetector(Estimator):
     contamination : float or "auto"
         The share of outliers among the training samples, in (0, 0.5]: so many of them are beyond
         the threshold. "auto" puts it at Tukey's fence, 1.5 interquartile ranges beyond the upper
-        quartile of the training samples' oddness, and takes 0.1 for k.
+        quartile of the training samples' outlier scores, and takes 0.1 for k.
     random_state : int, numpy Generator, RandomState or None
         The seed of everything. Members have seeds derived from it.
     n_models : int
         How many members the ensemble has.
     measure : {"manifold", "loss", "codes", "mean", "max"}
-        What is odd: the distance above; the model's own loss (for a `VAE` the negative ELBO); a
-        robust Mahalanobis distance of the code; or the mean or the larger of these two,
+        The outlier score: the distance above; the model's own loss (for a `VAE` the negative
+        ELBO); a robust Mahalanobis distance of the code; or the mean or the larger of these two,
         standardised.
     max_samples : int, float or "auto"
         How many training samples, or which share of them, each member has: fewer outliers tell a
@@ -153,6 +157,7 @@ class AnomalyDetector(Estimator):
 
     offset_: float
     _state: Fitted
+    _repr_html_ = model_html
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -199,33 +204,33 @@ class AnomalyDetector(Estimator):
             )
 
     @property
-    def _share(self) -> float:
-        """The share of outliers among the training samples, as far as is known."""
+    def _outlier_share(self) -> float:
+        """The expected share of outliers among the training samples."""
         return AUTO_SHARE if isinstance(self.contamination, str) else float(self.contamination)
 
-    def _scales(self, rows: Rows) -> bool:
-        """Whether samples are scaled."""
+    def _should_scale(self, rows: Samples) -> bool:
+        """Return whether samples are scaled."""
         flat, model = len(rows.shape) == 1, self.model
         if isinstance(model, TableModel):
             if self.scale:
                 raise ValueError(
-                    f"scale: a {type(model).__name__} scales its columns itself; expected None or "
-                    "False, got True"
+                    f"scale: expected None or False for a {type(model).__name__}, which scales its "
+                    "columns itself, got True"
                 )
             return False
         if self.scale is None:
-            usable = model is None or model.loss in ANY_NUMBER
+            usable = model is None or model.loss in UNBOUNDED_LOSSES
             return flat and (usable or rows.kind == "table")
         if self.scale and not flat:
             raise ValueError(f"scale: expected tables to scale, got samples of shape {rows.shape}")
         if rows.kind == "table" and not self.scale:
-            raise ValueError("scale: expected None or True for a table with columns of any type")
+            raise ValueError("scale: expected None or True for a table of mixed types, got False")
         return bool(self.scale)
 
-    def _size(self, n: int) -> int:
-        """Return how many of n samples a member is trained on."""
+    def _subsample_size(self, n: int) -> int:
+        """Return the number of samples, of n, that a member is trained on."""
         if isinstance(self.max_samples, str):
-            return min(n, max(LEAST, min(n // 2, MOST)))
+            return min(n, max(MIN_SAMPLES, min(n // 2, MAX_SAMPLES)))
         if isinstance(self.max_samples, (float, np.floating)):
             return max(min(n, 2), int(self.max_samples * n))
         return min(n, int(self.max_samples))
@@ -266,37 +271,37 @@ class AnomalyDetector(Estimator):
         -------
         ndarray of int64, shape (N,)
         """
-        return self._signs(self._fit(X))
+        return self._labels(self._fit(X))
 
     def _fit(self, X: Any) -> np.ndarray:
         """Train; return the training samples' scores."""
         self._check_params()
-        rows = Rows(X, table=isinstance(self.model, TableModel))
+        rows = Samples(X, table=isinstance(self.model, TableModel))
         if len(rows) < 2:
-            raise ValueError(f"n_samples = {len(rows)}: expected at least 2 samples")
-        robust = Robust.learn(rows) if self._scales(rows) else None
-        seed = new_seed(self._source_of_seeds())
+            raise ValueError(f"X: expected at least 2 samples, got n_samples = {len(rows)}")
+        robust = RobustScaler.learn(rows) if self._should_scale(rows) else None
+        seed = new_seed(self._seed_source())
         members = [
-            self._member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
+            self._fit_member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
         ]
         raw = np.empty((len(members), len(parts(self.measure)), len(rows)))
-        for run, found in self._raw(rows, robust, members):
-            raw[:, :, run] = found
-        quartiles = [[np.percentile(odd, (25, 50, 75)) for odd in member] for member in raw]
+        for chunk, found in self._member_scores(rows, robust, members):
+            raw[:, :, chunk] = found
+        quartiles = [[np.percentile(scores, (25, 50, 75)) for scores in member] for member in raw]
         low, location, high = np.ascontiguousarray(np.moveaxis(np.array(quartiles), 2, 0))
         scale = np.where(high > low, high - low, 1.0)
-        scores = self._combined(raw, location, scale)
+        scores = self._combine(raw, location, scale)
         self._adopt(Fitted(members, robust, location, scale, rows.shape), rows.columns)
         self.offset_ = self._offset(scores)
         return scores
 
-    def _source_of_seeds(self) -> Any:
+    def _seed_source(self) -> Any:
         if self.random_state is None and self.model is not None:
             return self.model.random_state
         return self.random_state
 
     def _adopt(self, state: Fitted, columns: np.ndarray | None) -> None:
-        """Take what was learned."""
+        """Set the learned attributes."""
         self._state = state
         self.estimators_ = [member.model for member in state.members]
         self.n_features_in_ = math.prod(state.shape)
@@ -304,28 +309,30 @@ class AnomalyDetector(Estimator):
         if columns is not None:
             self.feature_names_in_ = columns
 
-    def _member(self, rows: Rows, robust: Robust | None, seed: int) -> Oddness:
-        """Return a model that was trained on some of the samples."""
+    def _fit_member(self, rows: Samples, robust: RobustScaler | None, seed: int) -> OutlierScore:
+        """Train a model on some of the samples and learn its outlier score."""
         n = len(rows)
-        chosen = shuffled(np.arange(n), seed, SPLIT, 0)[: self._size(n)]
+        chosen = shuffled(np.arange(n), seed, SPLIT, 0)[: self._subsample_size(n)]
         if rows.longest is not None:  # a model takes no longer sequences than it has seen
             chosen = np.union1d(chosen, [rows.longest])
-        X, mask = _prepared(rows.take(np.sort(chosen)), robust)
-        model = self._fresh(rows, X, derived_seed(seed, 1))
-        model.fit(X, **_masked(model, mask))
+        X, mask = _scaled(rows.take(np.sort(chosen)), robust)
+        model = self._new_model(rows, X, derived_seed(seed, 1))
+        model.fit(X, **_mask_option(model, mask))
         if self.trim:
-            loss = -model.score_samples(X, **_masked(model, mask))
+            loss = -model.score_samples(X, **_mask_option(model, mask))
             kept = np.flatnonzero(loss <= np.quantile(loss, 1 - self.trim))
             if rows.longest is not None:
                 kept = np.union1d(kept, [int(np.argmax([len(x) for x in X]))])
-            X, mask = _some(X, kept), None if mask is None else mask[kept]
-            model.fit(X, **_masked(model, mask))
+            X, mask = _take(X, kept), None if mask is None else mask[kept]
+            model.fit(X, **_mask_option(model, mask))
         order = shuffled(np.arange(len(X)), seed, SPLIT, n)
-        some = np.sort(order[: SPREAD if "codes" in parts(self.measure) else REFERENCES])
-        known = _some(X, some), None if mask is None else mask[some]
-        return Oddness.learn(model, self._share, self.measure, *known)
+        some = np.sort(
+            order[: COVARIANCE_SAMPLES if "codes" in parts(self.measure) else REFERENCES]
+        )
+        known = _take(X, some), None if mask is None else mask[some]
+        return OutlierScore.learn(model, self._outlier_share, self.measure, *known)
 
-    def _fresh(self, rows: Rows, X: Any, seed: int) -> BaseAutoencoder:
+    def _new_model(self, rows: Samples, X: Any, seed: int) -> BaseAutoencoder:
         """Return an unfitted model for the samples of a member."""
         if self.model is not None:
             params = self.model.get_params(deep=False)
@@ -352,30 +359,30 @@ class AnomalyDetector(Estimator):
         """Return the score below which training samples are outliers."""
         if isinstance(self.contamination, str):
             low, high = np.percentile(scores, (25, 75))
-            return float(low - FENCE * (high - low))
-        return float(np.percentile(scores, 100 * self._share))
+            return float(low - TUKEY_FENCE * (high - low))
+        return float(np.percentile(scores, 100 * self._outlier_share))
 
     # ---- scores ---------------------------------------------------------------------------------
 
-    def _raw(
-        self, rows: Rows, robust: Robust | None, members: list[Oddness]
+    def _member_scores(
+        self, rows: Samples, robust: RobustScaler | None, members: list[OutlierScore]
     ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield how odd each member finds samples in each respect, (members, parts, n)."""
-        for run, part in rows.runs():
-            given = _prepared(part, robust)
+        """Yield the outlier scores of a chunk of samples, (members, parts, n), and its slice."""
+        for chunk, part in rows.chunks():
+            given = _scaled(part, robust)
             raw = [[m.measure(name, *given) for name in parts(self.measure)] for m in members]
-            yield run, np.array(raw)
+            yield chunk, np.array(raw)
 
-    def _combined(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
-        """Return scores (n,), the higher the more normal."""
+    def _combine(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
+        """Return the ensemble's scores (n,), higher for more normal samples."""
         joined = np.max if self.measure == "max" else np.mean
         total = np.zeros(raw.shape[2])
-        for odd, middle, unit in zip(raw, location, scale, strict=True):
-            total -= joined((odd - middle[:, None]) / unit[:, None], axis=0)
+        for scores, median, spread in zip(raw, location, scale, strict=True):
+            total -= joined((scores - median[:, None]) / spread[:, None], axis=0)
         return total / len(raw)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return how normal samples are: their standardised oddness, negated, as members see it.
+        """Return how normal samples are: the mean of the standardised outlier scores, negated.
 
         Parameters
         ----------
@@ -390,15 +397,15 @@ class AnomalyDetector(Estimator):
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None
-        rows = Rows(X, table)
-        self._check_names(rows)  # type: ignore[arg-type]
+        rows = Samples(X, table)
+        self._check_names(rows.columns)
         self._check_shape(rows, state)
         scores = np.empty(len(rows))
-        for run, raw in self._raw(rows, state.robust, state.members):
-            scores[run] = self._combined(raw, state.location, state.scale)
+        for chunk, raw in self._member_scores(rows, state.robust, state.members):
+            scores[chunk] = self._combine(raw, state.location, state.scale)
         return scores
 
-    def _check_shape(self, rows: Rows, state: Fitted) -> None:
+    def _check_shape(self, rows: Samples, state: Fitted) -> None:
         flat = len(state.shape) == len(rows.shape) == 1
         if flat and state.shape != rows.shape:
             raise ValueError(
@@ -414,7 +421,7 @@ class AnomalyDetector(Estimator):
             raise TypeError("X: expected columns of numbers, as in fit, got some of other types")
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return by how much samples are on the normal side: ``score_samples(X) - offset_``.
+        """Return how far samples are on the normal side: ``score_samples(X) - offset_``.
 
         Parameters
         ----------
@@ -439,9 +446,9 @@ class AnomalyDetector(Estimator):
         ndarray of int64, shape (N,)
             -1 for outliers, 1 for the others.
         """
-        return self._signs(self.score_samples(X))
+        return self._labels(self.score_samples(X))
 
-    def _signs(self, scores: np.ndarray) -> np.ndarray:
+    def _labels(self, scores: np.ndarray) -> np.ndarray:
         return np.where(scores - self.offset_ < 0, -1, 1)
 
     @property
@@ -464,9 +471,11 @@ class AnomalyDetector(Estimator):
         tags = super().__sklearn_tags__()
         tags.estimator_type = "outlier_detector"
         tags.input_tags.allow_nan = self.scale is not False and (
-            self.model is None or self.model.loss in (*ANY_NUMBER, "mixed")
+            self.model is None or self.model.loss in (*UNBOUNDED_LOSSES, "mixed")
         )
         return tags
+
+    # ---- files ----------------------------------------------------------------------------------
 
     def save(self, path: Any) -> None:
         """Write the detector to a safetensors file, all of it or nothing; `aecore.load` reads it.
@@ -475,22 +484,33 @@ class AnomalyDetector(Estimator):
         ----------
         path : str or path-like
         """
-        from ...files.load import save
+        state.save(self, path)
 
-        save(self, path)
+    def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the fitted detector's configuration and arrays for a file."""
+        return described.describe(self)
+
+    def _restore(
+        self, config: dict[str, Any], tensors: dict[str, np.ndarray], decoder: Decoder
+    ) -> None:
+        """Set the attributes that `_describe` described; the parameters are set already."""
+        found = described.restore(self, config, tensors, decoder)
+        columns, offset = found.pop("columns"), found.pop("offset")
+        self._adopt(Fitted(**found), columns)
+        self.offset_ = offset
 
 
-def _prepared(X: Any, robust: Robust | None) -> tuple[Any, np.ndarray | None]:
-    """Return samples as members take them, and a mask of what is there, if something isn't."""
-    return (X, None) if robust is None else robust(X)
+def _scaled(X: Any, robust: RobustScaler | None) -> tuple[Any, np.ndarray | None]:
+    """Return samples as members take them, and a mask of the observed values; None for all."""
+    return (X, None) if robust is None else robust.transform(X)
 
 
-def _masked(model: BaseAutoencoder, mask: np.ndarray | None) -> dict[str, Any]:
+def _mask_option(model: BaseAutoencoder, mask: np.ndarray | None) -> dict[str, Any]:
     return {} if mask is None else {"sample_mask": mask}
 
 
-def _some(X: Any, rows: np.ndarray) -> Any:
-    """Return some samples, by their numbers."""
+def _take(X: Any, rows: np.ndarray) -> Any:
+    """Return the samples with these indices."""
     if isinstance(X, list):
         return [X[i] for i in rows]
     return X.iloc[rows] if hasattr(X, "iloc") else X[rows]

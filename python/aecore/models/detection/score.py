@@ -1,14 +1,14 @@
-r"""How odd samples are to a fitted autoencoder.
+r"""Outlier scores of samples under a fitted autoencoder.
 
 A model maps a sample x to its reconstruction x̂, a point on the manifold that its decoder spans. An
-outlier lies off it, or on it but far from where others lie:
+outlier lies off it, or on it but far from other samples:
 
 .. math:: \mathrm{manifold}(x)^2 = \lVert x - \hat x \rVert^2 + \lVert \hat x - r_k \rVert^2
 
 with r_k the k-th nearest of m reconstructions of training samples, the references. Both parts are
 in the units of the data and so need no weights. k is one deviation more than the outliers that
-are expected among the references: these, however close together, seldom make a neighbourhood of
-their own (M. Sugiyama and K. Borgwardt, "Rapid distance-based outlier detection
+are expected among the references: so few outliers, however close together, seldom make a
+neighbourhood of their own (M. Sugiyama and K. Borgwardt, "Rapid distance-based outlier detection
 via sampling", NeurIPS 2013, for few references).
 """
 
@@ -22,27 +22,28 @@ import numpy as np
 from ...data.batches import Batch
 from ...functional import linear
 from ...losses.mixed import Mixed
+from ...training.loop import array_of
 from ..base.coding import BaseAutoencoder
-from ..base.estimator import fitted
+from ..base.model import fitted
 
 MEASURES = ("manifold", "loss", "codes", "mean", "max")
 REFERENCES = 128
-SPREAD = 2048  # samples that the spread of the codes is taken from
-STEPS = 3  # of making it robust
+COVARIANCE_SAMPLES = 2048
+COVARIANCE_STEPS = 3
 
 
 def parts(measure: str) -> tuple[str, ...]:
-    """Return what a measure is made of."""
+    """Return the scores that a measure combines."""
     return ("loss", "codes") if measure in ("mean", "max") else (measure,)
 
 
-def enough(share: float, m: int) -> int:
-    """Return one deviation more than there are outliers among m random samples on average."""
+def neighbour_rank(share: float, m: int) -> int:
+    """Return k: one deviation more than the mean number of outliers among m random samples."""
     return math.ceil(m * share + math.sqrt(m * share * (1 - share)))
 
 
-class Oddness:
-    """What a fitted model knows of its training samples, and measures others by.
+class OutlierScore:
+    """The outlier scores that a fitted model gives to samples.
 
     Parameters
     ----------
@@ -50,8 +51,8 @@ class Oddness:
     share : float
         The share of outliers among training samples.
     state : dict of str to ndarray
-        What `learn` has found: ``references`` (m, D); ``center`` (D,) and ``whitening`` (D, D) of
-        the codes.
+        Found by `learn`: ``references`` (m, D); ``center`` (D,) and ``whitening`` (D, D) of the
+        codes.
     """
 
     def __init__(self, model: BaseAutoencoder, share: float, state: dict[str, np.ndarray]) -> None:
@@ -60,49 +61,52 @@ class Oddness:
     @classmethod
     def learn(
         cls, model: BaseAutoencoder, share: float, measure: str, X: Any, mask: Any = None
-    ) -> Oddness:
+    ) -> OutlierScore:
         """Learn from training samples."""
         state = {}
         if "codes" in parts(measure):
-            codes = _look(model, X, mask, "codes")[0]
-            state["center"], state["whitening"] = _spread(codes, share)
+            codes = _evaluate(model, X, mask, "codes")[0]
+            state["center"], state["whitening"] = _robust_whitening(codes, share)
         if "manifold" in parts(measure):
-            state["references"] = np.ascontiguousarray(_look(model, X, mask, "manifold")[1])
+            state["references"] = np.ascontiguousarray(_evaluate(model, X, mask, "manifold")[1])
         return cls(model, share, state)
 
     def measure(self, part: str, X: Any, mask: Any = None) -> np.ndarray:
-        """Return how odd samples are, float64 (n,)."""
-        found, points = _look(self.model, X, mask, part)
+        """Return one of the outlier scores of samples, float64 (n,)."""
+        found, points = _evaluate(self.model, X, mask, part)
         if part == "loss":
             return found
         if part == "manifold":
-            return np.sqrt(found + self._away(points))
+            return np.sqrt(found + self._neighbour_distances(points))
         away = (found - self.state["center"]).astype(np.float32)
         white = linear(away, self.state["whitening"]).astype(np.float64)
         return np.sqrt((white * white).sum(1))
 
-    def _away(self, points: np.ndarray) -> np.ndarray:
-        """Return the squared distances of points (n, D) to their k-th reference."""
+    def _neighbour_distances(self, points: np.ndarray) -> np.ndarray:
+        """Return the squared distances of points (n, D) to their k-th nearest reference."""
         references = self.state["references"]
         middle = references[0]
         x, r = points - middle, references - middle
-        # |x|^2 is the same for all references; what rounding leaves of differences tells who is
-        # the k-th, and the distance to it is measured anew
+        # |x|^2 is the same for all references and left out; rounding may swap the ranks of near
+        # references, but the distance to the chosen one is exact
         order = np.einsum("ij,ij->i", r, r) - 2 * linear(x, r)
-        k = min(enough(self.share, len(r)), len(r)) - 1
+        k = min(neighbour_rank(self.share, len(r)), len(r)) - 1
         chosen = np.argpartition(order, k, axis=1)[:, k]
         away = (x - r[chosen]).astype(np.float64)
         return (away * away).sum(1)
 
 
-def _spread(codes: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return a center of codes, and what makes the spread around it 1 in all directions.
+Oddness = OutlierScore  # as 0.1.0 called it, in pickles too
 
-    From all codes at first and then, a few times, from all but the share that lies farthest: the
-    steps of the minimum covariance determinant (P. Rousseeuw and K. Van Driessen, 1999).
+
+def _robust_whitening(codes: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return a robust center of codes, and a matrix that whitens the codes around it.
+
+    The first step uses all codes, each further one all but the share that lies farthest: the
+    minimum covariance determinant (P. Rousseeuw and K. Van Driessen, 1999).
     """
     kept, dims = codes, codes.shape[1]
-    for _ in range(STEPS):
+    for _ in range(COVARIANCE_STEPS):
         center = np.median(kept, axis=0)
         away = kept - center
         spread = np.einsum("ni,nj->ij", away, away) / len(away)
@@ -114,21 +118,23 @@ def _spread(codes: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
     return center.astype(np.float32), np.ascontiguousarray(white, np.float32)
 
 
-# ---- what a model makes of samples --------------------------------------------------------------
+# ---- evaluation ---------------------------------------------------------------------------------
 
 
 @fitted
-def _look(model: BaseAutoencoder, X: Any, mask: Any, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a model makes of samples, by what it is for.
+def _evaluate(
+    model: BaseAutoencoder, X: Any, mask: Any, part: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run a model on samples and return what a part of the score is computed from.
 
-    "loss": the loss (n,). "codes": codes (n, D). "manifold": squared distances (n,) of samples to
-    their reconstructions, and these (n, D).
+    "loss": the loss (n,). "codes": codes (n, D). "manifold": the squared distances (n,) of samples
+    to their reconstructions, and the reconstructions (n, D).
     """
     given = model._input(X, None, mask)
     first: Any = None
     points = np.empty((0, 0), np.float32)
     for rows, batch in model._chunks(given):
-        found, there = _LOOKS[part](model, batch)
+        found, there = _PARTS[part](model, batch)
         if first is None:
             first = np.empty((len(given.data), *found.shape[1:]), np.float64)
             points = np.empty((len(first), there.shape[1]), np.float32)
@@ -136,48 +142,49 @@ def _look(model: BaseAutoencoder, X: Any, mask: Any, part: str) -> tuple[np.ndar
     return first, points
 
 
-_NOTHING = np.empty((1, 0), np.float32)
+_NO_POINTS = np.empty((1, 0), np.float32)
 
 
 def _loss(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    _, terms = model._terms(batch)
     loss = np.zeros(batch.n)
-    for name, weight in model._score_weights().items():
-        loss += weight * terms[name].astype(np.float64)
-    return loss, _NOTHING
+    for name, value in model.terms(batch).items():
+        loss += batch.weights.get(name, 1.0) * array_of(value).astype(np.float64)
+    return loss, _NO_POINTS
 
 
 def _codes(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    codes = model._latent(batch)
-    if codes.ndim > 2:  # a map: what is in it, wherever it is
+    codes = model._latent(batch).data
+    if codes.ndim > 2:  # a map: the mean over its places
         codes = codes.reshape(batch.n, -1, codes.shape[-1]).mean(1)
-    return codes, _NOTHING
+    return codes, _NO_POINTS
 
 
 def _manifold(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    output, _ = model._terms(batch)
-    loss = model._loss
+    model.terms(batch)
+    output, loss = model._output(batch), model._loss
     if isinstance(loss, Mixed):
-        return _table(loss, output, batch)
+        return _table_distances(loss, output, batch)
     points = loss.to_data(output, np.empty_like(output))
     errors = (batch.target - points).astype(np.float64)
     if batch.missing is None:
         return (errors * errors).sum(1), points
     errors[batch.missing] = 0
-    if batch.lengths is not None:  # behind the end of a sequence there is nothing
+    if batch.lengths is not None:  # padding behind the end of a sequence
         points[batch.missing] = 0
-    return (errors * errors).sum(1) * _whole(batch.missing), points
+    return (errors * errors).sum(1) * _rescaling(batch.missing), points
 
 
-def _table(loss: Mixed, output: np.ndarray, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    """The same for tables: numbers in deviations of their columns, levels as probabilities."""
+def _table_distances(
+    loss: Mixed, output: np.ndarray, batch: Batch
+) -> tuple[np.ndarray, np.ndarray]:
+    """Do the same for tables: numbers in deviations of their columns, levels as probabilities."""
     cells, n = batch.target, batch.n
     points, targets = [output[:, loss.parts[0]]], [cells[:, loss.numeric]]
     for (k, places), run in zip(loss.groups.items(), loss.parts[1:], strict=True):
         if k == 1:
             continue
         logits = output[:, run].reshape(n, len(places), -1)
-        if k == 2:  # of one output, the second level's
+        if k == 2:  # one output, the second level's logit
             logits = np.concatenate([np.zeros_like(logits), logits], axis=2)
         chances = np.exp(logits - logits.max(2, keepdims=True))
         chances /= chances.sum(2, keepdims=True)
@@ -188,13 +195,13 @@ def _table(loss: Mixed, output: np.ndarray, batch: Batch) -> tuple[np.ndarray, n
     all_points = np.concatenate(points, axis=1)
     errors = (np.concatenate(targets, axis=1) - all_points).astype(np.float64)
     squares = np.nansum(errors * errors, axis=1)
-    squares += ((loss.levels > 0) & (cells == loss.levels)).sum(1)  # levels that fit hasn't seen
-    return squares * _whole(np.isnan(cells[:, loss.levels >= 0])), all_points
+    squares += ((loss.levels > 0) & (cells == loss.levels)).sum(1)  # levels unseen in fit
+    return squares * _rescaling(np.isnan(cells[:, loss.levels >= 0])), all_points
 
 
-def _whole(missing: np.ndarray) -> np.ndarray:
-    """Return what makes sums over the values of samples that are there sums over all."""
+def _rescaling(missing: np.ndarray) -> np.ndarray:
+    """Return the factors (n,) that extend sums over observed values to all values."""
     return missing.shape[1] / np.maximum((~missing).sum(1), 1)
 
 
-_LOOKS = {"loss": _loss, "codes": _codes, "manifold": _manifold}
+_PARTS = {"loss": _loss, "codes": _codes, "manifold": _manifold}

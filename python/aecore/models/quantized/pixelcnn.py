@@ -11,24 +11,25 @@ from ... import _core
 from ...base import checks, runtime
 from ...base.sklearn import new_seed
 from ...base.streams import SAMPLE
-from ...data.arrays import Data
-from ...data.batches import Batch, Batches, Condition, Input
-from ...data.conditions import Conditioner, conditions, shared
-from ...nn.module import Module, budget, memory_limit
+from ...data.batches import Batch
+from ...data.conditions import Conditioner, shared
+from ...data.readers import LARGEST_CODE, MapReader, Reader, described, is_map
+from ...nn.module import Module
+from ...nn.ops.losses import CrossEntropy
 from ...nn.pixelcnn.masked import check_odd
 from ...nn.pixelcnn.network import GatedPixelCNN
-from ...nn.pixelcnn.sampler import Raster
-from ...training.network import Network
-from ..base.estimator import BYTES_PER_PARAMETER, INFERENCE_BATCH, BaseModel, fitted
+from ...nn.pixelcnn.sampler import Sampler
+from ...nn.tape import Value
+from ..base.model import INFERENCE_BATCH, BaseModel, fitted
+from ..base.options import Training, Unpack
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 MOST_LAYERS = 1000
-LARGEST = 2**24 - 1  # the largest code: float32, in which batches are gathered, holds it exactly
 
 
-class PixelCNN(BaseModel):
+class PixelCNN(BaseModel, options=Training):
     r"""Maps of codes, position by position: :math:`p(c) = \prod_t p(c_t | c_{<t}, y)`.
 
     Positions go row by row from the top. A gated PixelCNN gives the distribution of each from those
@@ -53,8 +54,6 @@ class PixelCNN(BaseModel):
     depth : int
         How many codes a position has, one after another: the last axis of X, if more than 1, as of
         a `VQVAE` with several quantizers, whose prior gets their number.
-    optimizer, learning_rate, ..., verbose
-        As in `Autoencoder`.
 
     Attributes
     ----------
@@ -89,24 +88,9 @@ class PixelCNN(BaseModel):
         *,
         codebook_size: int | None = None,
         depth: int = 1,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Training],
     ) -> None:
-        self._store(locals())
+        self._store(PixelCNN, locals())
 
     channels: int
     layers: int
@@ -114,7 +98,9 @@ class PixelCNN(BaseModel):
     codebook_size: int | None
     depth: int
 
-    loss, corruption, penalty = "cross_entropy", None, None  # what other models choose
+    loss, corruption, penalty = "nll", None, None  # what other models choose
+    _ignores_y = _streams = False
+    _reader = MapReader
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags
@@ -130,12 +116,9 @@ class PixelCNN(BaseModel):
         checks.integer("layers", self.layers, 1, MOST_LAYERS)
         check_odd(checks.integer("kernel_size", self.kernel_size, 3))
         if self.codebook_size is not None:
-            checks.integer("codebook_size", self.codebook_size, 1, LARGEST + 1)
+            checks.integer("codebook_size", self.codebook_size, 1, LARGEST_CODE + 1)
         checks.integer("depth", self.depth, 1)
         self._check_training_params()
-
-    def _codes_width(self) -> int:
-        raise AttributeError("PixelCNN doesn't transform: there are no features out")
 
     # ---- fitting --------------------------------------------------------------------------------
 
@@ -186,142 +169,42 @@ class PixelCNN(BaseModel):
         """
         return super().partial_fit(X, y)
 
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        if not self._has_form(shape[:-1]):
-            raise ValueError(f"shape: expected {self._form} and how many codes, got {shape}")
-        sizes = shape[-1], int(self.channels), int(self.layers), int(self.kernel_size)
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        *shape, size = reader.shape
+        if not is_map(tuple(shape), self.depth):
+            forms = described(self.depth)
+            raise ValueError(f"shape: expected {forms} and how many codes, got {reader.shape}")
+        sizes = size, int(self.channels), int(self.layers), int(self.kernel_size)
         return {"pixelcnn": GatedPixelCNN(*sizes, condition, int(self.depth))}
 
-    @property
-    def _form(self) -> str:
-        """What maps look like."""
-        return "(H, W) or (T,)" if self.depth == 1 else f"(H, W, {self.depth}), (T, {self.depth})"
-
-    def _has_form(self, shape: tuple[int, ...]) -> bool:
-        if self.depth == 1:
-            return len(shape) in (1, 2)
-        return len(shape) in (1, 2, 3) and shape[-1] == self.depth
-
-    def _read_codes(self, X: Any, name: str, like: tuple[int, ...] | None) -> Data:
-        """Check maps of codes; `like` is the shape of a map and the number of codes, if known."""
-        X = np.asarray(X)
-        if X.dtype.kind not in "iu":
-            raise TypeError(f"{name}: expected integers, numbers of codes, got {X.dtype}")
-        if 0 in X.shape or not self._has_form(X.shape[1:]):
-            raise ValueError(f"{name}: expected some maps of codes {self._form}, got {X.shape}")
-        if like is not None and X.shape[1:] != like[:-1]:
-            raise ValueError(
-                f"{name}: expected maps of shape {like[:-1]}, as in fit, got {X.shape[1:]}"
-            )
-        largest = (self.codebook_size or LARGEST + 1) - 1 if like is None else like[-1] - 1
-        if not (X.min() >= 0 and X.max() <= largest):
-            raise ValueError(
-                f"{name}: expected codes of 0 to {largest}, got {X.min()} to {X.max()}"
-            )
-        return Data(np.ascontiguousarray(X, np.float32), name=name)
-
-    def _read_training(
-        self, X: Any, y: Any, sample_mask: Any, resume: bool
-    ) -> tuple[Conditioner | None, Input]:
-        data = self._read_codes(X, "X", self._network.input_shape if resume else None)
-        if resume:
-            return self._network.conditioner, Input(data, self._conditions(y, len(data)))
-        conditioner = None if y is None else Conditioner.learn(y, len(data))
-        return conditioner, Input(data, conditions(conditioner, y, len(data)))
-
-    def _read_validation(
-        self, X_val: Any, given: Input, conditioner: Conditioner | None
-    ) -> Batches | None:
-        if X_val is None:
-            return None
-        if self.validation_fraction:
-            raise ValueError("X_val: expected None where validation_fraction is more than 0")
-        X_val, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
-        data = self._read_codes(X_val, "X_val", self._sizes(given.data))
-        unasked(conditioner, y_val)
-        return Input(data, conditions(conditioner, y_val, len(data))).batches(INFERENCE_BATCH)
-
-    def _sizes(self, data: Data) -> tuple[int, ...]:
-        """Return the shape of a map, and how many codes there are."""
-        if self.warm_start and self.__sklearn_is_fitted__():
-            return self._network.input_shape
-        return (*data.shape, int(self.codebook_size or data.high + 1))
-
-    def _start_or_go_on(
-        self, resume: bool, conditioner: Conditioner | None, given: Input, *others: Data
-    ) -> None:
-        if not resume:
-            self._start(conditioner, given)
-
-    def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
-        shape = (*given.data.shape, int(self.codebook_size or given.data.high + 1))
-        with budget(memory_limit() // BYTES_PER_PARAMETER):
-            modules = self._modules(shape, conditioner.width if conditioner else 0)
-        network = Network(modules, shape, new_seed(self.random_state))
-        network.conditioner = conditioner
-        self._adopt(network, given.data.features, None)
-
-    def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
-        super()._adopt(network, math.prod(network.input_shape[:-1]), columns)
+    def _conditioner(self, y: Any, n: int) -> Conditioner | None:
+        return None if y is None else Conditioner.learn(y, n)
 
     # ---- steps ----------------------------------------------------------------------------------
 
-    def _pass(self, batch: Batch, training: bool = False) -> tuple[np.ndarray, np.ndarray]:
-        """Return the logits (n, T, E) and the codes (n, T) of a batch."""
-        network = self._network
-        codes = network.scratch("codes", batch.target.shape, np.int64)
-        np.copyto(codes, batch.target, casting="unsafe")
-        maps = codes.reshape(batch.n, *self._grid)
-        logits = network.pixelcnn.forward(maps, training, batch.condition)
-        return logits.reshape(*codes.shape, logits.shape[-1]), codes
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        codes = batch.target.astype(np.int64)
+        maps = codes.reshape(batch.n, *self._plane)
+        logits = self._network.pixelcnn.forward(maps, batch.told)
+        likeliest = logits.data.argmax(-1).reshape(codes.shape)
+        batch.reported["accuracy"] = float((likeliest == codes).mean(1).sum())
+        return {"nll": CrossEntropy(logits, codes)}
 
     @property
-    def _grid(self) -> tuple[int, int]:
+    def _plane(self) -> tuple[int, int]:
         """Height and width of a map."""
         depth, shape = self._network.pixelcnn.depth, self._network.input_shape[:-1]
         *above, width = (shape if depth == 1 else shape[:-1]) or (1,)
         return math.prod(above), width * depth
 
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        scratch, n = self._network.scratch, batch.n
-        logits, codes = self._pass(batch, training=True)
-        nll, grad, weight = scratch("nll", (n,)), scratch("grad", logits.shape), scratch("w", (n,))
-        weight.fill(1 / n)
-        _core.cross_entropy(nll, grad, weight, logits, codes, None, runtime.current())
-        right = float((logits.argmax(2) == codes).mean(1).sum())
-        self._network.pixelcnn.backward(grad.reshape(n, *self._grid, -1))
-        total = float(nll.sum(dtype=np.float64))
-        return {"loss": total, "nll": total, "accuracy": right}
-
-    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        return self._per_code(means["nll"])
-
-    def _per_code(self, nats: float) -> dict[str, float]:
-        """Return nats of a map as nats and bits of a code."""
-        per_code = nats / self.n_features_in_
+    def _epoch_terms(
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+    ) -> dict[str, float]:
+        per_code = means["nll"] / self.n_features_in_
         return {"nats_per_code": per_code, "bits_per_dim": per_code / math.log(2)}
 
-    def _nll(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """Return each map's nats, and the share of its codes that are the likeliest."""
-        logits, codes = self._pass(batch)
-        nll = self._network.scratch("nll", (batch.n,))
-        _core.cross_entropy(nll, None, None, logits, codes, None, runtime.current())
-        return nll, (logits.argmax(2) == codes).mean(1)
-
-    def _validate(self, batches: Batches) -> dict[str, float]:
-        nats, right, n = 0.0, 0.0, batches.total
-        for batch in batches():
-            nll, shares = self._nll(batch)
-            nats, right = nats + float(nll.sum(dtype=np.float64)), right + float(shares.sum())
-        means = {"loss": nats / n, "nll": nats / n, "accuracy": right / n}
-        return {f"val_{k}": v for k, v in (means | self._per_code(nats / n)).items()}
-
     # ---- fitted models --------------------------------------------------------------------------
-
-    def _conditions(self, y: Any, n: int) -> Condition | None:
-        conditioner = self._network.conditioner
-        unasked(conditioner, y)
-        return conditions(conditioner, y, n)
 
     @fitted
     def log_likelihood(self, X: Any, y: Any = None) -> np.ndarray:
@@ -339,12 +222,8 @@ class PixelCNN(BaseModel):
         ndarray of float32, shape (N,)
             In nats.
         """
-        data = self._read_codes(X, "X", self._network.input_shape)
-        given = Input(data, self._conditions(y, len(data)))
-        out = np.empty(len(data), np.float32)
-        for rows, batch in self._chunks(given):
-            np.negative(self._nll(batch)[0], out=out[rows])
-        return out
+        given = self._input(X, y)
+        return self._collected(given, lambda batch: -self.terms(batch)["nll"].data)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `log_likelihood`.
@@ -372,7 +251,7 @@ class PixelCNN(BaseModel):
         -------
         float
         """
-        return self._per_code(-self.score(X, y))["bits_per_dim"]
+        return -self.score(X, y) / (self.n_features_in_ * math.log(2))
 
     @fitted
     def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
@@ -393,16 +272,15 @@ class PixelCNN(BaseModel):
         ndarray of int64, shape (n, H, W) or (n, T), and `depth` if there are several
         """
         n, network = checks.integer("n", n, 0), self._network
-        unasked(network.conditioner, y)
-        condition = shared(network.conditioner, y, n)
-        height, width = self._grid
+        condition = self._conditions(network.conditioner, y, n, shared)
+        height, width = self._plane
         draws = np.empty((n, height, width), np.float32)
         _core.random_uniform(draws, new_seed(random_state), SAMPLE, 0, runtime.current())
         codes = np.zeros(draws.shape, np.int64)
         for start in range(0, n, INFERENCE_BATCH):
             rows = slice(start, start + INFERENCE_BATCH)
             beside = None if condition is None else condition.take(rows)
-            walk = Raster(network.pixelcnn, codes[rows].shape, beside)
+            walk = Sampler(network.pixelcnn, codes[rows].shape, beside)
             for i in range(height):
                 walk.begin_row(i)
                 for j in range(width):
@@ -416,9 +294,3 @@ def drawn(logits: np.ndarray, u: np.ndarray) -> np.ndarray:
     sums = np.cumsum(np.exp(logits - logits.max(1, keepdims=True), dtype=np.float64), axis=1)
     passed = (sums <= u[:, None] * sums[:, -1:]).sum(1)
     return np.minimum(passed, logits.shape[1] - 1)
-
-
-def unasked(conditioner: Conditioner | None, y: Any) -> None:
-    """Raise ValueError for conditions that a model fitted without any is given."""
-    if conditioner is None and y is not None:
-        raise ValueError("y: expected None: this PixelCNN was fitted without conditions")

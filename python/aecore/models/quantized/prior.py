@@ -11,16 +11,19 @@ from ...base import runtime
 from ...data.arrays import is_stream
 from ...data.conditions import Conditioner
 from ...data.streams import Stream
+from ...files.codec import Decoder
 from ...training.checkpoint import Stage
-from ...training.network import Network
+from ..base import state
 from ..base.coding import BaseAutoencoder
-from ..base.estimator import fitted
+from ..base.model import fitted
 from ..base.resume import find
 from ..base.streams import joined
 from .pixelcnn import PixelCNN
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+PRIOR = "prior"  # a trained one in a file: its configuration, and a prefix of its arrays
 
 
 class CodesWithPrior(BaseAutoencoder):
@@ -32,9 +35,7 @@ class CodesWithPrior(BaseAutoencoder):
     prior: Any
     prior_: PixelCNN
 
-    def _grid(self) -> tuple[int, ...]:
-        """Return the shape of a sample's codes."""
-        raise NotImplementedError
+    _nested = (PixelCNN,)
 
     @property
     def classes_(self) -> np.ndarray:
@@ -137,11 +138,7 @@ class CodesWithPrior(BaseAutoencoder):
 
     @fitted
     def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
-        given = self._input(X, None, sample_mask)
-        codes = np.empty((len(given.data), *self._grid()), np.int64)
-        for rows, batch in self._chunks(given):
-            codes[rows] = self._codes(batch)
-        return codes
+        return self._collected(self._input(X, None, sample_mask), self._codes)
 
     def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
         """Raise what the prior would raise for its samples, before anything changes."""
@@ -160,7 +157,7 @@ class CodesWithPrior(BaseAutoencoder):
     def _check_prior_labels(self, n: int, y: Any, X_val: Any, trained: Any) -> None:
         self.prior._held_out(n)
         if trained is not None:
-            trained._conditions(y, n)
+            trained._conditions(trained._network.conditioner, y, n)
         conditioner = None if y is None else Conditioner.learn(y, n)
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
             x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
@@ -168,6 +165,30 @@ class CodesWithPrior(BaseAutoencoder):
                 raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
             conditioner.read(y_val, len(x))
 
-    def _adopt(self, network: Network, features: int, columns: np.ndarray | None) -> None:
-        super()._adopt(network, features, columns)
-        vars(self).pop("prior_", None)  # it knows another codebook
+    # ---- files ----------------------------------------------------------------------------------
+
+    def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        config, tensors = super()._describe()
+        trained = vars(self).get("prior_")
+        if trained is not None:
+            config[PRIOR], arrays = trained._describe()
+            tensors |= state.prefixed(PRIOR, arrays)
+        return config, tensors
+
+    def _restore(
+        self, config: dict[str, Any], tensors: dict[str, np.ndarray], decoder: Decoder
+    ) -> None:
+        if PRIOR not in config:
+            super()._restore(config, tensors, decoder)
+            return
+        found, theirs = config.pop(PRIOR), state.take(tensors, PRIOR)
+        super()._restore(config, tensors, decoder)
+        trained, stage = state.read(found, theirs, decoder)
+        if not isinstance(trained, PixelCNN) or stage is not None:
+            raise ValueError(f"{PRIOR}: expected a PixelCNN")
+        if trained._network.input_shape != (
+            *self._code_space.shape,
+            self._network.quantizer.n_codes,
+        ):
+            raise ValueError(f"{PRIOR}: of other maps of codes than the model's")
+        self.prior_ = trained

@@ -14,11 +14,15 @@ from ...base.params import defaults
 from ...base.sklearn import new_seed
 from ...base.streams import SAMPLE
 from ...data.batches import Batch, Input
+from ...data.readers import Reader
 from ...nn import FiniteScalarQuantizer, ResidualQuantizer, VectorQuantizer
 from ...nn.module import Module
 from ...nn.quantize.scalar import checked_levels
+from ...nn.tape import Value
 from ...training.network import Network
-from ..base.estimator import fitted
+from ..base.model import fitted
+from ..base.options import Coding, Unpack
+from .codes import QuantizedCodes
 from .prior import CodesWithPrior
 
 VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
@@ -28,7 +32,7 @@ OF_CODEBOOKS = "commitment codebook ema_decay codebook_init quantizers distance"
 Quantizer = VectorQuantizer | ResidualQuantizer | FiniteScalarQuantizer
 
 
-class VQVAE(CodesWithPrior):
+class VQVAE(CodesWithPrior, options=Coding):
     r"""Codes that are entries of a codebook: discrete, a grid for images, one a step for sequences.
 
     Every vector z of the encoder's output is replaced by the nearest entry e. Minimises, as sums
@@ -49,8 +53,10 @@ class VQVAE(CodesWithPrior):
     ----------
     arch : ResNet, Conv, Dense, LSTM, Transformer, (encoder, decoder) or None
         None is `ResNet` for images, `Dense` for tables and `LSTM` for sequences.
-    codebook_size, code_dim : int
-        How many entries, and their length.
+    codebook_size : int
+        How many entries there are.
+    code_dim : int
+        Their length.
     commitment : float
         :math:`\gamma`.
     codebook : {"ema", "loss"}
@@ -73,8 +79,6 @@ class VQVAE(CodesWithPrior):
         What `sample` draws codes from. `fit` trains a copy of it on the codes once the rest is
         trained, given y if there is one: its ``epochs`` and the like are the prior's own. None
         draws them uniformly.
-    loss, tied, corruption, ...
-        As in `Autoencoder`.
 
     Attributes
     ----------
@@ -132,29 +136,9 @@ class VQVAE(CodesWithPrior):
         distance: str = "euclidean",
         levels: Any = None,
         prior: Any = None,
-        loss: str = "mse",
-        tied: bool = False,
-        corruption: Any = None,
-        penalty: Any = None,
-        pretrain_epochs: int = 0,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Coding],
     ) -> None:
-        self._store(locals())
+        self._store(VQVAE, locals())
 
     codebook_size: int
     code_dim: int
@@ -207,10 +191,10 @@ class VQVAE(CodesWithPrior):
                     f"{usual[name]!r}, got {getattr(self, name)!r}"
                 )
 
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         dim = int(self.code_dim) if self.levels is None else len(self.levels)
-        arch = ResNet() if self.arch is None and len(shape) == 3 else self.arch
-        parts = self._coders(shape, dim, dim, spatial=True, arch=arch)
+        arch = ResNet() if self.arch is None and len(reader.shape) == 3 else self.arch
+        parts = self._coders(reader.shape, dim, dim, spatial=True, arch=arch)
         quantizer = self._make_quantizer()
         return {"encoder": parts["encoder"], "quantizer": quantizer, "decoder": parts["decoder"]}
 
@@ -228,109 +212,56 @@ class VQVAE(CodesWithPrior):
             return ResidualQuantizer(int(self.quantizers), *sizes, **options)
         return VectorQuantizer(*sizes, distance=self.distance, **options)
 
-    def _finish_initializing(self, network: Network, given: Input) -> None:
+    def _prepare(self, network: Network, given: Input) -> None:
         if self.codebook_init != "kmeans" or self.levels is not None:
             return
         wanted, found, rows = VECTORS_PER_CODE * int(self.codebook_size), 0, []
         for batch in given.batches(int(self.batch_size))():
-            rows.append(network.encode(batch.x).reshape(-1, self.code_dim).copy())
+            with network.tape(records=False) as tape:
+                z = network.encode(tape.constant(batch.x)).data
+            rows.append(z.reshape(-1, self.code_dim).copy())
             found += len(rows[-1])
             if found >= wanted:
                 break
         network.quantizer.start_kmeans(np.concatenate(rows)[:wanted])
 
-    def _codes_width(self) -> int:
-        return math.prod(self._grid())
-
     @property
     def _quantizer(self) -> Quantizer:
         return self._network.quantizer
 
-    def _map(self) -> tuple[int, ...]:
-        """Return the shape of what the encoder gives for a sample, but for its last axis."""
-        network = self._fitted()
-        return network.encoder.output_shape(network.input_shape)[:-1]
+    @property
+    def _code_space(self) -> QuantizedCodes:
+        return QuantizedCodes(self._fitted())
 
-    def _grid(self) -> tuple[int, ...]:
-        """Return the shape of a sample's codes: (h, w) or (t,) where there is a map, else (1,).
+    # ---- a pass ---------------------------------------------------------------------------------
 
-        Several codebooks have an axis more, and (q,) without a map.
-        """
-        return (*self._map(), *self._quantizer.code_shape) or (1,)
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        quantizer, z = self._quantizer, self._latent(batch)
+        found = quantizer.quantize(z)
+        batch.code, batch.output = z, self._decode(found.y, batch)
+        terms = found.terms
+        batch.weights |= {name: float(name in quantizer.minimized) for name in terms}
+        if batch.noise == "on":
+            batch.noted["usage"] = self._usage(found.index)
+        return {"recon": self._loss.term(batch.output, batch), **terms}
 
-    # ---- training -------------------------------------------------------------------------------
-
-    def _begin_training(self) -> None:
-        self._usage().fill(0)
-
-    def _usage(self) -> np.ndarray:
-        """Return how often each entry of each codebook was used in this epoch, (q, E)."""
-        quantizer = self._quantizer
-        shape = (math.prod(quantizer.code_shape), quantizer.n_codes)
-        return self._network.scratch("usage", shape, np.int64)
-
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        network, quantizer = self._network, self._quantizer
-        z = network.encode(batch.x, training=True)
-        output = self._decode(quantizer.forward(z, training=True), batch, training=True)
-        grad, terms = self._reconstruction(output, batch)
-        for name, values in quantizer.terms.items():
-            terms[name] = float(values.sum(dtype=np.float64))
-            if name in quantizer.minimized:
-                terms["loss"] += terms[name]
-        network.encode_backward(quantizer.backward(network.decode_backward(grad)))
-        usage = self._usage()
-        codes = quantizer.indices.reshape(-1, len(usage))
-        for used, chosen in zip(usage, codes.T, strict=True):
+    def _usage(self, index: np.ndarray) -> np.ndarray:
+        """Return how often each entry of each codebook was used, (q, E)."""
+        codebooks, size = math.prod(self._quantizer.code_shape), self._quantizer.n_codes
+        usage = np.zeros((codebooks, size), np.int64)
+        for used, chosen in zip(usage, index.reshape(-1, codebooks).T, strict=True):
             np.add.at(used, chosen, 1)
-        return terms
+        return usage
 
-    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        found = [_perplexity(used) for used in self._usage()]
-        self._usage().fill(0)
+    def _epoch_terms(
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+    ) -> dict[str, float]:
+        if not noted:
+            return {}
+        found = [_perplexity(used) for used in noted["usage"]]
         each = {f"perplexity_{i}": value for i, value in enumerate(found, 1)}
         return {"perplexity": float(np.mean(found)), **(each if len(found) > 1 else {})}
-
-    # ---- without noise --------------------------------------------------------------------------
-
-    def _latent(self, batch: Batch) -> np.ndarray:
-        return self._network.encode(batch.x)
-
-    def _codes(self, batch: Batch) -> np.ndarray:
-        quantizer = self._quantizer
-        quantizer.forward(self._latent(batch))
-        return quantizer.indices.reshape(batch.n, *self._grid())
-
-    def _decode_latent(self, z: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-        return self._network.decode(self._quantizer.forward(np.ascontiguousarray(z)))
-
-    def _decode_codes(self, codes: np.ndarray, condition: np.ndarray | None) -> np.ndarray:
-        quantizer = self._quantizer
-        grid = (*self._map(), *quantizer.code_shape)
-        return self._network.decode(quantizer.lookup(codes.reshape(len(codes), *grid)))
-
-    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        quantizer = self._quantizer
-        output = self._network.decode(quantizer.forward(self._latent(batch)))
-        terms = {"recon": self._measure(output, batch), **quantizer.terms}
-        return output.reshape(batch.n, -1), terms
-
-    def _weights(self) -> dict[str, float]:
-        return {"recon": 1.0} | dict.fromkeys(self._quantizer.minimized, 1.0)
-
-    def _read_codes(self, Z: Any) -> np.ndarray:
-        Z = np.asarray(Z)
-        grid = self._grid()
-        if Z.dtype.kind not in "iu":
-            raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
-        if Z.ndim == 2 and Z.shape[1] == math.prod(grid):
-            Z = Z.reshape(len(Z), *grid)  # a data frame of them has one row for a sample
-        if Z.shape[1:] != grid or Z.ndim == 0:
-            raise ValueError(f"Z: expected codes of shape {('N', *grid)}, got {Z.shape}")
-        most = self._quantizer.n_codes - 1
-        if Z.size and not (0 <= int(Z.min()) and int(Z.max()) <= most):
-            raise ValueError(f"Z: expected codes of 0 to {most}, got {Z.min()} to {Z.max()}")
-        return Z.astype(np.int64)
 
     @property
     def codebook_(self) -> np.ndarray:
@@ -352,12 +283,14 @@ class VQVAE(CodesWithPrior):
         ndarray of float32, shape (N, h, w, code_dim), (N, t, code_dim) or (N, code_dim)
         """
         given = self._input(X, None, sample_mask)
-        return np.concatenate([self._latent(batch).copy() for _, batch in self._chunks(given)])
+        return self._collected(given, lambda batch: self._latent(batch).data)
 
     # ---- samples --------------------------------------------------------------------------------
 
     @fitted
-    def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
+    def sample(  # type: ignore[override]
+        self, n: int, *, y: Any = None, random_state: Any = None
+    ) -> np.ndarray:
         """Decode codes that are drawn from the prior; without one, uniformly and independently.
 
         Parameters
@@ -379,7 +312,7 @@ class VQVAE(CodesWithPrior):
             return self._decoded(codes, None)
         if self.prior is not None:
             raise ValueError("prior: not trained yet: fit trains it, once the rest is trained")
-        u = np.empty((n, *self._grid()), np.float32)
+        u = np.empty((n, *self._code_space.shape), np.float32)
         _core.random_uniform(u, new_seed(random_state), SAMPLE, 0, runtime.current())
         size = self._quantizer.n_codes
         codes = np.minimum(u.astype(np.float64) * size, size - 1)
@@ -404,17 +337,16 @@ class VQVAE(CodesWithPrior):
         -------
         ndarray of float32, shape (n, ...)
         """
-        dim = checks.integer("dim", dim, 0, self._codes_width() - 1)
+        dim = checks.integer("dim", dim, 0, self._n_features_out - 1)
         values = np.asarray(values)
         if values.ndim != 1:
             raise ValueError(f"values: expected a vector of integers, got shape {values.shape}")
-        given = self._input(self._sample("x", x)[None], None)
-        code = np.concatenate([self._codes(batch) for _, batch in self._chunks(given)])
+        code = self._collected(Input(self._sample("x", x)), self._codes)
         codes = np.repeat(code, len(values), axis=0)
         if values.dtype.kind not in "iu" and (values != np.floor(values)).any():
             raise ValueError(f"values: expected numbers of codebook entries, got {values!r}")
         codes.reshape(len(values), -1)[:, dim] = values
-        return self._decoded(self._read_codes(codes), None)
+        return self._decoded(self._code_space.read(codes), None)
 
 
 def _perplexity(usage: np.ndarray) -> float:

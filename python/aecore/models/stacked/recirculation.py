@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ...base import checks
 from ...data.batches import Batch
+from ...data.readers import Reader
 from ...nn.module import Module
+from ...training.loop import Phase
 from ..base.coding import BaseAutoencoder
-from .levels import shallow
+from ..base.levels import shallow
+from ..base.options import Training, Unpack
 
 # What turns the gradient of a loss into the difference of reconstruction and sample.
 ERROR = {"mse": 0.5, "bce": 1.0}
 
 
-class Recirculation(BaseAutoencoder):
+class Recirculation(
+    BaseAutoencoder, options=Training, defaults={"optimizer": "sgd", "learning_rate": 0.1}
+):
     r"""One hidden layer, trained by letting activity go round instead of errors go back.
 
     From a sample :math:`v_0` the units' states follow each other, visible, hidden, visible, hidden:
@@ -52,11 +55,8 @@ class Recirculation(BaseAutoencoder):
         f, see `Dense`. The paper has sigmoids; with others the rule learns less.
     regression : float
         :math:`\lambda` in [0, 1): how much of its state a unit keeps.
-    optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
     learning_rate : float
         For values within 0..1 or so; larger ones want a smaller rate.
-    weight_decay, ..., verbose
-        As in `Autoencoder`.
 
     Attributes
     ----------
@@ -86,24 +86,9 @@ class Recirculation(BaseAutoencoder):
         loss: str = "mse",
         activation: str = "sigmoid",
         regression: float = 0.75,
-        optimizer: Any = "sgd",
-        learning_rate: float = 0.1,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Training],
     ) -> None:
-        self._store(locals())
+        self._store(Recirculation, locals())
 
     activation: str
     regression: float
@@ -116,37 +101,32 @@ class Recirculation(BaseAutoencoder):
             raise ValueError("regression: expected less than 1, where nothing changes, got 1")
         self._check_training_params()
 
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        encoder, decoder = shallow(shape, int(self.latent_dim), self.activation)
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        encoder, decoder = shallow(reader.shape, int(self.latent_dim), self.activation)
         return {"encoder": encoder, "decoder": decoder}
 
-    def _codes_width(self) -> int:
-        self._fitted()
-        return self.latent_dim
+    def _phases(self) -> tuple[Phase, ...]:
+        return (Phase(self._settle),)
 
-    def _latent(self, batch: Batch) -> np.ndarray:
-        return self._encode(batch)
-
-    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        output = self._decode(self._latent(batch), batch)
-        return output.reshape(batch.n, -1), {"recon": self._measure(output, batch)}
-
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
+    def _settle(self, batch: Batch) -> dict[str, float]:
         """Let the units settle twice; what they change by stands for the gradients, negated."""
-        network, scratch = self._network, self._network.scratch
-        codes = self._encode(batch)
-        output = self._decode(codes, batch)
-        change, terms = self._reconstruction(output, batch)  # (g(V h1) - v0) / n, times 1 / ERROR
-        change *= (1 - self.regression) * ERROR[self.loss]  # (v2 - v0) / n
-        v2, h1 = scratch("v2", batch.x.shape), scratch("h1", codes.shape)
-        np.multiply(change.reshape(v2.shape), np.float32(batch.n), out=v2)
+        tape, n = batch.tape, batch.n
+        h1, kept = self._latent(batch), 1 - self.regression
+        made = tape.mark()
+        batch.output = self._decode(h1.detach(), batch)
+        terms = {"recon": self._loss.term(batch.output, batch)}
+        # back through the loss alone: (g(V h1) - v0) / n, times 1 / ERROR
+        tape.backward((terms["recon"], 1 / n), since=len(tape.record) - 1)
+        change = batch.output.grad
+        assert change is not None
+        change *= kept * ERROR[self.loss]  # (v2 - v0) / n
+        v2, moved = tape.take(batch.x.shape), tape.take(h1.shape)
+        np.multiply(change.reshape(v2.shape), n, out=v2)
         v2 += batch.x  # 0 where a value is missing, which then doesn't change
-        down: Any = network.decoder.backward
-        down(change, need_dx=False)  # before the encoder's next output takes the place of h1
-        np.copyto(h1, codes)
-        moved = network.encode(v2)
-        moved -= h1
-        moved *= (1 - self.regression) / batch.n  # (h3 - h1) / n
-        up: Any = network.encoder.backward
-        up(moved, gated=True, need_dx=False)
-        return terms
+        tape.backward(since=made)  # the decoder
+        h3 = self._network.encode(tape.constant(v2))
+        np.subtract(h3.data, h1.data, out=moved)
+        moved *= kept / n  # (h3 - h1) / n
+        h3.add_grad(moved, gated=True)  # the rule has no slope of f in it
+        tape.backward(since=made)
+        return self._sums(batch, terms)

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import copy
+import sys
+import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ...base import checks
-from ...base.sklearn import Transformer, not_fitted
+from ...base import checks, sklearn
+from ...base.sklearn import Estimator, not_fitted
+from ...data import corruption
+from ...data.arrays import Data, is_stream
+from ...data.batches import Batch, Batches, Input
+from ...data.conditions import Conditioner
+from ...data.readers import Reader
+from ...data.streams import Item
+from ...files.codec import Decoder
+from ...losses import Loss
+from ...nn.containers import Sequential
+from ...nn.dropout import Dropout
+from ...nn.linear import Linear
+from ...nn.module import Module
+from ...nn.ops.losses import CrossEntropy
+from ...nn.tape import Value
+from ...training.network import Network
 from ..autoencoder import Autoencoder
-from ..base.estimator import fitted
-from .levels import linears, split
+from ..base._html import model_html
+from ..base.levels import climb, depth, linears, split
+from ..base.model import BaseModel, fitted
+from ..base.options import Coding, Training, Unpack
 
-if TYPE_CHECKING:
-    from .classifier import SoftmaxClassifier
 
-
-class StackedAutoencoder(Autoencoder):
+class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs": 10}):
     r"""An `Autoencoder` of dense layers that are trained one by one first, then together.
 
     Level l is an autoencoder of one hidden layer on the codes of the level below, which is frozen
@@ -48,8 +64,6 @@ class StackedAutoencoder(Autoencoder):
         what the last phase has at its input.
     pretrain_epochs : int
         Of each level.
-    latent_dim, loss, tied, ...
-        As in `Autoencoder`.
 
     Attributes
     ----------
@@ -84,34 +98,11 @@ class StackedAutoencoder(Autoencoder):
         self,
         arch: Any = None,
         latent_dim: int = 32,
-        *,
-        loss: str = "mse",
-        tied: bool = False,
-        corruption: Any = None,
-        penalty: Any = None,
-        pretrain_epochs: int = 10,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Coding],
     ) -> None:
-        self._store(locals())
+        self._store(StackedAutoencoder, locals())
 
-    @property
-    def _is_stack(self) -> bool:
-        return True
+    _always_pretrains = True
 
     def as_features(self, levels: Any = None) -> StackedFeatures:
         """Return the fitted levels as a transformer that nothing trains again.
@@ -150,8 +141,6 @@ class StackedAutoencoder(Autoencoder):
         SoftmaxClassifier
             Fitted. The model itself stays as it is.
         """
-        from .classifier import SoftmaxClassifier
-
         self._fitted()
         classifier = SoftmaxClassifier(self, **{"random_state": self.random_state, **params})
         return classifier.fit(X, y, X_val=X_val, sample_mask=sample_mask)
@@ -159,23 +148,20 @@ class StackedAutoencoder(Autoencoder):
     @fitted
     def _hidden(self, X: Any, levels: tuple[int, ...], sample_mask: Any) -> np.ndarray:
         """Return the representations of some levels, side by side."""
-        given, parts = self._input(X, None, sample_mask), split(self._network.encoder)
-        out: np.ndarray | None = None
-        for rows, batch in self._chunks(given):
-            h, found = batch.x, {}
+        parts = split(self._network.encoder)
+
+        def hidden(batch: Batch) -> np.ndarray:
+            h, found = batch.tape.constant(batch.x), {}
             for number, layers in enumerate(parts[: max(levels)], 1):
                 for layer in layers:
-                    h = layer.forward(h)
+                    h = layer(h)
                 found[number] = self._shaped(h) if number == len(parts) else h
-            values = np.concatenate([found[number] for number in levels], axis=1)
-            if out is None:
-                out = np.empty((len(given.data), values.shape[1]), np.float32)
-            out[rows] = values
-        assert out is not None
-        return out
+            return np.concatenate([found[number].data for number in levels], axis=1)
+
+        return self._collected(self._input(X, None, sample_mask), hidden)
 
 
-class StackedFeatures(Transformer):
+class StackedFeatures(Estimator):
     """Hidden representations of a fitted `StackedAutoencoder`, as a transformer.
 
     `fit` trains nothing, and scikit-learn's ``clone`` keeps the fitted model: in a pipeline or a
@@ -198,9 +184,16 @@ class StackedFeatures(Transformer):
     (100, 8)
     """
 
+    get_feature_names_out = sklearn.get_feature_names_out
+    set_output = sklearn.set_output
+    _repr_html_ = model_html
+
     def __init__(self, model: StackedAutoencoder, levels: Any = None) -> None:
         self.model = model
         self.levels = levels
+
+    def __sklearn_tags__(self) -> Any:
+        return sklearn.transformer_tags(super().__sklearn_tags__(), ["float32"])
 
     def __sklearn_is_fitted__(self) -> bool:
         return isinstance(self.model, StackedAutoencoder) and self.model.__sklearn_is_fitted__()
@@ -279,8 +272,303 @@ class StackedFeatures(Transformer):
             K is the sum of the levels' widths; the levels stand in the order given.
         """
         levels = self._levels()
-        return self._contained(self._model()._hidden(X, levels, sample_mask), X)
+        return sklearn.contained(self, self._model()._hidden(X, levels, sample_mask), X)
 
-    def _codes_width(self) -> int:
+    @property
+    def _n_features_out(self) -> int:
         layers = linears(self._model()._network.encoder)
         return sum(layers[level - 1].weight.shape[0] for level in self._levels())
+
+
+class SoftmaxClassifier(BaseModel, options=Training):
+    r"""The encoder of a `StackedAutoencoder` and a softmax layer, trained by labels as one.
+
+    With h the representation of one of the encoder's levels,
+
+    .. math:: p(y | x) = \mathrm{softmax}(W h(x) + b), \quad \min E\,[-\ln p(y | x)]
+
+    over W, b and the encoder's layers, which start from the model's. `fit` copies these if the
+    model is fitted. If it isn't, a copy of it is first trained on the same samples, without their
+    labels. That is so in each fold of a cross-validation, because scikit-learn clones: test samples
+    have no part in the pretraining.
+
+    Parameters
+    ----------
+    model : StackedAutoencoder or None
+        It stays as it is. None is ``StackedAutoencoder()``. Where it isn't fitted and its
+        ``random_state`` is None, the seed is the classifier's.
+    level : int or None
+        Whose representation h is, from 1 at the input to L + 1, the code, for L widths; None is
+        that, before a `KLSparsity` or `TopK` changes it. L, the last hidden layer, is what stacked
+        denoising autoencoders were tried with.
+    dropout : float
+        The share of values that training drops behind each level, from 0 up to but not 1.
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
+        What is done to the input in training.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (K,)
+        The labels in order.
+    history_ : list of dict
+        For each epoch its number, means of the ``loss``, which is the ``cross_entropy`` in nats,
+        and of the ``accuracy`` over samples as training saw them, and val_* where there is
+        something to validate on.
+    others
+        As `Autoencoder`'s.
+
+    References
+    ----------
+    P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> y = np.where(X[:, 0] > 0.5, "high", "low")
+    >>> stack = ae.StackedAutoencoder(ae.Dense((16,)), 8, pretrain_epochs=2, epochs=1)
+    >>> model = ae.SoftmaxClassifier(stack, epochs=3, random_state=0).fit(X, y)
+    >>> model.predict_proba(X).shape, [str(label) for label in model.classes_]
+    ((100, 2), ['high', 'low'])
+    """
+
+    def __init__(
+        self,
+        model: Any = None,
+        *,
+        level: int | None = None,
+        dropout: float = 0.0,
+        corruption: Any = None,
+        **options: Unpack[Training],
+    ) -> None:
+        self._store(SoftmaxClassifier, locals())
+
+    model: Any
+    level: int | None
+    dropout: float
+    loss = "mse"  # which any samples can have; they are no targets here
+    penalty = None
+    _needs_y = True
+
+    # ---- parameters and labels ------------------------------------------------------------------
+
+    def _stack(self) -> StackedAutoencoder:
+        return StackedAutoencoder() if self.model is None else self.model
+
+    def _check_params(self) -> None:
+        stack = self._stack()
+        if not isinstance(stack, StackedAutoencoder):
+            raise TypeError(f"model: expected None or a StackedAutoencoder, got {self.model!r}")
+        stack._check_params()
+        if self.level is not None:
+            checks.integer("level", self.level, 1, depth(stack._dense()))
+        if checks.real("dropout", self.dropout, 0, 1) == 1:
+            raise ValueError("dropout: expected less than 1, got 1")
+        corruption.check(self.corruption)
+        self._check_training_params()
+
+    def _read_training(
+        self, X: Any, y: Any, sample_mask: Any, resume: bool, classes: Any = None
+    ) -> tuple[Conditioner | None, Input]:
+        if not is_stream(X):
+            y = _labels(y, type(self).__name__)
+        elif classes is not None:
+            raise ValueError("classes: expected None where X gives batches, all of which are seen")
+        conditioner, given = super()._read_training(X, y, sample_mask, resume)
+        if classes is None:
+            return conditioner, given
+        known = Conditioner.learn(_labels(classes, type(self).__name__), len(classes))
+        assert known.classes is not None
+        if resume and not np.array_equal(known.classes, self.classes_):
+            raise ValueError(f"classes: expected those of before, {self.classes_}, got {classes}")
+        return known, Input(given.data, known.read(y, len(given.data)))
+
+    def _read_validation(
+        self, X_val: Any, reader: Reader, conditioner: Conditioner | None
+    ) -> Batches | None:
+        if isinstance(X_val, tuple) and len(X_val) == 2:
+            X_val = X_val[0], _labels(X_val[1], type(self).__name__)
+        elif X_val is not None:
+            raise ValueError("X_val: expected (X, y), the labels are needed too")
+        return super()._read_validation(X_val, reader, conditioner)
+
+    def _conditioner(self, y: Any, n: int) -> Conditioner:
+        return Conditioner.learn(_labels(y, type(self).__name__), n)
+
+    def _read_item(self, item: Item, reader: Reader | None) -> tuple[Data, Any]:
+        data, y = super()._read_item(item, reader)
+        if not self._stack().__sklearn_is_fitted__():
+            Loss(self._stack().loss, data.shape).check(data, "X")
+        return data, _labels(y, type(self).__name__)
+
+    # ---- training -------------------------------------------------------------------------------
+
+    def partial_fit(
+        self, X: Any, y: Any = None, *, classes: Any = None, sample_mask: Any = None
+    ) -> SoftmaxClassifier:
+        """Make one pass over the samples in batches of ``batch_size``, in their order.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `fit`.
+        classes : array-like, shape (K,), optional
+            All labels that will come, for the first call; those in y by default.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        self._pass_over(X, y, sample_mask, classes=classes)
+        return self
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        stack = self._stack()
+        arch, top, shape = stack._dense(), self.level, reader.shape
+        levels = climb(shape, arch, stack.latent_dim, depth(arch) if top is None else int(top))
+        if self.dropout:
+            levels = [[*level, Dropout(self.dropout)] for level in levels]
+        encoder = Sequential(*(layer for level in levels for layer in level))
+        (width,) = encoder.output_shape(shape)
+        return {"encoder": encoder, "decoder": Linear(width, condition)}
+
+    def _prepare(self, network: Network, given: Input) -> None:
+        """Give the encoder the values of a fitted stack's."""
+        stack = self._stack()
+        if not stack.__sklearn_is_fitted__():
+            stack = StackedAutoencoder(**stack.get_params(deep=False))
+            if stack.random_state is None:
+                stack.random_state = network.seed
+            if isinstance(given.data, Data):  # batches of a stream were checked one by one
+                Loss(stack.loss, given.data.shape).check(given.data, "X")
+            stack._fit(False, None, given.alone())
+        theirs, shape = stack._fitted(), given.data.shape
+        if theirs.input_shape != shape:
+            raise ValueError(
+                f"X: expected samples of shape {theirs.input_shape}, as the model was fitted to, "
+                f"got {shape}"
+            )
+        sources = [p.value for _, p in theirs.encoder.parameters()]
+        targets = [p.value for _, p in network.encoder.parameters()]
+        if any(a.shape != b.shape for a, b in zip(sources, targets, strict=False)):
+            raise ValueError("model: its arch or latent_dim is no longer what it was fitted with")
+        for source, target in zip(sources, targets, strict=False):
+            np.copyto(target, source)
+
+    def _restore(
+        self, config: dict[str, Any], tensors: dict[str, np.ndarray], decoder: Decoder
+    ) -> None:
+        super()._restore(config, tensors, decoder)
+        if self._network.conditioner.classes is None:
+            raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
+
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        assert batch.condition is not None  # the labels as one-hot vectors
+        labels, logits = batch.condition.argmax(1), self._logits(batch)
+        batch.reported["accuracy"] = float((logits.data.argmax(1) == labels).sum())
+        return {"cross_entropy": CrossEntropy(logits, labels[:, None])}
+
+    def _logits(self, batch: Batch) -> Value:
+        network = self._network
+        return network.decode(network.encode(batch.tape.constant(batch.x)))
+
+    # ---- answers --------------------------------------------------------------------------------
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in order."""
+        classes = self._fitted().conditioner.classes
+        assert classes is not None
+        return classes
+
+    @fitted
+    def predict_proba(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+        """Return the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, ...)
+        sample_mask : array-like of bool, the shape of X, optional
+            True where a value is observed, as in `fit`.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, K)
+            In the order of ``classes_``.
+        """
+        given = Input(self._samples(X, sample_mask))
+        loss = Loss("cross_entropy", (len(self.classes_),))
+        return self._collected(given, lambda batch: loss.to_data(self._logits(batch).data))
+
+    def predict(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+        """Return the most probable class of each sample.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `predict_proba`.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+            Labels as in fit.
+        """
+        return self.classes_[self.predict_proba(X, sample_mask=sample_mask).argmax(1)]
+
+    def score(self, X: Any, y: Any, *, sample_mask: Any = None) -> float:
+        """Return the share of samples that are classified as their labels say.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `predict_proba`.
+        y : array-like, shape (N,)
+
+        Returns
+        -------
+        float
+        """
+        y = _labels(y, type(self).__name__)
+        found = self.predict(X, sample_mask=sample_mask)
+        if len(y) != len(found):
+            raise ValueError(f"y: expected {len(found)} labels, one for each sample, got {len(y)}")
+        return float((found == y).mean())
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags
+
+        tags = super().__sklearn_tags__()
+        tags.estimator_type, tags.transformer_tags = "classifier", None
+        tags.classifier_tags = ClassifierTags()
+        return tags
+
+
+def _labels(y: Any, owner: str) -> np.ndarray:
+    """Check labels as far as can be without knowing the classes; whole floats become integers."""
+    if y is None:
+        raise ValueError(f"y: {owner} requires y to be passed, but the target y is None")
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        text = "A column-vector y was passed when a 1d array was expected: y.ravel() is taken"
+        warnings.warn(_column_warning()(text), stacklevel=4)
+        y = y.ravel()
+    if y.ndim != 1:
+        raise ValueError(f"y: expected labels, a 1d array of shape (N,), got {y.shape}")
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all():
+            raise ValueError("Input y contains NaN or infinity: expected labels")
+        if (y != np.round(y)).any():
+            raise ValueError(
+                "Unknown label type: continuous. y: expected integers or strings, or whole numbers"
+            )
+        y = y.astype(np.int64)
+    return y
+
+
+def _column_warning() -> type[Warning]:
+    """Return scikit-learn's own warning, if that is imported."""
+    theirs = sys.modules.get("sklearn.exceptions")
+    return theirs.DataConversionWarning if theirs else UserWarning

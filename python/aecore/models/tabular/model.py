@@ -10,19 +10,18 @@ import numpy as np
 
 from ...arch.base import Code
 from ...arch.dense import Dense
-from ...base.sklearn import _other_names
-from ...data.arrays import Data
-from ...data.batches import Batch, Batches, Condition, Input
+from ...data.batches import Batch, Condition, Input
+from ...data.readers import Reader
 from ...data.tables import Layout, Table
-from ...data.tables.samples import TableData, TableNoise
-from ...losses.mixed import Mixed, Scales, Usual
+from ...data.tables.reader import TableReader
+from ...data.tables.samples import TableNoise
+from ...losses.mixed import CellStatistics, Mixed, Scales
 from ...nn.columns import Columns
 from ...nn.containers import Sequential
 from ...nn.module import Module
 from ...penalties import check_encoder
-from ...training.network import Network
 from ..base.coding import BaseAutoencoder
-from ..base.estimator import INFERENCE_BATCH, fitted
+from ..base.model import INFERENCE_BATCH, fitted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -31,7 +30,21 @@ GROUPS = 8  # of columns that are hidden together where cells are scored
 
 
 class TableModel(BaseAutoencoder):
-    """A model of the rows of tables, put before `Autoencoder` or one of its kin."""
+    """A model of the rows of tables, put before `Autoencoder` or one of its kin.
+
+    Parameters
+    ----------
+    arch : Dense or None
+        The architecture behind the columns.
+    categorical : list of str or int
+        Columns of numbers that are categories, by name or place.
+    hidden : float
+        The share of the cells that is hidden from the encoder in training, others in every batch.
+        Without any, a missing cell is one that the model has never had to fill in.
+    corruption : SwapNoise, GaussianNoise, Masking or None
+        What else is done to the encoder's input in training. Noise is added to numbers alone, in
+        units of a column's deviation; masking hides cells, as ``hidden`` does.
+    """
 
     hidden: float
     categorical: Sequence[Any]
@@ -40,8 +53,8 @@ class TableModel(BaseAutoencoder):
     tied = False
     pretrain_epochs = 0
     _losses = ("mixed",)
-    _takes_lengths = False
-    _layout: Layout  # what `_modules` builds for
+    _streams = False
+    _reader = TableReader
 
     # ---- what scikit-learn asks -----------------------------------------------------------------
 
@@ -63,29 +76,33 @@ class TableModel(BaseAutoencoder):
         super()._check_params()
 
     def _corruptions(self) -> tuple[Any, ...]:
-        levels = self._network.table.levels if self.__sklearn_is_fitted__() else ()
+        levels = self._layout.levels if self.__sklearn_is_fitted__() else ()
         return (TableNoise(self.hidden, self.corruption, levels),)
 
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        layout = self._layout
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        assert isinstance(reader, TableReader)
+        layout = reader.layout
         columns, loss = Columns(layout.levels), Mixed(layout.levels, layout.surprise)
-        code = self._code()
+        code = Code(self._heads * self.latent_dim, self.latent_dim)
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))
         decoder = Sequential(*arch.up(code.inputs, loss.outputs))
-        check_encoder(self.penalty, encoder)
+        check_encoder(self.penalty, encoder, reader.shape)
         scales = {"scales": Scales(len(loss.numeric))} if len(loss.numeric) else {}
-        usual = Usual(len(layout.levels))
-        return {"encoder": encoder, "decoder": decoder, **scales, "usual": usual}
+        statistics = CellStatistics(len(layout.levels))
+        return {"encoder": encoder, "decoder": decoder, **scales, "usual": statistics}
 
-    def _code(self) -> Code:
-        """Return the widths of what the encoder gives and the decoder takes."""
-        raise NotImplementedError
+    @property
+    def _layout(self) -> Layout:
+        """What was learned of the columns."""
+        reader = self._fitted().reader
+        assert isinstance(reader, TableReader)
+        return reader.layout
 
     @property
     def _loss(self) -> Mixed:
         network = self._fitted()
-        layout = network.table
+        layout = self._layout
         return Mixed(layout.levels, layout.surprise, getattr(network, "scales", None))
 
     # ---- tables in ------------------------------------------------------------------------------
@@ -126,101 +143,25 @@ class TableModel(BaseAutoencoder):
         FloatingPointError
             If the loss stops being finite; the model is left in its last finite state.
         """
-        return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume)
-
-    def _check_data(self, data: Data, name: str) -> None:
-        """Take what the layout has read."""
-
-    def _read_training(self, X: Any, y: Any, sample_mask: Any, resume: bool) -> tuple[None, Input]:
-        if resume:
-            return None, Input(self._samples(X, sample_mask))
-        table = Table(X, sample_mask)
-        layout = Layout.learn(table, self.categorical)
-        if max(layout.levels) < 0:
-            raise ValueError(f"{table.name}: expected a cell that isn't missing, got none")
-        return None, Input(TableData(layout.matrix(table), layout, _names(table.names)))
-
-    def _read_validation(self, X_val: Any, given: Input, conditioner: Any) -> Batches | None:
-        if X_val is None:
-            return None
-        if self.validation_fraction:
-            raise ValueError("X_val: expected None where validation_fraction is more than 0")
         if isinstance(X_val, tuple):
             raise TypeError("X_val: expected a table, got a tuple: tables have no y")
-        assert isinstance(given.data, TableData)
-        data = self._data(given.data.layout, Table(X_val, name="X_val"))
-        return Input(data).batches(INFERENCE_BATCH)
-
-    def _data(self, layout: Layout, table: Table) -> TableData:
-        """Return a table's cells as a layout that was learned before numbers them."""
-        places = layout.places(table)
-        if places is None and None not in (table.names, layout.names):
-            if table.names != layout.names:
-                both = (np.array(n, dtype=object) for n in (layout.names, table.names))
-                raise ValueError(_other_names(*both))
-        if table.shape[1] != len(layout.columns):
-            raise ValueError(
-                f"{table.name} has {table.shape[1]} features, but {type(self).__name__} is "
-                f"expecting {len(layout.columns)} features as input."
-            )
-        names = table.names and (layout.names or table.names)
-        return TableData(layout.matrix(table, places), layout, _names(names))
-
-    def _samples(self, X: Any, sample_mask: Any = None) -> TableData:
-        data = self._data(self._fitted().table, Table(X, sample_mask))
-        self._check_names(data)
-        return data
-
-    def _sample(self, name: str, x: Any) -> np.ndarray:
-        """Return the cells (C,) of a table of one row, or of a row."""
-        if hasattr(x, "to_frame") and not hasattr(x, "columns"):  # of a data frame of pandas
-            x = x.to_frame().T
-        if isinstance(x, np.void):  # of a structured array
-            x = np.array([x], x.dtype)
-        elif isinstance(x, (np.ndarray, list, tuple)) and np.ndim(x) == 1:
-            named = isinstance(x, np.ndarray) and x.dtype.names is not None
-            x = x if named else [x] if not isinstance(x, np.ndarray) else x[None]
-        table = Table(x, name=name)
-        if len(table) != 1:
-            raise ValueError(f"{name}: expected one row of a table, got {len(table)}")
-        data = self._data(self._network.table, table)
-        return next(data.blocks())[1][0]
-
-    def _few(self, X: list[np.ndarray]) -> TableData:
-        return TableData(np.stack(X), self._network.table)
+        return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume)
 
     # ---- training -------------------------------------------------------------------------------
 
-    def _start(self, conditioner: Any, given: Input, *others: Data) -> None:
-        assert isinstance(given.data, TableData)
-        self._layout = given.data.layout
-        try:
-            super()._start(conditioner, given, *others)
-        finally:
-            del self._layout
+    def _sums(self, batch: Batch, terms: dict[str, Any]) -> dict[str, float]:
+        if batch.noise == "on":
+            self._note_costs(batch, terms)
+        return super()._sums(batch, terms)
 
-    def _finish_initializing(self, network: Network, given: Input) -> None:
-        network.table = self._layout
-
-    def _reconstruction(
-        self, output: np.ndarray, batch: Batch
-    ) -> tuple[np.ndarray, dict[str, float]]:
-        """Return the gradient of the mean loss, and its terms by kind of column."""
-        scratch, n, loss = self._network.scratch, batch.n, self._loss
-        grad, weight = scratch("grad", output.shape), scratch("weight", (n,))
-        weight.fill(1 / n)
-        nats = loss.cells(grad, weight, output, batch.target)
-        self._note_usual(nats, batch)
-        total = float(nats.sum(dtype=np.float64))
-        mse = loss.squared_error(output, batch.target, batch.mask, scratch, grad)
-        return grad, {"loss": total, "recon": total, **loss.by_kind(nats), "mse": mse}
-
-    def _note_usual(self, nats: np.ndarray, batch: Batch) -> None:
+    def _note_costs(self, batch: Batch, terms: dict[str, Any]) -> None:
         """Note what cells cost in training: hidden ones, if the model hides any."""
+        recon = terms.get("recon")  # several draws say less of the single cell
+        nats = self._nats(batch, batch.x) if recon is None else recon.nats
         counted = ~np.isnan(batch.target)
         if self._hides:
             counted &= np.isnan(batch.x)
-        self._network.usual.note(nats, counted, batch.epoch == self._network.epoch)
+        self._network.usual.update(nats, counted, batch.epoch == self._network.epoch)
 
     @property
     def _hides(self) -> bool:
@@ -228,44 +169,16 @@ class TableModel(BaseAutoencoder):
 
     # ---- tables out -----------------------------------------------------------------------------
 
-    @fitted
-    def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
-        """Encode rows and decode them again, without noise.
-
-        Parameters
-        ----------
-        X, sample_mask
-            As in `transform`.
-        y : ignored
-
-        Returns
-        -------
-        The container that `fit` was given, shape (N, C)
-            Numbers as the decoder gives them, of categories the likeliest level.
-        """
-        given = self._input(X, y, sample_mask)
-        return self._network.table.table(self._rebuilt(given))
-
-    def _rebuilt(self, given: Input) -> np.ndarray:
-        """Return the likeliest cells (N, C), as the layout numbers them."""
-        out = np.empty((len(given.data), given.data.features), np.float32)
-        for rows, batch in self._chunks(given):
-            output, _ = self._terms(batch)
-            self._loss.to_data(output, out[rows])
-        return out
-
-    def _generated(self, codes: np.ndarray, condition: Condition | None, decode: Any) -> Any:
-        return self._network.table.table(super()._generated(codes, condition, decode))
-
     def _drawn(self, z: np.ndarray, condition: Condition | None, seed: int) -> Any:
         """Draw the cells too: levels by their probabilities, numbers with their deviation."""
         network, loss = self._network, self._loss
-        parts = [
-            network.decode(np.ascontiguousarray(z[start : start + INFERENCE_BATCH])).copy()
-            for start in range(0, len(z), INFERENCE_BATCH)
-        ]
-        output = np.concatenate(parts) if parts else np.empty((0, loss.outputs), np.float32)
-        return network.table.table(loss.draw(output, seed))
+        output = np.empty((len(z), loss.outputs), np.float32)
+        for start in range(0, len(z), INFERENCE_BATCH):
+            rows = slice(start, start + INFERENCE_BATCH)
+            with network.tape(records=False) as tape:
+                codes = tape.constant(np.ascontiguousarray(z[rows]))
+                output[rows] = network.decode(codes).data
+        return network.reader.samples(loss.draw(output, seed))
 
     @fitted
     def impute(self, X: Any, *, sample_mask: Any = None) -> Any:
@@ -285,7 +198,7 @@ class TableModel(BaseAutoencoder):
             A column without a single cell in fit stays as it is.
         """
         rebuilt = self._rebuilt(Input(self._samples(X, sample_mask)))
-        return self._network.table.filled(Table(X, sample_mask), rebuilt)
+        return self._layout.filled(Table(X, sample_mask), rebuilt)
 
     @fitted
     def score_cells(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
@@ -319,7 +232,9 @@ class TableModel(BaseAutoencoder):
         """Return what the cells of a batch cost (n, C) where x is what the encoder sees."""
         seen = copy.copy(batch)
         seen.x = x
-        return self._loss.cells(None, None, self._terms(seen)[0], batch.target)
+        with self._pass(seen):
+            self.terms(seen)
+            return self._loss.cell_losses(None, None, self._output(seen), batch.target)
 
     def _nats_of_hidden(self, batch: Batch) -> np.ndarray:
         """Return what each cell of a batch costs (n, C) where the encoder doesn't see it."""
@@ -329,7 +244,3 @@ class TableModel(BaseAutoencoder):
             x[:, g::groups] = np.nan
             out[:, g::groups] = self._nats(batch, x)[:, g::groups]
         return out
-
-
-def _names(names: list[str] | None) -> np.ndarray | None:
-    return None if names is None else np.array(names, dtype=object)

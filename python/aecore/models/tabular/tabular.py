@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...arch.base import Code
-from ...data.batches import Batch
 from ..autoencoder import Autoencoder
+from ..base.options import Tables, Unpack
 from ..variational.vae import VAE
 from .model import TableModel
 
 
-class TabularAutoencoder(TableModel, Autoencoder):
+class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
     r"""An autoencoder of tables: numbers, categories and times side by side, with gaps anywhere.
 
     Minimises :math:`E\,[\sum_c \ell_c(x_c, g(f(\tilde x)))]` over the columns c whose cells are
@@ -38,20 +37,8 @@ class TabularAutoencoder(TableModel, Autoencoder):
 
     Parameters
     ----------
-    arch : Dense or None
-        The architecture behind the columns.
     latent_dim : int
         The length of a code.
-    categorical : list of str or int
-        Columns of numbers that are categories, by name or place.
-    hidden : float
-        The share of the cells that is hidden from the encoder in training, others in every batch.
-        Without any, a missing cell is one that the model has never had to fill in.
-    corruption : SwapNoise, GaussianNoise, Masking or None
-        What else is done to the encoder's input in training. Noise is added to numbers alone, in
-        units of a column's deviation; masking hides cells, as ``hidden`` does.
-    penalty, optimizer, learning_rate, ...
-        As in `Autoencoder`.
 
     Attributes
     ----------
@@ -90,32 +77,12 @@ class TabularAutoencoder(TableModel, Autoencoder):
         *,
         categorical: Any = (),
         hidden: float = 0.3,
-        corruption: Any = None,
-        penalty: Any = None,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Tables],
     ) -> None:
-        self._store(locals())
-
-    def _code(self) -> Code:
-        return Code(self.latent_dim, self.latent_dim)
+        self._store(TabularAutoencoder, locals())
 
 
-class TabularVAE(TableModel, VAE):
+class TabularVAE(TableModel, VAE, options=Tables):
     r"""A variational autoencoder of tables: what `TabularAutoencoder` is to `Autoencoder`.
 
     Minimises the bound that `VAE` has, with the likelihood of tables. Missing cells have no part in
@@ -124,10 +91,8 @@ class TabularVAE(TableModel, VAE):
 
     Parameters
     ----------
-    arch, latent_dim, categorical, hidden, corruption
-        As in `TabularAutoencoder`.
-    beta, kl_warmup, free_bits, importance_samples, divergence, ...
-        As in `VAE`.
+    latent_dim : int
+        The length of a code.
 
     References
     ----------
@@ -159,32 +124,6 @@ class TabularVAE(TableModel, VAE):
         free_bits: float = 0.0,
         importance_samples: int = 1,
         divergence: Any = "kl",
-        corruption: Any = None,
-        penalty: Any = None,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Tables],
     ) -> None:
-        self._store(locals())
-
-    def _code(self) -> Code:
-        return Code(2 * self.latent_dim, self.latent_dim)
-
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        terms = super()._loss_step(batch)
-        if self.importance_samples > 1:  # whose draws say less of the single cell
-            self._note_usual(self._nats(batch, batch.x), batch)
-        return terms
+        self._store(TabularVAE, locals())

@@ -21,8 +21,8 @@ class CVAE(VAE):
 
     Parameters
     ----------
-    arch, latent_dim, beta, kl_warmup, free_bits, importance_samples, divergence, ...
-        As in `VAE`.
+    beta : float
+        The weight of the KL term, or of the divergence. 1 is the evidence lower bound of p(x | y).
 
     Attributes
     ----------

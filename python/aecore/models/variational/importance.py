@@ -2,114 +2,88 @@
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ... import _core
-from ...base import runtime
-from ...base.streams import LATENT
 from ...data.batches import Batch
-from .posterior import log_ratio
+from ...nn.ops.latent import ImportanceBound, log_mean, log_ratio
+from ...nn.ops.shapes import Repeat
+from ...nn.tape import Tape, Value
+from .posterior import draw
 
 if TYPE_CHECKING:
-    from ...nn.module import Module
     from .vae import VAE
 
 
-def weighted_draws(
-    model: VAE,
-    batch: Batch,
-    posterior: tuple[np.ndarray, np.ndarray],
-    gradients: tuple[np.ndarray, np.ndarray],
-) -> dict[str, float]:
-    r"""Run the decoder on S draws a sample, forth and back; return the batch's terms.
+def weighted_terms(
+    model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float
+) -> dict[str, Any]:
+    """Return the bound of S draws a sample as what is minimised, and tell of its parts.
 
-    The loss of a sample is :math:`-\ln \frac{1}{S} \sum_s w_s` with :math:`\ln w_s = \ln p(x | z_s)
-    + \beta (\ln p(z_s) - \ln q(z_s | x))`. Its gradient is that of the single :math:`-\ln w_s`,
-    each counted as its share of the sum.
-
-    Parameters
-    ----------
-    model : VAE
-    batch : Batch
-    posterior : (mean, logvar)
-    gradients : (dmean, dlogvar)
-        To be written.
+    Told are ``recon`` and ``kl``, means over the draws; ``iwae``, the bound with a beta of 1; and
+    ``mse``.
     """
-    network, ws, s = model._network, runtime.current(), int(model.importance_samples)
-    (n, d), beta = posterior[0].shape, model._kl_weight(batch.epoch)
-    many = _repeated(batch, s, network)
-    mean, logvar = (_rows(network, f"many {i}", a, s) for i, a in enumerate(posterior))
-    eps, z = network.scratch("eps", (n * s, d)), network.scratch("draw", (n * s, d))
-    _core.random_normal(eps, network.seed, LATENT, network.samples * s * d, ws)
-    _core.reparameterize(z, mean, logvar, eps, ws)
-    output = model._decode(z, many, training=True)
-    recon = model._measure(output, many).astype(np.float64)
-    ratio = log_ratio(z, eps, logvar)
-    bound, share = _log_mean(beta * ratio - recon, s)
-
-    weight, flat = network.scratch("weight", (n * s,)), output.reshape(n * s, -1)
-    weight[...] = share / n
-    grad = network.scratch("grad", flat.shape)
-    loss = model._loss
-    loss.per_sample(None, grad, weight, flat, many.target, many.mask, network.scratch)
-    dz = network.scratch("dz_all", (n * s, d))
-    np.multiply(z, np.float32(beta) * weight[:, None], out=dz)
-    _core.add(dz, dz, network.decode_backward(grad.reshape(output.shape), many.condition), ws)
-    dmean, dlogvar = (network.scratch(f"many d{i}", (n * s, d)) for i in range(2))
-    _core.reparameterize_backward(dmean, dlogvar, None, dz, logvar, eps, ws)
-    for out, part in zip(gradients, (dmean, dlogvar), strict=True):
-        np.sum(part.reshape(n, s, d), axis=1, out=out)
-    gradients[1][...] -= np.float32(beta / (2 * n))
-
-    squared = loss.squared_error(flat, many.target, many.mask, network.scratch)
-    terms = {"loss": -float(bound.sum()), "recon": float(recon.sum()) / s, "mse": squared / s}
-    terms |= {"kl": -float(ratio.sum()) / s, "iwae": -float(_log_mean(ratio - recon, s)[0].sum())}
-    return terms | ({"sigma": loss.sigma * n} if model.loss == "gaussian" else {})
+    if batch.noise == "fixed":
+        return _held_out(model, batch, mean, logvar, beta)
+    s, tape, loss = int(model.importance_samples), batch.tape, model._loss
+    many = _repeated(batch, s)
+    means, logvars = Repeat(mean, s), Repeat(logvar, s)
+    z, eps = draw(many, means, logvars)
+    assert eps is not None
+    alone, tape.lengths = tape.lengths, many.lengths
+    many.output = model._decode(z, many)
+    tape.lengths = alone
+    recon = loss.term(many.output, many)
+    bound = ImportanceBound(recon, z, logvars, eps, s, beta)
+    flat = many.output.data.reshape(many.n, -1)
+    batch.reported |= {
+        "recon": float(recon.data.sum(dtype=np.float64)) / s,
+        "kl": -float(bound.ratio.sum()) / s,
+        "iwae": -float(bound.log_mean(1.0)[0].sum()),
+        "mse": loss.squared_error(recon, flat, many) / s,
+    }
+    batch.output = many.output
+    return {"loss": bound}
 
 
-def held_out_draws(
-    model: VAE, batch: Batch, posterior: tuple[np.ndarray, np.ndarray], position: int
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return outputs of the last of S draws a sample, and the terms of all, the loss among them.
-
-    Terms are those of `weighted_draws`, of beta without warm-up, for each sample.
-    """
-    s, seed = int(model.importance_samples), model._network.seed
-    ratio, recon = np.empty((2, batch.n, s))
+def _held_out(model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float) -> dict[str, Any]:
+    """Return the same without a way back, draw by draw."""
+    s, n, first = int(model.importance_samples), batch.n, batch.position
+    ratio, recon = np.empty((2, n, s))
     for i in range(s):
-        z, eps, output = model._draw(batch, *posterior, seed, position * s + i * batch.n)
-        ratio[:, i], recon[:, i] = log_ratio(z, eps, posterior[1]), model._measure(output, batch)
-    terms = {"recon": recon.mean(1), "kl": -ratio.mean(1)}
-    for name, weight in (("loss", model.beta), ("iwae", 1.0)):
-        terms[name] = -_log_mean((weight * ratio - recon).reshape(-1), s)[0]
-    return output.reshape(batch.n, -1), terms
+        batch.position = first * s + i * n
+        z, eps = draw(batch, mean, logvar)
+        assert eps is not None
+        batch.output = model._decode(z, batch)
+        term = model._loss.term(batch.output, batch)
+        ratio[:, i], recon[:, i] = log_ratio(z.data, eps, logvar.data), term.data
+    flat = batch.output.data.reshape(n, -1)
+    batch.reported |= {
+        "recon": float(recon.sum()) / s,
+        "kl": -float(ratio.sum()) / s,
+        "iwae": -float(log_mean((ratio - recon).reshape(-1), s)[0].sum()),
+        "mse": model._loss.squared_error(term, flat, batch),
+    }
+    return {"loss": -log_mean((beta * ratio - recon).reshape(-1), s)[0]}
 
 
-def _log_mean(log_weights: np.ndarray, s: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the logarithm of the mean of each sample's s weights, and their shares (n s,)."""
-    grid = log_weights.reshape(-1, s)
-    top = grid.max(1, keepdims=True)
-    weights = np.exp(grid - top)
-    total = weights.sum(1, keepdims=True)
-    return (top + np.log(total))[:, 0] - math.log(s), (weights / total).reshape(-1)
-
-
-def _rows(network: Module, name: str, values: np.ndarray, times: int) -> np.ndarray:
+def _rows(tape: Tape, values: np.ndarray, times: int) -> np.ndarray:
     """Return each row several times, one after another."""
-    out = network.scratch(name, (len(values) * times, *values.shape[1:]), values.dtype)
+    out = tape.take((len(values) * times, *values.shape[1:]), values.dtype)
     out.reshape(len(values), times, *values.shape[1:])[...] = values[:, None]
     return out
 
 
-def _repeated(batch: Batch, times: int, network: Module) -> Batch:
+def _repeated(batch: Batch, times: int) -> Batch:
     """Return a batch with what the decoder and the loss need of each sample, several times."""
-    many = Batch(batch.n * times)
-    many.target = _rows(network, "many target", batch.target, times)
+    many, tape = Batch(batch.n * times), batch.tape
+    many.target = _rows(tape, batch.target, times)
+    many.x = many.target.reshape(many.n, *batch.x.shape[1:])
     for name in ("mask", "missing", "lengths", "condition"):
         values = getattr(batch, name)
         if values is not None:
-            setattr(many, name, _rows(network, f"many {name}", values, times))
-    return many
+            setattr(many, name, _rows(tape, values, times))
+    if tape.target is not None:
+        tape.target = many.x
+    return many.begin(tape, batch.noise, batch.seed, batch.position * times)

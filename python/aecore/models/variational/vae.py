@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ... import _core
-from ...base import checks, runtime
-from ...base.streams import ESTIMATE, LATENT, PRIOR
+from ... import divergences
+from ...base import checks
 from ...data.batches import Batch
-from ...divergences import Codes, Divergence, Estimate
-from ...nn.module import Module
-from .importance import held_out_draws, weighted_draws
-from .posterior import Posterior
+from ...divergences import Divergence
+from ...nn.ops.latent import FreeBitsKL, GaussianKL, SplitLatent
+from ...nn.tape import Value
+from ...priors import Normal, Prior
+from ..base.coding import BaseAutoencoder
+from ..base.options import Coding, Unpack
+from . import posterior
+from .importance import weighted_terms
 
-Pair = tuple[np.ndarray, np.ndarray]
-ACTIVE = 0.01  # the variance of a mean from which on its dimension is called active
 
-
-class VAE(Posterior):
+class VAE(BaseAutoencoder, options=Coding):
     r"""A decoder with a normal prior on its codes, and an encoder that gives their posterior.
 
     Minimises, as a sum over features and latent dimensions and a mean over samples, in nats,
@@ -44,8 +43,6 @@ class VAE(Posterior):
 
     Parameters
     ----------
-    arch, latent_dim, loss, ...
-        As in `Autoencoder`.
     beta : float
         The weight of the KL term, or of the divergence. 1 is the evidence lower bound.
     kl_warmup : float
@@ -100,29 +97,9 @@ class VAE(Posterior):
         free_bits: float = 0.0,
         importance_samples: int = 1,
         divergence: Any = "kl",
-        loss: str = "mse",
-        tied: bool = False,
-        corruption: Any = None,
-        penalty: Any = None,
-        pretrain_epochs: int = 0,
-        optimizer: Any = "adam",
-        learning_rate: float = 1e-3,
-        weight_decay: float = 0.0,
-        schedule: Any = None,
-        clip_norm: float | None = None,
-        batch_size: int = 128,
-        epochs: int = 20,
-        shuffle: bool = True,
-        validation_fraction: float = 0.0,
-        patience: int | None = None,
-        warm_start: bool = False,
-        callbacks: Any = (),
-        checkpoint: Any = None,
-        random_state: Any = None,
-        n_threads: int | None = None,
-        verbose: int = 0,
+        **options: Unpack[Coding],
     ) -> None:
-        self._store(locals())
+        self._store(VAE, locals())
 
     beta: float
     kl_warmup: float
@@ -130,8 +107,13 @@ class VAE(Posterior):
     importance_samples: int
     divergence: Any
 
-    _takes_lengths = True
+    _ragged = True
     _no_penalty = ""
+    _heads = 2  # mean and log-variance
+
+    encode_distribution = posterior.encode_distribution
+    elbo = posterior.elbo
+    log_likelihood = posterior.log_likelihood
 
     def _check_params(self) -> None:
         checks.integer("latent_dim", self.latent_dim, 1)
@@ -139,190 +121,67 @@ class VAE(Posterior):
         checks.real("kl_warmup", self.kl_warmup)
         checks.real("free_bits", self.free_bits)
         checks.integer("importance_samples", self.importance_samples, 1)
-        self._check_divergence()
+        divergences.check(self)
         super()._check_params()
 
-    def _check_divergence(self) -> None:
-        found, several = self.divergence, self.importance_samples > 1
-        if isinstance(found, str):
-            checks.choice("divergence", found, ("kl",))
-        elif not isinstance(found, Divergence):
-            raise TypeError(
-                f"divergence: expected 'kl' or an object like MMD(100.0), got {found!r}"
-            )
-        if isinstance(found, Divergence):
-            found.check()
-            if several:
-                raise ValueError(
-                    "divergence: the importance-weighted bound has no term of its own for it; "
-                    f"expected 'kl' where importance_samples is more than 1, got {found!r}"
-                )
-        if self.free_bits and (several or isinstance(found, Divergence) and not found.kl):
-            raise ValueError(
-                "free_bits: expected 0 where there is no KL term for each dimension: with "
-                "importance_samples above 1, or a divergence without it"
-            )
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        mean, logvar = self._posterior(batch)
+        if self.importance_samples > 1 and batch.noise != "off":
+            return weighted_terms(self, batch, mean, logvar, self._kl_weight(batch))
+        return self._bound(batch, mean, logvar)
 
-    def _modules(self, shape: tuple[int, ...], condition: int) -> dict[str, Module]:
-        return self._coders(shape, 2 * self.latent_dim, self.latent_dim, condition)
+    def _bound(self, batch: Batch, mean: Value, logvar: Value) -> dict[str, Value]:
+        """Return the terms for one draw of each code."""
+        z, _ = posterior.draw(batch, mean, logvar)
+        batch.output = self._decode(z, batch)
+        recon = self._loss.term(batch.output, batch)
+        return {"recon": recon} | self._divergence(batch, z, mean, logvar)
 
-    def _codes_width(self) -> int:
-        self._fitted()
-        return self.latent_dim
+    def _posterior(self, batch: Batch) -> tuple[Value, Value]:
+        """Return means and log-variances of the codes."""
+        halves = SplitLatent(self._encode(batch))
+        batch.code = self._shaped(halves.mu)
+        if batch.noise == "on":
+            batch.noted["moments"] = posterior.moments(batch.code.data, halves.logvar.data)
+        return batch.code, halves.logvar
 
-    # ---- training -------------------------------------------------------------------------------
-
-    def _begin_training(self) -> None:
-        self._moments().fill(0)
-
-    def _kl_weight(self, epoch: float) -> float:
-        return self.beta * (min(epoch / self.kl_warmup, 1.0) if self.kl_warmup else 1.0)
-
-    def _loss_step(self, batch: Batch) -> dict[str, float]:
-        network, ws = self._network, runtime.current()
-        mean, logvar, h = self._posterior(batch, training=True)
-        shape = mean.shape
-        dmean, dlogvar = network.scratch("dmean", shape), network.scratch("dlogvar", shape)
-        draws = self._one_draw if self.importance_samples == 1 else partial(weighted_draws, self)
-        with np.errstate(all="ignore"):  # what isn't finite is the loop's to find
-            terms = draws(batch, (mean, logvar), (dmean, dlogvar))
-        terms["kl_weight"] = self._kl_weight(batch.epoch) * batch.n
-        dmean = self._shaped_backward(dmean, mean, batch, terms)
-        dh = network.scratch("dh", h.shape)
-        _core.split_latent_backward(dh, dmean, dlogvar, h, ws)
-        network.encode_backward(dh)
-        self._note_moments(mean, logvar)
-        return terms
-
-    def _one_draw(self, batch: Batch, posterior: Pair, gradients: Pair) -> dict[str, float]:
-        """Run the decoder on a draw for each sample, forth and back; return the batch's terms."""
-        network, ws, weight = self._network, runtime.current(), self._kl_weight(batch.epoch)
-        (mean, logvar), shape = posterior, posterior[0].shape
-        eps, z = network.scratch("eps", shape), network.scratch("draw", shape)
-        _core.random_normal(eps, network.seed, LATENT, network.samples * self.latent_dim, ws)
-        _core.reparameterize(z, mean, logvar, eps, ws)
-        output = self._decode(z, batch, training=True)
-        grad, terms = self._reconstruction(output, batch)
-        dz = network.decode_backward(grad, batch.condition)
-        share, estimate = 1.0, None
-        if isinstance(self.divergence, Divergence):
-            share = float(self.divergence.kl)
-            estimate = self._estimate(z, posterior, batch, network.seed, PRIOR, network.samples)
-            terms |= {name: value * batch.n for name, value in estimate.terms.items()}
-            terms["loss"] += weight * batch.n * estimate.value
-            dz = dz + np.float32(weight) * estimate.dz.astype(np.float32)
-        _core.reparameterize_backward(*gradients, None, dz, logvar, eps, ws)
-        for out, part in zip(gradients, estimate.posterior if estimate else (), strict=False):
-            out += np.float32(weight) * part
-        terms["kl"], charged = self._kl(mean, logvar, *gradients, weight * share)
-        terms["loss"] += weight * share * charged
-        return terms
-
-    def _estimate(
-        self, z: np.ndarray, posterior: Pair, batch: Batch, seed: int, purpose: int, position: int
-    ) -> Estimate:
-        """Estimate the divergence from a batch of codes."""
-        prior = self._network.scratch("prior", z.shape)
-        _core.random_normal(prior, seed, purpose, position * z.shape[1], runtime.current())
-        return self.divergence.estimate(Codes(z, *posterior, prior, batch.total))
-
-    def _kl(
-        self,
-        mean: np.ndarray,
-        logvar: np.ndarray,
-        dmean: np.ndarray,
-        dlogvar: np.ndarray,
-        weight: float,
-    ) -> tuple[float, float]:
-        """Add the gradient of the weighted term; return the batch's KL, and what of it is charged.
-
-        With free bits, a dimension is charged the larger of its mean KL over the batch and the free
-        nats; so its gradient is all or nothing.
-        """
-        scratch, ws, (n, d) = self._network.scratch, runtime.current(), mean.shape
-        gm, gv = scratch("kl_dmean", (n, d)), scratch("kl_dlogvar", (n, d))
-        if not self.free_bits:
-            kl, upstream = scratch("kl", (n,)), scratch("kl_weight", (n,))
-            upstream.fill(weight / n)
-            _core.gaussian_kl(kl, mean, logvar, ws)
-            _core.gaussian_kl_backward(gm, gv, upstream, mean, logvar, ws)
-            total = charged = float(kl.sum(dtype=np.float64))
+    def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
+        """Return what keeps the codes near the prior."""
+        batch.weights["kl"] = weight = self._kl_weight(batch)
+        kl: GaussianKL
+        if self.free_bits and batch.noise == "on":
+            kl = free = FreeBitsKL(mean, logvar, float(self.free_bits))
+            batch.reported["kl"] = batch.n * float(free.per_dimension.sum())
         else:
-            single = (n * d, 1)
-            kl, upstream = scratch("kl", (n * d,)), scratch("kl_weight", (n * d,))
-            columns = (mean.reshape(single), logvar.reshape(single))
-            _core.gaussian_kl(kl, *columns, ws)
-            per_dim = kl.reshape(n, d).mean(0, dtype=np.float64)
-            upstream.reshape(n, d)[...] = np.where(per_dim > self.free_bits, weight / n, 0)
-            gradients = (gm.reshape(single), gv.reshape(single))
-            _core.gaussian_kl_backward(*gradients, upstream, *columns, ws)
-            total = n * float(per_dim.sum())
-            charged = n * float(np.maximum(per_dim, self.free_bits).sum())
-        _core.add(dmean, dmean, gm, ws)
-        _core.add(dlogvar, dlogvar, gv, ws)
-        return total, charged
+            kl = GaussianKL(mean, logvar)
+        if batch.noise == "off" or not isinstance(self.divergence, Divergence):
+            return {"kl": kl}
+        batch.weights["kl"] *= self.divergence.kl
+        for name, share in self.divergence.weights().items():
+            batch.weights[name] = weight * share
+        return {"kl": kl} | posterior.estimated(self.divergence, batch, z, mean, logvar)
 
-    def _moments(self) -> np.ndarray:
-        """Return the epoch's sums of means, their squares, variances and their logarithms."""
-        return self._network.scratch("moments", (4, self.latent_dim), np.float64)
+    def _kl_weight(self, batch: Batch) -> float:
+        """Return what the term counts: the bound has 1, whatever was minimised."""
+        if batch.noise == "off":
+            return 1.0
+        if batch.noise == "fixed":
+            return self.beta
+        weight = self.beta * (min(batch.epoch / self.kl_warmup, 1.0) if self.kl_warmup else 1.0)
+        batch.reported["kl_weight"] = weight * batch.n
+        return weight
 
-    def _note_moments(self, mean: np.ndarray, logvar: np.ndarray) -> None:
-        moments, scratch = self._moments(), self._network.scratch
-        part = scratch("moments_part", moments.shape, np.float64)
-        variance = np.exp(logvar, out=scratch("variance", logvar.shape))
-        np.sum(mean, axis=0, dtype=np.float64, out=part[0])
-        np.einsum("nd,nd->d", mean, mean, dtype=np.float64, out=part[1])
-        np.sum(variance, axis=0, dtype=np.float64, out=part[2])
-        np.sum(logvar, axis=0, dtype=np.float64, out=part[3])
-        moments += part
-
-    def _epoch_terms(self, means: dict[str, float], n: int, observed: int) -> dict[str, float]:
-        moments = self._moments()
-        moments /= n
-        mean, square, inner, logvar = moments
-        outer = square - mean**2
-        extra: dict[str, float] = {"active_units": int((outer > ACTIVE).sum())}
-        # KL from a normal distribution that fits all codes together, in place of the prior
-        extra["information_bound"] = float((np.log(outer + inner) - logvar).sum()) / 2
-        moments.fill(0)
+    def _epoch_terms(
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+    ) -> dict[str, float]:
+        if not noted:
+            return {}
+        extra = posterior.activity(noted["moments"] / n)
         if self.loss in ("bce", "cross_entropy"):
-            dims = observed / n  # of a sample, on average
             bound = means.get("iwae", means["recon"] + means["kl"])
-            extra["bits_per_dim"] = bound / (dims * math.log(2))
+            extra["bits_per_dim"] = bound / (observed / n * math.log(2))
         return extra
 
-    # ---- without noise --------------------------------------------------------------------------
-
-    def _terms(self, batch: Batch) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        mean, logvar, _ = self._posterior(batch)
-        kl = self._network.scratch("kl", (batch.n,))
-        _core.gaussian_kl(kl, mean, logvar, runtime.current())
-        output = self._decode(mean, batch)
-        recon = self._measure(output, batch)
-        return output.reshape(batch.n, -1), {"recon": recon, "kl": kl}
-
-    def _weights(self) -> dict[str, float]:
-        share = self.divergence.kl if isinstance(self.divergence, Divergence) else 1.0
-        return {"recon": 1.0, "kl": self.beta * share}
-
-    def _held_out_terms(
-        self, batch: Batch, position: int
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        mean, logvar, _ = self._posterior(batch)
-        if self.importance_samples > 1:
-            return held_out_draws(self, batch, (mean, logvar), position)
-        kl = self._network.scratch("kl", (batch.n,))
-        _core.gaussian_kl(kl, mean, logvar, runtime.current())
-        seed = self._network.seed
-        z, _, output = self._draw(batch, mean, logvar, seed, position)
-        terms = {"recon": self._measure(output, batch), "kl": kl}
-        if isinstance(self.divergence, Divergence):
-            apart = batch.total + position  # from the draws of codes
-            found = self._estimate(z, (mean, logvar), batch, seed, ESTIMATE, apart)
-            weighted = (weight * terms[name] for name, weight in self._weights().items())
-            terms["loss"] = sum(weighted, np.full(batch.n, self.beta * found.value))
-            terms |= {name: np.full(batch.n, value) for name, value in found.terms.items()}
-        return output.reshape(batch.n, -1), terms
-
-    def _score_weights(self) -> dict[str, float]:
-        return {"recon": 1.0, "kl": 1.0}  # the bound, whatever was minimised
+    def _own_prior(self) -> Prior:
+        return Normal()

@@ -1,1 +1,5 @@
 """The gated PixelCNN: its network, and the sampler that walks over maps."""
+
+from .network import GatedBlock, GatedPixelCNN
+
+__all__ = ["GatedBlock", "GatedPixelCNN"]

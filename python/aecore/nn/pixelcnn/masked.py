@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from ... import _core
-from ...base import runtime
+from ...base.checks import integer
 from ..convolution import _Convolution
 from ..linear import Affine
-from ..module import Shape, count, shown
+from ..module import shown
+from ..ops import products
+from ..tape import Value
 
 
 class MaskedConv2d(_Convolution):
@@ -32,7 +31,7 @@ class MaskedConv2d(_Convolution):
         input has seen nothing but what comes before it (mask B).
     bias : bool
     activation : str, optional
-        Fused into the layer, as `Conv2d`'s.
+        f, as `Conv2d`'s.
 
     Attributes
     ----------
@@ -51,7 +50,7 @@ class MaskedConv2d(_Convolution):
         bias: bool = True,
         activation: str | None = None,
     ) -> None:
-        c, k = count("in_channels", in_channels), count("out_channels", out_channels)
+        c, k = integer("in_channels", in_channels, 1), integer("out_channels", out_channels, 1)
         self.k = check_odd(kernel_size)
         if direction not in ("vertical", "horizontal"):
             raise ValueError(f'direction: expected "vertical" or "horizontal", got {direction!r}')
@@ -66,33 +65,18 @@ class MaskedConv2d(_Convolution):
         r, s = self.kernel_size
         Affine.__init__(self, (k, r, s, c), c * r * s, k, bias, activation)
 
-    def _product(
-        self,
-        y: np.ndarray,
-        x: np.ndarray,
-        bias: np.ndarray | None = None,
-        activation: str | None = None,
-        added: np.ndarray | None = None,
-    ) -> None:
+    def forward(self, x: Value) -> Value:
         # not by Winograd's transforms, in which what cancels leaves a trace of pixels not seen
-        how = activation, (1, 1), self.sides, False, added, self._packed
-        _core.conv2d(y, x, self.weight.value, bias, *how, runtime.current())
-
-    def _gradients(
-        self,
-        dx: np.ndarray | None,
-        dbias: np.ndarray | None,
-        grad: np.ndarray,
-        x: np.ndarray,
-        x_activation: str | None = None,
-        learns: bool = True,
-    ) -> None:
-        geometry = (1, 1), self.sides, runtime.current()
-        w, dw = self.weight.value, self.weight.grad if learns else None
-        _core.conv2d_backward(dx, dw, dbias, grad, x, w, x_activation, *geometry)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (*self._check(shape), self.weight.shape[0])
+        return products.Conv2d(
+            x,
+            self.weight,
+            self.bias,
+            self.activation,
+            padding=self.sides,
+            winograd=False,
+            packed=self._packed,
+            name="MaskedConv2d",
+        )
 
     def extra_repr(self) -> str:
         k, _, _, c = self.weight.shape
@@ -102,7 +86,7 @@ class MaskedConv2d(_Convolution):
 
 def check_odd(kernel_size: int) -> int:
     """Return the size of a window with a middle and something before it."""
-    k = count("kernel_size", kernel_size, 3)
+    k = integer("kernel_size", kernel_size, 3)
     if k % 2 == 0:
         raise ValueError(f"kernel_size: expected an odd number, got {k}")
     return k

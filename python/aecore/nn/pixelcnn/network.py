@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ... import _core
-from ...base import runtime
+from ...base.checks import integer
 from ..activation import Activation
 from ..containers import Sequential
 from ..convolution import Conv2d
 from ..linear import Linear
-from ..module import Module, Parameter, Shape, count, fresh_seed, shown
+from ..module import Module, fresh_seed, shown
+from ..ops.embedding import Embedding
+from ..ops.gated import GatedTanh
+from ..parameter import Parameter
+from ..tape import Shape, Tape, Value, tape_of
 from .masked import MaskedConv2d
-
-PLAIN = (1.0, None, 0.0, 0.0, 0.0, 0, 0, 0)  # of gather: neither scaled nor corrupted
 
 
 class GatedBlock(Module):
@@ -52,68 +53,25 @@ class GatedBlock(Module):
             self.vertical_condition = Linear(condition, 2 * c, bias=False)
             self.horizontal_condition = Linear(condition, 2 * c, bias=False)
 
-    def biases(self, condition: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def biases(self, condition: Value | None) -> tuple[Value | None, Value | None]:
         """Return what a condition adds to either stack at every position, (N, 2C)."""
         if condition is None:
             return None, None
-        parts = self.vertical_condition, self.horizontal_condition
-        return parts[0].forward(condition), parts[1].forward(condition)
+        return self.vertical_condition(condition), self.horizontal_condition(condition)
 
     def forward(  # type: ignore[override]
-        self, v: np.ndarray, h: np.ndarray, condition: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, v: Value, h: Value, condition: Value | None = None
+    ) -> tuple[Value, Value]:
         """Return both stacks' outputs."""
         for_v, for_h = self.biases(condition)
-        a = self.vertical.forward(v)
-        b = self.horizontal.forward(h, added=self.link.forward(a))
-        self._kept = (a, for_v), (b, for_h)
-        outputs = self.scratch("v", v.shape), self.scratch("h", h.shape)
-        for y, x, bias in zip(outputs, (a, b), (for_v, for_h), strict=True):
-            gate(y, x, bias)
-        return outputs[0], self.out.forward(outputs[1], added=None if self.first else h)
+        a = self.vertical(v)
+        b = self.link(a) + self.horizontal(h)
+        y = self.out(GatedTanh(b, for_h))
+        return GatedTanh(a, for_v), y if self.first else h + y
 
-    def backward(
-        self, dh: np.ndarray, dv: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients of v and h; without dv, nobody uses the new v."""
-        ws = runtime.current()
-        db = self._gate_backward(learned(self.out, dh), 1)
-        da, below = learned(self.link, db), learned(self.horizontal, db)
-        if not self.first:
-            _core.add(below, below, dh, ws)
-        if dv is not None:
-            _core.add(da, da, self._gate_backward(dv, 0), ws)
-        return learned(self.vertical, da), below
-
-    def _gate_backward(self, grad: np.ndarray, stack: int) -> np.ndarray:
-        x, bias = self._kept[stack]
-        dx = runtime.gradients().take(x.shape)
-        dbias = None if bias is None else self.scratch("dbias", bias.shape)
-        flat = positions(dx), dbias, positions(grad), positions(x), bias
-        _core.gated_tanh_backward(*flat, runtime.current())
-        if dbias is not None:
-            layer = self.horizontal_condition if stack else self.vertical_condition
-            layer.backward(dbias, need_dx=False)
-        return dx
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return tuple(shape)
-
-
-def gate(y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
-    """Write the gated unit of x (N, ..., 2C) to y (N, ..., C)."""
-    _core.gated_tanh(positions(y), positions(x), bias, runtime.current())
-
-
-def positions(x: np.ndarray) -> np.ndarray:
-    """View maps (N, ..., C) as (N, T, C)."""
-    return x.reshape(len(x), math.prod(x.shape[1:-1]), x.shape[-1])
-
-
-def learned(layer: Module, grad: np.ndarray) -> np.ndarray:
-    """Add to a layer's gradients; return that of its input."""
-    dx: np.ndarray = layer.backward(grad)
-    return dx
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.inside(self, name)
+        return 1
 
 
 class GatedPixelCNN(Module):
@@ -144,11 +102,12 @@ class GatedPixelCNN(Module):
         condition: int = 0,
         depth: int = 1,
     ) -> None:
-        e, c = count("codebook_size", codebook_size), count("channels", channels)
-        self.embedding = Parameter((e * count("depth", depth), c), std=1.0)
+        e, c = integer("codebook_size", codebook_size, 1), integer("channels", channels, 1)
+        self.embedding = Parameter((e * integer("depth", depth, 1), c), std=1.0)
         self.embedding.initialize(fresh_seed(), 0)
         self.blocks = [
-            GatedBlock(c, kernel_size, i == 0, condition) for i in range(count("layers", layers))
+            GatedBlock(c, kernel_size, i == 0, condition)
+            for i in range(integer("layers", layers, 1))
         ]
         self.head = Sequential(
             Activation("relu"), Conv2d(c, c, 1, activation="relu"), Conv2d(c, e, 1)
@@ -166,46 +125,31 @@ class GatedPixelCNN(Module):
             return np.ascontiguousarray(codes)
         return codes + column % self.depth * self.codebook_size
 
-    def embed(self, rows: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Look up the vectors (..., C) of rows (...) of the table."""
-        vectors, table = out.reshape(rows.size, out.shape[-1]), self.embedding.value
-        _core.gather(vectors, None, table, rows.reshape(-1), *PLAIN, runtime.current())
-        return out
-
-    def forward(
-        self, x: np.ndarray, training: bool = False, condition: np.ndarray | None = None
+    def __call__(  # type: ignore[override]
+        self, x: np.ndarray, training: bool = False, condition: Any = None
     ) -> np.ndarray:
+        """Return the logits of codes (N, H, W), given conditions (N, P), as an array."""
+        with Tape(training=training, records=False) as tape:
+            y = None if condition is None else tape.constant(condition)
+            return self.forward(x, y).data
+
+    def forward(self, x: np.ndarray, condition: Value | None = None) -> Value:
         """Return the logits of codes (N, H, W), given conditions (N, P)."""
         rows = self.rows(x, np.arange(x.shape[2]))
-        v = h = self.embed(rows, self.scratch("e", (*x.shape, self.embedding.shape[1])))
+        v: Value = Embedding(tape_of(condition), rows, self.embedding)
+        h = v
         for block in self.blocks:
             v, h = block.forward(v, h, condition)
-        self._kept = rows
-        return self.head.forward(h, training)
-
-    def backward(self, grad: np.ndarray) -> None:
-        """Add to the parameters' gradients; codes have none."""
-        *others, first = reversed(self.blocks)
-        dh, dv = learned(self.head, grad), None
-        for block in others:
-            dv, dh = block.backward(dh, dv)
-        dv, dh = first.backward(dh, dv)
-        _core.add(dh, dh, dv, runtime.current())
-        self._embed_backward(dh)
-
-    def _embed_backward(self, de: np.ndarray) -> None:
-        dtable, adds = self.embedding.claim_grad()
-        counts = self.scratch("counts", dtable.shape[:1])
-        sums = self.scratch("sums", dtable.shape) if adds else dtable
-        rows, ws = de.reshape(-1, de.shape[-1]), runtime.current()
-        _core.vq_statistics(counts, sums, rows, self._kept.reshape(-1), ws)
-        if adds:
-            _core.add(dtable, dtable, sums, ws)
+        return self.head(h)
 
     def output_shape(self, shape: Shape) -> Shape:
         if len(shape) != 2 or not math.prod(shape) or shape[1] % self.depth:
             raise ValueError(f"GatedPixelCNN: expected maps (H, W) of codes, got {tuple(shape)}")
         return (*shape, self.codebook_size)
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.inside(self, name)
+        return 1
 
     def extra_repr(self) -> str:
         e, c, k = self.codebook_size, self.embedding.shape[1], self.blocks[0].vertical.k

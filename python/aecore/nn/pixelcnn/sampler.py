@@ -7,8 +7,11 @@ import numpy as np
 from ... import _core
 from ...base import runtime
 from ..convolution import Conv2d
+from ..ops.embedding import look_up
+from ..ops.gated import positions
+from ..tape import Tape
 from .masked import MaskedConv2d
-from .network import GatedBlock, GatedPixelCNN, gate
+from .network import GatedBlock, GatedPixelCNN
 
 
 class _Stacks:
@@ -31,7 +34,9 @@ class _Stacks:
         self.v = np.zeros((n, half + height, width, c), np.float32)
         self.h = np.zeros((n, half + width, c), np.float32)
         self.link: np.ndarray = np.zeros((n, width, 2 * c), np.float32)
-        self.biases = block.biases(y)
+        with Tape(records=False) as tape:
+            condition = None if y is None else tape.constant(y)
+            self.biases = [None if b is None else b.data for b in block.biases(condition)]
 
     def see_above(self, i: int) -> np.ndarray:
         """Make `link` for row i; return the row of the block's vertical output (N, W, C)."""
@@ -63,7 +68,7 @@ class _Stacks:
         return pointwise(self.block.out, g, before)
 
 
-class Raster:
+class Sampler:
     """Walks over N maps from the first position to the last.
 
     A position costs its own window in every layer, not a pass over the map: vertical stacks are
@@ -81,7 +86,7 @@ class Raster:
         self, model: GatedPixelCNN, shape: tuple[int, int, int], condition: np.ndarray | None
     ) -> None:
         c = model.embedding.shape[1]
-        self.model = model
+        self.model, self.tape = model, Tape(records=False)
         self.stacks = [_Stacks(block, shape, c, condition) for block in model.blocks]
 
     def begin_row(self, i: int) -> None:
@@ -107,9 +112,15 @@ class Raster:
     def put(self, i: int, j: int, codes: np.ndarray) -> None:
         """Let position (i, j) have codes (N,)."""
         stack = self.stacks[0]
-        half, n, c = stack.block.vertical.k // 2, len(codes), stack.h.shape[-1]
-        e = self.model.embed(self.model.rows(codes, j), np.empty((n, c), np.float32))
+        half = stack.block.vertical.k // 2
+        rows = self.model.rows(codes, j)
+        e = look_up(self.tape, self.model.embedding.value, rows)
         stack.v[:, half + i, j] = stack.h[:, half + j] = e
+
+
+def gate(y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
+    """Write the gated unit of x (N, ..., 2C) to y (N, ..., C)."""
+    _core.gated_tanh(positions(y), positions(x), bias, runtime.current())
 
 
 def pointwise(layer: Conv2d, x: np.ndarray, added: np.ndarray | None = None) -> np.ndarray:

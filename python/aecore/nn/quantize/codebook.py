@@ -2,20 +2,107 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple, overload
+
 import numpy as np
 
 from ... import _core
 from ...base import runtime
+from ...base.checks import integer
 from ...base.streams import INIT, KMEANS, RESTART
-from ..module import Module, Parameter, count, fresh_seed, reserve
-from .unit import UnitLength
+from ..module import Module, fresh_seed
+from ..ops.quantize import L2Normalize
+from ..parameter import Parameter, reserve
+from ..tape import Shape, Tape, Value
 
 EPSILON = 1e-5  # of Laplace smoothing, as in Sonnet
 DEAD = 0.2  # an entry that is used less than this share of the average is restarted,
 RESTARTED = 0.5  # and taken to be used this share of the average
 
 
-class Codebook(Module):
+class Quantized(NamedTuple):
+    """What a quantizer makes of vectors.
+
+    Attributes
+    ----------
+    y : Value, shape (N, ..., D)
+        What they are replaced by.
+    op
+        What has the codes.
+    parts : list of dict of str to Value, shape (N,)
+        The terms of the loss, of each codebook.
+    """
+
+    y: Value
+    op: Any
+    parts: list[dict[str, Value]]
+
+    @property
+    def terms(self) -> dict[str, Value]:
+        """The terms of the loss, (N,): sums over codebooks."""
+        first, *others = self.parts
+        return {k: sum((part[k] for part in others), value) for k, value in first.items()}
+
+    @property
+    def index(self) -> Any:
+        """The codes: int64 (N, ...), or their name in an ONNX graph."""
+        return self.op.index
+
+
+class Quantizer(Module):
+    """A layer that replaces vectors by others that codes stand for.
+
+    A subclass implements `quantize`, and says what codes are: see `VectorQuantizer`.
+    """
+
+    _seen: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
+
+    def quantize(self, x: Value) -> Quantized:
+        """Return what vectors are replaced by, their codes, and the terms of the loss."""
+        raise NotImplementedError
+
+    def forward(self, x: Value) -> Value:
+        return self.quantize(x).y
+
+    @overload
+    def __call__(self, x: Value) -> Value: ...
+
+    @overload
+    def __call__(self, x: np.ndarray, training: bool = False) -> np.ndarray: ...
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """Return what vectors are replaced by; of an array, note the codes and the terms too."""
+        if isinstance(x, Value):
+            return super().__call__(x)
+        with Tape(training=training, records=False) as tape:
+            found = self.quantize(tape.constant(np.ascontiguousarray(x, np.float32)))
+            self._seen = found.index, {name: v.data for name, v in found.terms.items()}
+        return found.y.data
+
+    @property
+    def indices(self) -> np.ndarray:
+        """The codes of the array that the layer was last called with."""
+        return self._last()[0]
+
+    @property
+    def terms(self) -> dict[str, np.ndarray]:
+        """The terms of the array that the layer was last called with."""
+        return self._last()[1]
+
+    def _last(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        if self._seen is None:
+            raise AttributeError(f"this {type(self).__name__} was not called with an array yet")
+        return self._seen
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.inside(self, name)
+        return 1
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in super().__getstate__().items() if k != "_seen"}
+
+
+class Codebook(Quantizer):
     """What a `VectorQuantizer` remembers: its entries, and moving averages of what they stand for.
 
     Parameters and attributes are described there.
@@ -24,7 +111,7 @@ class Codebook(Module):
     def __init__(
         self, size: int, dim: int, mode: str, decay: float, restart_dead: bool, distance: str
     ) -> None:
-        shape = (count("codebook_size", size), count("code_dim", dim))
+        shape = (integer("codebook_size", size, 1), integer("code_dim", dim, 1))
         if mode not in ("ema", "loss"):
             raise ValueError(f'codebook: expected "ema" or "loss", got {mode!r}')
         if not 0 <= decay < 1:
@@ -53,7 +140,7 @@ class Codebook(Module):
     def codebook(self) -> np.ndarray:
         if self.distance == "euclidean":
             return self._stored
-        entries = UnitLength().forward(self._stored)
+        entries = _normalized(self._stored)
         entries.flags.writeable = False  # what is written here would be lost
         return entries
 
@@ -83,7 +170,7 @@ class Codebook(Module):
         if not np.isfinite(rows).all():
             raise ValueError("rows: expected finite values")
         if self.distance == "cosine":
-            rows = UnitLength().forward(rows)
+            rows = _normalized(rows)
         kmeans(self._stored, rows, self.seed, iterations)
         self._start_averages()
 
@@ -104,35 +191,34 @@ class Codebook(Module):
             The entry that is nearest to each of them.
         """
         e, d = self._stored.shape
-        counts, sums = self.scratch("counts", (e,)), self.scratch("sums", (e, d))
+        counts, sums = np.empty(e, np.float32), np.empty((e, d), np.float32)
         _core.vq_statistics(counts, sums, rows, index, runtime.current())
         if not np.isfinite(sums.sum()):
             return  # the step is going to fail: leave everything as it is
+        unused = counts == 0
         self._average("count", counts)
         if self.mode == "ema":
             self._average("sum", sums)
         if self.restart_dead:
-            self._restart(rows, counts)
+            self._restart(rows, unused)
         if self.mode == "ema":
-            total, smooth = float(self.buffer("count").sum()), self.scratch("smooth", (e, 1))
-            np.add(self.buffer("count")[:, None], EPSILON, out=smooth)
+            total = float(self.buffer("count").sum())
+            smooth = self.buffer("count")[:, None] + np.float32(EPSILON)
             smooth *= total / (total + e * EPSILON)
             np.divide(self.buffer("sum"), smooth, out=self._stored)
 
     def _average(self, name: str, batch: np.ndarray) -> None:
-        average, step = self.buffer(name), self.scratch(f"{name}_step", batch.shape)
-        np.multiply(batch, 1 - self.decay, out=step)
+        average = self.buffer(name)
         average *= self.decay
-        average += step
+        batch *= 1 - self.decay
+        average += batch
 
-    def _restart(self, rows: np.ndarray, counts: np.ndarray) -> None:
+    def _restart(self, rows: np.ndarray, unused: np.ndarray) -> None:
         """Put unused entries on random rows, as if these had been used a little."""
         count, position = self.buffer("count"), self.buffer("position")
         mean = float(count.sum()) / len(count)
         weight = RESTARTED * mean
-        dead, unused = (self.scratch(n, counts.shape, np.bool_) for n in ("dead", "unused"))
-        np.less(count, DEAD * mean, out=dead)
-        dead &= np.equal(counts, 0, out=unused)
+        dead = unused & (count < DEAD * mean)
         if not dead.any():
             return
         which = np.flatnonzero(dead)[: len(rows)]
@@ -141,6 +227,11 @@ class Codebook(Module):
         self._stored[which], count[which] = chosen, weight
         if self.mode == "ema":
             self.buffer("sum")[which] = weight * chosen
+
+
+def _normalized(rows: np.ndarray) -> np.ndarray:
+    tape = Tape(records=False)
+    return L2Normalize(tape.constant(rows)).data
 
 
 def shuffled(n: int, seed: int, purpose: int, offset: int) -> np.ndarray:

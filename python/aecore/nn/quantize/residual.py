@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from ..module import Module, Shape, count
+from ...base.checks import integer
+from ..module import Module
+from ..ops.losses import INT64
+from ..ops.quantize import StraightThrough
+from ..tape import Value
+from .codebook import Quantized, Quantizer
 from .vector import VectorQuantizer
 
 
-class ResidualQuantizer(Module):
+class ResidualQuantizer(Quantizer):
     r"""Each vector replaced by a sum of entries, one from each of several codebooks.
 
     The first codebook has the nearest entry :math:`e_1` of z, the second one that of what is left,
@@ -57,12 +62,10 @@ class ResidualQuantizer(Module):
     >>> quantizer = nn.ResidualQuantizer(4, 16, 2)
     >>> z = np.random.default_rng(0).standard_normal((100, 2), np.float32)
     >>> quantizer.start_kmeans(z)
-    >>> y = quantizer.forward(z)
+    >>> y = quantizer(z)
     >>> quantizer.indices.shape, bool(np.abs(z - y).max() < 0.1)
     ((100, 4), True)
     """
-
-    overwrites_grad = False
 
     def __init__(self, depth: int, codebook_size: int, code_dim: int, **options: Any) -> None:
         if options.get("distance", "euclidean") != "euclidean":
@@ -70,7 +73,7 @@ class ResidualQuantizer(Module):
                 "distance: expected 'euclidean', since what is left of a vector has a length that "
                 f"matters, got {options['distance']!r}"
             )
-        depth = count("depth", depth)
+        depth = integer("depth", depth, 1)
         self.layers = tuple(
             VectorQuantizer(codebook_size, code_dim, **options) for _ in range(depth)
         )
@@ -85,20 +88,6 @@ class ResidualQuantizer(Module):
     def codebook(self) -> np.ndarray:
         return np.stack([layer.codebook for layer in self.layers])
 
-    @property
-    def indices(self) -> np.ndarray:
-        parts = [layer.indices for layer in self.layers]
-        shape = (*parts[0].shape, len(parts))
-        return np.stack(parts, -1, out=self.scratch("indices", shape, np.int64))
-
-    @property
-    def terms(self) -> dict[str, np.ndarray]:
-        terms = self.layers[0].terms
-        for layer in self.layers[1:]:
-            for name, values in layer.terms.items():
-                terms[name] += values
-        return terms
-
     def start_kmeans(self, rows: np.ndarray, iterations: int = 10) -> None:
         """Start each codebook as `VectorQuantizer.start_kmeans` does, on what those before leave.
 
@@ -109,21 +98,20 @@ class ResidualQuantizer(Module):
         """
         for layer in self.layers:
             layer.start_kmeans(rows, iterations)
-            rows = rows - layer.forward(rows)
+            rows = rows - layer(rows)
 
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        y, rest = self.scratch("y", x.shape), x
-        for i, layer in enumerate(self.layers):
-            part = layer.forward(rest, training)
-            if i == 0:
-                np.copyto(y, part)
-            else:
-                y += part
-            if i + 1 < len(self.layers):
-                left = self.scratch(f"left{i}", x.shape)
-                with np.errstate(over="ignore", invalid="ignore"):  # the loss will tell
-                    rest = np.subtract(rest, part, out=left)
-        return y
+    def quantize(self, x: Value) -> Quantized:
+        """Return what vectors are replaced by, their codes, and the terms of the loss."""
+        given, found = x, [self.layers[0].quantize(x)]
+        nearest = total = found[0].y.detach()
+        for layer in self.layers[1:]:
+            # each is told where the others ended, and has no say in it
+            x = x - nearest
+            found.append(layer.quantize(x))
+            nearest = found[-1].y.detach()
+            total = total + nearest
+        op = _Sum(given, total, found)
+        return Quantized(op, op, [part for each in found for part in each.parts])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
         """Return the vectors (N, ..., D) that codes (N, ..., q) stand for."""
@@ -132,10 +120,35 @@ class ResidualQuantizer(Module):
             y += layer.lookup(indices[..., i])
         return y
 
-    def backward(self, grad: np.ndarray) -> np.ndarray:
-        for layer in self.layers:  # each passes it straight on and adds its own pull
-            grad = layer.backward(grad)
-        return grad
+    def lookup_onnx(self, graph: Any, codes: str) -> str:
+        """Append `lookup` to an ONNX graph; return the name of the vectors."""
+        found = ""
+        for i, layer in enumerate(self.layers):
+            index = graph.add("Gather", codes, np.array(i, np.int64), axis=-1)
+            y = layer.lookup_onnx(graph, index)
+            found = graph.add("Add", found, y) if found else y
+        return found
 
-    def output_shape(self, shape: Shape) -> Shape:
-        return self.layers[0].output_shape(shape)
+
+class _Sum(StraightThrough):
+    """The sum of entries, in place of the vectors that they stand for."""
+
+    __slots__ = ("name", "parts")
+
+    def __init__(self, x: Value, total: Value, parts: list[Quantized]) -> None:
+        self.parts, self.name = parts, ""
+        super().__init__(x, total)
+
+    @property
+    def index(self) -> Any:
+        """The codes: int64 (N, ..., q), or their name in an ONNX graph."""
+        if self.name:
+            return self.name
+        parts = [part.index for part in self.parts]
+        return np.stack(parts, -1, out=self.tape.take((*parts[0].shape, len(parts)), INT64))
+
+    def onnx(self, graph: Any) -> str:
+        last = np.array([-1], np.int64)
+        each = [graph.add("Unsqueeze", part.index, last) for part in self.parts]
+        self.name = graph.add("Concat", *each, axis=-1)
+        return super().onnx(graph)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from ... import _core
-from ...base import runtime
-from ..module import Module, Shape, count
+from ...base.checks import integer
+from ..ops.quantize import FiniteScalar
+from ..tape import Shape, Value
+from .codebook import Quantized, Quantizer
 
 MOST_CODES = 2**24  # float32 has all numbers below
 
@@ -18,7 +20,7 @@ def checked_levels(levels: Sequence[int]) -> tuple[int, ...]:
     """Return levels as a tuple; TypeError or ValueError if they make no sense."""
     if isinstance(levels, (str, bytes)) or not isinstance(levels, (Sequence, np.ndarray)):
         raise TypeError(f"levels: expected a sequence of integers, got {levels!r}")
-    found = tuple(count("levels", n, 2) for n in levels)
+    found = tuple(integer("levels", n, 2) for n in levels)
     if not found or math.prod(found) > MOST_CODES:
         raise ValueError(
             f"levels: expected some, whose product is at most {MOST_CODES}, got {levels!r}"
@@ -26,7 +28,7 @@ def checked_levels(levels: Sequence[int]) -> tuple[int, ...]:
     return found
 
 
-class FiniteScalarQuantizer(Module):
+class FiniteScalarQuantizer(Quantizer):
     r"""Each coordinate of a vector squashed by tanh and rounded to one of a few even levels.
 
     .. math:: y_j = \frac{2 k_j}{L_j - 1} - 1, \qquad
@@ -70,7 +72,7 @@ class FiniteScalarQuantizer(Module):
     >>> import numpy as np
     >>> from aecore import nn
     >>> quantizer = nn.FiniteScalarQuantizer((3, 5))
-    >>> quantizer.forward(np.array([[0.1, -9.0], [2.0, 0.6]], np.float32))
+    >>> quantizer(np.array([[0.1, -9.0], [2.0, 0.6]], np.float32))
     array([[ 0. , -1. ],
            [ 1. ,  0.5]], dtype=float32)
     >>> quantizer.indices, quantizer.n_codes
@@ -83,68 +85,32 @@ class FiniteScalarQuantizer(Module):
     def __init__(self, levels: Sequence[int]) -> None:
         self.levels = checked_levels(levels)
         self.n_codes = math.prod(self.levels)
-        self._place = np.cumprod((1, *self.levels[:-1]))
 
     @property
     def codebook(self) -> np.ndarray:
         return self.lookup(np.arange(self.n_codes))
 
-    @property
-    def terms(self) -> dict[str, np.ndarray]:
-        return {}
-
-    @property
-    def indices(self) -> np.ndarray:
-        _, steps = self._kept
-        number = self.scratch("number", steps.shape[:-1])
-        index = self.scratch("index", number.shape, np.int64)
-        # integers below 2 ** 24 have exact sums, in any order
-        np.matmul(steps, self._place.astype(np.float32), out=number)
-        np.copyto(index, number, casting="unsafe")
-        return index
-
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self.output_shape(x.shape[1:])
-        squashed, y, steps = (self.scratch(n, x.shape) for n in ("tanh", "y", "steps"))
-        _core.activation(squashed, x, "tanh", runtime.current())
-        np.add(squashed, 1, out=y)
-        np.clip(y, 0, 2, out=y)
-        for column, half in self._columns(y):
-            column *= half
-        np.rint(y, out=y)
-        np.fmax(y, 0, out=steps)  # NaN stays in y, for others to notice, and has some number
-        self._kept = squashed, steps
-        return self._points(y)
+    def quantize(self, x: Value) -> Quantized:
+        """Return the nearest points of the grid, their numbers, and no terms."""
+        op = FiniteScalar(x, self.levels)
+        return Quantized(op, op, [{}])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
         """Return the vectors (N, ..., D) that codes (N, ...) stand for."""
-        steps = indices[..., None] // self._place % np.array(self.levels)
-        return self._points(steps.astype(np.float32))
+        levels = np.array(self.levels)
+        steps = indices[..., None] // np.cumprod((1, *self.levels[:-1])) % levels
+        half = (levels.astype(np.float32) - 1) / 2
+        return (steps.astype(np.float32) / half - 1).astype(np.float32)
 
-    def _points(self, steps: np.ndarray) -> np.ndarray:
-        """Turn numbers of levels into values from -1 to 1, in place."""
-        for column, half in self._columns(steps):
-            column /= half
-        steps -= 1
-        return steps
-
-    def _columns(self, values: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield each coordinate and half the distance of its levels' numbers."""
-        for j, n in enumerate(self.levels):
-            yield values[..., j], (n - 1) / 2
-
-    def backward(self, grad: np.ndarray) -> np.ndarray:
-        squashed, _ = self._kept
-        _core.activation_backward(grad, grad, squashed, "tanh", runtime.current())
-        return grad
-
-    def output_shape(self, shape: Shape) -> Shape:
-        dim = len(self.levels)
-        if not shape or shape[-1] != dim:
-            raise ValueError(
-                f"FiniteScalarQuantizer: expected vectors of {dim}, got the shape {tuple(shape)}"
-            )
-        return tuple(shape)
+    def lookup_onnx(self, graph: Any, codes: str) -> str:
+        """Append `lookup` to an ONNX graph; return the name of the vectors."""
+        levels = np.array(self.levels, np.int64)
+        number = graph.add("Unsqueeze", codes, np.array([-1], np.int64))
+        places = np.cumprod((1, *self.levels[:-1])).astype(np.int64)
+        steps = graph.add("Mod", graph.add("Div", number, places), levels)
+        half = (levels.astype(np.float32) - 1) / 2
+        y = graph.add("Div", graph.add("Cast", steps, to=1), half)  # FLOAT
+        return graph.add("Sub", y, np.float32(1))
 
     def extra_repr(self) -> str:
         return f"{self.levels}"

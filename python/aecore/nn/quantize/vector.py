@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from ... import _core
-from ...base import runtime
-from ..module import Shape, shown
-from .codebook import Codebook
-from .unit import UnitLength
+from ..module import Module, shown
+from ..ops.quantize import L2Normalize, VectorQuantize
+from ..parameter import Leaf
+from ..tape import Shape, Value
+from .codebook import Codebook, Quantized
 
 
 class VectorQuantizer(Codebook):
@@ -72,14 +73,13 @@ class VectorQuantizer(Codebook):
     >>> from aecore import nn
     >>> quantizer = nn.VectorQuantizer(2, 3)
     >>> quantizer.codebook[...] = [[0, 0, 0], [1, 1, 1]]
-    >>> quantizer.forward(np.array([[0.9, 0.5, 0.8], [0.1, 0.2, 0.0]], np.float32))
+    >>> quantizer(np.array([[0.9, 0.5, 0.8], [0.1, 0.2, 0.0]], np.float32))
     array([[1., 1., 1.],
            [0., 0., 0.]], dtype=float32)
     >>> quantizer.indices
     array([1, 0])
     """
 
-    overwrites_grad = False
     code_shape: Shape = ()
 
     def __init__(
@@ -98,77 +98,35 @@ class VectorQuantizer(Codebook):
         self.commitment = float(commitment)
         self.minimized = ("vq", "commitment") if codebook == "loss" else ("commitment",)
         super().__init__(codebook_size, code_dim, codebook, decay, restart_dead, distance)
-        self._unit_vectors, self._unit_entries = UnitLength(), UnitLength()
 
     @property
     def n_codes(self) -> int:
         return len(self._stored)
 
-    @property
-    def indices(self) -> np.ndarray:
-        z, _, index = self._kept
-        return index.reshape(z.shape[:-1])
-
-    @property
-    def terms(self) -> dict[str, np.ndarray]:
-        z, y, _ = self._kept
-        vq, commitment = (self.scratch(name, z.shape[:1]) for name in ("vq", "commitment"))
-        z, y = _samples(z, z.shape), _samples(y, z.shape)
-        _core.loss("mse", vq, None, None, z, y, None, 1.0, runtime.current())
-        np.multiply(vq, self.commitment, out=commitment)
-        return {"vq": vq, "commitment": commitment}
-
-    def forward(self, x: np.ndarray, training: bool = False) -> np.ndarray:
-        self.output_shape(x.shape[1:])
-        rows, entries = x.reshape(-1, self._stored.shape[1]), self._stored
+    def quantize(self, x: Value) -> Quantized:
+        """Return what vectors are replaced by, their codes, and the terms of the loss."""
+        tape = x.tape
+        if tape.abstract:
+            entries = tape.constant(self.codebook)
+        elif self.mode == "loss":
+            entries = Leaf(self.entries, tape)
+        else:
+            entries = tape.constant(self._stored)
         if self.distance == "cosine":
-            rows, entries = self._unit_vectors.forward(rows), self._unit_entries.forward(entries)
-        y, index = self.scratch("y", rows.shape), self.scratch("index", rows.shape[:1], np.int64)
-        _core.vector_quantize(y, index, rows, entries, runtime.current())
-        self._kept = rows.reshape(x.shape), y, index
-        if training and len(rows):
-            self.follow(rows, index)
-        return y.reshape(x.shape)
+            x = L2Normalize(x)
+            entries = entries if tape.abstract else L2Normalize(entries)
+        op = VectorQuantize(x, entries, self.commitment, "VectorQuantizer")
+        if tape.training and len(op.chosen[0]):
+            self.follow(op.chosen[0], op.index.reshape(-1))
+        return Quantized(op.y, op, [{"vq": op.vq, "commitment": op.commitment}])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
         """Return the vectors (N, ..., D) that codes (N, ...) stand for."""
         return self.codebook[indices]
 
-    def backward(self, grad: np.ndarray) -> np.ndarray:
-        z, y, index = self._kept
-        dz, ws = runtime.gradients().take(z.shape), runtime.current()
-        scale = 1 / max(1, len(z))  # the loss is a mean over the batch
-        if self.mode == "loss":
-            drows, gradient, rows = (a.reshape(y.shape) for a in (dz, grad, z))
-            entries, slope = self._compared_entries()
-            options = entries, index, self.commitment, scale, ws
-            _core.vector_quantize_backward(drows, slope, gradient, rows, *options)
-            if self.distance == "cosine":
-                self.entries.grad += self._unit_entries.backward(slope)
-        else:
-            # the entries have moved on since: the gradient is towards those that were chosen
-            weight = self.scratch("weight", z.shape[:1])
-            weight.fill(self.commitment * scale)
-            dx, x, target = (_samples(a, z.shape) for a in (dz, z, y))
-            _core.loss("mse", None, dx, weight, x, target, None, 1.0, ws)
-            _core.add(dz, dz, grad, ws)
-        return self._unit_vectors.backward(dz) if self.distance == "cosine" else dz
-
-    def _compared_entries(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the entries as forward compared them, and where their gradient adds up."""
-        if self.distance == "euclidean":
-            return self._stored, self.entries.grad
-        slope = self.scratch("slope", self._stored.shape)
-        slope.fill(0)
-        return self._unit_entries.output, slope
-
-    def output_shape(self, shape: Shape) -> Shape:
-        dim = self._stored.shape[1]
-        if not shape or shape[-1] != dim:
-            raise ValueError(
-                f"VectorQuantizer: expected vectors of {dim}, got the shape {tuple(shape)}"
-            )
-        return tuple(shape)
+    def lookup_onnx(self, graph: Any, codes: str) -> str:
+        """Append `lookup` to an ONNX graph; return the name of the vectors."""
+        return graph.add("Gather", self.codebook, codes)
 
     def extra_repr(self) -> str:
         size, dim = self._stored.shape
@@ -181,6 +139,4 @@ class VectorQuantizer(Codebook):
         )
 
 
-def _samples(values: np.ndarray, shape: Shape) -> np.ndarray:
-    """Return the values with one row for each sample of a batch of this shape."""
-    return values.reshape(shape[0], math.prod(shape[1:]))
+UnitLength = Module  # what 0.1.0's pickles have inside; nothing looks at it

@@ -1,0 +1,102 @@
+"""How a model gets its encoder and decoder."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from ..nn.module import Module
+from ..nn.tape import Shape
+from .base import Arch, Code, Ladder, beside
+from .conv import Conv
+from .dense import Dense
+from .lstm import LSTM
+
+
+def build_network(
+    arch: Any, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
+) -> tuple[Module, Module]:
+    """Return the encoder and decoder that an estimator's `arch` stands for.
+
+    Parameters
+    ----------
+    arch : None, Arch or (Module, Module)
+        None is `Dense` for samples (F,), `LSTM` for samples (T, F) and `Conv` for samples (H, W,
+        C), with fewer convolutions where the images are small. Modules are copied.
+    input_shape, code, condition, tied
+        See `Arch.build`.
+
+    Returns
+    -------
+    encoder, decoder : Module
+
+    Raises
+    ------
+    TypeError
+        For an arch that is none of these.
+    ValueError
+        Where shapes don't agree.
+    """
+    input_shape = tuple(input_shape)
+    if arch is None:
+        arch = default_arch(input_shape)
+    if isinstance(arch, Arch):
+        pair = arch.build(input_shape, code, condition=condition, tied=tied)
+    elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
+        if tied:
+            raise ValueError(
+                "tied: only Dense and Conv do this; in modules of your own use nn.TiedLinear and "
+                "nn.TiedConvTranspose2d"
+            )
+        pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
+    else:
+        raise TypeError(
+            "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
+            f"made of aecore.nn modules, got {arch!r}"
+        )
+    check_network(*pair, input_shape, code, condition)
+    return pair
+
+
+def default_arch(input_shape: Shape) -> Arch:
+    """Return the architecture that None stands for."""
+    if len(input_shape) == 1:
+        return Dense()
+    if len(input_shape) == 2:
+        return LSTM()
+    if len(input_shape) == 3:
+        # as many of the convolutions as a small image has room for
+        levels = Ladder.fitting(input_shape, 3, 4, 2).levels
+        return Conv(Conv().channels[:levels]) if levels else Dense()
+    raise ValueError(
+        f"arch: there is no default for samples of shape {input_shape}; expected (F,), (T, F) or "
+        "(H, W, C)"
+    )
+
+
+def check_network(
+    encoder: Module, decoder: Module, input_shape: Shape, code: Code, condition: int
+) -> None:
+    """Raise ValueError unless the encoder gives the code and the decoder restores the shape."""
+
+    def through(name: str, module: Module, shape: Shape) -> Shape:
+        try:
+            return module.output_shape(shape)
+        except ValueError as error:
+            message = f"arch: the {name} can't take samples of shape {shape}: {error}"
+            raise ValueError(message) from None
+
+    given = through("encoder", encoder, beside(encoder, input_shape, condition))
+    room = given[:-1] if code.spatial else ()
+    if given != (*room, code.outputs):
+        raise ValueError(
+            f"arch: the encoder turns samples of shape {input_shape} into {given}; expected "
+            f"{(*room, code.outputs)}"
+        )
+    restored = through("decoder", decoder, (*room, code.inputs + condition))
+    if restored != input_shape:
+        raise ValueError(
+            f"arch: the decoder turns codes of shape {(*room, code.inputs)} into {restored}; "
+            f"expected {input_shape}"
+        )

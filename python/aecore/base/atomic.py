@@ -1,0 +1,229 @@
+"""Files that are whole at any moment: written aside, flushed to disk, then renamed.
+
+Nothing but a file takes a file's place. What a path leads to is looked at before anything is
+written: a regular file, or nothing at all, is fine; a folder, a device, a FIFO or a socket is an
+OSError. A link stays, and what it leads to is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import re
+import stat
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+}
+# A name that nobody guesses, so that nobody has put a file or a link there.
+_SUFFIX = ".aecore-part"
+_RANDOM_BYTES = 8
+_LONGEST = 255 - len(f".-{_SUFFIX}") - 2 * _RANDOM_BYTES  # what file systems allow in a name
+
+
+@contextlib.contextmanager
+def replacing(path: Any) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes a path's place when the block ends without an error.
+
+    Until then the old file is there, whole, and after an error it still is. The permissions are
+    those of the old file; a new one has what `open` would give it.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+
+    Yields
+    ------
+    file : io.BufferedWriter
+        To be left open.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written, with `path` as it was given. IsADirectoryError for a folder.
+    """
+    given = os.fspath(path)
+    target, mode = _target(given)
+    temporary = _aside(target)
+    with naming(given):
+        file: Any = io.BufferedWriter(_Aside(temporary, given, mode))
+    try:
+        if mode is not None and hasattr(os, "fchmod"):
+            with naming(given):
+                os.fchmod(file.fileno(), mode)  # the umask has taken some
+        yield file
+        file.flush()
+        with naming(given):
+            os.fsync(file.fileno())
+            file.close()
+            os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):  # closing tries once more to write what is buffered
+            file.close()
+        _unlink(temporary)
+        raise
+    _flush_folder(target)
+
+
+def alias(path: Any, other: Any) -> None:
+    """Give a file another name too, in place of what has it; a copy where there are no links.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        Of the file.
+    other : str, bytes or path-like
+        The name.
+
+    Raises
+    ------
+    OSError
+        As `replacing`.
+    """
+    given = os.fspath(other)
+    target, _ = _target(given)
+    temporary = _aside(target)
+    try:
+        os.link(os.path.realpath(path), temporary)  # not the link that may lead to the file
+    except OSError:
+        import shutil  # which takes long to import
+
+        with open(path, "rb") as original, replacing(other) as copy:
+            shutil.copyfileobj(original, copy)
+        return
+    try:
+        with naming(given):
+            os.replace(temporary, target)
+    finally:
+        _unlink(temporary)  # renaming does nothing where both are names of one file
+    _flush_folder(target)
+
+
+def check(path: Any) -> None:
+    """Raise OSError if something stands at a path that no file may take the place of.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+    """
+    _target(os.fspath(path))
+
+
+def regular(path: Any, mode: int) -> None:
+    """Raise OSError unless a mode, as `os.stat` gives it, is that of a regular file.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        For the error.
+    mode : int
+    """
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        number = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
+        raise OSError(number, f"expected a file, got {kind}", path)
+
+
+def sweep(path: Any) -> None:
+    """Delete what killed processes have left of a file that they were writing.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        Of the file, whose folder exists.
+    """
+    folder, name = os.path.split(_target(os.fspath(path))[0])
+    pattern = rf"\.{re.escape(_stem(name))}-[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(_SUFFIX)}"
+    with os.scandir(folder) as entries:
+        found = [e for e in entries if re.fullmatch(pattern, e.name)]
+    for entry in found:
+        if entry.is_file(follow_symlinks=False):
+            with contextlib.suppress(OSError):  # someone else's, whom it is left to
+                os.unlink(entry)
+
+
+@contextlib.contextmanager
+def naming(path: Any) -> Iterator[None]:
+    """Let the system's errors within it name a path.
+
+    Those of reading and writing name none, and others the file that is written aside.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from None
+
+
+class _Aside(io.FileIO):
+    """A new file whose errors name the one that it is to replace."""
+
+    def __init__(self, path: str, given: Any, mode: int | None) -> None:
+        self._given = given
+
+        def opener(path: str, flags: int) -> int:
+            flags |= getattr(os, "O_NOFOLLOW", 0)
+            return os.open(path, flags, 0o666 if mode is None else mode)
+
+        super().__init__(path, "xb", opener=opener)
+
+    def write(self, data: Any) -> int:
+        with naming(self._given):
+            return super().write(data)
+
+
+def _target(given: Any) -> tuple[str, int | None]:
+    """Return the file that a path leads to, and its permissions: None where there is none."""
+    name = os.fsdecode(given)
+    if os.path.basename(name) in ("", ".", ".."):  # a folder, were it there
+        regular(given, stat.S_IFDIR)
+    try:
+        mode = os.stat(given).st_mode
+    except FileNotFoundError:
+        return os.path.realpath(name), None
+    regular(given, mode)
+    return os.path.realpath(name), stat.S_IMODE(mode) & 0o777
+
+
+def _aside(target: str) -> str:
+    """Return a path beside a file's, for what is to take its place."""
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f".{_stem(name)}-{os.urandom(_RANDOM_BYTES).hex()}{_SUFFIX}")
+
+
+def _stem(name: str) -> str:
+    """Return what stands for a file's name in names of files aside: itself, or a digest."""
+    encoded = os.fsencode(name)
+    if len(encoded) <= _LONGEST:
+        return name
+    import hashlib
+
+    return hashlib.blake2b(encoded, digest_size=16).hexdigest()
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _flush_folder(path: str) -> None:
+    """Flush a file's folder to disk, which has its name."""
+    with contextlib.suppress(OSError):  # not all systems let a folder be flushed
+        handle = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

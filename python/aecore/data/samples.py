@@ -1,0 +1,115 @@
+"""Samples of any kind, from which a subset is taken to train on and chunks are read to score.
+
+Arrays of numbers, images and sequences are one kind, lists of sequences another, and tables whose
+columns have types of their own the third. None is copied: memory maps and other array-likes are
+read by slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from . import arrays as _data
+from . import sequences
+from .tables import Table
+
+BATCH = 256  # of models in inference: chunks are multiples of it, so that no result depends on them
+CHUNK_VALUES = 1 << 22  # about
+MAX_SUBSAMPLE = 1 << 16  # samples that a scaler learns from
+
+
+class Samples:
+    """The samples that a user passed, read in subsets and chunks.
+
+    Parameters
+    ----------
+    X : array-like, list of arrays (T_i, F), DataFrame or structured array
+    table : bool
+        Read X as a table, even if all its columns are numbers.
+
+    Attributes
+    ----------
+    kind : {"array", "list", "table"}
+        Tables are data frames and structured arrays with other columns than numbers.
+    shape : tuple of int
+        Of one sample; (C,) for a table, and (T, F) with the longest T for a list.
+    columns : ndarray of str, or None
+        Names of features.
+    """
+
+    def __init__(self, X: Any, table: bool = False) -> None:
+        self._source = X
+        self.columns: np.ndarray | None = None
+        if not table and sequences.are_sequences(X):
+            odd = next((i for i, x in enumerate(X) if np.ndim(x) != 2), None)
+            if odd is not None:
+                axes = np.ndim(X[odd])
+                raise ValueError(
+                    f"X: sample {odd}: expected a sequence (steps, features), got {axes} axes"
+                )
+            self.kind, self.shape = "list", (max(map(len, X)), *np.shape(X[0])[1:])
+        elif table or _is_table(X):
+            cells = Table(X)
+            self.kind, self.shape, self._source = "table", cells.shape[1:], cells.cells
+            self.columns = None if cells.names is None else np.array(cells.names, object)
+        else:
+            self.kind, self.columns = "array", _data.column_names(X)
+            self._source = _data.as_source(X, "X")
+            self.shape = tuple(self._source.shape)
+            _data._check_shape(self.shape, "X")
+            self.shape = self.shape[1:]
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    @property
+    def _chunk(self) -> int:
+        """The number of samples in a chunk."""
+        features = int(np.prod(self.shape, dtype=np.int64))
+        return BATCH * max(1, min(16, CHUNK_VALUES // (BATCH * features)))
+
+    @property
+    def longest(self) -> int | None:
+        """The index of the longest sequence of a list."""
+        return int(np.argmax([len(x) for x in self._source])) if self.kind == "list" else None
+
+    def take(self, rows: np.ndarray) -> Any:
+        """Return the samples with these ascending indices, as models take them."""
+        source = self._source
+        if self.kind == "list":
+            return [source[i] for i in rows]
+        if hasattr(source, "iloc"):
+            return source.iloc[rows]
+        if isinstance(source, np.ndarray):
+            return source[rows]
+        out, step = np.empty((len(rows), *self.shape), source.dtype), self._chunk
+        for first in range(0, len(self), step):  # array-likes need only know slices
+            a, b = np.searchsorted(rows, (first, first + step))
+            if a < b:
+                out[a:b] = np.asarray(source[first : first + step])[rows[a:b] - first]
+        return out
+
+    def chunks(self) -> Iterator[tuple[slice, Any]]:
+        """Yield all samples in order, a chunk at a time, and the slice of each chunk."""
+        source, step = self._source, self._chunk
+        for first in range(0, len(self), step):
+            rows = slice(first, min(first + step, len(self)))
+            part = source.iloc[rows] if hasattr(source, "iloc") else source[rows]
+            yield rows, part if self.kind != "array" else np.asarray(part)
+
+    def subsample(self) -> Any:
+        """Return at most `MAX_SUBSAMPLE` samples, evenly spaced."""
+        n, most = len(self), MAX_SUBSAMPLE
+        return self.take(np.arange(n) if n <= most else np.arange(most) * n // most)
+
+
+def _is_table(X: Any) -> bool:
+    """Return whether X has named columns of other types than numbers."""
+    if isinstance(X, np.ndarray):
+        return X.dtype.names is not None
+    if not hasattr(X, "columns") or not hasattr(X, "dtypes"):
+        return False
+    return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in list(X.dtypes))

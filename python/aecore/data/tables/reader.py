@@ -1,0 +1,97 @@
+"""How models of tables read them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...base.sklearn import other_names
+from ..arrays import Data
+from ..readers import Reader
+from . import Layout, Table
+from .samples import TableData
+
+TABLE = "table"  # in a file: what was learned of the columns
+
+
+class TableReader(Reader):
+    """Reads tables as `fit` has learned their columns.
+
+    Attributes
+    ----------
+    layout : Layout
+    """
+
+    keys = (TABLE,)
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__((len(layout.columns),))
+        self.layout = layout
+
+    @classmethod
+    def fresh(cls, model: Any, X: Any, mask: Any = None) -> TableData:
+        """Read a table, and learn the kinds of its columns."""
+        table = Table(X, mask)
+        layout = Layout.learn(table, model.categorical)
+        if max(layout.levels) < 0:
+            raise ValueError(f"{table.name}: expected a cell that isn't missing, got none")
+        return TableData(layout.matrix(table), layout, _names(table.names))
+
+    @classmethod
+    def of(cls, model: Any, data: Any) -> TableReader:
+        """Return what was learned of a table's columns."""
+        return cls(data.layout)
+
+    def read(self, model: Any, X: Any, mask: Any = None, name: str = "X") -> TableData:
+        """Read a table whose columns must be those in `fit`, by name or in order."""
+        return self._data(model, Table(X, mask, name=name))
+
+    def one(self, model: Any, x: Any, name: str, may_be_shorter: Any = None) -> TableData:
+        """Read a table of one row, or a row."""
+        if hasattr(x, "to_frame") and not hasattr(x, "columns"):  # of a data frame of pandas
+            x = x.to_frame().T
+        if isinstance(x, np.void):  # of a structured array
+            x = np.array([x], x.dtype)
+        elif isinstance(x, (np.ndarray, list, tuple)) and np.ndim(x) == 1:
+            named = isinstance(x, np.ndarray) and x.dtype.names is not None
+            x = x if named else [x] if not isinstance(x, np.ndarray) else x[None]
+        table = Table(x, name=name)
+        if len(table) != 1:
+            raise ValueError(f"{name}: expected one row of a table, got {len(table)}")
+        return self._data(model, table)
+
+    def _data(self, model: Any, table: Table) -> TableData:
+        layout = self.layout
+        places = layout.places(table)
+        if places is None and None not in (table.names, layout.names):
+            if table.names != layout.names:
+                both = (np.array(n, dtype=object) for n in (layout.names, table.names))
+                raise ValueError(other_names(*both))
+        if table.shape[1] != len(layout.columns):
+            raise ValueError(
+                f"{table.name} has {table.shape[1]} features, but {type(model).__name__} is "
+                f"expecting {len(layout.columns)} features as input."
+            )
+        names = table.names and (layout.names or table.names)
+        return TableData(layout.matrix(table, places), layout, _names(names))
+
+    def samples(self, values: np.ndarray, data: Data | None = None) -> Any:
+        """Return likeliest cells (N, C), as the layout numbers them, as what fit was given."""
+        return self.layout.table(values)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a file has of the layout."""
+        return {TABLE: self.layout.describe()}
+
+    @classmethod
+    def restored(cls, model: Any, shape: tuple[int, ...], found: dict[str, Any]) -> TableReader:
+        """Return the reader that a file describes."""
+        reader = cls(Layout.read(found.get(TABLE)))
+        if shape != reader.shape:
+            raise ValueError(f"{TABLE}: expected a column for each feature")
+        return reader
+
+
+def _names(names: list[str] | None) -> np.ndarray | None:
+    return None if names is None else np.array(names, dtype=object)

@@ -1,0 +1,52 @@
+"""A file of a configuration and arrays: safetensors with JSON in the metadata, and a digest of all.
+
+Writing is atomic: the file is there whole, or as it was before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import container
+from .codec import same_keys
+
+FORMAT = "1"
+
+
+def write(path: Any, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
+    """Write a configuration, an object for JSON, and arrays by name."""
+    import json
+
+    text = json.dumps(config, allow_nan=False)
+    metadata = {"aecore": FORMAT, "config": text, "digest": _digest(text, tensors)}
+    container.write(path, tensors, metadata)
+
+
+def read(path: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return the configuration and the arrays, once the digest agrees; ValueError for damage."""
+    import json
+
+    tensors, metadata = container.read(path)
+    same_keys(metadata, ["aecore", "config", "digest"], "metadata")
+    if metadata["aecore"] != FORMAT:
+        raise ValueError(f"format {metadata['aecore']!r}, expected {FORMAT!r}")
+    if metadata["digest"] != _digest(metadata["config"], tensors):
+        raise ValueError("the digest doesn't agree: the file is damaged or was edited")
+    return json.loads(metadata["config"], parse_constant=_refuse), tensors
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} in the configuration")
+
+
+def _digest(config: str, tensors: dict[str, np.ndarray]) -> str:
+    import hashlib
+
+    digest = hashlib.blake2b(config.encode(), digest_size=32)
+    for name in sorted(tensors):
+        array = tensors[name]
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()

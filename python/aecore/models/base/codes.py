@@ -1,0 +1,54 @@
+"""What `transform` gives of points in code space, and what the decoder makes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...nn.tape import Shape, Value
+from ...training.network import Network
+
+
+def read_codes(Z: Any, width: int) -> np.ndarray:
+    """Check codes that a user passed; return them as float32 (N, width)."""
+    Z = np.asarray(Z)
+    if Z.dtype.kind not in "biuf":
+        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
+    if Z.ndim != 2 or Z.shape[1] != width:
+        raise ValueError(f"Z: expected codes of shape (N, {width}), got {Z.shape}")
+    with np.errstate(over="ignore"):
+        Z = np.ascontiguousarray(Z, np.float32)
+    if not np.isfinite(Z).all():
+        raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
+    return Z
+
+
+class Codes:
+    """Codes that are the points themselves.
+
+    Parameters
+    ----------
+    network : Network
+    shape : tuple of int
+        Of a sample's code.
+    """
+
+    def __init__(self, network: Network, shape: Shape) -> None:
+        self.network, self.shape = network, shape
+
+    def of(self, z: Value) -> np.ndarray:
+        """Return the codes (N, ...) of points."""
+        return z.data
+
+    def read(self, Z: Any) -> np.ndarray:
+        """Check codes that a user passed."""
+        return read_codes(Z, *self.shape)
+
+    def lookup(self, codes: np.ndarray) -> np.ndarray:
+        """Return what codes stand for: what the decoder is given."""
+        return codes
+
+    def decode(self, z: Value, condition: Value | None) -> Value:
+        """Return the decoder's output for points."""
+        return self.network.decode(z, condition)

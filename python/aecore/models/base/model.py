@@ -1,0 +1,755 @@
+"""What the objectives share in training: parameters, `fit` and its record, and a fitted model."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from ... import penalties
+from ...arch.base import Arch, Code, beside
+from ...arch.build import build_network
+from ...base import checks, runtime
+from ...base.params import defaults
+from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
+from ...base.streams import SPLIT
+from ...data import corruption
+from ...data.arrays import Data, is_stream
+from ...data.batches import Batch, Batches, Condition, Input, shuffled
+from ...data.conditions import Conditioner, conditions
+from ...data.readers import Reader
+from ...data.streams import Item
+from ...files.codec import Decoder
+from ...losses import LINKS, NAMES, Loss, learned_by
+from ...nn.module import Module
+from ...nn.parameter import budget
+from ...nn.recurrent import AutoregressiveLSTM
+from ...nn.tape import Value, heeds_lengths
+from ...training import callbacks as callback_checks
+from ...training import checkpoint, fit, optim
+from ...training.callbacks import back_to
+from ...training.checkpoint import Saver
+from ...training.loop import Phase, Plan, means_of, walk_back, weighed
+from ...training.network import Network, passing
+from ...training.schedules import Schedule
+from . import state
+from ._html import model_html
+from .options import complete
+from .resume import Found, check_count, find, saver_of, take_fit
+from .streams import read_stream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+INFERENCE_BATCH = 256
+BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def fitted(method: Method) -> Method:
+    """Let a method run on a fitted model alone, one at a time, with the model's threads."""
+
+    @functools.wraps(method)
+    def run(self: BaseModel, *args: Any, **kwargs: Any) -> Any:
+        network = self._fitted()
+        with network.lock, runtime.threads(self.n_threads):
+            network.rest()
+            return method(self, *args, **kwargs)
+
+    return run  # type: ignore[return-value]
+
+
+class BaseModel(Estimator):
+    """An objective: what is minimised, over a network that an architecture builds.
+
+    A subclass says what its network is made of (`_modules`) and what is minimised (`terms`).
+    """
+
+    arch: Any
+    loss: str
+    tied: bool
+    corruption: Any
+    penalty: penalties.Penalty | None
+    pretrain_epochs: int
+    optimizer: Any
+    learning_rate: float
+    weight_decay: float
+    schedule: Schedule | None
+    clip_norm: float | None
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    validation_fraction: float
+    patience: int | None
+    warm_start: bool
+    callbacks: Any
+    checkpoint: Any
+    random_state: Any
+    n_threads: int | None
+    verbose: int
+
+    history_: list[dict[str, Any]]
+    n_parameters_: int
+    best_epoch_: int
+    _network: Network
+
+    _losses: tuple[str, ...] = NAMES
+    _pretrains = False  # whether it has `_pretrain`
+    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
+    _coders_are_told = True  # of conditions, if there are any
+    _ragged = False  # whether it takes sequences of different lengths, if the architecture does
+    _own_optimizer: optim.Optimizer | None = None  # what None stands for
+    _nested: tuple[type, ...] = ()  # the classes of models that a file has inside this one
+    _reader: type[Reader] = Reader  # of samples
+    _streams = True  # whether `fit` takes batches
+    _ignores_y = True  # whether conditions are ignored that it was fitted without
+    _repr_html_ = model_html
+
+    # ---- what subclasses say --------------------------------------------------------------------
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        """Return the network's parts, for samples as they are read and conditions of a width."""
+        raise NotImplementedError
+
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised: the sum of some terms, each with a number for each sample.
+
+        Training, validation, scores and estimates all ask here: `Batch.noise` says whether anything
+        is to be drawn, and ``batch.weights`` takes how much a term counts, where that isn't 1.
+
+        Parameters
+        ----------
+        batch : Batch
+            Its ``x`` and ``target`` are arrays. It is given the ``code`` and the ``output``.
+
+        Returns
+        -------
+        dict of str to Value, shape (n,)
+        """
+        raise NotImplementedError
+
+    def _phases(self) -> tuple[Phase, ...]:
+        """Return the steps of training that each batch gives, in order."""
+        return (Phase(self._step),)
+
+    def _epoch_terms(
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+    ) -> dict[str, float]:
+        """Return what follows from the means of n samples, or was noted while training.
+
+        `observed` is how many values the samples had together.
+        """
+        return {}
+
+    def _corruptions(self) -> tuple[Any, ...]:
+        """Return what corrupts the input; behind it what other levels have, if they are trained."""
+        return (self.corruption,)
+
+    def _conditioner(self, y: Any, n: int) -> Conditioner | None:
+        """Return what a fresh model learns of its conditions from y; None if it has none."""
+        return None
+
+    @property
+    def _coding_conditioner(self) -> Conditioner | None:
+        """What encoder and decoder are told of conditions; None if nothing."""
+        return self._network.conditioner if self._coders_are_told else None
+
+    def _prepare(self, network: Network, given: Input) -> None:
+        """Use the data for what depends on them before training."""
+
+    # ---- parameters -----------------------------------------------------------------------------
+
+    def __init_subclass__(
+        cls, options: type | None = None, defaults: dict[str, Any] | None = None
+    ) -> None:
+        super().__init_subclass__()
+        complete(cls, options, defaults or {})
+
+    def _store(self, cls: type, arguments: dict[str, Any]) -> None:
+        """Store the arguments of a class's `__init__` under their names, and nothing else."""
+        given, known = arguments | arguments["options"], defaults(cls)
+        for name in arguments["options"]:
+            if name not in known:
+                raise TypeError(f"{cls.__name__}() got an unexpected keyword argument {name!r}")
+        for name, default in known.items():
+            setattr(self, name, given.get(name, default))
+
+    def _check_params(self) -> None:
+        """Raise TypeError or ValueError for a parameter that makes no sense."""
+        checks.choice("loss", self.loss, self._losses)
+        checks.boolean("tied", self.tied)
+        for noise in self._corruptions():
+            corruption.check(noise)
+        penalties.check(self, self._no_penalty)
+        if checks.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
+            raise ValueError(
+                "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
+                f"autoencoders; expected 0 for a {type(self).__name__}, got {self.pretrain_epochs}"
+            )
+        self._check_training_params()
+
+    def _optimizer(self) -> optim.Optimizer:
+        """Return the optimiser that the parameter stands for."""
+        chosen: Any = self._own_optimizer if self.optimizer is None else self.optimizer
+        return optim.resolve(chosen)
+
+    def _check_training_params(self) -> None:
+        self._optimizer()
+        checks.real("learning_rate", self.learning_rate, above=True)
+        checks.real("weight_decay", self.weight_decay)
+        checks.instance("schedule", self.schedule, Schedule, "Cosine(20)")
+        if self.schedule is not None:
+            self.schedule.check()
+        if self.clip_norm is not None:
+            checks.real("clip_norm", self.clip_norm, above=True)
+        checks.integer("batch_size", self.batch_size, 1)
+        checks.integer("epochs", self.epochs, 0)
+        checks.boolean("shuffle", self.shuffle)
+        if checks.real("validation_fraction", self.validation_fraction, 0, 1) == 1:
+            raise ValueError("validation_fraction: expected less than 1, got 1")
+        if self.patience is not None:
+            checks.integer("patience", self.patience, 1)
+        checks.boolean("warm_start", self.warm_start)
+        callback_checks.check(self.callbacks)
+        if self.checkpoint is not None:
+            checkpoint.resolve(self.checkpoint)
+        check_random_state(self.random_state)
+        if self.n_threads is not None:
+            checks.integer("n_threads", self.n_threads, 1, 4096)
+        if not isinstance(self.verbose, (bool, np.bool_)):
+            checks.integer("verbose", self.verbose)
+
+    # ---- fitting --------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        X_val: Any = None,
+        sample_mask: Any = None,
+        resume: bool = False,
+    ) -> Self:
+        """Train on samples.
+
+        Parameters
+        ----------
+        X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), or list of arrays (T_i, F)
+            Numbers; uint8 is taken as 0..255 and scaled to 0..1, everything else as it is. Memory
+            maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
+            of sequences, which may have different lengths where the architecture is `LSTM` or
+            `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream of
+            batches, see Notes.
+        y : array-like, shape (N,) or (N, p), optional
+            The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
+            classifier; others take no notice of it.
+        X_val : like X, or (X_val, y_val) for a model that takes y, optional
+            Samples to measure after each epoch, in place of ``validation_fraction``.
+        sample_mask : array-like of bool, the shape of X, or (N, T), optional
+            True where a value is observed. The others take no part in the loss, are 0 to the
+            encoder, and may be NaN. A mask (N, T) for sequences (N, T, F) says how long they are:
+            True for the first steps of each sample, and then False; it stands for the list of them.
+        resume : bool
+            Whether to go on from the file of ``checkpoint``, if there is one, until `epochs` in
+            total are done; else training starts as without it. So the same call can be repeated
+            after whatever has ended it, and arrives at the bits of one that nothing has. Data and
+            parameters must be the same, but for ``epochs`` and what changes no number.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        TypeError, ValueError
+            For parameters or data that make no sense, before anything changes.
+        MemoryError
+            For a network that is too large.
+        FloatingPointError
+            If the loss stops being finite; the model is left in its last finite state.
+        KeyboardInterrupt
+            On Ctrl-C or a notebook's stop button, once the batch is done (a second one doesn't
+            wait). The model can be used then; its ``history_`` has the epochs that were finished.
+
+        Notes
+        -----
+        X may be an object that gives batches anew each time it is iterated over (a PyTorch
+        DataLoader is one), or a function that returns an iterator over them. A batch is what
+        `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
+        taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one look through
+        them before training sees that they make sense. There is X_val to validate on. Upper levels
+        of a stack and priors keep the codes that they are trained on in memory.
+        """
+        self._check_params()
+        self._fit_from(find(self, resume), X, y, X_val, sample_mask)
+        return self
+
+    def _fit_from(self, found: Found | None, X: Any, y: Any, X_val: Any, sample_mask: Any) -> Saver:
+        """Train, from a checkpoint if one was found; return what has saved that."""
+        reader = self if found is None else found.model
+        going_on = found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
+        with runtime.threads(self.n_threads):
+            conditioner, given = reader._read_training(X, y, sample_mask, going_on)
+            read = reader._network.reader if going_on else self._reader.of(self, given.data)
+            validation = reader._read_validation(X_val, read, conditioner)
+            return self._fit(going_on, conditioner, given, validation, found)
+
+    def _fit(
+        self,
+        going_on: bool,
+        conditioner: Conditioner | None,
+        given: Input,
+        validation: Batches | None = None,
+        found: Found | None = None,
+    ) -> Saver:
+        """Train on samples that have been checked."""
+        held = self._held_out(len(given.data))
+        others, rows = [] if validation is None else [validation.data], None
+        reader = self if found is None else found.model
+        reader._start_or_go_on(going_on, conditioner, given, *others)
+        if found is not None:
+            check_count(self, found, len(given.data) - held)
+            take_fit(self, found.model)
+        network = self._network
+        if held:
+            order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
+            rows = np.sort(order[held:])
+            validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
+        saver = saver_of(self, found)
+        if not self.history_ or saver.stage.level is not None:
+            if self._pretrains and self.pretrain_epochs:
+                with network.in_training():
+                    self._pretrain(given, rows, saver)  # type: ignore[attr-defined]
+        stage = saver.stage
+        todo = 0 if stage.stopped else max(0, stage.first + self.epochs - network.epoch)
+        if not stage.over or todo:
+            saver.at(over=False, complete=False)
+            again, plan = found is not None and not stage.over, self._plan(todo, self.shuffle)
+            self._train(given, rows, validation, plan, saver, again)
+        elif stage.best is not None:
+            back_to(network, stage.best)
+        return saver
+
+    def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Self:
+        """Make one pass over the samples in batches of ``batch_size``, in their order.
+
+        The first call makes the network. The pass counts as an epoch.
+
+        Parameters
+        ----------
+        X, y, sample_mask
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        self._pass_over(X, y, sample_mask)
+        return self
+
+    def _pass_over(self, X: Any, y: Any, sample_mask: Any, **options: Any) -> None:
+        """Train on samples once; the options are those of `_read_training`."""
+        resume = self.__sklearn_is_fitted__()
+        with runtime.threads(self.n_threads):
+            conditioner, given = self._read_training(X, y, sample_mask, resume, **options)
+            self._start_or_go_on(resume, conditioner, given)
+            self._train(given, None, None, self._plan(1, False))
+
+    def initialize(self, X: Any, y: Any = None) -> Self:
+        """Make the network that `fit` would start from, and don't train it.
+
+        With ``warm_start=True`` a following `fit` goes on from there, so this is the moment to copy
+        weights into `parameters_`.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`; they give the shapes, and what a model takes from data before training.
+
+        Returns
+        -------
+        self
+        """
+        self._check_params()
+        with runtime.threads(self.n_threads):
+            conditioner, given = self._read_training(X, y, None, False)
+            self._start(conditioner, given)
+        return self
+
+    # ---- data -----------------------------------------------------------------------------------
+
+    def _check_data(self, data: Data, name: str) -> None:
+        """Raise ValueError for samples that the loss can't have as targets."""
+        if self.loss in NAMES:
+            Loss(self.loss, data.shape).check(data, name)
+
+    def _check_samples(self, data: Data) -> None:
+        """Raise ValueError for samples that can't be trained on."""
+        self._check_data(data, "X")
+        for noise in self._corruptions():
+            if noise is not None:
+                noise.check_data(data)
+
+    def _read_training(
+        self, X: Any, y: Any, sample_mask: Any, resume: bool
+    ) -> tuple[Conditioner | None, Input]:
+        """Check what fit is given."""
+        if is_stream(X) and self._streams:
+            return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
+        if resume:
+            data = self._network.reader.read(self, X, sample_mask)
+        else:
+            data = self._reader.fresh(self, X, sample_mask)
+        self._check_samples(data)
+        if resume:
+            self._check_names(data.columns)
+            self._check_loss()
+        conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
+        return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
+
+    def _conditions(
+        self, known: Conditioner | None, y: Any, n: int, read: Any = conditions
+    ) -> Condition | None:
+        """Check the conditions of n samples."""
+        if known is None and y is not None and not self._ignores_y:
+            name = type(self).__name__
+            raise ValueError(f"y: expected None: this {name} was fitted without conditions")
+        return read(known, y, n)
+
+    def _check_loss(self) -> None:
+        """Raise ValueError where the network lacks what the loss learns."""
+        if self.loss == "gaussian":
+            _ = self._loss.sigma
+
+    def _read_item(self, item: Item, reader: Reader | None) -> tuple[Data, Any]:
+        """Check a batch that a stream gives; return its samples and y."""
+        read = self._reader.fresh if reader is None else reader.read
+        data = read(self, item.X, item.sample_mask)
+        self._check_samples(data)
+        return data, item.y
+
+    def _read_validation(
+        self, X_val: Any, reader: Reader, conditioner: Conditioner | None
+    ) -> Batches | None:
+        """Check samples to validate on, which must be like those to train on."""
+        if X_val is None:
+            return None
+        if self.validation_fraction:
+            raise ValueError("X_val: expected None where validation_fraction is more than 0")
+        y_val = None
+        if isinstance(X_val, tuple):
+            if len(X_val) != 2:
+                raise ValueError(f"X_val: expected an array or (X, y), got {len(X_val)} things")
+            X_val, y_val = X_val
+        data = reader.read(self, X_val, name="X_val")
+        self._check_data(data, "X_val")
+        given = Input(data, self._conditions(conditioner, y_val, len(data)))
+        return given.batches(INFERENCE_BATCH)
+
+    def _held_out(self, n: int) -> int:
+        """Return how many of n samples are for validation."""
+        held = int(n * self.validation_fraction)
+        if self.validation_fraction and not 0 < held < n:
+            raise ValueError(
+                f"validation_fraction: {self.validation_fraction:g} of {n} samples leaves nothing "
+                "to validate on, or to train on"
+            )
+        return held
+
+    def _allows_ragged(self, network: Network) -> bool:
+        """Return whether sequences may have different lengths."""
+        if not self._ragged:
+            return False
+        width = _width(network.conditioner) if self._coders_are_told else 0
+        encoder = network.encoder
+        return heeds_lengths(encoder, beside(encoder, network.input_shape, width))
+
+    def _check_lengths(self, network: Network, *given: Data) -> None:
+        """Raise ValueError for sequences of different lengths that a model can't take."""
+        found = [data for data in given if data.lengths is not None]
+        if not found or self._allows_ragged(network):
+            return
+        steps, lengths = found[0].shape[0], found[0].lengths
+        assert lengths is not None
+        takers, this = "AdversarialAutoencoder, Autoencoder, VAE and CVAE", type(self).__name__
+        if self._ragged:
+            takers = "the architectures LSTM and Transformer"
+            this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
+        raise ValueError(
+            f"{takers} take sequences of different lengths, {this} doesn't: expected {steps} "
+            f"steps in all of them, got {lengths.min()} to {lengths.max()}"
+        )
+
+    # ---- networks -------------------------------------------------------------------------------
+
+    def _start_or_go_on(
+        self, resume: bool, conditioner: Conditioner | None, given: Input, *others: Data
+    ) -> None:
+        """Make sure of a network for the samples; nothing changes if that fails.
+
+        `others` are samples that the network must be able to take too.
+        """
+        if resume:
+            network = self._network
+            modules, width = dict(network.children()), _width(self._coding_conditioner)
+            self._check_lengths(network, given.data, *others)
+            if "encoder" in modules:
+                shape = beside(modules["encoder"], network.input_shape, width)
+                penalties.check_encoder(self.penalty, modules["encoder"], shape)
+        else:
+            self._start(conditioner, given, *others)
+
+    def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
+        """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
+        most = memory_limit() // BYTES_PER_PARAMETER
+        network = self._make_network(self._reader.of(self, given.data), conditioner, most)
+        self._check_lengths(network, given.data, *others)
+        self._prepare(network, given)
+        if self.loss == "gaussian":
+            network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
+        self._adopt(network, given.data.columns)
+
+    def _make_network(
+        self,
+        reader: Reader,
+        conditioner: Conditioner | None,
+        most: int,
+        seed: int | None = None,
+    ) -> Network:
+        """Return a network of at most so many parameters, with fresh ones, for certain samples.
+
+        Without a seed it has that of ``random_state``.
+        """
+        with budget(most):
+            modules = self._modules(reader, _width(conditioner)) | learned_by(self.loss)
+        network = Network(modules, reader, new_seed(self.random_state) if seed is None else seed)
+        network.conditioner = conditioner
+        return network
+
+    def _adopt(self, network: Network, columns: np.ndarray | None) -> None:
+        """Make a network the model's own, in place of all that was learned before."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        self._network = network
+        self.history_ = []
+        self.n_features_in_ = network.reader.features
+        self.n_parameters_ = network.flat.size
+        if columns is not None:
+            self.feature_names_in_ = columns
+
+    def _coders(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        inputs: int,
+        condition: int = 0,
+        spatial: bool = False,
+        arch: Any = None,
+    ) -> dict[str, Module]:
+        """Return encoder and decoder, as the architecture builds them."""
+        code = Code(int(outputs), int(inputs), spatial)
+        arch = self.arch if arch is None else arch
+        encoder, decoder = build_network(
+            arch, shape, code, condition=condition, tied=bool(self.tied)
+        )
+        penalties.check_encoder(self.penalty, encoder, beside(encoder, shape, condition))
+        if isinstance(decoder, AutoregressiveLSTM):
+            decoder.link = LINKS.get(self.loss)
+        return {"encoder": encoder, "decoder": decoder}
+
+    # ---- training -------------------------------------------------------------------------------
+
+    def _plan(self, epochs: int, shuffle: bool) -> Plan:
+        clip_norm = None if self.clip_norm is None else float(self.clip_norm)
+        rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
+        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle))
+
+    def _train(
+        self,
+        given: Input,
+        rows: np.ndarray | None,
+        validation: Batches | None,
+        plan: Plan,
+        saver: Saver | None = None,
+        again: bool = False,
+    ) -> None:
+        """Train for the epochs of a plan, or until somebody wishes to stop; `again` as in `run`."""
+        network = self._network
+        batches = given.batches(
+            int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
+        )
+        network.use(plan.optimizer)
+        fit.run(self, batches, validation, plan, saver or saver_of(self), again)
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """Run both passes over a batch; return sums over samples, and ``mse``."""
+        terms = self._all_terms(batch)
+        walk_back(batch, terms)
+        return self._sums(batch, terms)
+
+    def _sums(self, batch: Batch, terms: dict[str, Any]) -> dict[str, float]:
+        """Return sums over samples: of the loss, its terms and what is told beside them."""
+        sums = weighed(batch, terms)
+        if "recon" in terms:
+            loss, recon = self._loss, terms["recon"]
+            sums["mse"] = sums["recon"]
+            if loss.name != "mse":
+                sums["mse"] = loss.squared_error(recon, self._output(batch), batch)
+            if batch.noise == "on":
+                sums |= loss.report(recon, batch)
+        return sums | batch.reported
+
+    def _all_terms(self, batch: Batch) -> dict[str, Any]:
+        """Return the terms, and the penalty's unless samples are scored."""
+        terms: dict[str, Any] = self.terms(batch)
+        for name, value in terms.items():
+            if value.shape != (batch.n,):
+                raise ValueError(
+                    f"terms: {name}: expected a number for each sample, of shape ({batch.n},), "
+                    f"got {value.shape}"
+                )
+        if self.penalty is not None and batch.noise != "off":
+            terms["penalty"] = self.penalty.term(batch)
+        return terms
+
+    def _output(self, batch: Batch) -> np.ndarray:
+        """Return the decoder's output for a batch (n, F)."""
+        return batch.output.data.reshape(batch.n, -1)
+
+    def _validate(self, batches: Batches) -> dict[str, float]:
+        """Return the loss, its terms and the squared error of held-out samples, as val_*."""
+        totals: dict[str, float] = {}
+        observed, done, records = 0, 0, self.penalty is not None
+        for batch in batches():
+            with self._pass(batch, "fixed", self._network.seed, done, records):
+                sums = self._sums(batch, self._all_terms(batch))
+            for name, value in sums.items():
+                totals[name] = totals.get(name, 0.0) + value
+            done += batch.n
+            observed += batch.observed
+        means = means_of(totals, done, observed)
+        means |= self._epoch_terms(means, {}, done, observed)
+        return {f"val_{k}": v for k, v in means.items()}
+
+    # ---- fitted models --------------------------------------------------------------------------
+
+    def _fitted(self) -> Network:
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(type(self).__name__)
+        return self._network
+
+    def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
+        """Check samples given to a fitted model, and what accompanies them."""
+        data = self._samples(X, sample_mask)
+        return Input(data, self._conditions(self._coding_conditioner, y, len(data)))
+
+    def _samples(self, X: Any, sample_mask: Any = None) -> Data:
+        """Check samples given to a fitted model."""
+        network = self._fitted()
+        data = network.reader.read(self, X, sample_mask)
+        if data.lengths is not None:
+            self._check_lengths(network, data)
+        self._check_names(data.columns)
+        return data
+
+    def _pass(
+        self,
+        batch: Batch,
+        noise: str = "off",
+        seed: int = 0,
+        position: int = 0,
+        records: bool = False,
+    ) -> Any:
+        """Return a context for a pass over a batch that nothing is learned from."""
+        return passing(self._network, batch, noise, seed, position, records)
+
+    def _chunks(self, given: Input, **options: Any) -> Iterator[tuple[slice, Batch]]:
+        """Yield batches of samples for inference in a pass, and where they stand."""
+        start = 0
+        for batch in given.batches(INFERENCE_BATCH)():
+            with self._pass(batch, **options):
+                yield slice(start, start + batch.n), batch
+            start += batch.n
+
+    def _collected(self, given: Input, made: Callable[[Batch], np.ndarray]) -> np.ndarray:
+        """Return what is made of all samples, a batch at a time."""
+        out: np.ndarray | None = None
+        for rows, batch in self._chunks(given):
+            part = made(batch)
+            if out is None:
+                out = np.empty((len(given.data), *part.shape[1:]), part.dtype)
+            out[rows] = part
+        assert out is not None
+        return out
+
+    def _generated(
+        self,
+        codes: np.ndarray,
+        condition: Condition | None,
+        decode: Callable[[Value, Value | None], Value],
+    ) -> Any:
+        """Return in data space what `decode` makes of codes, a batch at a time."""
+        network = self._fitted()
+        out = np.empty((len(codes), self.n_features_in_), np.float32)
+        for start in range(0, len(codes), INFERENCE_BATCH):
+            rows = slice(start, start + INFERENCE_BATCH)
+            with network.tape(records=False) as tape:
+                told = None if condition is None else tape.constant(condition.take(rows))
+                output = decode(tape.constant(codes[rows]), told).data
+                self._loss.to_data(output.reshape(len(output), -1), out[rows])
+        return network.reader.samples(out)
+
+    @property
+    def _loss(self) -> Loss:
+        network = self._fitted()
+        return Loss(self.loss, network.input_shape, getattr(network, "likelihood", None))
+
+    @property
+    def parameters_(self) -> dict[str, np.ndarray]:
+        """The network's parameters by name: views, so that writing into one changes the model."""
+        network = self._fitted()
+        network.expose()
+        return {name: p.value for name, p in network.flat.named.items()}
+
+    # ---- files ----------------------------------------------------------------------------------
+
+    def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return what a file has of a fitted model: its configuration and arrays."""
+        return state.describe(self)
+
+    def _restore(
+        self, config: dict[str, Any], tensors: dict[str, np.ndarray], decoder: Decoder
+    ) -> None:
+        """Take what `_describe` gave, but for the parameters; take the arrays out of others."""
+        state.restore(self, config, tensors, decoder.largest)
+
+    def save(self, path: Any) -> None:
+        """Write the model to a safetensors file, all of it or nothing.
+
+        The file has what `fit` with ``warm_start=True`` needs to go on exactly: parameters,
+        optimiser state, running statistics and the place in every random stream. Not in it:
+        ``callbacks``, and a generator as ``random_state`` (whose seed has been drawn).
+
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        state.save(self, path)
+
+
+def memory_limit() -> int:
+    """Return the machine's memory in bytes, or something very large."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return 2**62
+
+
+def _width(conditioner: Conditioner | None) -> int:
+    """Return how long the vectors of conditions are."""
+    return 0 if conditioner is None else conditioner.width

@@ -1,0 +1,213 @@
+"""The parameters that models share: their types, defaults and descriptions, in one place.
+
+A model's `__init__` has its own parameters and ``**options``. Its class says which of these there
+are, and which defaults are others: ``class VAE(BaseAutoencoder, options=Coding)``. They become part
+of the signature and the docstring, so that Python, notebooks and scikit-learn see them there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack as Unpack
+else:
+    Unpack = tuple  # which can have something in brackets; Python has its own from 3.11 on
+
+
+class Running(TypedDict, total=False):
+    """What every training takes."""
+
+    optimizer: Any
+    learning_rate: float
+    weight_decay: float
+    schedule: Any
+    clip_norm: float | None
+    batch_size: int
+    epochs: int
+    shuffle: bool
+    warm_start: bool
+    callbacks: Any
+    checkpoint: Any
+    random_state: Any
+    n_threads: int | None
+    verbose: int
+
+
+class Validated(Running, total=False):
+    """Where there is something to validate."""
+
+    validation_fraction: float
+
+
+class Training(Validated, total=False):
+    """Where a lower loss means a better model."""
+
+    patience: int | None
+
+
+class Reconstructing(TypedDict, total=False):
+    """How samples are encoded and decoded."""
+
+    loss: str
+    tied: bool
+    corruption: Any
+    penalty: Any
+
+
+class Coding(Reconstructing, Training, total=False):
+    """All."""
+
+    pretrain_epochs: int
+
+
+class Matching(Reconstructing, Validated, total=False):
+    """Of an autoencoder with a discriminator."""
+
+
+class Tables(Training, total=False):
+    """Of models of tables, which have a loss of their own."""
+
+    corruption: Any
+    penalty: Any
+
+
+DEFAULTS: dict[str, Any] = {
+    "loss": "mse",
+    "tied": False,
+    "corruption": None,
+    "penalty": None,
+    "pretrain_epochs": 0,
+    "optimizer": "adam",
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "schedule": None,
+    "clip_norm": None,
+    "batch_size": 128,
+    "epochs": 20,
+    "shuffle": True,
+    "validation_fraction": 0.0,
+    "patience": None,
+    "warm_start": False,
+    "callbacks": (),
+    "checkpoint": None,
+    "random_state": None,
+    "n_threads": None,
+    "verbose": 0,
+}
+
+DESCRIPTIONS = r"""
+    arch : Dense, Conv, ResNet, LSTM, Transformer, (encoder, decoder) or None
+        The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
+        `Conv` for images and `LSTM` for sequences (N, T, F).
+    latent_dim : int
+        The length of a code.
+    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
+        What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
+        sample and a mean over samples.
+    tied : bool
+        Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
+        What is done to the encoder's input in training, while the target stays clean.
+    penalty : L1Sparsity, KLSparsity, TopK, Contractive or None
+        What the code is charged for, or how it is made sparse, see `aecore.penalties`. Codes may
+        be longer than samples then.
+    pretrain_epochs : int
+        For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says: 0
+        for other models than `Autoencoder`.
+    optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
+    learning_rate : float
+    weight_decay : float
+        An L2 penalty, or decoupled for adamw.
+    schedule : Constant, Cosine, Step, Warmup, a product of them, or None
+        A factor of the learning rate over the epochs.
+    clip_norm : float or None
+        The largest norm that the gradient of all parameters together may have.
+    batch_size : int
+    epochs : int
+    shuffle : bool
+        Whether every epoch has the samples in a new order.
+    validation_fraction : float
+        The share of samples that is held out and measured after each epoch.
+    patience : int or None
+        Stop after so many epochs without a lower loss (val_loss, where there is one) and go back to
+        the best state.
+    warm_start : bool
+        Whether `fit` goes on with the fitted model: its parameters, optimiser, epoch and random
+        streams. ``fit`` of 10 epochs and then 10 more gives the bits of one of 20.
+    callbacks : sequence of callables
+        Each is given a `TrainingState` after every epoch, and may return True to stop.
+    checkpoint : path, Checkpoint or None
+        Where to save the model after every epoch, or as `Checkpoint` says. ``fit(X, resume=True)``
+        goes on from there.
+    random_state : int, numpy Generator, RandomState or None
+        The seed of everything random. The same seed gives the same bits, whatever the number of
+        threads. None is a fresh one.
+    n_threads : int or None
+        None is what `set_num_threads` or OpenMP says.
+    verbose : int
+        0 for silence, 1 for a progress bar, 2 for a line per epoch.
+"""
+
+ENTRY = re.compile(r"^    (\w+) : ", re.MULTILINE)
+SECTION = re.compile(r"    Parameters\n    -{10}\n(?P<entries>.*?)(?=\n\n    \S|\Z)", re.DOTALL)
+
+
+def complete(cls: Any, options: type | None, defaults: dict[str, Any]) -> None:
+    """Put the parameters that a class shares with others into its signature and its docstring.
+
+    Without `options` they are those of its parent.
+    """
+    if "__init__" in vars(cls):
+        _complete_signature(cls, options, defaults)
+    if cls.__init__ is not object.__init__:  # or it is a part of models
+        _complete_doc(cls)
+
+
+def _complete_signature(cls: Any, options: Any, defaults: dict[str, Any]) -> None:
+    init = cls.__init__
+    own = inspect.signature(init)
+    several = [p for p in own.parameters.values() if p.kind is p.VAR_KEYWORD]
+    if not several:
+        return
+    found = {k: p for k, p in own.parameters.items() if p not in several}
+    shared = list(inspect.signature(super(cls, cls).__init__).parameters.values())[1:]
+    if options is not None:
+        types, values = options.__annotations__, DEFAULTS | defaults
+        shared = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=values[name],
+                annotation=types[name].__forward_arg__,
+            )
+            for name in values
+            if name in types
+        ]
+    for parameter in shared:
+        found.setdefault(parameter.name, parameter.replace(kind=parameter.KEYWORD_ONLY))
+    init.__signature__ = own.replace(parameters=list(found.values()))
+
+
+def _complete_doc(cls: Any) -> None:
+    match = SECTION.search(cls.__doc__ or "")
+    if match is None:
+        return
+    own = _entries(match["entries"])
+    known = _entries(DESCRIPTIONS)
+    for base in reversed(cls.__mro__[1:]):
+        if described := SECTION.search(base.__doc__ or ""):
+            known |= _entries(described["entries"])
+    names = list(inspect.signature(cls).parameters)
+    found = "\n".join(entry for name in names if (entry := (known | own).get(name)))
+    cls.__doc__ = cls.__doc__[: match.start("entries")] + found + cls.__doc__[match.end() :]
+
+
+def _entries(text: str) -> dict[str, str]:
+    """Return what a docstring says of each parameter, by name."""
+    ends = [*(m.start() for m in ENTRY.finditer(text)), len(text)]
+    parts = [text[a:b].rstrip() for a, b in pairwise(ends)]
+    return {part.split(" : ")[0].strip(): part for part in parts}

@@ -1,0 +1,330 @@
+"""What a file has of a model: its configuration as JSON and its arrays, both ways.
+
+A model describes itself: a class with more than a network says so in `_describe` and `_restore`.
+Reading is strict: whatever is unknown, missing, of a wrong shape or not finite is a ValueError.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...base.params import Params, names
+from ...data.conditions import Conditioner
+from ...files import document
+from ...files.codec import Decoder, Encoder, same_keys
+from ...training import optim
+from ...training.checkpoint import Best, Stage
+from ...training.network import Network
+
+if TYPE_CHECKING:
+    from .model import BaseModel
+
+Config = dict[str, Any]
+Tensors = dict[str, np.ndarray]
+
+FIELDS = (
+    "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
+).split()
+TRAINING = "training"  # where the file is a checkpoint: where the training stands
+BEST, LEVEL = "best", "level"  # prefixes of what a training has beside the model
+LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
+
+
+# ---- writing ------------------------------------------------------------------------------------
+
+
+def save(model: Any, path: Any, stage: Stage | None = None) -> None:
+    """Write a fitted model to a file.
+
+    Parameters
+    ----------
+    model : Autoencoder, VAE or another of aecore's models
+    path : str or path-like
+    stage : Stage, optional
+        Where its training stands: the file is a checkpoint then.
+
+    Raises
+    ------
+    ValueError
+        For a model that isn't fitted, or with objects that a file can't hold.
+    OSError
+        If the file can't be written, or what stands there is no file. A file there is as before.
+    """
+    model._fitted()
+    config, tensors = model._describe()
+    if stage is not None:
+        config[TRAINING] = _stage(stage)
+        tensors |= _stage_tensors(stage)
+    document.write(path, config, tensors)
+
+
+def describe(model: BaseModel) -> tuple[Config, Tensors]:
+    """Return the configuration and the arrays of a fitted model, as far as all have them."""
+    network = model._fitted()
+    columns = vars(model).get("feature_names_in_")
+    config = {
+        "model": type(model).__name__,
+        "params": written_params(model),
+        "shape": list(network.input_shape),
+        **network.reader.describe(),
+        "columns": None if columns is None else [str(c) for c in columns],
+        "conditions": _conditions(network.conditioner),
+        "seed": network.seed,
+        "optimizer": network.optimizer,
+        "steps": network.steps,
+        "samples": network.samples,
+        "epoch": network.epoch,
+        "best_epoch": vars(model).get("best_epoch_"),
+        "history": [_record(r) for r in model.history_],
+    }
+    return config, tensors_of(network)
+
+
+def written_params(model: Any) -> Config:
+    """Return what stands for a model's parameters in a file."""
+    encoder = Encoder()
+    return {k: encoder.value(v, k) for k, v in own_params(model).items()}
+
+
+def own_params(model: Any) -> Config:
+    """Return the parameters that a file holds, those of a model among them too."""
+    params = model.get_params(deep=False)
+    if "callbacks" in params:
+        params["callbacks"] = ()  # code
+    if not isinstance(params["random_state"], (int, np.integer)):
+        params["random_state"] = None  # the seed drawn from it is in the state
+    for name, value in params.items():
+        if hasattr(value, "_fitted"):
+            params[name] = type(value)(**own_params(value))
+    return params
+
+
+def _conditions(conditioner: Conditioner | None) -> Config | None:
+    if conditioner is None:
+        return None
+    if conditioner.classes is not None:
+        dtype = conditioner.classes.dtype
+        return {"classes": conditioner.classes.tolist(), "dtype": dtype.str}
+    assert conditioner.mean is not None and conditioner.scale is not None
+    return {"mean": conditioner.mean.tolist(), "scale": conditioner.scale.tolist()}
+
+
+def _record(record: Config) -> Config:
+    """Return an epoch's record for JSON, in which None stands for what isn't finite."""
+    out: Config = {}
+    for key, value in record.items():
+        value = value.item() if isinstance(value, np.generic) else value
+        if isinstance(value, float) and not math.isfinite(value):
+            value = None
+        if not (value is None or isinstance(value, (bool, int, float, str))):
+            raise ValueError(f"history_: a file can't hold {key}={value!r}")
+        out[str(key)] = value
+    return out
+
+
+def _stage(stage: Stage) -> Config:
+    best, level = stage.best, stage.level
+    found = stage._asdict() | {"best": None, "level": None}
+    if best is not None:
+        found["best"] = {"epoch": best.epoch, "steps": best.steps, "loss": float(best.loss)}
+    if level is not None:
+        found["level"] = level._describe()[0]
+    return found
+
+
+def _stage_tensors(stage: Stage) -> Tensors:
+    """Return the arrays that a checkpoint has beside the model's."""
+    best = {} if stage.best is None else stage.best.arrays
+    level = {} if stage.level is None else stage.level._describe()[1]
+    return prefixed(BEST, best) | prefixed(LEVEL, level)
+
+
+def tensors_of(network: Network) -> Tensors:
+    """Return every array of a network by name, as views."""
+    tensors = {name: p.value for name, p in network.flat.named.items()}
+    tensors |= dict(network.buffers())
+    for moment, array in network.moments.items():
+        for name, part in network.flat.split(array).items():
+            tensors[f"optimizer.{moment}.{name}"] = part
+    return tensors
+
+
+def prefixed(prefix: str, tensors: Tensors) -> Tensors:
+    """Return arrays with a prefix before their names."""
+    return {f"{prefix}.{name}": array for name, array in tensors.items()}
+
+
+def take(tensors: Tensors, prefix: str) -> Tensors:
+    """Take the arrays with a prefix out of others."""
+    found = [name for name in tensors if name.startswith(f"{prefix}.")]
+    return {name.removeprefix(f"{prefix}."): tensors.pop(name) for name in found}
+
+
+# ---- reading ------------------------------------------------------------------------------------
+
+
+def read(config: Any, tensors: Tensors, decoder: Decoder) -> tuple[Any, Stage | None]:
+    """Return the model that a file's configuration and arrays describe, and its training's stage.
+
+    Parameters
+    ----------
+    config : object from JSON
+    tensors : dict of str to ndarray
+        It is emptied.
+    decoder : Decoder
+        Knows the classes.
+    """
+    if not isinstance(config, dict) or "params" not in config:
+        raise ValueError("configuration: expected a dictionary with a model's parameters")
+    cls = decoder.named(config.get("model"), "model", Params)
+    if not hasattr(cls, "_restore"):
+        raise ValueError(f"unknown model {config.get('model')!r}")
+    model = cls(**decoder.params(config["params"], names(cls)))
+    model._check_params()
+    return model, fill(model, config, tensors, decoder)
+
+
+def fill(model: Any, config: Config, tensors: Tensors, decoder: Decoder) -> Stage | None:
+    """Give a model the rest of what a file says; return the stage of its training."""
+    training = config.pop(TRAINING, None)
+    best, level = take(tensors, BEST), take(tensors, LEVEL)
+    model._restore(config, tensors, decoder)
+    if tensors:
+        raise ValueError(f"tensors: unknown {sorted(tensors)}")
+    if training is None and not (best or level):
+        return None
+    return _read_stage(training, model, best, level, decoder)
+
+
+def restore(model: BaseModel, config: Config, tensors: Tensors, most: int) -> None:
+    """Give a model with its parameters the rest of what `describe` said; empties the arrays."""
+    found = {key: config.pop(key) for key in model._reader.keys if key in config}
+    same_keys(config, FIELDS, "configuration")
+    shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
+    reader = model._reader.restored(model, shape, found)
+    conditioner = _read_conditions(config["conditions"])
+    if model._ignores_y and (conditioner is not None) != model._needs_y:
+        raise ValueError(f"conditions: unexpected for this {type(model).__name__}")
+    network = model._make_network(reader, conditioner, most, _count(config["seed"], "seed"))
+    if config["optimizer"] != "":
+        classes: dict[str, type[optim.Optimizer]] = {
+            c.__name__: c for c in (optim.Adam, optim.AdamW, optim.SGD)
+        }
+        if config["optimizer"] not in classes:
+            raise ValueError(f"unknown optimizer {config['optimizer']!r}")
+        network.use(classes[config["optimizer"]]())
+    wanted = tensors_of(network)
+    compare_arrays(tensors, wanted)
+    for name, array in wanted.items():
+        array[...] = tensors.pop(name)
+    for name in ("steps", "samples", "epoch"):
+        setattr(network, name, _count(config[name], name))
+    model._adopt(network, _columns(config["columns"], shape))
+    model.history_ = [_read_record(r) for r in _list(config["history"], "history")]
+    if config["best_epoch"] is not None:
+        model.best_epoch_ = _count(config["best_epoch"], "best_epoch")
+
+
+def _read_stage(
+    config: Any, model: BaseModel, best: Tensors, level: Tensors, decoder: Decoder
+) -> Stage:
+    same_keys(config, Stage._fields, TRAINING)
+    for name in ("over", "stopped", "complete"):
+        if not isinstance(config[name], bool):
+            raise ValueError(f"{name}: expected true or false, got {config[name]!r}")
+    found = {**config, "first": _count(config["first"], "first"), "best": None, "level": None}
+    if config["best"] is not None:
+        same_keys(config["best"], ["epoch", "steps", "loss"], BEST)
+        epoch, steps = (_count(config["best"][name], name) for name in ("epoch", "steps"))
+        (loss,) = _numbers([config["best"]["loss"]], "loss")
+        found["best"] = Best(epoch, steps, loss, best)
+    compare_arrays(best, {} if found["best"] is None else model._network.arrays())
+    if config["level"] is not None:
+        found["level"], _ = read(config["level"], level, decoder)
+        if type(found["level"]).__name__ != "Autoencoder" or not model._pretrains:
+            raise ValueError("level: expected an Autoencoder's")
+    elif level:
+        raise ValueError(f"unknown {sorted(level)}")
+    return Stage(**found)
+
+
+def compare_arrays(tensors: Tensors, wanted: Tensors) -> None:
+    """Raise ValueError unless a file's arrays are like those wanted, and make sense."""
+    same_keys(tensors, wanted, "tensors")
+    for name, array in wanted.items():
+        found = tensors[name]
+        if found.dtype != array.dtype or found.shape != array.shape:
+            raise ValueError(
+                f"{name}: expected {array.dtype} of shape {array.shape}, got {found.dtype} of "
+                f"shape {found.shape}"
+            )
+        if not np.isfinite(found).all():
+            raise ValueError(f"{name}: contains NaN or infinity")
+        if found.dtype.kind == "i" and found.size and found.min() < 0:
+            raise ValueError(f"{name}: contains a negative position")
+
+
+def _read_conditions(found: Any) -> Conditioner | None:
+    if found is None:
+        return None
+    if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
+        return Conditioner(classes=_classes(found))
+    same_keys(found, ["mean", "scale"], "conditions")
+    mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
+    if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():
+        raise ValueError("conditions: expected a mean and a positive scale for each property")
+    return Conditioner(mean=mean, scale=scale)
+
+
+def _classes(found: Config) -> np.ndarray:
+    values, dtype = _list(found["classes"], "classes"), found["dtype"]
+    kinds = {"U": str, "i": int, "u": int, "b": bool, "S": None}
+    kind = kinds.get(np.dtype(dtype).kind) if isinstance(dtype, str) else None
+    if kind is None or not values or any(type(v) is not kind for v in values):
+        raise ValueError(f"classes: expected labels of dtype {dtype!r}")
+    if np.dtype(dtype).itemsize * len(values) > max(np.array(values).nbytes, LABELS):
+        raise ValueError(f"classes: expected room for {len(values)} labels, got {dtype!r} for each")
+    classes = np.array(values, dtype=np.dtype(dtype))
+    if classes.tolist() != values or (classes[1:] <= classes[:-1]).any():
+        raise ValueError("classes: expected distinct labels in order")
+    return classes
+
+
+def _read_record(found: Any) -> Config:
+    if not isinstance(found, dict):
+        raise ValueError("history: expected dictionaries")
+    for key, value in found.items():
+        if not (value is None or isinstance(value, (bool, int, float, str))):
+            raise ValueError(f"history: {key} is {type(value).__name__}")
+    return {k: math.nan if v is None else v for k, v in found.items()}
+
+
+def _columns(found: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    if found is None:
+        return None
+    columns = _list(found, "columns")
+    if len(shape) != 1 or len(columns) != shape[0] or not all(isinstance(n, str) for n in columns):
+        raise ValueError(f"columns: expected {shape[0]} names")
+    return np.array(columns, dtype=object)
+
+
+def _list(found: Any, name: str) -> list[Any]:
+    if not isinstance(found, list):
+        raise ValueError(f"{name}: expected a list, got {type(found).__name__}")
+    return found
+
+
+def _numbers(found: Any, name: str) -> list[float]:
+    numbers = _list(found, name)
+    if not all(isinstance(v, float) and math.isfinite(v) for v in numbers):
+        raise ValueError(f"{name}: expected finite numbers")
+    return numbers
+
+
+def _count(found: Any, name: str, least: int = 0) -> int:
+    if type(found) is not int or not least <= found < 2**63:
+        raise ValueError(f"{name}: expected an integer of at least {least}, got {found!r}")
+    return found

@@ -1,0 +1,130 @@
+"""An `AnomalyDetector` in a file: its members as models, and the arrays of their scores."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...data.tables.scaling import RobustScaler
+from ...files.codec import Decoder, same_keys
+from ..base import state
+from ..base.coding import BaseAutoencoder
+from .score import OutlierScore, parts
+
+if TYPE_CHECKING:
+    from .detector import AnomalyDetector
+
+FIELDS = "model params shape columns offset levels members".split()
+ARRAYS = "location", "spread", "center", "scale"
+
+Tensors = dict[str, np.ndarray]
+Params = dict[str, Any]
+
+
+def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
+    """Return a fitted detector's configuration and arrays."""
+    found = detector._fitted()
+    columns = vars(detector).get("feature_names_in_")
+    described = [member.model._describe() for member in found.members]
+    config = {
+        "model": type(detector).__name__,
+        "params": state.written_params(detector),
+        "shape": list(found.shape),
+        "columns": None if columns is None else [str(c) for c in columns],
+        "offset": detector.offset_,
+        "levels": None if found.robust is None else found.robust.describe(),
+        "members": [member for member, _ in described],
+    }
+    tensors = {"location": found.location, "spread": found.scale}
+    if found.robust is not None:
+        tensors |= {"center": found.robust.center, "scale": found.robust.scale}
+    for i, (member, (_, arrays)) in enumerate(zip(found.members, described, strict=True)):
+        tensors |= state.prefixed(str(i), arrays | state.prefixed("oddness", member.state))
+    return config, tensors
+
+
+def restore(
+    detector: AnomalyDetector, config: Params, tensors: Tensors, decoder: Decoder
+) -> dict[str, Any]:
+    """Return the attributes that `describe` described, and check them; empties the arrays."""
+    same_keys(config, FIELDS, "configuration")
+    shape, columns, offset = (config[name] for name in ("shape", "columns", "offset"))
+    if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape) or not shape:
+        raise ValueError("shape: expected the sizes of a sample")
+    if type(offset) is not float or not math.isfinite(offset):
+        raise ValueError("offset: expected a finite number")
+    if columns is not None and (
+        not isinstance(columns, list)
+        or [len(columns)] != shape
+        or not all(isinstance(c, str) for c in columns)
+    ):
+        raise ValueError(f"columns: expected {shape} names")
+    described = config["members"]
+    if not isinstance(described, list) or len(described) != detector.n_models:
+        raise ValueError(f"members: expected {detector.n_models} of them")
+    own = {name: tensors.pop(name) for name in ARRAYS if name in tensors}
+    members = [
+        _member(detector, found, state.take(tensors, str(i)), decoder)
+        for i, found in enumerate(described)
+    ]
+    location, scale = _standardization(detector, own)
+    return {
+        "members": members,
+        "robust": _robust(config["levels"], own),
+        "location": location,
+        "scale": scale,
+        "shape": tuple(shape),
+        "columns": None if columns is None else np.array(columns, dtype=object),
+        "offset": offset,
+    }
+
+
+def _member(
+    detector: AnomalyDetector, config: Any, tensors: Tensors, decoder: Decoder
+) -> OutlierScore:
+    """Return a member: a model and the arrays of its score."""
+    known = state.take(tensors, "oddness")
+    fitted, stage = state.read(config, tensors, decoder)
+    if not isinstance(fitted, BaseAutoencoder) or fitted._needs_y or stage is not None:
+        raise ValueError("members: expected autoencoders")
+    wanted, given = parts(detector.measure), {}
+    if "manifold" in wanted:
+        given["references"] = 2
+    if "codes" in wanted:
+        given |= {"center": 1, "whitening": 2}
+    same_keys(known, given, "oddness")
+    for name, axes in given.items():
+        array = known[name]
+        if array.dtype != np.float32 or array.ndim != axes or not array.size:
+            raise ValueError(f"oddness: expected {name} as float32 with {axes} axes")
+        if not np.isfinite(array).all():
+            raise ValueError(f"oddness: expected {name} of finite numbers, got NaN or infinity")
+    if "codes" in wanted and known["whitening"].shape != 2 * known["center"].shape:
+        raise ValueError("oddness: expected a center and a whitening of the same codes")
+    return OutlierScore(fitted, detector._outlier_share, known)
+
+
+def _robust(levels: Any, own: Tensors) -> RobustScaler | None:
+    if "center" not in own and "scale" not in own and levels is None:
+        return None
+    if not (levels is None or isinstance(levels, list)):
+        raise ValueError("levels: expected a list")
+    return RobustScaler.read(levels, *(_array(own, name) for name in ("center", "scale")))
+
+
+def _standardization(detector: AnomalyDetector, own: Tensors) -> tuple[np.ndarray, np.ndarray]:
+    """Return the location and scale that standardise the members' scores."""
+    shape = (detector.n_models, len(parts(detector.measure)))
+    location, spread = (_array(own, name) for name in ("location", "spread"))
+    if location.shape != shape or spread.shape != shape or not (spread > 0).all():
+        raise ValueError(f"location, spread: expected arrays of shape {shape}")
+    return location, spread
+
+
+def _array(own: Tensors, name: str) -> np.ndarray:
+    array = own.get(name)
+    if array is None or array.dtype != np.float64 or not np.isfinite(array).all():
+        raise ValueError(f"{name}: expected finite numbers of float64")
+    return array

@@ -1,0 +1,58 @@
+"""Codes of a quantizer: numbers of entries, in place of the vectors that the encoder gives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...nn.tape import Value
+from ...training.network import Network
+from ..base.codes import Codes
+
+
+class QuantizedCodes(Codes):
+    """Codes that are numbers of a quantizer's entries.
+
+    Attributes
+    ----------
+    map : tuple of int
+        The shape of what the encoder gives for a sample, but for its last axis.
+    shape : tuple of int
+        Of a sample's codes: (h, w) or (t,) where there is a map, else (1,). Several codebooks have
+        an axis more, and (q,) without a map.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.quantizer = network.quantizer
+        self.map = network.code_shape[:-1]
+        super().__init__(network, (*self.map, *self.quantizer.code_shape) or (1,))
+
+    def of(self, z: Value) -> np.ndarray:
+        """Return the numbers (N, ...) of the entries that vectors are replaced by."""
+        index = self.quantizer.quantize(z).index
+        return index.reshape(-1, *self.shape) if z.shape[0] else np.empty((0, *self.shape), int)
+
+    def read(self, Z: Any) -> np.ndarray:
+        """Check codes that a user passed."""
+        Z, shape = np.asarray(Z), self.shape
+        if Z.dtype.kind not in "iu":
+            raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
+        if Z.ndim == 2 and Z.shape[1] == math.prod(shape):
+            Z = Z.reshape(len(Z), *shape)  # a data frame of them has one row for a sample
+        if Z.shape[1:] != shape or Z.ndim == 0:
+            raise ValueError(f"Z: expected codes of shape {('N', *shape)}, got {Z.shape}")
+        most = self.quantizer.n_codes - 1
+        if Z.size and not (0 <= int(Z.min()) and int(Z.max()) <= most):
+            raise ValueError(f"Z: expected codes of 0 to {most}, got {Z.min()} to {Z.max()}")
+        return Z.astype(np.int64)
+
+    def lookup(self, codes: np.ndarray) -> np.ndarray:
+        """Return the entries that codes stand for."""
+        places = codes.reshape(len(codes), *self.map, *self.quantizer.code_shape)
+        return np.ascontiguousarray(self.quantizer.lookup(places), np.float32)
+
+    def decode(self, z: Value, condition: Value | None) -> Value:
+        """Return the decoder's output for vectors, once they are quantised."""
+        return self.network.decode(self.quantizer.quantize(z).y, condition)

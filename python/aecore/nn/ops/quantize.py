@@ -1,0 +1,306 @@
+"""Vectors replaced by entries of a codebook, or by points of a grid."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ... import _core
+from ..tape import Op, Shape, Tape, Value
+from .latent import NOTHING
+from .losses import INT64
+from .shapes import _One
+
+SHORTEST = 1e-18  # a vector that isn't longer has no direction: it becomes 0
+
+
+class L2Normalize(_One):
+    r"""Each vector along the last axis divided by its length, :math:`y = x / \lVert x \rVert`.
+
+    A vector of length 0 stays as it is, and gets no gradient.
+    """
+
+    __slots__ = ("inverse",)
+
+    def __init__(self, x: Value) -> None:
+        self.start(x)
+        self.place(x.tape, x.shape, x.needs_grad)
+
+    def forward(self) -> None:
+        tape, rows = self.tape, self.x.data.reshape(-1, self.shape[-1])
+        y, inverse, length = tape.take(rows.shape), tape.take(rows.shape[:1]), None
+        # einsum: the same sums for any number of threads, and no buffers
+        length = np.einsum("md,md->m", rows, rows, out=tape.take(inverse.shape))
+        np.sqrt(length, out=length)
+        np.maximum(length, SHORTEST, out=length)
+        np.divide(1, length, out=inverse)
+        np.copyto(inverse, 0, where=length <= SHORTEST)
+        np.einsum("md,m->md", rows, inverse, out=y)  # what isn't finite becomes NaN
+        self.inverse, self._data = inverse, y.reshape(self.shape)
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        tape, y = self.tape, self.data.reshape(-1, self.shape[-1])
+        grad = self.grad.reshape(y.shape)
+        along = np.einsum("md,md->m", y, grad, out=tape.take(y.shape[:1]))
+        part, dx = tape.take(y.shape), tape.take(y.shape)
+        np.einsum("md,m->md", y, along, out=part)
+        np.subtract(grad, part, out=part)
+        np.einsum("md,m->md", part, self.inverse, out=dx)
+        self.x.add_grad(dx.reshape(self.shape))
+
+    def onnx(self, graph: Any) -> str:
+        x = graph.of(self.x)
+        squares = graph.add("ReduceSum", graph.add("Mul", x, x), np.array([-1], np.int64))
+        length = graph.add("Max", graph.add("Sqrt", squares), np.float32(SHORTEST))
+        return graph.add("Div", x, length)
+
+
+class Distance(Value):
+    """Squared distances of vectors to their entries, summed over a sample's vectors: (N,)."""
+
+    __slots__ = ("factor", "of", "pair", "weight")
+
+    def __init__(
+        self, tape: Tape, shape: Shape, needs: bool, pair: Any, of: Distance | None, factor: float
+    ) -> None:
+        super().__init__(tape, None, shape, needs)
+        self.pair, self.of, self.factor = pair, of, factor
+        self.weight: float | None = None  # of all samples, if they have one
+
+    def add_weight(self, weight: float) -> None:
+        alone = self.grad is None
+        super().add_weight(weight)
+        self.weight = weight if alone else None
+
+    def add_grad(self, grad: np.ndarray, *, owned: bool = True, gated: bool = False) -> None:
+        super().add_grad(grad, owned=owned, gated=gated)
+        self.weight = None
+
+    def settle(self) -> None:
+        """Do nothing: the op that it belongs to has a place."""
+
+    def run(self) -> None:
+        y = self.tape.take(self.shape)
+        if self.of is not None:
+            np.multiply(self.of.data, np.float32(self.factor), out=y)
+        else:
+            x, target = self.pair
+            _core.loss("mse", y, None, None, x, target, None, 1.0, self.tape.workspace)
+        self._data = y
+
+
+class VectorQuantize(Op):
+    r"""The entry (E, D) nearest to each vector of z (N, ..., D).
+
+    What it gives are other values: ``y``, the entries, whose gradient is passed straight on to z;
+    ``vq`` and ``commitment`` (N,), the squared distances, of which the first pulls entries and the
+    second, times a factor, vectors.
+
+    Parameters
+    ----------
+    z : Value
+    entries : Value
+        Those whose gradient is not wanted may change before the walk back.
+    factor : float
+
+    Attributes
+    ----------
+    index : ndarray of int64, shape (N, ...)
+        Which entries.
+    """
+
+    __slots__ = ("chosen", "commitment", "entries", "factor", "index", "vq", "y", "z")
+
+    def __init__(self, z: Value, entries: Value, factor: float, name: str) -> None:
+        dim = entries.shape[1]
+        if len(z.shape) < 2 or z.shape[-1] != dim:
+            raise ValueError(f"{name}: expected vectors of {dim}, got the shape {z.shape[1:]}")
+        self.z, self.entries, self.factor = z, entries, factor
+        z.uses += 1
+        entries.uses += 1
+        self.index: Any = None
+        self.place(z.tape, z.shape, z.needs_grad or entries.needs_grad)
+        self.grad = NOTHING  # there is always something to walk back for
+        tape, needs, pair = z.tape, self.needs_grad, None
+        self.y = Value(tape, None if tape.abstract else self._data, z.shape, needs)
+        if not tape.abstract:
+            pair = _samples(self.chosen[0], z.shape), _samples(self.chosen[1], z.shape)
+        self.vq = Distance(tape, z.shape[:1], needs, pair, None, 1.0)
+        self.commitment = Distance(tape, z.shape[:1], needs, None, self.vq, factor)
+
+    def forward(self) -> None:
+        tape, dim = self.tape, self.entries.shape[1]
+        rows = self.z.data.reshape(-1, dim)
+        y, index = tape.take(rows.shape), tape.take(rows.shape[:1], INT64)
+        _core.vector_quantize(y, index, rows, self.entries.data, tape.workspace)
+        self.index, self.chosen = index.reshape(self.shape[:-1]), (rows, y)
+        self._data = y.reshape(self.shape)
+
+    def backward(self) -> None:
+        grad, pull, draw = self.y.grad, self.vq.grad, self.commitment.grad
+        weight = self.vq.weight
+        if self.entries.needs_grad and grad is not None and weight:
+            if weight == self.commitment.weight:
+                self._both(grad, weight)
+                return
+        if self.z.needs_grad:
+            self._to_vectors(grad, draw)
+        if self.entries.needs_grad and pull is not None:
+            self._to_entries(pull)
+
+    def _both(self, grad: np.ndarray, scale: float) -> None:
+        """Go back in one pass, where both distances have one and the same weight."""
+        (rows, _), tape = self.chosen, self.tape
+        dz, slope = tape.take(self.shape), tape.take(self.entries.shape)
+        slope.fill(0)
+        given = grad.reshape(rows.shape), rows, self.entries.data, self.index.reshape(-1)
+        how = self.factor, scale, tape.workspace
+        _core.vector_quantize_backward(dz.reshape(rows.shape), slope, *given, *how)
+        self.entries.add_grad(slope)
+        if self.z.needs_grad:
+            self.z.add_grad(dz)
+
+    def _to_vectors(self, grad: np.ndarray | None, draw: np.ndarray | None) -> None:
+        if draw is not None:
+            dz = self._slopes(draw * np.float32(self.factor))
+            if grad is not None:
+                _core.add(dz, dz, grad, self.tape.workspace)
+            self.z.add_grad(dz)
+        elif grad is not None:
+            self.z.add_grad(grad, owned=self.y._owned)
+
+    def _to_entries(self, pull: np.ndarray) -> None:
+        tape, (rows, _) = self.tape, self.chosen
+        counts, sums = tape.take(self.entries.shape[:1]), tape.take(self.entries.shape)
+        towards = self._slopes(pull).reshape(rows.shape)
+        _core.vq_statistics(counts, sums, towards, self.index.reshape(-1), tape.workspace)
+        self.entries.add_grad(np.negative(sums, out=sums))
+
+    def _slopes(self, weight: np.ndarray) -> np.ndarray:
+        """Return the gradient of the distances, each sample's times its weight, like z."""
+        dz = self.tape.take(self.shape)
+        x, target, out = (_samples(a, self.shape) for a in (*self.chosen, dz))
+        _core.loss("mse", None, out, weight, x, target, None, 1.0, self.tape.workspace)
+        return dz
+
+    def inputs(self) -> tuple[Value, ...]:
+        return self.z, self.entries
+
+    def flops(self) -> int:
+        return 2 * math.prod(self.shape) * self.entries.shape[0]
+
+    def onnx(self, graph: Any) -> str:
+        x, entries = graph.of(self.z), self.entries.data
+        # |x - e|^2 but for |x|^2, which all entries have
+        norms = np.einsum("ed,ed->e", entries, entries)
+        distance = graph.add("Add", graph.add("MatMul", x, -2 * entries.T), norms)
+        self.index = graph.add("ArgMin", distance, axis=-1, keepdims=0)
+        y: str = graph.add("Gather", entries, self.index)
+        graph.call(self.y, y)
+        return y
+
+
+def _samples(values: np.ndarray, shape: Shape) -> np.ndarray:
+    """Return the values with one row for each sample of a batch of this shape."""
+    return values.reshape(shape[0], math.prod(shape[1:]))
+
+
+class StraightThrough(_One):
+    """Another value in x's place, whose gradient goes to x alone."""
+
+    __slots__ = ("other",)
+
+    def __init__(self, x: Value, other: Value) -> None:
+        if other.shape != x.shape:
+            raise ValueError(f"StraightThrough: expected the shape {x.shape}, got {other.shape}")
+        self.start(x)
+        self.other = other
+        self.place(x.tape, x.shape, x.needs_grad)
+
+    def forward(self) -> None:
+        self._data = self.other.data
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        self.x.add_grad(self.grad, owned=self._owned)
+
+    def onnx(self, graph: Any) -> str:
+        return graph.of(self.other)
+
+
+class FiniteScalar(_One):
+    """Each coordinate squashed by tanh and rounded to one of L even levels from -1 to 1.
+
+    Parameters
+    ----------
+    x : Value, shape (N, ..., D)
+    levels : tuple of int
+        L for each coordinate.
+
+    Attributes
+    ----------
+    index : ndarray of int64, shape (N, ...)
+        The number of each point of the grid.
+    """
+
+    __slots__ = ("index", "levels", "squashed")
+
+    def __init__(self, x: Value, levels: tuple[int, ...]) -> None:
+        if len(x.shape) < 2 or x.shape[-1] != len(levels):
+            raise ValueError(
+                f"FiniteScalarQuantizer: expected vectors of {len(levels)}, got the shape "
+                f"{x.shape[1:]}"
+            )
+        self.start(x)
+        self.levels = levels
+        self.index: Any = None
+        self.place(x.tape, x.shape, x.needs_grad)
+
+    @property
+    def half(self) -> np.ndarray:
+        """Half the distance of the outermost levels' numbers, (D,)."""
+        return (np.array(self.levels, np.float32) - 1) / 2
+
+    @property
+    def places(self) -> np.ndarray:
+        """What a step along each coordinate adds to the number of a point, (D,)."""
+        return np.cumprod((1, *self.levels[:-1]))
+
+    def forward(self) -> None:
+        tape, y = self.tape, self.tape.take(self.shape)
+        self.squashed = tape.take(self.shape)
+        _core.activation(self.squashed, self.x.data, "tanh", tape.workspace)
+        np.add(self.squashed, 1, out=y)
+        np.clip(y, 0, 2, out=y)
+        for j, half in enumerate(self.half):
+            y[..., j] *= half
+        np.rint(y, out=y)
+        # NaN stays in y, for others to notice, and has some number
+        steps, number = np.fmax(y, 0, out=tape.take(self.shape)), tape.take(self.shape[:-1])
+        # integers below 2 ** 24 have exact sums, in any order
+        np.matmul(steps, self.places.astype(np.float32), out=number)
+        self.index = tape.take(number.shape, INT64)
+        np.copyto(self.index, number, casting="unsafe")
+        for j, half in enumerate(self.half):
+            y[..., j] /= half
+        y -= 1
+        self._data = y
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        dx = self.grad if self._owned else self.tape.take(self.shape)
+        _core.activation_backward(dx, self.grad, self.squashed, "tanh", self.tape.workspace)
+        self.x.add_grad(dx)
+
+    def forget(self) -> None:
+        self.x = self.squashed = None  # type: ignore[assignment]
+
+    def onnx(self, graph: Any) -> str:
+        y = graph.add("Add", graph.add("Tanh", graph.of(self.x)), np.float32(1))
+        steps = graph.add("Round", graph.add("Mul", y, self.half))
+        number = graph.add("MatMul", steps, self.places.astype(np.float32))
+        self.index = graph.add("Cast", number, to=7)  # INT64
+        return graph.add("Sub", graph.add("Div", steps, self.half), np.float32(1))
