@@ -109,7 +109,7 @@ CALLS = [
     ("ae", lambda m: m.fit(X, X_val=X[:, :3]), ValueError, "X_val has 3 features"),
     ("ae", lambda m: m.fit(X, X_val=at(X, np.nan)), ValueError, "X_val contains NaN"),
     ("ae", lambda m: m.fit(X, X_val=(X, None, 3)), ValueError, "X_val"),
-    ("cvae", lambda m: m.fit(X, Y, X_val=X), ValueError, "y: expected labels"),
+    ("cvae", lambda m: m.fit(X, Y, X_val=X), ValueError, "X_val: expected (X, y)"),
     ("cvae", lambda m: m.fit(X, Y, X_val=(X, Y + 1)), ValueError, "unknown label 3"),
     # losses
     ("bce", lambda m: m.fit(X * 2), ValueError, "[0, 1]"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -79,6 +79,8 @@ class Batch:
         What a discriminator is to tell from each other.
     weights : dict of str to float
         How much each term counts in the loss, where that isn't 1.
+    terms : mapping of str to Value, shape (n,)
+        What the objective has given.
     reported : dict of str to float
         Sums over samples that are told beside the terms and not minimised.
     noted : dict of str to ndarray
@@ -93,6 +95,7 @@ class Batch:
     output: Value
     real: Value
     fake: Value
+    terms: Mapping[str, Any]
     tape: Tape
 
     def __init__(self, n: int) -> None:

@@ -197,6 +197,10 @@ class Loss:
         apply_link(LINKS.get(self.name), x, y)
         return output if out is None else out
 
+    def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
+        """Return samples for a decoder's output: what it says of their middle, in place."""
+        return self.to_data(output)
+
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
         """Return the sum of squared errors of the reconstructions of n samples.
 

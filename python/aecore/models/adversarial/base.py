@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...base import checks
-from ...data.batches import Batch, Input
+from ...data.batches import Batch
 from ...data.conditions import Conditioner
 from ...nn.ops.losses import Elementwise
 from ...nn.tape import Value
@@ -49,17 +49,6 @@ class Adversarial(BaseModel):
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
         return Conditioner.learn(y, n) if self.conditional else None
-
-    def _read_training(
-        self, X: Any, y: Any, sample_mask: Any, resume: bool
-    ) -> tuple[Conditioner | None, Input]:
-        knows_labels = resume and self._network.conditioner is not None
-        if resume and knows_labels != self.conditional:
-            raise ValueError(
-                f"conditional: expected {knows_labels} to go on with the fitted model, got "
-                f"{self.conditional}"
-            )
-        return super()._read_training(X, y, sample_mask, resume)
 
     @property
     def classes_(self) -> np.ndarray:

@@ -12,8 +12,8 @@ from ...base import checks
 from ...base.sklearn import new_seed
 from ...base.streams import LATENT
 from ...data.arrays import Data
-from ...data.batches import Batch, Batches
-from ...data.conditions import Conditioner, conditions, shared
+from ...data.batches import Batch
+from ...data.conditions import conditions, shared
 from ...data.readers import Reader
 from ...losses import Loss
 from ...nn.module import Module
@@ -122,6 +122,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     corruption = None
     penalty = None
     validation_fraction = 0.0
+    _no_validation = "a GAN's losses say nothing about how good its samples are"
     _own_optimizer = optim.Adam(beta1=0.5)
 
     def _check_params(self) -> None:
@@ -155,15 +156,6 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
                 f"{name}: output='sigmoid' expects values in [0, 1], got {data.low:g} to "
                 f"{data.high:g}: scale them, or use output='linear'"
             )
-
-    def _read_validation(
-        self, X_val: Any, reader: Reader, conditioner: Conditioner | None
-    ) -> Batches | None:
-        if X_val is not None:
-            raise ValueError(
-                "X_val: a GAN's losses say nothing about how good its samples are; expected None"
-            )
-        return None
 
     # ---- training -------------------------------------------------------------------------------
 

@@ -379,7 +379,7 @@ class BaseAutoencoder(BaseModel):
             if prior is not None:
                 raise ValueError("near: expected None with a prior, or a prior of None")
             z = self._near(near, y, n, checks.real("scale", scale), seed)
-            return self._drawn(z, condition, seed)
+            return self._generated(z, condition, self._code_space.decode, seed)
         if scale != 1:
             raise ValueError(f"scale: expected 1 without a sample to be near, got {scale!r}")
         prior = prior or self._own_prior()
@@ -390,11 +390,7 @@ class BaseAutoencoder(BaseModel):
             )
         label = y if prior.has_classes else None
         z = prior.draw(n, self.latent_dim, seed, y=label)
-        return self._drawn(z, condition, seed)
-
-    def _drawn(self, z: np.ndarray, condition: Condition | None, seed: int) -> Any:
-        """Return samples for codes that were drawn with a seed."""
-        return self._generated(z, condition, self._code_space.decode)
+        return self._generated(z, condition, self._code_space.decode, seed)
 
     def _near(self, x: Any, y: Any, n: int, scale: float, seed: int) -> np.ndarray:
         """Draw points about a sample's."""

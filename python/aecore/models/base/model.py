@@ -101,6 +101,7 @@ class BaseModel(Estimator):
     _pretrains = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
     _coders_are_told = True  # of conditions, if there are any
+    _no_validation = ""  # why nothing can be validated
     _ragged = False  # whether it takes sequences of different lengths, if the architecture does
     _own_optimizer: optim.Optimizer | None = None  # what None stands for
     _nested: tuple[type, ...] = ()  # the classes of models that a file has inside this one
@@ -352,11 +353,13 @@ class BaseModel(Estimator):
         self._pass_over(X, y, sample_mask)
         return self
 
-    def _pass_over(self, X: Any, y: Any, sample_mask: Any, **options: Any) -> None:
-        """Train on samples once; the options are those of `_read_training`."""
+    def _pass_over(
+        self, X: Any, y: Any, sample_mask: Any, known: Conditioner | None = None
+    ) -> None:
+        """Train on samples once; `known` as in `_read_training`."""
         resume = self.__sklearn_is_fitted__()
         with runtime.threads(self.n_threads):
-            conditioner, given = self._read_training(X, y, sample_mask, resume, **options)
+            conditioner, given = self._read_training(X, y, sample_mask, resume, known)
             self._start_or_go_on(resume, conditioner, given)
             self._train(given, None, None, self._plan(1, False))
 
@@ -395,12 +398,27 @@ class BaseModel(Estimator):
             if noise is not None:
                 noise.check_data(data)
 
+    def _read_y(self, y: Any) -> Any:
+        """Check conditions as far as can be without their number."""
+        return y
+
     def _read_training(
-        self, X: Any, y: Any, sample_mask: Any, resume: bool
+        self,
+        X: Any,
+        y: Any,
+        sample_mask: Any,
+        resume: bool,
+        known: Conditioner | None = None,
     ) -> tuple[Conditioner | None, Input]:
-        """Check what fit is given."""
+        """Check what fit is given; `known` is what a fresh model knows of conditions already."""
+        if resume and self._ignores_y and self._needs_y == (self._network.conditioner is None):
+            raise ValueError(
+                f"conditional: expected {not self._needs_y} to go on with the fitted model, got "
+                f"{self._needs_y}"
+            )
         if is_stream(X) and self._streams:
             return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
+        y = self._read_y(y)
         if resume:
             data = self._network.reader.read(self, X, sample_mask)
         else:
@@ -409,7 +427,10 @@ class BaseModel(Estimator):
         if resume:
             self._check_names(data.columns)
             self._check_loss()
-        conditioner = self._network.conditioner if resume else self._conditioner(y, len(data))
+        if resume:
+            conditioner = self._network.conditioner
+        else:
+            conditioner = known or self._conditioner(y, len(data))
         return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
 
     def _conditions(
@@ -431,7 +452,7 @@ class BaseModel(Estimator):
         read = self._reader.fresh if reader is None else reader.read
         data = read(self, item.X, item.sample_mask)
         self._check_samples(data)
-        return data, item.y
+        return data, self._read_y(item.y)
 
     def _read_validation(
         self, X_val: Any, reader: Reader, conditioner: Conditioner | None
@@ -439,6 +460,8 @@ class BaseModel(Estimator):
         """Check samples to validate on, which must be like those to train on."""
         if X_val is None:
             return None
+        if self._no_validation:
+            raise ValueError(f"X_val: {self._no_validation}; expected None")
         if self.validation_fraction:
             raise ValueError("X_val: expected None where validation_fraction is more than 0")
         y_val = None
@@ -446,6 +469,9 @@ class BaseModel(Estimator):
             if len(X_val) != 2:
                 raise ValueError(f"X_val: expected an array or (X, y), got {len(X_val)} things")
             X_val, y_val = X_val
+        elif self._needs_y:
+            raise ValueError("X_val: expected (X, y), as y is needed too, got X alone")
+        y_val = self._read_y(y_val)
         data = reader.read(self, X_val, name="X_val")
         self._check_data(data, "X_val")
         given = Input(data, self._conditions(conditioner, y_val, len(data)))
@@ -606,7 +632,7 @@ class BaseModel(Estimator):
 
     def _all_terms(self, batch: Batch) -> dict[str, Any]:
         """Return the terms, and the penalty's unless samples are scored."""
-        terms: dict[str, Any] = self.terms(batch)
+        batch.terms = terms = self.terms(batch)
         for name, value in terms.items():
             if value.shape != (batch.n,):
                 raise ValueError(
@@ -692,16 +718,27 @@ class BaseModel(Estimator):
         codes: np.ndarray,
         condition: Condition | None,
         decode: Callable[[Value, Value | None], Value],
+        seed: int | None = None,
     ) -> Any:
-        """Return in data space what `decode` makes of codes, a batch at a time."""
-        network = self._fitted()
-        out = np.empty((len(codes), self.n_features_in_), np.float32)
-        for start in range(0, len(codes), INFERENCE_BATCH):
+        """Return in data space what `decode` makes of codes, a batch at a time.
+
+        With a seed a loss that describes a distribution may draw from it.
+        """
+        network, loss = self._fitted(), self._loss
+        n, parts = len(codes), []
+        out = np.empty((n, self.n_features_in_), np.float32)
+        for start in range(0, n, INFERENCE_BATCH):
             rows = slice(start, start + INFERENCE_BATCH)
             with network.tape(records=False) as tape:
                 told = None if condition is None else tape.constant(condition.take(rows))
                 output = decode(tape.constant(codes[rows]), told).data
-                self._loss.to_data(output.reshape(len(output), -1), out[rows])
+                output = output.reshape(len(output), -1)
+                if seed is None:
+                    loss.to_data(output, out[rows])
+                else:
+                    parts.append(output.copy())
+        if parts and seed is not None:
+            out = loss.draw(np.concatenate(parts), seed)
         return network.reader.samples(out)
 
     @property

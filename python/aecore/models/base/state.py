@@ -53,7 +53,6 @@ def save(model: Any, path: Any, stage: Stage | None = None) -> None:
     OSError
         If the file can't be written, or what stands there is no file. A file there is as before.
     """
-    model._fitted()
     config, tensors = model._describe()
     if stage is not None:
         config[TRAINING] = _stage(stage)

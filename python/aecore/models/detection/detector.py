@@ -256,7 +256,7 @@ class AnomalyDetector(Estimator):
         TypeError, ValueError
             For parameters or data that make no sense, before anything changes.
         """
-        self._fit(X)
+        self._learn(X)
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
@@ -271,9 +271,9 @@ class AnomalyDetector(Estimator):
         -------
         ndarray of int64, shape (N,)
         """
-        return self._labels(self._fit(X))
+        return self._labels(self._learn(X))
 
-    def _fit(self, X: Any) -> np.ndarray:
+    def _learn(self, X: Any) -> np.ndarray:
         """Train; return the training samples' scores."""
         self._check_params()
         rows = Samples(X, table=isinstance(self.model, TableModel))
@@ -291,7 +291,7 @@ class AnomalyDetector(Estimator):
         low, location, high = np.ascontiguousarray(np.moveaxis(np.array(quartiles), 2, 0))
         scale = np.where(high > low, high - low, 1.0)
         scores = self._combine(raw, location, scale)
-        self._adopt(Fitted(members, robust, location, scale, rows.shape), rows.columns)
+        self._set_state(Fitted(members, robust, location, scale, rows.shape), rows.columns)
         self.offset_ = self._offset(scores)
         return scores
 
@@ -300,7 +300,7 @@ class AnomalyDetector(Estimator):
             return self.model.random_state
         return self.random_state
 
-    def _adopt(self, state: Fitted, columns: np.ndarray | None) -> None:
+    def _set_state(self, state: Fitted, columns: np.ndarray | None) -> None:
         """Set the learned attributes."""
         self._state = state
         self.estimators_ = [member.model for member in state.members]
@@ -393,7 +393,7 @@ class AnomalyDetector(Estimator):
         ndarray of float64, shape (N,)
             Higher is more normal, and 0 about as normal as the median training sample.
         """
-        state = self._fitted()
+        state = self._known()
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None
@@ -454,12 +454,12 @@ class AnomalyDetector(Estimator):
     @property
     def threshold_(self) -> float:
         """The score below which a sample is an outlier: `offset_`."""
-        self._fitted()
+        self._known()
         return self.offset_
 
     # ---- protocol -------------------------------------------------------------------------------
 
-    def _fitted(self) -> Fitted:
+    def _known(self) -> Fitted:
         if not self.__sklearn_is_fitted__():
             raise not_fitted(type(self).__name__)
         return self._state
@@ -496,7 +496,7 @@ class AnomalyDetector(Estimator):
         """Set the attributes that `_describe` described; the parameters are set already."""
         found = described.restore(self, config, tensors, decoder)
         columns, offset = found.pop("columns"), found.pop("offset")
-        self._adopt(Fitted(**found), columns)
+        self._set_state(Fitted(**found), columns)
         self.offset_ = offset
 
 

@@ -14,10 +14,9 @@ from ...base import checks, sklearn
 from ...base.sklearn import Estimator, not_fitted
 from ...data import corruption
 from ...data.arrays import Data, is_stream
-from ...data.batches import Batch, Batches, Input
+from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
 from ...data.readers import Reader
-from ...data.streams import Item
 from ...files.codec import Decoder
 from ...losses import Loss
 from ...nn.containers import Sequential
@@ -368,39 +367,16 @@ class SoftmaxClassifier(BaseModel, options=Training):
         corruption.check(self.corruption)
         self._check_training_params()
 
-    def _read_training(
-        self, X: Any, y: Any, sample_mask: Any, resume: bool, classes: Any = None
-    ) -> tuple[Conditioner | None, Input]:
-        if not is_stream(X):
-            y = _labels(y, type(self).__name__)
-        elif classes is not None:
-            raise ValueError("classes: expected None where X gives batches, all of which are seen")
-        conditioner, given = super()._read_training(X, y, sample_mask, resume)
-        if classes is None:
-            return conditioner, given
-        known = Conditioner.learn(_labels(classes, type(self).__name__), len(classes))
-        assert known.classes is not None
-        if resume and not np.array_equal(known.classes, self.classes_):
-            raise ValueError(f"classes: expected those of before, {self.classes_}, got {classes}")
-        return known, Input(given.data, known.read(y, len(given.data)))
-
-    def _read_validation(
-        self, X_val: Any, reader: Reader, conditioner: Conditioner | None
-    ) -> Batches | None:
-        if isinstance(X_val, tuple) and len(X_val) == 2:
-            X_val = X_val[0], _labels(X_val[1], type(self).__name__)
-        elif X_val is not None:
-            raise ValueError("X_val: expected (X, y), the labels are needed too")
-        return super()._read_validation(X_val, reader, conditioner)
+    def _read_y(self, y: Any) -> np.ndarray:
+        return _labels(y, type(self).__name__)
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
-        return Conditioner.learn(_labels(y, type(self).__name__), n)
+        return Conditioner.learn(y, n)
 
-    def _read_item(self, item: Item, reader: Reader | None) -> tuple[Data, Any]:
-        data, y = super()._read_item(item, reader)
-        if not self._stack().__sklearn_is_fitted__():
-            Loss(self._stack().loss, data.shape).check(data, "X")
-        return data, _labels(y, type(self).__name__)
+    def _check_data(self, data: Data, name: str) -> None:
+        stack = self._stack()
+        if not stack.__sklearn_is_fitted__():
+            stack._check_data(data, name)
 
     # ---- training -------------------------------------------------------------------------------
 
@@ -421,7 +397,18 @@ class SoftmaxClassifier(BaseModel, options=Training):
         self
         """
         self._check_params()
-        self._pass_over(X, y, sample_mask, classes=classes)
+        known = None
+        if classes is not None:
+            if is_stream(X):
+                raise ValueError(
+                    "classes: expected None where X gives batches, all of which are seen"
+                )
+            known = Conditioner.learn(self._read_y(classes), len(classes))
+            assert known.classes is not None
+            before = self.classes_ if self.__sklearn_is_fitted__() else known.classes
+            if not np.array_equal(known.classes, before):
+                raise ValueError(f"classes: expected those of before, {before}, got {classes}")
+        self._pass_over(X, y, sample_mask, known)
         return self
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
@@ -553,7 +540,7 @@ def _labels(y: Any, owner: str) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         text = "A column-vector y was passed when a 1d array was expected: y.ravel() is taken"
-        warnings.warn(_column_warning()(text), stacklevel=4)
+        warnings.warn(_column_warning()(text), stacklevel=5)
         y = y.ravel()
     if y.ndim != 1:
         raise ValueError(f"y: expected labels, a 1d array of shape (N,), got {y.shape}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...arch.base import Code
 from ...arch.dense import Dense
-from ...data.batches import Batch, Condition, Input
+from ...data.batches import Batch, Input
 from ...data.readers import Reader
 from ...data.tables import Layout, Table
 from ...data.tables.reader import TableReader
@@ -20,8 +20,9 @@ from ...nn.columns import Columns
 from ...nn.containers import Sequential
 from ...nn.module import Module
 from ...penalties import check_encoder
+from ...training.loop import Phase
 from ..base.coding import BaseAutoencoder
-from ..base.model import INFERENCE_BATCH, fitted
+from ..base.model import fitted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -149,36 +150,25 @@ class TableModel(BaseAutoencoder):
 
     # ---- training -------------------------------------------------------------------------------
 
-    def _sums(self, batch: Batch, terms: dict[str, Any]) -> dict[str, float]:
-        if batch.noise == "on":
-            self._note_costs(batch, terms)
-        return super()._sums(batch, terms)
+    def _phases(self) -> tuple[Phase, ...]:
+        return (Phase(self._counted),)
 
-    def _note_costs(self, batch: Batch, terms: dict[str, Any]) -> None:
-        """Note what cells cost in training: hidden ones, if the model hides any."""
-        recon = terms.get("recon")  # several draws say less of the single cell
+    def _counted(self, batch: Batch) -> dict[str, float]:
+        """Run the passes, and note what cells cost: hidden ones, if the model hides any."""
+        sums = self._step(batch)
+        recon: Any = batch.terms.get("recon")  # several draws say less of the single cell
         nats = self._nats(batch, batch.x) if recon is None else recon.nats
         counted = ~np.isnan(batch.target)
         if self._hides:
             counted &= np.isnan(batch.x)
         self._network.usual.update(nats, counted, batch.epoch == self._network.epoch)
+        return sums
 
     @property
     def _hides(self) -> bool:
         return self._corruptions()[0].rate > 0
 
     # ---- tables out -----------------------------------------------------------------------------
-
-    def _drawn(self, z: np.ndarray, condition: Condition | None, seed: int) -> Any:
-        """Draw the cells too: levels by their probabilities, numbers with their deviation."""
-        network, loss = self._network, self._loss
-        output = np.empty((len(z), loss.outputs), np.float32)
-        for start in range(0, len(z), INFERENCE_BATCH):
-            rows = slice(start, start + INFERENCE_BATCH)
-            with network.tape(records=False) as tape:
-                codes = tape.constant(np.ascontiguousarray(z[rows]))
-                output[rows] = network.decode(codes).data
-        return network.reader.samples(loss.draw(output, seed))
 
     @fitted
     def impute(self, X: Any, *, sample_mask: Any = None) -> Any:
