@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import _openmp as _openmp  # first: it loads the core
 from . import functional, nn
@@ -13,10 +12,8 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .base import moved
-from .compression import compress, decompress
 from .data.corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
-from .exchange import from_torch, to_onnx, to_torch
 from .files.load import load
 from .models import (
     CVAE,
@@ -47,12 +44,17 @@ from .training import (
     TrainingState,
     Warmup,
 )
-from .tuning import LearningRates, find_learning_rate
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import callbacks, datasets, metrics, plot
+    from . import compression as compression
+    from . import exchange as exchange
+    from . import tuning as tuning
+    from .compression import compress, decompress
+    from .exchange import from_torch, to_onnx, to_torch
+    from .tuning import LearningRates, find_learning_rate
 
 __all__ = [
     "CVAE",
@@ -119,7 +121,32 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)  # OpenMP may hang in a forked child
 
 
-def __getattr__(name: str) -> ModuleType:
-    if name in ("callbacks", "datasets", "metrics", "plot"):  # imported when they are used
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_LATER = {  # imported when they are used: names and where they are
+    "callbacks": "",
+    "compression": "",
+    "datasets": "",
+    "exchange": "",
+    "metrics": "",
+    "plot": "",
+    "tuning": "",
+    "LearningRates": "tuning",
+    "compress": "compression",
+    "decompress": "compression",
+    "find_learning_rate": "tuning",
+    "from_torch": "exchange",
+    "to_onnx": "exchange",
+    "to_torch": "exchange",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    place = _LATER[name]
+    module = importlib.import_module(f"{__name__}.{place or name}")
+    value = globals()[name] = getattr(module, name) if place else module
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

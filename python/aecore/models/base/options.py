@@ -99,6 +99,16 @@ DEFAULTS: dict[str, Any] = {
     "verbose": 0,
 }
 
+PARAMETERS = {
+    name: inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=DEFAULTS[name],
+        annotation=(Matching.__annotations__ | Coding.__annotations__)[name].__forward_arg__,
+    )
+    for name in DEFAULTS
+}
+
 DESCRIPTIONS = r"""
     arch : Dense, Conv, ResNet, LSTM, Transformer, (encoder, decoder) or None
         The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
@@ -176,19 +186,14 @@ def _complete_signature(cls: Any, options: Any, defaults: dict[str, Any]) -> Non
     found = {k: p for k, p in own.parameters.items() if p not in several}
     shared = list(inspect.signature(super(cls, cls).__init__).parameters.values())[1:]
     if options is not None:
-        types, values = options.__annotations__, DEFAULTS | defaults
-        shared = [
-            inspect.Parameter(
-                name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=values[name],
-                annotation=types[name].__forward_arg__,
-            )
-            for name in values
-            if name in types
-        ]
-    for parameter in shared:
-        found.setdefault(parameter.name, parameter.replace(kind=parameter.KEYWORD_ONLY))
+        names = options.__annotations__
+        shared = [p for name, p in PARAMETERS.items() if name in names]
+    for p in shared:
+        if p.kind is not p.KEYWORD_ONLY:
+            p = p.replace(kind=p.KEYWORD_ONLY)
+        if p.name in defaults:
+            p = p.replace(default=defaults[p.name])
+        found.setdefault(p.name, p)
     init.__signature__ = own.replace(parameters=list(found.values()))
 
 
