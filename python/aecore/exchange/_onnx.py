@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,6 @@ def _checked(body: Body, name: str) -> bytes:
         import onnx
     except ImportError:
         raise ImportError("to_onnx takes the package onnx: pip install aecore[onnx]") from None
-    from .. import __version__
 
     helper = onnx.helper
     opsets = [helper.make_opsetid("", OPSET)]
@@ -121,7 +121,7 @@ def _checked(body: Body, name: str) -> bytes:
         opset_imports=opsets,
         ir_version=IR_VERSION,
         producer_name="aecore",
-        producer_version=__version__,
+        producer_version=version(__name__.partition(".")[0]),
     )
     onnx.checker.check_model(made, full_check=True)
     return bytes(made.SerializeToString())
