@@ -453,6 +453,28 @@ def test_steps_allocate_nothing_once_warm(name):
     assert grown[4:] == [grown[4]] * 12
 
 
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_arrays_are_found_by_position_once_warm(name):
+    """Nothing of a step outlives it, or the next one would have to look for other memory."""
+    x, y = images(256)
+    model = OBJECTIVES[name](batch_size=64, random_state=0)
+    searched = []
+    real = ae.nn.tape.Tape._search
+
+    def search(self, i, *wanted):
+        searched.append(i)
+        return real(self, i, *wanted)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ae.nn.tape.Tape, "_search", search)
+        counts = []
+        for epochs in (2, 5):
+            searched.clear()
+            model.set_params(epochs=epochs).fit(x, y)
+            counts.append(len(searched))
+    assert counts[0] == counts[1] > 0
+
+
 def test_numpy_allocates_no_arrays_between_steps(X):
     """Live blocks in NumPy's own domain: equal after every step of an epoch."""
     model = make(epochs=3, shuffle=False)

@@ -122,6 +122,11 @@ class Batch:
         self.told = None if self.condition is None else tape.constant(self.condition)
         return self
 
+    def end(self) -> None:
+        """Let go of what the pass has made: its memory is for the next one."""
+        for name in vars(self).keys() - DATA:
+            delattr(self, name)
+
     def true_output(self) -> np.ndarray:
         """Return the target in the samples' shape, 0 where a value is missing."""
         target = self.target
@@ -138,6 +143,9 @@ class Batch:
             own = g[..., : g.shape[-1] - p]
             own *= self.mask.reshape(own.shape)
         return g
+
+
+DATA = frozenset(vars(Batch(0))) | {"x", "target"}  # what a batch has before a pass and behind it
 
 
 class Passes(Protocol):

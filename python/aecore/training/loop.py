@@ -160,6 +160,7 @@ def _step(
             guard.descend(i, norm, *step)
             for name, value in sums.items():
                 totals[name] = totals.get(name, 0.0) + value
+        batch.end()
     return rate
 
 

@@ -304,3 +304,4 @@ def passing(
     """Begin a pass over a batch that nothing is learned from; see `Batch.begin`."""
     with network.tape(records=records, lengths=batch.lengths) as tape, np.errstate(all="ignore"):
         yield batch.begin(tape, noise, seed, position)
+    batch.end()
