@@ -34,34 +34,11 @@ CHOICES = (
     optim.SGD,
     checkpoint.Checkpoint,
 )
-LAYERS = (
-    nn.Activation,
-    nn.AutoregressiveLSTM,
-    nn.BatchNorm2d,
-    nn.Conv2d,
-    nn.ConvTranspose2d,
-    nn.Dropout,
-    nn.FiniteScalarQuantizer,
-    nn.Flatten,
-    nn.GroupNorm,
-    nn.LayerNorm,
-    nn.Linear,
-    nn.LSTM,
-    nn.MaskedConv2d,
-    nn.MaxPool2d,
-    nn.MeanPool1d,
-    nn.MultiHeadAttention,
-    nn.PositionalEmbedding,
-    nn.Reshape,
-    nn.Residual,
-    nn.ResidualQuantizer,
-    nn.Sequential,
-    nn.TiedConvTranspose2d,
-    nn.TiedLinear,
-    nn.TimeDistributed,
-    nn.TransformerBlock,
-    nn.Upsample2d,
-    nn.VectorQuantizer,
+_EXPORTED = (getattr(nn, name) for name in nn.__all__)
+LAYERS = tuple(
+    layer
+    for layer in _EXPORTED
+    if isinstance(layer, type) and issubclass(layer, nn.Module) and layer is not nn.Module
 )
 
 VALUES: tuple[type, ...] = (*CHOICES, *LAYERS)

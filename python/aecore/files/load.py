@@ -6,22 +6,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from .. import models
 from ..base.params import Params
-from ..models import (
-    CVAE,
-    GAN,
-    VAE,
-    VQVAE,
-    AdversarialAutoencoder,
-    AnomalyDetector,
-    Autoencoder,
-    PixelCNN,
-    Recirculation,
-    SoftmaxClassifier,
-    StackedAutoencoder,
-    TabularAutoencoder,
-    TabularVAE,
-)
 from ..models.base import state
 from ..nn.module import Module
 from ..nn.parameter import OverBudget
@@ -31,20 +17,10 @@ from . import document
 from .classes import VALUES
 from .codec import Decoder
 
-MODELS = (
-    Autoencoder,
-    StackedAutoencoder,
-    SoftmaxClassifier,
-    Recirculation,
-    VAE,
-    CVAE,
-    VQVAE,
-    PixelCNN,
-    AdversarialAutoencoder,
-    GAN,
-    TabularAutoencoder,
-    TabularVAE,
-    AnomalyDetector,
+MODELS = tuple(
+    model
+    for model in (getattr(models, name) for name in models.__all__)
+    if hasattr(model, "_restore")  # it describes itself
 )
 
 
