@@ -276,6 +276,20 @@ def others(quick: bool) -> Iterator[Kernel]:
     yield Kernel(f"vector_quantize {n} x 64, 512 codes", quantize, 2 * size(z), flops)
 
 
+def reductions(quick: bool) -> Iterator[Kernel]:
+    ws = runtime.current()
+    for n in (8,) if quick else (BATCH, ROWS):
+        x, logvar = normal(n, 784), normal(n, 32)
+        sums = np.empty((4, 32))
+
+        def moments(sums: Any = sums, logvar: Any = logvar) -> None:
+            _core.latent_moments(sums, logvar, logvar, ws)
+
+        yield Kernel(f"sum {n} x 784", lambda x=x: _core.sum(x, ws), size(x))
+        yield Kernel(f"span {n} x 784", lambda x=x: _core.span(x, ws), size(x))
+        yield Kernel(f"latent_moments {n} x 32", moments, 2 * size(logvar))
+
+
 GROUPS: dict[str, Callable[[bool], Iterator[Kernel]]] = {
     "linear": linear,
     "convolutions": convolutions,
@@ -284,5 +298,6 @@ GROUPS: dict[str, Callable[[bool], Iterator[Kernel]]] = {
     "norms": norms,
     "losses": losses,
     "optimisers": optimisers,
+    "reductions": reductions,
     "others": others,
 }

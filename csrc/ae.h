@@ -453,6 +453,17 @@ ae_status ae_concat_bwd(float *dx, const float *dy, int64_t N, int64_t T, int64_
 /* y = a + b, n values; y may be either. */
 ae_status ae_add(float *y, const float *a, const float *b, int64_t n, const ae_ctx *ctx);
 
+/* ---- reductions ------------------------------------------------------------------------------------ */
+
+/* The sum of n values of float32 or float64 in double, by fixed blocks. */
+ae_status ae_sum(double *sum, const void *x, ae_source source, int64_t n, const ae_ctx *ctx);
+/* The least and the largest of n >= 1 values; both are NaN if one value is. */
+ae_status ae_span(double span[2], const void *x, ae_source source, int64_t n,
+                  const ae_ctx *ctx);
+/* sum (4, D) = the sums of mean, mean^2, exp(logvar) and logvar (N, D) over N, in double. */
+ae_status ae_latent_moments(double *sum, const float *mean, const float *logvar, int64_t N,
+                            int64_t D, const ae_ctx *ctx);
+
 /* ---- entropy coding ------------------------------------------------------------------------------ */
 
 /* Symbols (C, M) as bytes, *used of them: a range coder that learns the frequencies of each row as it

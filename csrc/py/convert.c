@@ -14,6 +14,8 @@ dtype_name(int type)
     switch (type) {
         case NPY_FLOAT32:
             return "float32";
+        case NPY_FLOAT64:
+            return "float64";
         case NPY_INT64:
             return "int64";
         case NPY_INT32:
@@ -101,6 +103,12 @@ ae_maybe_out_f32(PyObject *object, void *view)
 }
 
 int
+ae_out_f64(PyObject *object, void *view)
+{
+    return convert(object, view, NPY_FLOAT64, true, false);
+}
+
+int
 ae_in_i64(PyObject *object, void *view)
 {
     return convert(object, view, NPY_INT64, false, false);
@@ -154,34 +162,41 @@ ae_out_u8(PyObject *object, void *view)
     return convert(object, view, NPY_UINT8, true, false);
 }
 
-int
-ae_in_source(PyObject *object, void *p)
+/* An array of one of several types, of which view->kind tells. */
+static int
+convert_kinds(PyObject *object, ae_view *view, bool floats_only)
 {
-    ae_view *view = p;
     PyArrayObject *a = (PyArrayObject *)object;
     if (!PyArray_Check(object)) {
         PyErr_Format(PyExc_TypeError, "%s: expected a numpy array, got %s", view->name,
                      Py_TYPE(object)->tp_name);
         return 0;
     }
-    switch (PyArray_TYPE(a)) {
-        case NPY_UINT8:
-        case NPY_BOOL:
-            view->kind = AE_U8;
-            break;
-        case NPY_FLOAT32:
-            view->kind = AE_F32;
-            break;
-        case NPY_FLOAT64:
-            view->kind = AE_F64;
-            break;
-        default:
-            PyErr_Format(PyExc_TypeError,
-                         "%s: expected uint8, bool, float32 or float64, got %S", view->name,
-                         (PyObject *)PyArray_DESCR(a));
-            return 0;
+    const int type = PyArray_TYPE(a);
+    if (type == NPY_FLOAT32 || type == NPY_FLOAT64) {
+        view->kind = type == NPY_FLOAT32 ? AE_F32 : AE_F64;
+    }
+    else if (!floats_only && (type == NPY_UINT8 || type == NPY_BOOL)) {
+        view->kind = AE_U8;
+    }
+    else {
+        PyErr_Format(PyExc_TypeError, "%s: expected %sfloat32 or float64, got %S", view->name,
+                     floats_only ? "" : "uint8, bool, ", (PyObject *)PyArray_DESCR(a));
+        return 0;
     }
     return fill_view(view, a, false);
+}
+
+int
+ae_in_source(PyObject *object, void *view)
+{
+    return convert_kinds(object, view, false);
+}
+
+int
+ae_in_floats(PyObject *object, void *view)
+{
+    return convert_kinds(object, view, true);
 }
 
 /* ---- activations ----------------------------------------------------------------------------- */

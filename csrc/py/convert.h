@@ -22,7 +22,7 @@ typedef struct {
     int64_t shape[AE_MAX_DIMS];
     int64_t size; /* elements */
     size_t bytes;
-    int kind; /* of a batch source: ae_source */
+    int kind; /* of ae_in_source and ae_in_floats: ae_source */
     bool writable;
 } ae_view;
 
@@ -31,6 +31,7 @@ int ae_in_f32(PyObject *object, void *view);
 int ae_out_f32(PyObject *object, void *view);
 int ae_maybe_in_f32(PyObject *object, void *view); /* or None */
 int ae_maybe_out_f32(PyObject *object, void *view);
+int ae_out_f64(PyObject *object, void *view);
 int ae_in_i64(PyObject *object, void *view);
 int ae_maybe_in_i64(PyObject *object, void *view);
 int ae_out_i64(PyObject *object, void *view);
@@ -41,6 +42,7 @@ int ae_out_u32(PyObject *object, void *view);
 int ae_in_u8(PyObject *object, void *view);
 int ae_out_u8(PyObject *object, void *view);
 int ae_in_source(PyObject *object, void *view); /* uint8, bool, float32 or float64 */
+int ae_in_floats(PyObject *object, void *view); /* float32 or float64 */
 /* O& converter into ae_act: a name or None. */
 int ae_in_activation(PyObject *object, void *act);
 

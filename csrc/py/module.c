@@ -114,7 +114,7 @@ static PyMethodDef *const method_tables[] = {
     ae_gated_methods, ae_gather_methods,     ae_latent_methods,    ae_linear_methods,
     ae_loss_methods,  ae_lstm_methods,       ae_norm_methods,      ae_norm_mlp_methods,
     ae_optim_methods, ae_peak_methods,       ae_pool_methods,      ae_random_methods,
-    ae_range_methods, ae_steps_methods,      ae_vq_methods,
+    ae_range_methods, ae_reduce_methods,     ae_steps_methods,     ae_vq_methods,
 };
 
 /* A tuple of the names of all activations, or of those whose gradient a product can apply. */

@@ -29,6 +29,7 @@ extern PyMethodDef ae_peak_methods[];
 extern PyMethodDef ae_pool_methods[];
 extern PyMethodDef ae_random_methods[];
 extern PyMethodDef ae_range_methods[];
+extern PyMethodDef ae_reduce_methods[];
 extern PyMethodDef ae_steps_methods[];
 extern PyMethodDef ae_vq_methods[];
 

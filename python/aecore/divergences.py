@@ -16,6 +16,7 @@ import numpy as np
 
 from .base import checks
 from .base.params import Choice
+from .base.sums import sum_of
 from .nn.ops.latent import NOTHING
 from .nn.tape import Op, Value
 
@@ -125,7 +126,7 @@ class Estimated(Op):
         grads = [value.grad for value in self.terms.values()]
         if all(grad is None for grad in grads):
             return
-        weights = [0.0 if g is None else float(g.sum(dtype=np.float64)) for g in grads]
+        weights = [0.0 if g is None else sum_of(g) for g in grads]
         found = self.divergence.gradients(self.codes, weights, self.cache)
         for value, grad in zip(self.inputs(), found, strict=True):
             if grad is not None:

@@ -1,4 +1,4 @@
-/* test_samples.c: losses, latent terms and optimiser steps against loops in double, for every
+/* test_samples.c: losses, latent terms, optimiser steps and reductions against loops in double, for every
  * instruction set of this CPU and one to three threads: what Python can't test on a machine
  * it doesn't run on. */
 #include <math.h>
@@ -191,6 +191,68 @@ test_steps(const buffers *b, int64_t n)
     compare(b, "its m", b->dx, b->want_dx, n);
 }
 
+static void
+expect(const buffers *b, const char *what, double got, double want, double bound)
+{
+    if (isnan(want) ? !isnan(got) : !(fabs(got - want) <= bound)) {
+        printf("FAILED %s, %s, %d threads: %.17g, expected %.17g\n", what,
+               ae_cpu_isa(b->ctx->k), b->ctx->threads, got, want);
+        failures++;
+    }
+}
+
+static void
+test_reductions(const buffers *b, int64_t N, int64_t D)
+{
+    const int64_t n = N * D;
+    uint8_t *bytes = (uint8_t *)b->label;
+    double sum = 0.0, size = 0.0, found, span[2], low = INFINITY, high = -INFINITY;
+    fill(b);
+    for (int64_t i = 0; i < n; i++) {
+        double x = b->want_dx[i] = (double)b->x[i];
+        bytes[i] = (uint8_t)(100 + i % 3);
+        sum += x;
+        size += fabs(x);
+        low = fmin(low, x);
+        high = fmax(high, x);
+    }
+    ae_sum(&found, b->x, AE_F32, n, b->ctx);
+    expect(b, "sum", found, sum, 1e-13 * size);
+    ae_sum(&found, b->want_dx, AE_F64, n, b->ctx);
+    expect(b, "sum of doubles", found, sum, 1e-13 * size);
+    const int64_t columns = 4 * D <= MOST ? D : 0;
+    ae_latent_moments(b->want_dy, b->x, b->y, N, columns, b->ctx);
+    for (int64_t j = 0; j < columns; j++) {
+        double want[4] = {0};
+        for (int64_t i = j; i < n; i += D) {
+            double x = (double)b->x[i], y = (double)b->y[i];
+            want[0] += x;
+            want[1] += x * x;
+            want[2] += exp(y);
+            want[3] += y;
+        }
+        for (int64_t k = 0; k < 4; k++) {
+            expect(b, "moments", b->want_dy[k * D + j], want[k], 1e-6 * (double)N);
+        }
+    }
+    if (n == 0) {
+        return;
+    }
+    for (int nan = 0; nan < 2; nan++) {
+        ae_span(span, b->x, AE_F32, n, b->ctx);
+        expect(b, "least", span[0], low, 0.0);
+        expect(b, "largest", span[1], high, 0.0);
+        ae_span(span, b->want_dx, AE_F64, n, b->ctx);
+        expect(b, "least of doubles", span[0], low, 0.0);
+        expect(b, "largest of doubles", span[1], high, 0.0);
+        b->x[n / 2] = NAN;
+        low = high = b->want_dx[n / 2] = (double)NAN;
+    }
+    ae_span(span, bytes, AE_U8, n, b->ctx);
+    expect(b, "least byte", span[0], 100.0, 0.0);
+    expect(b, "largest byte", span[1], 100.0 + fmin(2.0, (double)(n - 1)), 0.0);
+}
+
 static const int64_t shapes[][2] = {{0, 3},    {3, 0},    {1, 1},   {7, 3},  {5, 7},
                                     {9, 8},    {4, 17},   {3, 31},  {2, 33}, {130, 40},
                                     {2, 4097}, {1, 9001}, {2000, 2}};
@@ -222,6 +284,7 @@ main(void)
                 }
                 test_latent(&b, shapes[i][0], shapes[i][1]);
                 test_steps(&b, shapes[i][0] * shapes[i][1]);
+                test_reductions(&b, shapes[i][0], shapes[i][1]);
             }
             for (size_t i = 0; i < sizeof labelled / sizeof *labelled; i++) {
                 test_cross_entropy(&b, labelled[i][0], labelled[i][1], labelled[i][2]);

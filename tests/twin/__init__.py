@@ -18,3 +18,4 @@ from .pool import *  # noqa: F403
 from .quantize import *  # noqa: F403
 from .random import *  # noqa: F403
 from .range import *  # noqa: F403
+from .reduce import *  # noqa: F403

@@ -147,7 +147,7 @@ class Data:
         for start, block, mask in self.blocks():
             values = block if mask is None else block[mask]
             if values.size:
-                a, b = float(values.min()), float(values.max())  # both NaN if one value is
+                a, b = _span(values)
                 if not (a >= -_LARGEST and b <= _LARGEST):
                     raise ValueError(self._not_finite(name, start, block, mask))
                 low, high = min(low, a), max(high, b)
@@ -223,6 +223,13 @@ class Data:
             return
         _core.take_rows(mask, self._mask, rows, runtime.current())
         np.take(self._missing, rows, axis=0, out=missing, mode="clip")
+
+
+def _span(values: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest of some values; both are NaN if one value is."""
+    if values.dtype in DIRECT and values.flags.c_contiguous and values.flags.aligned:
+        return _core.span(values, runtime.current())
+    return float(values.min()), float(values.max())
 
 
 # ---- from what users pass -----------------------------------------------------------------------

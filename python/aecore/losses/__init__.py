@@ -37,6 +37,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
+from ..base.sums import sum_of
 from ..data.arrays import Data
 from ..data.batches import Batch
 from ..nn.module import Module
@@ -214,10 +215,10 @@ class Loss:
         if term.squares is not None:
             return term.squares * (self.sigma**4 if self.name == "gaussian" else 1.0)
         if self.name == "mse":
-            return float(term.data.sum(dtype=np.float64))
+            return sum_of(term.data)
         tape = batch.tape
         x, errors = tape.take(output.shape), tape.take(output.shape[:1])
         self.to_data(output, x)
         how = batch.mask, DELTA, runtime.current()
         _core.loss("mse", errors, None, None, x, batch.target, *how)
-        return float(errors.sum(dtype=np.float64))
+        return sum_of(errors)

@@ -26,6 +26,7 @@ import numpy as np
 from .. import _core
 from ..base import runtime
 from ..base.streams import CELLS, derived_seed
+from ..base.sums import sum_of
 from ..data.batches import Batch
 from ..nn.module import Module
 from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
@@ -249,12 +250,13 @@ class Mixed(Loss):
         return self.squares_of(grad)
 
     @np.errstate(all="ignore")
-    def squares_of(self, grad: np.ndarray) -> float:
-        """Return the sum of squared errors from the gradient of the loss with weights of 1."""
-        errors = grad.astype(np.float64)
-        if self.scales is not None:
-            errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
-        return float((errors**2).sum())
+    def squares_of(self, grad: np.ndarray, weight: float = 1.0) -> float:
+        """Return the sum of squared errors from the gradient of the loss with equal weights."""
+        if self.scales is None:
+            return _core.sum_squares(grad, runtime.current()) / weight**2
+        errors = grad / np.float64(weight)
+        errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+        return sum_of(errors**2)
 
 
 class _CellLoss(Late):
@@ -281,7 +283,7 @@ class _CellLoss(Late):
         if loss is not None:
             loss[:] = self.nats.sum(1, dtype=np.float64)
         if dx is not None and self.weight:
-            self.squares = self.mixed.squares_of(dx / np.float64(self.weight))
+            self.squares = self.mixed.squares_of(dx, self.weight)
 
 
 def outputs(k: int) -> int:

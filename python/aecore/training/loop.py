@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..base.sums import sum_of
 from ..data.batches import Batch, Passes
 from ..nn.module import Module
 from ..nn.tape import Value
@@ -89,8 +90,7 @@ def weighed(batch: Batch, terms: Mapping[str, Any], name: str = "loss") -> dict[
 
 def sums_of(terms: Mapping[str, Any]) -> dict[str, float]:
     """Return each term's sum over samples."""
-    add = np.add.reduce
-    return {name: float(add(array_of(v), dtype=np.float64)) for name, v in terms.items()}
+    return {name: sum_of(array_of(value)) for name, value in terms.items()}
 
 
 def array_of(term: Any) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.sums import sum_of
 from ...data.batches import Batch
 from ...nn.ops.latent import ImportanceBound, log_mean, log_ratio
 from ...nn.ops.shapes import Repeat
@@ -38,9 +39,9 @@ def weighted_terms(
     bound = ImportanceBound(recon, z, logvars, eps, s, beta)
     flat = many.output.data.reshape(many.n, -1)
     batch.reported |= {
-        "recon": float(recon.data.sum(dtype=np.float64)) / s,
-        "kl": -float(bound.ratio.sum()) / s,
-        "iwae": -float(bound.log_mean(1.0)[0].sum()),
+        "recon": sum_of(recon.data) / s,
+        "kl": -sum_of(bound.ratio) / s,
+        "iwae": -sum_of(bound.log_mean(1.0)[0]),
         "mse": loss.squared_error(recon, flat, many) / s,
     }
     batch.output = many.output
@@ -60,9 +61,9 @@ def _held_out(model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float)
         ratio[:, i], recon[:, i] = log_ratio(z.data, eps, logvar.data), term.data
     flat = batch.output.data.reshape(n, -1)
     batch.reported |= {
-        "recon": float(recon.sum()) / s,
-        "kl": -float(ratio.sum()) / s,
-        "iwae": -float(log_mean((ratio - recon).reshape(-1), s)[0].sum()),
+        "recon": sum_of(recon) / s,
+        "kl": -sum_of(ratio) / s,
+        "iwae": -sum_of(log_mean((ratio - recon).reshape(-1), s)[0]),
         "mse": model._loss.squared_error(term, flat, batch),
     }
     return {"loss": -log_mean((beta * ratio - recon).reshape(-1), s)[0]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ... import _core
-from ...base import checks
+from ...base import checks, runtime
 from ...base.sklearn import new_seed
 from ...base.streams import ESTIMATE, LATENT, PRIOR
 from ...data.batches import Batch
@@ -47,8 +47,9 @@ def estimated(
 
 def moments(mean: np.ndarray, logvar: np.ndarray) -> np.ndarray:
     """Return sums over samples: of means, their squares, variances and their logarithms, (4, D)."""
-    sums = mean, np.square(mean, dtype=np.float64), np.exp(logvar), logvar
-    return np.array([values.sum(0, dtype=np.float64) for values in sums])
+    sums = np.empty((4, mean.shape[1]))
+    _core.latent_moments(sums, mean, logvar, runtime.current())
+    return sums
 
 
 def activity(means: np.ndarray) -> dict[str, float]:

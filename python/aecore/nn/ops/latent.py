@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
+from ...base.sums import sum_of
 from ..tape import Op, Value
 
 NOTHING = np.empty(0, np.float32)
@@ -160,7 +161,7 @@ class FreeBitsKL(GaussianKL):
     def backward(self) -> None:
         assert self.grad is not None
         (n, d), tape = self.mu.shape, self.tape
-        share = self.grad.sum(dtype=np.float64) / max(1, n)
+        share = sum_of(self.grad) / max(1, n)
         weight = tape.take((n * d,))
         weight.reshape(n, d)[...] = np.where(self.per_dimension > self.free, share, 0)
         dmean, dlogvar = tape.take((n, d)), tape.take((n, d))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
+from ...base.sums import sum_of
 from ..parameter import Parameter
 from ..tape import Op, Value
 
@@ -216,4 +217,4 @@ class Gaussian(Late):
         if weight is not None and self.log_sigma.learns:
             slopes = counts - precision * squares.astype(np.float64)
             total = self.log_sigma.grad
-            total += np.float32((weight * slopes).sum())
+            total += np.float32(sum_of(weight * slopes))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
+from ...base.sums import sum_of
 from ..parameter import Parameter, grad_of
 from ..tape import Op, Shape, Value
 
@@ -193,7 +194,7 @@ class BatchNorm(_Norm):
         """Move a running statistic towards the batch's, unless that isn't finite."""
         step = np.multiply(batch, scale, out=self.tape.take(batch.shape))
         step -= running
-        if np.isfinite(step.sum()):
+        if math.isfinite(sum_of(step)):
             step *= self.momentum
             running += step
 

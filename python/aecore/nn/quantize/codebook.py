@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -10,6 +11,7 @@ from ... import _core
 from ...base import runtime
 from ...base.checks import integer
 from ...base.streams import INIT, KMEANS, RESTART
+from ...base.sums import sum_of
 from ..module import Module, fresh_seed
 from ..ops.quantize import L2Normalize
 from ..parameter import Parameter, reserve
@@ -193,7 +195,7 @@ class Codebook(Quantizer):
         e, d = self._stored.shape
         counts, sums = np.empty(e, np.float32), np.empty((e, d), np.float32)
         _core.vq_statistics(counts, sums, rows, index, runtime.current())
-        if not np.isfinite(sums.sum()):
+        if not math.isfinite(sum_of(sums)):
             return  # the step is going to fail: leave everything as it is
         unused = counts == 0
         self._average("count", counts)
