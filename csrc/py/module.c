@@ -110,11 +110,10 @@ static PyMethodDef module_methods[] = {
 };
 
 static PyMethodDef *const method_tables[] = {
-    module_methods,   ae_activation_methods, ae_attention_methods, ae_conv_methods,
-    ae_gated_methods, ae_gather_methods,     ae_latent_methods,    ae_linear_methods,
-    ae_loss_methods,  ae_lstm_methods,       ae_norm_methods,      ae_norm_mlp_methods,
-    ae_optim_methods, ae_peak_methods,       ae_pool_methods,      ae_random_methods,
-    ae_range_methods, ae_reduce_methods,     ae_steps_methods,     ae_vq_methods,
+    module_methods,
+#define AE_FAMILY(name) ae_##name##_methods,
+#include "py/families.def"
+#undef AE_FAMILY
 };
 
 /* A tuple of the names of all activations, or of those whose gradient a product can apply. */

@@ -13,24 +13,8 @@ typedef struct {
 int ae_state_threads(const ae_module_state *state, int wanted);
 
 /* One table for each family, ended by a NULL name. */
-extern PyMethodDef ae_activation_methods[];
-extern PyMethodDef ae_attention_methods[];
-extern PyMethodDef ae_conv_methods[];
-extern PyMethodDef ae_gated_methods[];
-extern PyMethodDef ae_gather_methods[];
-extern PyMethodDef ae_latent_methods[];
-extern PyMethodDef ae_linear_methods[];
-extern PyMethodDef ae_loss_methods[];
-extern PyMethodDef ae_lstm_methods[];
-extern PyMethodDef ae_norm_methods[];
-extern PyMethodDef ae_norm_mlp_methods[];
-extern PyMethodDef ae_optim_methods[];
-extern PyMethodDef ae_peak_methods[];
-extern PyMethodDef ae_pool_methods[];
-extern PyMethodDef ae_random_methods[];
-extern PyMethodDef ae_range_methods[];
-extern PyMethodDef ae_reduce_methods[];
-extern PyMethodDef ae_steps_methods[];
-extern PyMethodDef ae_vq_methods[];
+#define AE_FAMILY(name) extern PyMethodDef ae_##name##_methods[];
+#include "py/families.def"
+#undef AE_FAMILY
 
 #endif
