@@ -414,7 +414,7 @@ def test_conditions_must_be_known():
     for call in (lambda: model.sample(2), lambda: model.log_likelihood(C), lambda: model.score(C)):
         with pytest.raises(ValueError, match="y: expected labels"):
             call()
-    with pytest.raises(ValueError, match="unknown label 5; fit has seen 0, 1"):
+    with pytest.raises(ValueError, match="y: expected labels as in fit, 0, 1, got 5"):
         model.sample(2, y=5)
     with pytest.raises(ValueError, match="expected 3 conditions"):
         model.sample(3, y=[0, 1])
@@ -436,7 +436,7 @@ PARAMETERS = [
     ({"epochs": -1}, ValueError, "epochs"),
     ({"optimizer": "rmsprop"}, ValueError, "optimizer"),
     ({"random_state": "x"}, TypeError, "random_state"),
-    ({"validation_fraction": 0.01}, ValueError, "leaves nothing"),
+    ({"validation_fraction": 0.01}, ValueError, "validation_fraction: expected samples"),
 ]
 
 

@@ -68,7 +68,9 @@ class Arch(Choice):
     def _refuse_tied(self, tied: bool) -> None:
         if tied:
             name = type(self).__name__
-            raise ValueError(f"tied: {name} has no tied weights, only Dense and Conv have")
+            raise ValueError(
+                f"tied: expected False for {name}, as only Dense and Conv tie weights, got True"
+            )
 
 
 def beside(encoder: Module, shape: Shape, condition: int) -> Shape:
@@ -98,11 +100,13 @@ def counts(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
 def check_tied(code: Code, condition: int) -> None:
     """Raise ValueError unless the way back through the encoder's weights starts at the code."""
     if condition:
-        raise ValueError("tied: a condition widens the encoder's input, so the way back differs")
+        raise ValueError(
+            "tied: expected False with conditions, which only the encoder takes in, got True"
+        )
     if code.inputs != code.outputs:
         raise ValueError(
-            f"tied: the codes that the decoder takes ({code.inputs}) aren't what the encoder "
-            f"gives ({code.outputs}); only an Autoencoder's are"
+            f"tied: expected False for an encoder of {code.outputs} outputs and a decoder of "
+            f"{code.inputs} inputs, which only an Autoencoder has equally many of, got True"
         )
 
 
@@ -158,9 +162,9 @@ class Ladder(NamedTuple):
         if ladder.levels < levels:
             h, w = ladder.sizes[-1]
             raise ValueError(
-                f"{name}: images of {size[0]} x {size[1]} are too small for {levels} convolutions "
-                f"with kernel {kernel_size} and stride {stride}: number {ladder.levels + 1} "
-                f"leaves nothing of {h} x {w}"
+                f"{name}: expected images large enough for {levels} convolutions with kernel "
+                f"{kernel_size} and stride {stride}, got {size[0]} x {size[1]}: number "
+                f"{ladder.levels + 1} leaves nothing of {h} x {w}"
             )
         return ladder
 

@@ -31,9 +31,9 @@ class Stream:
         self.source = source
         if not callable(source) and iter(source) is source:
             raise TypeError(
-                "X: an iterator gives its batches once, but training takes them in each epoch, and "
-                "once before; expected an object that gives them anew, such as a function that "
-                f"returns an iterator, got {type(source).__name__}. partial_fit takes one batch"
+                "X: expected an object that gives its batches anew in each epoch, such as a "
+                "function that returns an iterator, got a "
+                f"{type(source).__name__}, which gives them once; partial_fit takes one batch"
             )
 
     def __iter__(self) -> Iterator[Item]:
@@ -42,8 +42,8 @@ class Stream:
             parts = item if isinstance(item, (tuple, list)) else (item,)
             if not 1 <= len(parts) <= 3:
                 raise ValueError(
-                    f"X: expected batches X, (X, y) or (X, y, sample_mask), got {len(parts)} "
-                    f"things in batch {number}; a list of sequences is given as (list,)"
+                    f"X: batch {number}: expected X, (X, y) or (X, y, sample_mask), got "
+                    f"{len(parts)} things; a list of sequences is given as (list,)"
                 )
             yield Item(*parts)
 
@@ -164,6 +164,6 @@ class StreamBatches:
             position += len(one.data)
         if position == before:
             raise ValueError(
-                f"X: expected {len(self)} batches, as before training, got none: it must give them "
-                "anew each time it is iterated over, and a generator doesn't"
+                f"X: expected {len(self)} batches, as before training, got none: a generator gives "
+                "them once, not each time that it is iterated over"
             )

@@ -87,8 +87,8 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         super()._check_params()
         if self._is_stack and not isinstance(self.arch, (Dense, type(None))):
             raise ValueError(
-                "arch: layers are pretrained one by one where each has a counterpart in the "
-                f"decoder that undoes it alone; expected Dense or None, got {self.arch!r}"
+                "arch: expected Dense or None to pretrain layer by layer, where each layer has a "
+                f"counterpart in the decoder, got {self.arch!r}"
             )
         given = len(self._corruptions())
         if isinstance(self.corruption, (tuple, list)) and given != (n := depth(self._dense())):

@@ -84,7 +84,9 @@ class LSTM(Module):
         self.bidirectional = boolean("bidirectional", bidirectional)
         self.last, self.reverse = boolean("last", last), boolean("reverse", reverse)
         if bidirectional and reverse:
-            raise ValueError("reverse: bidirectional layers go both ways; expected False")
+            raise ValueError(
+                "reverse: expected False with bidirectional, which goes both ways, got True"
+            )
         self.width = self.units * (2 if self.bidirectional else 1)
         self.layers: list[list[_Pass]] = []
         for layer in range(integer("layers", layers, 1)):
@@ -200,7 +202,7 @@ class AutoregressiveLSTM(Module):
         target, lengths, n = x.tape.target, x.tape.lengths, x.shape[0]
         if target is None:
             raise ValueError(
-                "AutoregressiveLSTM: training takes the true sequences; there are none here"
+                "AutoregressiveLSTM: expected the true sequences in training, got none"
             )
         before = x.tape.take((n, self.steps, self.features))
         before.fill(0)

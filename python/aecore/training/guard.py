@@ -98,7 +98,7 @@ class Guard:
         return (
             f"training stopped in epoch {self.network.epoch + 1}, batch {i + 1}: {what}; the first "
             f"that is not finite is {where}. The model is in its last finite state. A lower "
-            "learning_rate, clip_norm or scaled data may help."
+            "learning_rate, clip_norm or scaled data may help"
         )
 
 

@@ -121,7 +121,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
         prior = checks.instance("prior", self.prior, Prior, "Normal()")
         if isinstance(prior, GaussianMixture) and prior.means is None:
             raise ValueError(
-                "prior: codes are made to follow a mixture that is known beforehand; expected "
+                "prior: expected a mixture whose means are given, such as "
                 f"GaussianMixture(means=...), got {prior!r}"
             )
         self._own_prior().check(self.latent_dim)
@@ -141,7 +141,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
         unknown = [label for label in conditioner.classes.tolist() if label not in known]
         if unknown:
             raise ValueError(
-                f"prior: expected a component for each class of y, has none for {unknown[0]!r}"
+                f"prior: expected a component for each class of y, got none for {unknown[0]!r}"
             )
         return conditioner
 

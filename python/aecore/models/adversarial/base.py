@@ -55,7 +55,7 @@ class Adversarial(BaseModel):
         """The labels in order, of a conditional model."""
         conditioner = self._fitted().conditioner
         if conditioner is None or conditioner.classes is None:
-            raise AttributeError(f"this {type(self).__name__} was fitted without labels")
+            raise AttributeError(f"{type(self).__name__}: expected labels in fit, got none")
         return conditioner.classes
 
     # ---- training -------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     corruption = None
     penalty = None
     validation_fraction = 0.0
-    _no_validation = "a GAN's losses say nothing about how good its samples are"
+    _no_validation = "whose losses don't say how good its samples are"
     _own_optimizer = optim.Adam(beta1=0.5)
 
     def _check_params(self) -> None:
@@ -140,8 +140,8 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
         parts = self._coders(reader.shape, 1, self.latent_dim, condition, arch=arch)
         if is_taught(parts["decoder"]):
             raise ValueError(
-                "arch: a generator has no true sequences to be taught by; expected "
-                "teacher_forcing=False for a GAN"
+                "arch: expected teacher_forcing=False for a GAN, whose generator has no true "
+                "sequences to follow, got True"
             )
         return {"decoder": parts["decoder"], "discriminator": parts["encoder"]}
 
@@ -153,8 +153,8 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     def _check_data(self, data: Data, name: str) -> None:
         if self.output == "sigmoid" and (data.low < 0 or data.high > 1):
             raise ValueError(
-                f"{name}: output='sigmoid' expects values in [0, 1], got {data.low:g} to "
-                f"{data.high:g}: scale them, or use output='linear'"
+                f"{name}: expected values in [0, 1] for output='sigmoid', got {data.low:g} to "
+                f"{data.high:g}; scale them, or use output='linear'"
             )
 
     # ---- training -------------------------------------------------------------------------------

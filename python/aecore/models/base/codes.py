@@ -20,7 +20,7 @@ def read_codes(Z: Any, width: int) -> np.ndarray:
     with np.errstate(over="ignore"):
         Z = np.ascontiguousarray(Z, np.float32)
     if not np.isfinite(Z).all():
-        raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
+        raise ValueError("Z: expected numbers finite in float32, got NaN, infinity or larger")
     return Z
 
 

@@ -113,7 +113,10 @@ class BaseAutoencoder(BaseModel):
         ndarray, shape (N, latent_dim)
         """
         if arrays.is_stream(X):
-            raise TypeError("X: expected an array, whose codes are returned: batches are for fit")
+            got = type(X).__name__
+            raise TypeError(
+                f"X: expected an array to return codes of, got {got}; fit takes batches"
+            )
         self.fit(X, y, **fit_params)
         mask = fit_params.get("sample_mask")
         return self.transform(X, y, sample_mask=mask)
@@ -377,7 +380,7 @@ class BaseAutoencoder(BaseModel):
         condition = shared(self._coding_conditioner, y, n)
         if near is not None:
             if prior is not None:
-                raise ValueError("near: expected None with a prior, or a prior of None")
+                raise ValueError("near: expected None where prior is given, got both")
             z = self._near(near, y, n, checks.real("scale", scale), seed)
             return self._generated(z, condition, self._code_space.decode, seed)
         if scale != 1:
@@ -385,8 +388,8 @@ class BaseAutoencoder(BaseModel):
         prior = prior or self._own_prior()
         if prior is None:
             raise ValueError(
-                f"prior: {type(self).__name__} has none of its own; expected one that was "
-                "fitted to its codes, such as GaussianMixture(10).fit(model.transform(X)), or near"
+                f"prior: expected one that was fitted to the codes of this {type(self).__name__}, "
+                "such as GaussianMixture(10).fit(model.transform(X)), or near, got None"
             )
         label = y if prior.has_classes else None
         z = prior.draw(n, self.latent_dim, seed, y=label)

@@ -188,8 +188,8 @@ class BaseModel(Estimator):
         penalties.check(self, self._no_penalty)
         if checks.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
-                "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
-                f"autoencoders; expected 0 for a {type(self).__name__}, got {self.pretrain_epochs}"
+                f"pretrain_epochs: expected 0 for a {type(self).__name__}, as only an Autoencoder "
+                f"is pretrained layer by layer, got {self.pretrain_epochs}"
             )
         self._check_training_params()
 
@@ -439,7 +439,9 @@ class BaseModel(Estimator):
         """Check the conditions of n samples."""
         if known is None and y is not None and not self._ignores_y:
             name = type(self).__name__
-            raise ValueError(f"y: expected None: this {name} was fitted without conditions")
+            raise ValueError(
+                f"y: expected None for a {name} fitted without conditions, got {type(y).__name__}"
+            )
         return read(known, y, n)
 
     def _check_loss(self) -> None:
@@ -461,9 +463,12 @@ class BaseModel(Estimator):
         if X_val is None:
             return None
         if self._no_validation:
-            raise ValueError(f"X_val: {self._no_validation}; expected None")
+            name = type(self).__name__
+            raise ValueError(
+                f"X_val: expected None for a {name}, {self._no_validation}, got samples"
+            )
         if self.validation_fraction:
-            raise ValueError("X_val: expected None where validation_fraction is more than 0")
+            raise ValueError("X_val: expected None where validation_fraction is given, got both")
         y_val = None
         if isinstance(X_val, tuple):
             if len(X_val) != 2:
@@ -482,8 +487,8 @@ class BaseModel(Estimator):
         held = int(n * self.validation_fraction)
         if self.validation_fraction and not 0 < held < n:
             raise ValueError(
-                f"validation_fraction: {self.validation_fraction:g} of {n} samples leaves nothing "
-                "to validate on, or to train on"
+                "validation_fraction: expected samples to validate on and others to train on, got "
+                f"{self.validation_fraction:g} of {n}"
             )
         return held
 
@@ -507,8 +512,8 @@ class BaseModel(Estimator):
             takers = "the architectures LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
         raise ValueError(
-            f"{takers} take sequences of different lengths, {this} doesn't: expected {steps} "
-            f"steps in all of them, got {lengths.min()} to {lengths.max()}"
+            f"X: expected {steps} steps in all sequences for {this}, since only {takers} take "
+            f"different lengths, got {lengths.min()} to {lengths.max()}"
         )
 
     # ---- networks -------------------------------------------------------------------------------

@@ -56,9 +56,9 @@ def find(model: BaseModel, resume: bool) -> Found | None:
     except OtherTraining:
         raise
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
-        raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None
+        raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
     if stage is None:
-        raise ValueError(f"resume: {path} is a model that was saved without its training")
+        raise ValueError(f"resume: {path}: expected a checkpoint, got a model without its training")
     return Found(found, stage)
 
 
@@ -88,19 +88,20 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
         For messages.
     """
     if not isinstance(config, dict) or not isinstance(config.get("params"), dict):
-        raise ValueError("configuration: expected a dictionary with a model's parameters")
+        raise ValueError("configuration: expected a dictionary with a model's params, got none")
     if config.get("model") != cls.__name__:
         raise OtherTraining(
-            f"resume: {path} is from {config.get('model')}, expected one from {cls.__name__}"
+            f"resume: {path}: expected a checkpoint of {cls.__name__}, got one of "
+            f"{config.get('model')}"
         )
     theirs = config["params"]
     same_keys(theirs, ours, "parameters")
     for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
             raise OtherTraining(
-                f"resume: {path} was trained with {name}={shown(theirs[name])}, expected the "
-                f"same to go on with, got {shown(ours[name])}; delete the file to start "
-                "afresh, or load it and go on with warm_start"
+                f"resume: {path}: expected {name}={shown(theirs[name])}, as it was trained with, "
+                f"got {shown(ours[name])}; delete the file to start afresh, or load it and go on "
+                "with warm_start"
             )
 
 
@@ -109,9 +110,9 @@ def check_count(model: BaseModel, found: Found, n: int) -> None:
     network = found.model._network
     if found.stage.first == 0 and network.samples != network.epoch * n:
         raise ValueError(
-            f"resume: {resolve(model.checkpoint).file()} was trained on "
-            f"{network.samples // network.epoch} samples, expected the same to go on with, got "
-            f"{n}; delete the file to start afresh, or load it and go on with warm_start"
+            f"resume: {resolve(model.checkpoint).file()}: expected "
+            f"{network.samples // network.epoch} samples, as it was trained on, got {n}; delete "
+            "the file to start afresh, or load it and go on with warm_start"
         )
 
 

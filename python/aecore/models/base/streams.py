@@ -41,7 +41,7 @@ def read_stream(
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number}: {error}") from None
     if not len(summary):
-        raise ValueError("X: expected some batches, got none")
+        raise ValueError("X: expected at least one batch, got none")
     if going_on:
         conditioner = model._network.conditioner
         model._check_loss()
@@ -68,10 +68,10 @@ def _check_beside(model: BaseModel, y: Any, sample_mask: Any) -> None:
         if value is not None:
             raise ValueError(
                 f"{name}: expected None where X gives batches, which may be (X, y) or "
-                "(X, y, sample_mask)"
+                f"(X, y, sample_mask), got {type(value).__name__}"
             )
     if model.validation_fraction:
         raise ValueError(
-            "validation_fraction: expected 0 where X gives batches, which nothing is held out of; "
-            f"X_val is validated on, got {model.validation_fraction}"
+            "validation_fraction: expected 0 where X gives batches, of which none are held out, "
+            f"got {model.validation_fraction}; X_val takes samples to validate on"
         )

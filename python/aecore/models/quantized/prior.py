@@ -44,7 +44,7 @@ class CodesWithPrior(BaseAutoencoder):
         conditioner = None if trained is None else trained._fitted().conditioner
         if conditioner is None or conditioner.classes is None:
             raise AttributeError(
-                f"this {type(self).__name__} has no prior that was fitted to labels"
+                f"{type(self).__name__}: expected a prior fitted to labels, got none"
             )
         return conditioner.classes
 
@@ -162,7 +162,9 @@ class CodesWithPrior(BaseAutoencoder):
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
             x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
             if y_val is None:
-                raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
+                raise ValueError(
+                    "X_val: expected (X_val, y_val) where the prior takes y, got no y_val"
+                )
             conditioner.read(y_val, len(x))
 
     # ---- files ----------------------------------------------------------------------------------
@@ -185,10 +187,9 @@ class CodesWithPrior(BaseAutoencoder):
         super()._restore(config, tensors, decoder)
         trained, stage = state.read(found, theirs, decoder)
         if not isinstance(trained, PixelCNN) or stage is not None:
-            raise ValueError(f"{PRIOR}: expected a PixelCNN")
-        if trained._network.input_shape != (
-            *self._code_space.shape,
-            self._network.quantizer.n_codes,
-        ):
-            raise ValueError(f"{PRIOR}: of other maps of codes than the model's")
+            raise ValueError(f"{PRIOR}: expected a trained PixelCNN, got {type(trained).__name__}")
+        shape = trained._network.input_shape
+        wanted = (*self._code_space.shape, self._network.quantizer.n_codes)
+        if shape != wanted:
+            raise ValueError(f"{PRIOR}: expected the model's maps of codes {wanted}, got {shape}")
         self.prior_ = trained

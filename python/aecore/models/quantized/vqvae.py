@@ -167,8 +167,8 @@ class VQVAE(CodesWithPrior, options=Coding):
         checks.choice("distance", self.distance, ("euclidean", "cosine"))
         if self.quantizers > 1 and self.distance == "cosine":
             raise ValueError(
-                "distance: expected 'euclidean' where there are several quantizers, since what is "
-                "left of a vector has a length that matters, got 'cosine'"
+                "distance: expected 'euclidean' with several quantizers, since the length of a "
+                "residual matters, got 'cosine'"
             )
         if self.levels is not None:
             self._check_levels()
@@ -187,8 +187,8 @@ class VQVAE(CodesWithPrior, options=Coding):
         for name in OF_CODEBOOKS:
             if getattr(self, name) != usual[name]:
                 raise ValueError(
-                    f"{name}: means nothing beside levels, which have no codebook; expected "
-                    f"{usual[name]!r}, got {getattr(self, name)!r}"
+                    f"{name}: expected {usual[name]!r} with levels, which have no codebook, got "
+                    f"{getattr(self, name)!r}"
                 )
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
@@ -311,7 +311,9 @@ class VQVAE(CodesWithPrior, options=Coding):
             codes = trained.sample(n, y=y, random_state=random_state)
             return self._decoded(codes, None)
         if self.prior is not None:
-            raise ValueError("prior: not trained yet: fit trains it, once the rest is trained")
+            raise ValueError(
+                "prior: expected one that fit has trained, once the rest is, got an untrained one"
+            )
         u = np.empty((n, *self._code_space.shape), np.float32)
         _core.random_uniform(u, new_seed(random_state), SAMPLE, 0, runtime.current())
         size = self._quantizer.n_codes
@@ -344,7 +346,9 @@ class VQVAE(CodesWithPrior, options=Coding):
         code = self._collected(Input(self._sample("x", x)), self._codes)
         codes = np.repeat(code, len(values), axis=0)
         if values.dtype.kind not in "iu" and (values != np.floor(values)).any():
-            raise ValueError(f"values: expected numbers of codebook entries, got {values!r}")
+            raise ValueError(
+                f"values: expected integers, numbers of codebook entries, got {values!r}"
+            )
         codes.reshape(len(values), -1)[:, dim] = values
         return self._decoded(self._code_space.read(codes), None)
 

@@ -401,13 +401,14 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if classes is not None:
             if is_stream(X):
                 raise ValueError(
-                    "classes: expected None where X gives batches, all of which are seen"
+                    "classes: expected None where X gives batches, all of which are seen, got "
+                    f"{classes}"
                 )
             known = Conditioner.learn(self._read_y(classes), len(classes))
             assert known.classes is not None
             before = self.classes_ if self.__sklearn_is_fitted__() else known.classes
             if not np.array_equal(known.classes, before):
-                raise ValueError(f"classes: expected those of before, {before}, got {classes}")
+                raise ValueError(f"classes: expected {before}, as before, got {classes}")
         self._pass_over(X, y, sample_mask, known)
         return self
 
@@ -434,13 +435,13 @@ class SoftmaxClassifier(BaseModel, options=Training):
         theirs, shape = stack._fitted(), given.data.shape
         if theirs.input_shape != shape:
             raise ValueError(
-                f"X: expected samples of shape {theirs.input_shape}, as the model was fitted to, "
-                f"got {shape}"
+                f"X: expected samples of shape {theirs.input_shape}, as in the fit of model, got "
+                f"{shape}"
             )
         sources = [p.value for _, p in theirs.encoder.parameters()]
         targets = [p.value for _, p in network.encoder.parameters()]
         if any(a.shape != b.shape for a, b in zip(sources, targets, strict=False)):
-            raise ValueError("model: its arch or latent_dim is no longer what it was fitted with")
+            raise ValueError("model: expected the arch and latent_dim of its fit, got others")
         for source, target in zip(sources, targets, strict=False):
             np.copyto(target, source)
 
@@ -449,7 +450,9 @@ class SoftmaxClassifier(BaseModel, options=Training):
     ) -> None:
         super()._restore(config, tensors, decoder)
         if self._network.conditioner.classes is None:
-            raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
+            raise ValueError(
+                "conditions: expected the classes of a SoftmaxClassifier, got properties"
+            )
 
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised; see `BaseModel.terms`."""

@@ -69,7 +69,7 @@ class TableModel(BaseAutoencoder):
     def _check_params(self) -> None:
         if self.arch is not None and not isinstance(self.arch, Dense):
             raise TypeError(
-                "arch: the columns of a table have no order; expected None or Dense(...), got "
+                "arch: expected None or Dense(...), as the columns of a table have no order, got "
                 f"{self.arch!r}"
             )
         if not isinstance(self.categorical, (list, tuple, np.ndarray)):
@@ -145,7 +145,7 @@ class TableModel(BaseAutoencoder):
             If the loss stops being finite; the model is left in its last finite state.
         """
         if isinstance(X_val, tuple):
-            raise TypeError("X_val: expected a table, got a tuple: tables have no y")
+            raise TypeError("X_val: expected a table, which has no y, got a tuple")
         return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume)
 
     # ---- training -------------------------------------------------------------------------------

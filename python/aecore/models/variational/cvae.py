@@ -71,5 +71,8 @@ class CVAE(VAE):
     def _known(self, name: str) -> np.ndarray:
         value = getattr(self._fitted().conditioner, name)
         if value is None:
-            raise AttributeError(f"this {type(self).__name__} was fitted to conditions without it")
+            wanted, got = "labels", "properties"
+            if name != "classes":
+                wanted, got = got, wanted
+            raise AttributeError(f"{type(self).__name__}: expected {wanted} in fit, got {got}")
         return value

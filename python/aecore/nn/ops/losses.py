@@ -157,7 +157,7 @@ class CrossEntropy(Late):
             or (math.prod(x.shape[1:]) % max(1, labels.shape[1]))
         ):
             raise ValueError(
-                f"labels: expected some for each sample of the shape {x.shape}, got {labels.shape}"
+                f"labels: expected (N, G) for groups of classes in {x.shape}, got {labels.shape}"
             )
         self.labels, self.seen = labels, seen
         self.start(x)

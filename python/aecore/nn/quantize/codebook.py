@@ -91,7 +91,9 @@ class Quantizer(Module):
 
     def _last(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if self._seen is None:
-            raise AttributeError(f"this {type(self).__name__} was not called with an array yet")
+            raise AttributeError(
+                f"{type(self).__name__}: expected a call with an array, got none yet"
+            )
         return self._seen
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
@@ -166,9 +168,9 @@ class Codebook(Quantizer):
         """
         dim = self._stored.shape[1]
         if rows.ndim != 2 or rows.shape[1] != dim or not len(rows):
-            raise ValueError(f"rows: expected some vectors of {dim}, got the shape {rows.shape}")
+            raise ValueError(f"rows: expected the shape (M, {dim}), M > 0, got {rows.shape}")
         if not np.isfinite(rows).all():
-            raise ValueError("rows: expected finite values")
+            raise ValueError("rows: expected finite numbers, got NaN or infinity")
         if self.distance == "cosine":
             rows = _normalized(rows)
         kmeans(self._stored, rows, self.seed, iterations)
