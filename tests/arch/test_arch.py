@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from aecore import nn
 from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer, build_network
-from aecore.arch.base import beside
+from aecore.arch.base import conditioned_shape
 from cases.base import normal
 from support.modules import check
 
@@ -50,11 +50,11 @@ def test_dense_takes_images():
 def test_a_condition_stands_once_beside_flattened_images():
     encoder, _ = Dense((8,)).build((4, 5, 3), Code(2, 2), condition=10)
     assert layers(encoder)[:2] == ["Flatten()", "Linear(70, 8, activation='relu')"]
-    assert beside(encoder, (4, 5, 3), 10) == (70,)
-    assert beside(nn.Sequential(encoder), (4, 5, 3), 10) == (70,)
+    assert conditioned_shape(encoder, (4, 5, 3), 10) == (70,)
+    assert conditioned_shape(nn.Sequential(encoder), (4, 5, 3), 10) == (70,)
     encoder, _ = Conv((8,)).build((4, 5, 3), Code(2, 2), condition=10)
     assert layers(encoder)[0].startswith("Conv2d(13, 8")
-    assert beside(encoder, (4, 5, 3), 10) == (4, 5, 13)
+    assert conditioned_shape(encoder, (4, 5, 3), 10) == (4, 5, 13)
     own = (
         nn.Sequential(nn.Flatten(), nn.Linear(70, 2)),
         nn.Sequential(nn.Linear(12, 60), nn.Reshape((4, 5, 3))),
@@ -257,7 +257,7 @@ def test_gradients(name, condition, code, rng):
     """Of the encoder, the decoder and the two in one, by finite differences of float64 twins."""
     arch, shape = SMALL[name]
     encoder, decoder = build_network(arch, shape, code, condition=condition)
-    x = normal(rng, 4, *beside(encoder, shape, condition))
+    x = normal(rng, 4, *conditioned_shape(encoder, shape, condition))
     check(encoder, x, rng, training=True, tolerance=5e-5)
     z = encoder(x).shape
     check(decoder, normal(rng, *z[:-1], 3 + condition), rng, training=True, tolerance=5e-5)

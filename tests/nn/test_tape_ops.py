@@ -16,7 +16,7 @@ from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.kept import KeepLargest
 from aecore.nn.ops.reductions import Reduction
-from aecore.nn.ops.shapes import Beside, _One
+from aecore.nn.ops.shapes import ConcatCondition, _One
 from aecore.nn.tape import FUNCTIONS, UFUNCS, Op, current, flops
 from cases.tape import CASES, draw
 from conftest import ISAS
@@ -437,9 +437,9 @@ WRONG = {
         (lambda: GatedTanh(v(2, 3, 5), None), r"x: expected shape \(N=2, T=3, E=4\), got"),
         (lambda: GatedTanh(v(2, 3, 6), v(2, 4)), "bias: expected"),
     ],
-    "Beside": [
-        (lambda: Beside(v(3, 4), v(2, 4)), "expected"),
-        (lambda: Beside(v(3, 4), v(3, 4, 1)), r"cond: expected shape \(N=3, D\)"),
+    "ConcatCondition": [
+        (lambda: ConcatCondition(v(3, 4), v(2, 4)), "expected"),
+        (lambda: ConcatCondition(v(3, 4), v(3, 4, 1)), r"cond: expected shape \(N=3, D\)"),
     ],
     "Embedding": [
         (lambda: Embedding(current(), np.array([0, 7]), p(7, 2)), "expected 0 to 6, got 7"),

@@ -73,11 +73,11 @@ class Arch(Choice):
             )
 
 
-def beside(encoder: Module, shape: Shape, condition: int) -> Shape:
-    """Return the shape of what an encoder takes: samples of a shape beside a condition.
+def conditioned_shape(encoder: Module, shape: Shape, condition: int) -> Shape:
+    """Return the shape of an encoder's input: samples of a shape with a condition appended.
 
-    The condition stands beside the last axis, at every pixel. An encoder that starts by flattening
-    has it once, beside the flattened sample.
+    The condition is appended to the last axis, at every pixel. An encoder that starts by flattening
+    has it once, behind the flattened sample.
     """
     if condition and starts_flat(encoder):
         shape = (math.prod(shape),)
@@ -129,8 +129,8 @@ def activated(layer: Callable[..., Module], *args: Any, activation: Any) -> list
     return [layer(*args), Activation(activation)]
 
 
-class Ladder(NamedTuple):
-    """The sizes of an image on its way down through strided convolutions, and the way back up.
+class Downsampling(NamedTuple):
+    """The sizes of an image between strided convolutions, and the upsampling that restores them.
 
     The padding keeps size / stride where it can: 1 for kernel 4 and stride 2.
     """
@@ -141,8 +141,10 @@ class Ladder(NamedTuple):
     padding: int
 
     @classmethod
-    def fitting(cls, size: Sequence[int], levels: int, kernel_size: int, stride: int) -> Ladder:
-        """Measure the way down as far as there is something left of the image."""
+    def as_far_as_possible(
+        cls, size: Sequence[int], levels: int, kernel_size: int, stride: int
+    ) -> Downsampling:
+        """Return the sizes, with fewer levels where nothing is left of the image before."""
         kernel_size, stride = integer("kernel_size", kernel_size, 1), integer("stride", stride, 1)
         padding = max(0, (kernel_size - stride + 1) // 2)
         sizes = [(size[0], size[1])]
@@ -154,31 +156,31 @@ class Ladder(NamedTuple):
         return cls(sizes, kernel_size, stride, padding)
 
     @classmethod
-    def descend(
+    def of(
         cls, name: str, size: Sequence[int], levels: int, kernel_size: int, stride: int
-    ) -> Ladder:
-        """Measure the way down; ValueError where nothing is left of the image before its end."""
-        ladder = cls.fitting(size, levels, kernel_size, stride)
-        if ladder.levels < levels:
-            h, w = ladder.sizes[-1]
+    ) -> Downsampling:
+        """Return the sizes; ValueError where nothing is left of the image before the last level."""
+        down = cls.as_far_as_possible(size, levels, kernel_size, stride)
+        if down.levels < levels:
+            h, w = down.sizes[-1]
             raise ValueError(
                 f"{name}: expected images large enough for {levels} convolutions with kernel "
                 f"{kernel_size} and stride {stride}, got {size[0]} x {size[1]}: number "
-                f"{ladder.levels + 1} leaves nothing of {h} x {w}"
+                f"{down.levels + 1} leaves nothing of {h} x {w}"
             )
-        return ladder
+        return down
 
     @property
     def levels(self) -> int:
         """How many convolutions there are."""
         return len(self.sizes) - 1
 
-    def ascend(
+    def upsampling(
         self, channels: Sequence[int], activation: str | None, tied: Sequence[Conv2d] = ()
     ) -> list[Module]:
-        """Return the transposed convolutions back up; `channels` are those on the way down.
+        """Return transposed convolutions from the last size to the first, which has `channels[0]`.
 
-        The last one is linear. If they are to be tied, it is to the convolutions on the way down.
+        The last one is linear. They are tied to the downsampling convolutions `tied`, if given.
         """
         layers: list[Module] = []
         for level in reversed(range(self.levels)):

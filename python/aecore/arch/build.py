@@ -8,7 +8,7 @@ from typing import Any
 
 from ..nn.module import Module
 from ..nn.tape import Shape
-from .base import Arch, Code, Ladder, beside
+from .base import Arch, Code, Downsampling, conditioned_shape
 from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
@@ -67,7 +67,7 @@ def default_arch(input_shape: Shape) -> Arch:
         return LSTM()
     if len(input_shape) == 3:
         # as many of the convolutions as a small image has room for
-        levels = Ladder.fitting(input_shape, 3, 4, 2).levels
+        levels = Downsampling.as_far_as_possible(input_shape, 3, 4, 2).levels
         return Conv(Conv().channels[:levels]) if levels else Dense()
     raise ValueError(
         "arch: expected an architecture, as there is a default for samples (F,), (T, F) and "
@@ -87,7 +87,7 @@ def check_network(
             message = f"arch: {name}: expected a module for samples of shape {shape}: {error}"
             raise ValueError(message) from None
 
-    given = through("encoder", encoder, beside(encoder, input_shape, condition))
+    given = through("encoder", encoder, conditioned_shape(encoder, input_shape, condition))
     room = given[:-1] if code.spatial else ()
     if given != (*room, code.outputs):
         raise ValueError(

@@ -11,8 +11,8 @@ from .arrays import Data
 from .batches import Batch, Input
 
 
-class Item(NamedTuple):
-    """What a stream gives for a batch: as `partial_fit` takes it."""
+class StreamBatch(NamedTuple):
+    """One batch of a stream, as `partial_fit` takes it."""
 
     X: Any
     y: Any = None
@@ -36,7 +36,7 @@ class Stream:
                 f"{type(source).__name__}, which gives them once; partial_fit takes one batch"
             )
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[StreamBatch]:
         source = self.source() if callable(self.source) else self.source
         for number, item in enumerate(source, 1):
             parts = item if isinstance(item, (tuple, list)) else (item,)
@@ -45,7 +45,7 @@ class Stream:
                     f"X: batch {number}: expected X, (X, y) or (X, y, sample_mask), got "
                     f"{len(parts)} things; a list of sequences is given as (list,)"
                 )
-            yield Item(*parts)
+            yield StreamBatch(*parts)
 
 
 class Summary:
@@ -116,7 +116,7 @@ class StreamInput(NamedTuple):
 
     stream: Stream
     data: Summary
-    read: Callable[[Item], Input]
+    read: Callable[[StreamBatch], Input]
 
     def batches(self, size: int, **options: Any) -> StreamBatches:
         """Return the batches as they come, whatever the size; a stream has no rows to choose."""

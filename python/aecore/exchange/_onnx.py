@@ -40,7 +40,7 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
 
     What comes out is what the method gives, without noise: means for a `VAE`, codes as int64 for a
     `VQVAE`, and data as aecore has them, for images with channels last, for bce and cross_entropy
-    as probabilities. Where the codes are told of conditions there is a second input ``y``: labels
+    as probabilities. Where the model is conditional there is a second input ``y``: labels
     (N,) as `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has
     the part decode alone, a `SoftmaxClassifier` predict_proba, which no other has.
 
@@ -197,7 +197,7 @@ class _Export:
             return "", self.network.encode(x, y)
         assert isinstance(model, BaseAutoencoder)
         batch = Batch(SAMPLES)
-        batch.tape, batch.samples, batch.told = self.tape, x, y
+        batch.tape, batch.samples, batch.condition_value = self.tape, x, y
         z = model._latent(batch)
         if isinstance(model, VQVAE):
             found = self.network.quantizer.quantize(z)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arch.base import beside
+from ..arch.base import conditioned_shape
 from ..files import container
 from ..models.base.model import BaseModel
 from ..nn.containers import starts_flat
@@ -156,7 +156,7 @@ def _walk(model: Any) -> Walk:
         shape: Shape | None = None
         order = None
         if name == of_samples:
-            shape = beside(module, network.input_shape, width)
+            shape = conditioned_shape(module, network.input_shape, width)
             if width and starts_flat(module):
                 order = channels_first(network.input_shape)
         elif name == "decoder":

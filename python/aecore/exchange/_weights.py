@@ -77,7 +77,7 @@ class Walk:
         self.weights: list[Weight] = []
         self.counters: list[str] = []
         self.order: np.ndarray | None = None
-        self._seen: dict[int, np.ndarray | None] = {}  # parameters, and the order of their columns
+        self._column_orders: dict[int, np.ndarray | None] = {}  # by the id of a weight
         self._movable: list[Weight] = []  # whose rows are the features that come next
 
     def through(self, module: Module, name: str, shape: Shape | None, order: Any = None) -> None:
@@ -118,7 +118,7 @@ class Walk:
         found = self.add(f"{name}.weight", weight.value)
         found.order[1] = before
         self._movable = [found]
-        self._seen[id(weight)] = before
+        self._column_orders[id(weight)] = before
         self.bias(name, bias)
 
     def tied(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
@@ -137,11 +137,11 @@ class Walk:
 
     def source(self, name: str, weight: Parameter) -> np.ndarray | None:
         """Return the order of the columns of a weight that another layer has."""
-        if id(weight) not in self._seen:
+        if id(weight) not in self._column_orders:
             raise NotImplementedError(
                 f"{name}: expected the layer that it is tied to before it, got none"
             )
-        return self._seen[id(weight)]
+        return self._column_orders[id(weight)]
 
     def scaled(self, name: str, arrays: dict[str, np.ndarray], shape: Shape | None) -> None:
         """Collect arrays (C,) that treat every feature, or channel, alike."""
@@ -179,7 +179,7 @@ class Walk:
     def kernels(self, name: str, weight: Parameter, axes: tuple[int, ...]) -> None:
         """Collect kernels, with their axes in PyTorch's order."""
         self.add(f"{name}.weight", weight.value, axes)
-        self._seen[id(weight)] = None
+        self._column_orders[id(weight)] = None
 
     def each(self, body: Module, name: str, shape: Shape | None) -> int:
         """Collect a module that sees parts of a sample, or a sample beside others."""

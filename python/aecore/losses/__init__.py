@@ -153,7 +153,7 @@ class Loss:
         return losses.CrossEntropy(output, target.reshape(groups).argmax(2), seen)
 
     def report(self, term: Late, batch: Batch) -> dict[str, float]:
-        """Return sums over samples that are told beside a term, after the walk back from it."""
+        """Return sums over samples to report with a term, after its backward pass."""
         return {"sigma": self.sigma * batch.n} if self.name == "gaussian" else {}
 
     @property
@@ -198,7 +198,7 @@ class Loss:
         return output if out is None else out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
-        """Return samples for a decoder's output: what it says of their middle, in place."""
+        """Return samples for a decoder's output: the mean of its distribution, in place."""
         return self.to_data(output)
 
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
@@ -207,7 +207,7 @@ class Loss:
         Parameters
         ----------
         term : Late
-            The loss, whose gradient may have told already.
+            The loss, whose backward pass may have computed them already.
         output : ndarray, shape (n, F)
         batch : Batch
         """

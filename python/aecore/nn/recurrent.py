@@ -191,13 +191,13 @@ class AutoregressiveLSTM(Module):
                 f"{self.codes}), got the shape {x.shape[1:]}"
             )
         if x.tape.training:
-            return self._taught(x)
+            return self._teacher_forced(x)
         cells = [one.weights for (one,) in self.lstm.layers]
         assert self.out.bias is not None
         out = self.out.weight, self.out.bias
         return sequences.Unrolled(x, cells, out, self.steps, self.lstm.reverse, self.link)
 
-    def _taught(self, x: Value) -> Value:
+    def _teacher_forced(self, x: Value) -> Value:
         """Return the sequences, given the true step before each."""
         target, lengths, n = x.tape.target, x.tape.lengths, x.shape[0]
         if target is None:

@@ -151,7 +151,7 @@ class Stage(NamedTuple):
     stopped : bool
         Whether it is over before its last epoch.
     complete : bool
-        Whether what follows it is over too: the training of a prior.
+        Whether the training of a prior, which follows it, is over too.
     best : Best or None
         What stopping early would go back to. A model that is over is in its last state in the file,
         from which more epochs can go on, and `load` gives this one.

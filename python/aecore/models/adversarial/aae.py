@@ -104,7 +104,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
     discriminator_widths: Any
 
     _ragged = True
-    _coders_are_told = False
+    _coders_conditioned = False
     _no_penalty = ""
 
     def _check_params(self) -> None:
@@ -169,4 +169,4 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
         batch.output = self._decode(batch.code, batch)
         batch.weights["generator"] = float(self.adversarial)
         recon = self._loss.term(batch.output, batch)
-        return {"recon": recon, "generator": self._fooled(batch)}
+        return {"recon": recon, "generator": self._generator_loss(batch)}

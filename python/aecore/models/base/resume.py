@@ -18,24 +18,24 @@ from .state import written_params
 if TYPE_CHECKING:
     from .model import BaseModel
 
-# What may differ from the training that is gone on with: it changes no number.
+# Parameters that may differ from the interrupted training's: they affect no number.
 FREE = {"epochs", "callbacks", "checkpoint", "n_threads", "verbose", "warm_start"}
 
 
-class Found(NamedTuple):
-    """A checkpoint: a model in training, and where that stands."""
+class LoadedCheckpoint(NamedTuple):
+    """What a checkpoint has: a model in training, and the stage of that."""
 
     model: Any
     stage: Stage
 
 
-def find(model: BaseModel, resume: bool) -> Found | None:
-    """Return what a model's checkpoint has; None if there is no file yet, or none is asked for.
+def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
+    """Return what a model's checkpoint has; None if there is no file yet, or without `resume`.
 
     Raises
     ------
     FileNotFoundError
-        For a checkpoint in a folder that doesn't exist, whether or not it is asked for.
+        For a checkpoint in a folder that doesn't exist, with or without `resume`.
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
@@ -59,10 +59,10 @@ def find(model: BaseModel, resume: bool) -> Found | None:
         raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
     if stage is None:
         raise ValueError(f"resume: {path}: expected a checkpoint, got a model without its training")
-    return Found(found, stage)
+    return LoadedCheckpoint(found, stage)
 
 
-def saver_of(model: BaseModel, found: Found | None = None) -> Saver:
+def saver_of(model: BaseModel, found: LoadedCheckpoint | None = None) -> Saver:
     """Return what saves a model in training, which begins now or goes on."""
     stage = Stage(model._network.epoch) if found is None else found.stage
     checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
@@ -105,7 +105,7 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
             )
 
 
-def check_count(model: BaseModel, found: Found, n: int) -> None:
+def check_count(model: BaseModel, found: LoadedCheckpoint, n: int) -> None:
     """Raise ValueError unless a checkpoint's epochs were of as many samples as there are now."""
     network = found.model._network
     if found.stage.first == 0 and network.samples != network.epoch * n:
@@ -119,7 +119,7 @@ def check_count(model: BaseModel, found: Found, n: int) -> None:
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
     for name in [k for k in vars(model) if k.endswith("_")]:
-        delattr(model, name)  # what the other may not have
+        delattr(model, name)  # the other may lack it
     params = names(type(model))
     for name, value in vars(other).items():
         if name not in params:

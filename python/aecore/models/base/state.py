@@ -1,4 +1,4 @@
-"""What a file has of a model: its configuration as JSON and its arrays, both ways.
+"""A model in a file: its configuration as JSON and its arrays, written and read.
 
 A model describes itself: a class with more than a network says so in `_describe` and `_restore`.
 Reading is strict: whatever is unknown, missing, of a wrong shape or not finite is a ValueError.
@@ -28,8 +28,8 @@ Tensors = dict[str, np.ndarray]
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
-TRAINING = "training"  # where the file is a checkpoint: where the training stands
-BEST, LEVEL = "best", "level"  # prefixes of what a training has beside the model
+TRAINING = "training"  # the stage of the training, where the file is a checkpoint
+BEST, LEVEL = "best", "level"  # prefixes of the arrays of a training, beside the model's
 LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
 
 
@@ -226,7 +226,7 @@ def restore(model: BaseModel, config: Config, tensors: Tensors, most: int) -> No
         array[...] = tensors.pop(name)
     for name in ("steps", "samples", "epoch"):
         setattr(network, name, _count(config[name], name))
-    model._adopt(network, _columns(config["columns"], shape))
+    model._set_network(network, _columns(config["columns"], shape))
     model.history_ = [_read_record(r) for r in _list(config["history"], "history")]
     if config["best_epoch"] is not None:
         model.best_epoch_ = _count(config["best_epoch"], "best_epoch")

@@ -25,7 +25,7 @@ Params = dict[str, Any]
 
 def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
     """Return a fitted detector's configuration and arrays."""
-    found = detector._known()
+    found = detector._fitted_state()
     columns = vars(detector).get("feature_names_in_")
     described = [member.model._describe() for member in found.members]
     config = {

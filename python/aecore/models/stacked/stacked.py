@@ -1,4 +1,4 @@
-"""Stacked autoencoders: layers trained one by one, then together, and what they are good for."""
+"""Stacked autoencoders: layers trained one by one, then together; features and a classifier."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ...nn.tape import Value
 from ...training.network import Network
 from ..autoencoder import Autoencoder
 from ..base._html import model_html
-from ..base.levels import climb, depth, linears, split
+from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
 from ..base.options import Coding, Training, Unpack
 
@@ -51,7 +51,7 @@ class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs
     another code of what the encoder gives, are for that code's level alone. ``schedule``,
     validation, ``patience`` and ``callbacks`` are for the last phase. A ``checkpoint`` is for all,
     and ``fit(X, resume=True)`` goes on within a level too; `fit` with ``warm_start`` goes on with
-    the last phase, and `partial_fit` has no other. A level's codes of all samples are kept in
+    the last phase, and so does `partial_fit`. A level's codes of all samples are kept in
     memory while the next one is trained.
 
     Parameters
@@ -346,7 +346,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
     model: Any
     level: int | None
     dropout: float
-    loss = "mse"  # which any samples can have; they are no targets here
+    loss = "mse"  # which accepts any samples; they are no targets here
     penalty = None
     _needs_y = True
 
@@ -415,7 +415,9 @@ class SoftmaxClassifier(BaseModel, options=Training):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         stack = self._stack()
         arch, top, shape = stack._dense(), self.level, reader.shape
-        levels = climb(shape, arch, stack.latent_dim, depth(arch) if top is None else int(top))
+        levels = encoder_levels(
+            shape, arch, stack.latent_dim, depth(arch) if top is None else int(top)
+        )
         if self.dropout:
             levels = [[*level, Dropout(self.dropout)] for level in levels]
         encoder = Sequential(*(layer for level in levels for layer in level))

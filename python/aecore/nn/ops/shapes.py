@@ -270,7 +270,7 @@ class Repeat(_One):
         self.x.add_grad(np.sum(self.grad.reshape(self._grid()), axis=1, out=dx))
 
 
-class Beside(Op):
+class ConcatCondition(Op):
     """Vectors y (N, P) behind the last axis of x (N, ..., C), everywhere: (N, ..., C + P)."""
 
     __slots__ = ("x", "y")

@@ -55,7 +55,7 @@ class Quantizer(Module):
     A subclass implements `quantize`, and says what codes are: see `VectorQuantizer`.
     """
 
-    _seen: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
+    _last_call: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
 
     def quantize(self, x: Value) -> Quantized:
         """Return what vectors are replaced by, their codes, and the terms of the loss."""
@@ -76,7 +76,7 @@ class Quantizer(Module):
             return super().__call__(x)
         with Tape(training=training, records=False) as tape:
             found = self.quantize(tape.constant(np.ascontiguousarray(x, np.float32)))
-            self._seen = found.index, {name: v.data for name, v in found.terms.items()}
+            self._last_call = found.index, {name: v.data for name, v in found.terms.items()}
         return found.y.data
 
     @property
@@ -90,18 +90,18 @@ class Quantizer(Module):
         return self._last()[1]
 
     def _last(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        if self._seen is None:
+        if self._last_call is None:
             raise AttributeError(
                 f"{type(self).__name__}: expected a call with an array, got none yet"
             )
-        return self._seen
+        return self._last_call
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         walk.inside(self, name)
         return 1
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in super().__getstate__().items() if k != "_seen"}
+        return {k: v for k, v in super().__getstate__().items() if k != "_last_call"}
 
 
 class Codebook(Quantizer):
