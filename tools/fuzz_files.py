@@ -398,7 +398,7 @@ def read_model(path: str) -> str:
     try:
         model = ae.load(path)
     except ValueError as error:
-        assert str(error).startswith(f"{path}: not a whole model file of aecore: ")
+        assert str(error).startswith(f"{path}: expected a whole model file of aecore: ")
         return "refused"
     repr(model)
     return "read"

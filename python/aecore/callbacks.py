@@ -168,8 +168,10 @@ class TensorBoard:
             try:
                 from tensorboardX import SummaryWriter
             except ImportError:
-                text = "TensorBoard needs tensorboardX: pip install 'aecore[tensorboard]'"
-                raise ImportError(text) from None
+                raise ImportError(
+                    "TensorBoard: expected tensorboardX to be installed: "
+                    "pip install 'aecore[tensorboard]'"
+                ) from None
             # what a training that was resumed had seen of later epochs is hidden
             self._writer = SummaryWriter(os.fspath(self.folder), purge_step=state.epoch)
         for name, value in _numbers(state.record).items():
@@ -214,8 +216,9 @@ class MLflow:
         try:
             import mlflow
         except ImportError:
-            text = "MLflow needs mlflow: pip install 'aecore[mlflow]'"
-            raise ImportError(text) from None
+            raise ImportError(
+                "MLflow: expected mlflow to be installed: pip install 'aecore[mlflow]'"
+            ) from None
         if mlflow.active_run() is None:
             mlflow.start_run(run_id=self.run_id)
             self._end = mlflow.end_run
@@ -335,7 +338,7 @@ class ImageGrid:
     def _shades(self, images: np.ndarray) -> np.ndarray:
         if images.ndim != 4 or images.shape[3] not in (1, 3):
             raise ValueError(
-                f"ImageGrid: expected a model of images (H, W, 1 or 3), its samples have the shape "
+                "ImageGrid: expected a model of images (H, W, 1 or 3), got one of samples of shape "
                 f"{images.shape[1:]}"
             )
         low, high = self.limits

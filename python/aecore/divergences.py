@@ -148,13 +148,14 @@ def check(model: Any) -> None:
         found.check()
         if several:
             raise ValueError(
-                "divergence: the importance-weighted bound has no term of its own for it; expected "
-                f"'kl' where importance_samples is more than 1, got {found!r}"
+                "divergence: expected 'kl' where importance_samples is more than 1, as that bound "
+                f"has no term of its own for a divergence, got {found!r}"
             )
     if model.free_bits and (several or isinstance(found, Divergence) and not found.kl):
         raise ValueError(
-            "free_bits: expected 0 where there is no KL term for each dimension: with "
-            "importance_samples above 1, or a divergence without it"
+            "free_bits: expected 0 where there is no KL term for each dimension, with "
+            "importance_samples above 1 or a divergence without it, got "
+            f"{model.free_bits!r}"
         )
 
 

@@ -82,7 +82,7 @@ def check(model: Any, refused: str) -> None:
         return
     if refused:
         name = type(model).__name__
-        raise ValueError(f"penalty: expected None for {name}, {refused}; got {penalty!r}")
+        raise ValueError(f"penalty: expected None for {name}, {refused}, got {penalty!r}")
     penalty.check(model.latent_dim)
 
 
@@ -286,9 +286,9 @@ class Contractive(Penalty):
                 chain(x, encoder(x))
         except ValueError as error:
             raise ValueError(
-                "penalty: Contractive needs an encoder of linear layers, convolutions and "
-                f"elementwise activations, as Dense and Conv build it: {error}. "
-                "corruption=GaussianNoise() makes any encoder contract"
+                "penalty: expected an encoder of linear layers, convolutions and elementwise "
+                "activations for Contractive, as Dense and Conv build it, got another: "
+                f"{error}; corruption=GaussianNoise() makes any encoder contract"
             ) from None
 
     def term(self, batch: Batch) -> Value:

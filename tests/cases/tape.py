@@ -19,7 +19,7 @@ from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.jacobian import JacobianNorm
 from aecore.nn.ops.kept import KeepLargest
-from aecore.nn.ops.shapes import Beside
+from aecore.nn.ops.shapes import ConcatCondition
 from aecore.nn.tape import current
 
 Draw = Any  # a shape, of normal numbers, or a function from a Generator to an array
@@ -650,7 +650,7 @@ def image_cases() -> list[TapeCase]:
             wide = y.reshape(len(y), *[1] * (x.ndim - 2), y.shape[1])
             return np.concatenate([x, np.broadcast_to(wide, (*x.shape[:-1], y.shape[1]))], -1)
 
-        found.append(TapeCase("Beside", Beside, [x, y], name_of([x, y]), beside))
+        found.append(TapeCase("ConcatCondition", ConcatCondition, [x, y], name_of([x, y]), beside))
     return found
 
 

@@ -155,7 +155,7 @@ def test_wrong_calls_say_why(command, model, arguments, message, files, monkeypa
 def test_a_file_that_is_no_model(files, capsys):
     (files / "bad.safetensors").write_text("nothing")
     message = complaint(capsys, "score", files / "bad.safetensors", files / "table.npy")
-    assert "not a whole model file of aecore" in message
+    assert "expected a whole model file of aecore" in message
 
 
 def test_samples_that_make_no_sense_are_placed(files, monkeypatch, capsys):
@@ -209,7 +209,7 @@ def test_a_prior_is_fitted_to_codes(models, files, capsys):
             ("--prior", "Normal", "--data", "table.npy"),
             "--prior: expected none for the kind gan",
         ),
-        ("cvae", ("--y", "7"), "y: unknown label 7"),
+        ("cvae", ("--y", "7"), "y: expected labels as in fit, 0, 1, 2, got 7"),
         ("cvae", (), "--y: expected the condition of the samples, one of 0, 1, 2"),
         ("properties", (), "--y: expected the condition of the samples, labels or properties"),
         ("cvae", ("--y", "x"), "invalid literal"),

@@ -488,7 +488,7 @@ def test_malformed_files(kind, tmp_path):
     assert type(caught.value) is ValueError and len(message) < 300
     assert match in message or re.search(match, message), message
     assert "expected" in message and ", got " in message
-    with pytest.raises(ValueError, match="not a whole model file of aecore") as caught:
+    with pytest.raises(ValueError, match="expected a whole model file of aecore") as caught:
         ae.load(tmp_path / "f")
     assert str(tmp_path / "f") in str(caught.value)
 

@@ -31,7 +31,7 @@ def good(tmp_path_factory):
 
 
 def refused(path):
-    with pytest.raises(ValueError, match="not a whole model file") as caught:
+    with pytest.raises(ValueError, match="expected a whole model file") as caught:
         ae.load(path)
     assert str(path) in str(caught.value)
 

@@ -133,8 +133,8 @@ C = np.ones(6, np.float32)
 @pytest.mark.parametrize(
     "error, message, call",
     [
-        (ValueError, "4 groups don't divide 6 channels", lambda: F.group_norm(X, 4)),
-        (ValueError, "0 groups don't divide", lambda: F.group_norm(X, 0)),
+        (ValueError, "groups: expected a divisor of 6 channels, got 4", lambda: F.group_norm(X, 4)),
+        (ValueError, "groups: expected a divisor of 6 channels, got 0", lambda: F.group_norm(X, 0)),
         (TypeError, "integer", lambda: F.group_norm(X, 2.0)),
         (ValueError, "x: expected at least 2 dimensions", lambda: F.group_norm(C, 2)),
         (

@@ -646,11 +646,11 @@ def test_files_without_labels_or_steps_are_refused(X, tmp_path):
     config, tensors = document.read(path)
     assert state(ae.load(path)) == state(model)
     document.write(path, config | {"conditions": None}, tensors)
-    with pytest.raises(ValueError, match="conditions: unexpected for this GAN"):
+    with pytest.raises(ValueError, match="conditions: expected some for GAN, got none"):
         ae.load(path)
     fewer = {k: v for k, v in tensors.items() if k != "discriminator_steps"}
     document.write(path, config, fewer)
-    with pytest.raises(ValueError, match=r"missing \['discriminator_steps'\]"):
+    with pytest.raises(ValueError, match=r"tensors: expected \['discriminator_steps'\], got none"):
         ae.load(path)
 
 
@@ -661,13 +661,17 @@ BAD = [
     (lambda X: gan(loss="wasserstein").fit(X), ValueError, "loss: expected one of"),
     (lambda X: gan(loss="mse").fit(X), ValueError, "'non-saturating', 'minimax', got 'mse'"),
     (lambda X: gan(output="tanh").fit(X), ValueError, "output: expected one of"),
-    (lambda X: gan(output="sigmoid").fit(X + 1), ValueError, "X: output='sigmoid' expects"),
+    (
+        lambda X: gan(output="sigmoid").fit(X + 1),
+        ValueError,
+        "X: expected values in [0, 1] for output",
+    ),
     (lambda X: gan(conditional=1).fit(X), TypeError, "conditional: expected True or False"),
     (lambda X: gan(conditional=True).fit(X), ValueError, "y: expected labels"),
     (lambda X: gan(conditional=True).fit(X, Y[:9]), ValueError, "y: expected 50 conditions"),
     (lambda X: gan(discriminator_learning_rate=0).fit(X), ValueError, "discriminator_learning_ra"),
     (lambda X: gan(optimizer="rmsprop").fit(X), ValueError, "optimizer: expected one of"),
-    (lambda X: gan().fit(X, X_val=X), ValueError, "X_val: a GAN's losses say nothing"),
+    (lambda X: gan().fit(X, X_val=X), ValueError, "X_val: expected None for a GAN, whose losses"),
     (lambda X: gan().set_params(patience=3), ValueError, "Invalid parameter 'patience' for GAN"),
     (lambda X: aae().set_params(patience=3), ValueError, "Invalid parameter 'patience'"),
     (lambda X: gan().set_params(validation_fraction=0.1), ValueError, "Invalid parameter"),
@@ -675,13 +679,13 @@ BAD = [
     (
         lambda X: gan(ae.LSTM(4, teacher_forcing=True)).fit(X.reshape(50, 6, 2)),
         ValueError,
-        "arch: a generator has no true sequences",
+        "arch: expected teacher_forcing=False for a GAN",
     ),
-    (lambda X: gan(OWN).fit(X), ValueError, "arch: the encoder can't take"),
+    (lambda X: gan(OWN).fit(X), ValueError, "arch: encoder: expected a module"),
     (
         lambda X: gan(ae.LSTM(4)).fit([X[:2], X[:5]]),
         ValueError,
-        "Autoencoder, VAE and CVAE take sequences of different lengths, GAN doesn't",
+        "X: expected 5 steps in all sequences for GAN, since only AdversarialAutoencoder",
     ),
     (lambda X: ae.GAN(latent_dim=0).fit(X), ValueError, "latent_dim: expected at least 1"),
     (lambda X: aae(adversarial=-1).fit(X), ValueError, "adversarial: expected a finite number"),
@@ -689,7 +693,11 @@ BAD = [
     (lambda X: aae(discriminator_widths=(0,)).fit(X), ValueError, "discriminator_widths: expected"),
     (lambda X: aae(prior=mixture([[0, 0]], [0])).fit(X), ValueError, "codes with 3 numbers"),
     (lambda X: aae(prior=CENTERS).fit(X), TypeError, "prior: expected None or an object like"),
-    (lambda X: aae(prior=ae.GaussianMixture(3)).fit(X), ValueError, "prior: codes are made to"),
+    (
+        lambda X: aae(prior=ae.GaussianMixture(3)).fit(X),
+        ValueError,
+        "prior: expected a mixture whose means",
+    ),
     (lambda X: aae(prior=ae.Normal(0)).fit(X), ValueError, "prior: scale"),
     (lambda X: aae(prior="normal").fit(X), TypeError, "prior: expected None or an object like"),
     (lambda X: aae(prior=mixture([[np.nan] * 3])).fit(X), ValueError, "means: expected finite"),
@@ -701,7 +709,7 @@ BAD = [
     (
         lambda X: aae(prior=mixture(CENTERS[:2], [0, 1]), conditional=True).fit(X, Y),
         ValueError,
-        "prior: expected a component for each class of y, has none for 2",
+        "prior: expected a component for each class of y, got none for 2",
     ),
     (
         lambda X: aae(prior=mixture(), conditional=True).fit(X, X[:, :2]),
@@ -724,11 +732,14 @@ def test_fitted_models_refuse_too(X):
     before = state(model)
     for call, message in (
         (lambda: model.sample(3), "y: expected labels"),
-        (lambda: model.sample(3, y=7), "unknown label 7"),
+        (lambda: model.sample(3, y=7), "y: expected labels as in fit, 0, 1, 2, got 7"),
         (lambda: model.sample(-1, y=1), "n: expected at least 0"),
         (lambda: model.score_samples(X), "y: expected labels"),
         (lambda: model.score_samples(X[:, :5], Y), "features"),
-        (lambda: model.set_params(warm_start=True).fit(X, Y + 1), "unknown label 3"),
+        (
+            lambda: model.set_params(warm_start=True).fit(X, Y + 1),
+            "y: expected labels as in fit, 0, 1, 2, got 3",
+        ),
         (lambda: model.set_params(conditional=False).fit(X), "conditional: expected True to go on"),
         (
             lambda: aae(prior=mixture(), conditional=True).fit(X, Y).sample(2, y=5),
@@ -743,7 +754,7 @@ def test_fitted_models_refuse_too(X):
             call()
         assert message in str(caught.value)
     assert state(model) == before
-    with pytest.raises(AttributeError, match="fitted without labels"):
+    with pytest.raises(AttributeError, match="GAN: expected labels in fit, got none"):
         _ = gan().fit(X).classes_
 
 

@@ -451,7 +451,9 @@ def test_contractive_says_which_encoders_it_takes(arch, rng):
         drops = nn.Sequential(nn.Flatten(), nn.Linear(12, 3), nn.Dropout(0.1))
         arch = (drops, nn.Sequential(nn.Linear(3, 12), nn.Reshape((6, 2))))
     model = ae.Autoencoder(arch, 3, penalty=ae.Contractive(), epochs=1, **KW)
-    with pytest.raises(ValueError, match="penalty: Contractive needs .* neither linear nor"):
+    with pytest.raises(
+        ValueError, match="penalty: expected .* for Contractive, .* neither linear nor"
+    ):
         model.fit(X)
     assert not model.__sklearn_is_fitted__()
     model.set_params(penalty=None).fit(X)

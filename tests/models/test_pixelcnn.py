@@ -11,7 +11,7 @@ import pytest
 from aecore import nn
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from aecore.models.quantized.pixelcnn import drawn
+from aecore.models.quantized.pixelcnn import sample_codes
 from aecore.nn.pixelcnn.network import GatedPixelCNN
 from aecore.nn.pixelcnn.sampler import Sampler
 from cases.base import normal
@@ -252,7 +252,7 @@ def test_samples_have_the_models_frequencies(rng):
 def test_draws_at_the_ends():
     logits = np.array([[0.0, -200, 0, -200], [-1e4, 5, -1e4, -1e4]], np.float32)
     for u, want in ((0.0, [0, 1]), (0.4999, [0, 1]), (0.5, [2, 1]), (1 - 2**-24, [2, 1])):
-        np.testing.assert_array_equal(drawn(logits, np.full(2, u, np.float32)), want)
+        np.testing.assert_array_equal(sample_codes(logits, np.full(2, u, np.float32)), want)
 
 
 def test_samples_are_a_function_of_the_seed(codes):
@@ -414,7 +414,7 @@ def test_conditions_must_be_known():
     for call in (lambda: model.sample(2), lambda: model.log_likelihood(C), lambda: model.score(C)):
         with pytest.raises(ValueError, match="y: expected labels"):
             call()
-    with pytest.raises(ValueError, match="unknown label 5; fit has seen 0, 1"):
+    with pytest.raises(ValueError, match="y: expected labels as in fit, 0, 1, got 5"):
         model.sample(2, y=5)
     with pytest.raises(ValueError, match="expected 3 conditions"):
         model.sample(3, y=[0, 1])
@@ -436,7 +436,7 @@ PARAMETERS = [
     ({"epochs": -1}, ValueError, "epochs"),
     ({"optimizer": "rmsprop"}, ValueError, "optimizer"),
     ({"random_state": "x"}, TypeError, "random_state"),
-    ({"validation_fraction": 0.01}, ValueError, "leaves nothing"),
+    ({"validation_fraction": 0.01}, ValueError, "validation_fraction: expected samples"),
 ]
 
 

@@ -112,7 +112,9 @@ def test_gaussian_needs_a_network_that_has_it(X):
     model = ae.VAE(TANH, 3, epochs=1, **KW).fit(X).set_params(loss="gaussian", warm_start=True)
     before = {k: v.tobytes() for k, v in model._network.arrays().items()}
     for use in (model.fit, model.score_samples):
-        with pytest.raises(ValueError, match="loss: expected one without a deviation"):
+        with pytest.raises(
+            ValueError, match="loss: expected one that learns no standard deviation"
+        ):
             use(X)
     assert {k: v.tobytes() for k, v in model._network.arrays().items()} == before
     model.set_params(warm_start=False).fit(X)

@@ -81,7 +81,7 @@ def test_classes(rng, tmp_path):
     assert each[0] > 0.7 > 0.3 > each[1]
     for bad, word in (
         (None, "expected labels"),
-        ("grey", "unknown label"),
+        ("grey", "expected labels as in fit, dark, light, got 'grey'"),
         (["dark"], "expected 2"),
     ):
         with pytest.raises(ValueError, match=word):
@@ -179,7 +179,7 @@ def test_a_prior_for_a_model_that_has_none(images):
     model = small().set_params(prior=None).fit(images)
     before = arrays(model)
     model.set_params(prior=ae.PixelCNN(**PRIOR), warm_start=True, epochs=0)
-    with pytest.raises(ValueError, match="prior: not trained yet"):
+    with pytest.raises(ValueError, match="prior: expected one that fit has trained"):
         model.sample(2)
     model.fit(images)
     assert arrays(model) == before and len(model.prior_.history_) == 2
@@ -189,9 +189,9 @@ def test_a_prior_for_a_model_that_has_none(images):
 
 def test_what_does_not_train_the_prior(images, tmp_path):
     model = small().partial_fit(images)
-    with pytest.raises(ValueError, match="prior: not trained yet: fit trains it"):
+    with pytest.raises(ValueError, match="prior: expected one that fit has trained"):
         model.sample(2)
-    with pytest.raises(ValueError, match="prior: not trained yet"):
+    with pytest.raises(ValueError, match="prior: expected one that fit has trained"):
         small().initialize(images).sample(2)
     model.save(tmp_path / "m")
     assert not hasattr(ae.load(tmp_path / "m"), "prior_")
@@ -218,9 +218,9 @@ BAD = [
     (lambda m, x: m.fit(x, np.arange(40) * 0.5), "reshape(-1, 1)"),
     (lambda m, x: m.fit(x, np.arange(39)), "expected 40 conditions"),
     (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=x), "X_val: expected (X_val, y_val)"),
-    (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=(x[:2], [0, 5])), "unknown label 5"),
+    (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=(x[:2], [0, 5])), "fit, 0, 1, got 5"),
     (lambda m, x: m.set_params(warm_start=True).fit(x, np.arange(40)), "without conditions"),
-    (lambda m, x: m.set_params(prior__validation_fraction=0.01).fit(x), "leaves nothing"),
+    (lambda m, x: m.set_params(prior__validation_fraction=0.01).fit(x), "validation_fraction: exp"),
     (lambda m, x: m.fit(x, np.arange(40) % 2, X_val=(x, None, 3)), "X_val: expected"),
     (lambda m, x: m.sample(2, y=1), "without conditions"),
     (lambda m, x: m.fit(x[:, :0]), "0 feature"),
@@ -258,19 +258,22 @@ def of_another_kind(config, tensors):
 
 
 EDITS = [
-    (lambda c, t: c.pop("prior"), "unknown"),
-    (lambda c, t: t.pop("prior.pixelcnn.embedding"), "missing"),
-    (lambda c, t: t.update({"prior.x": np.zeros(1, np.float32)}), "unknown"),
+    (lambda c, t: c.pop("prior"), "expected no others, got"),
+    (
+        lambda c, t: t.pop("prior.pixelcnn.embedding"),
+        "tensors: expected .'pixelcnn.embedding'., got none",
+    ),
+    (lambda c, t: t.update({"prior.x": np.zeros(1, np.float32)}), "expected no others, got"),
     (lambda c, t: c.update(prior=3), "expected a dictionary"),
     (lambda c, t: c.update(prior=None), "expected a dictionary"),
     (lambda c, t: c["prior"].update(shape=[3, 2, 9]), "larger|expected float32"),
-    (lambda c, t: c["prior"].update(shape=[2, 3, 8]), "of other maps"),
+    (lambda c, t: c["prior"].update(shape=[2, 3, 8]), "the model's maps of codes"),
     (lambda c, t: c["prior"].update(shape=[8]), "shape"),
-    (lambda c, t: c["prior"].update(prior=dict(c["prior"])), "unknown"),
+    (lambda c, t: c["prior"].update(prior=dict(c["prior"])), "expected no others, got"),
     (lambda c, t: c["prior"].update(model="VAE"), "parameters"),
     (lambda c, t: c["prior"]["params"].update(layers=10**9), "layers"),
     (lambda c, t: c["prior"]["params"].update(channels=10**6), "too large"),
-    (of_another_kind, "expected a PixelCNN"),
+    (of_another_kind, "expected a trained PixelCNN, got"),
 ]
 
 
@@ -279,7 +282,7 @@ def test_edited_files(change, word, images, tmp_path):
     small(epochs=1).fit(images).save(tmp_path / "m")
     with pytest.raises(ValueError, match=word) as caught:
         ae.load(edited(tmp_path / "m", change))
-    assert "not a whole model file" in str(caught.value)
+    assert "expected a whole model file" in str(caught.value)
 
 
 def test_parameters_by_name():

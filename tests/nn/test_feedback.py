@@ -112,7 +112,7 @@ def test_codes_for_each_step(rng):
 
 
 def test_what_makes_no_sense(rng):
-    with pytest.raises(ValueError, match="teacher_forcing: layers of both directions"):
+    with pytest.raises(ValueError, match="bidirectional: expected False with teacher_forcing"):
         ae.Autoencoder(ae.LSTM(4, 1, True, teacher_forcing=True), 2).fit(rng.random((9, 5, 2)))
     with pytest.raises(ValueError, match="steps: expected at least 1"):
         nn.AutoregressiveLSTM(3, 2, 4, steps=0)

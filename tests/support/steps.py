@@ -7,7 +7,7 @@ import pytest
 def passes(model, batch):
     """Run the passes of each phase over a batch; return their sums, and the gradients they left."""
     network, found = model._network, []
-    target = batch.true_output() if network.is_taught else None
+    target = batch.true_output() if network.is_teacher_forced else None
     how = {"records": True, "training": True, "lengths": batch.lengths, "target": target}
     with network.tape(**how) as tape:
         batch.begin(tape, "on", network.seed, network.samples)

@@ -227,7 +227,9 @@ def test_mlflow(X, active, monkeypatch):
 )
 def test_extras_that_are_missing(X, callback, name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ImportError, match=rf"needs {name}: pip install 'aecore\["):
+    with pytest.raises(
+        ImportError, match=rf"expected {name} to be installed: pip install 'aecore\["
+    ):
         ae.Autoencoder(D, 3, callbacks=[callback], **KW).fit(X)
 
 

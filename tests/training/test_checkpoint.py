@@ -215,7 +215,7 @@ def test_without_a_file_a_training_begins(X, tmp_path):
 def test_data_are_checked_before_anything_changes(X, tmp_path):
     make(checkpoint=tmp_path / "m", epochs=2).fit(X)
     model = make(checkpoint=tmp_path / "m")
-    fewer = f"trained on {len(X)} samples, expected the same to go on with, got 20"
+    fewer = f"expected {len(X)} samples, as it was trained on, got 20"
     for bad, word in ((X[:, :5], "5 features"), (X * np.nan, "NaN"), (X[:20], fewer)):
         with pytest.raises(ValueError, match=word):
             model.fit(bad, resume=True)
@@ -225,7 +225,7 @@ def test_data_are_checked_before_anything_changes(X, tmp_path):
 @pytest.mark.parametrize(
     "change, word",
     [
-        ({"learning_rate": 0.5}, "learning_rate=0.001, expected the same to go on with, got 0.5"),
+        ({"learning_rate": 0.5}, "expected learning_rate=0.001, as it was trained with, got 0.5"),
         ({"arch": ae.Dense((9,))}, "arch="),
         ({"random_state": 1}, "random_state=0"),
         ({"corruption": ae.Masking(0.1)}, "corruption=None"),
@@ -249,13 +249,13 @@ def test_what_cannot_be_resumed(X, tmp_path):
     with pytest.raises(TypeError, match="resume: expected True or False, got 'yes'"):
         make(checkpoint=path).fit(X, resume="yes")
     make().fit(X).save(path)
-    with pytest.raises(ValueError, match="saved without its training"):
+    with pytest.raises(ValueError, match="expected a checkpoint, got a model without its training"):
         make(checkpoint=path).fit(X, resume=True)
     make(checkpoint=path).fit(X)
-    with pytest.raises(ValueError, match="is from Autoencoder, expected one from VAE"):
+    with pytest.raises(ValueError, match="expected a checkpoint of VAE, got one of Autoencoder"):
         ae.VAE(ae.Dense((8,)), 3, checkpoint=path).fit(X, resume=True)
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(ValueError, match="not a whole model file"):
+    with pytest.raises(ValueError, match="expected a whole model file"):
         make(checkpoint=path).fit(X, resume=True)
 
 
@@ -359,7 +359,7 @@ def umask():
 
 def test_a_missing_folder_is_told_before_training(X, tmp_path):
     model = make(checkpoint=tmp_path / "no" / "m")
-    with pytest.raises(FileNotFoundError, match="there is no folder"):
+    with pytest.raises(FileNotFoundError, match="checkpoint: expected a folder .*, got none"):
         model.fit(X)
     assert not hasattr(model, "_network")
 
@@ -375,7 +375,11 @@ def test_a_missing_folder_is_told_before_training(X, tmp_path):
         ({"path": "m", "keep": -1}, ValueError, "keep: expected at least 0"),
         ({"path": "m", "keep_best": 1}, TypeError, "keep_best: expected True or False"),
         ({"path": "m", "keep_best": True, "monitor": 3}, TypeError, "monitor: expected a name"),
-        ({"path": "m", "monitor": "kl"}, ValueError, "nothing without keep_best=True"),
+        (
+            {"path": "m", "monitor": "kl"},
+            ValueError,
+            "monitor: expected None without keep_best, got 'kl'",
+        ),
     ],
 )
 def test_parameters(X, params, error, word):
@@ -401,7 +405,7 @@ def checkpoint_of(model, saves, path, X, monkeypatch):
 
 def refused(path, config, tensors):
     signed(path, tensors, config)
-    with pytest.raises(ValueError, match="not a whole model file"):
+    with pytest.raises(ValueError, match="expected a whole model file"):
         ae.load(path)
 
 
@@ -458,7 +462,9 @@ def test_edited_levels_are_refused(X, tmp_path, monkeypatch):
     same(stack().fit(X, resume=True), stack().fit(X))
     level["params"]["learning_rate"] = 0.5  # of another training
     signed(path, tensors, config)
-    with pytest.raises(ValueError, match="level 1 was trained with learning_rate=0.5"):
+    with pytest.raises(
+        ValueError, match="level 1: expected learning_rate=0.5, as it was trained with, got 0.001"
+    ):
         stack().fit(X, resume=True)
 
 

@@ -68,14 +68,16 @@ class Arch(Choice):
     def _refuse_tied(self, tied: bool) -> None:
         if tied:
             name = type(self).__name__
-            raise ValueError(f"tied: {name} has no tied weights, only Dense and Conv have")
+            raise ValueError(
+                f"tied: expected False for {name}, as only Dense and Conv tie weights, got True"
+            )
 
 
-def beside(encoder: Module, shape: Shape, condition: int) -> Shape:
-    """Return the shape of what an encoder takes: samples of a shape beside a condition.
+def conditioned_shape(encoder: Module, shape: Shape, condition: int) -> Shape:
+    """Return the shape of an encoder's input: samples of a shape with a condition appended.
 
-    The condition stands beside the last axis, at every pixel. An encoder that starts by flattening
-    has it once, beside the flattened sample.
+    The condition is appended to the last axis, at every pixel. An encoder that starts by flattening
+    has it once, behind the flattened sample.
     """
     if condition and starts_flat(encoder):
         shape = (math.prod(shape),)
@@ -98,11 +100,13 @@ def counts(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
 def check_tied(code: Code, condition: int) -> None:
     """Raise ValueError unless the way back through the encoder's weights starts at the code."""
     if condition:
-        raise ValueError("tied: a condition widens the encoder's input, so the way back differs")
+        raise ValueError(
+            "tied: expected False with conditions, which only the encoder takes in, got True"
+        )
     if code.inputs != code.outputs:
         raise ValueError(
-            f"tied: the codes that the decoder takes ({code.inputs}) aren't what the encoder "
-            f"gives ({code.outputs}); only an Autoencoder's are"
+            f"tied: expected False for an encoder of {code.outputs} outputs and a decoder of "
+            f"{code.inputs} inputs, which only an Autoencoder has equally many of, got True"
         )
 
 
@@ -125,8 +129,8 @@ def activated(layer: Callable[..., Module], *args: Any, activation: Any) -> list
     return [layer(*args), Activation(activation)]
 
 
-class Ladder(NamedTuple):
-    """The sizes of an image on its way down through strided convolutions, and the way back up.
+class Downsampling(NamedTuple):
+    """The sizes of an image between strided convolutions, and the upsampling that restores them.
 
     The padding keeps size / stride where it can: 1 for kernel 4 and stride 2.
     """
@@ -137,8 +141,10 @@ class Ladder(NamedTuple):
     padding: int
 
     @classmethod
-    def fitting(cls, size: Sequence[int], levels: int, kernel_size: int, stride: int) -> Ladder:
-        """Measure the way down as far as there is something left of the image."""
+    def as_far_as_possible(
+        cls, size: Sequence[int], levels: int, kernel_size: int, stride: int
+    ) -> Downsampling:
+        """Return the sizes, with fewer levels where nothing is left of the image before."""
         kernel_size, stride = integer("kernel_size", kernel_size, 1), integer("stride", stride, 1)
         padding = max(0, (kernel_size - stride + 1) // 2)
         sizes = [(size[0], size[1])]
@@ -150,31 +156,31 @@ class Ladder(NamedTuple):
         return cls(sizes, kernel_size, stride, padding)
 
     @classmethod
-    def descend(
+    def of(
         cls, name: str, size: Sequence[int], levels: int, kernel_size: int, stride: int
-    ) -> Ladder:
-        """Measure the way down; ValueError where nothing is left of the image before its end."""
-        ladder = cls.fitting(size, levels, kernel_size, stride)
-        if ladder.levels < levels:
-            h, w = ladder.sizes[-1]
+    ) -> Downsampling:
+        """Return the sizes; ValueError where nothing is left of the image before the last level."""
+        down = cls.as_far_as_possible(size, levels, kernel_size, stride)
+        if down.levels < levels:
+            h, w = down.sizes[-1]
             raise ValueError(
-                f"{name}: images of {size[0]} x {size[1]} are too small for {levels} convolutions "
-                f"with kernel {kernel_size} and stride {stride}: number {ladder.levels + 1} "
-                f"leaves nothing of {h} x {w}"
+                f"{name}: expected images large enough for {levels} convolutions with kernel "
+                f"{kernel_size} and stride {stride}, got {size[0]} x {size[1]}: number "
+                f"{down.levels + 1} leaves nothing of {h} x {w}"
             )
-        return ladder
+        return down
 
     @property
     def levels(self) -> int:
         """How many convolutions there are."""
         return len(self.sizes) - 1
 
-    def ascend(
+    def upsampling(
         self, channels: Sequence[int], activation: str | None, tied: Sequence[Conv2d] = ()
     ) -> list[Module]:
-        """Return the transposed convolutions back up; `channels` are those on the way down.
+        """Return transposed convolutions from the last size to the first, which has `channels[0]`.
 
-        The last one is linear. If they are to be tied, it is to the convolutions on the way down.
+        The last one is linear. They are tied to the downsampling convolutions `tied`, if given.
         """
         layers: list[Module] = []
         for level in reversed(range(self.levels)):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..nn.module import Module
 from ..nn.tape import Shape
-from .base import Arch, Code, Ladder, beside
+from .base import Arch, Code, Downsampling, conditioned_shape
 from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
@@ -46,8 +46,8 @@ def build_network(
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
             raise ValueError(
-                "tied: only Dense and Conv do this; in modules of your own use nn.TiedLinear and "
-                "nn.TiedConvTranspose2d"
+                "tied: expected False for modules of your own, which tie weights by nn.TiedLinear "
+                "and nn.TiedConvTranspose2d, got True"
             )
         pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
     else:
@@ -67,11 +67,11 @@ def default_arch(input_shape: Shape) -> Arch:
         return LSTM()
     if len(input_shape) == 3:
         # as many of the convolutions as a small image has room for
-        levels = Ladder.fitting(input_shape, 3, 4, 2).levels
+        levels = Downsampling.as_far_as_possible(input_shape, 3, 4, 2).levels
         return Conv(Conv().channels[:levels]) if levels else Dense()
     raise ValueError(
-        f"arch: there is no default for samples of shape {input_shape}; expected (F,), (T, F) or "
-        "(H, W, C)"
+        "arch: expected an architecture, as there is a default for samples (F,), (T, F) and "
+        f"(H, W, C) alone, got None for samples of shape {input_shape}"
     )
 
 
@@ -84,19 +84,19 @@ def check_network(
         try:
             return module.output_shape(shape)
         except ValueError as error:
-            message = f"arch: the {name} can't take samples of shape {shape}: {error}"
+            message = f"arch: {name}: expected a module for samples of shape {shape}: {error}"
             raise ValueError(message) from None
 
-    given = through("encoder", encoder, beside(encoder, input_shape, condition))
+    given = through("encoder", encoder, conditioned_shape(encoder, input_shape, condition))
     room = given[:-1] if code.spatial else ()
     if given != (*room, code.outputs):
         raise ValueError(
-            f"arch: the encoder turns samples of shape {input_shape} into {given}; expected "
-            f"{(*room, code.outputs)}"
+            f"arch: encoder: expected codes of shape {(*room, code.outputs)} for samples of shape "
+            f"{input_shape}, got {given}"
         )
     restored = through("decoder", decoder, (*room, code.inputs + condition))
     if restored != input_shape:
         raise ValueError(
-            f"arch: the decoder turns codes of shape {(*room, code.inputs)} into {restored}; "
-            f"expected {input_shape}"
+            f"arch: decoder: expected samples of shape {input_shape} for codes of shape "
+            f"{(*room, code.inputs)}, got {restored}"
         )

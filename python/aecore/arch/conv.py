@@ -13,7 +13,7 @@ from ..nn.linear import Linear, TiedLinear
 from ..nn.module import Module
 from ..nn.shape import Flatten, Reshape
 from ..nn.tape import Shape
-from .base import Arch, Code, Ladder, activated, check_tied, counts, image_shape
+from .base import Arch, Code, Downsampling, activated, check_tied, counts, image_shape
 
 
 class Conv(Arch):
@@ -62,14 +62,14 @@ class Conv(Arch):
             check_tied(code, condition)
         h, w, c, inputs = image_shape(self, input_shape, condition)
         channels = counts("channels", self.channels, 1)
-        ladder = Ladder.descend("Conv", (h, w), len(channels), self.kernel_size, self.stride)
-        geometry = ladder.kernel_size, ladder.stride, ladder.padding
+        down = Downsampling.of("Conv", (h, w), len(channels), self.kernel_size, self.stride)
+        geometry = down.kernel_size, down.stride, down.padding
         encoder: list[Module] = []
         for a, b in pairwise((inputs, *channels)):
             encoder += activated(Conv2d, a, b, *geometry, activation=self.activation)
         there = [layer for layer in encoder if isinstance(layer, Conv2d)] if tied else []
-        to_code, of_code = self._coders((*ladder.sizes[-1], channels[-1]), code, condition, tied)
-        decoder = of_code + ladder.ascend((c, *channels), self.activation, there)
+        to_code, of_code = self._coders((*down.sizes[-1], channels[-1]), code, condition, tied)
+        decoder = of_code + down.upsampling((c, *channels), self.activation, there)
         return Sequential(*encoder, *to_code), Sequential(*decoder)
 
     def _coders(

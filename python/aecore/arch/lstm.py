@@ -72,8 +72,8 @@ class LSTM(Arch):
         if self.teacher_forcing:
             if self.bidirectional:
                 raise ValueError(
-                    "teacher_forcing: layers of both directions see the steps behind too; expected "
-                    "bidirectional=False"
+                    "bidirectional: expected False with teacher_forcing, as the backward direction "
+                    "sees the steps to predict, got True"
                 )
             fed = recurrent.AutoregressiveLSTM(
                 width, features, self.units, self.layers, steps=steps, reverse=bool(self.reverse)

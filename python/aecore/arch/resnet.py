@@ -12,7 +12,7 @@ from ..nn.linear import Linear
 from ..nn.module import Module
 from ..nn.shape import Flatten, Reshape
 from ..nn.tape import Shape
-from .base import Arch, Code, Ladder, image_shape
+from .base import Arch, Code, Downsampling, image_shape
 
 
 class ResNet(Arch):
@@ -61,13 +61,13 @@ class ResNet(Arch):
         self._refuse_tied(tied)
         h, w, c, inputs = image_shape(self, input_shape, condition)
         k, levels = integer("channels", self.channels, 2), integer("downsample", self.downsample, 1)
-        ladder = Ladder.descend("ResNet", (h, w), levels, 4, 2)
+        down = Downsampling.of("ResNet", (h, w), levels, 4, 2)
         widths = (k // 2, *[k] * (levels - 1))
         encoder: list[Module] = [
             Conv2d(a, b, 4, 2, 1, activation="relu") for a, b in pairwise((inputs, *widths))
         ]
         encoder += self._blocks(widths[-1], k)
-        width, top = code.inputs + condition, (*ladder.sizes[-1], k)
+        width, top = code.inputs + condition, (*down.sizes[-1], k)
         decoder: list[Module] = []
         if code.spatial:
             encoder.append(Conv2d(k, code.outputs, 1))
@@ -77,7 +77,7 @@ class ResNet(Arch):
             decoder += [Linear(width, size, activation="relu"), Reshape(top)]
             width = k
         decoder += self._blocks(width, k)
-        decoder += ladder.ascend((c, *widths[:-1], k), "relu")
+        decoder += down.upsampling((c, *widths[:-1], k), "relu")
         return Sequential(*encoder), Sequential(*decoder)
 
     def _blocks(self, inputs: int, k: int) -> list[Module]:

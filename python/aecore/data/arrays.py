@@ -333,7 +333,8 @@ def as_source(X: Any, name: str) -> Any:
         )
     if isinstance(X, np.ma.MaskedArray):
         raise TypeError(
-            f"{name}: a masked array is not supported: pass its data and sample_mask=~{name}.mask"
+            f"{name}: expected an array, got a masked one: pass {name}.data and "
+            f"sample_mask=~{name}.mask"
         )
     if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):
         source: Any = X

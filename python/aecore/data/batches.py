@@ -69,8 +69,8 @@ class Batch:
         nothing is drawn.
     seed, position : int
         Of the random numbers: a stream, and how many samples were drawn for before.
-    samples, told : Value
-        ``x`` and ``condition`` on the tape; `told` is None without conditions.
+    samples, condition_value : Value
+        ``x`` and ``condition`` on the tape; `condition_value` is None without conditions.
     given, encoded : Value
         What the encoder was given, and its output.
     code, output : Value
@@ -82,13 +82,13 @@ class Batch:
     terms : mapping of str to Value, shape (n,)
         What the objective has given.
     reported : dict of str to float
-        Sums over samples that are told beside the terms and not minimised.
+        Sums over samples that are reported with the terms and not minimised.
     noted : dict of str to ndarray
         What is summed up over an epoch, for what follows from that.
     """
 
     samples: Value
-    told: Value | None
+    condition_value: Value | None
     given: Value
     encoded: Value
     code: Value
@@ -119,7 +119,7 @@ class Batch:
         self.tape, self.noise, self.seed, self.position = tape, noise, seed, position
         self.weights, self.reported, self.noted = {}, {}, {}
         self.samples = tape.constant(self.x)
-        self.told = None if self.condition is None else tape.constant(self.condition)
+        self.condition_value = None if self.condition is None else tape.constant(self.condition)
         return self
 
     def end(self) -> None:
@@ -148,8 +148,8 @@ class Batch:
 DATA = frozenset(vars(Batch(0))) | {"x", "target"}  # what a batch has before a pass and behind it
 
 
-class Passes(Protocol):
-    """What training takes its batches from: `Batches`, or a stream of them."""
+class BatchSource(Protocol):
+    """Where training takes its batches from: `Batches`, or a stream of them."""
 
     @property
     def total(self) -> int:

@@ -87,7 +87,8 @@ class Conditioner:
         unknown = classes[places] != y
         if unknown.any():
             shown = ", ".join(str(c) for c in classes[:10]) + (", ..." if len(classes) > 10 else "")
-            raise ValueError(f"y: unknown label {y[unknown].tolist()[0]!r}; fit has seen {shown}")
+            found = y[unknown].tolist()[0]
+            raise ValueError(f"y: expected labels as in fit, {shown}, got {found!r}")
         return places.astype(np.int64)
 
     def repeat(self, y: Any, n: int) -> Condition:
@@ -122,8 +123,8 @@ def read(y: Any) -> np.ndarray:
         return y
     if y.ndim == 1 and y.dtype.kind == "f":
         raise ValueError(
-            "y: floats of shape (N,) may be labels or a property: expected integers or strings for "
-            "labels, y.reshape(-1, 1) for a property"
+            "y: expected integers or strings for labels (N,), got floats; y.reshape(-1, 1) makes a "
+            "property of them"
         )
     if y.ndim != 2 or y.dtype.kind not in "biuf" or y.shape[1] == 0:
         raise ValueError(
@@ -132,7 +133,7 @@ def read(y: Any) -> np.ndarray:
         )
     y = y.astype(np.float64)
     if not np.isfinite(y).all():
-        raise ValueError("y: contains NaN or infinity; expected finite properties")
+        raise ValueError("y: expected finite properties, got NaN or infinity")
     return y
 
 
@@ -146,7 +147,7 @@ def _from_objects(y: np.ndarray) -> np.ndarray:
         try:
             return y.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"y: expected numbers of shape (N, p): {error}") from None
+            raise ValueError(f"y: expected numbers (N, p), got objects: {error}") from None
     names = ", ".join(sorted(k.__name__ for k in kinds))
     raise ValueError(f"y: expected labels that are all integers or all strings, got {names}")
 

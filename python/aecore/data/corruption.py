@@ -210,8 +210,9 @@ class SwapNoise(Corruption):
         """Raise ValueError for sequences of different lengths."""
         if data.lengths is not None:
             raise ValueError(
-                "corruption: SwapNoise takes values from the same place in other samples, which "
-                "shorter sequences don't have; expected sequences of one length"
+                "corruption: expected sequences of one length for SwapNoise, which takes values "
+                f"from the same step of other samples, got {data.lengths.min()} to "
+                f"{data.lengths.max()} steps"
             )
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:

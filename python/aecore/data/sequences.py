@@ -61,12 +61,12 @@ def pad(
     """
     _check_like(like, name)
     found = [_sequence(x, f"{name}: sample {i}") for i, x in enumerate(X)]
-    width, known = (like[1], "fit") if like is not None else (found[0].shape[1], "sample 0")
+    width, source = (like[1], "fit") if like is not None else (found[0].shape[1], "sample 0")
     for i, x in enumerate(found):
         if x.shape[1] != width:
             raise ValueError(
-                f"{name}: sample {i} has {x.shape[1]} features a step; expected {width}, as in "
-                f"{known}"
+                f"{name}: sample {i}: expected {width} features a step, as in {source}, got "
+                f"{x.shape[1]}"
             )
     lengths = np.array([len(x) for x in found], np.int64)
     steps = _steps(lengths, name, like)
@@ -86,7 +86,7 @@ def _check_like(like: tuple[int, ...] | None, name: str) -> None:
 def _sequence(x: Any, name: str) -> np.ndarray:
     """Return one sample as an array of numbers (T, F)."""
     if isinstance(x, np.ma.MaskedArray):
-        raise TypeError(f"{name}: a masked array is not supported: use sample_mask")
+        raise TypeError(f"{name}: expected an array, got a masked one: use sample_mask")
     try:
         found = np.asarray(x)
         if found.dtype == object:
@@ -98,8 +98,8 @@ def _sequence(x: Any, name: str) -> np.ndarray:
     if found.ndim != 2:
         raise ValueError(f"{name}: expected a sequence of shape (T, F), got {found.shape}")
     if 0 in found.shape:
-        what = "features" if len(found) else "steps"
-        raise ValueError(f"{name} has no {what}, its shape is {found.shape}; expected at least 1")
+        what = "feature" if len(found) else "step"
+        raise ValueError(f"{name}: expected at least one {what}, got the shape {found.shape}")
     return found
 
 
@@ -111,8 +111,8 @@ def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None) -> int:
     if len(too_long):
         i = int(too_long[0])
         raise ValueError(
-            f"{name}: sample {i} has {lengths[i]} steps; expected at most {like[0]}, the longest "
-            "seen in fit"
+            f"{name}: sample {i}: expected at most {like[0]} steps, the longest seen in fit, got "
+            f"{lengths[i]}"
         )
     return like[0]
 
@@ -120,8 +120,9 @@ def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None) -> int:
 def _pad_mask(mask: Any, found: list[np.ndarray], steps: int) -> np.ndarray:
     """Return masks of sequences as one array, False behind the last step of each."""
     if not isinstance(mask, (list, tuple, np.ndarray)) or len(mask) != len(found):
+        got = len(mask) if isinstance(mask, (list, tuple, np.ndarray)) else type(mask).__name__
         raise ValueError(
-            f"sample_mask: expected {len(found)} arrays, of the shapes of the sequences"
+            f"sample_mask: expected {len(found)} arrays, of the shapes of the sequences, got {got}"
         )
     out = np.zeros((len(found), steps, found[0].shape[1]), np.bool_)
     for i, (part, x) in enumerate(zip(mask, found, strict=True)):
@@ -158,16 +159,16 @@ def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None)
         raise TypeError(f"sample_mask: expected booleans, got {mask.dtype}")
     if mask.shape != (n, steps):
         raise ValueError(
-            f"sample_mask: expected the shape of X, {source.shape}, or {(n, steps)}, which steps "
-            f"there are; got {mask.shape}"
+            f"sample_mask: expected the shape of X, {source.shape}, or {(n, steps)} for steps, got "
+            f"{mask.shape}"
         )
     lengths = mask.sum(1, dtype=np.int64)
     wrong = np.flatnonzero((mask != (np.arange(steps) < lengths[:, None])).any(1) | (lengths == 0))
     if len(wrong):
         raise ValueError(
-            f"sample_mask: expected the first steps of each sample, one at least, to be True, and "
-            f"the rest False; not so in row {wrong[0]}. Missing values are marked with a mask of "
-            "the shape of X"
+            "sample_mask: expected True for the first steps of each sample, one at least, and "
+            f"False for the rest, got something else in row {wrong[0]}; a mask of the shape of X "
+            "marks missing values"
         )
     wanted = _steps(lengths, name, like)
     if wanted == steps:

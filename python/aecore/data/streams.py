@@ -11,8 +11,8 @@ from .arrays import Data
 from .batches import Batch, Input
 
 
-class Item(NamedTuple):
-    """What a stream gives for a batch: as `partial_fit` takes it."""
+class StreamBatch(NamedTuple):
+    """One batch of a stream, as `partial_fit` takes it."""
 
     X: Any
     y: Any = None
@@ -31,21 +31,21 @@ class Stream:
         self.source = source
         if not callable(source) and iter(source) is source:
             raise TypeError(
-                "X: an iterator gives its batches once, but training takes them in each epoch, and "
-                "once before; expected an object that gives them anew, such as a function that "
-                f"returns an iterator, got {type(source).__name__}. partial_fit takes one batch"
+                "X: expected an object that gives its batches anew in each epoch, such as a "
+                "function that returns an iterator, got a "
+                f"{type(source).__name__}, which gives them once; partial_fit takes one batch"
             )
 
-    def __iter__(self) -> Iterator[Item]:
+    def __iter__(self) -> Iterator[StreamBatch]:
         source = self.source() if callable(self.source) else self.source
         for number, item in enumerate(source, 1):
             parts = item if isinstance(item, (tuple, list)) else (item,)
             if not 1 <= len(parts) <= 3:
                 raise ValueError(
-                    f"X: expected batches X, (X, y) or (X, y, sample_mask), got {len(parts)} "
-                    f"things in batch {number}; a list of sequences is given as (list,)"
+                    f"X: batch {number}: expected X, (X, y) or (X, y, sample_mask), got "
+                    f"{len(parts)} things; a list of sequences is given as (list,)"
                 )
-            yield Item(*parts)
+            yield StreamBatch(*parts)
 
 
 class Summary:
@@ -116,7 +116,7 @@ class StreamInput(NamedTuple):
 
     stream: Stream
     data: Summary
-    read: Callable[[Item], Input]
+    read: Callable[[StreamBatch], Input]
 
     def batches(self, size: int, **options: Any) -> StreamBatches:
         """Return the batches as they come, whatever the size; a stream has no rows to choose."""
@@ -164,6 +164,6 @@ class StreamBatches:
             position += len(one.data)
         if position == before:
             raise ValueError(
-                f"X: expected {len(self)} batches, as before training, got none: it must give them "
-                "anew each time it is iterated over, and a generator doesn't"
+                f"X: expected {len(self)} batches, as before training, got none: a generator gives "
+                "them once, not each time that it is iterated over"
             )

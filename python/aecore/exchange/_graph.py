@@ -71,7 +71,9 @@ class Graph:
         """
         if not isinstance(x, Value):
             if SAMPLES in np.shape(x)[:1]:
-                raise NotImplementedError("what is compared or rounded has no form in ONNX here")
+                raise NotImplementedError(
+                    "ONNX: expected no comparison or rounding of samples, got one"
+                )
             return x
         found = self._called.get(id(x))
         if found is not None:

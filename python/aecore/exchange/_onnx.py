@@ -41,7 +41,7 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
 
     What comes out is what the method gives, without noise: means for a `VAE`, codes as int64 for a
     `VQVAE`, and data as aecore has them, for images with channels last, for bce and cross_entropy
-    as probabilities. Where the codes are told of conditions there is a second input ``y``: labels
+    as probabilities. Where the model is conditional there is a second input ``y``: labels
     (N,) as `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has
     the part decode alone, a `SoftmaxClassifier` predict_proba, which no other has.
 
@@ -84,14 +84,16 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
     """
     parts = parts_of(model)
     if not parts:
-        raise NotImplementedError(f"{type(model).__name__} has no form in ONNX here")
+        raise NotImplementedError(
+            f"model: expected one that has a form in ONNX, got {type(model).__name__}"
+        )
     checks.choice("part", part, parts)
     checks.boolean("lengths", lengths)
     network = model._fitted()
     if lengths and not _heeds(model, part):
         raise ValueError(
-            f"lengths: expected False, since {part} of this {type(model).__name__} takes no "
-            "sequences of different lengths"
+            f"lengths: expected False for {part} of this {type(model).__name__}, which takes no "
+            "sequences of different lengths, got True"
         )
     with network.lock:
         body = _Export(model, lengths).part(part)
@@ -110,7 +112,9 @@ def _checked(body: Body, name: str) -> bytes:
     try:
         import onnx
     except ImportError:
-        raise ImportError("to_onnx takes the package onnx: pip install aecore[onnx]") from None
+        raise ImportError(
+            "to_onnx: expected onnx to be installed: pip install 'aecore[onnx]'"
+        ) from None
 
     helper = onnx.helper
     opsets = [helper.make_opsetid("", OPSET)]
@@ -193,7 +197,7 @@ class _Export:
             return "", self.network.encode(x, y)
         assert isinstance(model, BaseAutoencoder)
         batch = Batch(SAMPLES)
-        batch.tape, batch.samples, batch.told = self.tape, x, y
+        batch.tape, batch.samples, batch.condition_value = self.tape, x, y
         z = model._latent(batch)
         if isinstance(model, VQVAE):
             found = self.network.quantizer.quantize(z)
@@ -241,5 +245,7 @@ def _labels(graph: Graph, classes: np.ndarray) -> tuple[str, str, np.ndarray]:
     if classes.dtype.kind == "b":
         return "BOOL", graph.add("Cast", "y", to=7), classes.astype(np.int64)
     if classes.dtype.kind == "S" or classes.max() > np.iinfo(np.int64).max:
-        raise NotImplementedError(f"labels of dtype {classes.dtype} have no form in ONNX here")
+        raise NotImplementedError(
+            f"y: expected labels that are int64, bool or strings in ONNX, got {classes.dtype}"
+        )
     return "INT64", "y", classes.astype(np.int64)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arch.base import beside
+from ..arch.base import conditioned_shape
 from ..files import container
 from ..models.base.model import BaseModel
 from ..nn.containers import starts_flat
@@ -156,7 +156,7 @@ def _walk(model: Any) -> Walk:
         shape: Shape | None = None
         order = None
         if name == of_samples:
-            shape = beside(module, network.input_shape, width)
+            shape = conditioned_shape(module, network.input_shape, width)
             if width and starts_flat(module):
                 order = channels_first(network.input_shape)
         elif name == "decoder":
@@ -169,13 +169,13 @@ def _walk(model: Any) -> Walk:
 
 
 def _check_names(found: Mapping[str, Any], wanted: set[str], optional: set[str]) -> None:
-    for what, names in (
-        ("missing", wanted - set(found)),
-        ("unexpected", set(found) - wanted - optional),
-    ):
-        if names:
-            more = ", ..." if len(names) > 5 else ""
-            raise ValueError(f"state: {what}: {', '.join(sorted(names)[:5])}{more}")
+    def shown(names: set[str]) -> str:
+        return ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
+
+    if missing := wanted - set(found):
+        raise ValueError(f"state: expected {shown(missing)}, got none of that name")
+    if unexpected := set(found) - wanted - optional:
+        raise ValueError(f"state: expected no others than the model's, got {shown(unexpected)}")
 
 
 def _read(state: Any) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def _read(state: Any) -> dict[str, Any]:
     try:
         return dict(container.read(state)[0])
     except ValueError as error:
-        raise ValueError(f"{os.fspath(state)}: not a file of weights: {error}") from None
+        raise ValueError(f"{os.fspath(state)}: expected a file of weights: {error}") from None
 
 
 def _checked(name: str, value: Any, shape: Shape) -> np.ndarray:
@@ -202,5 +202,5 @@ def _checked(name: str, value: Any, shape: Shape) -> np.ndarray:
     with np.errstate(over="ignore"):
         value = value.astype(np.float32)
     if not np.isfinite(value).all():
-        raise ValueError(f"{name}: contains NaN, infinity or numbers too large for float32")
+        raise ValueError(f"{name}: expected numbers finite in float32, got NaN, infinity or larger")
     return value

@@ -77,7 +77,7 @@ class Walk:
         self.weights: list[Weight] = []
         self.counters: list[str] = []
         self.order: np.ndarray | None = None
-        self._seen: dict[int, np.ndarray | None] = {}  # parameters, and the order of their columns
+        self._column_orders: dict[int, np.ndarray | None] = {}  # by the id of a weight
         self._movable: list[Weight] = []  # whose rows are the features that come next
 
     def through(self, module: Module, name: str, shape: Shape | None, order: Any = None) -> None:
@@ -86,7 +86,8 @@ class Walk:
         self.visit(module, name, shape)
         if self.order is not None:
             raise NotImplementedError(
-                f"{name}: ends with a flattened image, whose features have another order in PyTorch"
+                f"{name}: expected a linear layer behind a flattened image, whose features have "
+                "another order in PyTorch, got none"
             )
 
     def visit(self, module: Module, name: str, shape: Shape | None) -> int:
@@ -107,7 +108,8 @@ class Walk:
         self._movable = []
         if self.order is not None:
             raise NotImplementedError(
-                f"{name}: sees a flattened image, whose features have another order in PyTorch"
+                f"{name}: expected a linear layer to take a flattened image, whose features have "
+                "another order in PyTorch, got this layer"
             )
 
     def linear(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
@@ -116,7 +118,7 @@ class Walk:
         found = self.add(f"{name}.weight", weight.value)
         found.order[1] = before
         self._movable = [found]
-        self._seen[id(weight)] = before
+        self._column_orders[id(weight)] = before
         self.bias(name, bias)
 
     def tied(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
@@ -135,9 +137,11 @@ class Walk:
 
     def source(self, name: str, weight: Parameter) -> np.ndarray | None:
         """Return the order of the columns of a weight that another layer has."""
-        if id(weight) not in self._seen:
-            raise NotImplementedError(f"{name}: tied to a layer that doesn't come before it")
-        return self._seen[id(weight)]
+        if id(weight) not in self._column_orders:
+            raise NotImplementedError(
+                f"{name}: expected the layer that it is tied to before it, got none"
+            )
+        return self._column_orders[id(weight)]
 
     def scaled(self, name: str, arrays: dict[str, np.ndarray], shape: Shape | None) -> None:
         """Collect arrays (C,) that treat every feature, or channel, alike."""
@@ -149,7 +153,7 @@ class Walk:
 
     def flatten(self, name: str, shape: Shape | None) -> None:
         if shape is None:
-            raise NotImplementedError(f"{name}: the shape of what is flattened isn't known")
+            raise NotImplementedError(f"{name}: expected a known shape to flatten, got None")
         if len(shape) > 1:
             self.order, self._movable = channels_first(shape), []
 
@@ -166,8 +170,8 @@ class Walk:
         elif shape is not None and (shape == to or 3 not in (len(shape), len(to))):
             return
         raise NotImplementedError(
-            f"{name}: PyTorch has the features of images in another order, and no linear layer "
-            "stands in front of this one that could put them so"
+            f"{name}: expected a linear layer before it to put an image's features into PyTorch's "
+            "order, got none"
         )
 
     # ---- without --------------------------------------------------------------------------------
@@ -175,7 +179,7 @@ class Walk:
     def kernels(self, name: str, weight: Parameter, axes: tuple[int, ...]) -> None:
         """Collect kernels, with their axes in PyTorch's order."""
         self.add(f"{name}.weight", weight.value, axes)
-        self._seen[id(weight)] = None
+        self._column_orders[id(weight)] = None
 
     def each(self, body: Module, name: str, shape: Shape | None) -> int:
         """Collect a module that sees parts of a sample, or a sample beside others."""

@@ -38,7 +38,7 @@ class Encoder:
         if isinstance(value, (np.bool_, np.integer, np.floating)):
             value = value.item()
         if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name}: a file can't hold {value}")
+            raise ValueError(f"{name}: expected a finite number to write, got {value}")
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         if isinstance(value, os.PathLike):
@@ -53,7 +53,7 @@ class Encoder:
         if isinstance(value, Module):
             return {"module": self.module(value, name)}
         raise ValueError(
-            f"{name}: a file can't hold {value!r}; pickle holds it, or use aecore's own objects"
+            f"{name}: expected one of aecore's own objects to write, got {value!r}; pickle holds it"
         )
 
     def module(self, module: Module, name: str) -> dict[str, Any]:
@@ -78,7 +78,8 @@ class Encoder:
         for i, module in enumerate(found):
             if module is source or getattr(module, "weight", 0) is getattr(source, "weight", 1):
                 return i
-        raise ValueError(f"{name}: a tied layer stands before the {type(source).__name__} it has")
+        kind = type(source).__name__
+        raise ValueError(f"{name}: expected a {kind} before the layer that is tied to it, got none")
 
 
 def _plain(value: Any, name: str) -> Any:
@@ -91,7 +92,10 @@ def _plain(value: Any, name: str) -> Any:
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    raise ValueError(f"{name}: a file can't hold {value!r}; pickle holds the model")
+    raise ValueError(
+        f"{name}: expected a finite number, a string, None or a tuple of them to write, got "
+        f"{value!r}; pickle holds the model"
+    )
 
 
 class Decoder:
@@ -116,7 +120,7 @@ class Decoder:
             return value
         if isinstance(value, float):
             if not math.isfinite(value):
-                raise ValueError(f"{value} is not finite")
+                raise ValueError(f"expected a finite number, got {value}")
             return value
         if not isinstance(value, dict):
             raise ValueError(f"expected a value, got {value!r}")
@@ -130,14 +134,15 @@ class Decoder:
         if keys == {"class", "params"}:
             cls = self.named(value["class"], "class", Params)
             return cls(**self.params(value["params"], names(cls)))
-        raise ValueError(f"expected a value, got something with {sorted(keys)}")
+        raise ValueError(f"expected a value, got a dictionary with {sorted(keys)}")
 
     def named(self, name: Any, what: str, kind: type) -> Any:
         """Return the class that a name stands for; ValueError if it isn't one of a kind."""
         found = self._classes.get((name, kind is Module)) if isinstance(name, str) else None
         if found is None:
             raise ValueError(
-                f"unknown {what} {name!r}; one of your own is given as load(path, classes=[...])"
+                f"{what}: expected one of aecore's, got {name!r}; your own are given as "
+                "load(path, classes=[...])"
             )
         return found
 
@@ -183,7 +188,10 @@ class Decoder:
             return self._source(cls, value)
         sizes = value if isinstance(value, list) else [value]
         if any(type(n) is int and n > self.largest for n in sizes):
-            raise ValueError(f"{cls.__name__}: larger than everything in the file")
+            raise ValueError(
+                f"{cls.__name__}: {key}: expected at most {self.largest}, the size of the whole "
+                f"file, got {value}"
+            )
         return tuple(value) if isinstance(value, list) else value
 
     def _source(self, cls: Any, place: int) -> Module:
@@ -191,7 +199,9 @@ class Decoder:
         kind = cls.source_class
         found = [m for m in self._met if type(m) is kind]
         if not 0 <= place < len(found):
-            raise ValueError(f"{cls.__name__}: there is no layer {place}")
+            raise ValueError(
+                f"{cls.__name__}: source: expected one of {len(found)} layers before, got {place}"
+            )
         return found[place]
 
 
@@ -216,6 +226,6 @@ def same_keys(found: Any, wanted: Any, what: str) -> None:
         raise ValueError(f"{what}: expected a dictionary, got {type(found).__name__}")
     unknown, missing = set(found) - set(wanted), set(wanted) - set(found)
     if unknown or missing:
-        parts = [f"unknown {sorted(unknown)}"] if unknown else []
-        parts += [f"missing {sorted(missing)}"] if missing else []
-        raise ValueError(f"{what}: {', '.join(parts)}")
+        raise ValueError(
+            f"{what}: expected {sorted(missing) or 'no others'}, got {sorted(unknown) or 'none'}"
+        )

@@ -31,14 +31,14 @@ def read(path: Any) -> tuple[Any, dict[str, np.ndarray]]:
     tensors, metadata = container.read(path)
     same_keys(metadata, ["aecore", "config", "digest"], "metadata")
     if metadata["aecore"] != FORMAT:
-        raise ValueError(f"format {metadata['aecore']!r}, expected {FORMAT!r}")
+        raise ValueError(f"format: expected {FORMAT!r}, got {metadata['aecore']!r}")
     if metadata["digest"] != _digest(metadata["config"], tensors):
-        raise ValueError("the digest doesn't agree: the file is damaged or was edited")
+        raise ValueError("digest: expected that of the contents, got another: damaged or edited")
     return json.loads(metadata["config"], parse_constant=_refuse), tensors
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} in the configuration")
+    raise ValueError(f"configuration: expected finite numbers, got {constant}")
 
 
 def _digest(config: str, tensors: dict[str, np.ndarray]) -> str:

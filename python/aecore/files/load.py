@@ -84,7 +84,7 @@ def load_checkpoint(
         decoder = Decoder(known, sum(t.size for t in tensors.values()))
         return state.read(config, tensors, decoder)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
-        raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None
+        raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
 
 
 def _checked(classes: Iterable[type]) -> Iterable[type]:

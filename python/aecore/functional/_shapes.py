@@ -11,7 +11,7 @@ import numpy as np
 def result(out: np.ndarray | None, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
     """Return `out`, or a new array. The core checks what a given one looks like."""
     if min(shape, default=0) < 0:
-        raise ValueError(f"the result would have a negative size: {shape}")
+        raise ValueError(f"result: expected sizes of at least 0, got the shape {shape}")
     return np.empty(shape, dtype) if out is None else out
 
 
@@ -36,7 +36,10 @@ def table(name: str, value: Any) -> np.ndarray:
 def view(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return a C-contiguous array in another shape of equal size, without a copy."""
     if not array(name, value).flags.c_contiguous:
-        raise ValueError(f"{name}: expected a C-contiguous array (numpy.ascontiguousarray)")
+        raise ValueError(
+            f"{name}: expected a C-contiguous array, as numpy.ascontiguousarray makes, got strides "
+            f"{value.strides}"
+        )
     return value.reshape(shape)
 
 

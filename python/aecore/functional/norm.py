@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result
+from ._shapes import array, result, view
 
 Gradients = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 
@@ -18,11 +18,7 @@ def _as(name: str, value: np.ndarray, full: tuple[int, ...], shape: tuple[int, .
     """Return a view of `value`, an array of shape `full`, in the shape that the core takes."""
     if array(name, value).shape != full:
         raise ValueError(f"{name}: expected shape {full}, got {value.shape}")
-    if not value.flags.c_contiguous:
-        raise ValueError(
-            f"{name}: expected a C-contiguous array; numpy.ascontiguousarray makes one"
-        )
-    return value.reshape(shape)
+    return view(name, value, shape)
 
 
 def _channels(x: np.ndarray, least: int) -> int:
@@ -120,7 +116,7 @@ def _groups(x: np.ndarray, groups: int) -> tuple[tuple[int, int, int], np.ndarra
     """Return (N, T, C) and an array for mean and rstd, each (N, G)."""
     channels, groups = _channels(x, 2), operator.index(groups)
     if groups < 1 or channels % groups:
-        raise ValueError(f"groups: {groups} groups don't divide {channels} channels")
+        raise ValueError(f"groups: expected a divisor of {channels} channels, got {groups}")
     shape = x.shape[0], math.prod(x.shape[1:-1]), channels
     return shape, np.empty((2, x.shape[0], groups), np.float32)
 
@@ -208,18 +204,18 @@ def _statistics(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the arrays of the batch's statistics, or the running ones; check the latter."""
     if (running_mean is None) != (running_var is None):
-        raise ValueError("running_mean and running_var: expected both or neither")
+        raise ValueError("running_mean and running_var: expected both or neither, got one")
     for name, value in (("running_mean", running_mean), ("running_var", running_var)):
         if value is None:
             if not training:
-                raise ValueError(f"{name}: expected an array where training is False")
+                raise ValueError(f"{name}: expected an array where training is False, got None")
             continue
         if array(name, value).dtype != np.float32:
             raise TypeError(f"{name}: expected an array of float32, got {value.dtype}")
         if value.shape != (channels,):
             raise ValueError(f"{name}: expected shape ({channels},), got {value.shape}")
         if training and not value.flags.writeable:
-            raise ValueError(f"{name}: the array is read-only")
+            raise ValueError(f"{name}: expected a writable array, got a read-only one")
     if running_mean is None or running_var is None or training:
         return np.empty(channels, np.float32), np.empty(channels, np.float32)
     return running_mean, running_var

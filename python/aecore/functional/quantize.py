@@ -6,16 +6,14 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array
+from ._shapes import array, view
 
 
 def _rows(name: str, value: np.ndarray) -> np.ndarray:
     """Return a C-contiguous array of at least one dimension as (N, D), without a copy."""
     if array(name, value).ndim == 0:
         raise ValueError(f"{name}: expected at least one dimension, got a scalar")
-    if not value.flags.c_contiguous:
-        raise ValueError(f"{name}: expected a C-contiguous array")
-    return value.reshape(int(np.prod(value.shape[:-1], dtype=np.int64)), value.shape[-1])
+    return view(name, value, (int(np.prod(value.shape[:-1], dtype=np.int64)), value.shape[-1]))
 
 
 def vector_quantize(z: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,9 +108,7 @@ def vector_quantize_backward(
         raise ValueError(f"indices: expected shape {z.shape[:-1]}, got {indices.shape}")
     if grad.shape != z.shape:
         raise ValueError(f"grad: expected shape {z.shape}, got {grad.shape}")
-    if not indices.flags.c_contiguous:
-        raise ValueError("indices: expected a C-contiguous array")
+    chosen, ws = view("indices", indices, (indices.size,)), runtime.current()
     dz, dcodebook = np.empty_like(rows), np.zeros_like(codebook)
-    chosen, ws = indices.reshape(-1), runtime.current()
     _core.vector_quantize_backward(dz, dcodebook, dq, rows, codebook, chosen, commitment, scale, ws)
     return dz.reshape(z.shape), dcodebook

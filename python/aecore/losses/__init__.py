@@ -109,8 +109,8 @@ class Loss:
         """Raise ValueError if the samples can't be targets of the loss."""
         if self.name == "bce" and (data.low < 0 or data.high > 1):
             raise ValueError(
-                f"{name}: loss='bce' expects values in [0, 1], got {data.low:g} to {data.high:g}: "
-                "scale them, or use loss='mse'"
+                f"{name}: expected values in [0, 1] for loss='bce', got {data.low:g} to "
+                f"{data.high:g}; scale them, or use loss='mse'"
             )
         if self.name == "cross_entropy":
             self._check_one_hot(data, name)
@@ -119,8 +119,8 @@ class Loss:
         e = self.classes
         if e < 2:
             raise ValueError(
-                f"{name}: loss='cross_entropy' expects one-hot vectors of at least 2 classes along "
-                f"the last axis, got an axis of {e}"
+                f"{name}: expected one-hot vectors of at least 2 classes along the last axis for "
+                f"loss='cross_entropy', got an axis of {e}"
             )
         for start, block, mask in data.blocks():
             groups = block.reshape(-1, e)
@@ -129,15 +129,15 @@ class Loss:
                 seen = mask.reshape(-1, e)
                 if (seen != seen[:, :1]).any():
                     raise ValueError(
-                        "sample_mask: loss='cross_entropy' expects a one-hot vector to be observed "
-                        "wholly or not at all"
+                        "sample_mask: expected all or none of a one-hot vector to be observed for "
+                        "loss='cross_entropy', got a part of one"
                     )
                 ok |= ~seen[:, 0]
             if not ok.all():
                 row = start + int(np.flatnonzero(~ok)[0]) // (data.features // e)
                 raise ValueError(
-                    f"{name}: loss='cross_entropy' expects one-hot vectors along the last axis, "
-                    f"got something else in row {row}"
+                    f"{name}: expected one-hot vectors along the last axis for "
+                    f"loss='cross_entropy', got something else in row {row}"
                 )
 
     def term(self, output: Value, batch: Batch) -> Late:
@@ -154,7 +154,7 @@ class Loss:
         return losses.CrossEntropy(output, target.reshape(groups).argmax(2), seen)
 
     def report(self, term: Late, batch: Batch) -> dict[str, float]:
-        """Return sums over samples that are told beside a term, after the walk back from it."""
+        """Return sums over samples to report with a term, after its backward pass."""
         return {"sigma": self.sigma * batch.n} if self.name == "gaussian" else {}
 
     @property
@@ -162,8 +162,8 @@ class Loss:
         """The logarithm of the deviation that the gaussian loss has learned."""
         if self.likelihood is None:
             raise ValueError(
-                "loss: expected one without a deviation to learn, which this model was fitted "
-                "without, got 'gaussian': fit it afresh"
+                "loss: expected one that learns no standard deviation, as this model was fitted "
+                "without, got 'gaussian'; fit it afresh"
             )
         return self.likelihood.log_sigma
 
@@ -199,7 +199,7 @@ class Loss:
         return output if out is None else out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
-        """Return samples for a decoder's output: what it says of their middle, in place."""
+        """Return samples for a decoder's output: the mean of its distribution, in place."""
         return self.to_data(output)
 
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
@@ -208,7 +208,7 @@ class Loss:
         Parameters
         ----------
         term : Late
-            The loss, whose gradient may have told already.
+            The loss, whose backward pass may have computed them already.
         output : ndarray, shape (n, F)
         batch : Batch
         """

@@ -35,7 +35,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         sequence has one for each level, the code's included; the first is the model's own.
     pretrain_epochs : int
         For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says;
-        `Dense` alone, which None then stands for.
+        for `Dense` alone, which is then the default.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
     parameters_ : dict of str to ndarray
         Views of the parameters by name.
     best_epoch_ : int
-        With ``patience``: whose state the model has.
+        With ``patience``: the epoch whose state the model has.
 
     References
     ----------
@@ -87,8 +87,8 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         super()._check_params()
         if self._is_stack and not isinstance(self.arch, (Dense, type(None))):
             raise ValueError(
-                "arch: layers are pretrained one by one where each has a counterpart in the "
-                f"decoder that undoes it alone; expected Dense or None, got {self.arch!r}"
+                "arch: expected Dense or None to pretrain layer by layer, where each layer has a "
+                f"counterpart in the decoder, got {self.arch!r}"
             )
         given = len(self._corruptions())
         if isinstance(self.corruption, (tuple, list)) and given != (n := depth(self._dense())):
@@ -121,7 +121,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
     def _pretrain(self, given: Input, rows: np.ndarray | None, saver: Saver) -> None:
         """Train the levels one by one, each on the codes that the one below gives without noise.
 
-        A training that goes on has the levels below the saver's in its record, and trains the rest.
+        A resumed training skips the levels that the history has.
         """
         begun, saved = len({r["level"] for r in self.history_}), saver.stage.level
         rule = self._dense(), self.latent_dim, self.loss, bool(self.tied)
@@ -151,7 +151,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         rows: np.ndarray | None,
         saver: Saver,
     ) -> None:
-        """Train a level, from what the network has in its place or from where it was saved."""
+        """Train a level, from the network's weights or from a checkpoint."""
         saver.at(level=level)
         level.callbacks = (lambda state: saver.after_epoch(state.record),)
         if not level._network.epoch:
@@ -171,7 +171,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         return (*linears(network.encoder), *linears(network.decoder))
 
     def _level_params(self, number: int, level: Level) -> dict[str, Any]:
-        """Return the parameters of a level as a model: this one's, but for what is its own."""
+        """Return the parameters of a level's model: those of this one, but for some."""
         noise = self._corruptions()
         penalty = self.penalty
         if penalty is not None and penalty.shapes and number < depth(self._dense()):
@@ -181,7 +181,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
             "arch": level.coders,
             "latent_dim": level.width,
             "loss": level.loss,
-            "tied": False,  # its layers are, if they are to be
+            "tied": False,  # as a parameter: its layers are tied themselves
             "corruption": noise[number - 1] if len(noise) > 1 else noise[0],
             "penalty": penalty,
             "pretrain_epochs": 0,

@@ -40,7 +40,7 @@ class MultiHeadAttention(Module):
     def __init__(self, width: int, heads: int) -> None:
         self.width, self.heads = integer("width", width, 1), integer("heads", heads, 1)
         if self.width % self.heads:
-            raise ValueError(f"heads: {heads} heads don't divide a width of {width}")
+            raise ValueError(f"heads: expected a divisor of the width {width}, got {heads}")
         self.project, self.out = Linear(width, 3 * width), Linear(width, width)
 
     def forward(self, x: Value) -> Value:

@@ -38,7 +38,8 @@ class Sequential(Module):
                 raise TypeError(f"Sequential: expected modules, got {type(layer).__name__}")
             inside = {id(module) for _, module in layer.modules()}
             if seen & inside:
-                raise ValueError(f"Sequential: the same layer twice, {type(layer).__name__}")
+                name = type(layer).__name__
+                raise ValueError(f"Sequential: expected each layer once, got the same {name} twice")
             seen |= inside
         self.layers = layers
 
@@ -86,7 +87,9 @@ class Residual(Module):
     def forward(self, x: Value) -> Value:
         y = self.body(x)
         if y.shape != x.shape:
-            raise ValueError(f"Residual: the body turns the shape {x.shape[1:]} into {y.shape[1:]}")
+            raise ValueError(
+                f"Residual: expected a body that keeps the shape {x.shape[1:]}, got {y.shape[1:]}"
+            )
         return add(x, y)
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:

@@ -18,8 +18,8 @@ def check_fused(activation: str | None) -> str | None:
         return None
     if activation not in FUSED:
         raise ValueError(
-            f"activation: {activation!r} can't be fused into a layer; expected one of "
-            f"{', '.join(sorted(FUSED))}, or an Activation layer behind it"
+            f"activation: expected one of {', '.join(sorted(FUSED))}, which a layer can have built "
+            f"in, or an Activation layer behind it, got {activation!r}"
         )
     return activation
 

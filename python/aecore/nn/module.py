@@ -83,7 +83,8 @@ class Module:
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample's output for one sample's input, or raise ValueError."""
         if self._has_backward:
-            raise NotImplementedError(f"{type(self).__name__} has no output_shape")
+            name = type(self).__name__
+            raise NotImplementedError(f"{name}: expected output_shape beside backward, got none")
         with Tape(abstract=True) as tape:
             found: Shape = self.forward(tape.placeholder((1, *shape))).shape[1:]
         return found
@@ -91,7 +92,8 @@ class Module:
     def config(self) -> dict[str, Any]:
         """Return the arguments of the constructor by name, with defaults: what makes it again."""
         if "_arguments" not in vars(self):
-            raise ValueError(f"{type(self).__name__}: its arguments were not kept by aecore 0.1.0")
+            name = type(self).__name__
+            raise ValueError(f"{name}: expected its arguments, got none: aecore 0.1.0 kept none")
         args, kwargs = vars(self)["_arguments"]
         cls: Any = type(self)
         bound = _signature(cls).bind(self, *args, **kwargs)

@@ -90,7 +90,7 @@ class GroupNorm(_Norm):
         super().__init__(channels, eps, affine)
         self.groups = integer("groups", groups, 1)
         if self.channels % self.groups:
-            raise ValueError(f"groups: {groups} groups don't divide {channels} channels")
+            raise ValueError(f"groups: expected a divisor of {channels} channels, got {groups}")
 
     def forward(self, x: Value) -> Value:
         affine = self.weight, self.bias, self.eps

@@ -79,7 +79,7 @@ class Parameter(Differentiable):
         std: float | None = None,
     ) -> None:
         if min(shape, default=1) < 0:
-            raise ValueError(f"a parameter can't have the shape {shape}")
+            raise ValueError(f"shape: expected sizes of at least 0, got {shape}")
         reserve(shape)
         self.bound, self.fill, self.std = bound, fill, std
         self.value = np.zeros(shape, np.float32)

@@ -84,7 +84,9 @@ class LSTM(Module):
         self.bidirectional = boolean("bidirectional", bidirectional)
         self.last, self.reverse = boolean("last", last), boolean("reverse", reverse)
         if bidirectional and reverse:
-            raise ValueError("reverse: bidirectional layers go both ways; expected False")
+            raise ValueError(
+                "reverse: expected False with bidirectional, which goes both ways, got True"
+            )
         self.width = self.units * (2 if self.bidirectional else 1)
         self.layers: list[list[_Pass]] = []
         for layer in range(integer("layers", layers, 1)):
@@ -189,18 +191,18 @@ class AutoregressiveLSTM(Module):
                 f"{self.codes}), got the shape {x.shape[1:]}"
             )
         if x.tape.training:
-            return self._taught(x)
+            return self._teacher_forced(x)
         cells = [one.weights for (one,) in self.lstm.layers]
         assert self.out.bias is not None
         out = self.out.weight, self.out.bias
         return sequences.Unrolled(x, cells, out, self.steps, self.lstm.reverse, self.link)
 
-    def _taught(self, x: Value) -> Value:
+    def _teacher_forced(self, x: Value) -> Value:
         """Return the sequences, given the true step before each."""
         target, lengths, n = x.tape.target, x.tape.lengths, x.shape[0]
         if target is None:
             raise ValueError(
-                "AutoregressiveLSTM: training takes the true sequences; there are none here"
+                "AutoregressiveLSTM: expected the true sequences in training, got none"
             )
         before = x.tape.take((n, self.steps, self.features))
         before.fill(0)

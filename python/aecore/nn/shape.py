@@ -36,7 +36,10 @@ class Reshape(Module):
 
     def forward(self, x: Value) -> Value:
         if math.prod(x.shape[1:]) != math.prod(self.shape):
-            raise ValueError(f"Reshape: samples of shape {x.shape[1:]} don't fill {self.shape}")
+            raise ValueError(
+                f"Reshape: expected samples of {math.prod(self.shape)} values for the shape "
+                f"{self.shape}, got the shape {x.shape[1:]}"
+            )
         return ReshapeOp(x, (x.shape[0], *self.shape))
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:

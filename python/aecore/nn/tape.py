@@ -223,7 +223,9 @@ class Value(Differentiable):
         """Compute the data now, if that was put off."""
         self.tape.flush()
         if self._data is None:
-            raise ValueError("this value has a shape alone: there are no samples behind it")
+            raise ValueError(
+                "value: expected one computed from samples, got one with a shape alone"
+            )
 
     def settle(self) -> None:
         """Take a place in the record, if that was put off."""
@@ -273,7 +275,9 @@ class Value(Differentiable):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """Return the data as an array of its own."""
         if copy is False:
-            raise ValueError("a value's memory is used again: its array is always a copy")
+            raise ValueError(
+                "copy: expected True or None, as a value's memory is used again, got False"
+            )
         return np.array(self.data, dtype)
 
     def detach(self) -> Value:

@@ -94,7 +94,9 @@ class Checkpoint(Choice):
             if not isinstance(self.monitor, str):
                 raise TypeError(f"checkpoint: monitor: expected a name, got {self.monitor!r}")
             if not self.keep_best:
-                raise ValueError("checkpoint: monitor: means nothing without keep_best=True")
+                raise ValueError(
+                    f"checkpoint: monitor: expected None without keep_best, got {self.monitor!r}"
+                )
 
     def file(self, kind: str = "") -> str:
         """Return the path of the file, or of one beside it.
@@ -105,8 +107,8 @@ class Checkpoint(Choice):
             Without a folder, or if something stands there that no file may replace.
         """
         path = os.path.abspath(self.path)
-        if not os.path.isdir(os.path.dirname(path)):
-            raise FileNotFoundError(f"checkpoint: there is no folder {os.path.dirname(path)}")
+        if not os.path.isdir(folder := os.path.dirname(path)):
+            raise FileNotFoundError(f"checkpoint: expected a folder {folder}, got none")
         atomic.check(self.path)
         stem, suffix = os.path.splitext(path)
         return f"{stem}.{kind}{suffix}" if kind else path
@@ -149,7 +151,7 @@ class Stage(NamedTuple):
     stopped : bool
         Whether it is over before its last epoch.
     complete : bool
-        Whether what follows it is over too: the training of a prior.
+        Whether the training of a prior, which follows it, is over too.
     best : Best or None
         What stopping early would go back to. A model that is over is in its last state in the file,
         from which more epochs can go on, and `load` gives this one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Protocol
 
-from ..data.batches import Batches, Passes
+from ..data.batches import Batches, BatchSource
 from .callbacks import EarlyStopping, TrainingState, back_to, closing
 from .checkpoint import Saver
 from .loop import Objective, Plan, train
@@ -29,15 +29,15 @@ class Trained(Objective, Protocol):
 
 def run(
     model: Trained,
-    batches: Passes,
+    batches: BatchSource,
     validation: Batches | None,
     plan: Plan,
     saver: Saver,
     again: bool,
 ) -> None:
-    """Train for the epochs of a plan, or until somebody wishes to stop.
+    """Train for the epochs of a plan, or until a callback or early stopping ends it.
 
-    `again` is whether the last epoch was followed by its checkpoint alone: by no callbacks.
+    `again` is whether the callbacks of the last epoch are still to be called, as after a resume.
     """
     network, stopping = model._network, None
     if model.patience is not None:
@@ -45,7 +45,7 @@ def run(
     progress = Progress(model.verbose, plan.epochs, len(batches), network.epoch)
     with progress, network.in_training(), closing(model.callbacks):
         again = again and network.epoch > saver.stage.first
-        stopped = again and _wishes(model, model.history_[-1], stopping)
+        stopped = again and _should_stop(model, model.history_[-1], stopping)
         if not stopped:
             with contextlib.closing(train(network, model, batches, plan, progress)) as records:
                 for record in records:
@@ -54,7 +54,7 @@ def run(
                         record |= model._validate(validation)
                     progress.epoch(record)
                     saver.after_epoch(record)
-                    stopped = _wishes(model, record, stopping)
+                    stopped = _should_stop(model, record, stopping)
                     saver.at(best=stopping.best if stopping is not None else None)
                     if stopped:
                         break
@@ -67,10 +67,10 @@ def run(
         back_to(network, best)
 
 
-def _wishes(model: Any, record: dict[str, Any], stopping: EarlyStopping | None) -> bool:
-    """Call the callbacks and see whether to stop early; return whether anybody wishes to."""
+def _should_stop(model: Any, record: dict[str, Any], stopping: EarlyStopping | None) -> bool:
+    """Call the callbacks; return whether one of them or early stopping ends the training."""
     state = TrainingState(model, record["epoch"], record)
-    wishes = [callback(state) is True for callback in model.callbacks]
+    stops = [callback(state) is True for callback in model.callbacks]
     if stopping is not None:
-        wishes.append(stopping.update(record))
-    return any(wishes)
+        stops.append(stopping.update(record))
+    return any(stops)

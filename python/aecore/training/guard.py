@@ -1,4 +1,4 @@
-"""What happens when numbers stop being finite: the last finite state comes back, and a name.
+"""Non-finite numbers in training: the last finite state is restored, and the layer named.
 
 Checking costs next to nothing: the loss and the gradient's norm are known in every step.
 """
@@ -28,11 +28,11 @@ LARGE_DECAY = 1.0
 
 
 class Guard:
-    """Keeps what a step may spoil, for a network in training.
+    """Keeps the last finite state of a network in training.
 
-    A pass may spoil buffers (running statistics, codebook counts), so those are kept before every
-    step. A step along finite gradients can spoil parameters and moments only by overflow; those are
-    kept before steps that are near it, which are checked.
+    A pass may make buffers (running statistics, codebook counts) non-finite, so those are copied
+    before every step. A step along finite gradients makes parameters and moments non-finite only by
+    overflow; those are copied before steps that are near it, which are checked.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Guard:
         self._careful = not all(_norm(array) < LARGE for array in arrays)
 
     def begin_step(self) -> None:
-        """Keep the buffers."""
+        """Copy the buffers."""
         self._buffers.update()
 
     def descend(
@@ -85,7 +85,7 @@ class Guard:
     ) -> Exception:
         """Restore the last finite state; return the error to raise after batch i's passes.
 
-        The last of the runs has failed; those before it have left what it needs.
+        The last of the runs has failed; it needs what those before it computed.
         """
         self._buffers.restore()
         where = first_not_finite(self.network, batch, runs)
@@ -98,7 +98,7 @@ class Guard:
         return (
             f"training stopped in epoch {self.network.epoch + 1}, batch {i + 1}: {what}; the first "
             f"that is not finite is {where}. The model is in its last finite state. A lower "
-            "learning_rate, clip_norm or scaled data may help."
+            "learning_rate, clip_norm or scaled data may help"
         )
 
 
@@ -182,7 +182,7 @@ def first_not_finite(network: Network, batch: Batch, runs: Sequence[Callable[[Ba
         return "the corrupted input"
     tape = _Watching()
     watched = tape.watch(network)
-    target = batch.true_output() if network.is_taught else None
+    target = batch.true_output() if network.is_teacher_forced else None
     tape.start(records=True, training=True, lengths=batch.lengths, target=target)
     try:
         with tape, np.errstate(all="ignore"):

@@ -10,8 +10,8 @@ from types import FrameType, TracebackType
 class Interrupts:
     """Lets Ctrl-C wait until a batch is done; a context manager, to be entered for each epoch.
 
-    A step changes statistics, parameters and moments one after another. What `KeyboardInterrupt`
-    leaves behind is to be a state between two steps, so the signal is noted and raised by `check`.
+    A step changes statistics, parameters and moments one after another. So that `KeyboardInterrupt`
+    leaves a state between two steps, the signal is noted, and `check` raises the error.
     A second one is raised at once. Handlers of others, and other threads, are left alone.
     """
 

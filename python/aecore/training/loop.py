@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..base.sums import sum_of
-from ..data.batches import Batch, Passes
+from ..data.batches import Batch, BatchSource
 from ..nn.module import Module
 from ..nn.tape import Value
 from .guard import Guard
@@ -52,13 +52,13 @@ class Objective(Protocol):
     def _epoch_terms(
         self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
     ) -> dict[str, float]:
-        """Return what an epoch of n samples gave beside its terms' means.
+        """Return more numbers of an epoch of n samples, beside its terms' means.
 
         `noted` are the sums of what passes have noted, `observed` is how many values there were.
         """
 
 
-def walk_back(
+def backpropagate(
     batch: Batch, terms: Mapping[str, Any], *, since: int = 0, frozen: Module | None = None
 ) -> None:
     """Add to the gradients those of the weighted mean of terms.
@@ -78,10 +78,10 @@ def walk_back(
     batch.tape.backward(*ends, since=since, frozen=frozen)
 
 
-def weighed(batch: Batch, terms: Mapping[str, Any], name: str = "loss") -> dict[str, float]:
+def weighted_sums(batch: Batch, terms: Mapping[str, Any], name: str = "loss") -> dict[str, float]:
     """Return the weighted sum of terms under a name, and each one's sum over samples.
 
-    A term that is called so is part of that sum and isn't told by itself.
+    A term of that name is part of the sum and isn't returned by itself.
     """
     sums = sums_of(terms)
     total = sum(batch.weights.get(k, 1.0) * value for k, value in sums.items())
@@ -121,13 +121,13 @@ class Plan:
     def rate(self, epoch: float, first: float | None = None) -> float:
         """Return the learning rate at an epoch, counted from 0 with fractions.
 
-        `first` is what the schedule multiplies, if that isn't the plan's own.
+        `first` is the rate that the schedule multiplies, if it isn't the plan's own.
         """
         rate = self.learning_rate if first is None else first
         return rate * (self.schedule(epoch) if self.schedule else 1.0)
 
     def grad_scale(self, norm: float) -> float:
-        """Return what brings a gradient of this norm down to the largest allowed."""
+        """Return the factor that clips a gradient of this norm to the largest allowed."""
         return 1.0 if self.clip_norm is None or norm <= self.clip_norm else self.clip_norm / norm
 
 
@@ -144,7 +144,7 @@ def _step(
 
     Raises FloatingPointError where something isn't finite.
     """
-    target = batch.true_output() if network.is_taught else None
+    target = batch.true_output() if network.is_teacher_forced else None
     how = {"records": True, "training": True, "lengths": batch.lengths, "target": target}
     with network.tape(**how) as tape:
         batch.begin(tape, "on", network.seed, network.samples)
@@ -165,7 +165,7 @@ def _step(
 
 
 def train(
-    network: Network, objective: Objective, batches: Passes, plan: Plan, progress: Progress
+    network: Network, objective: Objective, batches: BatchSource, plan: Plan, progress: Progress
 ) -> Generator[dict[str, Any], None, None]:
     """Train, and yield after each epoch the means of its terms.
 

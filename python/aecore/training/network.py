@@ -1,4 +1,4 @@
-"""What a fitted model is made of: modules, optimiser state and its place in the random streams."""
+"""The state of a fitted model: modules, optimiser and its place in the random streams."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ..data.readers import MapReader, Reader
 from ..data.tables.reader import TableReader
 from ..nn.containers import starts_flat
 from ..nn.module import Flat, Module
-from ..nn.ops.shapes import Beside, Reshape
+from ..nn.ops.shapes import ConcatCondition, Reshape
 from ..nn.recurrent import AutoregressiveLSTM
 from ..nn.tape import Shape, Tape, Value
 from .optim import Optimizer, StepSize
 
 
-class _Lent:
-    """One of some tapes, for as long as it is entered."""
+class _PooledTape:
+    """A context that takes a tape from a pool, and gives it back."""
 
     __slots__ = ("options", "tape", "tapes")
 
@@ -69,8 +69,8 @@ class Network(Module):
         What the model has learned of its conditions.
     table : Layout or None
         What a model of tables has learned of columns.
-    is_taught : bool
-        Whether a layer is told the true output while training.
+    is_teacher_forced : bool
+        Whether a layer is trained with teacher forcing: it takes the true output.
     steps, samples, epoch : int
         How many steps, samples and epochs training has seen. The position in every stream follows
         from `samples`.
@@ -82,7 +82,7 @@ class Network(Module):
     _OWN = (
         "flat",
         "pool",
-        "is_taught",
+        "is_teacher_forced",
         "code_shape",
         "_lock",
         "_frozen",
@@ -118,7 +118,7 @@ class Network(Module):
         self.flat = Flat(self.children())
         self._others = self.flat.start("discriminator")  # how much of it belongs to the others
         self._lock, self._tapes = threading.RLock(), list[Tape]()
-        self.is_taught = is_taught(self)
+        self.is_teacher_forced = is_teacher_forced(self)
         self.code_shape: Shape = ()  # of what a quantizer is given for a sample
         if hasattr(self, "quantizer"):
             self.code_shape = self.encoder.output_shape(self.input_shape)
@@ -157,7 +157,7 @@ class Network(Module):
 
     @contextlib.contextmanager
     def in_training(self) -> Iterator[None]:
-        """Parameters change meanwhile."""
+        """Let parameters change in this context."""
         self._changes = True
         self.thaw()
         try:
@@ -166,43 +166,42 @@ class Network(Module):
             self._changes = self._exposed
 
     def expose(self) -> None:
-        """Take it that somebody may write into the parameters from now on."""
+        """Note that the user may write into the parameters from now on."""
         self._changes = self._exposed = True
         self.thaw()
 
     def rest(self) -> None:
-        """Let layers keep packed weights, if parameters don't change."""
+        """Freeze the parameters, unless they may change."""
         if not (self._changes or self._frozen):
             self.freeze()
 
     def freeze(self) -> None:
-        """Promise that no parameter changes before `thaw`."""
+        """Let layers cache what follows from parameters, which stay the same until `thaw`."""
         super().freeze()
         self._frozen = True
 
     def thaw(self) -> None:
-        """Take parameters as they are again."""
+        """Drop what layers cached, as parameters may change."""
         super().thaw()
         self._frozen = False
 
     # ---- passes ---------------------------------------------------------------------------------
 
-    def tape(self, **options: Any) -> _Lent:
+    def tape(self, **options: Any) -> _PooledTape:
         """Lend a tape for a pass, with the options of `Tape.start`: one that no other pass has."""
-        return _Lent(self._tapes, options)
+        return _PooledTape(self._tapes, options)
 
     def encode(self, x: Value, condition: Value | None = None) -> Value:
         """Return the encoder's output for x (n, ...) beside conditions (n, p)."""
-        return self.encoder(beside(self.encoder, x, condition))
+        return self.encoder(conditioned(self.encoder, x, condition))
 
     def decode(self, z: Value, condition: Value | None = None) -> Value:
         """Return the decoder's output for codes z (n, ...) beside conditions (n, p)."""
-        return self.decoder(z if condition is None else Beside(z, condition))
+        return self.decoder(z if condition is None else ConcatCondition(z, condition))
 
     def discriminate(self, x: Value, condition: Value | None = None) -> Value:
         """Return the discriminator's logits (n, 1) for x (n, ...) beside conditions (n, p)."""
-        judge = self.discriminator
-        return judge(beside(judge, x, condition))
+        return self.discriminator(conditioned(self.discriminator, x, condition))
 
     # ---- steps ----------------------------------------------------------------------------------
 
@@ -256,18 +255,18 @@ class Network(Module):
         return {"parameters": self.flat.value} | moments | dict(self.buffers())
 
 
-def is_taught(module: Module) -> bool:
-    """Return whether a layer inside is told the true output while training."""
+def is_teacher_forced(module: Module) -> bool:
+    """Return whether a layer inside is trained with teacher forcing."""
     return any(isinstance(inner, AutoregressiveLSTM) for _, inner in module.modules())
 
 
-def beside(module: Module, x: Value, condition: Value | None) -> Value:
-    """Return what a module that takes samples is given: beside conditions, if there are any."""
+def conditioned(module: Module, x: Value, condition: Value | None) -> Value:
+    """Return the input of a module that takes samples x, with the conditions, if any, appended."""
     if condition is None:
         return x
     if starts_flat(module):
         x = Reshape(x, (x.shape[0], math.prod(x.shape[1:])))
-    return Beside(x, condition)
+    return ConcatCondition(x, condition)
 
 
 class Snapshot:
@@ -298,10 +297,10 @@ class Snapshot:
 
 
 @contextlib.contextmanager
-def passing(
+def inference_pass(
     network: Network, batch: Batch, noise: str, seed: int, position: int, records: bool
 ) -> Iterator[Batch]:
-    """Begin a pass over a batch that nothing is learned from; see `Batch.begin`."""
+    """Begin an inference pass over a batch; see `Batch.begin`."""
     with network.tape(records=records, lengths=batch.lengths) as tape, np.errstate(all="ignore"):
         yield batch.begin(tape, noise, seed, position)
     batch.end()

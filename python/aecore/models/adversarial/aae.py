@@ -104,7 +104,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
     discriminator_widths: Any
 
     _ragged = True
-    _coders_are_told = False
+    _coders_conditioned = False
     _no_penalty = ""
 
     def _check_params(self) -> None:
@@ -121,7 +121,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
         prior = checks.instance("prior", self.prior, Prior, "Normal()")
         if isinstance(prior, GaussianMixture) and prior.means is None:
             raise ValueError(
-                "prior: codes are made to follow a mixture that is known beforehand; expected "
+                "prior: expected a mixture whose means are given, such as "
                 f"GaussianMixture(means=...), got {prior!r}"
             )
         self._own_prior().check(self.latent_dim)
@@ -141,7 +141,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
         unknown = [label for label in conditioner.classes.tolist() if label not in known]
         if unknown:
             raise ValueError(
-                f"prior: expected a component for each class of y, has none for {unknown[0]!r}"
+                f"prior: expected a component for each class of y, got none for {unknown[0]!r}"
             )
         return conditioner
 
@@ -169,4 +169,4 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
         batch.output = self._decode(batch.code, batch)
         batch.weights["generator"] = float(self.adversarial)
         recon = self._loss.term(batch.output, batch)
-        return {"recon": recon, "generator": self._fooled(batch)}
+        return {"recon": recon, "generator": self._generator_loss(batch)}

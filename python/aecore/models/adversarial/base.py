@@ -1,4 +1,4 @@
-"""What adversarial models share: a discriminator, its step, and what fools it."""
+"""What adversarial models share: a discriminator, its step, and the generator's."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ...data.batches import Batch
 from ...data.conditions import Conditioner
 from ...nn.ops.losses import Elementwise
 from ...nn.tape import Value
-from ...training.loop import Phase, sums_of, walk_back
+from ...training.loop import Phase, backpropagate, sums_of
 from ..base.model import BaseModel
 
 
 class Adversarial(BaseModel):
     r"""A model that learns from a discriminator of real from fake.
 
-    Each batch gives a step of the discriminator's, along :math:`-\ln D(r) - \ln(1 - D(f))` of real
-    and fake, and one of the others' along the model's loss. A subclass says what is shown to the
-    discriminator (`_pair`).
+    Each batch gives the discriminator a step along :math:`-\ln D(r) - \ln(1 - D(f))` of real r and
+    fake f, and all other parameters one along the model's loss. A subclass says what is real and
+    what is fake (`_pair`).
     """
 
-    # what is real and what is fake, the latter with what made it in the record
+    # real and fake inputs of the discriminator; the ops that made the fake ones are on the tape
     _pair: Callable[[Batch], tuple[Value, Value]]
 
     latent_dim: int
@@ -55,47 +55,47 @@ class Adversarial(BaseModel):
         """The labels in order, of a conditional model."""
         conditioner = self._fitted().conditioner
         if conditioner is None or conditioner.classes is None:
-            raise AttributeError(f"this {type(self).__name__} was fitted without labels")
+            raise AttributeError(f"{type(self).__name__}: expected labels in fit, got none")
         return conditioner.classes
 
     # ---- training -------------------------------------------------------------------------------
 
     def _phases(self) -> tuple[Phase, ...]:
         rate, name = self.discriminator_learning_rate, "discriminator"
-        rival = Phase(self._discriminate, name, name, None if rate is None else float(rate))
-        return rival, Phase(self._deceive)
+        discriminator = Phase(self._discriminate, name, name, None if rate is None else float(rate))
+        return discriminator, Phase(self._train_generator)
 
     def _discriminate(self, batch: Batch) -> dict[str, float]:
-        """Run the discriminator's passes; return its loss, and how many it is right about."""
+        """Run the discriminator's passes; return its loss, and how many it classifies correctly."""
         batch.real, batch.fake = self._pair(batch)
         fake = batch.fake.detach()
-        made = batch.tape.mark()  # what made the fake ones is walked back in the other step
+        made = batch.tape.mark()  # the ops before get their gradients in the generator's step
         terms, right = {}, {}
         for name, x in (("real", batch.real), ("fake", fake)):
             logits = self._network.discriminate(x, self._condition(batch))
-            told = logits.data > 0 if name == "real" else logits.data < 0
-            right[f"{name}_accuracy"] = float(np.count_nonzero(told))
-            terms[name] = verdict(logits, 1.0 if name == "real" else 0.0)
-        walk_back(batch, terms, since=made)
+            correct = logits.data > 0 if name == "real" else logits.data < 0
+            right[f"{name}_accuracy"] = float(np.count_nonzero(correct))
+            terms[name] = cross_entropy(logits, 1.0 if name == "real" else 0.0)
+        backpropagate(batch, terms, since=made)
         return {"discriminator": sum(sums_of(terms).values()), **right}
 
     def _condition(self, batch: Batch) -> Value | None:
-        """Return the conditions of a batch that the discriminator is told of."""
-        return batch.told
+        """Return the conditions of a batch that the discriminator sees."""
+        return batch.condition_value
 
-    def _fooled(self, batch: Batch, wanted: float = 1.0) -> Value:
-        """Return how far the discriminator is, for each fake, from a verdict that is wanted."""
-        return verdict(self._network.discriminate(batch.fake, self._condition(batch)), wanted)
+    def _generator_loss(self, batch: Batch, target: float = 1.0) -> Value:
+        """Return the cross-entropy of the discriminator's logits for fakes and a target, (n,)."""
+        return cross_entropy(self._network.discriminate(batch.fake, self._condition(batch)), target)
 
-    def _deceive(self, batch: Batch) -> dict[str, float]:
-        """Run the others' passes, through a discriminator that stays as it is."""
+    def _train_generator(self, batch: Batch) -> dict[str, float]:
+        """Run the passes of all other parameters, through a frozen discriminator."""
         terms = self._all_terms(batch)
-        walk_back(batch, terms, frozen=self._network.discriminator)
+        backpropagate(batch, terms, frozen=self._network.discriminator)
         return self._sums(batch, terms)
 
 
-def verdict(logits: Value, wanted: float) -> Elementwise:
-    """Return the cross-entropy of a discriminator's logits (n, 1), (n,)."""
-    target = logits.tape.take(logits.shape)
-    target.fill(wanted)
-    return Elementwise(logits, "bce_with_logits", target)
+def cross_entropy(logits: Value, target: float) -> Elementwise:
+    """Return the cross-entropy (n,) of a discriminator's logits (n, 1) and one target for all."""
+    targets = logits.tape.take(logits.shape)
+    targets.fill(target)
+    return Elementwise(logits, "bce_with_logits", targets)

@@ -21,7 +21,7 @@ from ...nn.ops.elementwise import activation
 from ...nn.tape import Value
 from ...priors import Normal
 from ...training import optim
-from ...training.network import is_taught
+from ...training.network import is_teacher_forced
 from ..base.codes import read_codes
 from ..base.model import fitted
 from ..base.options import Running, Unpack
@@ -60,7 +60,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
         Whether `fit` is given a condition y for each sample, as a `CVAE` is. It stands beside the
         generator's code and the discriminator's input.
     optimizer : None, {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
-        Of both. None is ``Adam(beta1=0.5)``: with more momentum the two chase each other.
+        Of both. None is ``Adam(beta1=0.5)``: with more momentum the two oscillate.
     learning_rate : float
         The generator's.
     discriminator_learning_rate : float or None
@@ -122,7 +122,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     corruption = None
     penalty = None
     validation_fraction = 0.0
-    _no_validation = "a GAN's losses say nothing about how good its samples are"
+    _no_validation = "whose losses don't say how good its samples are"
     _own_optimizer = optim.Adam(beta1=0.5)
 
     def _check_params(self) -> None:
@@ -138,10 +138,10 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
             if "activation" in arch.get_params():
                 arch.set_params(activation="elu")
         parts = self._coders(reader.shape, 1, self.latent_dim, condition, arch=arch)
-        if is_taught(parts["decoder"]):
+        if is_teacher_forced(parts["decoder"]):
             raise ValueError(
-                "arch: a generator has no true sequences to be taught by; expected "
-                "teacher_forcing=False for a GAN"
+                "arch: expected teacher_forcing=False for a GAN, whose generator has no true "
+                "sequences to follow, got True"
             )
         return {"decoder": parts["decoder"], "discriminator": parts["encoder"]}
 
@@ -153,8 +153,8 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     def _check_data(self, data: Data, name: str) -> None:
         if self.output == "sigmoid" and (data.low < 0 or data.high > 1):
             raise ValueError(
-                f"{name}: output='sigmoid' expects values in [0, 1], got {data.low:g} to "
-                f"{data.high:g}: scale them, or use output='linear'"
+                f"{name}: expected values in [0, 1] for output='sigmoid', got {data.low:g} to "
+                f"{data.high:g}; scale them, or use output='linear'"
             )
 
     # ---- training -------------------------------------------------------------------------------
@@ -172,10 +172,10 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
 
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what the generator minimises; see `BaseModel.terms`."""
-        if self.loss == "minimax":  # the cross-entropy of being found out, made larger
+        if self.loss == "minimax":  # the cross-entropy of being classified as fake, maximised
             batch.weights["loss"] = -1.0
-            return {"loss": self._fooled(batch, wanted=0.0)}
-        return {"loss": self._fooled(batch)}
+            return {"loss": self._generator_loss(batch, target=0.0)}
+        return {"loss": self._generator_loss(batch)}
 
     # ---- fitted models --------------------------------------------------------------------------
 
@@ -241,7 +241,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
         given, network = self._input(X, y, sample_mask), self._network
 
         def logits(batch: Batch) -> np.ndarray:
-            x, told = batch.tape.constant(batch.x), self._condition(batch)
-            return network.discriminate(x, told).data[:, 0]
+            x, condition = batch.tape.constant(batch.x), self._condition(batch)
+            return network.discriminate(x, condition).data[:, 0]
 
         return self._collected(given, logits)

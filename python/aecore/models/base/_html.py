@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any, NamedTuple
 
-from ...arch.base import beside
+from ...arch.base import conditioned_shape
 from ...base import params
 from ...nn.containers import Residual, Sequential
 from ...nn.module import Module
@@ -183,14 +183,14 @@ def _inputs(model: Any, network: Any) -> dict[str, Shape | None]:
     parts = dict(network.children())
     known = network.conditioner
     width = 0 if known is None else known.width
-    told = getattr(model, "_coding_conditioner", known)  # what encoder and decoder see
-    coding = 0 if told is None else told.width
+    coders = getattr(model, "_coding_conditioner", known)  # what encoder and decoder see
+    coding = 0 if coders is None else coders.width
     sample, code = tuple(network.input_shape), getattr(model, "latent_dim", None)
     found: dict[str, Shape | None] = {"pixelcnn": sample}
     out: Shape | None = None
     if "encoder" in parts:
         found["encoder"] = _first(
-            parts["encoder"], beside(parts["encoder"], sample, coding), sample
+            parts["encoder"], conditioned_shape(parts["encoder"], sample, coding), sample
         )
         out = _after(parts["encoder"], found["encoder"])
     if "quantizer" in parts:
@@ -200,7 +200,9 @@ def _inputs(model: Any, network: Any) -> dict[str, Shape | None]:
         found["decoder"] = _first(parts["decoder"], _vector(code, coding), out)
     if "discriminator" in parts:
         judge = parts["discriminator"]
-        found["discriminator"] = _first(judge, beside(judge, sample, width), _vector(code, width))
+        found["discriminator"] = _first(
+            judge, conditioned_shape(judge, sample, width), _vector(code, width)
+        )
     return found
 
 

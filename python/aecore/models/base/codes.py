@@ -1,4 +1,4 @@
-"""What `transform` gives of points in code space, and what the decoder makes of it."""
+"""Codes as `transform` gives them, and the points in code space that the decoder takes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def read_codes(Z: Any, width: int) -> np.ndarray:
     with np.errstate(over="ignore"):
         Z = np.ascontiguousarray(Z, np.float32)
     if not np.isfinite(Z).all():
-        raise ValueError("Z: contains NaN, infinity or numbers too large for float32")
+        raise ValueError("Z: expected numbers finite in float32, got NaN, infinity or larger")
     return Z
 
 
 class Codes:
-    """Codes that are the points themselves.
+    """Codes that are points in code space as they are.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Codes:
         return read_codes(Z, *self.shape)
 
     def lookup(self, codes: np.ndarray) -> np.ndarray:
-        """Return what codes stand for: what the decoder is given."""
+        """Return the points that codes stand for, as the decoder takes them."""
         return codes
 
     def decode(self, z: Value, condition: Value | None) -> Value:

@@ -18,7 +18,7 @@ from ...nn.module import Module
 from ...nn.tape import Value
 from ...priors import Normal, Prior
 from ...training.loop import array_of
-from ...training.network import beside
+from ...training.network import conditioned
 from .codes import Codes
 from .model import BaseModel, fitted
 
@@ -33,7 +33,7 @@ class BaseAutoencoder(BaseModel):
     latent_dim: int
 
     _preserves_dtype = ["float32"]
-    _heads = 1  # how many numbers the encoder gives for one of a code
+    _heads = 1  # how many outputs the encoder has for each latent dimension
 
     get_feature_names_out = sklearn.get_feature_names_out
     set_output = sklearn.set_output
@@ -53,16 +53,18 @@ class BaseAutoencoder(BaseModel):
         return {"recon": self._loss.term(batch.output, batch)}
 
     def _posterior(self, batch: Batch) -> tuple[Value, Value | None]:
-        """Return the points that samples are mapped to, and log-variances about them, if any."""
+        """Return the codes of samples, or means and log-variances of the codes."""
         return self._shaped(self._encode(batch)), None
 
     def _latent(self, batch: Batch) -> Value:
-        """Return the points in code space that samples are mapped to, without noise."""
+        """Return the codes of samples, without noise."""
         return self._posterior(batch)[0]
 
     def _encode(self, batch: Batch) -> Value:
         """Return the encoder's output for a batch."""
-        batch.given = beside(self._network.encoder, batch.samples, self._told(batch))
+        batch.given = conditioned(
+            self._network.encoder, batch.samples, self._coder_condition(batch)
+        )
         batch.encoded = self._network.encoder(batch.given)
         return batch.encoded
 
@@ -72,11 +74,11 @@ class BaseAutoencoder(BaseModel):
 
     def _decode(self, z: Value, batch: Batch) -> Value:
         """Return the decoder's output for the codes of a batch."""
-        return self._network.decode(z, self._told(batch))
+        return self._network.decode(z, self._coder_condition(batch))
 
-    def _told(self, batch: Batch) -> Value | None:
-        """Return the conditions of a batch that encoder and decoder are told of."""
-        return None if self._coding_conditioner is None else batch.told
+    def _coder_condition(self, batch: Batch) -> Value | None:
+        """Return the conditions of a batch that encoder and decoder see."""
+        return None if self._coding_conditioner is None else batch.condition_value
 
     # ---- codes ----------------------------------------------------------------------------------
 
@@ -94,7 +96,7 @@ class BaseAutoencoder(BaseModel):
         return self._code_space.of(self._latent(batch))
 
     def _decoded(self, codes: np.ndarray, condition: Condition | None) -> Any:
-        """Return the samples that what `transform` gave stands for."""
+        """Return the samples that codes, as `transform` gives them, are decoded to."""
         vectors = self._code_space.lookup(codes)
         return self._generated(vectors, condition, self._network.decode)
 
@@ -113,7 +115,10 @@ class BaseAutoencoder(BaseModel):
         ndarray, shape (N, latent_dim)
         """
         if arrays.is_stream(X):
-            raise TypeError("X: expected an array, whose codes are returned: batches are for fit")
+            got = type(X).__name__
+            raise TypeError(
+                f"X: expected an array to return codes of, got {got}; fit takes batches"
+            )
         self.fit(X, y, **fit_params)
         mask = fit_params.get("sample_mask")
         return self.transform(X, y, sample_mask=mask)
@@ -261,8 +266,8 @@ class BaseAutoencoder(BaseModel):
         The way is in the space between encoder and decoder: means for a `VAE`, vectors before they
         are quantised for a `VQVAE`. A spherical one turns from one direction to the other at an
         even rate, :math:`(\sin((1 - t) \omega)\, a + \sin(t \omega)\, b) / \sin \omega` with the
-        angle :math:`\omega` between them, and so keeps to lengths that normal codes have where a
-        straight line cuts through the middle.
+        angle :math:`\omega` between them, and so keeps to lengths that normal codes have, whereas a
+        straight line passes closer to the origin.
 
         Parameters
         ----------
@@ -328,14 +333,14 @@ class BaseAutoencoder(BaseModel):
         return self._collected(given, lambda batch: self._latent(batch).data)
 
     def _decoded_points(self, z: np.ndarray, y: Any) -> Any:
-        """Return the samples that points in code space stand for."""
+        """Return the samples that points in code space are decoded to."""
         condition = shared(self._coding_conditioner, y, len(z))
         return self._generated(z, condition, self._code_space.decode)
 
     # ---- samples --------------------------------------------------------------------------------
 
     def _own_prior(self) -> Prior | None:
-        """Return what training made codes follow, if anything."""
+        """Return the prior that codes were trained to follow, if any."""
         return None
 
     @fitted
@@ -377,7 +382,7 @@ class BaseAutoencoder(BaseModel):
         condition = shared(self._coding_conditioner, y, n)
         if near is not None:
             if prior is not None:
-                raise ValueError("near: expected None with a prior, or a prior of None")
+                raise ValueError("near: expected None where prior is given, got both")
             z = self._near(near, y, n, checks.real("scale", scale), seed)
             return self._generated(z, condition, self._code_space.decode, seed)
         if scale != 1:
@@ -385,15 +390,15 @@ class BaseAutoencoder(BaseModel):
         prior = prior or self._own_prior()
         if prior is None:
             raise ValueError(
-                f"prior: {type(self).__name__} has none of its own; expected one that was "
-                "fitted to its codes, such as GaussianMixture(10).fit(model.transform(X)), or near"
+                f"prior: expected one that was fitted to the codes of this {type(self).__name__}, "
+                "such as GaussianMixture(10).fit(model.transform(X)), or near, got None"
             )
         label = y if prior.has_classes else None
         z = prior.draw(n, self.latent_dim, seed, y=label)
         return self._generated(z, condition, self._code_space.decode, seed)
 
     def _near(self, x: Any, y: Any, n: int, scale: float, seed: int) -> np.ndarray:
-        """Draw points about a sample's."""
+        """Draw points about a sample's code."""
         given = Input(self._sample("near", x), shared(self._coding_conditioner, y, 1))
         noise = Normal().draw(n, self.latent_dim, seed)
         for _, batch in self._chunks(given):
@@ -404,9 +409,9 @@ class BaseAutoencoder(BaseModel):
 
 
 def _slerp(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how much of two vectors is in those at shares t of the turn from one to the other.
+    """Return the weights of two vectors in their spherical interpolation at t.
 
-    Where they lie on one line through 0 there is no turn to take, and the way is straight.
+    Where they lie on one line through 0, the interpolation is linear.
     """
     product = math.sqrt(float((a * a).sum() * (b * b).sum()))
     angle = math.acos(min(1.0, max(-1.0, float((a * b).sum()) / product))) if product else 0.0

@@ -21,18 +21,18 @@ Coders = tuple[Module, Module]
 
 
 class Level(NamedTuple):
-    """One hidden layer of a network, with what it is trained as.
+    """One hidden layer of a network, and the autoencoder that it is pretrained as.
 
     Attributes
     ----------
     width : int
         Of its codes.
     loss : str
-        What it is trained by.
+        Of its autoencoder.
     coders : (Module, Module)
         An encoder and a decoder of its own, of one layer each.
     layers : tuple of Affine
-        The network's two layers that these stand for.
+        The network's two layers that these are copied to.
     """
 
     width: int
@@ -59,7 +59,7 @@ def levels(network: Network, arch: Dense, latent_dim: int, loss: str, tied: bool
     for k, width in enumerate(widths):
         own = loss if k == 0 else upper
         inner = None if k == len(widths) - 1 else arch.activation
-        # bce is of logits, and the first level gives what the network gives
+        # bce takes logits, and the first level has the network's output
         outer = None if k == 0 or upper == "bce" else arch.activation
         coders = shallow(shape, width, inner, outer, tied=tied)
         found.append(Level(width, own, coders, (down[k], up[k])))
@@ -83,7 +83,7 @@ def shallow(
     return Sequential(*encoder), Sequential(*decoder)
 
 
-def climb(shape: Shape, arch: Dense, latent_dim: int, top: int) -> list[list[Module]]:
+def encoder_levels(shape: Shape, arch: Dense, latent_dim: int, top: int) -> list[list[Module]]:
     """Return fresh layers of an encoder's levels from the input up to the one numbered `top`."""
     sizes = (math.prod(shape), *counts("widths", arch.widths), latent_dim)
     last = len(sizes) - 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from ... import penalties
-from ...arch.base import Arch, Code, beside
+from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
 from ...base.params import defaults
@@ -21,7 +21,7 @@ from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
-from ...data.streams import Item
+from ...data.streams import StreamBatch
 from ...files.codec import Decoder
 from ...losses import LINKS, NAMES, Loss, learned_by
 from ...nn.module import Module
@@ -32,13 +32,13 @@ from ...training import callbacks as callback_checks
 from ...training import checkpoint, fit, optim
 from ...training.callbacks import back_to
 from ...training.checkpoint import Saver
-from ...training.loop import Phase, Plan, means_of, walk_back, weighed
-from ...training.network import Network, passing
+from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
+from ...training.network import Network, inference_pass
 from ...training.schedules import Schedule
 from . import state
 from ._html import model_html
 from .options import complete
-from .resume import Found, check_count, find, saver_of, take_fit
+from .resume import LoadedCheckpoint, check_count, find_checkpoint, saver_of, take_fit
 from .streams import read_stream
 
 if TYPE_CHECKING:
@@ -99,8 +99,8 @@ class BaseModel(Estimator):
 
     _losses: tuple[str, ...] = NAMES
     _pretrains = False  # whether it has `_pretrain`
-    _no_penalty = "which has no code to penalise"  # why none goes with it; empty where they do
-    _coders_are_told = True  # of conditions, if there are any
+    _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
+    _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
     _no_validation = ""  # why nothing can be validated
     _ragged = False  # whether it takes sequences of different lengths, if the architecture does
     _own_optimizer: optim.Optimizer | None = None  # what None stands for
@@ -140,14 +140,14 @@ class BaseModel(Estimator):
     def _epoch_terms(
         self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
     ) -> dict[str, float]:
-        """Return what follows from the means of n samples, or was noted while training.
+        """Return more numbers of an epoch, from its means over n samples and what batches noted.
 
         `observed` is how many values the samples had together.
         """
         return {}
 
     def _corruptions(self) -> tuple[Any, ...]:
-        """Return what corrupts the input; behind it what other levels have, if they are trained."""
+        """Return the corruption of the input, or of each level if levels are pretrained."""
         return (self.corruption,)
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
@@ -156,11 +156,11 @@ class BaseModel(Estimator):
 
     @property
     def _coding_conditioner(self) -> Conditioner | None:
-        """What encoder and decoder are told of conditions; None if nothing."""
-        return self._network.conditioner if self._coders_are_told else None
+        """The conditioner of encoder and decoder; None if they see no conditions."""
+        return self._network.conditioner if self._coders_conditioned else None
 
     def _prepare(self, network: Network, given: Input) -> None:
-        """Use the data for what depends on them before training."""
+        """Learn from the data what has to be there before training, such as k-means centres."""
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -188,8 +188,8 @@ class BaseModel(Estimator):
         penalties.check(self, self._no_penalty)
         if checks.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
-                "pretrain_epochs: only the layers of an Autoencoder are pretrained, as plain "
-                f"autoencoders; expected 0 for a {type(self).__name__}, got {self.pretrain_epochs}"
+                f"pretrain_epochs: expected 0 for a {type(self).__name__}, as only an Autoencoder "
+                f"is pretrained layer by layer, got {self.pretrain_epochs}"
             )
         self._check_training_params()
 
@@ -257,8 +257,8 @@ class BaseModel(Estimator):
         resume : bool
             Whether to go on from the file of ``checkpoint``, if there is one, until `epochs` in
             total are done; else training starts as without it. So the same call can be repeated
-            after whatever has ended it, and arrives at the bits of one that nothing has. Data and
-            parameters must be the same, but for ``epochs`` and what changes no number.
+            after an interruption, and gives the bits of an uninterrupted one. Data and parameters
+            must be the same, but for ``epochs`` and those that affect no number.
 
         Returns
         -------
@@ -281,16 +281,18 @@ class BaseModel(Estimator):
         X may be an object that gives batches anew each time it is iterated over (a PyTorch
         DataLoader is one), or a function that returns an iterator over them. A batch is what
         `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
-        taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one look through
-        them before training sees that they make sense. There is X_val to validate on. Upper levels
-        of a stack and priors keep the codes that they are trained on in memory.
+        taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one pass over
+        them before training checks them. Validation takes X_val. Upper levels of a stack and priors
+        keep the codes that they are trained on in memory.
         """
         self._check_params()
-        self._fit_from(find(self, resume), X, y, X_val, sample_mask)
+        self._fit_from(find_checkpoint(self, resume), X, y, X_val, sample_mask)
         return self
 
-    def _fit_from(self, found: Found | None, X: Any, y: Any, X_val: Any, sample_mask: Any) -> Saver:
-        """Train, from a checkpoint if one was found; return what has saved that."""
+    def _fit_from(
+        self, found: LoadedCheckpoint | None, X: Any, y: Any, X_val: Any, sample_mask: Any
+    ) -> Saver:
+        """Train, from a checkpoint if one was found; return the saver of checkpoints."""
         reader = self if found is None else found.model
         going_on = found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
         with runtime.threads(self.n_threads):
@@ -305,7 +307,7 @@ class BaseModel(Estimator):
         conditioner: Conditioner | None,
         given: Input,
         validation: Batches | None = None,
-        found: Found | None = None,
+        found: LoadedCheckpoint | None = None,
     ) -> Saver:
         """Train on samples that have been checked."""
         held = self._held_out(len(given.data))
@@ -366,13 +368,13 @@ class BaseModel(Estimator):
     def initialize(self, X: Any, y: Any = None) -> Self:
         """Make the network that `fit` would start from, and don't train it.
 
-        With ``warm_start=True`` a following `fit` goes on from there, so this is the moment to copy
-        weights into `parameters_`.
+        With ``warm_start=True`` a following `fit` goes on from there, with weights that were copied
+        into `parameters_`, for instance.
 
         Parameters
         ----------
         X, y
-            As in `fit`; they give the shapes, and what a model takes from data before training.
+            As in `fit`; they give the shapes, and what a model learns from data before training.
 
         Returns
         -------
@@ -387,7 +389,7 @@ class BaseModel(Estimator):
     # ---- data -----------------------------------------------------------------------------------
 
     def _check_data(self, data: Data, name: str) -> None:
-        """Raise ValueError for samples that the loss can't have as targets."""
+        """Raise ValueError for samples that can't be targets of the loss."""
         if self.loss in NAMES:
             Loss(self.loss, data.shape).check(data, name)
 
@@ -410,7 +412,7 @@ class BaseModel(Estimator):
         resume: bool,
         known: Conditioner | None = None,
     ) -> tuple[Conditioner | None, Input]:
-        """Check what fit is given; `known` is what a fresh model knows of conditions already."""
+        """Check what fit is given; `known` is the conditioner of a fresh model, if there is one."""
         if resume and self._ignores_y and self._needs_y == (self._network.conditioner is None):
             raise ValueError(
                 f"conditional: expected {not self._needs_y} to go on with the fitted model, got "
@@ -439,7 +441,9 @@ class BaseModel(Estimator):
         """Check the conditions of n samples."""
         if known is None and y is not None and not self._ignores_y:
             name = type(self).__name__
-            raise ValueError(f"y: expected None: this {name} was fitted without conditions")
+            raise ValueError(
+                f"y: expected None for a {name} fitted without conditions, got {type(y).__name__}"
+            )
         return read(known, y, n)
 
     def _check_loss(self) -> None:
@@ -447,7 +451,7 @@ class BaseModel(Estimator):
         if self.loss == "gaussian":
             _ = self._loss.sigma
 
-    def _read_item(self, item: Item, reader: Reader | None) -> tuple[Data, Any]:
+    def _read_stream_batch(self, item: StreamBatch, reader: Reader | None) -> tuple[Data, Any]:
         """Check a batch that a stream gives; return its samples and y."""
         read = self._reader.fresh if reader is None else reader.read
         data = read(self, item.X, item.sample_mask)
@@ -461,9 +465,12 @@ class BaseModel(Estimator):
         if X_val is None:
             return None
         if self._no_validation:
-            raise ValueError(f"X_val: {self._no_validation}; expected None")
+            name = type(self).__name__
+            raise ValueError(
+                f"X_val: expected None for a {name}, {self._no_validation}, got samples"
+            )
         if self.validation_fraction:
-            raise ValueError("X_val: expected None where validation_fraction is more than 0")
+            raise ValueError("X_val: expected None where validation_fraction is given, got both")
         y_val = None
         if isinstance(X_val, tuple):
             if len(X_val) != 2:
@@ -482,8 +489,8 @@ class BaseModel(Estimator):
         held = int(n * self.validation_fraction)
         if self.validation_fraction and not 0 < held < n:
             raise ValueError(
-                f"validation_fraction: {self.validation_fraction:g} of {n} samples leaves nothing "
-                "to validate on, or to train on"
+                "validation_fraction: expected samples to validate on and others to train on, got "
+                f"{self.validation_fraction:g} of {n}"
             )
         return held
 
@@ -491,9 +498,9 @@ class BaseModel(Estimator):
         """Return whether sequences may have different lengths."""
         if not self._ragged:
             return False
-        width = _width(network.conditioner) if self._coders_are_told else 0
+        width = _width(network.conditioner) if self._coders_conditioned else 0
         encoder = network.encoder
-        return heeds_lengths(encoder, beside(encoder, network.input_shape, width))
+        return heeds_lengths(encoder, conditioned_shape(encoder, network.input_shape, width))
 
     def _check_lengths(self, network: Network, *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
@@ -507,8 +514,8 @@ class BaseModel(Estimator):
             takers = "the architectures LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
         raise ValueError(
-            f"{takers} take sequences of different lengths, {this} doesn't: expected {steps} "
-            f"steps in all of them, got {lengths.min()} to {lengths.max()}"
+            f"X: expected {steps} steps in all sequences for {this}, since only {takers} take "
+            f"different lengths, got {lengths.min()} to {lengths.max()}"
         )
 
     # ---- networks -------------------------------------------------------------------------------
@@ -525,7 +532,7 @@ class BaseModel(Estimator):
             modules, width = dict(network.children()), _width(self._coding_conditioner)
             self._check_lengths(network, given.data, *others)
             if "encoder" in modules:
-                shape = beside(modules["encoder"], network.input_shape, width)
+                shape = conditioned_shape(modules["encoder"], network.input_shape, width)
                 penalties.check_encoder(self.penalty, modules["encoder"], shape)
         else:
             self._start(conditioner, given, *others)
@@ -538,7 +545,7 @@ class BaseModel(Estimator):
         self._prepare(network, given)
         if self.loss == "gaussian":
             network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
-        self._adopt(network, given.data.columns)
+        self._set_network(network, given.data.columns)
 
     def _make_network(
         self,
@@ -557,8 +564,8 @@ class BaseModel(Estimator):
         network.conditioner = conditioner
         return network
 
-    def _adopt(self, network: Network, columns: np.ndarray | None) -> None:
-        """Make a network the model's own, in place of all that was learned before."""
+    def _set_network(self, network: Network, columns: np.ndarray | None) -> None:
+        """Give the model a network, in place of all that was learned before."""
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         self._network = network
@@ -583,7 +590,7 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
-        penalties.check_encoder(self.penalty, encoder, beside(encoder, shape, condition))
+        penalties.check_encoder(self.penalty, encoder, conditioned_shape(encoder, shape, condition))
         if isinstance(decoder, AutoregressiveLSTM):
             decoder.link = LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
@@ -604,7 +611,7 @@ class BaseModel(Estimator):
         saver: Saver | None = None,
         again: bool = False,
     ) -> None:
-        """Train for the epochs of a plan, or until somebody wishes to stop; `again` as in `run`."""
+        """Train for the epochs of a plan, unless stopped early; `again` as in `run`."""
         network = self._network
         batches = given.batches(
             int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
@@ -615,12 +622,12 @@ class BaseModel(Estimator):
     def _step(self, batch: Batch) -> dict[str, float]:
         """Run both passes over a batch; return sums over samples, and ``mse``."""
         terms = self._all_terms(batch)
-        walk_back(batch, terms)
+        backpropagate(batch, terms)
         return self._sums(batch, terms)
 
     def _sums(self, batch: Batch, terms: dict[str, Any]) -> dict[str, float]:
-        """Return sums over samples: of the loss, its terms and what is told beside them."""
-        sums = weighed(batch, terms)
+        """Return sums over samples: of the loss, its terms and other reported numbers."""
+        sums = weighted_sums(batch, terms)
         if "recon" in terms:
             loss, recon = self._loss, terms["recon"]
             sums["mse"] = sums["recon"]
@@ -631,7 +638,7 @@ class BaseModel(Estimator):
         return sums | batch.reported
 
     def _all_terms(self, batch: Batch) -> dict[str, Any]:
-        """Return the terms, and the penalty's unless samples are scored."""
+        """Return the terms, with that of the penalty unless samples are scored."""
         batch.terms = terms = self.terms(batch)
         for name, value in terms.items():
             if value.shape != (batch.n,):
@@ -691,8 +698,8 @@ class BaseModel(Estimator):
         position: int = 0,
         records: bool = False,
     ) -> Any:
-        """Return a context for a pass over a batch that nothing is learned from."""
-        return passing(self._network, batch, noise, seed, position, records)
+        """Return a context for an inference pass over a batch."""
+        return inference_pass(self._network, batch, noise, seed, position, records)
 
     def _chunks(self, given: Input, **options: Any) -> Iterator[tuple[slice, Batch]]:
         """Yield batches of samples for inference in a pass, and where they stand."""
@@ -703,7 +710,7 @@ class BaseModel(Estimator):
             start += batch.n
 
     def _collected(self, given: Input, made: Callable[[Batch], np.ndarray]) -> np.ndarray:
-        """Return what is made of all samples, a batch at a time."""
+        """Return the results of a function for all samples, computed a batch at a time."""
         out: np.ndarray | None = None
         for rows, batch in self._chunks(given):
             part = made(batch)
@@ -720,9 +727,9 @@ class BaseModel(Estimator):
         decode: Callable[[Value, Value | None], Value],
         seed: int | None = None,
     ) -> Any:
-        """Return in data space what `decode` makes of codes, a batch at a time.
+        """Return the samples that `decode` makes of codes, a batch at a time.
 
-        With a seed a loss that describes a distribution may draw from it.
+        They are means of the decoder's distribution; with a seed the loss may draw from it instead.
         """
         network, loss = self._fitted(), self._loss
         n, parts = len(codes), []
@@ -730,8 +737,8 @@ class BaseModel(Estimator):
         for start in range(0, n, INFERENCE_BATCH):
             rows = slice(start, start + INFERENCE_BATCH)
             with network.tape(records=False) as tape:
-                told = None if condition is None else tape.constant(condition.take(rows))
-                output = decode(tape.constant(codes[rows]), told).data
+                value = None if condition is None else tape.constant(condition.take(rows))
+                output = decode(tape.constant(codes[rows]), value).data
                 output = output.reshape(len(output), -1)
                 if seed is None:
                     loss.to_data(output, out[rows])
@@ -762,7 +769,7 @@ class BaseModel(Estimator):
     def _restore(
         self, config: dict[str, Any], tensors: dict[str, np.ndarray], decoder: Decoder
     ) -> None:
-        """Take what `_describe` gave, but for the parameters; take the arrays out of others."""
+        """Set what `_describe` gave, but for the parameters; removes its arrays from `tensors`."""
         state.restore(self, config, tensors, decoder.largest)
 
     def save(self, path: Any) -> None:

@@ -18,24 +18,24 @@ from .state import written_params
 if TYPE_CHECKING:
     from .model import BaseModel
 
-# What may differ from the training that is gone on with: it changes no number.
+# Parameters that may differ from the interrupted training's: they affect no number.
 FREE = {"epochs", "callbacks", "checkpoint", "n_threads", "verbose", "warm_start"}
 
 
-class Found(NamedTuple):
-    """A checkpoint: a model in training, and where that stands."""
+class LoadedCheckpoint(NamedTuple):
+    """What a checkpoint has: a model in training, and the stage of that."""
 
     model: Any
     stage: Stage
 
 
-def find(model: BaseModel, resume: bool) -> Found | None:
-    """Return what a model's checkpoint has; None if there is no file yet, or none is asked for.
+def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
+    """Return what a model's checkpoint has; None if there is no file yet, or without `resume`.
 
     Raises
     ------
     FileNotFoundError
-        For a checkpoint in a folder that doesn't exist, whether or not it is asked for.
+        For a checkpoint in a folder that doesn't exist, with or without `resume`.
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
@@ -56,13 +56,13 @@ def find(model: BaseModel, resume: bool) -> Found | None:
     except OtherTraining:
         raise
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
-        raise ValueError(f"{path}: not a whole model file of aecore: {error}") from None
+        raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
     if stage is None:
-        raise ValueError(f"resume: {path} is a model that was saved without its training")
-    return Found(found, stage)
+        raise ValueError(f"resume: {path}: expected a checkpoint, got a model without its training")
+    return LoadedCheckpoint(found, stage)
 
 
-def saver_of(model: BaseModel, found: Found | None = None) -> Saver:
+def saver_of(model: BaseModel, found: LoadedCheckpoint | None = None) -> Saver:
     """Return what saves a model in training, which begins now or goes on."""
     stage = Stage(model._network.epoch) if found is None else found.stage
     checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
@@ -88,37 +88,38 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
         For messages.
     """
     if not isinstance(config, dict) or not isinstance(config.get("params"), dict):
-        raise ValueError("configuration: expected a dictionary with a model's parameters")
+        raise ValueError("configuration: expected a dictionary with a model's params, got none")
     if config.get("model") != cls.__name__:
         raise OtherTraining(
-            f"resume: {path} is from {config.get('model')}, expected one from {cls.__name__}"
+            f"resume: {path}: expected a checkpoint of {cls.__name__}, got one of "
+            f"{config.get('model')}"
         )
     theirs = config["params"]
     same_keys(theirs, ours, "parameters")
     for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
             raise OtherTraining(
-                f"resume: {path} was trained with {name}={shown(theirs[name])}, expected the "
-                f"same to go on with, got {shown(ours[name])}; delete the file to start "
-                "afresh, or load it and go on with warm_start"
+                f"resume: {path}: expected {name}={shown(theirs[name])}, as it was trained with, "
+                f"got {shown(ours[name])}; delete the file to start afresh, or load it and go on "
+                "with warm_start"
             )
 
 
-def check_count(model: BaseModel, found: Found, n: int) -> None:
+def check_count(model: BaseModel, found: LoadedCheckpoint, n: int) -> None:
     """Raise ValueError unless a checkpoint's epochs were of as many samples as there are now."""
     network = found.model._network
     if found.stage.first == 0 and network.samples != network.epoch * n:
         raise ValueError(
-            f"resume: {resolve(model.checkpoint).file()} was trained on "
-            f"{network.samples // network.epoch} samples, expected the same to go on with, got "
-            f"{n}; delete the file to start afresh, or load it and go on with warm_start"
+            f"resume: {resolve(model.checkpoint).file()}: expected "
+            f"{network.samples // network.epoch} samples, as it was trained on, got {n}; delete "
+            "the file to start afresh, or load it and go on with warm_start"
         )
 
 
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
     for name in [k for k in vars(model) if k.endswith("_")]:
-        delattr(model, name)  # what the other may not have
+        delattr(model, name)  # the other may lack it
     params = names(type(model))
     for name, value in vars(other).items():
         if name not in params:

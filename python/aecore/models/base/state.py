@@ -1,4 +1,4 @@
-"""What a file has of a model: its configuration as JSON and its arrays, both ways.
+"""A model in a file: its configuration as JSON and its arrays, written and read.
 
 A model describes itself: a class with more than a network says so in `_describe` and `_restore`.
 Reading is strict: whatever is unknown, missing, of a wrong shape or not finite is a ValueError.
@@ -28,8 +28,8 @@ Tensors = dict[str, np.ndarray]
 FIELDS = (
     "model params shape columns conditions seed optimizer steps samples epoch best_epoch history"
 ).split()
-TRAINING = "training"  # where the file is a checkpoint: where the training stands
-BEST, LEVEL = "best", "level"  # prefixes of what a training has beside the model
+TRAINING = "training"  # the stage of the training, where the file is a checkpoint
+BEST, LEVEL = "best", "level"  # prefixes of the arrays of a training, beside the model's
 LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
 
 
@@ -119,7 +119,9 @@ def _record(record: Config) -> Config:
         if isinstance(value, float) and not math.isfinite(value):
             value = None
         if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise ValueError(f"history_: a file can't hold {key}={value!r}")
+            raise ValueError(
+                f"history_: {key}: expected a number or a string to write, got {value!r}"
+            )
         out[str(key)] = value
     return out
 
@@ -177,10 +179,10 @@ def read(config: Any, tensors: Tensors, decoder: Decoder) -> tuple[Any, Stage | 
         Knows the classes.
     """
     if not isinstance(config, dict) or "params" not in config:
-        raise ValueError("configuration: expected a dictionary with a model's parameters")
+        raise ValueError("configuration: expected a dictionary with a model's params, got none")
     cls = decoder.named(config.get("model"), "model", Params)
     if not hasattr(cls, "_restore"):
-        raise ValueError(f"unknown model {config.get('model')!r}")
+        raise ValueError(f"model: expected one of aecore's, got {config.get('model')!r}")
     model = cls(**decoder.params(config["params"], names(cls)))
     model._check_params()
     return model, fill(model, config, tensors, decoder)
@@ -192,7 +194,7 @@ def fill(model: Any, config: Config, tensors: Tensors, decoder: Decoder) -> Stag
     best, level = take(tensors, BEST), take(tensors, LEVEL)
     model._restore(config, tensors, decoder)
     if tensors:
-        raise ValueError(f"tensors: unknown {sorted(tensors)}")
+        raise ValueError(f"tensors: expected no others, got {sorted(tensors)}")
     if training is None and not (best or level):
         return None
     return _read_stage(training, model, best, level, decoder)
@@ -206,14 +208,17 @@ def restore(model: BaseModel, config: Config, tensors: Tensors, most: int) -> No
     reader = model._reader.restored(model, shape, found)
     conditioner = _read_conditions(config["conditions"])
     if model._ignores_y and (conditioner is not None) != model._needs_y:
-        raise ValueError(f"conditions: unexpected for this {type(model).__name__}")
+        expected, got = ("some", "none") if conditioner is None else ("none", "some")
+        raise ValueError(f"conditions: expected {expected} for {type(model).__name__}, got {got}")
     network = model._make_network(reader, conditioner, most, _count(config["seed"], "seed"))
     if config["optimizer"] != "":
         classes: dict[str, type[optim.Optimizer]] = {
             c.__name__: c for c in (optim.Adam, optim.AdamW, optim.SGD)
         }
         if config["optimizer"] not in classes:
-            raise ValueError(f"unknown optimizer {config['optimizer']!r}")
+            raise ValueError(
+                f"optimizer: expected one of {', '.join(classes)}, got {config['optimizer']!r}"
+            )
         network.use(classes[config["optimizer"]]())
     wanted = tensors_of(network)
     compare_arrays(tensors, wanted)
@@ -221,7 +226,7 @@ def restore(model: BaseModel, config: Config, tensors: Tensors, most: int) -> No
         array[...] = tensors.pop(name)
     for name in ("steps", "samples", "epoch"):
         setattr(network, name, _count(config[name], name))
-    model._adopt(network, _columns(config["columns"], shape))
+    model._set_network(network, _columns(config["columns"], shape))
     model.history_ = [_read_record(r) for r in _list(config["history"], "history")]
     if config["best_epoch"] is not None:
         model.best_epoch_ = _count(config["best_epoch"], "best_epoch")
@@ -244,9 +249,9 @@ def _read_stage(
     if config["level"] is not None:
         found["level"], _ = read(config["level"], level, decoder)
         if type(found["level"]).__name__ != "Autoencoder" or not model._pretrains:
-            raise ValueError("level: expected an Autoencoder's")
+            raise ValueError(f"level: expected an Autoencoder, got {type(found['level']).__name__}")
     elif level:
-        raise ValueError(f"unknown {sorted(level)}")
+        raise ValueError(f"level: expected no arrays, got {sorted(level)}")
     return Stage(**found)
 
 
@@ -261,9 +266,9 @@ def compare_arrays(tensors: Tensors, wanted: Tensors) -> None:
                 f"shape {found.shape}"
             )
         if not np.isfinite(found).all():
-            raise ValueError(f"{name}: contains NaN or infinity")
+            raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
         if found.dtype.kind == "i" and found.size and found.min() < 0:
-            raise ValueError(f"{name}: contains a negative position")
+            raise ValueError(f"{name}: expected integers of at least 0, got {found.min()}")
 
 
 def _read_conditions(found: Any) -> Conditioner | None:
@@ -274,7 +279,9 @@ def _read_conditions(found: Any) -> Conditioner | None:
     same_keys(found, ["mean", "scale"], "conditions")
     mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
     if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():
-        raise ValueError("conditions: expected a mean and a positive scale for each property")
+        raise ValueError(
+            "conditions: expected a mean and a positive scale for each property, got others"
+        )
     return Conditioner(mean=mean, scale=scale)
 
 
@@ -283,21 +290,21 @@ def _classes(found: Config) -> np.ndarray:
     kinds = {"U": str, "i": int, "u": int, "b": bool, "S": None}
     kind = kinds.get(np.dtype(dtype).kind) if isinstance(dtype, str) else None
     if kind is None or not values or any(type(v) is not kind for v in values):
-        raise ValueError(f"classes: expected labels of dtype {dtype!r}")
+        raise ValueError(f"classes: expected labels of dtype {dtype!r}, got others")
     if np.dtype(dtype).itemsize * len(values) > max(np.array(values).nbytes, LABELS):
         raise ValueError(f"classes: expected room for {len(values)} labels, got {dtype!r} for each")
     classes = np.array(values, dtype=np.dtype(dtype))
     if classes.tolist() != values or (classes[1:] <= classes[:-1]).any():
-        raise ValueError("classes: expected distinct labels in order")
+        raise ValueError("classes: expected distinct labels in order, got others")
     return classes
 
 
 def _read_record(found: Any) -> Config:
     if not isinstance(found, dict):
-        raise ValueError("history: expected dictionaries")
+        raise ValueError(f"history: expected dictionaries, got {type(found).__name__}")
     for key, value in found.items():
         if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise ValueError(f"history: {key} is {type(value).__name__}")
+            raise ValueError(f"history: {key}: expected a value, got {type(value).__name__}")
     return {k: math.nan if v is None else v for k, v in found.items()}
 
 
@@ -306,7 +313,7 @@ def _columns(found: Any, shape: tuple[int, ...]) -> np.ndarray | None:
         return None
     columns = _list(found, "columns")
     if len(shape) != 1 or len(columns) != shape[0] or not all(isinstance(n, str) for n in columns):
-        raise ValueError(f"columns: expected {shape[0]} names")
+        raise ValueError(f"columns: expected names for the shape {shape}, got {columns}")
     return np.array(columns, dtype=object)
 
 
@@ -319,7 +326,7 @@ def _list(found: Any, name: str) -> list[Any]:
 def _numbers(found: Any, name: str) -> list[float]:
     numbers = _list(found, name)
     if not all(isinstance(v, float) and math.isfinite(v) for v in numbers):
-        raise ValueError(f"{name}: expected finite numbers")
+        raise ValueError(f"{name}: expected finite numbers, got others")
     return numbers
 
 

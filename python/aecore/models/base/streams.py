@@ -1,4 +1,4 @@
-"""What models make of a stream of batches that `fit` is given in place of an array."""
+"""How models read a stream of batches, which `fit` takes in place of an array."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
 from ...data.readers import Reader
-from ...data.streams import Item, Stream, StreamInput, Summary
+from ...data.streams import Stream, StreamBatch, StreamInput, Summary
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -24,14 +24,14 @@ def read_stream(
     Raises
     ------
     TypeError, ValueError
-        For what makes no sense beside a stream, and for a batch that makes none, by its number.
+        For arguments that a stream doesn't go with, and for an invalid batch, by its number.
     """
     _check_beside(model, y, sample_mask)
     stream, summary, labels = Stream(X), Summary(), list[Any]()
     like = model._network.reader if going_on else None
     for number, item in enumerate(stream, 1):
         try:
-            data, own = model._read_item(item, like)
+            data, own = model._read_stream_batch(item, like)
             summary.add(data)
             if going_on and number == 1:
                 model._check_names(data.columns)
@@ -41,7 +41,7 @@ def read_stream(
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number}: {error}") from None
     if not len(summary):
-        raise ValueError("X: expected some batches, got none")
+        raise ValueError("X: expected at least one batch, got none")
     if going_on:
         conditioner = model._network.conditioner
         model._check_loss()
@@ -50,8 +50,8 @@ def read_stream(
 
     reader = Reader(summary.shape) if like is None else like
 
-    def read(item: Item) -> Input:
-        data, own = model._read_item(item, reader)
+    def read(item: StreamBatch) -> Input:
+        data, own = model._read_stream_batch(item, reader)
         return Input(data, conditions(conditioner, own, len(data)))
 
     return conditioner, StreamInput(stream, summary, read)
@@ -68,10 +68,10 @@ def _check_beside(model: BaseModel, y: Any, sample_mask: Any) -> None:
         if value is not None:
             raise ValueError(
                 f"{name}: expected None where X gives batches, which may be (X, y) or "
-                "(X, y, sample_mask)"
+                f"(X, y, sample_mask), got {type(value).__name__}"
             )
     if model.validation_fraction:
         raise ValueError(
-            "validation_fraction: expected 0 where X gives batches, which nothing is held out of; "
-            f"X_val is validated on, got {model.validation_fraction}"
+            "validation_fraction: expected 0 where X gives batches, of which none are held out, "
+            f"got {model.validation_fraction}; X_val takes samples to validate on"
         )

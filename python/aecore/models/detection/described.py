@@ -25,7 +25,7 @@ Params = dict[str, Any]
 
 def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
     """Return a fitted detector's configuration and arrays."""
-    found = detector._known()
+    found = detector._fitted_state()
     columns = vars(detector).get("feature_names_in_")
     described = [member.model._describe() for member in found.members]
     config = {
@@ -52,18 +52,19 @@ def restore(
     same_keys(config, FIELDS, "configuration")
     shape, columns, offset = (config[name] for name in ("shape", "columns", "offset"))
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape) or not shape:
-        raise ValueError("shape: expected the sizes of a sample")
+        raise ValueError(f"shape: expected the sizes of a sample, got {shape!r}")
     if type(offset) is not float or not math.isfinite(offset):
-        raise ValueError("offset: expected a finite number")
+        raise ValueError(f"offset: expected a finite number, got {offset!r}")
     if columns is not None and (
         not isinstance(columns, list)
         or [len(columns)] != shape
         or not all(isinstance(c, str) for c in columns)
     ):
-        raise ValueError(f"columns: expected {shape} names")
+        raise ValueError(f"columns: expected names for the shape {shape}, got {columns!r}")
     described = config["members"]
     if not isinstance(described, list) or len(described) != detector.n_models:
-        raise ValueError(f"members: expected {detector.n_models} of them")
+        got = len(described) if isinstance(described, list) else type(described).__name__
+        raise ValueError(f"members: expected a list of {detector.n_models}, got {got}")
     own = {name: tensors.pop(name) for name in ARRAYS if name in tensors}
     members = [
         _member(detector, found, state.take(tensors, str(i)), decoder)
@@ -88,7 +89,7 @@ def _member(
     known = state.take(tensors, "oddness")
     fitted, stage = state.read(config, tensors, decoder)
     if not isinstance(fitted, BaseAutoencoder) or fitted._needs_y or stage is not None:
-        raise ValueError("members: expected autoencoders")
+        raise ValueError(f"members: expected autoencoders, got {type(fitted).__name__}")
     wanted, given = parts(detector.measure), {}
     if "manifold" in wanted:
         given["references"] = 2
@@ -98,11 +99,17 @@ def _member(
     for name, axes in given.items():
         array = known[name]
         if array.dtype != np.float32 or array.ndim != axes or not array.size:
-            raise ValueError(f"oddness: expected {name} as float32 with {axes} axes")
+            raise ValueError(
+                f"oddness: {name}: expected float32 with {axes} axes, got {array.dtype} of shape "
+                f"{array.shape}"
+            )
         if not np.isfinite(array).all():
-            raise ValueError(f"oddness: expected {name} of finite numbers, got NaN or infinity")
+            raise ValueError(f"oddness: {name}: expected finite numbers, got NaN or infinity")
     if "codes" in wanted and known["whitening"].shape != 2 * known["center"].shape:
-        raise ValueError("oddness: expected a center and a whitening of the same codes")
+        shape = known["whitening"].shape
+        raise ValueError(
+            f"oddness: whitening: expected the shape {2 * known['center'].shape}, got {shape}"
+        )
     return OutlierScore(fitted, detector._outlier_share, known)
 
 
@@ -110,7 +117,7 @@ def _robust(levels: Any, own: Tensors) -> RobustScaler | None:
     if "center" not in own and "scale" not in own and levels is None:
         return None
     if not (levels is None or isinstance(levels, list)):
-        raise ValueError("levels: expected a list")
+        raise ValueError(f"levels: expected a list, got {type(levels).__name__}")
     return RobustScaler.read(levels, *(_array(own, name) for name in ("center", "scale")))
 
 
@@ -119,12 +126,18 @@ def _standardization(detector: AnomalyDetector, own: Tensors) -> tuple[np.ndarra
     shape = (detector.n_models, len(parts(detector.measure)))
     location, spread = (_array(own, name) for name in ("location", "spread"))
     if location.shape != shape or spread.shape != shape or not (spread > 0).all():
-        raise ValueError(f"location, spread: expected arrays of shape {shape}")
+        raise ValueError(
+            f"location, spread: expected positive spreads and the shape {shape}, got "
+            f"{location.shape} and {spread.shape}"
+        )
     return location, spread
 
 
 def _array(own: Tensors, name: str) -> np.ndarray:
     array = own.get(name)
     if array is None or array.dtype != np.float64 or not np.isfinite(array).all():
-        raise ValueError(f"{name}: expected finite numbers of float64")
+        got = (
+            "none" if array is None else f"{array.dtype}" if array.dtype != np.float64 else "others"
+        )
+        raise ValueError(f"{name}: expected finite numbers of float64, got {got}")
     return array

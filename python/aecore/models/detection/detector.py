@@ -393,7 +393,7 @@ class AnomalyDetector(Estimator):
         ndarray of float64, shape (N,)
             Higher is more normal, and 0 about as normal as the median training sample.
         """
-        state = self._known()
+        state = self._fitted_state()
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None
@@ -454,12 +454,12 @@ class AnomalyDetector(Estimator):
     @property
     def threshold_(self) -> float:
         """The score below which a sample is an outlier: `offset_`."""
-        self._known()
+        self._fitted_state()
         return self.offset_
 
     # ---- protocol -------------------------------------------------------------------------------
 
-    def _known(self) -> Fitted:
+    def _fitted_state(self) -> Fitted:
         if not self.__sklearn_is_fitted__():
             raise not_fitted(type(self).__name__)
         return self._state

@@ -85,8 +85,8 @@ class OutlierScore:
     def _neighbour_distances(self, points: np.ndarray) -> np.ndarray:
         """Return the squared distances of points (n, D) to their k-th nearest reference."""
         references = self.state["references"]
-        middle = references[0]
-        x, r = points - middle, references - middle
+        origin = references[0]
+        x, r = points - origin, references - origin
         # |x|^2 is the same for all references and left out; rounding may swap the ranks of near
         # references, but the distance to the chosen one is exact
         order = np.einsum("ij,ij->i", r, r) - 2 * linear(x, r)

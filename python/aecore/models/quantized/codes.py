@@ -1,4 +1,4 @@
-"""Codes of a quantizer: numbers of entries, in place of the vectors that the encoder gives."""
+"""Codes of a quantizer: indices of entries, in place of the vectors that the encoder gives."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..base.codes import Codes
 
 
 class QuantizedCodes(Codes):
-    """Codes that are numbers of a quantizer's entries.
+    """Codes that are indices of a quantizer's entries.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class QuantizedCodes(Codes):
         super().__init__(network, (*self.map, *self.quantizer.code_shape) or (1,))
 
     def of(self, z: Value) -> np.ndarray:
-        """Return the numbers (N, ...) of the entries that vectors are replaced by."""
+        """Return the indices (N, ...) of the entries that vectors are replaced by."""
         index = self.quantizer.quantize(z).index
         return index.reshape(-1, *self.shape) if z.shape[0] else np.empty((0, *self.shape), int)
 

@@ -33,9 +33,9 @@ class PixelCNN(BaseModel, options=Training):
     r"""Maps of codes, position by position: :math:`p(c) = \prod_t p(c_t | c_{<t}, y)`.
 
     Positions go row by row from the top. A gated PixelCNN gives the distribution of each from those
-    before it: one stack of masked convolutions sees the rows above, another one what is left in the
-    row. With conditions y every layer has a bias that depends on them. A sequence of codes (T,) is
-    a map of one row.
+    before it: one stack of masked convolutions sees the rows above, another one those to the left.
+    With conditions y every layer has a bias that depends on them. A sequence of codes (T,) is a map
+    of one row.
 
     As ``prior=PixelCNN()`` of a `VQVAE` it is trained on the codes once the codebook is.
 
@@ -98,7 +98,7 @@ class PixelCNN(BaseModel, options=Training):
     codebook_size: int | None
     depth: int
 
-    loss, corruption, penalty = "nll", None, None  # what other models choose
+    loss, corruption, penalty = "nll", None, None  # parameters of other models
     _ignores_y = _streams = False
     _reader = MapReader
 
@@ -186,7 +186,7 @@ class PixelCNN(BaseModel, options=Training):
         """Return what is minimised; see `BaseModel.terms`."""
         codes = batch.target.astype(np.int64)
         maps = codes.reshape(batch.n, *self._plane)
-        logits = self._network.pixelcnn.forward(maps, batch.told)
+        logits = self._network.pixelcnn.forward(maps, batch.condition_value)
         likeliest = logits.data.argmax(-1).reshape(codes.shape)
         batch.reported["accuracy"] = float((likeliest == codes).mean(1).sum())
         return {"nll": CrossEntropy(logits, codes)}
@@ -257,8 +257,8 @@ class PixelCNN(BaseModel, options=Training):
     def sample(self, n: int, *, y: Any = None, random_state: Any = None) -> np.ndarray:
         """Draw maps of codes, position by position.
 
-        What layers have seen is kept, so that a position costs its own windows and not a pass over
-        the map.
+        Activations are cached, so that a position costs its own windows and not a pass over the
+        map.
 
         Parameters
         ----------
@@ -279,18 +279,18 @@ class PixelCNN(BaseModel, options=Training):
         codes = np.zeros(draws.shape, np.int64)
         for start in range(0, n, INFERENCE_BATCH):
             rows = slice(start, start + INFERENCE_BATCH)
-            beside = None if condition is None else condition.take(rows)
-            walk = Sampler(network.pixelcnn, codes[rows].shape, beside)
+            given = None if condition is None else condition.take(rows)
+            sampler = Sampler(network.pixelcnn, codes[rows].shape, given)
             for i in range(height):
-                walk.begin_row(i)
+                sampler.begin_row(i)
                 for j in range(width):
-                    codes[rows, i, j] = drawn(walk.logits(j), draws[rows, i, j])
-                    walk.put(i, j, codes[rows, i, j])
+                    codes[rows, i, j] = sample_codes(sampler.logits(j), draws[rows, i, j])
+                    sampler.put(i, j, codes[rows, i, j])
         return codes.reshape(n, *network.input_shape[:-1])
 
 
-def drawn(logits: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """Return the codes (n,) that u, uniform in [0, 1), picks by the distributions (n, E)."""
+def sample_codes(logits: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Return codes (n,) drawn from logits (n, E) by inverting the CDF at u, uniform in [0, 1)."""
     sums = np.cumsum(np.exp(logits - logits.max(1, keepdims=True), dtype=np.float64), axis=1)
     passed = (sums <= u[:, None] * sums[:, -1:]).sum(1)
     return np.minimum(passed, logits.shape[1] - 1)

@@ -1,4 +1,4 @@
-"""What a model of discrete codes has to do with a prior over them."""
+"""Models of discrete codes with a prior over them: its training, checks and files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...training.checkpoint import Stage
 from ..base import state
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
-from ..base.resume import find
+from ..base.resume import find_checkpoint
 from ..base.streams import joined
 from .pixelcnn import PixelCNN
 
@@ -44,7 +44,7 @@ class CodesWithPrior(BaseAutoencoder):
         conditioner = None if trained is None else trained._fitted().conditioner
         if conditioner is None or conditioner.classes is None:
             raise AttributeError(
-                f"this {type(self).__name__} has no prior that was fitted to labels"
+                f"{type(self).__name__}: expected a prior fitted to labels, got none"
             )
         return conditioner.classes
 
@@ -96,7 +96,7 @@ class CodesWithPrior(BaseAutoencoder):
         self
         """
         self._check_params()
-        found = find(self, resume)
+        found = find_checkpoint(self, resume)
         if self.prior is not None:
             self._check_prior_data(X, y, X_val)
         saver = self._fit_from(found, X, y, X_val, sample_mask)
@@ -104,7 +104,7 @@ class CodesWithPrior(BaseAutoencoder):
             vars(self).pop("prior_", None)
         elif not saver.stage.complete:
             stage = Stage(0) if found is None else found.stage
-            if stage.complete:  # then more epochs have made this prior one of other codes
+            if stage.complete:  # the prior was trained on codes before these epochs
                 vars(self).pop("prior_", None)
             again = stage.over and not stage.complete and self.prior.checkpoint is not None
             self._fit_prior(X, y, X_val, sample_mask, again)
@@ -141,7 +141,7 @@ class CodesWithPrior(BaseAutoencoder):
         return self._collected(self._input(X, None, sample_mask), self._codes)
 
     def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
-        """Raise what the prior would raise for its samples, before anything changes."""
+        """Raise the errors of the prior's own `fit`, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None
         if is_stream(X):
             counts, labels = zip(*((len(x), labels) for x, labels, _ in Stream(X)), strict=True)
@@ -162,7 +162,9 @@ class CodesWithPrior(BaseAutoencoder):
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
             x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
             if y_val is None:
-                raise ValueError("X_val: expected (X_val, y_val) where the prior is given y")
+                raise ValueError(
+                    "X_val: expected (X_val, y_val) where the prior takes y, got no y_val"
+                )
             conditioner.read(y_val, len(x))
 
     # ---- files ----------------------------------------------------------------------------------
@@ -185,10 +187,9 @@ class CodesWithPrior(BaseAutoencoder):
         super()._restore(config, tensors, decoder)
         trained, stage = state.read(found, theirs, decoder)
         if not isinstance(trained, PixelCNN) or stage is not None:
-            raise ValueError(f"{PRIOR}: expected a PixelCNN")
-        if trained._network.input_shape != (
-            *self._code_space.shape,
-            self._network.quantizer.n_codes,
-        ):
-            raise ValueError(f"{PRIOR}: of other maps of codes than the model's")
+            raise ValueError(f"{PRIOR}: expected a trained PixelCNN, got {type(trained).__name__}")
+        shape = trained._network.input_shape
+        wanted = (*self._code_space.shape, self._network.quantizer.n_codes)
+        if shape != wanted:
+            raise ValueError(f"{PRIOR}: expected the model's maps of codes {wanted}, got {shape}")
         self.prior_ = trained

@@ -25,8 +25,8 @@ from ..base.options import Coding, Unpack
 from .codes import QuantizedCodes
 from .prior import CodesWithPrior
 
-VECTORS_PER_CODE = 32  # that k-means starts from, if the data have so many
-# What says how a codebook is and learns: of no use where there is none.
+VECTORS_PER_CODE = 32  # that k-means takes, if the data have so many
+# The parameters of codebooks, which make no sense with levels.
 OF_CODEBOOKS = "commitment codebook ema_decay codebook_init quantizers distance".split()
 
 Quantizer = VectorQuantizer | ResidualQuantizer | FiniteScalarQuantizer
@@ -43,9 +43,9 @@ class VQVAE(CodesWithPrior, options=Coding):
     where sg stops gradients, the decoder's gradient passes straight from e to z, and with
     codebook="ema" the entries are moving averages of their vectors in place of the middle term.
 
-    Three options change what stands for z. With ``quantizers=q`` it is a sum of entries from q
-    codebooks, each of which has the nearest one to what those before it left, and the last two
-    terms are sums over them. With ``distance="cosine"`` z and e are scaled to length 1 first. With
+    Three options change how z is quantised. With ``quantizers=q`` it becomes a sum of entries from
+    q codebooks, each of which quantises the residual of those before it, and the last two terms are
+    sums over them. With ``distance="cosine"`` z and e are scaled to length 1 first. With
     ``levels`` there is no codebook and there are no such terms: the coordinates of z are rounded,
     see `aecore.nn.FiniteScalarQuantizer`.
 
@@ -67,14 +67,14 @@ class VQVAE(CodesWithPrior, options=Coding):
         Whether entries that fall out of use start anew at vectors of the current batch.
     codebook_init : {"kmeans", "normal"}
         Whether the entries start as centres of what the fresh encoder gives for the first samples,
-        or as normal numbers; those of further codebooks as centres of what is left.
+        or as normal numbers; those of further codebooks as centres of the residuals.
     quantizers : int
         How many codebooks there are in turn. From 2 on, codes have one axis more, of this length.
     distance : {"euclidean", "cosine"}
         Between vectors and entries. Cosine goes with one codebook.
     levels : sequence of int or None
         How many values each coordinate of a code has, in place of a codebook: codebook_size is then
-        their product and code_dim their number, and what is about codebooks can't be given.
+        their product and code_dim their number, and parameters of codebooks can't be given.
     prior : PixelCNN or None
         What `sample` draws codes from. `fit` trains a copy of it on the codes once the rest is
         trained, given y if there is one: its ``epochs`` and the like are the prior's own. None
@@ -167,8 +167,8 @@ class VQVAE(CodesWithPrior, options=Coding):
         checks.choice("distance", self.distance, ("euclidean", "cosine"))
         if self.quantizers > 1 and self.distance == "cosine":
             raise ValueError(
-                "distance: expected 'euclidean' where there are several quantizers, since what is "
-                "left of a vector has a length that matters, got 'cosine'"
+                "distance: expected 'euclidean' with several quantizers, since the length of a "
+                "residual matters, got 'cosine'"
             )
         if self.levels is not None:
             self._check_levels()
@@ -176,7 +176,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         super()._check_params()
 
     def _check_levels(self) -> None:
-        """Refuse what makes no sense beside levels; what was left as it is makes sense."""
+        """Raise ValueError for codebook parameters that are given beside levels."""
         levels, usual = checked_levels(self.levels), defaults(VQVAE)
         for name, value in (("codebook_size", math.prod(levels)), ("code_dim", len(levels))):
             if getattr(self, name) not in (value, usual[name]):
@@ -187,8 +187,8 @@ class VQVAE(CodesWithPrior, options=Coding):
         for name in OF_CODEBOOKS:
             if getattr(self, name) != usual[name]:
                 raise ValueError(
-                    f"{name}: means nothing beside levels, which have no codebook; expected "
-                    f"{usual[name]!r}, got {getattr(self, name)!r}"
+                    f"{name}: expected {usual[name]!r} with levels, which have no codebook, got "
+                    f"{getattr(self, name)!r}"
                 )
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
@@ -311,7 +311,9 @@ class VQVAE(CodesWithPrior, options=Coding):
             codes = trained.sample(n, y=y, random_state=random_state)
             return self._decoded(codes, None)
         if self.prior is not None:
-            raise ValueError("prior: not trained yet: fit trains it, once the rest is trained")
+            raise ValueError(
+                "prior: expected one that fit has trained, once the rest is, got an untrained one"
+            )
         u = np.empty((n, *self._code_space.shape), np.float32)
         _core.random_uniform(u, new_seed(random_state), SAMPLE, 0, runtime.current())
         size = self._quantizer.n_codes
@@ -329,7 +331,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         dim : int
             Which of its codes, counted along the flattened grid.
         values : array-like of int, shape (n,)
-            Numbers of codebook entries.
+            Indices of codebook entries.
         y : optional
             No notice is taken of it.
 
@@ -344,7 +346,9 @@ class VQVAE(CodesWithPrior, options=Coding):
         code = self._collected(Input(self._sample("x", x)), self._codes)
         codes = np.repeat(code, len(values), axis=0)
         if values.dtype.kind not in "iu" and (values != np.floor(values)).any():
-            raise ValueError(f"values: expected numbers of codebook entries, got {values!r}")
+            raise ValueError(
+                f"values: expected integers, numbers of codebook entries, got {values!r}"
+            )
         codes.reshape(len(values), -1)[:, dim] = values
         return self._decoded(self._code_space.read(codes), None)
 

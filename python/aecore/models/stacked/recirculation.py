@@ -20,7 +20,7 @@ ERROR = {"mse": 0.5, "bce": 1.0}
 class Recirculation(
     BaseAutoencoder, options=Training, defaults={"optimizer": "sgd", "learning_rate": 0.1}
 ):
-    r"""One hidden layer, trained by letting activity go round instead of errors go back.
+    r"""One hidden layer, trained by recirculating activity instead of back-propagating errors.
 
     From a sample :math:`v_0` the units' states follow each other, visible, hidden, visible, hidden:
 
@@ -28,8 +28,8 @@ class Recirculation(
         h_1 = f(W v_0 + b), \quad v_2 = \lambda v_0 + (1 - \lambda)\, g(V h_1 + c),
         \quad h_3 = \lambda h_1 + (1 - \lambda) f(W v_2 + b)
 
-    Each weight changes by what it carried, times how the unit that it goes to changed on the way,
-    so that no unit is told of another's error; with learning rate :math:`\epsilon`,
+    Each weight changes by its input times the change of its output unit's state, so that no error
+    is passed between units; with learning rate :math:`\epsilon`,
 
     .. math:: \Delta V = \epsilon (v_0 - v_2) h_1^\top, \quad
         \Delta W = \epsilon (h_1 - h_3) v_2^\top
@@ -109,7 +109,7 @@ class Recirculation(
         return (Phase(self._settle),)
 
     def _settle(self, batch: Batch) -> dict[str, float]:
-        """Let the units settle twice; what they change by stands for the gradients, negated."""
+        """Update the units' states twice; the negated changes of weights are the gradients."""
         tape, n = batch.tape, batch.n
         h1, kept = self._latent(batch), 1 - self.regression
         made = tape.mark()

@@ -1,4 +1,4 @@
-"""Stacked autoencoders: layers trained one by one, then together, and what they are good for."""
+"""Stacked autoencoders: layers trained one by one, then together; features and a classifier."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ...nn.tape import Value
 from ...training.network import Network
 from ..autoencoder import Autoencoder
 from ..base._html import model_html
-from ..base.levels import climb, depth, linears, split
+from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
 from ..base.options import Coding, Training, Unpack
 
@@ -51,7 +51,7 @@ class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs
     another code of what the encoder gives, are for that code's level alone. ``schedule``,
     validation, ``patience`` and ``callbacks`` are for the last phase. A ``checkpoint`` is for all,
     and ``fit(X, resume=True)`` goes on within a level too; `fit` with ``warm_start`` goes on with
-    the last phase, and `partial_fit` has no other. A level's codes of all samples are kept in
+    the last phase, and so does `partial_fit`. A level's codes of all samples are kept in
     memory while the next one is trained.
 
     Parameters
@@ -346,7 +346,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
     model: Any
     level: int | None
     dropout: float
-    loss = "mse"  # which any samples can have; they are no targets here
+    loss = "mse"  # which accepts any samples; they are no targets here
     penalty = None
     _needs_y = True
 
@@ -401,20 +401,23 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if classes is not None:
             if is_stream(X):
                 raise ValueError(
-                    "classes: expected None where X gives batches, all of which are seen"
+                    "classes: expected None where X gives batches, all of which are seen, got "
+                    f"{classes}"
                 )
             known = Conditioner.learn(self._read_y(classes), len(classes))
             assert known.classes is not None
             before = self.classes_ if self.__sklearn_is_fitted__() else known.classes
             if not np.array_equal(known.classes, before):
-                raise ValueError(f"classes: expected those of before, {before}, got {classes}")
+                raise ValueError(f"classes: expected {before}, as before, got {classes}")
         self._pass_over(X, y, sample_mask, known)
         return self
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         stack = self._stack()
         arch, top, shape = stack._dense(), self.level, reader.shape
-        levels = climb(shape, arch, stack.latent_dim, depth(arch) if top is None else int(top))
+        levels = encoder_levels(
+            shape, arch, stack.latent_dim, depth(arch) if top is None else int(top)
+        )
         if self.dropout:
             levels = [[*level, Dropout(self.dropout)] for level in levels]
         encoder = Sequential(*(layer for level in levels for layer in level))
@@ -434,13 +437,13 @@ class SoftmaxClassifier(BaseModel, options=Training):
         theirs, shape = stack._fitted(), given.data.shape
         if theirs.input_shape != shape:
             raise ValueError(
-                f"X: expected samples of shape {theirs.input_shape}, as the model was fitted to, "
-                f"got {shape}"
+                f"X: expected samples of shape {theirs.input_shape}, as in the fit of model, got "
+                f"{shape}"
             )
         sources = [p.value for _, p in theirs.encoder.parameters()]
         targets = [p.value for _, p in network.encoder.parameters()]
         if any(a.shape != b.shape for a, b in zip(sources, targets, strict=False)):
-            raise ValueError("model: its arch or latent_dim is no longer what it was fitted with")
+            raise ValueError("model: expected the arch and latent_dim of its fit, got others")
         for source, target in zip(sources, targets, strict=False):
             np.copyto(target, source)
 
@@ -449,7 +452,9 @@ class SoftmaxClassifier(BaseModel, options=Training):
     ) -> None:
         super()._restore(config, tensors, decoder)
         if self._network.conditioner.classes is None:
-            raise ValueError("conditions: expected the classes of a SoftmaxClassifier")
+            raise ValueError(
+                "conditions: expected the classes of a SoftmaxClassifier, got properties"
+            )
 
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised; see `BaseModel.terms`."""

@@ -41,7 +41,7 @@ class TableModel(BaseAutoencoder):
         Columns of numbers that are categories, by name or place.
     hidden : float
         The share of the cells that is hidden from the encoder in training, others in every batch.
-        Without any, a missing cell is one that the model has never had to fill in.
+        Without any, the model isn't trained to fill in missing cells.
     corruption : SwapNoise, GaussianNoise, Masking or None
         What else is done to the encoder's input in training. Noise is added to numbers alone, in
         units of a column's deviation; masking hides cells, as ``hidden`` does.
@@ -57,7 +57,7 @@ class TableModel(BaseAutoencoder):
     _streams = False
     _reader = TableReader
 
-    # ---- what scikit-learn asks -----------------------------------------------------------------
+    # ---- scikit-learn's tags ---------------------------------------------------------------------
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -69,7 +69,7 @@ class TableModel(BaseAutoencoder):
     def _check_params(self) -> None:
         if self.arch is not None and not isinstance(self.arch, Dense):
             raise TypeError(
-                "arch: the columns of a table have no order; expected None or Dense(...), got "
+                "arch: expected None or Dense(...), as the columns of a table have no order, got "
                 f"{self.arch!r}"
             )
         if not isinstance(self.categorical, (list, tuple, np.ndarray)):
@@ -145,7 +145,7 @@ class TableModel(BaseAutoencoder):
             If the loss stops being finite; the model is left in its last finite state.
         """
         if isinstance(X_val, tuple):
-            raise TypeError("X_val: expected a table, got a tuple: tables have no y")
+            raise TypeError("X_val: expected a table, which has no y, got a tuple")
         return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume)
 
     # ---- training -------------------------------------------------------------------------------
@@ -154,9 +154,9 @@ class TableModel(BaseAutoencoder):
         return (Phase(self._counted),)
 
     def _counted(self, batch: Batch) -> dict[str, float]:
-        """Run the passes, and note what cells cost: hidden ones, if the model hides any."""
+        """Run the passes, and note the losses of cells: of hidden ones, if the model hides any."""
         sums = self._step(batch)
-        recon: Any = batch.terms.get("recon")  # several draws say less of the single cell
+        recon: Any = batch.terms.get("recon")  # not of several draws
         nats = self._nats(batch, batch.x) if recon is None else recon.nats
         counted = ~np.isnan(batch.target)
         if self._hides:
@@ -192,13 +192,13 @@ class TableModel(BaseAutoencoder):
 
     @fitted
     def score_cells(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
-        """Return how odd each cell is beside the others of its row.
+        """Return how unusual each cell is, given the others of its row.
 
-        That is what the cell costs (see `errors`) less what its column's cells cost on average in
-        training, in units of their deviation: about 0 for a usual cell of any column, and large for
-        an odd one. If the model hides cells in training (``hidden``), a cell is hidden from the
-        encoder when it is scored, so that it can't explain itself; an eighth of the columns at a
-        time, or each by itself where there are no more than eight.
+        That is the cell's loss (see `errors`), standardised by the mean and deviation of its column
+        in training: about 0 for a usual cell of any column, and large for an unusual one.
+        If the model hides cells in training (``hidden``), a cell is hidden from the encoder when it
+        is scored, so that it can't explain itself; an eighth of the columns at a time, or each by
+        itself where there are no more than eight.
 
         Parameters
         ----------
@@ -219,7 +219,7 @@ class TableModel(BaseAutoencoder):
         return out
 
     def _nats(self, batch: Batch, x: np.ndarray) -> np.ndarray:
-        """Return what the cells of a batch cost (n, C) where x is what the encoder sees."""
+        """Return the losses of a batch's cells (n, C), where x is the encoder's input."""
         seen = copy.copy(batch)
         seen.x = x
         with self._pass(seen):
@@ -227,7 +227,7 @@ class TableModel(BaseAutoencoder):
             return self._loss.cell_losses(None, None, self._output(seen), batch.target)
 
     def _nats_of_hidden(self, batch: Batch) -> np.ndarray:
-        """Return what each cell of a batch costs (n, C) where the encoder doesn't see it."""
+        """Return the loss of each cell of a batch (n, C), where it is hidden from the encoder."""
         out, groups = np.empty(batch.x.shape, np.float32), min(GROUPS, batch.x.shape[1])
         for g in range(groups):
             x = batch.x.copy()

@@ -1,4 +1,4 @@
-"""Autoencoders of tables: columns of different kinds, and missing values anywhere."""
+"""Autoencoders of tables: columns of different types, and missing values anywhere."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .model import TableModel
 
 
 class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
-    r"""An autoencoder of tables: numbers, categories and times side by side, with gaps anywhere.
+    r"""An autoencoder of tables: numbers, categories and times, with missing cells anywhere.
 
     Minimises :math:`E\,[\sum_c \ell_c(x_c, g(f(\tilde x)))]` over the columns c whose cells are
     there: a normal log-likelihood for numbers, with a deviation that is learned for each column, a
     Bernoulli one for columns of two levels and a categorical one for those of more, see
-    `aecore.losses.mixed`. The encoder is told which cells are missing. In training some more are
-    hidden from it, so that the decoder learns to say what a cell should be beside the others of its
-    row: `impute` and `score_cells` live on that.
+    `aecore.losses.mixed`. The encoder sees which cells are missing. In training some more are
+    hidden from it, so that the decoder learns to predict a cell from the others of its row, which
+    is what `impute` and `score_cells` need.
 
     `fit` looks at the columns:
 
@@ -86,7 +86,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
     r"""A variational autoencoder of tables: what `TabularAutoencoder` is to `Autoencoder`.
 
     Minimises the bound that `VAE` has, with the likelihood of tables. Missing cells have no part in
-    it, and hidden ones are to be said from the others. `sample` draws cells too, and not only
+    it, and hidden ones are predicted from the others. `sample` draws cells too, and not only
     codes: levels by their probabilities, and numbers with the deviation of their column.
 
     Parameters

@@ -56,20 +56,23 @@ class CVAE(VAE):
     @property
     def classes_(self) -> np.ndarray:
         """The labels in order."""
-        return self._known("classes")
+        return self._learned("classes")
 
     @property
     def condition_mean_(self) -> np.ndarray:
         """The mean of each property."""
-        return self._known("mean")
+        return self._learned("mean")
 
     @property
     def condition_scale_(self) -> np.ndarray:
         """The standard deviation of each property; 1 where it is 0."""
-        return self._known("scale")
+        return self._learned("scale")
 
-    def _known(self, name: str) -> np.ndarray:
+    def _learned(self, name: str) -> np.ndarray:
         value = getattr(self._fitted().conditioner, name)
         if value is None:
-            raise AttributeError(f"this {type(self).__name__} was fitted to conditions without it")
+            wanted, got = "labels", "properties"
+            if name != "classes":
+                wanted, got = got, wanted
+            raise AttributeError(f"{type(self).__name__}: expected {wanted} in fit, got {got}")
         return value

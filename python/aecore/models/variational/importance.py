@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 def weighted_terms(
     model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float
 ) -> dict[str, Any]:
-    """Return the bound of S draws a sample as what is minimised, and tell of its parts.
+    """Return the negative bound with S draws a sample, which is minimised, and report its parts.
 
-    Told are ``recon`` and ``kl``, means over the draws; ``iwae``, the bound with a beta of 1; and
+    These are ``recon`` and ``kl``, means over the draws; ``iwae``, the bound with a beta of 1; and
     ``mse``.
     """
     if batch.noise == "fixed":
@@ -49,7 +49,7 @@ def weighted_terms(
 
 
 def _held_out(model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float) -> dict[str, Any]:
-    """Return the same without a way back, draw by draw."""
+    """Return the same without gradients, draw by draw."""
     s, n, first = int(model.importance_samples), batch.n, batch.position
     ratio, recon = np.empty((2, n, s))
     for i in range(s):

@@ -49,7 +49,7 @@ class VAE(BaseAutoencoder, options=Coding):
         Epochs over which the weight rises from 0 in a straight line, batch by batch.
     free_bits : float
         Nats of KL that each latent dimension has for free: where its mean over a batch is less,
-        it isn't made smaller.
+        it isn't minimised.
     importance_samples : int
         S. The encoder runs once, the decoder on S times the batch.
     divergence : "kl", MMD or TotalCorrelation
@@ -60,14 +60,15 @@ class VAE(BaseAutoencoder, options=Coding):
     history_ : list of dict
         Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce" or
         "cross_entropy" ``bits_per_dim`` of the bound. With several samples ``recon`` and ``kl`` are
-        means over the draws, ``loss`` is below recon + kl_weight kl by what they gain, and ``iwae``
-        is what it would be with a weight of 1: a bound on -ln p(x). A divergence adds terms of
+        means over the draws, ``loss`` is less than recon + kl_weight kl, as the bound is tighter,
+        and ``iwae`` is the loss with a weight of 1: a bound on -ln p(x). A divergence adds terms of
         its own. val_* are of draws as well, the same ones in every epoch, with the whole of beta.
 
         Two figures tell whether codes have collapsed to the prior: ``active_units``, how many
-        latent dimensions have a mean that varies by more than 0.01, and ``information_bound``, the
-        nats that a code may say of its sample at most, :math:`\frac{1}{2} \sum_k \ln v_k - E \ln
-        \sigma_k^2` with v the variance of all codes together. It is at most ``kl``.
+        latent dimensions have a mean whose variance is above 0.01, and ``information_bound``, an
+        upper bound in nats of the mutual information of samples and codes, :math:`\frac{1}{2}
+        \sum_k \ln v_k - E \ln \sigma_k^2` with v the variance of all codes together. It is at most
+        ``kl``.
 
     References
     ----------
@@ -147,7 +148,7 @@ class VAE(BaseAutoencoder, options=Coding):
         return batch.code, halves.logvar
 
     def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
-        """Return what keeps the codes near the prior."""
+        """Return the KL term, or the divergence that takes its place."""
         batch.weights["kl"] = weight = self._kl_weight(batch)
         kl: GaussianKL
         if self.free_bits and batch.noise == "on":
@@ -163,7 +164,7 @@ class VAE(BaseAutoencoder, options=Coding):
         return {"kl": kl} | posterior.estimated(self.divergence, batch, z, mean, logvar)
 
     def _kl_weight(self, batch: Batch) -> float:
-        """Return what the term counts: the bound has 1, whatever was minimised."""
+        """Return the weight of the KL term: 1 in scores, which are the bound itself."""
         if batch.noise == "off":
             return 1.0
         if batch.noise == "fixed":

@@ -24,7 +24,7 @@ def operand(x: Any, tape: Tape) -> Any:
         return x
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"expected numbers beside a value, got {array.dtype}")
+        raise TypeError(f"operand: expected numbers, got {array.dtype}")
     return array.astype(np.float32)
 
 

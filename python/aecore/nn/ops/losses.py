@@ -145,22 +145,22 @@ class CrossEntropy(Late):
     x : Value
     labels : ndarray of int64, shape (N, G)
         Of each of G groups of E logits.
-    seen : ndarray of float32, shape (N, G), optional
+    observed : ndarray of float32, shape (N, G), optional
         1 where a group counts.
     """
 
-    __slots__ = ("labels", "seen")
+    __slots__ = ("labels", "observed")
 
-    def __init__(self, x: Value, labels: np.ndarray, seen: np.ndarray | None = None) -> None:
+    def __init__(self, x: Value, labels: np.ndarray, observed: np.ndarray | None = None) -> None:
         if (
             labels.ndim != 2
             or labels.shape[0] != x.shape[0]
             or (math.prod(x.shape[1:]) % max(1, labels.shape[1]))
         ):
             raise ValueError(
-                f"labels: expected some for each sample of the shape {x.shape}, got {labels.shape}"
+                f"labels: expected (N, G) for groups of classes in {x.shape}, got {labels.shape}"
             )
-        self.labels, self.seen = labels, seen
+        self.labels, self.observed = labels, observed
         self.start(x)
 
     def measure(
@@ -169,7 +169,7 @@ class CrossEntropy(Late):
         groups = self.labels.shape[1]
         shape = *self.labels.shape, math.prod(self.x.shape[1:]) // max(1, groups)
         grad = None if dx is None else dx.reshape(shape)
-        given = self.x.data.reshape(shape), self.labels, self.seen
+        given = self.x.data.reshape(shape), self.labels, self.observed
         _core.cross_entropy(loss, grad, weight, *given, self.tape.workspace)
 
 

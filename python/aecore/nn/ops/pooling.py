@@ -30,7 +30,9 @@ class MaxPool2d(Op):
         p = (h + 2 * padding[0] - window[0]) // stride[0] + 1
         q = (w + 2 * padding[1] - window[1]) // stride[1] + 1
         if p < 1 or q < 1:
-            raise ValueError(f"MaxPool2d: images of {h} x {w} are smaller than the window {window}")
+            raise ValueError(
+                f"MaxPool2d: expected images of at least the window {window}, got {h} x {w}"
+            )
         self.x, self.geometry = x, (window, stride, padding)
         x.uses += 1
         self.place(x.tape, (n, p, q, c), x.needs_grad, later=True)

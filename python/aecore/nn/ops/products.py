@@ -229,8 +229,8 @@ def _image_size(name: str, x: Value, channels: int) -> Pair:
 
 def _too_small(name: str, x: Value, kernel: Shape, how: str, size: Pair) -> ValueError:
     return ValueError(
-        f"{name}: images of {x.shape[1]} x {x.shape[2]} are too small for kernel {kernel}, {how}: "
-        f"the output would be {max(0, size[0])} x {max(0, size[1])}"
+        f"{name}: expected images large enough for kernel {kernel}, {how}, got {x.shape[1]} x "
+        f"{x.shape[2]}: the output would be {max(0, size[0])} x {max(0, size[1])}"
     )
 
 

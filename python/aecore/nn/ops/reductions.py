@@ -34,7 +34,7 @@ class Reduction(_One):
         """How many values a number is made of."""
         return math.prod(self.x.shape[i] for i in self.axes)
 
-    def beside(self, array: np.ndarray) -> np.ndarray:
+    def broadcast(self, array: np.ndarray) -> np.ndarray:
         """Return an array of the result's shape so that it broadcasts with x."""
         return array.reshape(self.kept)
 
@@ -64,7 +64,7 @@ class Sum(Reduction):
     def backward(self) -> None:
         assert self.grad is not None
         dx = self.tape.take(self.x.shape)
-        np.copyto(dx, self.beside(self.grad))
+        np.copyto(dx, self.broadcast(self.grad))
         self.x.add_grad(dx)
 
 
@@ -83,7 +83,7 @@ class Mean(Reduction):
     def backward(self) -> None:
         assert self.grad is not None
         dx = self.tape.take(self.x.shape)
-        np.multiply(self.beside(self.grad), np.float32(1 / max(1, self.count)), out=dx)
+        np.multiply(self.broadcast(self.grad), np.float32(1 / max(1, self.count)), out=dx)
         self.x.add_grad(dx)
 
 
@@ -103,9 +103,9 @@ class Max(Reduction):
     def backward(self) -> None:
         assert self.grad is not None
         dx, x = self.tape.take(self.x.shape), self.x.data
-        np.equal(x, self.beside(self.data), out=dx, casting="unsafe")
+        np.equal(x, self.broadcast(self.data), out=dx, casting="unsafe")
         dx /= np.maximum(dx.sum(self.axes, keepdims=True), 1)
-        dx *= self.beside(self.grad)
+        dx *= self.broadcast(self.grad)
         self.x.add_grad(dx)
 
 

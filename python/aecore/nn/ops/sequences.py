@@ -287,7 +287,7 @@ def onnx_weights(weights: list[tuple[Parameter, Parameter, Parameter]]) -> list[
 class Unrolled(_One):
     """A recurrent decoder on its own: each step sees the one that it gave before.
 
-    There is no way back: in training it is told the true steps, and is another op then.
+    It has no backward pass: training uses teacher forcing, by another op.
 
     Parameters
     ----------

@@ -80,10 +80,10 @@ def reshaped(shape: Shape, wanted: tuple[int, ...]) -> Shape:
     size = math.prod(shape)
     if wanted.count(-1) == 1:
         if known == 0 or size % known:
-            raise ValueError(f"cannot reshape values of shape {shape} into {wanted}")
+            raise ValueError(f"shape: expected {size} values, as {shape} has, got {wanted}")
         return tuple(size // known if n == -1 else int(n) for n in wanted)
     if known != size or min(wanted, default=1) < 0:
-        raise ValueError(f"cannot reshape values of shape {shape} into {wanted}")
+        raise ValueError(f"shape: expected {size} values, as {shape} has, got {wanted}")
     return tuple(map(int, wanted))
 
 
@@ -188,7 +188,9 @@ class Concatenate(Op):
         shapes = [tuple(p.shape) for p in self.parts]
         rest = {(s[: self.axis], s[self.axis + 1 :]) for s in shapes}
         if len(rest) > 1 or len({len(s) for s in shapes}) > 1:
-            raise ValueError(f"cannot concatenate the shapes {shapes} along axis {axis}")
+            raise ValueError(
+                f"np.concatenate: expected shapes that differ in axis {axis} alone, got {shapes}"
+            )
         total = sum(s[self.axis] for s in shapes)
         shape = (*shapes[0][: self.axis], total, *shapes[0][self.axis + 1 :])
         self.place(tape, shape, any(map(needs_grad, self.parts)))
@@ -232,7 +234,7 @@ class BroadcastTo(_One):
         x = self.start(x)
         wanted = tuple(map(int, shape))
         if np.broadcast_shapes(x.shape, wanted) != wanted:
-            raise ValueError(f"cannot broadcast the shape {x.shape} to {wanted}")
+            raise ValueError(f"shape: expected one that {x.shape} broadcasts to, got {wanted}")
         self.place(x.tape, wanted, x.needs_grad)
 
     def forward(self) -> None:
@@ -268,7 +270,7 @@ class Repeat(_One):
         self.x.add_grad(np.sum(self.grad.reshape(self._grid()), axis=1, out=dx))
 
 
-class Beside(Op):
+class ConcatCondition(Op):
     """Vectors y (N, P) behind the last axis of x (N, ..., C), everywhere: (N, ..., C + P)."""
 
     __slots__ = ("x", "y")
@@ -380,5 +382,8 @@ FUNCTIONS.update(
 def repeat(x: Any, times: int, axis: int | None) -> Value:
     """Return each row several times."""
     if axis != 0 or not isinstance(times, (int, np.integer)) or times < 0:
-        raise ValueError("np.repeat: expected a number of times along axis 0 for values")
+        raise ValueError(
+            "np.repeat: expected a number of times along axis 0 for values, got "
+            f"{times!r} along axis {axis}"
+        )
     return Repeat(x, int(times))

@@ -57,7 +57,7 @@ class Quantizer(Module):
     A subclass implements `quantize`, and says what codes are: see `VectorQuantizer`.
     """
 
-    _seen: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
+    _last_call: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
 
     def quantize(self, x: Value) -> Quantized:
         """Return what vectors are replaced by, their codes, and the terms of the loss."""
@@ -78,7 +78,7 @@ class Quantizer(Module):
             return super().__call__(x)
         with Tape(training=training, records=False) as tape:
             found = self.quantize(tape.constant(np.ascontiguousarray(x, np.float32)))
-            self._seen = found.index, {name: v.data for name, v in found.terms.items()}
+            self._last_call = found.index, {name: v.data for name, v in found.terms.items()}
         return found.y.data
 
     @property
@@ -92,16 +92,18 @@ class Quantizer(Module):
         return self._last()[1]
 
     def _last(self) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        if self._seen is None:
-            raise AttributeError(f"this {type(self).__name__} was not called with an array yet")
-        return self._seen
+        if self._last_call is None:
+            raise AttributeError(
+                f"{type(self).__name__}: expected a call with an array, got none yet"
+            )
+        return self._last_call
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         walk.inside(self, name)
         return 1
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in super().__getstate__().items() if k != "_seen"}
+        return {k: v for k, v in super().__getstate__().items() if k != "_last_call"}
 
 
 class Codebook(Quantizer):
@@ -168,9 +170,9 @@ class Codebook(Quantizer):
         """
         dim = self._stored.shape[1]
         if rows.ndim != 2 or rows.shape[1] != dim or not len(rows):
-            raise ValueError(f"rows: expected some vectors of {dim}, got the shape {rows.shape}")
+            raise ValueError(f"rows: expected the shape (M, {dim}), M > 0, got {rows.shape}")
         if not np.isfinite(rows).all():
-            raise ValueError("rows: expected finite values")
+            raise ValueError("rows: expected finite numbers, got NaN or infinity")
         if self.distance == "cosine":
             rows = _normalized(rows)
         kmeans(self._stored, rows, self.seed, iterations)

@@ -70,8 +70,8 @@ class ResidualQuantizer(Quantizer):
     def __init__(self, depth: int, codebook_size: int, code_dim: int, **options: Any) -> None:
         if options.get("distance", "euclidean") != "euclidean":
             raise ValueError(
-                "distance: expected 'euclidean', since what is left of a vector has a length that "
-                f"matters, got {options['distance']!r}"
+                "distance: expected 'euclidean', since the length of a residual matters, got "
+                f"{options['distance']!r}"
             )
         depth = integer("depth", depth, 1)
         self.layers = tuple(

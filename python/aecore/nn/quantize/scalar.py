@@ -23,7 +23,7 @@ def checked_levels(levels: Sequence[int]) -> tuple[int, ...]:
     found = tuple(integer("levels", n, 2) for n in levels)
     if not found or math.prod(found) > MOST_CODES:
         raise ValueError(
-            f"levels: expected some, whose product is at most {MOST_CODES}, got {levels!r}"
+            f"levels: expected at least one, and a product of at most {MOST_CODES}, got {levels!r}"
         )
     return found
 
