@@ -56,6 +56,6 @@ PyMethodDef ae_activation_methods[] = {
      "out = kind(x), arrays of one shape; out may be x."},
     {"activation_backward", activation_backward, METH_VARARGS,
      "activation_backward($module, dx, grad, y, kind, workspace, /)\n--\n\n"
-     "dx = grad * kind'(.) from the output y (gelu, silu: the input); dx may be grad or y."},
+     "dx = grad * kind'(.) from the output y, or the input if that isn't enough; dx may be grad or y."},
     {NULL, NULL, 0, NULL},
 };

@@ -8,6 +8,7 @@ import pytest
 from aecore import _core, nn
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
+from aecore.nn.activation import FORMULAS
 from aecore.nn.ops.jacobian import Jacobian
 from cases.base import normal
 from support.modules import zero_grad
@@ -167,6 +168,9 @@ STACKS = {
         nn.Flatten(),
         nn.Linear(20, 4),
     ],
+} | {
+    f"{kind} by itself": lambda kind=kind: [nn.Linear(7, 6), nn.Activation(kind), nn.Linear(6, 5)]
+    for kind in FORMULAS
 }
 
 

@@ -32,7 +32,7 @@ class Conv(Arch):
     kernel_size, stride : int
         Of all of them. Padding keeps size / stride where it can: 1 for kernel 4 and stride 2.
     activation : str
-        relu, leaky_relu, elu, gelu, silu, tanh, sigmoid, softplus or linear.
+        One of those that `aecore.functional.activation` lists.
 
     Examples
     --------

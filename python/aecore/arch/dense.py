@@ -24,7 +24,7 @@ class Dense(Arch):
     widths : sequence of int
         Of the encoder's hidden layers; the decoder has them in reverse.
     activation : str
-        relu, leaky_relu, elu, gelu, silu, tanh, sigmoid, softplus or linear.
+        One of those that `aecore.functional.activation` lists.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ..base.streams import CORRUPTION, SHUFFLE
+from ..base.streams import CORRUPTION, ESTIMATE, OWN, SHUFFLE
 from ..nn.tape import Tape, Value
 from .arrays import Data
 from .corruption import Corruption
@@ -109,7 +109,7 @@ class Batch:
         self.observed = 0
         self.epoch = 0.0
         self.total = n
-        self.noise, self.seed, self.position = "off", 0, 0
+        self.noise, self.seed, self.position, self.draws = "off", 0, 0, 0
         self.weights: dict[str, float] = {}
         self.reported: dict[str, float] = {}
         self.noted: dict[str, np.ndarray] = {}
@@ -117,10 +117,41 @@ class Batch:
     def begin(self, tape: Tape, noise: str = "off", seed: int = 0, position: int = 0) -> Batch:
         """Begin a pass; return self."""
         self.tape, self.noise, self.seed, self.position = tape, noise, seed, position
-        self.weights, self.reported, self.noted = {}, {}, {}
+        self.weights, self.reported, self.noted, self.draws = {}, {}, {}, 0
         self.samples = tape.constant(self.x)
         self.condition_value = None if self.condition is None else tape.constant(self.condition)
         return self
+
+    def normal(self, shape: tuple[int, ...], purpose: int | None = None) -> np.ndarray:
+        """Draw numbers from N(0, 1) for an objective.
+
+        While training they are new in each step. In validation they are the same ones every time.
+        They are 0 where nothing is drawn.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            A multiple of n numbers.
+        purpose : int, optional
+            The random stream while training; by default one for each call in a pass.
+
+        Returns
+        -------
+        ndarray of float32
+            The tape's, for as long as the pass.
+        """
+        values = self.tape.take(shape)
+        if self.noise == "off":
+            values.fill(0)
+            return values
+        if purpose is None:
+            purpose, self.draws = OWN + 2 * self.draws, self.draws + 1
+            purpose += self.noise == "fixed"
+        elif self.noise == "fixed":
+            purpose = ESTIMATE
+        start = self.position * (values.size // max(1, self.n))
+        _core.random_normal(values, self.seed, purpose, start, self.tape.workspace)
+        return values
 
     def end(self) -> None:
         """Let go of what the pass has made: its memory is for the next one."""

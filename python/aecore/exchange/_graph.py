@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..nn.activation import KINDS
+from ..nn.activation import FORMULAS
 from ..nn.tape import Tape, Value
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what is older lacks layer normalisation
@@ -149,7 +149,7 @@ class Graph:
 
     def activation(self, kind: str | None, x: str) -> str:
         """Append one of the core's activations; None is none."""
-        return x if kind is None else KINDS[kind].onnx(self, x)
+        return x if kind is None else FORMULAS[kind].onnx(self, x)
 
     def link(self, kind: str | None, x: str) -> str:
         """Append what turns a decoder's output into data: "sigmoid", "softmax" or None."""

@@ -58,15 +58,15 @@ def activation_backward(
     r"""Differentiate `activation`: :math:`g \, f'(x)`.
 
     The derivative is computed from the *output* y of the activation, which is what a network has at
-    hand after a fused one; for **gelu and silu**, which aren't monotonic, from their *input*. Where
-    relu and leaky_relu are 0 the derivative is that of the left side.
+    hand after a fused one; for those that aren't monotonic, **gelu and silu**, from their *input*.
+    Where relu and leaky_relu are 0 the derivative is that of the left side.
 
     Parameters
     ----------
     grad : ndarray of float32
         Gradient with respect to the output.
     y : ndarray of float32, of grad's shape
-        The output of the activation; its input for gelu and silu.
+        The output of the activation; the input for those that aren't monotonic.
     kind : str or None
         Name of the activation, as in `activation`.
     out : ndarray of float32, optional

@@ -26,7 +26,7 @@ def _gelu_onnx(graph: Any, x: str) -> str:
     return graph.each("Mul", half, graph.each("Add", erf, np.float32(1)))
 
 
-class Known(NamedTuple):
+class Formulas(NamedTuple):
     """What is known of an activation beside its kernels, which are in csrc/kern/act.def.
 
     Attributes
@@ -35,35 +35,37 @@ class Known(NamedTuple):
         Appends it to a graph; given the graph and the name of x, it returns that of y.
     curvature : callable or None
         The second derivative, from the output where that determines the slope, else from the
-        input. None where it is 0 but for a kink.
+        input; at a kink that of either side. None where it is 0 everywhere but for kinks.
     """
 
     onnx: Callable[[Any, str], str]
     curvature: Callable[[np.ndarray], np.ndarray] | None = None
 
 
-KINDS: dict[str, Known] = {
-    "relu": Known(lambda g, x: g.each("Relu", x)),
-    "leaky_relu": Known(lambda g, x: g.each("LeakyRelu", x, alpha=0.01)),
-    "elu": Known(lambda g, x: g.each("Elu", x, alpha=1.0), lambda y: np.where(y > 0, 0, y + 1)),
-    "tanh": Known(lambda g, x: g.each("Tanh", x), lambda y: -2 * y * (1 - y * y)),
-    "sigmoid": Known(lambda g, x: g.each("Sigmoid", x), lambda y: y * (1 - y) * (1 - 2 * y)),
-    "softplus": Known(lambda g, x: g.each("Softplus", x), lambda y: -np.expm1(-y) * np.exp(-y)),
-    "gelu": Known(_gelu_onnx, lambda x: (2 - x * x) * np.exp(-x * x / 2) * (2 * math.pi) ** -0.5),
-    "silu": Known(lambda g, x: g.each("Mul", x, g.each("Sigmoid", x)), _silu),
+FORMULAS: dict[str, Formulas] = {
+    "relu": Formulas(lambda g, x: g.each("Relu", x)),
+    "leaky_relu": Formulas(lambda g, x: g.each("LeakyRelu", x, alpha=0.01)),
+    "elu": Formulas(lambda g, x: g.each("Elu", x, alpha=1.0), lambda y: np.where(y > 0, 0, y + 1)),
+    "tanh": Formulas(lambda g, x: g.each("Tanh", x), lambda y: -2 * y * (1 - y * y)),
+    "sigmoid": Formulas(lambda g, x: g.each("Sigmoid", x), lambda y: y * (1 - y) * (1 - 2 * y)),
+    "softplus": Formulas(lambda g, x: g.each("Softplus", x), lambda y: -np.expm1(-y) * np.exp(-y)),
+    "gelu": Formulas(
+        _gelu_onnx, lambda x: (2 - x * x) * np.exp(-x * x / 2) * (2 * math.pi) ** -0.5
+    ),
+    "silu": Formulas(lambda g, x: g.each("Mul", x, g.each("Sigmoid", x)), _silu),
 }
 
 
 class Activation(Module):
     """An elementwise function, y = f(x).
 
-    The gradient of relu, leaky_relu (slope 0.01), elu, tanh, sigmoid and softplus follows from the
-    output, and is applied by the product that comes next. Those of gelu and silu need the input.
+    Where the output determines the gradient, as that of relu does, the gradient is applied by the
+    product that comes next; where it doesn't, as with gelu, the input is kept for it.
 
     Parameters
     ----------
     kind : str
-        One of those above.
+        One of those that `aecore.functional.activation` lists.
     """
 
     def __init__(self, kind: str) -> None:

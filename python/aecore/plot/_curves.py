@@ -9,16 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
+from ..training.progress import terms_in
 from ._style import GREY, TICKS, canvas, legend, palette, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# The terms of the loss, which share a unit; perplexity, mse and learning rates don't.
-_TERMS = (
-    *("loss", "recon", "kl", "mmd", "mi", "tc", "dimension_kl", "vq", "commitment", "penalty"),
-    *("generator", "discriminator"),
-)
 _RATE = "learning_rate"
 
 
@@ -73,7 +69,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     missing = [key for key in wanted if key not in recorded]
     if not wanted or missing:
         raise ValueError(
-            f"history: expected {', '.join(missing or _TERMS)}, "
+            f"history: expected {', '.join(missing or ['loss'])}, "
             f"got {', '.join(recorded) or 'no epochs'}"
         )
     # Beside other values, the rate has a scale of its own.
@@ -109,7 +105,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
         whole_numbers(axes)
         if len(x) == 1:
             axes.set_xticks(x)
-        unit = "loss per sample" if set(wanted) <= set(_TERMS) else "value"
+        unit = "loss per sample" if set(wanted) <= set(terms_in(recorded)) else "value"
         axes.set(xlabel="epoch", ylabel=wanted[0] if len(wanted) == 1 else unit)
         axes.set_title("Training")
         if with_rate:
@@ -121,7 +117,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
 
 def _default_keys(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -> list[str]:
     """Return the keys of the loss and its terms, and of a learning rate that changes."""
-    wanted = [key for key in _TERMS if key in recorded]
+    wanted = terms_in(recorded)
     # Without other terms, the loss is the reconstruction error: draw one line.
     if wanted[:2] == ["loss", "recon"] and len(wanted) == 2:
         wanted = ["loss"]

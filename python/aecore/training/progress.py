@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -60,7 +61,21 @@ class Progress:
             self.bar.close()
 
 
-def summary(record: dict[str, Any]) -> str:
+# What `history_` has beside the loss and its terms.
+MEASURES = frozenset(
+    "epoch level learning_rate seconds mse sigma kl_weight active_units information_bound iwae "
+    "bits_per_dim nats_per_code perplexity accuracy real_accuracy fake_accuracy numeric binary "
+    "categorical".split()
+)
+
+
+def terms_in(names: Iterable[str]) -> list[str]:
+    """Return which names in a history are the loss and its terms, the loss first."""
+    found = [n for n in names if n not in MEASURES and not n.startswith(("val_", "perplexity_"))]
+    return sorted(found, key=lambda name: name != "loss")
+
+
+def summary(record: Mapping[str, Any]) -> str:
     """Return the losses of an epoch in a line."""
-    shown = ("loss", "recon", "kl", "discriminator", "perplexity", "accuracy", "val_loss")
+    shown = [*terms_in(record), "perplexity", "accuracy", "val_loss"]
     return ", ".join(f"{name} {record[name]:.4g}" for name in shown if name in record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -59,6 +60,24 @@ class BaseAutoencoder(BaseModel):
     def _latent(self, batch: Batch) -> Value:
         """Return the codes of samples, without noise."""
         return self._posterior(batch)[0]
+
+    def code(self, batch: Batch, x: Any) -> Value:
+        """Return the codes of other samples in a batch's pass, for an objective of your own.
+
+        Parameters
+        ----------
+        batch : Batch
+        x : Value or ndarray of float32, of the shape of ``batch.x``
+
+        Returns
+        -------
+        Value
+            Codes without noise; for a `VAE` the posterior's mean.
+        """
+        other = copy.copy(batch)  # what the batch says of its own samples stays
+        other.samples = x if isinstance(x, Value) else batch.tape.constant(x)
+        other.noise = "off"
+        return self._latent(other)
 
     def _encode(self, batch: Batch) -> Value:
         """Return the encoder's output for a batch."""

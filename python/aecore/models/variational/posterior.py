@@ -26,10 +26,7 @@ def draw(batch: Batch, mean: Value, logvar: Value) -> tuple[Value, np.ndarray | 
     """Return codes drawn from posteriors, and their noise; the means where nothing is drawn."""
     if batch.noise == "off":
         return mean, None
-    tape, (rows, d) = batch.tape, mean.shape
-    eps, purpose = tape.take((rows, d)), LATENT if batch.noise == "on" else ESTIMATE
-    start = batch.position * (rows // max(1, batch.n)) * d
-    _core.random_normal(eps, batch.seed, purpose, start, tape.workspace)
+    eps = batch.normal(mean.shape, LATENT)
     return Reparameterize(mean, logvar, eps), eps
 
 

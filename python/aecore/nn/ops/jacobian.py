@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from ... import _core
-from ..activation import KINDS
+from ..activation import FORMULAS
 from ..parameter import grad_of
 from ..tape import Op, Value
 from .elementwise import Activation
@@ -88,7 +88,7 @@ class Jacobian:
                 op.multiply(q, given, None, None, None)
             q = q.reshape(op.shape)
             if kind := _kind(op):
-                if KINDS[kind].curvature is not None:
+                if FORMULAS[kind].curvature is not None:
                     bend = np.multiply(g, q)
                     self._bends[i] = self._bends[i] + bend if i in self._bends else bend
                 q = self._sloped(q, op, kind)
@@ -103,9 +103,9 @@ class Jacobian:
                 grad = grad.reshape(op.shape)
                 grad = self._sloped(grad, op, kind) if kind else grad
             if i in self._bends:
-                curvature = KINDS[kind].curvature
+                curvature = FORMULAS[kind].curvature
                 assert curvature is not None
-                bend = self._bends[i] * curvature(_values(op))
+                bend = self._bends[i] * curvature(_values(op)).astype(np.float32, copy=False)
                 grad = bend if grad is None else grad + bend
             if grad is not None and isinstance(op, Product):
                 dx = None if op is self._first else self.tape.take(op.x.shape)
