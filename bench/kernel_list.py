@@ -88,7 +88,9 @@ def linear(quick: bool) -> Iterator[Kernel]:
         def backward(
             dx: Any, dw: Any, db: Any, y: Any = y, x: Any = x, w: Any = w
         ) -> Callable[[], None]:
-            return lambda: _core.linear_backward(dx, dw, db, y, x, w, None, False, False, ws)
+            return lambda: _core.linear_backward(
+                dx, dw, db, y, x, w, None, False, (False, False), ws
+            )
 
         yield Kernel(f"{name}, forward", forward, moved, flops)
         yield Kernel(f"{name}, dx", backward(dx, None, None), moved, flops)
@@ -121,7 +123,7 @@ class Convolution:
 
     def backward(self, dx: np.ndarray | None, dw: np.ndarray | None) -> None:
         ws = runtime.current()
-        self._backward(dx, dw, None, self.y, self.x, self.w, None, *self.geometry, ws)
+        self._backward(dx, dw, None, self.y, self.x, self.w, None, *self.geometry, (False,) * 2, ws)
 
     def transforms(self) -> tuple[bool, bool]:
         """Return whether forward pass and input gradient go through Winograd's transforms.

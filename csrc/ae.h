@@ -12,8 +12,8 @@
  * Conventions:
  *   - ae_<op>_fwd and ae_<op>_bwd are drivers: they plan, partition and call the kernel table.
  *     Order of arguments: outputs, caches, inputs, parameters (nullable last), cfg, ctx.
- *   - Input gradients overwrite, parameter gradients accumulate unless a cfg says otherwise; a
- *     NULL gradient is skipped.
+ *   - Input gradients overwrite. Parameter gradients do too, but for those that go on from what
+ *     they hold, as a cfg's adds says. A NULL gradient is skipped.
  *   - Drivers never allocate but from ctx->arena and, for weights that stay packed, ctx->packed;
  *     they never print, and report an ae_status.
  *   - Every output element has one writer and a fixed order of summation, so that results do
@@ -136,6 +136,13 @@ ae_status ae_gated_tanh_bwd(float *dx, float *dbias, const float *dy, const floa
                             const float *bias, int64_t N, int64_t T, int64_t C,
                             const ae_ctx *ctx);
 
+/* ---- parameters ----------------------------------------------------------------------------- */
+
+/* Backward: which gradients, of a weight and a bias, go on from what they hold. */
+typedef struct {
+    bool w, b;
+} ae_adds;
+
 /* ---- linear: y (N, O) = act(x (N, I) w^T + b) ----------------------------------------------- */
 
 typedef struct {
@@ -143,7 +150,7 @@ typedef struct {
     ae_act act;      /* fused into the forward pass */
     ae_act x_act;    /* backward: dx is multiplied by x_act'(x), x being that act's output */
     bool transposed; /* w is (I, O): y = x w, as the tied decoder needs */
-    bool adds;       /* backward: dw goes on from what it holds */
+    ae_adds adds;
 } ae_linear_cfg;
 
 /* If r (N, O) isn't NULL, it is added at the end. */
@@ -163,6 +170,7 @@ typedef struct {
     int64_t pad_h, pad_w; /* at the start of an axis; P and Q say what there is at its end */
     ae_act act, x_act;    /* as in ae_linear_cfg */
     bool winograd;        /* where it is faster; rounding errors are 3 to 5 times as large */
+    ae_adds adds;
 } ae_conv_cfg;
 
 /* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if that isn't
@@ -205,6 +213,7 @@ ae_status ae_upsample2d_bwd(float *dx, const float *dy, const ae_pool_cfg *cfg,
 typedef struct {
     int64_t N, T, C, G;
     float eps;
+    ae_adds adds; /* of gamma and of beta */
 } ae_norm_cfg;
 
 ae_status ae_group_norm_fwd(float *y, float *mean, float *rstd, const float *x,
@@ -248,11 +257,17 @@ ae_status ae_attention_bwd(float *dq, float *dk, float *dv, const float *dy, con
 
 /* ---- what surrounds attention: rows x (N, C) ---------------------------------------------------- */
 
+/* Backward: which gradients go on from what they hold. */
+typedef struct {
+    bool gamma, beta, w1, b1, w2, b2;
+} ae_norm_mlp_adds;
+
 /* z = layer norm of x by gamma and beta (C), h (N, F) = z w1 (F, C)^T + b1 (F); and, unless w2 is
  * NULL, y (N, C) = x + gelu(h) w2 (C, F)^T + b2 (C). mean and rstd (N) and h are caches. */
 typedef struct {
     int64_t N, C, F;
     float eps;
+    ae_norm_mlp_adds adds;
 } ae_norm_mlp_cfg;
 
 typedef struct {
@@ -277,9 +292,10 @@ ae_status ae_norm_mlp_bwd(float *dx, const ae_norm_mlp_grads *grads, const float
 /* y (N, T, C) = x + p (T, C), where x is (N, T, C), or (N, C) if repeated: the same at each step. */
 ae_status ae_positions_fwd(float *y, const float *x, const float *p, int64_t N, int64_t T,
                            int64_t C, bool repeated, const ae_ctx *ctx);
-/* dx (N, C) or NULL: that of a repeated x. Otherwise it is dy itself. */
+/* dx (N, C) or NULL: that of a repeated x. Otherwise it is dy itself. dp goes on from what it holds
+ * if it adds. */
 ae_status ae_positions_bwd(float *dx, float *dp, const float *dy, int64_t N, int64_t T,
-                           int64_t C, const ae_ctx *ctx);
+                           int64_t C, bool adds, const ae_ctx *ctx);
 /* y (N, C) = the mean of x (N, T, C) over its steps, or over the first lengths (N); 0 without any. */
 ae_status ae_mean_steps_fwd(float *y, const float *x, const int64_t *lengths, int64_t N,
                             int64_t T, int64_t C, const ae_ctx *ctx);
@@ -324,6 +340,11 @@ ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64
 
 /* ---- lstm: x (N, T, F), state h and c (N, H) --------------------------------------------------- */
 
+/* Backward: which gradients go on from what they hold. */
+typedef struct {
+    bool w_ih, w_hh, b;
+} ae_lstm_adds;
+
 /* Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000. At each step
  *   i, f, o = sigmoid(.), g = tanh(.) of x w_ih^T + h w_hh^T + b;  c = f c + i g;  h = o tanh(c). */
 typedef struct {
@@ -331,6 +352,7 @@ typedef struct {
     int64_t stride; /* from one step of y and dy to the next: H or more */
     bool repeat;    /* x is (N, F), the same at every step */
     bool reverse;   /* from each sample's last step to its first */
+    ae_lstm_adds adds;
 } ae_lstm_cfg;
 
 typedef struct {

@@ -1,4 +1,6 @@
 /* conv.c: conv2d and conv_transpose2d as the products of window.h, and the choice of a way to each. */
+#include <string.h>
+
 #include "ops/gemm.h"
 #include "ops/planar.h"
 #include "ops/window.h"
@@ -82,15 +84,19 @@ up(float *big, const float *small, const float *w, const ae_window *g,
 }
 
 static ae_status
-weight(float *dw, const float *big, const float *small, const ae_window *g, const ae_ctx *ctx)
+weight(float *dw, const float *big, const float *small, const ae_window *g, bool adds,
+       const ae_ctx *ctx)
 {
     if (g->N * g->P * g->Q * g->B * g->C == 0) {
+        if (!adds) {
+            memset(dw, 0, (size_t)(g->R * g->S * g->B * g->C) * sizeof(float));
+        }
         return AE_OK;
     }
     if (ae_winograd_pays(g, ctx->k, false)) {
-        return ae_winograd_weight(dw, big, small, g, ctx);
+        return ae_winograd_weight(dw, big, small, g, adds, ctx);
     }
-    return ae_window_weight(dw, big, small, g, ctx);
+    return ae_window_weight(dw, big, small, g, adds, ctx);
 }
 
 /* ---- the drivers ----------------------------------------------------------------------------- */
@@ -105,10 +111,10 @@ backward(float *dx, float *dw, float *db, const float *dy, const float *x, const
     ae_epilogue epilogue = {.act_out = cfg->x_act == AE_LINEAR ? NULL : x,
                             .act_grad = cfg->x_act};
     if (db != NULL) {
-        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, ctx));
+        AE_TRY(ae_column_sums(db, dy, cfg->N * cfg->P * cfg->Q, cfg->K, cfg->adds.b, ctx));
     }
     if (dw != NULL) {
-        AE_TRY(weight(dw, transposed ? dy : x, transposed ? x : dy, &g, ctx));
+        AE_TRY(weight(dw, transposed ? dy : x, transposed ? x : dy, &g, cfg->adds.w, ctx));
     }
     if (dx != NULL) {
         AE_TRY((transposed ? down : up)(dx, dy, w, &g, &epilogue, ctx));

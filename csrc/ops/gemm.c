@@ -392,7 +392,8 @@ sum_one(void *arg, int64_t i, int thread)
 }
 
 ae_status
-ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols, const ae_ctx *ctx)
+ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols, bool adds,
+               const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     int64_t block = ae_max(SUM_ROWS, ae_ceil_div(rows, SUM_BLOCKS));
@@ -406,7 +407,7 @@ ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols, const ae_
         for (int64_t i = 0; i < blocks; i++) {
             s += (double)t.part[i * cols + j];
         }
-        sum[j] += (float)s;
+        sum[j] = (adds ? sum[j] : 0.0f) + (float)s;
     }
 done:
     return status;

@@ -60,8 +60,8 @@ typedef struct {
 
 ae_status ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx);
 
-/* sum (cols) += the columns of x (rows, cols). */
-ae_status ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols,
+/* sum (cols) = or += the columns of x (rows, cols). */
+ae_status ae_column_sums(float *sum, const float *x, int64_t rows, int64_t cols, bool adds,
                          const ae_ctx *ctx);
 
 #endif

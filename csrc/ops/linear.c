@@ -53,7 +53,7 @@ weight_gradient(float *dw, const float *dy, const float *x, const ae_linear_cfg 
                       .b_ns = 1,
                       .c = dw,
                       .ldc = cols,
-                      .epilogue = {.accumulate = cfg->adds}};
+                      .epilogue = {.accumulate = cfg->adds.w}};
     return ae_gemm(&g, ctx);
 }
 
@@ -63,7 +63,7 @@ ae_linear_bwd(float *dx, float *dw, float *db, const float *dy, const float *x, 
 {
     ae_status status = AE_OK;
     if (db != NULL) {
-        AE_TRY(ae_column_sums(db, dy, cfg->N, cfg->O, ctx));
+        AE_TRY(ae_column_sums(db, dy, cfg->N, cfg->O, cfg->adds.b, ctx));
     }
     if (dw != NULL) {
         AE_TRY(weight_gradient(dw, dy, x, cfg, ctx));

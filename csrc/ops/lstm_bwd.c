@@ -311,6 +311,7 @@ typedef struct {
     float *sum;
     const float *part;
     int64_t stride, blocks;
+    bool adds;
     const ae_kernels *k;
 } reduce_task;
 
@@ -318,16 +319,20 @@ static void
 reduce_span(const void *arg, int64_t at, int64_t n)
 {
     const reduce_task *t = arg;
+    if (!t->adds) {
+        copy_or_zero(t->sum + at, NULL, n);
+    }
     for (int64_t i = 0; i < t->blocks; i++) {
         t->k->add(t->sum + at, t->sum + at, t->part + i * t->stride + at, n);
     }
 }
 
 static void
-reduce(const backward_task *t, float *sum, int64_t offset, int64_t n, const ae_ctx *ctx)
+reduce(const backward_task *t, float *sum, bool adds, int64_t offset, int64_t n,
+       const ae_ctx *ctx)
 {
     if (sum != NULL) {
-        reduce_task r = {sum, t->part + offset, t->part_size, t->blocks, t->k};
+        reduce_task r = {sum, t->part + offset, t->part_size, t->blocks, adds, t->k};
         ae_split_span(ctx, n, (double)t->blocks, reduce_span, &r);
     }
 }
@@ -337,12 +342,13 @@ reduce_bias(const backward_task *t)
 {
     const int64_t gates = 4 * t->cfg->H;
     const float *part = t->part + t->part_size - gates;
-    for (int64_t j = 0; j < gates && t->out->db != NULL; j++) {
+    float *db = t->out->db;
+    for (int64_t j = 0; j < gates && db != NULL; j++) {
         double s = 0.0;
         for (int64_t i = 0; i < t->blocks; i++) {
             s += (double)part[i * t->part_size + j];
         }
-        t->out->db[j] += (float)s;
+        db[j] = (t->cfg->adds.b ? db[j] : 0.0f) + (float)s;
     }
 }
 
@@ -445,7 +451,7 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
     if (H == 0 && out->dx != NULL) {
         copy_or_zero(out->dx, NULL, cfg->N * F * (cfg->repeat ? 1 : cfg->T));
     }
-    if (cfg->N == 0 || H == 0) {
+    if (H == 0) {
         return AE_OK;
     }
     t.blocks = ae_ceil_div(cfg->N, t.block);
@@ -453,8 +459,8 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
     AE_TRY(prepare(&t, ctx));
     double work = 16.0 * (double)(cfg->N * cfg->T) * (double)(H * (H + F + 10));
     ae_parallel(ctx, t.blocks, work, backward_block, &t);
-    reduce(&t, out->dw_hh, 0, 4 * H * H, ctx);
-    reduce(&t, out->dw_ih, 4 * H * H, 4 * H * F, ctx);
+    reduce(&t, out->dw_hh, cfg->adds.w_hh, 0, 4 * H * H, ctx);
+    reduce(&t, out->dw_ih, cfg->adds.w_ih, 4 * H * H, 4 * H * F, ctx);
     reduce_bias(&t);
 done:
     return status;

@@ -43,12 +43,13 @@ ae_norm_total(ae_norm_task *t)
 void
 ae_norm_parameters(const ae_norm_task *t, float *dgamma, float *dbeta)
 {
+    const ae_adds adds = t->g->adds;
     for (int64_t c = 0; c < t->g->C; c++) {
         if (dbeta != NULL) {
-            dbeta[c] += (float)t->sums[c];
+            dbeta[c] = (adds.b ? dbeta[c] : 0.0f) + (float)t->sums[c];
         }
         if (dgamma != NULL) {
-            dgamma[c] += (float)t->sums[t->width + c];
+            dgamma[c] = (adds.w ? dgamma[c] : 0.0f) + (float)t->sums[t->width + c];
         }
     }
 }

@@ -25,7 +25,7 @@ typedef struct {
 ae_status ae_norm_plan(ae_norm_task *t, int64_t size, const ae_ctx *ctx);
 /* The first block's sums become those of all, added in order of the blocks. */
 void ae_norm_total(ae_norm_task *t);
-/* dgamma and dbeta (C), each or NULL, += the second and first of these sums. */
+/* dgamma and dbeta (C), each or NULL, = or += the second and first of these sums. */
 void ae_norm_parameters(const ae_norm_task *t, float *dgamma, float *dbeta);
 /* mean and 1 / sqrt(var + eps), or var itself, from the sums of `count` values less shift. */
 void ae_norm_finish(float *mean, float *rstd, float *var, const double sum[2], double count,

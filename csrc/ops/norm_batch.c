@@ -115,6 +115,7 @@ ae_batch_norm_bwd(float *dx, float *dgamma, float *dbeta, const float *dy, const
     double values = (double)t.items * (double)cfg->C;
     AE_TRY(ae_norm_plan(&t, cfg->C, ctx));
     if (t.items == 0) {
+        ae_norm_parameters(&t, dgamma, dbeta);
         goto done;
     }
     for (int64_t c = 0; c < cfg->C; c++) {

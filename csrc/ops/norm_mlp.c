@@ -155,27 +155,40 @@ add_blocks(void *arg, int64_t i, int thread)
     }
 }
 
+/* to (n) = or += from (n) */
 static void
-add_gradients(const mlp_task *t, const ae_norm_mlp_grads *d)
+give(const mlp_task *t, float *to, const float *from, int64_t n, bool adds)
 {
-    const int64_t C = t->g->C, F = t->g->F;
+    if (adds) {
+        t->k->add(to, to, from, n);
+    }
+    else {
+        memcpy(to, from, (size_t)n * sizeof(float));
+    }
+}
+
+static void
+give_gradients(const mlp_task *t, const ae_norm_mlp_grads *d)
+{
+    const ae_norm_mlp_cfg *g = t->g;
+    const int64_t C = g->C, F = g->F;
     const float *from = t->part;
-    t->k->add(d->w1, d->w1, from, t->w_size);
+    give(t, d->w1, from, t->w_size, g->adds.w1);
     from += t->w_size;
     if (t->p->w2 != NULL) {
-        t->k->add(d->w2, d->w2, from, t->w_size);
+        give(t, d->w2, from, t->w_size, g->adds.w2);
         from += t->w_size;
-        t->k->add(d->b2, d->b2, from + F, C);
+        give(t, d->b2, from + F, C, g->adds.b2);
     }
-    t->k->add(d->b1, d->b1, from, F);
+    give(t, d->b1, from, F, g->adds.b1);
     for (int64_t c = 0; c < C; c++) {
         double beta = 0.0, gamma = 0.0;
         for (int64_t b = 0; b < t->blocks; b++) {
             beta += t->sums[2 * b * t->width + c];
             gamma += t->sums[(2 * b + 1) * t->width + c];
         }
-        d->beta[c] += (float)beta;
-        d->gamma[c] += (float)gamma;
+        d->beta[c] = (g->adds.beta ? d->beta[c] : 0.0f) + (float)beta;
+        d->gamma[c] = (g->adds.gamma ? d->gamma[c] : 0.0f) + (float)gamma;
     }
 }
 
@@ -259,15 +272,13 @@ ae_norm_mlp_bwd(float *dx, const ae_norm_mlp_grads *grads, const float *dy, cons
     t.w_size = C * F;
     t.part_size = layers * t.w_size + F + C;
     t.block = CHUNK * ae_max(1, ae_ceil_div(chunks, MOST_BLOCKS));
-    t.blocks = ae_ceil_div(cfg->N, t.block);
+    t.blocks = ae_max(1, ae_ceil_div(cfg->N, t.block)); /* one of zeros without any row */
     t.floats = CHUNK * (2 * C + ae_max(t.width, F + AE_MAX_NR) + 2 * F);
     AE_TRY(prepare(&t, true, ctx));
     ae_parallel(ctx, t.blocks, work(&t, 2.0), backward_block, &t);
-    if (t.blocks > 0) {
-        ae_parallel(ctx, ae_ceil_div(t.part_size, SPAN), (double)(t.blocks * t.part_size),
-                    add_blocks, &t);
-        add_gradients(&t, grads);
-    }
+    ae_parallel(ctx, ae_ceil_div(t.part_size, SPAN), (double)(t.blocks * t.part_size),
+                add_blocks, &t);
+    give_gradients(&t, grads);
 done:
     return status;
 }

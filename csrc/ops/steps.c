@@ -11,7 +11,7 @@ typedef struct {
     const float *x, *p;
     const int64_t *lengths;
     int64_t N, T, C;
-    bool repeated;
+    bool repeated, adds;
     const ae_kernels *k;
 } steps_task;
 
@@ -46,6 +46,9 @@ position_gradient(void *arg, int64_t i, int thread)
     const steps_task *t = arg;
     const int64_t size = t->T * t->C, at = i * COLUMNS, n = ae_min(COLUMNS, size - at);
     (void)thread;
+    if (!t->adds) {
+        memset(t->out + at, 0, (size_t)n * sizeof(float));
+    }
     for (int64_t sample = 0; sample < t->N; sample++) {
         t->k->add(t->out + at, t->out + at, t->x + sample * size + at, n);
     }
@@ -63,16 +66,16 @@ ae_status
 ae_positions_fwd(float *y, const float *x, const float *p, int64_t N, int64_t T, int64_t C,
                  bool repeated, const ae_ctx *ctx)
 {
-    steps_task t = {y, x, p, NULL, N, T, C, repeated, ctx->k};
+    steps_task t = {y, x, p, NULL, N, T, C, repeated, false, ctx->k};
     ae_parallel(ctx, N, 4.0 * values(&t), add_positions, &t);
     return AE_OK;
 }
 
 ae_status
 ae_positions_bwd(float *dx, float *dp, const float *dy, int64_t N, int64_t T, int64_t C,
-                 const ae_ctx *ctx)
+                 bool adds, const ae_ctx *ctx)
 {
-    steps_task t = {.x = dy, .N = N, .T = T, .C = C, .k = ctx->k};
+    steps_task t = {.x = dy, .N = N, .T = T, .C = C, .adds = adds, .k = ctx->k};
     if (dp != NULL) {
         t.out = dp;
         ae_parallel(ctx, ae_ceil_div(T * C, COLUMNS), 4.0 * values(&t), position_gradient, &t);
@@ -120,7 +123,7 @@ ae_status
 ae_mean_steps_fwd(float *y, const float *x, const int64_t *lengths, int64_t N, int64_t T,
                   int64_t C, const ae_ctx *ctx)
 {
-    steps_task t = {y, x, NULL, lengths, N, T, C, false, ctx->k};
+    steps_task t = {y, x, NULL, lengths, N, T, C, false, false, ctx->k};
     ae_parallel(ctx, N, 4.0 * values(&t), mean_steps, &t);
     return AE_OK;
 }
@@ -129,7 +132,7 @@ ae_status
 ae_mean_steps_bwd(float *dx, const float *dy, const int64_t *lengths, int64_t N, int64_t T,
                   int64_t C, const ae_ctx *ctx)
 {
-    steps_task t = {dx, dy, NULL, lengths, N, T, C, false, ctx->k};
+    steps_task t = {dx, dy, NULL, lengths, N, T, C, false, false, ctx->k};
     ae_parallel(ctx, N, 4.0 * values(&t), share_gradient, &t);
     return AE_OK;
 }

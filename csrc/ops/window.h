@@ -29,9 +29,9 @@ ae_status ae_window_down(float *small, const float *big, const float *w, const a
                          const ae_epilogue *epilogue, const ae_ctx *ctx);
 ae_status ae_window_up(float *big, const float *small, const float *w, const ae_window *g,
                        const ae_epilogue *epilogue, const ae_ctx *ctx);
-/* dw += */
+/* dw = or += */
 ae_status ae_window_weight(float *dw, const float *big, const float *small, const ae_window *g,
-                           const ae_ctx *ctx);
+                           bool adds, const ae_ctx *ctx);
 
 /* ---- what all ways share -------------------------------------------------------------------- */
 

@@ -26,6 +26,7 @@ typedef struct {
     char *scratch; /* of each thread: offset lists, the copy, the packed pixels, the runs */
     size_t thread_bytes, list_bytes, copy_bytes, packed_bytes;
     float *dw;
+    bool adds;
 } weight_task;
 
 /* The small pixels of images n0..n1, rows p0..p1, as panels. */
@@ -118,7 +119,8 @@ reduce_tap(void *arg, int64_t tap, int thread)
         }
         float *dw = t->dw + tap * g->w_tap + b * g->w_big;
         for (int64_t c = 0; c < g->C; c++) {
-            dw[c * g->w_small] += sum[c];
+            float *to = &dw[c * g->w_small];
+            *to = (t->adds ? *to : 0.0f) + sum[c];
         }
     }
 }
@@ -147,11 +149,11 @@ plan(weight_task *t, const ae_window *g, const ae_ctx *ctx)
 }
 
 ae_status
-ae_window_weight(float *dw, const float *big, const float *small, const ae_window *g,
+ae_window_weight(float *dw, const float *big, const float *small, const ae_window *g, bool adds,
                  const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
-    weight_task t = {.g = g, .k = ctx->k, .big = big, .small = small, .dw = dw};
+    weight_task t = {.g = g, .k = ctx->k, .big = big, .small = small, .dw = dw, .adds = adds};
     AE_TRY(plan(&t, g, ctx));
     size_t parts = ae_bytes(t.part_size, t.blocks, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);

@@ -24,8 +24,8 @@ bool ae_winograd_pays(const ae_window *g, const ae_kernels *k, bool up);
 /* down and up. */
 ae_status ae_winograd(float *out, const float *in, const float *w, const ae_window *g, bool up,
                       const ae_epilogue *epilogue, const ae_ctx *ctx);
-/* dw += */
+/* dw = or += */
 ae_status ae_winograd_weight(float *dw, const float *big, const float *small,
-                             const ae_window *g, const ae_ctx *ctx);
+                             const ae_window *g, bool adds, const ae_ctx *ctx);
 
 #endif

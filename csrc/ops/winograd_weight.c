@@ -14,6 +14,7 @@ typedef struct {
     const ae_wino_plan *p;
     const float *big, *small;
     float *dw;
+    bool adds;
     float *v, *d; /* (point, tile, phase * B) and (point, tile, C) of a batch of tiles */
     float *du;    /* (point, outer..., inner...) */
     int64_t t0, tiles, batch;
@@ -94,7 +95,7 @@ transform_gradient(void *arg, int64_t i, int thread)
         tap[j] = t->dw + row * g->R * g->S * p->inner + offset[j];
     }
     int64_t at = g->w_big == 1 ? (row * p->phases + phase) * g->B : (phase * g->B + row) * g->C;
-    p->k->winograd_weight_grad(tap, t->du + at, t->du_gap, p->inner, p->r);
+    p->k->winograd_weight_grad(tap, t->du + at, t->du_gap, p->inner, p->r, t->adds);
 }
 
 static ae_status
@@ -118,12 +119,12 @@ plan_gradient(grad_task *t)
 
 ae_status
 ae_winograd_weight(float *dw, const float *big, const float *small, const ae_window *g,
-                   const ae_ctx *ctx)
+                   bool adds, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     ae_wino_plan p;
     ae_wino_make_plan(&p, g, ctx->k, false);
-    grad_task t = {.p = &p, .big = big, .small = small, .dw = dw};
+    grad_task t = {.p = &p, .big = big, .small = small, .dw = dw, .adds = adds};
     AE_TRY(plan_gradient(&t));
     size_t zeros = ae_bytes(ae_max(g->B, g->C), 1, sizeof(float));
     size_t v = ae_bytes(p.points, t.v_gap, sizeof(float));

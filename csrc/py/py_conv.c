@@ -158,13 +158,15 @@ backward(PyObject *args, backward_fn fn, bool transposed)
     padding pad;
     ae_workspace *ws;
     ae_dims d;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)O&O&", ae_maybe_out_f32, &dx,
+    int adds[2];
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)O&(pp)O&", ae_maybe_out_f32, &dx,
                           ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
                           ae_in_f32, &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act,
-                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, ae_in_workspace,
-                          &ws)) {
+                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, &adds[0], &adds[1],
+                          ae_in_workspace, &ws)) {
         return NULL;
     }
+    cfg.adds = (ae_adds){adds[0], adds[1]};
     if (match_conv(&d, &x, &w, &dy, &cfg, &pad) < 0 || ae_match(&d, &dx, "NHWC") < 0 ||
         ae_match(&d, &dw, "KRSC") < 0 || ae_match(&d, &db, "K") < 0 ||
         check_sizes(&cfg, &pad, transposed) < 0 ||
@@ -211,15 +213,17 @@ PyMethodDef ae_conv_methods[] = {
      "right)."},
     {"conv2d_backward", conv2d_backward, METH_VARARGS,
      "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
-     "padding, workspace, /)\n--\n\n"
-     "dx is overwritten, dweight and dbias are added to; None skips one."},
+     "padding, adds, workspace, /)\n--\n\n"
+     "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
+     "one."},
     {"conv_transpose2d", conv_transpose2d, METH_VARARGS,
      "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, "
      "winograd, added, packed, workspace, /)\n--\n\n"
      "out (N, P, Q, K), whose size says the output padding, as conv2d's arguments."},
     {"conv_transpose2d_backward", conv_transpose2d_backward, METH_VARARGS,
      "conv_transpose2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, "
-     "stride, padding, workspace, /)\n--\n\n"
-     "dx is overwritten, dweight and dbias are added to; None skips one."},
+     "stride, padding, adds, workspace, /)\n--\n\n"
+     "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
+     "one."},
     {NULL, NULL, 0, NULL},
 };

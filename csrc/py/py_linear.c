@@ -48,16 +48,16 @@ linear_backward(PyObject *module, PyObject *args)
     ae_linear_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
-    int transposed, adds;
+    int transposed, adds[2];
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&ppO&:linear_backward", ae_maybe_out_f32, &dx,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&p(pp)O&:linear_backward", ae_maybe_out_f32, &dx,
                           ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
                           ae_in_f32, &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act,
-                          &transposed, &adds, ae_in_workspace, &ws)) {
+                          &transposed, &adds[0], &adds[1], ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.transposed = transposed;
-    cfg.adds = adds;
+    cfg.adds = (ae_adds){adds[0], adds[1]};
     if (match_linear(&d, &x, &w, &cfg) < 0 || ae_match(&d, &dy, "NO") < 0 ||
         ae_match(&d, &dx, "NI") < 0 || ae_match(&d, &dw, transposed ? "IO" : "OI") < 0 ||
         ae_match(&d, &db, "O") < 0 || AE_DISTINCT(3, &dx, &dw, &db, &dy, &x, &w) < 0) {
@@ -74,6 +74,7 @@ PyMethodDef ae_linear_methods[] = {
     {"linear_backward", linear_backward, METH_VARARGS,
      "linear_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, transposed, "
      "adds, workspace, /)\n--\n\n"
-     "dx is overwritten, dbias added to, dweight too if adds; None skips one."},
+     "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
+     "one."},
     {NULL, NULL, 0, NULL},
 };

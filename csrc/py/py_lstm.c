@@ -93,15 +93,16 @@ lstm_backward(PyObject *module, PyObject *args)
     ae_lstm_inputs in;
     ae_workspace *ws;
     ae_dims d;
+    int adds[3];
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&npO&:lstm_backward",
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&np(ppp)O&:lstm_backward",
                           ae_maybe_out_f32, &dx, ae_maybe_out_f32, &dh0, ae_maybe_out_f32, &dc0,
                           ae_maybe_out_f32, &dw_ih, ae_maybe_out_f32, &dw_hh, ae_maybe_out_f32,
                           &db, ae_maybe_in_f32, &dy, ae_maybe_in_f32, &dh, ae_maybe_in_f32, &dc,
                           ae_in_f32, &v.y, ae_in_f32, &v.gates, ae_in_f32, &v.cells, ae_in_f32,
                           &v.x, ae_maybe_in_f32, &v.h0, ae_maybe_in_f32, &v.c0, ae_maybe_in_i64,
                           &v.lengths, ae_in_f32, &v.w_ih, ae_in_f32, &v.w_hh, &v.offset,
-                          &v.reverse, ae_in_workspace, &ws)) {
+                          &v.reverse, &adds[0], &adds[1], &adds[2], ae_in_workspace, &ws)) {
         return NULL;
     }
     if (match_lstm(&d, &v, &cfg, &in) < 0 || ae_match(&d, &dy, "NTY") < 0 ||
@@ -113,6 +114,7 @@ lstm_backward(PyObject *module, PyObject *args)
                     &v.cells, &v.x, &v.h0, &v.c0, &v.lengths, &v.w_ih, &v.w_hh) < 0) {
         return NULL;
     }
+    cfg.adds = (ae_lstm_adds){adds[0], adds[1], adds[2]};
     const ae_lstm_grads out = {dx.data, dh0.data, dc0.data, dw_ih.data, dw_hh.data, db.data};
     const float *grad = dy.data != NULL ? (const float *)dy.data + v.offset : NULL;
     const float *y = (const float *)v.y.data + v.offset;
@@ -128,8 +130,9 @@ PyMethodDef ae_lstm_methods[] = {
      "F)\nfor T equal steps. gates (N, T, 4H) and cells (N, T, H) are what lstm_backward needs."},
     {"lstm_backward", lstm_backward, METH_VARARGS,
      "lstm_backward($module, dx, dh0, dc0, dweight_ih, dweight_hh, dbias, grad, dh, dc, out, "
-     "gates, cells, x, h0, c0, lengths, weight_ih, weight_hh, offset, reverse, workspace, /)\n--\n\n"
-     "dx, dh0 and dc0 are overwritten, dweight_ih, dweight_hh and dbias are added to; None skips\n"
-     "one."},
+     "gates, cells, x, h0, c0, lengths, weight_ih, weight_hh, offset, reverse, adds, "
+     "workspace, /)\n--\n\n"
+     "dx, dh0 and dc0 are overwritten; dweight_ih, dweight_hh and dbias are too, or added to, as\n"
+     "adds, for each of them, says. None skips one."},
     {NULL, NULL, 0, NULL},
 };

@@ -67,12 +67,15 @@ group_backward(PyObject *args, bool grouped)
     ae_norm_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
+    int adds[2];
     const char *letters = grouped ? "NTC" : "NC";
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&", ae_maybe_out_f32, &dx, ae_maybe_out_f32,
-                          &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy, ae_in_f32, &x, ae_in_f32,
-                          &mean, ae_in_f32, &rstd, ae_maybe_in_f32, &w, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&(pp)O&", ae_maybe_out_f32, &dx,
+                          ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
+                          ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32, &rstd, ae_maybe_in_f32,
+                          &w, &adds[0], &adds[1], ae_in_workspace, &ws)) {
         return NULL;
     }
+    cfg.adds = (ae_adds){adds[0], adds[1]};
     if (match_group(&d, &x, &mean, &rstd, grouped, &cfg) < 0 || ae_match(&d, &w, "C") < 0 ||
         ae_match(&d, &dy, letters) < 0 || ae_match(&d, &dx, letters) < 0 ||
         ae_match(&d, &dw, "C") < 0 || ae_match(&d, &db, "C") < 0 ||
@@ -162,14 +165,16 @@ batch_norm2d_backward(PyObject *module, PyObject *args)
     ae_norm_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
-    int training;
+    int training, adds[2];
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&pfO&:batch_norm2d_backward", ae_maybe_out_f32,
-                          &dx, ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
-                          ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32, &var, ae_maybe_in_f32, &w,
-                          &training, &cfg.eps, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&pf(pp)O&:batch_norm2d_backward",
+                          ae_maybe_out_f32, &dx, ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db,
+                          ae_in_f32, &dy, ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32, &var,
+                          ae_maybe_in_f32, &w, &training, &cfg.eps, &adds[0], &adds[1],
+                          ae_in_workspace, &ws)) {
         return NULL;
     }
+    cfg.adds = (ae_adds){adds[0], adds[1]};
     if (match_batch(&d, &x, &mean, &var, &cfg) < 0 || ae_match(&d, &w, "C") < 0 ||
         ae_match(&d, &dy, "MC") < 0 || ae_match(&d, &dx, "MC") < 0 ||
         ae_match(&d, &dw, "C") < 0 || ae_match(&d, &db, "C") < 0 ||
@@ -185,22 +190,25 @@ PyMethodDef ae_norm_methods[] = {
      "layer_norm($module, out, mean, rstd, x, weight, bias, eps, workspace, /)\n--\n\n"
      "out (N, C), mean (N) and rstd (N) from x (N, C); weight and bias (C) or None."},
     {"layer_norm_backward", layer_norm_backward, METH_VARARGS,
-     "layer_norm_backward($module, dx, dweight, dbias, grad, x, mean, rstd, weight, workspace, "
-     "/)\n--\n\n"
-     "dx is overwritten, dweight and dbias are added to; None skips one."},
+     "layer_norm_backward($module, dx, dweight, dbias, grad, x, mean, rstd, weight, adds, "
+     "workspace, /)\n--\n\n"
+     "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
+     "one."},
     {"group_norm", group_norm, METH_VARARGS,
      "group_norm($module, out, mean, rstd, x, weight, bias, eps, workspace, /)\n--\n\n"
      "out (N, T, C), mean (N, G) and rstd (N, G) from x (N, T, C); weight and bias (C) or None."},
     {"group_norm_backward", group_norm_backward, METH_VARARGS,
-     "group_norm_backward($module, dx, dweight, dbias, grad, x, mean, rstd, weight, workspace, "
-     "/)\n--\n\n"
-     "dx is overwritten, dweight and dbias are added to; None skips one."},
+     "group_norm_backward($module, dx, dweight, dbias, grad, x, mean, rstd, weight, adds, "
+     "workspace, /)\n--\n\n"
+     "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
+     "one."},
     {"batch_norm2d", batch_norm2d, METH_VARARGS,
      "batch_norm2d($module, out, mean, var, x, weight, bias, training, eps, workspace, /)\n--\n\n"
      "out (M, C) from x (M, C); training writes mean and the biased var (C), else they are read."},
     {"batch_norm2d_backward", batch_norm2d_backward, METH_VARARGS,
      "batch_norm2d_backward($module, dx, dweight, dbias, grad, x, mean, var, weight, training, "
-     "eps, workspace, /)\n--\n\n"
-     "dx is overwritten, dweight and dbias are added to; None skips one."},
+     "eps, adds, workspace, /)\n--\n\n"
+     "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
+     "one."},
     {NULL, NULL, 0, NULL},
 };

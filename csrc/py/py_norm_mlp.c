@@ -82,14 +82,16 @@ norm_mlp_backward(PyObject *module, PyObject *args)
     ae_norm_mlp_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
+    int adds[6];
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&:norm_mlp_backward",
-                          ae_out_f32, &dx, ae_out_f32, &g.gamma, ae_out_f32, &g.beta,
-                          ae_out_f32, &g.w1, ae_out_f32, &g.b1, ae_maybe_out_f32, &g.w2,
-                          ae_maybe_out_f32, &g.b2, ae_in_f32, &dy, ae_maybe_in_f32, &dh,
-                          ae_maybe_in_f32, &h, ae_in_f32, &x, ae_in_f32, &mean, ae_in_f32,
-                          &rstd, ae_in_f32, &v.gamma, ae_in_f32, &v.beta, ae_in_f32, &v.w1,
-                          ae_maybe_in_f32, &v.w2, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(
+            args, "O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&O&(pppppp)O&:norm_mlp_backward", ae_out_f32,
+            &dx, ae_out_f32, &g.gamma, ae_out_f32, &g.beta, ae_out_f32, &g.w1, ae_out_f32,
+            &g.b1, ae_maybe_out_f32, &g.w2, ae_maybe_out_f32, &g.b2, ae_in_f32, &dy,
+            ae_maybe_in_f32, &dh, ae_maybe_in_f32, &h, ae_in_f32, &x, ae_in_f32, &mean,
+            ae_in_f32, &rstd, ae_in_f32, &v.gamma, ae_in_f32, &v.beta, ae_in_f32, &v.w1,
+            ae_maybe_in_f32, &v.w2, &adds[0], &adds[1], &adds[2], &adds[3], &adds[4], &adds[5],
+            ae_in_workspace, &ws)) {
         return NULL;
     }
     ae_dims_init(&d);
@@ -108,6 +110,7 @@ norm_mlp_backward(PyObject *module, PyObject *args)
     cfg.N = ae_dim(&d, 'N');
     cfg.C = ae_dim(&d, 'C');
     cfg.F = ae_dim(&d, 'F');
+    cfg.adds = (ae_norm_mlp_adds){adds[0], adds[1], adds[2], adds[3], adds[4], adds[5]};
     const ae_norm_mlp p = {v.gamma.data, v.beta.data, v.w1.data, NULL, v.w2.data, NULL};
     const ae_norm_mlp_grads grads = {g.gamma.data, g.beta.data, g.w1.data,
                                      g.b1.data,    g.w2.data,   g.b2.data};
@@ -123,8 +126,9 @@ PyMethodDef ae_norm_mlp_methods[] = {
      "(N, C) = x + gelu(hidden) weight2 (C, F)^T + bias2 (C)."},
     {"norm_mlp_backward", norm_mlp_backward, METH_VARARGS,
      "norm_mlp_backward($module, dx, dgamma, dbeta, dweight1, dbias1, dweight2, dbias2, grad, "
-     "dhidden, hidden, x, mean, rstd, gamma, beta, weight1, weight2, workspace, /)\n--\n\n"
-     "dx (N, C) is overwritten with grad + what comes by way of hidden, the others are added to; "
-     "dhidden is given where weight2 is None, hidden otherwise."},
+     "dhidden, hidden, x, mean, rstd, gamma, beta, weight1, weight2, adds, workspace, /)\n--\n\n"
+     "dx (N, C) is overwritten with grad + what comes by way of hidden; the others are too, or "
+     "added to, as adds, for each of them, says. dhidden is given where weight2 is None, hidden "
+     "otherwise."},
     {NULL, NULL, 0, NULL},
 };

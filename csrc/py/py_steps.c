@@ -28,9 +28,10 @@ positions_backward(PyObject *module, PyObject *args)
     ae_view dx = {.name = "dx"}, dp = {.name = "dpositions"}, dy = {.name = "grad"};
     ae_workspace *ws;
     ae_dims d;
+    int adds;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&:positions_backward", ae_maybe_out_f32, &dx,
-                          ae_maybe_out_f32, &dp, ae_in_f32, &dy, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&O&pO&:positions_backward", ae_maybe_out_f32, &dx,
+                          ae_maybe_out_f32, &dp, ae_in_f32, &dy, &adds, ae_in_workspace, &ws)) {
         return NULL;
     }
     ae_dims_init(&d);
@@ -39,7 +40,7 @@ positions_backward(PyObject *module, PyObject *args)
         return NULL;
     }
     AE_RUN(ws, ae_positions_bwd(dx.data, dp.data, dy.data, ae_dim(&d, 'N'), ae_dim(&d, 'T'),
-                                ae_dim(&d, 'C'), ctx));
+                                ae_dim(&d, 'C'), adds, ctx));
 }
 
 static PyObject *
@@ -89,8 +90,9 @@ PyMethodDef ae_steps_methods[] = {
      "positions($module, out, x, positions, workspace, /)\n--\n\n"
      "out (N, T, C) = x (N, T, C), or (N, C) at every step, + positions (T, C)."},
     {"positions_backward", positions_backward, METH_VARARGS,
-     "positions_backward($module, dx, dpositions, grad, workspace, /)\n--\n\n"
-     "dx (N, C), of an x (N, C), is overwritten, dpositions is added to; None skips one."},
+     "positions_backward($module, dx, dpositions, grad, adds, workspace, /)\n--\n\n"
+     "dx (N, C), of an x (N, C), is overwritten; dpositions is too, or added to if adds. None "
+     "skips one."},
     {"mean_steps", mean_steps, METH_VARARGS,
      "mean_steps($module, out, x, lengths, workspace, /)\n--\n\n"
      "out (N, C) = the mean of x (N, T, C) over its steps, or over the first lengths (N)."},

@@ -10,6 +10,7 @@ import numpy as np
 Array = np.ndarray
 Pair = tuple[int, int]
 Padding = Pair | tuple[int, int, int, int]
+Adds = tuple[bool, bool]  # of dweight and of dbias: added to, not overwritten
 ACTIVATIONS: tuple[str, ...]
 FUSED: tuple[str, ...]  # those whose gradient the output determines, without linear
 
@@ -98,6 +99,7 @@ def batch_norm2d_backward(
     weight: Array | None,
     training: bool,
     eps: float,
+    adds: Adds,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -128,6 +130,7 @@ def conv2d_backward(
     x_activation: str | None,
     stride: Pair,
     padding: Padding,
+    adds: Adds,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -155,6 +158,7 @@ def conv_transpose2d_backward(
     x_activation: str | None,
     stride: Pair,
     padding: Pair,
+    adds: Adds,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -223,6 +227,7 @@ def group_norm_backward(
     mean: Array,
     rstd: Array,
     weight: Array | None,
+    adds: Adds,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -248,6 +253,7 @@ def layer_norm_backward(
     mean: Array,
     rstd: Array,
     weight: Array | None,
+    adds: Adds,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -272,7 +278,7 @@ def linear_backward(
     weight: Array,
     x_activation: str | None,
     transposed: bool,
-    adds: bool,
+    adds: Adds,
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -327,6 +333,7 @@ def lstm_backward(
     weight_hh: Array,
     offset: int,
     reverse: bool,
+    adds: tuple[bool, bool, bool],
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -388,6 +395,7 @@ def norm_mlp_backward(
     beta: Array,
     weight1: Array,
     weight2: Array | None,
+    adds: tuple[bool, bool, bool, bool, bool, bool],
     workspace: Workspace,
     /,
 ) -> None: ...
@@ -396,7 +404,7 @@ def philox4x32(
 ) -> tuple[int, int, int, int]: ...
 def positions(out: Array, x: Array, positions: Array, workspace: Workspace, /) -> None: ...
 def positions_backward(
-    dx: Array | None, dpositions: Array | None, grad: Array, workspace: Workspace, /
+    dx: Array | None, dpositions: Array | None, grad: Array, adds: bool, workspace: Workspace, /
 ) -> None: ...
 def random_bits(
     out: Array, seed: int, purpose: int, offset: int, workspace: Workspace, /

@@ -70,8 +70,7 @@ test_conv(const ae_ctx *ctx, const char *isa, const ae_conv_cfg *c, bool transpo
     int64_t nw = c->K * c->R * c->S * c->C;
     float *x = draw_many(nx), *w = draw_many(nw), *b = draw_many(c->K), *dy = draw_many(ny);
     float *y = draw_many(ny), *dx = draw_many(nx);
-    float *dw = calloc((size_t)nw + 1, sizeof(float)),
-          *db = calloc((size_t)c->K, sizeof(float));
+    float *dw = draw_many(nw), *db = draw_many(c->K);
     double *want = calloc((size_t)(nx + ny + nw + c->K), sizeof(double));
     convolve(want, want + ny, want + ny + nx, want + ny + nx + nw, dy, x, w, b, c, transposed);
     ae_status status = transposed ? ae_conv_transpose2d_fwd(y, x, w, b, NULL, c, ctx)
@@ -108,8 +107,7 @@ test_linear(const ae_ctx *ctx, const char *isa, int64_t N, int64_t I, int64_t O)
     float *x = draw_many(N * I), *w = draw_many(O * I), *b = draw_many(O),
           *dy = draw_many(N * O);
     float *y = draw_many(N * O), *dx = draw_many(N * I);
-    float *dw = calloc((size_t)(O * I) + 1, sizeof(float)),
-          *db = calloc((size_t)O, sizeof(float));
+    float *dw = draw_many(O * I), *db = draw_many(O);
     double *want = calloc((size_t)(N * O + N * I + O * I + O), sizeof(double));
     double *want_dx = want + N * O, *want_dw = want_dx + N * I, *want_db = want_dw + O * I;
     convolve(want, want_dx, want_dw, want_db, dy, x, w, b, &as_conv, false);

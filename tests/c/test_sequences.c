@@ -40,7 +40,7 @@ output(int64_t n)
 }
 
 static values
-sum(int64_t n)
+zeros(int64_t n)
 {
     values v = make(n, false);
     for (int64_t i = 0; i < n; i++) {
@@ -216,15 +216,15 @@ test_lstm(const ae_ctx *ctx, const int64_t *shape, int options)
     const bool given = (options & STATE) != 0;
     int64_t *lengths = draw_lengths(c.N, c.T);
     values gates = output(c.N * c.T * 4 * c.H), cells = output(c.N * c.T * c.H);
-    values v[LSTM_ARRAYS] = {[X] = input(xs),           [H0] = (given ? input : sum)(states),
-                             [W_IH] = input(ih),        [C0] = (given ? input : sum)(states),
-                             [W_HH] = input(hh),        [DH] = (given ? input : sum)(states),
-                             [B] = input(4 * c.H),      [DC] = (given ? input : sum)(states),
+    values v[LSTM_ARRAYS] = {[X] = input(xs),           [H0] = (given ? input : zeros)(states),
+                             [W_IH] = input(ih),        [C0] = (given ? input : zeros)(states),
+                             [W_HH] = input(hh),        [DH] = (given ? input : zeros)(states),
+                             [B] = input(4 * c.H),      [DC] = (given ? input : zeros)(states),
                              [Y] = output(ys),          [DY] = input(ys),
                              [LAST_H] = output(states), [LAST_C] = output(states),
                              [DX] = output(xs),         [DH0] = output(states),
-                             [DC0] = output(states),    [DW_IH] = sum(ih),
-                             [DW_HH] = sum(hh),         [DB] = sum(4 * c.H)};
+                             [DC0] = output(states),    [DW_IH] = output(ih),
+                             [DW_HH] = output(hh),      [DB] = output(4 * c.H)};
     for (int64_t i = 0; i < ys; i++) { /* columns that aren't this layer's stay as they are */
         v[Y].want[i] = i % c.stride < c.H ? 0.0 : (double)GUARD;
     }
@@ -446,9 +446,9 @@ test_norm_mlp(const ae_ctx *ctx, const int64_t *shape, bool both)
                             [W1] = input(ws),      [B1] = input(c.F),    [W2] = input(ws),
                             [B2] = input(c.C),     [GRAD] = input(xs),   [DHIDDEN] = input(hs),
                             [HIDDEN] = output(hs), [MEAN] = output(c.N), [RSTD] = output(c.N),
-                            [RESULT] = output(xs), [DIN] = output(xs),   [DGAMMA] = sum(c.C),
-                            [DBETA] = sum(c.C),    [DW1] = sum(ws),      [DB1] = sum(c.F),
-                            [DW2] = sum(ws),       [DB2] = sum(c.C)};
+                            [RESULT] = output(xs), [DIN] = output(xs),   [DGAMMA] = output(c.C),
+                            [DBETA] = output(c.C), [DW1] = output(ws),   [DB1] = output(c.F),
+                            [DW2] = output(ws),    [DB2] = output(c.C)};
     double *z = calloc((size_t)(2 * c.C), sizeof(double));
     if (z == NULL) {
         exit(2);
@@ -495,7 +495,7 @@ test_steps(const ae_ctx *ctx, int64_t N, int64_t T, int64_t C, bool cut)
     values v[STEP_ARRAYS] = {
         [ONE] = input(N * C),         [MANY] = input(N * T * C),   [PLACES] = input(T * C),
         [MEANS] = output(N * C),      [DMANY] = output(N * T * C), [DONE] = output(N * C),
-        [PLACED] = output(N * T * C), [DPLACES] = sum(T * C)};
+        [PLACED] = output(N * T * C), [DPLACES] = output(T * C)};
     for (int64_t i = 0; i < N * T * C; i++) {
         int64_t c = i % C, t = i / C % T, n = i / (C * T), steps = cut ? lengths[n] : T;
         double x = (double)v[MANY].got[i], one = (double)v[ONE].got[n * C + c];
@@ -511,7 +511,7 @@ test_steps(const ae_ctx *ctx, int64_t N, int64_t T, int64_t C, bool cut)
     check("positions", ae_positions_fwd(v[PLACED].got, v[cut ? ONE : MANY].got, v[PLACES].got,
                                         N, T, C, cut, ctx));
     check("positions, backwards",
-          ae_positions_bwd(v[DONE].got, v[DPLACES].got, v[MANY].got, N, T, C, ctx));
+          ae_positions_bwd(v[DONE].got, v[DPLACES].got, v[MANY].got, N, T, C, false, ctx));
     compare(ctx, "mean", v[MEANS]);
     compare(ctx, "its gradient", v[DMANY]);
     compare(ctx, "positions", v[PLACED]);

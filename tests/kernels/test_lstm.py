@@ -119,18 +119,18 @@ def test_nothing_is_written_beyond_the_outputs(isa, lengths, rng, workspace):
     for g in grads[3:]:
         g.fill(1)  # parameter gradients are added to
     given = grad, None, None, outs[0], outs[3], outs[4], x, h0, c0, lengths, w_ih, w_hh, offset
-    _core.lstm_backward(*grads, *given, False, ws)
+    _core.lstm_backward(*grads, *given, False, (True,) * 3, ws)
     dx, dw_ih, dw_hh, db, dh0, dc0 = F.lstm_backward(
         np.ascontiguousarray(grad[..., mine]), *inputs, lengths=lengths
     )
     want = dx, dh0, dc0, dw_ih, dw_hh, db
     for g, w, before in zip(grads, want, (0, 0, 0, 1, 1, 1), strict=True):
         np.testing.assert_allclose(g, w + before, rtol=1e-5, atol=1e-5)
-    _core.lstm_backward(*[None] * 6, *given, False, ws)  # each may be left out
+    _core.lstm_backward(*[None] * 6, *given, False, (True,) * 3, ws)  # each may be left out
     for i, w in enumerate(want):
         one = [None] * 6
         one[i] = np.zeros_like(w)
-        _core.lstm_backward(*one, *given, False, ws)
+        _core.lstm_backward(*one, *given, False, (True,) * 3, ws)
         np.testing.assert_array_equal(one[i], w)
     for check in (*checks, *more):
         check()

@@ -107,7 +107,7 @@ def test_any_number_of_axes(rng):
 
 
 def test_gradients_are_added_to(rng):
-    """The core adds parameter gradients and skips what is None."""
+    """The core adds parameter gradients where it is told to, and skips what is None."""
     from aecore import _core
 
     ws = _core.Workspace()
@@ -117,12 +117,12 @@ def test_gradients_are_added_to(rng):
     mean, rstd = np.empty((2, 9), np.float32)
     _core.layer_norm(np.empty_like(x), mean, rstd, x, weight, None, 1e-5, ws)
     more = np.full(5, 10, np.float32)
-    _core.layer_norm_backward(None, more, None, grad, x, mean, rstd, weight, ws)
+    _core.layer_norm_backward(None, more, None, grad, x, mean, rstd, weight, (True, True), ws)
     np.testing.assert_allclose(more, dweight + 10, rtol=1e-6)
-    _core.layer_norm_backward(None, None, more, grad, x, mean, rstd, weight, ws)
+    _core.layer_norm_backward(None, None, more, grad, x, mean, rstd, weight, (True, True), ws)
     np.testing.assert_allclose(more, dweight + dbias + 10, rtol=1e-6)
     alone = np.empty_like(x)
-    _core.layer_norm_backward(alone, None, None, grad, x, mean, rstd, weight, ws)
+    _core.layer_norm_backward(alone, None, None, grad, x, mean, rstd, weight, (True, True), ws)
     np.testing.assert_array_equal(alone, dx)
 
 

@@ -26,8 +26,8 @@ def inputs(rng, n, c, f, second):
     return normal(rng, n, c), [gamma, beta, weight1, bias1, weight2, bias2]
 
 
-def run(ws, x, parameters, dy, dh, start=0.0):
-    """Return every output of both passes; parameter gradients begin at `start`."""
+def run(ws, x, parameters, dy, dh, start=np.nan):
+    """Return every output of both passes; parameter gradients are added to `start`, or fresh."""
     (n, c), second = x.shape, parameters[4] is not None
     f = len(parameters[2])
     made = {name: guarded(s) for name, s in {"h": (n, f), "mean": (n,), "rstd": (n,)}.items()}
@@ -36,8 +36,8 @@ def run(ws, x, parameters, dy, dh, start=0.0):
     _core.norm_mlp(y if second else None, h, mean, rstd, x, *parameters, EPS, ws)
     grads = [None if p is None else np.full(p.shape, start, np.float32) for p in parameters]
     caches = (None, h) if second else (dh, None)
-    weights = [parameters[i] for i in (0, 1, 2, 4)]
-    _core.norm_mlp_backward(dx, *grads, dy, *caches, x, mean, rstd, *weights, ws)
+    weights, adds = [parameters[i] for i in (0, 1, 2, 4)], (not np.isnan(start),) * 6
+    _core.norm_mlp_backward(dx, *grads, dy, *caches, x, mean, rstd, *weights, adds, ws)
     for _, b in made.values():
         assert (b[:32] == GUARD).all() and (b[-32:] == GUARD).all(), "written outside"
     return [y if second else h, h, dx, *[g for g in grads if g is not None]]
@@ -85,9 +85,11 @@ def test_values_and_gradients(shape, second, isa, rng):
 def test_parameter_gradients_are_added_to(second, rng):
     x, parameters = inputs(rng, 20, 6, 9, second)
     dy, dh, ws = normal(rng, 20, 6), normal(rng, 20, 9), _core.Workspace()
-    fresh, more = (run(ws, x, parameters, dy, dh, start) for start in (0.0, 10.0))
-    for a, b in zip(fresh[3:], more[3:], strict=True):
-        np.testing.assert_allclose(b, a + 10, rtol=1e-6)
+    starts = np.nan, 0.0, 10.0
+    fresh, same, more = (run(ws, x, parameters, dy, dh, start) for start in starts)
+    for a, b, c in zip(fresh[3:], same[3:], more[3:], strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_allclose(c, a + 10, rtol=1e-6)
     grown = ws.grown
     run(ws, x, parameters, dy, dh)
     assert ws.grown == grown
@@ -130,5 +132,5 @@ def test_malformed_calls(rng):
         ("dx: shares memory with grad", (ones, *grads, ones, None, h, x, *m, *w)),
     ]:
         with pytest.raises(ValueError, match=message):
-            _core.norm_mlp_backward(*args, ws)
+            _core.norm_mlp_backward(*args, (False,) * 6, ws)
     assert not any(g.any() for g in grads)

@@ -318,6 +318,117 @@ def test_frozen_parameters_get_no_gradient(name, rng):
         assert p.learns
 
 
+def spoil(layer):
+    """Leave in gradients what nobody may read."""
+    for _, p in layer.parameters():
+        p.grad.fill(np.nan)
+        p.forget_grad()
+
+
+@pytest.mark.parametrize("n", [0, 1, 6])
+@pytest.mark.parametrize("name", LEARNING)
+def test_fresh_gradients_are_overwritten(name, n, rng):
+    make, shape = LEARNING[name]
+    layer, x = make(), normal(rng, n, *shape)
+    grad = normal(rng, *run(layer, x).y.shape)
+    for _, p in layer.parameters():
+        p.grad.fill(0)
+    run(layer, x).back(grad)
+    want = {key: p.grad.copy() for key, p in layer.parameters()}
+    spoil(layer)
+    run(layer, x).back(grad)
+    for key, p in layer.parameters():
+        np.testing.assert_array_equal(p.grad, want[key], err_msg=key)
+    spoil(layer)
+    ran = run(layer, x)
+    ran.tape.backward((ran.output, grad), frozen=layer)
+    for key, p in layer.parameters():
+        assert (p.grad == 0).all(), key
+
+
+SHARING = {
+    "linear": (lambda: nn.Linear(4, 4), (4,)),
+    "conv": (lambda: nn.Conv2d(3, 3, 3, padding=1), (5, 5, 3)),
+    "transpose": (lambda: nn.ConvTranspose2d(3, 3, 3, padding=1), (5, 5, 3)),
+    "layer norm": (lambda: nn.LayerNorm(4), (4,)),
+    "group norm": (lambda: nn.GroupNorm(2, 4), (4,)),
+    "batch norm": (lambda: nn.BatchNorm2d(4), (4,)),
+    "lstm": (lambda: nn.LSTM(4, 4), (5, 4)),
+    "block": (lambda: nn.TransformerBlock(4, 2, 6), (5, 4)),
+    "positions": (lambda: nn.PositionalEmbedding(5, 4), (5, 4)),
+    "own": (lambda: Scale(4), (4,)),
+}
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_a_layer_in_two_places_gets_the_sum(name, rng):
+    make, shape = SHARING[name]
+    first, second = make(), make()
+    first.initialize(1)
+    for (_, p), (_, q) in zip(first.parameters(), second.parameters(), strict=True):
+        q.value[...] = p.value
+    x = normal(rng, 6, *shape)
+    grad = normal(rng, *x.shape)
+    _, dx, alone = gradients(nn.Sequential(first, second), x, grad)
+    spoil(first)
+    np.testing.assert_array_equal(run(lambda v: first(first(v)), x).back(grad), dx)
+    for key, p in first.parameters():
+        want = alone[f"0.{key}"] + alone[f"1.{key}"]
+        np.testing.assert_allclose(p.grad, want, rtol=1e-5, atol=1e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_some_of_a_layers_gradients_are_fresh(name, rng):
+    make, shape = SHARING[name]
+    layer, x = make(), normal(rng, 6, *shape)
+    grad = normal(rng, *x.shape)
+    _, _, once = gradients(layer, x, grad)
+    for chosen, kept in layer.parameters():
+        spoil(layer)
+        kept.grad[...] = once[chosen]
+        run(layer, x).back(grad)
+        for key, p in layer.parameters():
+            want = (2 if p is kept else 1) * once[key]
+            np.testing.assert_allclose(p.grad, want, rtol=1e-5, atol=1e-5, err_msg=key)
+
+
+@pytest.mark.parametrize("own", [nn.Linear, nn.Conv2d], ids=["linear", "conv"])
+def test_tied_weights_get_the_sum(own, rng):
+    """The bias of each is its own."""
+    there = own(4, 3) if own is nn.Linear else own(4, 3, 3)
+    back = nn.TiedLinear(there) if own is nn.Linear else nn.TiedConvTranspose2d(there)
+    there.initialize(1)
+    x = normal(rng, 6, 4) if own is nn.Linear else normal(rng, 6, 5, 5, 4)
+    grad = normal(rng, *x.shape)
+
+    def both(v):
+        return back(there(v))
+
+    parameters = [there.weight, there.bias, back.bias]
+    for p in parameters:
+        p.grad.fill(0)
+    run(both, x).back(grad)
+    want = [p.grad.copy() for p in parameters]
+    spoil(there), spoil(back)
+    run(both, x).back(grad)
+    for p, w in zip(parameters, want, strict=True):
+        np.testing.assert_allclose(p.grad, w, rtol=1e-5, atol=1e-5)
+
+
+def test_what_no_layer_reaches_has_a_gradient_of_zero(rng):
+    reached, other = nn.Linear(4, 3), nn.Conv2d(2, 3, 3)
+    flat = nn.Flat([("reached", reached), ("other", other)])
+    spoil(reached), spoil(other)
+    flat.forget_gradients()
+    x, grad = normal(rng, 6, 4), normal(rng, 6, 3)
+    run(reached, x).back(grad)
+    whole = flat.split(flat.whole_gradient())
+    np.testing.assert_allclose(whole["reached.weight"], grad.T @ x, rtol=1e-5, atol=1e-5)
+    assert (whole["other.weight"] == 0).all() and (whole["other.bias"] == 0).all()
+    flat.forget_gradients()
+    assert (flat.whole_gradient() == 0).all()
+
+
 def test_a_frozen_weight_that_is_tied_leaves_the_other_bias_alone(rng):
     there = nn.Linear(3, 4)
     back = nn.TiedLinear(there)

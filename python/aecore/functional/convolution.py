@@ -132,10 +132,10 @@ def conv2d_backward(
     """
     pad = sides(padding)
     *_, step, _ = _geometry(x, weight, stride, 0)
-    dx, dweight = np.empty_like(x), np.zeros_like(weight)
-    dbias = None if bias is None else np.zeros_like(bias)
-    ws = runtime.current()
-    _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, None, step, pad, ws)
+    dx, dweight = np.empty_like(x), np.empty_like(weight)
+    dbias = None if bias is None else np.empty_like(bias)
+    how = None, step, pad, (False, False), runtime.current()
+    _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias
 
 
@@ -228,8 +228,8 @@ def conv_transpose2d_backward(
     """
     *_, step, pad = _geometry(x, weight, stride, padding)
     pair("output_padding", output_padding, 0)
-    dx, dweight = np.empty_like(x), np.zeros_like(weight)
-    dbias = None if bias is None else np.zeros_like(bias)
-    ws = runtime.current()
-    _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, None, step, pad, ws)
+    dx, dweight = np.empty_like(x), np.empty_like(weight)
+    dbias = None if bias is None else np.empty_like(bias)
+    how = None, step, pad, (False, False), runtime.current()
+    _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias

@@ -77,8 +77,7 @@ def linear_backward(
     """
     array("x", x), array("weight", weight)
     dx, dweight = np.empty_like(x), np.empty_like(weight)
-    dbias = None if bias is None else np.zeros_like(bias)
-    _core.linear_backward(
-        dx, dweight, dbias, grad, x, weight, None, False, False, runtime.current()
-    )
+    dbias = None if bias is None else np.empty_like(bias)
+    how = None, False, (False, False), runtime.current()
+    _core.linear_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias

@@ -151,11 +151,11 @@ def lstm_backward(
         The last three are None where bias, h0 and c0 are. dx is 0 where there is no step.
     """
     run = _run(x, w_ih, w_hh, bias, h0, c0, lengths, reverse, steps)
-    dx, dw_ih, dw_hh = np.empty_like(x), np.zeros_like(w_ih), np.zeros_like(w_hh)
-    dbias = None if bias is None else np.zeros_like(bias)
+    dx, dw_ih, dw_hh = (np.empty_like(a) for a in (x, w_ih, w_hh))
+    dbias = None if bias is None else np.empty_like(bias)
     dh0, dc0 = (None if a is None else np.empty_like(a) for a in (h0, c0))
     _core.lstm_backward(
         dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, run.y, run.gates, run.cells, x, h0, c0,
-        lengths, w_ih, w_hh, 0, bool(reverse), runtime.current(),
+        lengths, w_ih, w_hh, 0, bool(reverse), (False, False, False), runtime.current(),
     )  # fmt: skip
     return dx, dw_ih, dw_hh, dbias, dh0, dc0

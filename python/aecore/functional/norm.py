@@ -12,6 +12,7 @@ from ..base import runtime
 from ._shapes import array, result, view
 
 Gradients = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
+FRESH = False, False  # gradients that aren't added to
 
 
 def _as(name: str, value: np.ndarray, full: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:
@@ -29,7 +30,7 @@ def _channels(x: np.ndarray, least: int) -> int:
 
 
 def _like(x: np.ndarray | None) -> np.ndarray | None:
-    return None if x is None else np.zeros_like(x)
+    return None if x is None else np.empty_like(x)
 
 
 # ---- layer_norm ------------------------------------------------------------------------------
@@ -105,7 +106,7 @@ def layer_norm_backward(
     dx, (mean, rstd) = np.empty(shape, np.float32), np.empty((2, shape[0]), np.float32)
     dweight, dbias, ws = _like(weight), _like(bias), runtime.current()
     _core.layer_norm(dx, mean, rstd, rows, weight, bias, eps, ws)
-    _core.layer_norm_backward(dx, dweight, dbias, dy, rows, mean, rstd, weight, ws)
+    _core.layer_norm_backward(dx, dweight, dbias, dy, rows, mean, rstd, weight, FRESH, ws)
     return dx.reshape(x.shape), dweight, dbias
 
 
@@ -189,7 +190,7 @@ def group_norm_backward(
     dx, dweight, dbias = np.empty(shape, np.float32), _like(weight), _like(bias)
     ws = runtime.current()
     _core.group_norm(dx, mean, rstd, image, weight, bias, eps, ws)
-    _core.group_norm_backward(dx, dweight, dbias, dy, image, mean, rstd, weight, ws)
+    _core.group_norm_backward(dx, dweight, dbias, dy, image, mean, rstd, weight, FRESH, ws)
     return dx.reshape(x.shape), dweight, dbias
 
 
@@ -314,5 +315,6 @@ def batch_norm2d_backward(
     ws = runtime.current()
     if training:
         _core.batch_norm2d(dx, mean, var, rows, weight, bias, True, eps, ws)
-    _core.batch_norm2d_backward(dx, dweight, dbias, dy, rows, mean, var, weight, training, eps, ws)
+    how = weight, training, eps, FRESH, ws
+    _core.batch_norm2d_backward(dx, dweight, dbias, dy, rows, mean, var, *how)
     return dx.reshape(x.shape), dweight, dbias

@@ -162,9 +162,23 @@ def _arrays(x: Any) -> Any:
     return x.value if isinstance(x, Parameter) else x
 
 
-def grad_of(parameter: Parameter | None) -> np.ndarray | None:
-    """Return what a parameter's gradient is added to; None where there is none to be had."""
-    return None if parameter is None or not parameter.learns else parameter.grad
+def claim_grads(*parameters: Parameter | None) -> tuple[Any, Any]:
+    """Return the gradients' arrays, and for each whether to add to it instead of overwriting it.
+
+    Both are tuples. An array is None where no gradient is to be had.
+    """
+    claims = [(None, False) if p is None or not p.learns else p.claim_grad() for p in parameters]
+    grads, adds = zip(*claims, strict=True)
+    return grads, adds
+
+
+def accumulate(parameter: Parameter, grad: Any) -> None:
+    """Add to a parameter's gradient, or overwrite it if nobody has been there."""
+    total, adds = parameter.claim_grad()
+    if adds:
+        total += grad
+    else:
+        total[...] = grad
 
 
 class Leaf(Op):
@@ -181,8 +195,7 @@ class Leaf(Op):
 
     def backward(self) -> None:
         if self.parameter.learns:
-            total = self.parameter.grad
-            total += self.grad
+            accumulate(self.parameter, self.grad)
 
     def inputs(self) -> tuple[Value, ...]:
         return ()

@@ -23,7 +23,6 @@ import numpy as np
 
 from ... import _core
 from ..activation import FORMULAS
-from ..parameter import grad_of
 from ..tape import Op, Value
 from .elementwise import Activation
 from .losses import Late
@@ -72,7 +71,7 @@ class Jacobian:
             self._pulled.append((g, a))
             if isinstance(op, Product):
                 g = self.tape.take(op.x.shape)
-                op.gradients(g, None, a, op.x.data, None, False)
+                op.gradients(g, None, None, a, op.x.data, None)
             else:
                 g = a
         self._pulled.reverse()
@@ -83,7 +82,7 @@ class Jacobian:
         for i, (op, (g, a)) in enumerate(zip(self.ops, self._pulled, strict=True)):
             q = r.reshape(op.inputs()[0].shape)
             if isinstance(op, Product):
-                op.gradients(None, None, a, q, None, op.weight.learns)
+                op.gradients(None, op.weight, None, a, q, None)
                 q, given = self.tape.take(op.shape), q
                 op.multiply(q, given, None, None, None)
             q = q.reshape(op.shape)
@@ -109,7 +108,7 @@ class Jacobian:
                 grad = bend if grad is None else grad + bend
             if grad is not None and isinstance(op, Product):
                 dx = None if op is self._first else self.tape.take(op.x.shape)
-                op.gradients(dx, grad_of(op.bias), grad, op.x.data, None, op.weight.learns)
+                op.gradients(dx, op.weight, op.bias, grad, op.x.data, None)
                 if dx is None:
                     return
                 grad = dx

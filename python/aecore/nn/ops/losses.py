@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import _core
 from ...base.sums import sum_of
-from ..parameter import Parameter
+from ..parameter import Parameter, accumulate
 from ..tape import Op, Value
 
 DELTA = 1.0  # where huber turns from a square into a line
@@ -216,5 +216,4 @@ class Gaussian(Late):
             loss[...] = squares * np.float64(precision / 2) + counts * constant
         if weight is not None and self.log_sigma.learns:
             slopes = counts - precision * squares.astype(np.float64)
-            total = self.log_sigma.grad
-            total += np.float32(sum_of(weight * slopes))
+            accumulate(self.log_sigma, np.float32(sum_of(weight * slopes)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import _core
 from ...base.sums import sum_of
-from ..parameter import Parameter, grad_of
+from ..parameter import Parameter, claim_grads
 from ..tape import Op, Shape, Value
 
 Scale = Parameter | None
@@ -52,10 +52,6 @@ class _Norm(Op):
             return None, None
         return self.weight.value, self.bias.value
 
-    def gradients(self) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Return what scale and shift add their gradients to."""
-        return grad_of(self.weight), grad_of(self.bias)
-
     def forward(self) -> None:
         tape, view = self.tape, self.view()
         y = tape.take(self.shape)
@@ -74,8 +70,9 @@ class _Norm(Op):
     def go_back(self, kernel: str, *given: Any) -> None:
         """Call the backward kernel, and give x its gradient if it wants one."""
         dx = self.tape.take(self.shape) if self.x.needs_grad else None
-        outputs = None if dx is None else dx.reshape(self.view()), *self.gradients()
-        getattr(_core, kernel)(*outputs, *given, self.tape.workspace)
+        grads, adds = claim_grads(self.weight, self.bias)
+        outputs = None if dx is None else dx.reshape(self.view()), *grads
+        getattr(_core, kernel)(*outputs, *given, adds, self.tape.workspace)
         if dx is not None:
             self.x.add_grad(dx)
 
@@ -234,9 +231,11 @@ class _Whole(Op):
         """How long a row of the result is."""
         raise NotImplementedError
 
-    def gradients(self) -> list[np.ndarray]:
-        """Return what gradients are added to: memory of no use for parameters that are frozen."""
-        return [p.grad if p.learns else self.tape.take(p.shape) for p in self.parameters]
+    def claim_grads(self) -> tuple[Any, Any]:
+        """Return the parameters' claims: memory of no use for those that are frozen."""
+        grads, adds = claim_grads(*self.parameters)
+        take, shapes = self.tape.take, (p.shape for p in self.parameters)
+        return [take(s) if g is None else g for g, s in zip(grads, shapes, strict=True)], adds
 
     def inputs(self) -> tuple[Value, ...]:
         return (self.x,)
@@ -274,9 +273,9 @@ class NormLinear(_Whole):
             before.fill(0)
         dx = tape.take(x.shape)
         gamma, beta, weight, _ = (p.value for p in self.parameters)
-        dgamma, dbeta, dweight, dbias = self.gradients()
+        (dgamma, dbeta, dweight, dbias), adds = self.claim_grads()
         grads = dgamma, dbeta, dweight, dbias, None, None, before, self.grad
-        weights = gamma, beta, weight, None, tape.workspace
+        weights = gamma, beta, weight, None, (*adds, False, False), tape.workspace
         mean, inverse = self.moments
         _core.norm_mlp_backward(dx, *grads, None, x.data, mean, inverse, *weights)
         if x.needs_grad:
@@ -324,9 +323,9 @@ class NormMLP(_Whole):
         dx = tape.take(x.shape)
         gamma, beta, weight1, _, weight2, _ = (p.value for p in self.parameters)
         assert self.grad is not None
-        dgamma, dbeta, dweight1, dbias1, dweight2, dbias2 = self.gradients()
+        (dgamma, dbeta, dweight1, dbias1, dweight2, dbias2), adds = self.claim_grads()
         grads = dgamma, dbeta, dweight1, dbias1, dweight2, dbias2, self.grad, None
-        weights = gamma, beta, weight1, weight2, tape.workspace
+        weights = gamma, beta, weight1, weight2, adds, tape.workspace
         mean, inverse = self.moments
         _core.norm_mlp_backward(dx, *grads, self.hidden, x.data, mean, inverse, *weights)
         if x.needs_grad:

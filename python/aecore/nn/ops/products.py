@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
-from ..parameter import Parameter, grad_of
+from ..parameter import Parameter, accumulate, claim_grads
 from ..tape import Op, Shape, Value
 
 FUSED = frozenset(_core.FUSED)  # activations whose gradient the output determines
@@ -101,13 +101,16 @@ class Product(Op):
     def gradients(
         self,
         dx: np.ndarray | None,
-        dbias: np.ndarray | None,
+        weight: Parameter | None,
+        bias: Parameter | None,
         grad: np.ndarray,
         x: np.ndarray,
         x_act: str | None,
-        learns: bool,
     ) -> None:
-        """Write dx, times the gradient of x's activation; add to those of weight and bias."""
+        """Write dx, times the gradient of x's activation; add to those of weight and bias.
+
+        The parameters are None where theirs isn't asked for.
+        """
         raise NotImplementedError
 
     def forward(self) -> None:
@@ -143,13 +146,11 @@ class Product(Op):
             grad = self.before_activation(grad, owned=self._owned)
         if self.added is not None and self.added.needs_grad:
             self.added.add_grad(grad, owned=False)
-        learns = self.weight.learns
-        dbias = grad_of(self.bias)
         if not x.needs_grad:
-            self.gradients(None, dbias, grad, x.data, None, learns)
+            self.gradients(None, self.weight, self.bias, grad, x.data, None)
             return
         dx, act = self.tape.take(x.shape), x.gate()
-        self.gradients(dx, dbias, grad, x.data, act, learns)
+        self.gradients(dx, self.weight, self.bias, grad, x.data, act)
         x.add_grad(dx, gated=act is not None)
 
     def inputs(self) -> tuple[Value, ...]:
@@ -203,13 +204,13 @@ class Linear(Product):
     def gradients(
         self,
         dx: np.ndarray | None,
-        dbias: np.ndarray | None,
+        weight: Parameter | None,
+        bias: Parameter | None,
         grad: np.ndarray,
         x: np.ndarray,
         x_act: str | None,
-        learns: bool,
     ) -> None:
-        dw, adds = self.weight.claim_grad() if learns else (None, True)
+        (dw, dbias), adds = claim_grads(weight, bias)
         how = x_act, *self.options, adds, self.tape.workspace
         _core.linear_backward(dx, dw, dbias, grad, x, self.weight.value, *how)
 
@@ -280,16 +281,16 @@ class Conv2d(Product):
     def gradients(
         self,
         dx: np.ndarray | None,
-        dbias: np.ndarray | None,
+        weight: Parameter | None,
+        bias: Parameter | None,
         grad: np.ndarray,
         x: np.ndarray,
         x_act: str | None,
-        learns: bool,
     ) -> None:
         stride, padding, _ = self.options
-        w, dw = self.weight.value, self.weight.grad if learns else None
-        how = x_act, stride, padding, self.tape.workspace
-        _core.conv2d_backward(dx, dw, dbias, grad, x, w, *how)
+        (dw, dbias), adds = claim_grads(weight, bias)
+        how = x_act, stride, padding, adds, self.tape.workspace
+        _core.conv2d_backward(dx, dw, dbias, grad, x, self.weight.value, *how)
 
     def onnx(self, graph: Any) -> str:
         stride, padding, _ = self.options
@@ -371,25 +372,22 @@ class ConvTranspose2d(Product):
     def gradients(
         self,
         dx: np.ndarray | None,
-        dbias: np.ndarray | None,
+        weight: Parameter | None,
+        bias: Parameter | None,
         grad: np.ndarray,
         x: np.ndarray,
         x_act: str | None,
-        learns: bool,
     ) -> None:
         stride, padding, _, tied = self.options
-        kernels, dkernels = self._kernels(), None
-        if learns and tied:
+        kernels = self._kernels()
+        (dkernels, dbias), adds = claim_grads(None if tied else weight, bias)
+        apart = weight if tied and weight is not None and weight.learns else None
+        if apart is not None:
             dkernels = self.tape.take(kernels.shape)
-            dkernels.fill(0)
-        elif learns:
-            dkernels = self.weight.grad
-        how = x_act, stride, padding, self.tape.workspace
+        how = x_act, stride, padding, adds, self.tape.workspace
         _core.conv_transpose2d_backward(dx, dkernels, dbias, grad, x, kernels, *how)
-        if learns and tied:
-            assert dkernels is not None
-            total = self.weight.grad
-            total += dkernels.transpose(3, 1, 2, 0)
+        if apart is not None:
+            accumulate(apart, dkernels.transpose(3, 1, 2, 0))
 
     def flops(self) -> int:
         return 2 * math.prod(self.x.shape[:-1]) * self.weight.value.size

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import _core
 from ...base import runtime
-from ..parameter import Parameter, grad_of
+from ..parameter import Parameter, claim_grads
 from ..tape import Value
 from .shapes import _One
 
@@ -46,7 +46,8 @@ class Positions(_One):
         x, dx = self.x, None
         if x.needs_grad and x.ndim == 2:
             dx = self.tape.take(x.shape)
-        _core.positions_backward(dx, grad_of(self.weight), self.grad, self.tape.workspace)
+        (dpositions,), (adds,) = claim_grads(self.weight)
+        _core.positions_backward(dx, dpositions, self.grad, adds, self.tape.workspace)
         if dx is not None:
             x.add_grad(dx)
         elif x.needs_grad:
@@ -226,10 +227,12 @@ class LSTM(_One):
         ):
             dx = tape.take(x.shape) if x.needs_grad else None
             dh = self._last_grad(i) if self.last else None
+            (dw, du, db), adds = claim_grads(w, u, b)
             _core.lstm_backward(
-                dx, None, None, grad_of(w), grad_of(u), grad_of(b),
+                dx, None, None, dw, du, db,
                 None if self.last else self.grad, dh, None, self.y, gates, cells, x.data, None,
-                None, self.lengths, w.value, u.value, i * units, self.reverse[i], tape.workspace,
+                None, self.lengths, w.value, u.value, i * units, self.reverse[i], adds,
+                tape.workspace,
             )  # fmt: skip
             if total is None or dx is None:
                 total = dx
