@@ -67,12 +67,13 @@ MEASURES = frozenset(
     "bits_per_dim nats_per_code perplexity accuracy real_accuracy fake_accuracy numeric binary "
     "categorical".split()
 )
+PLACES = {"loss": 0, "recon": 1, "discriminator": 3}  # the others are between
 
 
 def terms_in(names: Iterable[str]) -> list[str]:
-    """Return which names in a history are the loss and its terms, the loss first."""
+    """Return which names in a history are the loss and its terms, in the order to show them."""
     found = [n for n in names if n not in MEASURES and not n.startswith(("val_", "perplexity_"))]
-    return sorted(found, key=lambda name: name != "loss")
+    return sorted(found, key=lambda name: PLACES.get(name, 2))
 
 
 def summary(record: Mapping[str, Any]) -> str:
