@@ -457,6 +457,9 @@ def self_attention_backward(
     /,
 ) -> None: ...
 def set_num_threads(n: int, /) -> None: ...
+def reuse(
+    plan: list[Any], i: int, shape: tuple[int, ...], dtype: np.dtype[Any], /
+) -> np.ndarray | None: ...
 def sgd_step(
     param: Array,
     m: Array | None,

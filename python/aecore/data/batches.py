@@ -155,8 +155,9 @@ class Batch:
 
     def end(self) -> None:
         """Let go of what the pass has made: its memory is for the next one."""
-        for name in vars(self).keys() - DATA:
-            delattr(self, name)
+        own = self.__dict__
+        for name in [name for name in own if name not in DATA]:
+            del own[name]
 
     def true_output(self) -> np.ndarray:
         """Return the target in the samples' shape, 0 where a value is missing."""

@@ -162,14 +162,19 @@ def _arrays(x: Any) -> Any:
     return x.value if isinstance(x, Parameter) else x
 
 
-def claim_grads(*parameters: Parameter | None) -> tuple[Any, Any]:
+def claim_grads(*parameters: Parameter | None) -> tuple[list[Any], Any]:
     """Return the gradients' arrays, and for each whether to add to it instead of overwriting it.
 
-    Both are tuples. An array is None where no gradient is to be had.
+    An array is None where no gradient is to be had.
     """
-    claims = [(None, False) if p is None or not p.learns else p.claim_grad() for p in parameters]
-    grads, adds = zip(*claims, strict=True)
-    return grads, adds
+    grads: list[Any] = []
+    adds = []
+    for p in parameters:
+        learns = p is not None and p.learns
+        grad, adding = p.claim_grad() if learns else (None, False)  # type: ignore[union-attr]
+        grads.append(grad)
+        adds.append(adding)
+    return grads, tuple(adds)
 
 
 def accumulate(parameter: Parameter, grad: Any) -> None:

@@ -537,18 +537,11 @@ class Tape:
         """Return an uninitialised array, of memory that nobody looks at any more."""
         i = self._position
         self._position = i + 1
-        if i < len(self._plan):
-            known, kind, slot = self._plan[i]
-            if known == shape and kind is dtype:
-                if getrefcount(slot.buffer) == slot.idle:
-                    return np.ndarray(shape, dtype, slot.buffer)
-        return self._search(i, shape, dtype)
+        found = _core.reuse(self._plan, i, shape, dtype)
+        return self._search(i, shape, dtype) if found is None else found
 
     def _search(self, i: int, shape: Shape, dtype: np.dtype[Any]) -> np.ndarray:
-        nbytes = math.prod(shape) * dtype.itemsize
-        if nbytes == 0:
-            return np.empty(shape, dtype)
-        plan = self._plan
+        nbytes, plan = math.prod(shape) * dtype.itemsize, self._plan
         planned = [plan[i][2]] if i < len(plan) else []  # does for the last batch, a smaller one
         slots = planned + sorted(self._slots, key=lambda s: s.nbytes)
         free = [s for s in slots if s.is_free]

@@ -184,7 +184,7 @@ class Codebook(Quantizer):
         if self.mode == "ema":
             self.buffer("sum")[...] = self._stored
 
-    def follow(self, rows: np.ndarray, index: np.ndarray) -> None:
+    def follow(self, rows: np.ndarray, index: np.ndarray, tape: Tape) -> None:
         """Move the averages and, by them, the entries; restart those out of use.
 
         Parameters
@@ -193,10 +193,12 @@ class Codebook(Quantizer):
             As they are compared.
         index : ndarray of int64, shape (M,)
             The entry that is nearest to each of them.
+        tape : Tape
+            Whose memory is used meanwhile.
         """
         e, d = self._stored.shape
-        counts, sums = np.empty(e, np.float32), np.empty((e, d), np.float32)
-        _core.vq_statistics(counts, sums, rows, index, runtime.current())
+        counts, sums = tape.take((e,)), tape.take((e, d))
+        _core.vq_statistics(counts, sums, rows, index, tape.workspace)
         if not math.isfinite(sum_of(sums)):
             return  # the step is going to fail: leave everything as it is
         unused = counts == 0

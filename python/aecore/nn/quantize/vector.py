@@ -117,7 +117,7 @@ class VectorQuantizer(Codebook):
             entries = entries if tape.abstract else L2Normalize(entries)
         op = VectorQuantize(x, entries, self.commitment, "VectorQuantizer")
         if tape.training and len(op.chosen[0]):
-            self.follow(op.chosen[0], op.index.reshape(-1))
+            self.follow(op.chosen[0], op.index.reshape(-1), tape)
         return Quantized(op.y, op, [{"vq": op.vq, "commitment": op.commitment}])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
