@@ -9,6 +9,7 @@ are lists of sequences of different lengths, which are padded (`sequences`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,7 +68,7 @@ class Data:
         form: int | str | None = None,
     ) -> None:
         self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
-        self.features = int(np.prod(self.shape, dtype=np.int64))
+        self.features = math.prod(self.shape)
         self.columns, self.lengths, self.form = columns, lengths, form
         self.dtype = np.dtype(source.dtype)
         self.scale = 1 / 255 if self.dtype == np.uint8 else 1.0
@@ -321,6 +322,8 @@ def is_stream(X: Any) -> bool:
 
 def as_source(X: Any, name: str) -> Any:
     """Return X as a numeric array, or X itself if it is an array-like to read by slices."""
+    if type(X) is np.ndarray and X.dtype in DIRECT:
+        return X
     if X is None:
         raise TypeError(f"{name}: expected an array of samples, got None")
     if is_stream(X):

@@ -296,11 +296,24 @@ class Snapshot:
             np.copyto(array, copy)
 
 
-@contextlib.contextmanager
-def inference_pass(
-    network: Network, batch: Batch, noise: str, seed: int, position: int, records: bool
-) -> Iterator[Batch]:
-    """Begin an inference pass over a batch; see `Batch.begin`."""
-    with network.tape(records=records, lengths=batch.lengths) as tape, np.errstate(all="ignore"):
-        yield batch.begin(tape, noise, seed, position)
-    batch.end()
+class InferencePass:
+    """A context for a pass over a batch that nothing is learned from; see `Batch.begin`."""
+
+    __slots__ = ("_batch", "_errors", "_how", "_tape")
+
+    def __init__(
+        self, network: Network, batch: Batch, noise: str, seed: int, position: int, records: bool
+    ) -> None:
+        self._batch, self._how = batch, (noise, seed, position)
+        self._tape = network.tape(records=records, lengths=batch.lengths)
+        self._errors = np.errstate(all="ignore")
+
+    def __enter__(self) -> Batch:
+        tape = self._tape.__enter__()
+        self._errors.__enter__()
+        return self._batch.begin(tape, *self._how)
+
+    def __exit__(self, *error: Any) -> None:
+        self._batch.end()
+        self._errors.__exit__(*error)
+        self._tape.__exit__(*error)

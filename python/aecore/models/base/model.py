@@ -33,7 +33,7 @@ from ...training import checkpoint, fit, optim
 from ...training.callbacks import back_to
 from ...training.checkpoint import Saver
 from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
-from ...training.network import Network, inference_pass
+from ...training.network import InferencePass, Network
 from ...training.schedules import Schedule
 from . import state
 from ._html import model_html
@@ -699,7 +699,7 @@ class BaseModel(Estimator):
         records: bool = False,
     ) -> Any:
         """Return a context for an inference pass over a batch."""
-        return inference_pass(self._network, batch, noise, seed, position, records)
+        return InferencePass(self._network, batch, noise, seed, position, records)
 
     def _chunks(self, given: Input, **options: Any) -> Iterator[tuple[slice, Batch]]:
         """Yield batches of samples for inference in a pass, and where they stand."""
