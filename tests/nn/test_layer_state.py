@@ -72,7 +72,7 @@ def test_steady_state_allocates_nothing(rng, workspace):
         grown, nbytes = ws.grown, tape.nbytes
         tracemalloc.start()
         try:
-            for _ in range(4):  # so that what is made once is there
+            for _ in range(8):  # so that what is made once is there
                 step(batches)
             gc.collect()  # and Python's own spare objects aren't
             before, _ = tracemalloc.get_traced_memory()

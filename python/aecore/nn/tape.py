@@ -343,7 +343,7 @@ class Op(Value):
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Let go of the inputs, so that their memory is given on: there is no way back."""
+        """Let go of the inputs, so that their memory is given on: nobody walks back here again."""
 
     def inputs(self) -> tuple[Value, ...]:
         """Return the values that it was made of."""
@@ -530,6 +530,7 @@ class Tape:
             if op.grad is not None:
                 op.backward()
                 op.grad = None
+                op.forget()
 
     # ---- memory ---------------------------------------------------------------------------------
 
