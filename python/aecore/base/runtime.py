@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 
 from .. import _core
 
@@ -24,18 +22,23 @@ def use(workspace: _core.Workspace | None) -> None:
     _local.workspace = workspace
 
 
-@contextlib.contextmanager
-def threads(n: int | None) -> Iterator[None]:
-    """Give the calling thread's functions a number of threads for a while; None changes nothing."""
-    if n is None:
-        yield
-        return
-    before = getattr(_local, "workspace", None)
-    pool = _local.__dict__.setdefault("pool", {})
-    if n not in pool:
-        pool[n] = _core.Workspace(n)
-    _local.workspace = pool[n]
-    try:
-        yield
-    finally:
-        _local.workspace = before
+class threads:  # noqa: N801
+    """A context that gives the calling thread's functions n threads; None changes nothing."""
+
+    __slots__ = ("before", "n")
+
+    def __init__(self, n: int | None) -> None:
+        self.n = n
+
+    def __enter__(self) -> None:
+        n = self.n
+        if n is not None:
+            self.before = getattr(_local, "workspace", None)
+            pool = _local.__dict__.setdefault("pool", {})
+            if n not in pool:
+                pool[n] = _core.Workspace(n)
+            _local.workspace = pool[n]
+
+    def __exit__(self, *error: object) -> None:
+        if self.n is not None:
+            _local.workspace = self.before

@@ -145,6 +145,10 @@ class Data:
         if self.dtype == np.bool_ or self._n == 0:
             return 0.0, 1.0
         low, high = np.inf, -np.inf
+        if self._flat is not None and not self.masked and self._flat.size <= BLOCK:
+            low, high = _span(self._flat)
+            if low >= -_LARGEST and high <= _LARGEST:
+                return low * self.scale, high * self.scale
         for start, block, mask in self.blocks():
             values = block if mask is None else block[mask]
             if values.size:

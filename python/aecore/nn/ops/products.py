@@ -120,11 +120,11 @@ class Product(Op):
         self.multiply(y, x, bias, self.activation, added)
         self._data = y
 
-    def compute(self) -> None:
+    def run(self) -> None:
         if self.is_replaced:  # and wanted by itself all the same
             self.is_replaced = False
             self.x.uses += 1
-        super().compute()
+        super().run()
 
     def forget(self) -> None:
         self.x = self.added = None  # type: ignore[assignment]

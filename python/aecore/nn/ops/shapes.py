@@ -76,15 +76,15 @@ class Reshape(_One):
 
 def reshaped(shape: Shape, wanted: tuple[int, ...]) -> Shape:
     """Return a shape with -1 worked out; ValueError if the numbers of values differ."""
-    known = math.prod(n for n in wanted if n != -1)
     size = math.prod(shape)
-    if wanted.count(-1) == 1:
-        if known == 0 or size % known:
-            raise ValueError(f"shape: expected {size} values, as {shape} has, got {wanted}")
-        return tuple(size // known if n == -1 else int(n) for n in wanted)
-    if known != size or min(wanted, default=1) < 0:
-        raise ValueError(f"shape: expected {size} values, as {shape} has, got {wanted}")
-    return tuple(map(int, wanted))
+    if min(wanted, default=1) >= 0:
+        if math.prod(wanted) == size:
+            return tuple(map(int, wanted))
+    elif wanted.count(-1) == 1:
+        known = -math.prod(wanted)
+        if known > 0 and size % known == 0:
+            return tuple(size // known if n == -1 else int(n) for n in wanted)
+    raise ValueError(f"shape: expected {size} values, as {shape} has, got {wanted}")
 
 
 class Transpose(_One):
