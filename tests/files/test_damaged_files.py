@@ -77,6 +77,7 @@ FINE = {  # by type too: True is no count
     "best_epoch": [None, 0],
     "columns": [None],
     "history": [[]],
+    "pixels": [True, False],
 }
 
 

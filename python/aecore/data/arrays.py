@@ -21,6 +21,7 @@ from . import sequences
 from .corruption import Corruption
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
+PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -43,6 +44,9 @@ class Data:
     form : int or "list", optional
         How results that have the form of samples are given: as arrays of so many steps, or as a
         list of sequences.
+    pixels : bool, optional
+        Whether numbers are pixels of 0 to 255, to be scaled to 0 to 1. By default those of uint8
+        are, unless none is more than 1.
 
     Attributes
     ----------
@@ -50,6 +54,8 @@ class Data:
         Of a sample.
     features : int
         F, the number of values of a sample.
+    scale : float
+        What values are multiplied by.
     low, high : float
         The range of the observed values, scaled.
     fill : float
@@ -66,12 +72,12 @@ class Data:
         columns: np.ndarray | None = None,
         lengths: np.ndarray | None = None,
         form: int | str | None = None,
+        pixels: bool | None = None,
     ) -> None:
         self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
         self.features = math.prod(self.shape)
         self.columns, self.lengths, self.form = columns, lengths, form
         self.dtype = np.dtype(source.dtype)
-        self.scale = 1 / 255 if self.dtype == np.uint8 else 1.0
         self._n = int(source.shape[0])
         self._source = source
         self._flat = None  # the source as the core reads it
@@ -84,7 +90,11 @@ class Data:
             self._mask = np.ascontiguousarray(mask).reshape(self._n, self.features)
             self._missing = ~self._mask
         self._staged: np.ndarray | None = None
-        self.low, self.high = self._range(name)
+        low, high = self._range(name)
+        if pixels is None:
+            pixels = self.dtype == np.uint8 and high > 1
+        self.scale = PIXEL if pixels else 1.0
+        self.low, self.high = low * self.scale, high * self.scale
 
     def __len__(self) -> int:
         return self._n
@@ -93,7 +103,9 @@ class Data:
     def plain(self) -> np.ndarray | None:
         """The samples (N, F) as they are, where that is what `gather` would copy."""
         flat = self._flat
-        return flat if flat is not None and flat.dtype == np.float32 else None
+        if flat is None or flat.dtype != np.float32 or self.scale != 1:
+            return None
+        return flat
 
     @property
     def masked(self) -> bool:
@@ -141,14 +153,17 @@ class Data:
         return block.reshape(len(block), self.features)
 
     def _range(self, name: str) -> tuple[float, float]:
-        """Return the range of the observed values; ValueError if one isn't finite in float32."""
+        """Return the range of the observed values as they are.
+
+        Raises ValueError if one isn't finite in float32.
+        """
         if self.dtype == np.bool_ or self._n == 0:
             return 0.0, 1.0
         low, high = np.inf, -np.inf
         if self._flat is not None and not self.masked and self._flat.size <= BLOCK:
             low, high = _span(self._flat)
             if low >= -_LARGEST and high <= _LARGEST:
-                return low * self.scale, high * self.scale
+                return low, high
         for start, block, mask in self.blocks():
             values = block if mask is None else block[mask]
             if values.size:
@@ -156,7 +171,20 @@ class Data:
                 if not (a >= -_LARGEST and b <= _LARGEST):
                     raise ValueError(self._not_finite(name, start, block, mask))
                 low, high = min(low, a), max(high, b)
-        return low * self.scale, high * self.scale
+        return low, high
+
+    def rescale(self) -> None:
+        """Take pixels as they are: they have been scaled before."""
+        self.low, self.high = self.low / self.scale, self.high / self.scale
+        self.scale = 1.0
+
+    def fractions(self) -> bool:
+        """Return whether an observed value isn't a whole number."""
+        for _, block, mask in self.blocks():
+            values = block if mask is None else block[mask]
+            if self.dtype.kind == "f" and (values != np.rint(values)).any():
+                return True
+        return False
 
     def _not_finite(self, name: str, start: int, block: np.ndarray, mask: np.ndarray | None) -> str:
         bad = ~(np.abs(block.astype(np.float64)) <= _LARGEST)
@@ -247,6 +275,7 @@ def read(
     mask: Any = None,
     like: tuple[int, ...] | None = None,
     owner: str = "",
+    pixels: bool | None = None,
 ) -> Data:
     """Check what a user passed as samples, and wrap it.
 
@@ -261,6 +290,8 @@ def read(
         The shape of the samples that the model was fitted to.
     owner : str
         The model's class, for messages.
+    pixels : bool, optional
+        As of `Data`.
 
     Raises
     ------
@@ -292,7 +323,7 @@ def read(
         mask = read_mask(mask, shape)
     if lengths is not None and (lengths == shape[1]).all():
         lengths = None
-    return Data(source, mask, name, columns, lengths, form)
+    return Data(source, mask, name, columns, lengths, form, pixels)
 
 
 def _check_shape(shape: tuple[int, ...], name: str) -> None:

@@ -1,4 +1,9 @@
-"""How a model reads samples: what `fit` has learned of them, and every later call is held to."""
+"""How a model reads samples: what `fit` has learned of them, and every later call is held to.
+
+Samples of uint8 with values above 1 are pixels, which are scaled to 0 to 1. From then on the same
+values in any type are: 200, 200.0 and an int64 of 200 are one number. What comes out is scaled, and
+may go in again: floats with fractions, none of which is above 8, are taken as they are.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,8 @@ import numpy as np
 from . import arrays
 from .arrays import Data
 
+PIXELS, SPAN = "pixels", "range"  # in a file
+LARGEST_SCALED = 8.0  # numbers with fractions up to here aren't pixels of 0 to 255
 LARGEST_CODE = 2**24 - 1  # float32, in which batches are gathered, holds it exactly
 
 
@@ -24,12 +31,22 @@ class Reader:
     ----------
     shape : tuple of int
         Of a sample, as the network is made for it.
+    pixels : bool or None
+        Whether numbers are pixels of 0 to 255, whatever their type. None is of files of 0.1.0,
+        which don't say: those of uint8 are then.
+    span : (float, float) or None
+        The range of the values in fit, scaled.
     """
 
-    keys: tuple[str, ...] = ()  # of `describe`
+    keys: tuple[str, ...] = (PIXELS, SPAN)  # of `describe`
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        pixels: bool | None = None,
+        span: tuple[float, float] | None = None,
+    ) -> None:
+        self.shape, self.pixels, self.span = shape, pixels, span
 
     @property
     def features(self) -> int:
@@ -39,17 +56,43 @@ class Reader:
     @classmethod
     def fresh(cls, model: Any, X: Any, mask: Any = None) -> Data:
         """Check samples of which nothing is known."""
-        return arrays.read(X, mask=mask, owner=type(model).__name__)
+        return arrays.read(X, mask=mask, owner=type(model).__name__, pixels=model._pixels)
 
     @classmethod
     def of(cls, model: Any, data: Any) -> Reader:
         """Return what is learned of samples, so that others are read in the same way."""
-        return cls(data.shape)
+        return cls(data.shape, data.scale != 1, (data.low, data.high))
 
     def read(self, model: Any, X: Any, mask: Any = None, name: str = "X") -> Data:
         """Check samples that must be like those in `fit`."""
-        owner = type(model).__name__
-        return arrays.read(X, mask=mask, name=name, like=self.shape, owner=owner)
+        owner, pixels = type(model).__name__, self.pixels
+        if pixels is None:
+            first = X[0] if isinstance(X, (list, tuple)) and X else X
+            pixels = getattr(first, "dtype", None) == np.uint8
+        how: Any = {"mask": mask, "name": name, "like": self.shape, "owner": owner}
+        data = arrays.read(X, **how, pixels=bool(pixels))
+        if self.span is not None:
+            self._check_scale(data, name)
+        return data
+
+    def _check_scale(self, data: Data, name: str) -> None:
+        """Find out whether pixels are scaled already; ValueError for values on another scale."""
+        assert self.span is not None
+        low, high = self.span
+        if not self.pixels:
+            if data.dtype == np.uint8 and low >= 0 and high <= 1 < data.high:
+                raise ValueError(
+                    f"{name}: expected numbers from {low:g} to {high:g}, as in fit, got pixels up "
+                    f"to {data.high:g}: divide them by 255"
+                )
+        elif data.dtype.kind == "f" and data.high * 255 <= LARGEST_SCALED:
+            if data.fractions():
+                data.rescale()
+            elif data.high > 0:
+                raise ValueError(
+                    f"{name}: expected pixels of 0 to 255, as in fit, or what they are divided by "
+                    f"255, got whole numbers up to {data.high * 255:g} of {data.dtype}: use uint8"
+                )
 
     def one(self, model: Any, x: Any, name: str, may_be_shorter: Callable[[], bool]) -> Data:
         """Check one sample."""
@@ -67,12 +110,20 @@ class Reader:
 
     def describe(self) -> dict[str, Any]:
         """Return what a file has of it beside the shape."""
-        return {}
+        return {} if self.span is None else {PIXELS: self.pixels, SPAN: list(self.span)}
 
     @classmethod
     def restored(cls, model: Any, shape: tuple[int, ...], found: dict[str, Any]) -> Reader:
         """Return the reader that a file describes."""
-        return cls(shape)
+        if not found:
+            return cls(shape)
+        pixels, span = found.get(PIXELS), found.get(SPAN)
+        if not isinstance(pixels, bool):
+            raise ValueError(f"{PIXELS}: expected true or false, got {pixels!r}")
+        real = isinstance(span, list) and all(type(v) is float and math.isfinite(v) for v in span)
+        if not (real and span is not None and len(span) == 2 and span[0] <= span[1]):
+            raise ValueError(f"{SPAN}: expected two numbers in order, got {span!r}")
+        return cls(shape, pixels, (span[0], span[1]))
 
 
 class MapReader(Reader):
@@ -83,6 +134,8 @@ class MapReader(Reader):
     shape : tuple of int
         Of a map, and behind it how many codes there are.
     """
+
+    keys = ()
 
     @property
     def features(self) -> int:

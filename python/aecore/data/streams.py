@@ -53,8 +53,9 @@ class Summary:
 
     Attributes
     ----------
-    shape, features, columns, low, high
-        As of `Data`; T of sequences is that of the longest.
+    shape, features, columns, scale, low, high
+        As of `Data`; T of sequences is that of the longest. Numbers are pixels if those of a batch
+        are.
     lengths : ndarray of int64, or None
         The least and the greatest length of sequences, where there are several.
     batches : int
@@ -64,7 +65,7 @@ class Summary:
     def __init__(self) -> None:
         self.shape: tuple[int, ...] = ()
         self.columns: np.ndarray | None = None
-        self.low, self.high = np.inf, -np.inf
+        self._low, self._high, self.scale = np.inf, -np.inf, 1.0
         self.batches = self._n = 0
         self._steps = (0, 0)
 
@@ -75,6 +76,16 @@ class Summary:
     def features(self) -> int:
         """F, the number of values of a sample."""
         return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def low(self) -> float:
+        """The least value, scaled."""
+        return self._low * self.scale
+
+    @property
+    def high(self) -> float:
+        """The largest value, scaled."""
+        return self._high * self.scale
 
     @property
     def lengths(self) -> np.ndarray | None:
@@ -98,7 +109,9 @@ class Summary:
             raise ValueError(f"expected the columns {first}, as in the first, got {names}")
         self.shape = (max(self.shape[0], data.shape[0]), *self.shape[1:])
         self._steps = (min(self._steps[0], steps[0]), max(self._steps[1], steps[1]))
-        self.low, self.high = min(self.low, data.low), max(self.high, data.high)
+        self._low = min(self._low, data.low / data.scale)
+        self._high = max(self._high, data.high / data.scale)
+        self.scale = min(self.scale, data.scale)
         self.batches += 1
         self._n += len(data)
 

@@ -101,6 +101,7 @@ class BaseModel(Estimator):
     _pretrains = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
+    _pixels: bool | None = None  # whether samples are pixels, if that is known before fit
     _no_validation = ""  # why nothing can be validated
     _ragged = False  # whether it takes sequences of different lengths, if the architecture does
     _own_optimizer: optim.Optimizer | None = None  # what None stands for
@@ -240,7 +241,8 @@ class BaseModel(Estimator):
         Parameters
         ----------
         X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), or list of arrays (T_i, F)
-            Numbers; uint8 is taken as 0..255 and scaled to 0..1, everything else as it is. Memory
+            Numbers; uint8 with values above 1 is pixels of 0..255 and scaled to 0..1, everything
+            else is taken as it is. Later calls read the same values of any type alike. Memory
             maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream of

@@ -48,7 +48,7 @@ def read_stream(
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
-    reader = Reader(summary.shape) if like is None else like
+    reader = Reader.of(model, summary) if like is None else like
 
     def read(item: StreamBatch) -> Input:
         data, own = model._read_stream_batch(item, reader)

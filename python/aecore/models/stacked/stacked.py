@@ -370,6 +370,11 @@ class SoftmaxClassifier(BaseModel, options=Training):
     def _read_y(self, y: Any) -> np.ndarray:
         return _labels(y, type(self).__name__)
 
+    @property
+    def _pixels(self) -> bool | None:  # type: ignore[override]
+        stack = self._stack()
+        return stack._network.reader.pixels if stack.__sklearn_is_fitted__() else None
+
     def _conditioner(self, y: Any, n: int) -> Conditioner:
         return Conditioner.learn(y, n)
 
