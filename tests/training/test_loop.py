@@ -414,6 +414,21 @@ def test_steps_that_are_too_large(X, optimizer, rate):
     assert model.history_ == []
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("rate", [3.0, 100.0, 1000.0])
+@pytest.mark.parametrize("kind", [ae.Autoencoder, ae.VAE, ae.AdversarialAutoencoder, ae.VQVAE])
+def test_the_state_left_has_a_finite_loss(kind, rate, optimizer, rng):
+    """The step that went too far is undone: where it led, no loss is finite."""
+    X = rng.normal(size=(200, 5)).astype(np.float32)
+    model = kind(ae.Dense((8,)), epochs=8, learning_rate=rate, optimizer=optimizer, random_state=0)
+    try:
+        model.fit(X)
+    except FloatingPointError as error:
+        assert "in its last finite state" in str(error)
+    assert np.isfinite(model.score_samples(X)).all()
+    assert all(np.isfinite(v).all() for v in model._network.arrays().values())
+
+
 def test_a_parameter_that_overflows_in_the_last_step(X):
     model = make(optimizer=ae.SGD(0.0), learning_rate=3e38, batch_size=50, epochs=1)
     with pytest.raises(FloatingPointError, match=r"too large.*encoder\.0|parameter"):

@@ -25,6 +25,7 @@ from .optim import Optimizer
 LARGE = 1e15  # of parameters, moments and gradients
 LARGE_RATE = 1e3
 LARGE_DECAY = 1.0
+FAR = 0.5  # of the parameters' norm: a step that goes so far may end where the loss isn't finite
 
 
 class Guard:
@@ -32,22 +33,29 @@ class Guard:
 
     A pass may make buffers (running statistics, codebook counts) non-finite, so those are copied
     before every step. A step along finite gradients makes parameters and moments non-finite only by
-    overflow; those are copied before steps that are near it, which are checked.
+    overflow; those are copied before steps that are near it, which are checked. They are copied too
+    before a step that goes far, until the loss behind it is known to be finite.
 
     Parameters
     ----------
     network : Network
+    phases : int
+        How many steps a batch gives.
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, phases: int = 1) -> None:
+        self.network, self._phases = network, phases
+        self._before: Snapshot | None = None  # steps that went far
+        self._steps = self._unsure = 0  # its number of steps, and how many passes may still fail
+        self._size = 0.0  # the norm of the parameters
         self._buffers = Snapshot(dict(network.buffers()))
         self._careful = True
 
     def begin_epoch(self) -> None:
         """See whether any number is so large that every step needs checking."""
         arrays = self.network.flat.value, *self.network.moments.values()
-        self._careful = not all(_norm(array) < LARGE for array in arrays)
+        self._size, *others = map(_norm, arrays)
+        self._careful = not all(norm < LARGE for norm in (self._size, *others))
 
     def begin_step(self) -> None:
         """Copy the buffers."""
@@ -65,6 +73,10 @@ class Guard:
     ) -> None:
         """Take batch i's step; if that overflows, undo it and raise FloatingPointError."""
         network, step = self.network, (optimizer, rate, decay, scale, part)
+        if self._unsure:
+            self._unsure -= 1  # this pass went well
+        if optimizer.reach(rate, norm * scale, network.flat.value.size) > FAR * self._size:
+            self._keep()
         small = norm * scale < LARGE and rate <= LARGE_RATE and decay <= LARGE_DECAY
         if small and not self._careful:
             network.descend(*step)
@@ -80,6 +92,16 @@ class Guard:
             network.steps = steps
             raise FloatingPointError(self._message(i, "a step was too large", bad))
 
+    def _keep(self) -> None:
+        """Copy all that steps change, if what was copied before isn't wanted any more."""
+        if not self._unsure:
+            if self._before is None:
+                self._before = Snapshot(self.network.arrays())
+            else:
+                self._before.update()
+            self._steps = self.network.steps
+        self._unsure = self._phases
+
     def failed(
         self, i: int, batch: Batch, runs: Sequence[Callable[[Batch], Any]], loss: float
     ) -> Exception:
@@ -90,6 +112,9 @@ class Guard:
         self._buffers.restore()
         where = first_not_finite(self.network, batch, runs)
         self._buffers.restore()
+        if self._unsure and self._before is not None:
+            self._before.restore()
+            self.network.steps = self._steps
         gradient = "its gradient is not" if math.isfinite(loss) else ""
         what = f"the loss is {loss:g}" + (f", but {gradient}" if gradient else "")
         return FloatingPointError(self._message(i, what, where))

@@ -178,7 +178,8 @@ def train(
         After a step, so that the network is in a state between two.
     """
     network.use(plan.optimizer)
-    guard, phases, interrupts = Guard(network), objective._phases(), Interrupts()
+    phases, interrupts = objective._phases(), Interrupts()
+    guard = Guard(network, len(phases))
     for _ in range(plan.epochs):
         started, totals, observed, n = time.perf_counter(), {"loss": 0.0}, 0, 0
         noted: dict[str, np.ndarray] = {}

@@ -6,6 +6,7 @@ moments) belongs to the model's network and is saved with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
@@ -39,6 +40,10 @@ class Optimizer(Choice):
     ) -> None:
         """Change `value` and `moments` in place."""
         raise NotImplementedError
+
+    def reach(self, learning_rate: float, norm: float, n: int) -> float:
+        """Return about how far a step of n parameters goes, along gradients of a norm."""
+        return learning_rate * math.sqrt(n)
 
 
 class Adam(Optimizer):
@@ -141,6 +146,10 @@ class SGD(Optimizer):
         if checks.real("optimizer: momentum", self.momentum, 0, 1) == 1:
             raise ValueError("optimizer: momentum: expected less than 1, got 1")
         checks.boolean("optimizer: nesterov", self.nesterov)
+
+    def reach(self, learning_rate: float, norm: float, n: int) -> float:
+        """Return about how far a step goes, along gradients of a norm."""
+        return learning_rate * norm / (1 - self.momentum)
 
     def step(
         self, value: np.ndarray, grad: np.ndarray, moments: Mapping[str, np.ndarray], size: StepSize
