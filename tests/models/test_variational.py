@@ -472,3 +472,50 @@ def test_information_bound_by_hand(X):
     m, v = mean.mean(0), variance
     kl = 0.5 * (np.log(v) - logvar + (np.exp(logvar) + (mean - m) ** 2) / v - 1).sum(1)
     assert kl.mean() == pytest.approx(want)
+
+
+# ---- a model whose likelihood is known: probabilistic PCA ----------------------------------------
+
+
+@pytest.fixture
+def exact(rng):
+    """Return a VAE with the best posterior of a linear-Gaussian model, samples, their ln p(x)."""
+    stats = pytest.importorskip("scipy.stats")
+    n, f, d, variance = 120, 6, 2, 0.5  # loss="mse" is a normal with variance 1/2
+    w, b = rng.normal(size=(f, d)), rng.normal(size=f)
+    X = rng.normal(size=(n, d)) @ w.T + b + rng.normal(size=(n, f)) * variance**0.5
+    X = X.astype(np.float32)
+    layers = ae.nn.Sequential(ae.nn.Linear(f, 2 * d)), ae.nn.Sequential(ae.nn.Linear(d, f))
+    model = ae.VAE(layers, d, random_state=0).initialize(X)
+    precision = w.T @ w / variance + np.eye(d)
+    a = np.linalg.inv(precision) @ w.T / variance
+    p = model.parameters_
+    p["encoder.0.weight"][...] = 0
+    p["encoder.0.weight"][:d] = a
+    p["encoder.0.bias"][:d], p["encoder.0.bias"][d:] = -a @ b, -np.log(np.diag(precision))
+    p["decoder.0.weight"][...], p["decoder.0.bias"][...] = w, b
+    density = stats.multivariate_normal(b, w @ w.T + variance * np.eye(f))
+    return model, X, density.logpdf(X.astype(float)) + f * np.log(np.pi) / 2
+
+
+def test_bounds_and_the_likelihood_itself(exact):
+    """elbo is below ln p(x), log_likelihood goes there; a score at the mean is no bound."""
+    model, X, known = exact
+    elbo = model.elbo(X, n_samples=4000, random_state=0)
+    near = model.log_likelihood(X, n_samples=4000, random_state=0)
+    few = model.log_likelihood(X, n_samples=4, random_state=0)
+    assert elbo.mean() < few.mean() < known.mean() + 0.02
+    np.testing.assert_allclose(near, known, atol=0.1)
+    assert abs(near.mean() - known.mean()) < 0.01
+    gap = known.mean() - elbo.mean()
+    assert 0 < gap < 2
+    assert model.score_samples(X).mean() > elbo.mean()
+
+
+def test_bits_of_one_hot_variables(rng):
+    """Uniform symbols of 4 take 2 bits each, whatever the model."""
+    X = np.eye(4, dtype=np.float32)[rng.integers(0, 4, (2000, 6))]
+    model = ae.VAE(
+        ae.Dense(()), 2, loss="cross_entropy", epochs=15, learning_rate=1e-2, random_state=0
+    )
+    assert 1.98 < model.fit(X).history_[-1]["bits_per_dim"] < 2.1

@@ -215,8 +215,9 @@ class BaseAutoencoder(BaseModel):
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
         """Return how well the model explains each sample: its loss, negated.
 
-        Nothing is drawn, so that equal samples have equal scores. A penalty isn't part of it: it
-        is about the model rather than the samples.
+        Nothing is drawn, so that equal samples have equal scores. A `VAE` decodes the mean of the
+        posterior, which is no bound on the likelihood: `elbo` is. A penalty isn't part of it: it is
+        about the model rather than the samples.
 
         Parameters
         ----------

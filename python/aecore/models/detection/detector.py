@@ -90,8 +90,8 @@ class AnomalyDetector(Estimator):
     n_models : int
         How many members the ensemble has.
     measure : {"manifold", "loss", "codes", "mean", "max"}
-        The outlier score: the distance above; the model's own loss (for a `VAE` the negative
-        ELBO); a robust Mahalanobis distance of the code; or the mean or the larger of these two,
+        The outlier score: the distance above; the model's own loss, as its `score_samples` gives
+        it; a robust Mahalanobis distance of the code; or the mean or the larger of these two,
         standardised.
     max_samples : int, float or "auto"
         How many training samples, or which share of them, each member has: fewer outliers tell a

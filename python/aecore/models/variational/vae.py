@@ -164,7 +164,7 @@ class VAE(BaseAutoencoder, options=Coding):
         return {"kl": kl} | posterior.estimated(self.divergence, batch, z, mean, logvar)
 
     def _kl_weight(self, batch: Batch) -> float:
-        """Return the weight of the KL term: 1 in scores, which are the bound itself."""
+        """Return the weight of the KL term: 1 in scores, as in the bound."""
         if batch.noise == "off":
             return 1.0
         if batch.noise == "fixed":
@@ -181,7 +181,8 @@ class VAE(BaseAutoencoder, options=Coding):
         extra = posterior.activity(noted["moments"] / n)
         if self.loss in ("bce", "cross_entropy"):
             bound = means.get("iwae", means["recon"] + means["kl"])
-            extra["bits_per_dim"] = bound / (observed / n * math.log(2))
+            entries = self._loss.classes if self.loss == "cross_entropy" else 1  # of one variable
+            extra["bits_per_dim"] = bound / (observed / n / entries * math.log(2))
         return extra
 
     def _own_prior(self) -> Prior:
