@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .hints import PARAMETERS, hint
+
 
 @functools.cache
 def _arguments(init: Callable[..., Any]) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Params:
             if name not in names:
                 raise ValueError(
                     f"Invalid parameter {name!r} for {type(self).__name__}: expected one of "
-                    f"{', '.join(names)}"
+                    f"{', '.join(names)}{hint(name, names, PARAMETERS)}"
                 )
             if rest:
                 nested.setdefault(name, {})[rest] = value

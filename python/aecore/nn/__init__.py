@@ -1,5 +1,6 @@
 """Layers: parameters and a forward pass. What they compute is differentiated by a tape."""
 
+from ..base.hints import hint as _hint
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential, TimeDistributed
@@ -72,4 +73,5 @@ def __getattr__(name: str) -> object:
         text = f"aecore.nn.{name} is now called {new}; the old name will go"
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         return globals()[new]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    text = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(text if name.startswith("_") else text + _hint(name, __all__, {}))

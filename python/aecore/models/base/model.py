@@ -13,6 +13,7 @@ from ... import penalties
 from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
+from ...base.hints import ATTRIBUTES, PARAMETERS, hint
 from ...base.params import defaults
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT
@@ -163,6 +164,15 @@ class BaseModel(Estimator):
     def _prepare(self, network: Network, given: Input) -> None:
         """Learn from the data what has to be there before training, such as k-means centres."""
 
+    if not TYPE_CHECKING:  # for whom there are no other attributes
+
+        def __getattr__(self, name):
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_") and not name.endswith("_"):
+                public = (known for known in dir(type(self)) if not known.startswith("_"))
+                text += hint(name, public, ATTRIBUTES)
+            raise AttributeError(text, name=name, obj=self)
+
     # ---- parameters -----------------------------------------------------------------------------
 
     def __init_subclass__(
@@ -176,7 +186,10 @@ class BaseModel(Estimator):
         given, known = arguments | arguments["options"], defaults(cls)
         for name in arguments["options"]:
             if name not in known:
-                raise TypeError(f"{cls.__name__}() got an unexpected keyword argument {name!r}")
+                meant = hint(name, known, PARAMETERS)
+                raise TypeError(
+                    f"{cls.__name__}() got an unexpected keyword argument {name!r}{meant}"
+                )
         for name, default in known.items():
             setattr(self, name, given.get(name, default))
 
