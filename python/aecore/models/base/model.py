@@ -167,6 +167,8 @@ class BaseModel(Estimator):
     if not TYPE_CHECKING:  # for whom there are no other attributes
 
         def __getattr__(self, name):
+            if hasattr(type(self), name):  # a property, whose own error this is
+                return object.__getattribute__(self, name)
             text = f"{type(self).__name__!r} object has no attribute {name!r}"
             if not name.startswith("_") and not name.endswith("_"):
                 public = (known for known in dir(type(self)) if not known.startswith("_"))
