@@ -59,10 +59,11 @@ class VAE(BaseAutoencoder, options=Coding):
     ----------
     history_ : list of dict
         Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce" or
-        "cross_entropy" ``bits_per_dim`` of the bound. With several samples ``recon`` and ``kl`` are
-        means over the draws, ``loss`` is less than recon + kl_weight kl, as the bound is tighter,
-        and ``iwae`` is the loss with a weight of 1: a bound on -ln p(x). A divergence adds terms of
-        its own. val_* are of draws as well, the same ones in every epoch, with the whole of beta.
+        "cross_entropy" ``bits_per_dim`` of the bound (a one-hot vector is one dimension). With
+        several samples ``recon`` and ``kl`` are means over the draws, ``loss`` is less than recon +
+        kl_weight kl, as the bound is tighter, and ``iwae`` is the loss with a weight of 1: a bound
+        on -ln p(x). A divergence adds terms of its own. val_* are of draws as well, the same ones
+        in every epoch, with the whole of beta.
 
         Two figures tell whether codes have collapsed to the prior: ``active_units``, how many
         latent dimensions have a mean whose variance is above 0.01, and ``information_bound``, an
