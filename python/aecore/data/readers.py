@@ -108,7 +108,8 @@ class MapReader(Reader):
     def _checked(
         model: Any, X: Any, name: str, shape: tuple[int, ...] | None, largest: int
     ) -> Data:
-        X = np.asarray(X)
+        if not isinstance(X, np.ndarray) or X.dtype.kind not in "iu":
+            X = np.asarray(arrays.as_source(X, name))
         if X.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integers, numbers of codes, got {X.dtype}")
         if 0 in X.shape or not is_map(X.shape[1:], model.depth):

@@ -157,6 +157,7 @@ class AnomalyDetector(Estimator):
 
     offset_: float
     _state: Fitted
+    _estimator_type = "outlier_detector"
     _repr_html_ = model_html
 
     # ---- parameters -----------------------------------------------------------------------------
@@ -469,7 +470,6 @@ class AnomalyDetector(Estimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.estimator_type = "outlier_detector"
         tags.input_tags.allow_nan = self.scale is not False and (
             self.model is None or self.model.loss in (*UNBOUNDED_LOSSES, "mixed")
         )
