@@ -70,7 +70,7 @@ class Data:
         self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
         self.features = math.prod(self.shape)
         self.columns, self.lengths, self.form = columns, lengths, form
-        self.dtype = np.dtype(source.dtype)
+        self.dtype, self.name = np.dtype(source.dtype), name
         self.scale = 1 / 255 if self.dtype == np.uint8 else 1.0
         self._n = int(source.shape[0])
         self._source = source
@@ -246,6 +246,7 @@ def read(
     name: str = "X",
     mask: Any = None,
     like: tuple[int, ...] | None = None,
+    longer: bool = False,
     owner: str = "",
 ) -> Data:
     """Check what a user passed as samples, and wrap it.
@@ -259,6 +260,8 @@ def read(
         True where a value of X is observed; of shape (N, T), which steps of sequences there are.
     like : tuple of int, optional
         The shape of the samples that the model was fitted to.
+    longer : bool
+        Whether sequences may have more steps than that.
     owner : str
         The model's class, for messages.
 
@@ -272,15 +275,18 @@ def read(
     lengths, form = None, None
     columns = column_names(X)
     if sequences.are_sequences(X):
-        source, lengths, mask = sequences.pad(X, name, mask, like)
+        source, lengths, mask = sequences.pad(X, name, mask, like, longer)
         form = "list"
     else:
         source = as_source(X, name)
         _check_shape(tuple(source.shape), name)
         if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
             form = source.shape[1]
-            source, lengths, mask = sequences.trim(source, mask, name, like)
+            source, lengths, mask = sequences.trim(source, mask, name, like, longer)
     shape = tuple(source.shape)
+    if longer and like is not None and len(like) == 2 and len(shape) == 3:
+        if shape[2] == like[1] and shape[1] > like[0]:
+            like = shape[1:]
     if like is not None and shape[1:] != like:
         if len(like) == 1 and len(shape) == 2:  # in the words that scikit-learn's checks look for
             raise ValueError(

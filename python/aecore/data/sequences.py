@@ -40,7 +40,11 @@ def _depth(x: Any) -> int:
 
 
 def pad(
-    X: Sequence[Any], name: str, mask: Any = None, like: tuple[int, ...] | None = None
+    X: Sequence[Any],
+    name: str,
+    mask: Any = None,
+    like: tuple[int, ...] | None = None,
+    longer: bool = False,
 ) -> Padded:
     """Copy sequences (T_i, F) into an array that is as long as the longest.
 
@@ -53,6 +57,8 @@ def pad(
         Of the same shapes: True where a value is observed.
     like : tuple of int, optional
         T and F that the model was fitted to: the array has them.
+    longer : bool
+        Whether sequences may have more steps than that; the array has as many as the longest then.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def pad(
                 f"{x.shape[1]}"
             )
     lengths = np.array([len(x) for x in found], np.int64)
-    steps = _steps(lengths, name, like)
+    steps = _steps(lengths, name, like, longer)
     kind = np.uint8 if all(x.dtype == np.uint8 for x in found) else np.float32
     values = np.zeros((len(found), steps, width), kind)
     with np.errstate(all="ignore"):
@@ -103,18 +109,25 @@ def _sequence(x: Any, name: str) -> np.ndarray:
     return found
 
 
-def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None) -> int:
+def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None, longer: bool) -> int:
     """Return the length of the padded array: the model's, or the longest sequence's."""
     if like is None:
         return int(lengths.max())
-    too_long = np.flatnonzero(lengths > like[0])
+    if longer:
+        return max(like[0], int(lengths.max()))
+    check_longest(lengths, name, like[0])
+    return like[0]
+
+
+def check_longest(lengths: np.ndarray, name: str, most: int) -> None:
+    """Raise ValueError for the first sequence that has more steps than a model knows."""
+    too_long = np.flatnonzero(lengths > most)
     if len(too_long):
         i = int(too_long[0])
         raise ValueError(
-            f"{name}: sample {i}: expected at most {like[0]} steps, the longest seen in fit, got "
+            f"{name}: sample {i}: expected at most {most} steps, the longest seen in fit, got "
             f"{lengths[i]}"
         )
-    return like[0]
 
 
 def _pad_mask(mask: Any, found: list[np.ndarray], steps: int) -> np.ndarray:
@@ -141,7 +154,13 @@ def _pad_mask(mask: Any, found: list[np.ndarray], steps: int) -> np.ndarray:
     return out
 
 
-def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None) -> Padded:
+def trim(
+    source: Any,
+    mask: Any,
+    name: str,
+    like: tuple[int, ...] | None = None,
+    longer: bool = False,
+) -> Padded:
     """Take an array (N, T, F) that is padded already, and a mask (N, T) of the steps there are.
 
     Parameters
@@ -150,7 +169,7 @@ def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None)
         It isn't copied where T is what the model, or else the longest sequence, has.
     mask : array-like of bool, shape (N, T)
         True for the first steps of each sample, one at least, and then False.
-    name, like
+    name, like, longer
         As in `pad`.
     """
     _check_like(like, name)
@@ -170,12 +189,12 @@ def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None)
             f"False for the rest, got something else in row {wrong[0]}; a mask of the shape of X "
             "marks missing values"
         )
-    wanted = _steps(lengths, name, like)
+    wanted = _steps(lengths, name, like, longer)
     if wanted == steps:
         return Padded(source, lengths)
     rest = np.asarray(source[:])
     values = np.zeros((n, wanted, features), rest.dtype)
-    values[:, :steps] = rest[:, :wanted]
+    values[:, : min(steps, wanted)] = rest[:, :wanted]
     return Padded(values, lengths)
 
 

@@ -21,6 +21,7 @@ from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
+from ...data.sequences import check_longest
 from ...data.streams import StreamBatch
 from ...files.codec import Decoder
 from ...losses import LINKS, NAMES, Loss, learned_by
@@ -479,7 +480,7 @@ class BaseModel(Estimator):
         elif self._needs_y:
             raise ValueError("X_val: expected (X, y), as y is needed too, got X alone")
         y_val = self._read_y(y_val)
-        data = reader.read(self, X_val, name="X_val")
+        data = reader.read(self, X_val, name="X_val", longer=True)
         self._check_data(data, "X_val")
         given = Input(data, self._conditions(conditioner, y_val, len(data)))
         return given.batches(INFERENCE_BATCH)
@@ -502,8 +503,25 @@ class BaseModel(Estimator):
         encoder = network.encoder
         return heeds_lengths(encoder, conditioned_shape(encoder, network.input_shape, width))
 
+    def _takes_steps(self, network: Network, steps: int) -> bool:
+        """Return whether a network works on sequences of so many steps: shorter ones are padded."""
+        return steps <= network.input_shape[0]
+
     def _check_lengths(self, network: Network, *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
+        most = network.input_shape[0]
+        for data in given:
+            steps = data.shape[0]
+            if len(data.shape) != 2 or steps <= most or self._takes_steps(network, steps):
+                continue
+            if data.form is not None:
+                check_longest(
+                    np.full(1, steps) if data.lengths is None else data.lengths, data.name, most
+                )
+            raise ValueError(
+                f"{data.name}: expected samples of shape {network.input_shape}, as in fit, got "
+                f"{data.shape}"
+            )
         found = [data for data in given if data.lengths is not None]
         if not found or self._allows_ragged(network):
             return
@@ -684,8 +702,8 @@ class BaseModel(Estimator):
     def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()
-        data = network.reader.read(self, X, sample_mask)
-        if data.lengths is not None:
+        data = network.reader.read(self, X, sample_mask, longer=True)
+        if data.lengths is not None or data.shape != network.input_shape:
             self._check_lengths(network, data)
         self._check_names(data.columns)
         return data

@@ -85,6 +85,9 @@ class OutlierScore:
     def _neighbour_distances(self, points: np.ndarray) -> np.ndarray:
         """Return the squared distances of points (n, D) to their k-th nearest reference."""
         references = self.state["references"]
+        if references.shape[1] < points.shape[1]:  # longer sequences than in fit
+            longer = points.shape[1] - references.shape[1]
+            references = np.pad(references, ((0, 0), (0, longer)))
         origin = references[0]
         x, r = points - origin, references - origin
         # |x|^2 is the same for all references and left out; rounding may swap the ranks of near
