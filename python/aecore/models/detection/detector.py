@@ -91,8 +91,8 @@ class AnomalyDetector(Estimator):
         How many members the ensemble has.
     measure : {"manifold", "loss", "codes", "mean", "max"}
         The outlier score: the distance above; the model's own loss (for a `VAE` the negative
-        ELBO); a robust Mahalanobis distance of the code; or the mean or the larger of these two,
-        standardised.
+        ELBO), of sequences per step; a robust Mahalanobis distance of the code; or the mean or the
+        larger of these two, standardised.
     max_samples : int, float or "auto"
         How many training samples, or which share of them, each member has: fewer outliers tell a
         member less about themselves. "auto" is half of them, at least 64 and at most 65,536.
@@ -321,6 +321,8 @@ class AnomalyDetector(Estimator):
         model.fit(X, **_mask_option(model, mask))
         if self.trim:
             loss = -model.score_samples(X, **_mask_option(model, mask))
+            if rows.longest is not None:
+                loss /= [len(x) for x in X]
             kept = np.flatnonzero(loss <= np.quantile(loss, 1 - self.trim))
             if rows.longest is not None:
                 kept = np.union1d(kept, [int(np.argmax([len(x) for x in X]))])
