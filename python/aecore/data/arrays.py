@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from . import sequences
+from . import foreign, sequences
 from .corruption import Corruption
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
@@ -349,16 +349,21 @@ def as_source(X: Any, name: str) -> Any:
             f"{name}: expected an array, got a masked one: pass {name}.data and "
             f"sample_mask=~{name}.mask"
         )
+    if foreign.is_dataset(X):
+        X = foreign.Items(X, name)
     if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):
         source: Any = X
     else:
         with np.errstate(all="ignore"):
             try:
-                source = np.asarray(X)
+                source = foreign.as_array(X)
             except ValueError as error:  # ragged
+                reason = sequences.flat(X) or error
                 raise ValueError(
-                    f"{name}: expected an array of numbers, or a list of sequences (T, F): {error}"
+                    f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
                 ) from None
+            except RuntimeError as error:  # a tensor that is nowhere, or sparse
+                raise TypeError(f"{name}: expected an array of numbers: {error}") from None
     kind = np.dtype(source.dtype).kind
     if kind == "c":
         raise ValueError(f"{name}: Complex data not supported, got {source.dtype}")
@@ -381,6 +386,10 @@ def _readable(X: Any) -> bool:
 
 
 def _from_objects(source: Any, name: str) -> np.ndarray:
+    if reason := sequences.flat(source):
+        raise ValueError(
+            f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
+        )
     try:
         return np.asarray(source, dtype=np.float64)
     except TypeError as error:

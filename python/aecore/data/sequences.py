@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .foreign import as_array
+
 
 class Padded(NamedTuple):
     """Sequences in one array.
@@ -37,6 +39,21 @@ def _depth(x: Any) -> int:
     if isinstance(x, (list, tuple)):
         return 1 + (_depth(x[0]) if x else 0)
     return int(getattr(x, "ndim", 0))
+
+
+def flat(X: Any) -> str:
+    """Return what to say of sequences that aren't given as a list of matrices; "" of others."""
+    if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 0) != 1:
+        return ""
+    axes = {_depth(x) for x in X}
+    if axes == {2}:
+        return "got a column of them; X.tolist() is a list"
+    if axes == {1}:
+        return (
+            "got sequences of shape (T,), of different lengths; "
+            "[np.reshape(x, (-1, 1)) for x in X] gives each one feature"
+        )
+    return ""
 
 
 def pad(
@@ -94,10 +111,10 @@ def _sequence(x: Any, name: str) -> np.ndarray:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array, got a masked one: use sample_mask")
     try:
-        found = np.asarray(x)
+        found = as_array(x)
         if found.dtype == object:
             found = found.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise type(error)(f"{name}: expected numbers of shape (T, F): {error}") from None
     if found.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected numbers, got an array of {found.dtype}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arch.base import conditioned_shape
+from ..data.foreign import as_array
 from ..files import container
 from ..models.base.model import BaseModel
 from ..nn.containers import starts_flat
@@ -237,11 +238,7 @@ def _hint(path: Any) -> str:
 def _of_tensor(name: str, value: Any) -> np.ndarray:
     """Return a tensor as an array; bfloat16 and smaller floats, which NumPy lacks, as float32."""
     try:
-        value = value.detach().cpu()
-        try:
-            return value.numpy()
-        except TypeError:
-            return value.float().numpy()
+        return as_array(value)
     except (RuntimeError, TypeError, ValueError) as error:  # on no device, sparse, ...
         what = f"{getattr(value, 'dtype', '')} on {getattr(value, 'device', '')}"
         raise TypeError(f"{name}: expected a tensor of floats, got {what}: {error}") from None
