@@ -109,6 +109,20 @@ def test_what_pytorch_has(X):
         want.transform(t.to("meta"))
 
 
+@pytest.mark.parity
+def test_samples_one_by_one_are_for_a_loader(X):
+    data = pytest.importorskip("torch").utils.data
+
+    class Stream(data.IterableDataset):
+        def __iter__(self):
+            return iter(X)
+
+    with pytest.raises(TypeError, match="got Stream, which gives them one by one: .* DataLoader"):
+        ae.Autoencoder(DENSE, 2, **KW).fit(Stream())
+    loader = data.DataLoader(Stream(), batch_size=16)
+    same(*(ae.Autoencoder(DENSE, 2, **KW, shuffle=False).fit(x) for x in (loader, X)))
+
+
 def test_arrays_by_dlpack(X):
     class Other:
         def __dlpack__(self, **how):

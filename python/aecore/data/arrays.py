@@ -349,6 +349,11 @@ def as_source(X: Any, name: str) -> Any:
             f"{name}: expected an array, got a masked one: pass {name}.data and "
             f"sample_mask=~{name}.mask"
         )
+    if foreign.gives_samples_once(X):
+        raise TypeError(
+            f"{name}: expected an array of samples, got {type(X).__name__}, which gives them one "
+            "by one: a PyTorch DataLoader makes batches of them for fit"
+        )
     if foreign.is_dataset(X):
         X = foreign.Items(X, name)
     if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):

@@ -46,6 +46,13 @@ def is_dataset(X: Any) -> bool:
     return hasattr(X, "__len__") and hasattr(X, "__getitem__")
 
 
+def gives_samples_once(X: Any) -> bool:
+    """Whether X is iterated over without items by number, as PyTorch's IterableDataset is."""
+    if isinstance(X, PLAIN) or any(hasattr(X, name) for name in OTHERS):
+        return False
+    return hasattr(X, "__iter__") and hasattr(X, "__getitem__") and not hasattr(X, "__len__")
+
+
 def _parts(item: Any, name: str) -> tuple[Any, Any]:
     """Return the sample and the label, None for none, of an item: x, (x,) or (x, y)."""
     if isinstance(item, Mapping):

@@ -112,7 +112,9 @@ class MapReader(Reader):
     def _checked(
         model: Any, X: Any, name: str, shape: tuple[int, ...] | None, largest: int
     ) -> Data:
-        X = np.asarray(X if arrays.is_stream(X) else arrays.as_source(X, name))
+        if X is not None and not arrays.is_stream(X):
+            X = arrays.as_source(X, name)
+        X = np.asarray(X)
         if X.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integers, numbers of codes, got {X.dtype}")
         if 0 in X.shape or not is_map(X.shape[1:], model.depth):
