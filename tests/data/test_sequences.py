@@ -1,6 +1,7 @@
 """Sequences of different lengths through the models."""
 
 import re
+from functools import partial
 
 import aecore as ae
 import numpy as np
@@ -232,6 +233,69 @@ def test_shorter_sequences_in_later_calls(arch, rng):
     assert regular.transform(short).shape == (len(X), 3)
 
 
+@pytest.mark.parametrize("cls", CLASSES)
+def test_longer_sequences_in_later_calls(cls, arch, rng):
+    """A recurrent network takes them, as one that was made for them would."""
+    X, longer = sequences(rng), sequences(rng, 6, 15) + [rng.random((15, 3), np.float32)]
+    model, y = made(cls, arch)
+    model.fit(X, **y(range(40)))
+    y = y(range(7))
+    array, mask = padded(longer, rng, 2)
+    if arch == "transformer":
+        for method in METHODS:
+            with pytest.raises(ValueError, match="sample 4: expected at most 11 steps"):
+                getattr(model, method)(longer, **y)
+            with pytest.raises(ValueError, match=r"shape \(11, 3\), as in fit, got \(17, 3\)"):
+                getattr(model, method)(np.zeros((7, 17, 3)), **y)
+        return
+    before, codes = model.reconstruct(X[:7], **y), model.transform(X[:7], **y)
+    other = made(cls, arch)[0].initialize(longer, **y)
+    for name, value in other.parameters_.items():
+        value[...] = model.parameters_[name]
+    for method in METHODS + (BOUNDS if cls is not ae.Autoencoder else []):
+        how = {"random_state": 0} if method in BOUNDS else {}
+        call, others = (partial(getattr(m, method), **how) for m in (model, other))
+        found, want = call(longer, **y), others(longer, **y)
+        for a, b in zip(found, want, strict=True):
+            np.testing.assert_array_equal(a, b)
+        for i, x in enumerate(longer):  # alone
+            (a,) = (
+                call([x], **{k: v[i : i + 1] for k, v in y.items()})
+                if method in METHODS
+                else (found[i],)
+            )
+            np.testing.assert_allclose(a, want[i], rtol=1e-4, atol=1e-5)
+        for i, b in enumerate(call(array, sample_mask=mask, **y)):
+            np.testing.assert_array_equal(b[: len(longer[i])] if b.ndim == 2 else b, want[i])
+    whole = rng.random((7, 15, 3), np.float32)
+    np.testing.assert_array_equal(
+        model.reconstruct(whole, **y), model.reconstruct(list(whole), **y)
+    )
+    np.testing.assert_array_equal(model.transform(X[:7], **y), codes)
+    for a, b in zip(model.reconstruct(X[:7], **y), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert model.inverse_transform(codes, **y).shape == (7, 11, 3)
+    val = (longer, y["y"]) if y else longer
+    trained = made(cls, arch)[0].fit(X, X_val=val, **made(cls, arch)[1](range(40)))
+    assert trained.history_[-1]["loss"] == model.history_[-1]["loss"]
+    if cls is ae.Autoencoder:
+        np.testing.assert_allclose(
+            trained.history_[-1]["val_loss"], -trained.score(longer), rtol=1e-5
+        )
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_sequences_of_a_step(steps, arch, rng):
+    X = rng.random((20, steps, 3), np.float32)
+    ragged = [x[: 1 + i % steps] for i, x in enumerate(X)]
+    for given in (X, list(X), ragged):
+        model = made(ae.VAE, arch)[0].fit(given)
+        assert [r.shape for r in model.reconstruct(given)] == [x.shape for x in given]
+        assert np.isfinite(model.score_samples(given)).all()
+    with pytest.raises(ValueError, match="X: found array with 0 feature|at least one step|0 step"):
+        model.fit(X[:, :0])
+
+
 def test_malformed_sequences_change_nothing(arch, rng):
     X = sequences(rng)
     model = made(ae.Autoencoder, arch, warm_start=True)[0].fit(X)
@@ -259,7 +323,6 @@ def test_malformed_sequences_change_nothing(arch, rng):
         (bad(2, np.ma.ones((2, 3))), TypeError, "sample 2: expected an array, got a masked one"),
         (bad(9, np.full((2, 3), np.nan)), ValueError, "NaN .in row 9."),
         (bad(9, np.full((2, 3), 1e300)), ValueError, "infinity .in row 9."),
-        (bad(4, np.ones((12, 3))), ValueError, "sample 4: expected at most 11 steps, .*, got 12"),
         ([x[:, 0] for x in X], ValueError, "list of sequences"),
     ]
     for given, error, text in cases:
@@ -268,6 +331,10 @@ def test_malformed_sequences_change_nothing(arch, rng):
                 method(given)
         with pytest.raises(error, match=text):
             model.fit(X, X_val=given)
+    longer = bad(4, np.ones((12, 3)))
+    for method in (model.fit, model.partial_fit):
+        with pytest.raises(ValueError, match="sample 4: expected at most 11 steps, .*, got 12"):
+            method(longer)
     assert len(model.history_) == records
     np.testing.assert_array_equal(parameters(model), before)
 
@@ -287,7 +354,7 @@ def test_malformed_masks_of_sequences(arch, rng):
         with pytest.raises(error, match=text):
             model.transform(array, sample_mask=bad)
     with pytest.raises(ValueError, match="sample 0: expected at most 11 steps, .*, got 12"):
-        model.transform(np.zeros((len(X), 12, 3)), sample_mask=longer)
+        model.partial_fit(np.zeros((len(X), 12, 3)), sample_mask=longer)
     seen = [np.ones(x.shape, bool) for x in X]
     for bad, error, text in [
         (mask, ValueError, "sample_mask: sample 0: expected the sequence's shape"),
@@ -345,7 +412,12 @@ def test_walks_start_at_sequences_of_any_length(cls, arch, rng):
     np.testing.assert_allclose(between[[0, -1]], whole[[a, b]], rtol=1e-5, atol=1e-6)
     walked = model.traverse(X[a], 0, [codes[a, 0], 9], **beside)
     np.testing.assert_array_equal(walked[0], between[0])
-    for bad in (np.ones((12, 3)), np.ones((4, 2)), np.ones((0, 3))):
+    bads = [np.ones((4, 2)), np.ones((0, 3)), np.ones(3)]
+    if arch == "transformer":
+        bads.append(np.ones((12, 3)))
+    else:
+        assert model.traverse(np.ones((12, 3)), 0, [0], **beside).shape == (1, 11, 3)
+    for bad in bads:
         with pytest.raises(ValueError, match=r"expected|no steps"):
             model.traverse(bad, 0, [0], **beside)
 

@@ -1,5 +1,6 @@
 """Models as ONNX files: ONNX Runtime gives from them what the models give."""
 
+import json
 import sys
 
 import aecore as ae
@@ -325,6 +326,63 @@ def test_what_a_file_says(rng, tmp_path):
     assert sum(np.prod(w.dims) for w in made.graph.initializer) < model.n_parameters_
 
 
+def notes(path):
+    made = onnx.load(path)
+    return {p.key: p.value for p in made.metadata_props}, made.graph.input[0].doc_string
+
+
+def test_metadata(rng, tmp_path):
+    path, X, y = tmp_path / "m.onnx", table(rng), np.array(["gnu", "zebra"] * 20)
+    pixels = rng.integers(0, 256, (30, 6, 6, 1), dtype=np.uint8)
+    ae.to_onnx(ae.Autoencoder(ae.Conv((4,)), 3, **KW).fit(pixels), path, "encode")
+    found, words = notes(path)
+    assert found == {
+        "aecore.model": "Autoencoder",
+        "aecore.part": "encode",
+        "aecore.uint8_scale": repr(1 / 255),
+    }
+    assert words == "samples as aecore has them; uint8 is divided by 255"
+    classifier = ae.SoftmaxClassifier(ae.StackedAutoencoder(ae.Dense((4,)), 2, epochs=0), **KW)
+    ae.to_onnx(classifier.fit(X, y), path, "predict_proba")
+    assert json.loads(notes(path)[0]["aecore.classes"]) == classifier.classes_.tolist()
+    for model in (
+        ae.CVAE(ae.Dense((4,)), 2, **KW),
+        ae.GAN(ae.Dense((4,)), 2, conditional=True, **KW),
+    ):
+        ae.to_onnx(model.fit(X, np.arange(40) % 3), path, "decode")
+        assert json.loads(notes(path)[0]["aecore.classes"]) == [0, 1, 2]
+        assert "aecore.uint8_scale" not in notes(path)[0]
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(12)])
+    ae.to_onnx(ae.Autoencoder(ae.Dense((4,)), 2, **KW).fit(frame), path)
+    assert json.loads(notes(path)[0]["aecore.feature_names"]) == list(frame.columns)
+
+
+@pytest.mark.parametrize("part", ["encode", "reconstruct", "predict_proba"])
+def test_bytes_in(part, rng, tmp_path):
+    X, path = rng.integers(0, 256, (30, 6, 6, 1), dtype=np.uint8), str(tmp_path / "m.onnx")
+    if part == "predict_proba":
+        X = X.reshape(30, 36)
+        stack = ae.StackedAutoencoder(ae.Dense((4,)), 2, epochs=0)
+        model = ae.SoftmaxClassifier(stack, **KW).fit(X, np.arange(30) % 2)
+    else:
+        model = shaken(ae.Autoencoder(ae.Conv((4,)), 3, **KW), rng, X)
+    ae.to_onnx(model, path, part, uint8=True)
+    close(run(path, x=X), getattr(model, METHODS.get(part, part))(X))
+    assert "bytes" in notes(path)[1]
+    assert onnx.load(path).graph.node[0].op_type == "Cast"
+
+
+@pytest.mark.parametrize("name", [name for name in ARCHS if not name.startswith("lstm")])
+def test_no_samples(name, rng, tmp_path):
+    arch, shape = ARCHS[name]
+    model, path = ae.VAE(arch, 3, **KW).initialize(table(rng, 4, *shape)), str(tmp_path / "m.onnx")
+    for part, feed in (("encode", "x"), ("reconstruct", "x"), ("decode", "codes")):
+        ae.to_onnx(model, path, part)
+        given = np.empty((0, *(shape if feed == "x" else (3,))), np.float32)
+        assert run(path, **{feed: given}).shape == (0, *(shape if part != "encode" else (3,)))
+
+
 def test_errors(rng, tmp_path, monkeypatch):
     X, path = table(rng), tmp_path / "m.onnx"
     model = ae.Autoencoder(ae.Dense((4,)), 2, **KW)
@@ -333,6 +391,8 @@ def test_errors(rng, tmp_path, monkeypatch):
     model.fit(X)
     with pytest.raises(ValueError, match="part: expected"):
         ae.to_onnx(model, path, "encoder")
+    with pytest.raises(ValueError, match="uint8: expected False for decode"):
+        ae.to_onnx(model, path, "decode", uint8=True)
     gan = ae.GAN(ae.Dense((4,)), 2, **KW).fit(X)
     with pytest.raises(ValueError, match="part: expected one of 'decode'"):
         ae.to_onnx(gan, path)

@@ -408,6 +408,70 @@ def test_packed_weights_are_made_anew(rng):
     np.testing.assert_array_equal(ae.from_torch(one, ae.to_torch(other)).transform(X), want)
 
 
+def wrapped(name, state):
+    """Return a state_dict as some wrapper, or whoever saves it, makes it."""
+    if name == "submodules":
+        return {k.replace(".", ".module._orig_mod.", 1): v for k, v in state.items()}
+    if name in ("state_dict", "model_state_dict", "model"):
+        return {name: state, "epoch": 3, "optimizer": {"lr": 1e-3}}
+    if name == "lightning":
+        return {"state_dict": {f"net.{k}": v for k, v in state.items()}, "epoch": 3}
+    return {name + k: v for k, v in state.items()}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("module.", "_orig_mod.", "module._orig_mod.", "model.net.", "submodules"),
+        *("state_dict", "model_state_dict", "model", "lightning"),
+    ],
+)
+def test_what_wrappers_put_around_names(name, rng):
+    X = rng.random((20, 12), dtype=np.float32)
+    one, other = (shaken(ae.VAE(ae.Dense((8,)), 3, **KW), rng, X) for _ in range(2))
+    ae.from_torch(one, wrapped(name, ae.to_torch(other)))
+    for key, value in values(other).items():
+        np.testing.assert_array_equal(values(one)[key], value)
+    state = ae.to_torch(one)
+    state["module.encoder.0.bias"] = state["encoder.0.bias"]
+    with pytest.raises(ValueError, match="expected one array for encoder.0.bias, got several"):
+        ae.from_torch(one, state)
+    strange = {f"{'ab'[i % 2]}.{k}": v for i, (k, v) in enumerate(ae.to_torch(one).items())}
+    with pytest.raises(ValueError, match="got none of that name but a.decoder"):
+        ae.from_torch(one, strange)
+
+
+@torch_only
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float64", "float8_e4m3fn"])
+def test_tensors_of_other_precisions(kind, t, rng, tmp_path):
+    import torch
+
+    X = rng.random((20, 12), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Dense((8,)), 3, **KW), rng, X)
+    weights = {
+        k: torch.from_numpy(v).to(getattr(torch, kind)) for k, v in ae.to_torch(model).items()
+    }
+    for name, value in ae.to_torch(ae.from_torch(model, weights)).items():
+        assert value.tobytes() == weights[name].float().numpy().tobytes(), name
+    with pytest.raises(TypeError, match="decoder.0.bias: expected a tensor of floats, .* on meta"):
+        ae.from_torch(model, weights | {"decoder.0.bias": weights["decoder.0.bias"].to("meta")})
+    with pytest.raises(TypeError, match=r"got Sequential: pass its state_dict\(\)"):
+        ae.from_torch(model, t.Sequential())
+    for legacy in (False, True):
+        torch.save(weights, tmp_path / "m.pt", _use_new_zipfile_serialization=not legacy)
+        with pytest.raises(ValueError, match="as safetensors has them; pass torch.load"):
+            ae.from_torch(model, tmp_path / "m.pt")
+
+
+def test_arrays_of_ml_dtypes(rng):
+    kind = pytest.importorskip("ml_dtypes").bfloat16
+    X = rng.random((20, 12), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Dense((8,)), 3, **KW), rng, X)
+    weights = {k: v.astype(kind) for k, v in ae.to_torch(model).items()}
+    for name, value in ae.to_torch(ae.from_torch(model, weights)).items():
+        assert value.tobytes() == weights[name].astype(np.float32).tobytes(), name
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 

@@ -314,6 +314,51 @@ def test_sequences_of_different_lengths(rng, tmp_path):
     assert trimmed.score_samples(X).shape == (60,)
 
 
+@pytest.mark.parametrize("measure", ["manifold", "loss", "codes", "mean", "max"])
+def test_length_is_no_outlier(measure, rng, tmp_path):
+    X = [rng.normal(size=(int(t), 1)).astype(np.float32) for t in rng.integers(10, 60, 80)]
+    lengths = np.array([len(x) for x in X])
+    model = ae.Autoencoder(ae.LSTM(8), 2, epochs=1, learning_rate=1e-4)
+    d = detector(model, n_models=1, measure=measure).fit(X)
+    scores = d.score_samples(X)
+    if measure != "codes":
+        assert abs(np.corrcoef(lengths, scores)[0, 1]) < 0.8
+    again = restored(d, tmp_path / "d")
+    np.testing.assert_array_equal(again.score_samples(X), scores)
+    longer = [np.concatenate([x, x]) for x in X[:5]]  # than any in fit
+    together = d.score_samples(longer + X)
+    np.testing.assert_allclose(together[5:], scores, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(d.score_samples(longer), together[:5], rtol=1e-3, atol=1e-3)
+    (member,) = d.estimators_
+    if measure == "loss":
+        each = member.score_samples(X) / lengths * lengths.max()
+        location, spread = (v.item() for v in (d._state.location, d._state.scale))
+        np.testing.assert_allclose(scores, (each + location) / spread, rtol=1e-4, atol=1e-4)
+        # a file of 0.1.0 goes on as it was
+        d._state.members[0].per_step = False
+        old = restored(d, tmp_path / "d").score_samples(X)
+        np.testing.assert_allclose(
+            old, (member.score_samples(X) + location) / spread, rtol=1e-4, atol=1e-4
+        )
+
+
+def test_trimming_keeps_long_sequences(rng):
+    X = [rng.normal(size=(int(t), 1)) for t in np.arange(80) % 40 + 10]
+    X[3] *= 9
+    d = detector(ae.Autoencoder(ae.LSTM(4), 2, epochs=1), n_models=1, max_samples=1.0, trim=0.02)
+    kept = []
+    fit = ae.Autoencoder.fit
+
+    def spy(self, X, *args, **options):
+        kept.append(X)
+        return fit(self, X, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ae.Autoencoder, "fit", spy)
+        d.fit(X)
+    assert len(kept[0]) == 80 and not any(x is X[3] for x in kept[1])
+
+
 @pytest.mark.parametrize(
     "model",
     [

@@ -13,7 +13,7 @@ from sklearn.base import clone  # noqa: E402
 from sklearn.compose import ColumnTransformer  # noqa: E402
 from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
-from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import MinMaxScaler  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
@@ -42,14 +42,45 @@ ESTIMATORS = [
     ae.AnomalyDetector(n_models=1),
 ]
 
+# y belongs to what these models see, and the checks call such methods without it.
+WITHOUT_Y = {
+    name: "methods take y"
+    for name in (
+        "check_dict_unchanged",
+        "check_dtype_object",
+        "check_estimators_dtypes",
+        "check_estimators_pickle",
+        "check_f_contiguous_array_estimator",
+        "check_fit_idempotent",
+        "check_methods_sample_order_invariance",
+        "check_methods_subset_invariance",
+        "check_transformer_data_not_an_array",
+        "check_transformer_general",
+        "check_transformer_preserve_dtypes",
+    )
+} | {"check_estimators_nan_inf": "labels aren't floats"}
+CONDITIONAL = {
+    ae.CVAE: WITHOUT_Y,
+    ae.GAN: {name: WITHOUT_Y[name] for name in WITHOUT_Y if "methods" in name or "nan" in name},
+}
+
 with warnings.catch_warnings():
     # not BaseEstimator, whose import costs seconds
     warnings.filterwarnings("ignore", message=".* does not inherit from", category=UserWarning)
     scikit_learn_checks = parametrize_with_checks(ESTIMATORS)
+    conditional_checks = parametrize_with_checks(
+        [ae.CVAE(SMALL, 4, epochs=2), ae.GAN(SMALL, 4, epochs=2, conditional=True)],
+        expected_failed_checks=lambda estimator: CONDITIONAL[type(estimator)],
+    )
 
 
 @scikit_learn_checks
 def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@conditional_checks
+def test_scikit_learn_checks_of_conditional_models(estimator, check):
     check(estimator)
 
 
@@ -203,3 +234,101 @@ def test_fitted_attributes(X):
     assert (m.n_features_in_, m.n_parameters_) == (6, 6 * 8 + 8 + 8 * 3 + 3 + 3 * 8 + 8 + 8 * 6 + 6)
     assert sum(v.size for v in m.parameters_.values()) == m.n_parameters_
     assert ae.VAE(**KW).fit(images).n_features_in_ == 128
+
+
+# ---- what meta-estimators ask for ---------------------------------------------------------------
+
+
+def test_metadata_routing(X):
+    mask = np.ones(X.shape, bool)
+    mask[:, 0] = False
+    with pytest.raises(RuntimeError, match="enable_metadata_routing"):
+        model().set_fit_request(sample_mask=True)
+    with sklearn.config_context(enable_metadata_routing=True):
+        m = model()
+        assert not hasattr(ae.AnomalyDetector(), "set_fit_request")
+        assert not hasattr(m, "set_predict_request")
+        assert m.set_fit_request(sample_mask=True).set_score_request(sample_mask=True) is m
+        with pytest.raises(TypeError, match="set_score_request: expected some of sample_mask, got"):
+            m.set_score_request(weights=True)
+        asked = clone(m).get_metadata_routing()
+        assert asked.fit.requests == {"X_val": None, "sample_mask": True, "resume": None}
+        assert asked.score.requests == {"sample_mask": True}
+        found = cross_validate(
+            m, X, params={"sample_mask": mask}, cv=2, error_score="raise", return_estimator=True
+        )
+        halves = np.arange(60) >= 30, np.arange(60) < 30
+        for fitted, score, train in zip(
+            found["estimator"], found["test_score"], halves, strict=True
+        ):
+            alone = model().fit(X[train], sample_mask=mask[train])
+            assert alone.history_[-1]["loss"] == fitted.history_[-1]["loss"]
+            assert alone.score(X[~train], sample_mask=mask[~train]) == score
+        pipe = make_pipeline(MinMaxScaler(), m.set_transform_request(sample_mask=True))
+        pipe.fit(X, sample_mask=mask)
+        expected = model().fit(MinMaxScaler().fit_transform(X), sample_mask=mask)
+        assert pipe[-1].history_[-1]["loss"] == expected.history_[-1]["loss"]
+        with pytest.raises(ValueError, match="sample_mask"):
+            make_pipeline(MinMaxScaler(), model()).fit(X, sample_mask=mask)
+
+
+def test_tags():
+    kinds = {m: m.__sklearn_tags__().estimator_type for m in ESTIMATORS}
+    assert kinds[ESTIMATORS[0]] == "transformer"
+    for m, kind in (
+        (ae.SoftmaxClassifier(), "classifier"),
+        (ae.AnomalyDetector(), "outlier_detector"),
+        (ae.PixelCNN(), "density_estimator"),
+        (ae.GaussianMixture(), "density_estimator"),
+    ):  # the attribute is for scikit-learn before 1.6
+        assert m.__sklearn_tags__().estimator_type == kind == m._estimator_type
+
+
+@pytest.mark.parametrize("prior", [ae.GaussianMixture(3), ae.Normal(0.5)])
+def test_priors_as_last_steps(prior, X):
+    pipe = make_pipeline(model(), prior).fit(X)
+    codes = pipe[:-1].transform(X)
+    np.testing.assert_array_equal(
+        pipe.score_samples(X), clone(prior).fit(codes).score_samples(codes)
+    )
+    assert pipe.score(X) == pytest.approx(pipe.score_samples(X).mean())
+    assert pipe[-1].n_features_in_ == 3
+    assert "GaussianMixture" in make_pipeline(model(), ae.GaussianMixture())._repr_html_()
+    search = GridSearchCV(ae.GaussianMixture(), {"components": [1, 2]}, cv=3, error_score="raise")
+    assert set(search.fit(codes).best_params_) == {"components"}
+    with pytest.raises(NotFittedError, match="expected a fitted GaussianMixture"):
+        ae.GaussianMixture().score(codes)
+
+
+@pytest.mark.parametrize(
+    "m", [model(), ae.VQVAE(SMALL, 8, 2, **KW), ae.TabularAutoencoder(SMALL, 2, **KW)], ids=repr
+)
+def test_pandas_out_of_polars_in(m, X):
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    out = clone(m).set_output(transform="pandas").fit_transform(pl.DataFrame(X, list("abcdef")))
+    assert isinstance(out, pd.DataFrame) and list(out.index) == list(range(60))
+
+
+def test_warnings_point_at_the_line_of_the_user(X):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    y = (np.arange(60) % 2)[:, None]
+    classifier = ae.SoftmaxClassifier(ae.StackedAutoencoder(SMALL, 2, epochs=0), **KW).fit(
+        frame, y[:, 0]
+    )
+    calls = [(model().fit(frame), "transform reconstruct score score_samples errors fit_transform")]
+    calls += [
+        (ae.AnomalyDetector(n_models=1).fit(frame), "predict decision_function score_samples")
+    ]
+    calls += [(classifier, "predict predict_proba transform")]
+    for m, names in calls:
+        m.set_params(**({"warm_start": True} if hasattr(m, "warm_start") else {}))
+        for name in names.split():
+            if hasattr(m, name):
+                with pytest.warns(UserWarning, match="valid feature names") as found:
+                    getattr(m, name)(X)
+                assert {w.filename for w in found} == {__file__}, name
+    for name in ("fit", "score", "partial_fit"):
+        with pytest.warns(UserWarning, match="column-vector") as found:
+            getattr(classifier, name)(frame, y)
+        assert {w.filename for w in found} == {__file__}, name

@@ -519,3 +519,22 @@ def test_bits_of_one_hot_variables(rng):
         ae.Dense(()), 2, loss="cross_entropy", epochs=15, learning_rate=1e-2, random_state=0
     )
     assert 1.98 < model.fit(X).history_[-1]["bits_per_dim"] < 2.1
+
+
+@pytest.mark.parametrize("kind", ["array", "frame", "list", "objects", "strings"])
+def test_a_column_of_labels_is_labels(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(30, 3)), rng.integers(0, 3, 30)[:, None]
+    plain = ae.CVAE(ae.Dense((8,)), 2, epochs=1, random_state=0).fit(X, y[:, 0])
+    column = {
+        "array": lambda: y,
+        "frame": lambda: pytest.importorskip("pandas").DataFrame({"label": y[:, 0]}),
+        "list": y.tolist,
+        "objects": lambda: y.astype(object),
+        "strings": lambda: y.astype(str),
+    }[kind]()
+    m = ae.CVAE(ae.Dense((8,)), 2, epochs=1, random_state=0).fit(X, column)
+    np.testing.assert_array_equal(m.classes_.astype(int), [0, 1, 2])
+    np.testing.assert_array_equal(m.transform(X, column), plain.transform(X, y[:, 0]))
+    property_ = ae.CVAE(ae.Dense((8,)), 2, epochs=1, random_state=0).fit(X, y.astype(float))
+    np.testing.assert_array_equal(property_.transform(X, y), property_.transform(X, y * 1.0))

@@ -234,3 +234,35 @@ def test_training_that_diverges_ends_in_the_last_finite_state(kind, X):
         model.fit(X)
     assert all(np.isfinite(array).all() for array in model._network.arrays().values())
     assert np.isfinite(model.reconstruct(X)).all()
+
+
+# ---- sequences that end early --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "loss", "normal"])
+def test_steps_behind_the_end_count_for_nothing(kind, rng):
+    """A mask makes of padded sequences what they were before."""
+    others = {
+        "loss": {"codebook_size": 8, "code_dim": 3, "codebook": "loss"},
+        "normal": {"codebook_size": 8, "code_dim": 3, "codebook_init": "normal"},
+    }
+    X = rng.random((40, 5, 2), dtype=np.float32)
+    padded, mask = np.full((40, 9, 2), 7, np.float32), np.zeros((40, 9, 2), bool)
+    padded[:, :5], mask[:, :5] = X, True
+    made = {**KW, "epochs": 3, "learning_rate": 1e-2, **(KINDS | others)[kind]}
+    want = ae.VQVAE(ae.LSTM(6), **made).fit(X)
+    found = ae.VQVAE(ae.LSTM(6), **made).fit(padded, sample_mask=mask)
+    for a, b in zip(found.history_, want.history_, strict=True):
+        a, b = ({k: v for k, v in r.items() if k != "seconds"} for r in (a, b))
+        assert a == pytest.approx(b, rel=1e-4)
+    codes = found.transform(padded, sample_mask=mask)
+    np.testing.assert_array_equal(codes[:, :5], want.transform(X))
+    scores = found.score_samples(padded, sample_mask=mask)
+    np.testing.assert_allclose(scores, want.score_samples(X), rtol=1e-4)
+    hole = mask.copy()
+    hole[:, 2] = False  # within a sequence: its code is as good as others
+    losses = [
+        ae.VQVAE(ae.LSTM(6), **made).fit(x, sample_mask=m).history_[-1]
+        for x, m in ((padded, hole), (X, hole[:, :5]))
+    ]
+    assert losses[0]["loss"] == pytest.approx(losses[1]["loss"], rel=1e-4)

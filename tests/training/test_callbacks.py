@@ -347,3 +347,71 @@ ae.VAE(ae.Dense((4,)), 2, epochs=1, callbacks=[grid]).fit(np.ones((9, 4, 4, 1), 
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     assert [p.name for p in tmp_path.iterdir()] == ["epoch-0001.png"]
+
+
+# ---- parameters that callbacks set ---------------------------------------------------------------
+
+CHANGES = {
+    "learning_rate": (ae.Autoencoder(D, 3), {"learning_rate": 1e-5}),
+    "schedule": (ae.Autoencoder(D, 3), {"schedule": ae.Step(1, 0.1)}),
+    "weight_decay": (ae.Autoencoder(D, 3, optimizer="adamw"), {"weight_decay": 0.5}),
+    "clip_norm": (ae.Autoencoder(D, 3), {"clip_norm": 1e-3}),
+    "discriminator": (ae.GAN(D, 3), {"discriminator_learning_rate": 1e-5}),
+    "beta": (ae.VAE(D, 3), {"beta": 9.0}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_callback_sets_holds_from_the_next_epoch_on(name, X):
+    model, change = CHANGES[name]
+
+    def set_at_two(state):
+        if state.epoch == 2:
+            state.model.set_params(**change)
+
+    def made(**params):
+        return type(model)(**{**model.get_params(deep=False), **KW, "epochs": 4, **params})
+
+    found = made(callbacks=[set_at_two]).fit(X)
+    want = made(epochs=2, warm_start=True).fit(X).set_params(**change).fit(X)
+    np.testing.assert_array_equal(found._network.flat.value, want._network.flat.value)
+    assert (found._network.flat.value != made().fit(X)._network.flat.value).any()
+
+
+def test_what_a_callback_can_not_set(X):
+    def fit(**change):
+        m = ae.Autoencoder(D, 3, callbacks=[lambda s: s.model.set_params(**change) is None], **KW)
+        m.fit(X)
+
+    with pytest.raises(ValueError, match="callbacks: expected no change of batch_size, .* got 8"):
+        fit(batch_size=8)
+    with pytest.raises(ValueError, match="callbacks: expected no change of optimizer"):
+        fit(optimizer=ae.SGD())
+    with pytest.raises(ValueError, match="learning_rate: expected a finite number, more than 0"):
+        fit(learning_rate=0.0)
+
+
+@pytest.mark.parametrize("last", [2, 3])
+def test_resuming_behind_a_changed_rate(last, X, tmp_path):
+    def set_at_two(state):
+        if state.epoch == 2:
+            state.model.set_params(learning_rate=1e-5)
+
+    def made(path, *callbacks, **params):
+        params = {**KW, "epochs": 5, **params}
+        return ae.Autoencoder(
+            D, 3, checkpoint=tmp_path / path, callbacks=[set_at_two, *callbacks], **params
+        )
+
+    whole = made("a").fit(X)
+    with pytest.raises(Killed):
+        made("b", killer(last)).fit(X)
+    again = {}
+    if last == 3:  # the file has what was set
+        with pytest.raises(
+            ValueError, match="expected learning_rate=1e-05, as it was trained with"
+        ):
+            made("b").fit(X, resume=True)
+        again = {"learning_rate": 1e-5}
+    found = made("b", **again).fit(X, resume=True)
+    np.testing.assert_array_equal(found._network.flat.value, whole._network.flat.value)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -126,3 +128,16 @@ def same_features(name: str, a: Floats, other: str, b: Floats) -> None:
         raise ValueError(
             f"{name} and {other}: expected equally many features, got {a.shape[1]} and {b.shape[1]}"
         )
+
+
+# ---- warnings -----------------------------------------------------------------------------------
+
+PACKAGE = __name__.partition(".")[0]
+
+
+def warn(text: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called the package, however deep within it this is."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from typing import Any
 
 import numpy as np
 
-from . import checks
+from . import checks, routing
 from .params import Params
 
 
@@ -17,12 +16,13 @@ class NotFittedError(ValueError, AttributeError):
     """A method was called that needs a fitted model."""
 
 
-def not_fitted(name: str) -> Exception:
+def not_fitted(name: str, text: str = "") -> Exception:
     """Return the error for a model without `fit`: scikit-learn's own if that is imported."""
     theirs = sys.modules.get("sklearn.exceptions")
     error = theirs.NotFittedError if theirs else NotFittedError
     return error(
-        f"This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before "
+        text
+        or f"This {name} instance is not fitted yet. Call 'fit' with appropriate arguments before "
         "using this estimator."
     )
 
@@ -57,6 +57,15 @@ class Estimator(Params):
     n_features_in_: int
     feature_names_in_: np.ndarray
 
+    _needs_y = False
+    _estimator_type: str | None = None  # scikit-learn 1.5 and earlier look at it, not at the tags
+
+    get_metadata_routing = routing.get_metadata_routing
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        routing.add_requests(cls)
+
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in vars(self)
 
@@ -64,12 +73,10 @@ class Estimator(Params):
         from sklearn.utils import InputTags, Tags, TargetTags
 
         return Tags(
-            estimator_type=None,
+            estimator_type=self._estimator_type,
             target_tags=TargetTags(required=self._needs_y),
             input_tags=InputTags(two_d_array=True, three_d_array=False),
         )
-
-    _needs_y = False
 
     def _check_names(self, new: np.ndarray | None) -> None:
         """Compare a data frame's column names with those of fit, in scikit-learn's words."""
@@ -79,10 +86,10 @@ class Estimator(Params):
             return
         if seen is None:
             text = f"X has feature names, but {name} was fitted without feature names"
-            warnings.warn(text, UserWarning, stacklevel=4)
+            checks.warn(text)
         elif new is None:
             text = f"X does not have valid feature names, but {name} was fitted with feature names"
-            warnings.warn(text, UserWarning, stacklevel=4)
+            checks.warn(text)
         elif len(seen) != len(new) or (seen != new).any():
             raise ValueError(other_names(seen, new))
 
@@ -153,7 +160,8 @@ def contained(estimator: Any, codes: np.ndarray, X: Any) -> Any:
     if config == "pandas":
         import pandas
 
-        index = X.index if hasattr(X, "columns") else None  # a list has another index
+        index = getattr(X, "index", None)  # of a list it's a method
+        index = None if callable(index) else index
         return pandas.DataFrame(codes, columns=names, index=index)
     import polars  # type: ignore[import-not-found, unused-ignore]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from . import sequences
+from . import foreign, sequences
 from .corruption import Corruption
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
@@ -77,7 +77,7 @@ class Data:
         self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
         self.features = math.prod(self.shape)
         self.columns, self.lengths, self.form = columns, lengths, form
-        self.dtype = np.dtype(source.dtype)
+        self.dtype, self.name = np.dtype(source.dtype), name
         self._n = int(source.shape[0])
         self._source = source
         self._flat = None  # the source as the core reads it
@@ -274,6 +274,7 @@ def read(
     name: str = "X",
     mask: Any = None,
     like: tuple[int, ...] | None = None,
+    longer: bool = False,
     owner: str = "",
     pixels: bool | None = None,
 ) -> Data:
@@ -288,6 +289,8 @@ def read(
         True where a value of X is observed; of shape (N, T), which steps of sequences there are.
     like : tuple of int, optional
         The shape of the samples that the model was fitted to.
+    longer : bool
+        Whether sequences may have more steps than that.
     owner : str
         The model's class, for messages.
     pixels : bool, optional
@@ -303,15 +306,18 @@ def read(
     lengths, form = None, None
     columns = column_names(X)
     if sequences.are_sequences(X):
-        source, lengths, mask = sequences.pad(X, name, mask, like)
+        source, lengths, mask = sequences.pad(X, name, mask, like, longer)
         form = "list"
     else:
         source = as_source(X, name)
         _check_shape(tuple(source.shape), name)
         if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
             form = source.shape[1]
-            source, lengths, mask = sequences.trim(source, mask, name, like)
+            source, lengths, mask = sequences.trim(source, mask, name, like, longer)
     shape = tuple(source.shape)
+    if longer and like is not None and len(like) == 2 and len(shape) == 3:
+        if shape[2] == like[1] and shape[1] > like[0]:
+            like = shape[1:]
     if like is not None and shape[1:] != like:
         if len(like) == 1 and len(shape) == 2:  # in the words that scikit-learn's checks look for
             raise ValueError(
@@ -374,16 +380,26 @@ def as_source(X: Any, name: str) -> Any:
             f"{name}: expected an array, got a masked one: pass {name}.data and "
             f"sample_mask=~{name}.mask"
         )
+    if foreign.gives_samples_once(X):
+        raise TypeError(
+            f"{name}: expected an array of samples, got {type(X).__name__}, which gives them one "
+            "by one: a PyTorch DataLoader makes batches of them for fit"
+        )
+    if foreign.is_dataset(X):
+        X = foreign.Items(X, name)
     if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):
         source: Any = X
     else:
         with np.errstate(all="ignore"):
             try:
-                source = np.asarray(X)
+                source = foreign.as_array(X)
             except ValueError as error:  # ragged
+                reason = sequences.flat(X) or error
                 raise ValueError(
-                    f"{name}: expected an array of numbers, or a list of sequences (T, F): {error}"
+                    f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
                 ) from None
+            except RuntimeError as error:  # a tensor that is nowhere, or sparse
+                raise TypeError(f"{name}: expected an array of numbers: {error}") from None
     kind = np.dtype(source.dtype).kind
     if kind == "c":
         raise ValueError(f"{name}: Complex data not supported, got {source.dtype}")
@@ -406,6 +422,10 @@ def _readable(X: Any) -> bool:
 
 
 def _from_objects(source: Any, name: str) -> np.ndarray:
+    if reason := sequences.flat(source):
+        raise ValueError(
+            f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
+        )
     try:
         return np.asarray(source, dtype=np.float64)
     except TypeError as error:

@@ -32,8 +32,11 @@ class Conditioner:
 
     @classmethod
     def learn(cls, y: Any, n: int) -> Conditioner:
-        """Learn classes from labels (n,), or mean and scale from properties (n, p)."""
-        y = read(y)
+        """Learn classes from labels (n,), or mean and scale from properties (n, p).
+
+        A column (n, 1) of integers, booleans or strings is one of labels too: that of a data frame.
+        """
+        y = read(y, labels=True)
         check_length(y, n)
         if y.ndim == 1:
             classes = np.unique(y)
@@ -61,7 +64,7 @@ class Conditioner:
         TypeError, ValueError
             For another number of them, for labels not seen in fit, another number of properties.
         """
-        y = read(y)
+        y = read(y, labels=self.classes is not None)
         check_length(y, n)
         if self.classes is not None:
             return Condition(np.eye(len(self.classes), dtype=np.float32), self._places(y))
@@ -109,14 +112,20 @@ def shared(conditioner: Conditioner | None, y: Any, n: int) -> Condition | None:
     return None if conditioner is None else conditioner.repeat(y, n)
 
 
-def read(y: Any) -> np.ndarray:
-    """Check what a user passed as conditions; return labels (N,) or float64 properties (N, p)."""
-    if y is None:
+def read(y: Any, labels: bool = False) -> np.ndarray:
+    """Check what a user passed as conditions; return labels (N,) or float64 properties (N, p).
+
+    `labels` is whether a column (N, 1) that could be either is one of labels.
+    """
+    if y is None:  # the end is what scikit-learn's checks look for
         raise ValueError(
             "y: expected labels (N,) or a matrix of properties (N, p) for a conditional model, "
-            "got None"
+            "which requires y to be passed, but the target y is None"
         )
     y = np.asarray(y)
+    column = y.ndim == 2 and y.shape[1] == 1
+    if column and (y.dtype.kind in "US" or (labels and _are_labels(y))):
+        y = y[:, 0]
     if y.dtype.kind == "O":
         y = _from_objects(y)
     if y.ndim == 1 and y.dtype.kind in "biuUS":
@@ -135,6 +144,14 @@ def read(y: Any) -> np.ndarray:
     if not np.isfinite(y).all():
         raise ValueError("y: expected finite properties, got NaN or infinity")
     return y
+
+
+def _are_labels(y: np.ndarray) -> bool:
+    """Whether there are integers, booleans or strings alone."""
+    kinds = (bool, np.bool_, int, np.integer, str)
+    return y.dtype.kind in "biu" or (
+        y.dtype.kind == "O" and all(isinstance(v, kinds) for v in y.flat)
+    )
 
 
 def _from_objects(y: np.ndarray) -> np.ndarray:

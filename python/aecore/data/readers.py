@@ -63,14 +63,16 @@ class Reader:
         """Return what is learned of samples, so that others are read in the same way."""
         return cls(data.shape, data.scale != 1, (data.low, data.high))
 
-    def read(self, model: Any, X: Any, mask: Any = None, name: str = "X") -> Data:
-        """Check samples that must be like those in `fit`."""
+    def read(
+        self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False
+    ) -> Data:
+        """Check samples that must be like those in `fit`, but for longer sequences if allowed."""
         owner, pixels = type(model).__name__, self.pixels
         if pixels is None:
             first = X[0] if isinstance(X, (list, tuple)) and X else X
             pixels = getattr(first, "dtype", None) == np.uint8
         how: Any = {"mask": mask, "name": name, "like": self.shape, "owner": owner}
-        data = arrays.read(X, **how, pixels=bool(pixels))
+        data = arrays.read(X, **how, longer=longer, pixels=bool(pixels))
         if self.span is not None:
             self._check_scale(data, name)
         return data
@@ -94,13 +96,13 @@ class Reader:
                     f"255, got whole numbers up to {data.high * 255:g} of {data.dtype}: use uint8"
                 )
 
-    def one(self, model: Any, x: Any, name: str, may_be_shorter: Callable[[], bool]) -> Data:
-        """Check one sample."""
+    def one(self, model: Any, x: Any, name: str, takes: Callable[[int], bool]) -> Data:
+        """Check one sample, a sequence of another length if the model takes that."""
         x, shape = np.asarray(x), self.shape
-        shorter = x.ndim == 2 and x.shape[1:] == shape[1:] and len(x) < shape[0]
-        if x.shape != shape and not (shorter and may_be_shorter()):
+        other = x.ndim == 2 and x.shape[1:] == shape[1:]
+        if x.shape != shape and not (other and takes(len(x))):
             raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
-        return self.read(model, [x], name=name)
+        return self.read(model, [x], name=name, longer=True)
 
     def samples(self, values: np.ndarray, data: Data | None = None) -> Any:
         """Return values (N, F) as samples look: those that the values are for, or those in fit."""
@@ -153,7 +155,9 @@ class MapReader(Reader):
         """Return the shape of maps, and how many codes there are."""
         return cls((*data.shape, int(model.codebook_size or data.high + 1)))
 
-    def read(self, model: Any, X: Any, mask: Any = None, name: str = "X") -> Data:
+    def read(
+        self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False
+    ) -> Data:
         """Check maps that must be like those in `fit`."""
         return self._checked(model, X, name, self.shape[:-1], self.shape[-1] - 1)
 
@@ -161,6 +165,8 @@ class MapReader(Reader):
     def _checked(
         model: Any, X: Any, name: str, shape: tuple[int, ...] | None, largest: int
     ) -> Data:
+        if X is not None and not arrays.is_stream(X):
+            X = arrays.as_source(X, name)
         X = np.asarray(X)
         if X.dtype.kind not in "iu":
             raise TypeError(f"{name}: expected integers, numbers of codes, got {X.dtype}")

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .foreign import as_array
+
 
 class Padded(NamedTuple):
     """Sequences in one array.
@@ -39,8 +41,27 @@ def _depth(x: Any) -> int:
     return int(getattr(x, "ndim", 0))
 
 
+def flat(X: Any) -> str:
+    """Return what to say of sequences that aren't given as a list of matrices; "" of others."""
+    if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 0) != 1:
+        return ""
+    axes = {_depth(x) for x in X}
+    if axes == {2}:
+        return "got a column of them; X.tolist() is a list"
+    if axes == {1}:
+        return (
+            "got sequences of shape (T,), of different lengths; "
+            "[np.reshape(x, (-1, 1)) for x in X] gives each one feature"
+        )
+    return ""
+
+
 def pad(
-    X: Sequence[Any], name: str, mask: Any = None, like: tuple[int, ...] | None = None
+    X: Sequence[Any],
+    name: str,
+    mask: Any = None,
+    like: tuple[int, ...] | None = None,
+    longer: bool = False,
 ) -> Padded:
     """Copy sequences (T_i, F) into an array that is as long as the longest.
 
@@ -53,6 +74,8 @@ def pad(
         Of the same shapes: True where a value is observed.
     like : tuple of int, optional
         T and F that the model was fitted to: the array has them.
+    longer : bool
+        Whether sequences may have more steps than that; the array has as many as the longest then.
 
     Raises
     ------
@@ -69,7 +92,7 @@ def pad(
                 f"{x.shape[1]}"
             )
     lengths = np.array([len(x) for x in found], np.int64)
-    steps = _steps(lengths, name, like)
+    steps = _steps(lengths, name, like, longer)
     kind = np.uint8 if all(x.dtype == np.uint8 for x in found) else np.float32
     values = np.zeros((len(found), steps, width), kind)
     with np.errstate(all="ignore"):
@@ -88,10 +111,10 @@ def _sequence(x: Any, name: str) -> np.ndarray:
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array, got a masked one: use sample_mask")
     try:
-        found = np.asarray(x)
+        found = as_array(x)
         if found.dtype == object:
             found = found.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RuntimeError) as error:
         raise type(error)(f"{name}: expected numbers of shape (T, F): {error}") from None
     if found.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected numbers, got an array of {found.dtype}")
@@ -103,18 +126,25 @@ def _sequence(x: Any, name: str) -> np.ndarray:
     return found
 
 
-def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None) -> int:
+def _steps(lengths: np.ndarray, name: str, like: tuple[int, ...] | None, longer: bool) -> int:
     """Return the length of the padded array: the model's, or the longest sequence's."""
     if like is None:
         return int(lengths.max())
-    too_long = np.flatnonzero(lengths > like[0])
+    if longer:
+        return max(like[0], int(lengths.max()))
+    check_longest(lengths, name, like[0])
+    return like[0]
+
+
+def check_longest(lengths: np.ndarray, name: str, most: int) -> None:
+    """Raise ValueError for the first sequence that has more steps than a model knows."""
+    too_long = np.flatnonzero(lengths > most)
     if len(too_long):
         i = int(too_long[0])
         raise ValueError(
-            f"{name}: sample {i}: expected at most {like[0]} steps, the longest seen in fit, got "
+            f"{name}: sample {i}: expected at most {most} steps, the longest seen in fit, got "
             f"{lengths[i]}"
         )
-    return like[0]
 
 
 def _pad_mask(mask: Any, found: list[np.ndarray], steps: int) -> np.ndarray:
@@ -141,7 +171,13 @@ def _pad_mask(mask: Any, found: list[np.ndarray], steps: int) -> np.ndarray:
     return out
 
 
-def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None) -> Padded:
+def trim(
+    source: Any,
+    mask: Any,
+    name: str,
+    like: tuple[int, ...] | None = None,
+    longer: bool = False,
+) -> Padded:
     """Take an array (N, T, F) that is padded already, and a mask (N, T) of the steps there are.
 
     Parameters
@@ -150,7 +186,7 @@ def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None)
         It isn't copied where T is what the model, or else the longest sequence, has.
     mask : array-like of bool, shape (N, T)
         True for the first steps of each sample, one at least, and then False.
-    name, like
+    name, like, longer
         As in `pad`.
     """
     _check_like(like, name)
@@ -170,12 +206,12 @@ def trim(source: Any, mask: Any, name: str, like: tuple[int, ...] | None = None)
             f"False for the rest, got something else in row {wrong[0]}; a mask of the shape of X "
             "marks missing values"
         )
-    wanted = _steps(lengths, name, like)
+    wanted = _steps(lengths, name, like, longer)
     if wanted == steps:
         return Padded(source, lengths)
     rest = np.asarray(source[:])
     values = np.zeros((n, wanted, features), rest.dtype)
-    values[:, :steps] = rest[:, :wanted]
+    values[:, : min(steps, wanted)] = rest[:, :wanted]
     return Padded(values, lengths)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib.metadata import version
 from typing import Any
 
@@ -17,6 +18,12 @@ from ..nn.tape import Shape, Tape, Value
 from ._graph import IR_VERSION, LABELS, LABELS_OPSET, OPSET, SAMPLES, Body, Graph, to_proto
 from ._parts import conditioner, latent_shape
 
+FLOAT, UINT8 = 1, 2  # ONNX's numbers of types
+INPUTS = {
+    ("x", FLOAT): "samples as aecore has them; uint8 is divided by 255",
+    ("x", UINT8): "samples of bytes, which the first node divides by 255",
+}
+
 
 def parts_of(model: Any) -> tuple[str, ...]:
     """Return the names of the parts that a model has as ONNX."""
@@ -27,7 +34,14 @@ def parts_of(model: Any) -> tuple[str, ...]:
     return ("predict_proba",) if isinstance(model, SoftmaxClassifier) else ()
 
 
-def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool = False) -> None:
+def to_onnx(
+    model: Any,
+    path: Any,
+    part: str = "reconstruct",
+    *,
+    lengths: bool = False,
+    uint8: bool = False,
+) -> None:
     """Write a part of a fitted model as an ONNX file, which many programs can run.
 
     =============  ==========================  ==============================  =================
@@ -55,6 +69,9 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
         `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
         1. What stands in x behind a sequence's end counts for nothing but must be finite, and is 0
         in the reconstruction. Without it all are as long as the longest in `fit`.
+    uint8 : bool
+        Whether x is uint8, 0 to 255: the first node makes the model's 0 to 1 of it. Without it x is
+        float32, and whoever feeds pixels divides them by 255.
 
     Raises
     ------
@@ -68,8 +85,13 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
 
     Notes
     -----
-    The opset is 17. N is free. x is float32, so bytes are to be divided by 255 first. Labels that
-    `fit` hasn't seen are an error to aecore; a graph can't raise one, and takes them for no class.
+    The opset is 17. N is free and may be 0, but for LSTMs, which ONNX Runtime can't run then.
+    Labels that `fit` hasn't seen are an error to aecore; a graph can't raise one, and takes them
+    for no class. The file's metadata have the model's class as ``aecore.model``, the part as
+    ``aecore.part``, what an uint8 is multiplied by before it goes into a float32 x as
+    ``aecore.uint8_scale``, the labels in order, where there are any, as ``aecore.classes``, and
+    names of columns as ``aecore.feature_names``; the last two are JSON. Labels are those of a
+    classifier's columns, or of a condition.
 
     Examples
     --------
@@ -89,6 +111,8 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
         )
     checks.choice("part", part, parts)
     checks.boolean("lengths", lengths)
+    if checks.boolean("uint8", uint8) and part == "decode":
+        raise ValueError("uint8: expected False for decode, which takes codes, got True")
     network = model._fitted()
     if lengths and not _heeds(model, part):
         raise ValueError(
@@ -96,8 +120,8 @@ def to_onnx(model: Any, path: Any, part: str = "reconstruct", *, lengths: bool =
             "sequences of different lengths, got True"
         )
     with network.lock:
-        body = _Export(model, lengths).part(part)
-    data = _checked(body, f"{type(model).__name__}.{part}")
+        body = _Export(model, lengths, uint8).part(part)
+    data = _checked(body, f"{type(model).__name__}.{part}", _notes(model, part))
     with atomic.replacing(path) as file:
         file.write(data)
 
@@ -107,7 +131,21 @@ def _heeds(model: Any, part: str) -> bool:
     return takes
 
 
-def _checked(body: Body, name: str) -> bytes:
+def _notes(model: Any, part: str) -> dict[str, str]:
+    """Return what a file says of the model beside its graph."""
+    notes = {"aecore.model": type(model).__name__, "aecore.part": part}
+    if part != "decode":
+        notes["aecore.uint8_scale"] = repr(1 / 255)
+        if (names := vars(model).get("feature_names_in_")) is not None:
+            notes["aecore.feature_names"] = json.dumps(names.tolist())
+    classifies = isinstance(model, SoftmaxClassifier)
+    known = model._network.conditioner if classifies else conditioner(model)
+    if known is not None and known.classes is not None and known.classes.dtype.kind != "S":
+        notes["aecore.classes"] = json.dumps(known.classes.tolist())
+    return notes
+
+
+def _checked(body: Body, name: str, notes: dict[str, str]) -> bytes:
     """Return the file of a graph, once `onnx` has nothing against it."""
     try:
         import onnx
@@ -127,6 +165,9 @@ def _checked(body: Body, name: str) -> bytes:
         producer_name="aecore",
         producer_version=version(__name__.partition(".")[0]),
     )
+    helper.set_model_props(made, notes)
+    for value in made.graph.input:
+        value.doc_string = INPUTS.get((value.name, value.type.tensor_type.elem_type), "")
     onnx.checker.check_model(made, full_check=True)
     return bytes(made.SerializeToString())
 
@@ -134,8 +175,9 @@ def _checked(body: Body, name: str) -> bytes:
 class _Export:
     """A model's parts as a graph: what its passes record, op by op."""
 
-    def __init__(self, model: Any, lengths: bool = False) -> None:
+    def __init__(self, model: Any, lengths: bool = False, uint8: bool = False) -> None:
         self.model, self.network, self.lengths = model, model._network, lengths
+        self.uint8 = uint8
         self.graph = Graph()
         self.inputs: list[tuple[str, list[Any]]] = []
         self.conditioner = conditioner(model)
@@ -147,7 +189,8 @@ class _Export:
             if part == "decode":
                 made = self._decoded(self._looked_up(), self._condition())
             else:
-                self.inputs.append(("x", ["FLOAT", "n", *self.network.input_shape]))
+                dtype = "UINT8" if self.uint8 else "FLOAT"
+                self.inputs.append(("x", [dtype, "n", *self.network.input_shape]))
                 y = self._condition()
                 if self.lengths:
                     self.graph.lengths = "lengths"
@@ -188,11 +231,15 @@ class _Export:
             dtype, y, classes = _labels(graph, found.classes)
             self.inputs.append(("y", [dtype, "n"]))
             standard = graph.add("Equal", graph.column(y), classes)
-        return self._placeholder(graph.add("Cast", standard, to=1), (found.width,))  # FLOAT
+        return self._placeholder(graph.add("Cast", standard, to=FLOAT), (found.width,))
 
     def _encoded(self, y: Value | None) -> tuple[str, Value]:
         """Append the encoder; return the codes, and what the decoder is given."""
-        x, model = self._placeholder("x", self.network.input_shape), self.model
+        model, name = self.model, "x"
+        if self.uint8:
+            numbers = self.graph.add("Cast", name, to=FLOAT)
+            name = self.graph.add("Mul", numbers, np.float32(1 / 255))
+        x = self._placeholder(name, self.network.input_shape)
         if isinstance(model, SoftmaxClassifier):
             return "", self.network.encode(x, y)
         assert isinstance(model, BaseAutoencoder)

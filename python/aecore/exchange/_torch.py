@@ -9,12 +9,16 @@ from typing import Any
 import numpy as np
 
 from ..arch.base import conditioned_shape
+from ..data.foreign import as_array
 from ..files import container
 from ..models.base.model import BaseModel
 from ..nn.containers import starts_flat
 from ..nn.tape import Shape
 from ._parts import conditioner, latent_shape
 from ._weights import Walk, channels_first
+
+WRAPPERS = ("module", "_orig_mod")  # what DataParallel and torch.compile put into names
+IN_CHECKPOINTS = ("state_dict", "model_state_dict", "model")
 
 
 def to_torch(model: Any) -> dict[str, np.ndarray]:
@@ -103,7 +107,10 @@ def from_torch(model: Any, state: Any) -> Any:
         Fitted, or made ready by `initialize`; it is changed.
     state : mapping of str to array or tensor, str or path-like
         All weights and no others, or the safetensors file that has them. PyTorch isn't needed.
-        float16 and float64 are converted, of files bfloat16 too.
+        bfloat16, float16 and float64 are converted. It may also be a checkpoint, a mapping that has
+        them as ``state_dict``, ``model_state_dict`` or ``model``. What wrappers put in front of
+        names is left out: ``module.`` and ``_orig_mod.`` anywhere, and a first part that is the
+        same in all names.
 
     Returns
     -------
@@ -131,6 +138,7 @@ def from_torch(model: Any, state: Any) -> Any:
     walk, found = _walk(model), _read(state)
     wanted = {w.name: w.value.shape for w in walk.weights}
     wanted |= {w.twin: w.value.shape for w in walk.weights if w.twin}
+    found = _unwrapped(found, {*wanted, *walk.counters})
     _check_names(found, set(wanted), set(walk.counters))
     given = {name: _checked(name, found[name], shape) for name, shape in wanted.items()}
     network = model._fitted()
@@ -172,29 +180,77 @@ def _check_names(found: Mapping[str, Any], wanted: set[str], optional: set[str])
     def shown(names: set[str]) -> str:
         return ", ".join(sorted(names)[:5]) + (", ..." if len(names) > 5 else "")
 
+    unexpected = set(found) - wanted - optional
     if missing := wanted - set(found):
-        raise ValueError(f"state: expected {shown(missing)}, got none of that name")
-    if unexpected := set(found) - wanted - optional:
+        instead = f" but {shown(unexpected)}" if unexpected else ""
+        raise ValueError(f"state: expected {shown(missing)}, got none of that name{instead}")
+    if unexpected:
         raise ValueError(f"state: expected no others than the model's, got {shown(unexpected)}")
+
+
+def _unwrapped(found: dict[str, Any], known: set[str]) -> dict[str, Any]:
+    """Return arrays by the names that they have without wrappers around modules."""
+
+    def plain(name: str) -> str:
+        return ".".join(part for part in name.split(".") if part not in WRAPPERS)
+
+    def renamed(names: list[str]) -> dict[str, Any]:
+        if len(set(names)) < len(found):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"state: expected one array for {twice}, got several")
+        return dict(zip(names, found.values(), strict=True))
+
+    heads = {name.partition(".")[0] for name in known}
+    found = renamed([name if name in known else plain(name) for name in found])
+    while found and all("." in name for name in found):
+        first, *others = {name.partition(".")[0] for name in found}
+        if others or first in heads:
+            break
+        found = renamed([name.partition(".")[2] for name in found])
+    return found
 
 
 def _read(state: Any) -> dict[str, Any]:
     """Return the arrays or tensors by name."""
     if isinstance(state, Mapping):
+        inner = (state[key] for key in IN_CHECKPOINTS if isinstance(state.get(key), Mapping))
+        state = next(inner, state)
+        if odd := [name for name in state if not isinstance(name, str)]:
+            raise TypeError(f"state: expected names of weights, got {odd[0]!r}")
         return dict(state)
     if not isinstance(state, (str, os.PathLike)):
-        raise TypeError(f"state: expected a mapping or a path, got {type(state).__name__}")
+        hint = ": pass its state_dict()" if hasattr(state, "state_dict") else ""
+        raise TypeError(f"state: expected a mapping or a path, got {type(state).__name__}{hint}")
     try:
         return dict(container.read(state)[0])
     except ValueError as error:
-        raise ValueError(f"{os.fspath(state)}: expected a file of weights: {error}") from None
+        hint = _hint(state)
+        raise ValueError(f"{os.fspath(state)}: expected a file of weights{hint}: {error}") from None
+
+
+def _hint(path: Any) -> str:
+    """Return what to say of a file that torch.save has written."""
+    with open(path, "rb") as file:
+        torchs = file.read(4)[:2] in (b"PK", b"\x80\x02")
+    return ", as safetensors has them; pass torch.load(path) instead" if torchs else ""
+
+
+def _of_tensor(name: str, value: Any) -> np.ndarray:
+    """Return a tensor as an array; bfloat16 and smaller floats, which NumPy lacks, as float32."""
+    try:
+        return as_array(value)
+    except (RuntimeError, TypeError, ValueError) as error:  # on no device, sparse, ...
+        what = f"{getattr(value, 'dtype', '')} on {getattr(value, 'device', '')}"
+        raise TypeError(f"{name}: expected a tensor of floats, got {what}: {error}") from None
 
 
 def _checked(name: str, value: Any, shape: Shape) -> np.ndarray:
     """Return a value as float32, if it is what is wanted."""
     if hasattr(value, "detach"):  # a tensor
-        value = value.detach().cpu().numpy()
+        value = _of_tensor(name, value)
     value = np.asarray(value)
+    if value.dtype.kind == "V" and "float" in value.dtype.name:  # of ml_dtypes
+        value = value.astype(np.float32)
     if value.dtype.kind != "f":
         raise TypeError(f"{name}: expected floats, got {value.dtype}")
     if value.shape != shape:

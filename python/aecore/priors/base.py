@@ -8,11 +8,28 @@ import numpy as np
 
 from ..base import checks
 from ..base.params import Choice
+from ..base.sklearn import Estimator
 from ..base.streams import SAMPLE
 
 
-class Prior(Choice):
+class Prior(Choice, Estimator):
     """A distribution over code space R^D that codes can be drawn from."""
+
+    _estimator_type = "density_estimator"
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def fit(self, Z: Any, y: Any = None) -> Any:
+        """Check codes; a prior that learns from them says so. Returns self.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, D)
+        y : ignored
+        """
+        self.n_features_in_ = read_codes(Z).shape[1]
+        return self
 
     @property
     def has_classes(self) -> bool:
@@ -67,12 +84,13 @@ class Prior(Choice):
         """
         raise NotImplementedError
 
-    def score(self, Z: Any) -> float:
+    def score(self, Z: Any, y: Any = None) -> float:
         """Return the mean of `score_samples`.
 
         Parameters
         ----------
         Z : array-like, shape (N, D)
+        y : ignored
 
         Returns
         -------

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
+from ..base.sklearn import not_fitted
 from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from .base import Prior, read_codes
 
@@ -129,6 +130,7 @@ class GaussianMixture(Prior):
         self._learned = Gaussians(np.concatenate(weights), *joined), labels
         self.n_iter_ = max(n for _, n, _ in found)
         self.converged_ = all(ok for _, _, ok in found)
+        self.n_features_in_ = Z.shape[1]
         return self
 
     def _check_params(self) -> None:
@@ -152,6 +154,9 @@ class GaussianMixture(Prior):
         seed = int(self.random_state)
         return fit_mixture(Z, k, full, float(self.regularization), *limits, seed)
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.means is not None or "_learned" in vars(self)
+
     # ---- the mixture ----------------------------------------------------------------------------
 
     def _mixture(self) -> tuple[Gaussians, np.ndarray | None]:
@@ -159,7 +164,9 @@ class GaussianMixture(Prior):
         if self.means is not None:
             return _given(self.means, self.covariances, self.weights, self.labels)
         if "_learned" not in vars(self):
-            raise ValueError("prior: expected a fitted GaussianMixture, got one that is not fitted")
+            raise not_fitted(
+                "", "prior: expected a fitted GaussianMixture, got one that is not fitted"
+            )
         return self._learned
 
     @property

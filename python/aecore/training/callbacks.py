@@ -19,7 +19,10 @@ class TrainingState:
 
     A callback is anything that can be called with it: a function, or an object such as those of
     `aecore.callbacks`. One that holds something open may have a method ``close``, which is called
-    when training ends, however it ends; another training may follow. Training that goes on from a
+    when training ends, however it ends; another training may follow. One may change how training
+    goes on: ``state.model.set_params(learning_rate=...)``, and ``schedule``, ``weight_decay``,
+    ``clip_norm``, a ``discriminator_learning_rate``, from the next epoch on. The model keeps what
+    was set last, and a checkpoint of a later epoch expects it. Training that goes on from a
     checkpoint calls the callbacks of the epoch where it was saved again, and of those behind it.
 
     Attributes

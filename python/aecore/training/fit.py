@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 from typing import Any, Protocol
 
+from ..base.params import same
 from ..data.batches import Batches, BatchSource
 from .callbacks import EarlyStopping, TrainingState, back_to, closing
 from .checkpoint import Saver
 from .loop import Objective, Plan, train
 from .network import Network
 from .progress import Progress
+
+FOLLOWED = "learning_rate schedule weight_decay clip_norm".split()  # may change between epochs
+FIXED = "batch_size corruption epochs optimizer patience shuffle".split()  # hold for a training
 
 
 class Trained(Objective, Protocol):
@@ -22,6 +26,9 @@ class Trained(Objective, Protocol):
     verbose: int
     history_: list[dict[str, Any]]
     best_epoch_: int
+
+    def _check_training_params(self) -> None:
+        """Raise TypeError or ValueError for a parameter of training that makes no sense."""
 
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the means of the terms over samples that aren't trained on."""
@@ -45,7 +52,7 @@ def run(
     progress = Progress(model.verbose, plan.epochs, len(batches), network.epoch)
     with progress, network.in_training(), closing(model.callbacks):
         again = again and network.epoch > saver.stage.first
-        stopped = again and _should_stop(model, model.history_[-1], stopping)
+        stopped = again and _should_stop(model, model.history_[-1], stopping, plan)
         if not stopped:
             with contextlib.closing(train(network, model, batches, plan, progress)) as records:
                 for record in records:
@@ -54,7 +61,7 @@ def run(
                         record |= model._validate(validation)
                     progress.epoch(record)
                     saver.after_epoch(record)
-                    stopped = _should_stop(model, record, stopping)
+                    stopped = _should_stop(model, record, stopping, plan)
                     saver.at(best=stopping.best if stopping is not None else None)
                     if stopped:
                         break
@@ -67,10 +74,33 @@ def run(
         back_to(network, best)
 
 
-def _should_stop(model: Any, record: dict[str, Any], stopping: EarlyStopping | None) -> bool:
+def _should_stop(
+    model: Any, record: dict[str, Any], stopping: EarlyStopping | None, plan: Plan
+) -> bool:
     """Call the callbacks; return whether one of them or early stopping ends the training."""
     state = TrainingState(model, record["epoch"], record)
+    before = _training_params(model)
     stops = [callback(state) is True for callback in model.callbacks]
+    _follow(model, before, plan)
     if stopping is not None:
         stops.append(stopping.update(record))
     return any(stops)
+
+
+def _training_params(model: Any) -> dict[str, Any]:
+    return {name: getattr(model, name, None) for name in (*FOLLOWED, *FIXED)}
+
+
+def _follow(model: Any, before: dict[str, Any], plan: Plan) -> None:
+    """Train on with the parameters that a callback has changed; ValueError where that can't be."""
+    changed = {k: v for k, v in _training_params(model).items() if not same(v, before[k])}
+    for name in FIXED:
+        if name in changed:
+            raise ValueError(
+                f"callbacks: expected no change of {name}, which holds for a whole training, got "
+                f"{changed[name]!r} in place of {before[name]!r}"
+            )
+    if changed:
+        model._check_training_params()
+    for name, value in changed.items():
+        setattr(plan, name, value if name == "schedule" or value is None else float(value))

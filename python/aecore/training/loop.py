@@ -178,9 +178,9 @@ def train(
         After a step, so that the network is in a state between two.
     """
     network.use(plan.optimizer)
-    phases, interrupts = objective._phases(), Interrupts()
-    guard = Guard(network, len(phases))
+    guard, interrupts = Guard(network, len(objective._phases())), Interrupts()
     for _ in range(plan.epochs):
+        phases = objective._phases()  # callbacks may have changed their rates
         started, totals, observed, n = time.perf_counter(), {"loss": 0.0}, 0, 0
         noted: dict[str, np.ndarray] = {}
         guard.begin_epoch()

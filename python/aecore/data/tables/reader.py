@@ -43,11 +43,13 @@ class TableReader(Reader):
         """Return what was learned of a table's columns."""
         return cls(data.layout)
 
-    def read(self, model: Any, X: Any, mask: Any = None, name: str = "X") -> TableData:
+    def read(
+        self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False
+    ) -> TableData:
         """Read a table whose columns must be those in `fit`, by name or in order."""
         return self._data(model, Table(X, mask, name=name))
 
-    def one(self, model: Any, x: Any, name: str, may_be_shorter: Any = None) -> TableData:
+    def one(self, model: Any, x: Any, name: str, takes: Any = None) -> TableData:
         """Read a table of one row, or a row."""
         if hasattr(x, "to_frame") and not hasattr(x, "columns"):  # of a data frame of pandas
             x = x.to_frame().T

@@ -19,7 +19,7 @@ from ...nn.module import Module
 from ...nn.tape import Value
 from ...priors import Normal, Prior
 from ...training.loop import array_of
-from ...training.network import conditioned
+from ...training.network import Network, conditioned
 from .codes import Codes
 from .model import BaseModel, fitted
 
@@ -52,6 +52,17 @@ class BaseAutoencoder(BaseModel):
         batch.code = self._latent(batch)
         batch.output = self._decode(batch.code, batch)
         return {"recon": self._loss.term(batch.output, batch)}
+
+    def _takes_steps(self, network: Network, steps: int) -> bool:
+        """Return whether encoder and decoder work on sequences of so many steps.
+
+        For longer ones than in fit, layers that make sequences have to make as many steps, and all
+        others to take them.
+        """
+        if super()._takes_steps(network, steps) or not self._ragged:
+            return super()._takes_steps(network, steps)
+        known = network.conditioner if self._coders_conditioned else None
+        return network.takes_steps(steps, 0 if known is None else known.width, int(self.latent_dim))
 
     def _posterior(self, batch: Batch) -> tuple[Value, Value | None]:
         """Return the codes of samples, or means and log-variances of the codes."""
@@ -150,7 +161,7 @@ class BaseAutoencoder(BaseModel):
         ----------
         X : array-like, shape (N, ...), or list of arrays (T_i, F)
             Samples of the shape that the model was fitted to; sequences, if the architecture takes
-            lengths, with at most as many steps.
+            lengths, with fewer steps too, and `LSTM` with more.
         y : array-like, optional
             The condition of a `CVAE`; other models take no notice of it.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
@@ -343,9 +354,13 @@ class BaseAutoencoder(BaseModel):
         return self._decoded_points(z, y)
 
     def _sample(self, name: str, x: Any) -> Data:
-        """Check one sample, which may be a shorter sequence if the model takes those."""
+        """Check one sample, which may be a sequence of another length if the model takes those."""
         network = self._network
-        return network.reader.one(self, x, name, lambda: self._allows_ragged(network))
+
+        def takes(steps: int) -> bool:
+            return self._allows_ragged(network) and self._takes_steps(network, steps)
+
+        return network.reader.one(self, x, name, takes)
 
     def _point(self, name: str, x: Any, y: Any) -> np.ndarray:
         """Return a sample's point in code space, with an axis of one sample in front."""

@@ -17,11 +17,12 @@ from ...base.hints import ATTRIBUTES, PARAMETERS, hint
 from ...base.params import defaults
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT
-from ...data import corruption
+from ...data import corruption, foreign
 from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
+from ...data.sequences import check_longest
 from ...data.streams import StreamBatch
 from ...files.codec import Decoder
 from ...losses import LINKS, NAMES, Loss, learned_by
@@ -261,7 +262,7 @@ class BaseModel(Estimator):
             maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream of
-            batches, see Notes.
+            batches, or a data set that is read item by item, see Notes.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
             classifier; others take no notice of it.
@@ -301,6 +302,10 @@ class BaseModel(Estimator):
         taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one pass over
         them before training checks them. Validation takes X_val. Upper levels of a stack and priors
         keep the codes that they are trained on in memory.
+
+        X may also be an object with ``__len__`` and ``__getitem__`` (a PyTorch Dataset is one), as
+        in all methods: its items are x, (x,) or (x, y), and y is taken from there where one is
+        needed. Tensors are taken like arrays.
         """
         self._check_params()
         self._fit_from(find_checkpoint(self, resume), X, y, X_val, sample_mask)
@@ -437,7 +442,7 @@ class BaseModel(Estimator):
             )
         if is_stream(X) and self._streams:
             return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
-        y = self._read_y(y)
+        y = self._read_y(self._labels_beside(X, y))
         if resume:
             data = self._network.reader.read(self, X, sample_mask)
         else:
@@ -451,6 +456,10 @@ class BaseModel(Estimator):
         else:
             conditioner = known or self._conditioner(y, len(data))
         return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
+
+    def _labels_beside(self, X: Any, y: Any) -> Any:
+        """Return y, or the labels of a data set's items where y is needed and there is none."""
+        return foreign.labels(X) if y is None and self._needs_y else y
 
     def _conditions(
         self, known: Conditioner | None, y: Any, n: int, read: Any = conditions
@@ -493,10 +502,10 @@ class BaseModel(Estimator):
             if len(X_val) != 2:
                 raise ValueError(f"X_val: expected an array or (X, y), got {len(X_val)} things")
             X_val, y_val = X_val
-        elif self._needs_y:
+        elif self._needs_y and (y_val := foreign.labels(X_val, "X_val")) is None:
             raise ValueError("X_val: expected (X, y), as y is needed too, got X alone")
         y_val = self._read_y(y_val)
-        data = reader.read(self, X_val, name="X_val")
+        data = reader.read(self, X_val, name="X_val", longer=True)
         self._check_data(data, "X_val")
         given = Input(data, self._conditions(conditioner, y_val, len(data)))
         return given.batches(INFERENCE_BATCH)
@@ -519,8 +528,25 @@ class BaseModel(Estimator):
         encoder = network.encoder
         return heeds_lengths(encoder, conditioned_shape(encoder, network.input_shape, width))
 
+    def _takes_steps(self, network: Network, steps: int) -> bool:
+        """Return whether a network works on sequences of so many steps: shorter ones are padded."""
+        return steps <= network.input_shape[0]
+
     def _check_lengths(self, network: Network, *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
+        most = network.input_shape[0]
+        for data in given:
+            steps = data.shape[0]
+            if len(data.shape) != 2 or steps <= most or self._takes_steps(network, steps):
+                continue
+            if data.form is not None:
+                check_longest(
+                    np.full(1, steps) if data.lengths is None else data.lengths, data.name, most
+                )
+            raise ValueError(
+                f"{data.name}: expected samples of shape {network.input_shape}, as in fit, got "
+                f"{data.shape}"
+            )
         found = [data for data in given if data.lengths is not None]
         if not found or self._allows_ragged(network):
             return
@@ -695,14 +721,14 @@ class BaseModel(Estimator):
 
     def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
         """Check samples given to a fitted model, and what accompanies them."""
-        data = self._samples(X, sample_mask)
+        data, y = self._samples(X, sample_mask), self._labels_beside(X, y)
         return Input(data, self._conditions(self._coding_conditioner, y, len(data)))
 
     def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()
-        data = network.reader.read(self, X, sample_mask)
-        if data.lengths is not None:
+        data = network.reader.read(self, X, sample_mask, longer=True)
+        if data.lengths is not None or data.shape != network.input_shape:
             self._check_lengths(network, data)
         self._check_names(data.columns)
         return data

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .detector import AnomalyDetector
 
 FIELDS = "model params shape columns offset levels members".split()
+PER_STEP = "per_step"  # which sequences alone have; files of 0.1.0 lack it
 ARRAYS = "location", "spread", "center", "scale"
 
 Tensors = dict[str, np.ndarray]
@@ -37,6 +38,8 @@ def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
         "levels": None if found.robust is None else found.robust.describe(),
         "members": [member for member, _ in described],
     }
+    if len(found.shape) == 2 and found.members[0].per_step:
+        config[PER_STEP] = True
     tensors = {"location": found.location, "spread": found.scale}
     if found.robust is not None:
         tensors |= {"center": found.robust.center, "scale": found.robust.scale}
@@ -49,7 +52,10 @@ def restore(
     detector: AnomalyDetector, config: Params, tensors: Tensors, decoder: Decoder
 ) -> dict[str, Any]:
     """Return the attributes that `describe` described, and check them; empties the arrays."""
+    per_step = config.pop(PER_STEP, False)
     same_keys(config, FIELDS, "configuration")
+    if type(per_step) is not bool:
+        raise ValueError(f"{PER_STEP}: expected a boolean, got {per_step!r}")
     shape, columns, offset = (config[name] for name in ("shape", "columns", "offset"))
     if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape) or not shape:
         raise ValueError(f"shape: expected the sizes of a sample, got {shape!r}")
@@ -70,6 +76,8 @@ def restore(
         _member(detector, found, state.take(tensors, str(i)), decoder)
         for i, found in enumerate(described)
     ]
+    for member in members:
+        member.per_step = per_step
     location, scale = _standardization(detector, own)
     return {
         "members": members,

@@ -91,8 +91,8 @@ class AnomalyDetector(Estimator):
         How many members the ensemble has.
     measure : {"manifold", "loss", "codes", "mean", "max"}
         The outlier score: the distance above; the model's own loss, as its `score_samples` gives
-        it; a robust Mahalanobis distance of the code; or the mean or the larger of these two,
-        standardised.
+        it, of sequences per step; a robust Mahalanobis distance of the code; or the mean or the
+        larger of these two, standardised.
     max_samples : int, float or "auto"
         How many training samples, or which share of them, each member has: fewer outliers tell a
         member less about themselves. "auto" is half of them, at least 64 and at most 65,536.
@@ -157,6 +157,7 @@ class AnomalyDetector(Estimator):
 
     offset_: float
     _state: Fitted
+    _estimator_type = "outlier_detector"
     _repr_html_ = model_html
 
     # ---- parameters -----------------------------------------------------------------------------
@@ -320,6 +321,8 @@ class AnomalyDetector(Estimator):
         model.fit(X, **_mask_option(model, mask))
         if self.trim:
             loss = -model.score_samples(X, **_mask_option(model, mask))
+            if rows.longest is not None:
+                loss /= [len(x) for x in X]
             kept = np.flatnonzero(loss <= np.quantile(loss, 1 - self.trim))
             if rows.longest is not None:
                 kept = np.union1d(kept, [int(np.argmax([len(x) for x in X]))])
@@ -469,7 +472,6 @@ class AnomalyDetector(Estimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.estimator_type = "outlier_detector"
         tags.input_tags.allow_nan = self.scale is not False and (
             self.model is None or self.model.loss in (*UNBOUNDED_LOSSES, "mixed")
         )

@@ -53,7 +53,15 @@ class OutlierScore:
     state : dict of str to ndarray
         Found by `learn`: ``references`` (m, D); ``center`` (D,) and ``whitening`` (D, D) of the
         codes.
+
+    Attributes
+    ----------
+    per_step : bool
+        Whether sequences are measured as if each had as many steps as the longest in fit, so that
+        long ones aren't outliers by their length. Only files of 0.1.0 have scores that aren't.
     """
+
+    per_step = False
 
     def __init__(self, model: BaseAutoencoder, share: float, state: dict[str, np.ndarray]) -> None:
         self.model, self.share, self.state = model, share, state
@@ -69,11 +77,13 @@ class OutlierScore:
             state["center"], state["whitening"] = _robust_whitening(codes, share)
         if "manifold" in parts(measure):
             state["references"] = np.ascontiguousarray(_evaluate(model, X, mask, "manifold")[1])
-        return cls(model, share, state)
+        score = cls(model, share, state)
+        score.per_step = True
+        return score
 
     def measure(self, part: str, X: Any, mask: Any = None) -> np.ndarray:
         """Return one of the outlier scores of samples, float64 (n,)."""
-        found, points = _evaluate(self.model, X, mask, part)
+        found, points = _evaluate(self.model, X, mask, part, self.per_step)
         if part == "loss":
             return found
         if part == "manifold":
@@ -85,6 +95,9 @@ class OutlierScore:
     def _neighbour_distances(self, points: np.ndarray) -> np.ndarray:
         """Return the squared distances of points (n, D) to their k-th nearest reference."""
         references = self.state["references"]
+        if references.shape[1] < points.shape[1]:  # longer sequences than in fit
+            longer = points.shape[1] - references.shape[1]
+            references = np.pad(references, ((0, 0), (0, longer)))
         origin = references[0]
         x, r = points - origin, references - origin
         # |x|^2 is the same for all references and left out; rounding may swap the ranks of near
@@ -123,7 +136,7 @@ def _robust_whitening(codes: np.ndarray, share: float) -> tuple[np.ndarray, np.n
 
 @fitted
 def _evaluate(
-    model: BaseAutoencoder, X: Any, mask: Any, part: str
+    model: BaseAutoencoder, X: Any, mask: Any, part: str, per_step: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run a model on samples and return what a part of the score is computed from.
 
@@ -135,6 +148,9 @@ def _evaluate(
     points = np.empty((0, 0), np.float32)
     for rows, batch in model._chunks(given):
         found, there = _PARTS[part](model, batch)
+        if part == "loss" and per_step and len(given.data.shape) == 2:
+            usual, steps = model._network.input_shape[0], given.data.shape[0]
+            found *= usual / (steps if batch.lengths is None else batch.lengths)
         if first is None:
             first = np.empty((len(given.data), *found.shape[1:]), np.float64)
             points = np.empty((len(first), there.shape[1]), np.float32)
@@ -166,12 +182,13 @@ def _manifold(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndar
         return _table_distances(loss, output, batch)
     points = loss.to_data(output, np.empty_like(output))
     errors = (batch.target - points).astype(np.float64)
+    steps = model._network.input_shape[0] / batch.x.shape[1] if batch.x.ndim == 3 else 1.0
     if batch.missing is None:
-        return (errors * errors).sum(1), points
+        return (errors * errors).sum(1) * steps, points
     errors[batch.missing] = 0
     if batch.lengths is not None:  # padding behind the end of a sequence
         points[batch.missing] = 0
-    return (errors * errors).sum(1) * _rescaling(batch.missing), points
+    return (errors * errors).sum(1) * _rescaling(batch.missing) * steps, points
 
 
 def _table_distances(

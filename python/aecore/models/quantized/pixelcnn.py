@@ -101,12 +101,13 @@ class PixelCNN(BaseModel, options=Training):
     loss, corruption, penalty = "nll", None, None  # parameters of other models
     _ignores_y = _streams = False
     _reader = MapReader
+    _estimator_type = "density_estimator"
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, Tags, TargetTags
 
         return Tags(
-            estimator_type="density_estimator",
+            estimator_type=self._estimator_type,
             target_tags=TargetTags(required=False),
             input_tags=InputTags(two_d_array=True, three_d_array=True),
         )

@@ -18,7 +18,7 @@ from ...data.readers import Reader
 from ...nn import FiniteScalarQuantizer, ResidualQuantizer, VectorQuantizer
 from ...nn.module import Module
 from ...nn.quantize.scalar import checked_levels
-from ...nn.tape import Value
+from ...nn.tape import Shape, Value
 from ...training.network import Network
 from ..base.model import fitted
 from ..base.options import Coding, Unpack
@@ -219,6 +219,8 @@ class VQVAE(CodesWithPrior, options=Coding):
         for batch in given.batches(int(self.batch_size))():
             with network.tape(records=False) as tape:
                 z = network.encode(tape.constant(batch.x)).data
+            there = _steps_there(batch, z.shape)
+            z = z if there is None else z[there]
             rows.append(z.reshape(-1, self.code_dim).copy())
             found += len(rows[-1])
             if found >= wanted:
@@ -238,12 +240,14 @@ class VQVAE(CodesWithPrior, options=Coding):
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised; see `BaseModel.terms`."""
         quantizer, z = self._quantizer, self._latent(batch)
-        found = quantizer.quantize(z)
+        there = _steps_there(batch, z.shape)
+        found = quantizer.quantize(z) if there is None else quantizer.quantize(z, there)
         batch.code, batch.output = z, self._decode(found.y, batch)
         terms = found.terms
         batch.weights |= {name: float(name in quantizer.minimized) for name in terms}
         if batch.noise == "on":
-            batch.noted["usage"] = self._usage(found.index)
+            index = found.index
+            batch.noted["usage"] = self._usage(index if there is None else index[there])
         return {"recon": self._loss.term(batch.output, batch), **terms}
 
     def _usage(self, index: np.ndarray) -> np.ndarray:
@@ -357,3 +361,16 @@ def _perplexity(usage: np.ndarray) -> float:
     """Return the exponential of the entropy of how often each of some codes was used."""
     share = usage[usage > 0] / max(1, usage.sum())
     return float(np.exp(-(share * np.log(share)).sum()))
+
+
+def _steps_there(batch: Batch, shape: Shape) -> np.ndarray | None:
+    """Return which steps of sequences have an observed value, or one after them, (n, T).
+
+    None where all are, or codes (n, ...) don't have one for each step.
+    """
+    x = batch.x
+    if batch.mask is None or len(shape) != 3 or x.ndim != 3 or shape[1] != x.shape[1]:
+        return None
+    seen: np.ndarray = np.any(batch.mask.reshape(x.shape) > 0, axis=2)
+    there = np.ascontiguousarray(np.logical_or.accumulate(seen[:, ::-1], axis=1)[:, ::-1])
+    return None if there.all() else there

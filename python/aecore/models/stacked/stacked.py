@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import sys
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -349,6 +348,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
     loss = "mse"  # which accepts any samples; they are no targets here
     penalty = None
     _needs_y = True
+    _estimator_type = "classifier"
 
     # ---- parameters and labels ------------------------------------------------------------------
 
@@ -538,7 +538,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         from sklearn.utils import ClassifierTags
 
         tags = super().__sklearn_tags__()
-        tags.estimator_type, tags.transformer_tags = "classifier", None
+        tags.estimator_type, tags.transformer_tags = self._estimator_type, None
         tags.classifier_tags = ClassifierTags()
         return tags
 
@@ -550,7 +550,7 @@ def _labels(y: Any, owner: str) -> np.ndarray:
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         text = "A column-vector y was passed when a 1d array was expected: y.ravel() is taken"
-        warnings.warn(_column_warning()(text), stacklevel=5)
+        checks.warn(text, _column_warning())
         y = y.ravel()
     if y.ndim != 1:
         raise ValueError(f"y: expected labels, a 1d array of shape (N,), got {y.shape}")

@@ -105,6 +105,8 @@ class VectorQuantize(Op):
     entries : Value
         Those whose gradient is not wanted may change before the walk back.
     factor : float
+    there : ndarray of bool, shape (N, ...), optional
+        The vectors that count in the distances; all by default.
 
     Attributes
     ----------
@@ -112,13 +114,15 @@ class VectorQuantize(Op):
         Which entries.
     """
 
-    __slots__ = ("chosen", "commitment", "entries", "factor", "index", "vq", "y", "z")
+    __slots__ = ("chosen", "commitment", "entries", "factor", "index", "there", "vq", "y", "z")
 
-    def __init__(self, z: Value, entries: Value, factor: float, name: str) -> None:
+    def __init__(
+        self, z: Value, entries: Value, factor: float, name: str, there: np.ndarray | None = None
+    ) -> None:
         dim = entries.shape[1]
         if len(z.shape) < 2 or z.shape[-1] != dim:
             raise ValueError(f"{name}: expected vectors of {dim}, got the shape {z.shape[1:]}")
-        self.z, self.entries, self.factor = z, entries, factor
+        self.z, self.entries, self.factor, self.there = z, entries, factor, there
         z.uses += 1
         entries.uses += 1
         self.index: Any = None
@@ -138,11 +142,14 @@ class VectorQuantize(Op):
         _core.vector_quantize(y, index, rows, self.entries.data, tape.workspace)
         self.index, self.chosen = index.reshape(self.shape[:-1]), (rows, y)
         self._data = y.reshape(self.shape)
+        if self.there is not None:  # what doesn't count is where its entry would be
+            away = ~self.there.reshape(-1, 1)
+            self.chosen = rows, np.where(away, rows, y)
 
     def backward(self) -> None:
         grad, pull, draw = self.y.grad, self.vq.grad, self.commitment.grad
         weight = self.vq.weight
-        if self.entries.needs_grad and grad is not None and weight:
+        if self.entries.needs_grad and grad is not None and weight and self.there is None:
             if weight == self.commitment.weight:
                 self._both(grad, weight)
                 return

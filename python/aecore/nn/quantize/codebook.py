@@ -59,8 +59,12 @@ class Quantizer(Module):
 
     _last_call: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
 
-    def quantize(self, x: Value) -> Quantized:
-        """Return what vectors are replaced by, their codes, and the terms of the loss."""
+    def quantize(self, x: Value, there: np.ndarray | None = None) -> Quantized:
+        """Return what vectors are replaced by, their codes, and the terms of the loss.
+
+        Where some vectors stand for nothing, `there` (N, ...) says which count in the terms and in
+        what the quantizer learns.
+        """
         raise NotImplementedError
 
     def forward(self, x: Value) -> Value:

@@ -100,14 +100,14 @@ class ResidualQuantizer(Quantizer):
             layer.start_kmeans(rows, iterations)
             rows = rows - layer(rows)
 
-    def quantize(self, x: Value) -> Quantized:
+    def quantize(self, x: Value, there: np.ndarray | None = None) -> Quantized:
         """Return what vectors are replaced by, their codes, and the terms of the loss."""
-        given, found = x, [self.layers[0].quantize(x)]
+        given, found = x, [self.layers[0].quantize(x, there)]
         nearest = total = found[0].y.detach()
         for layer in self.layers[1:]:
             # each is told where the others ended, and has no say in it
             x = x - nearest
-            found.append(layer.quantize(x))
+            found.append(layer.quantize(x, there))
             nearest = found[-1].y.detach()
             total = total + nearest
         op = _Sum(given, total, found)

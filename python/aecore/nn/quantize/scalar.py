@@ -90,7 +90,7 @@ class FiniteScalarQuantizer(Quantizer):
     def codebook(self) -> np.ndarray:
         return self.lookup(np.arange(self.n_codes))
 
-    def quantize(self, x: Value) -> Quantized:
+    def quantize(self, x: Value, there: np.ndarray | None = None) -> Quantized:
         """Return the nearest points of the grid, their numbers, and no terms."""
         op = FiniteScalar(x, self.levels)
         return Quantized(op, op, [{}])

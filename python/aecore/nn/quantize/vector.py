@@ -103,7 +103,7 @@ class VectorQuantizer(Codebook):
     def n_codes(self) -> int:
         return len(self._stored)
 
-    def quantize(self, x: Value) -> Quantized:
+    def quantize(self, x: Value, there: np.ndarray | None = None) -> Quantized:
         """Return what vectors are replaced by, their codes, and the terms of the loss."""
         tape = x.tape
         if tape.abstract:
@@ -115,9 +115,13 @@ class VectorQuantizer(Codebook):
         if self.distance == "cosine":
             x = L2Normalize(x)
             entries = entries if tape.abstract else L2Normalize(entries)
-        op = VectorQuantize(x, entries, self.commitment, "VectorQuantizer")
-        if tape.training and len(op.chosen[0]):
-            self.follow(op.chosen[0], op.index.reshape(-1), tape)
+        op = VectorQuantize(x, entries, self.commitment, "VectorQuantizer", there)
+        if tape.training:
+            rows, index = op.chosen[0], op.index.reshape(-1)
+            if there is not None:
+                rows, index = rows[there.reshape(-1)], index[there.reshape(-1)]
+            if len(rows):
+                self.follow(rows, index, tape)
         return Quantized(op.y, op, [{"vq": op.vq, "commitment": op.commitment}])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:

@@ -1,0 +1,148 @@
+"""Tensors of other libraries and data sets that are read item by item."""
+
+import aecore as ae
+import numpy as np
+import pytest
+
+KW = {"batch_size": 16, "random_state": 0, "epochs": 2}
+DENSE = ae.Dense((8,))
+
+
+class Pairs:
+    """A data set as PyTorch has them, without PyTorch."""
+
+    def __init__(self, *parts, bare=False):
+        self.parts, self.bare, self.asked = parts, bare, []
+
+    def __len__(self):
+        return len(self.parts[0])
+
+    def __getitem__(self, i):
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        self.asked.append(i)
+        item = tuple(part[i] for part in self.parts)
+        return item[0] if self.bare else item
+
+
+@pytest.fixture
+def X(rng):
+    return rng.random((40, 6), dtype=np.float32)
+
+
+def same(a, b):
+    np.testing.assert_array_equal(a._network.flat.value, b._network.flat.value)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint8, np.int16])
+def test_items_are_the_array(dtype, rng):
+    X = (rng.random((40, 6)) * 100).astype(dtype)
+    want = ae.Autoencoder(DENSE, 2, **KW).fit(X)
+    for given in (Pairs(X), Pairs(X, np.arange(40)), Pairs(X, bare=True)):
+        found = ae.Autoencoder(DENSE, 2, **KW).fit(given)
+        same(found, want)
+        np.testing.assert_array_equal(found.transform(given), want.transform(X))
+        assert found.score(given) == want.score(X)
+    images = rng.random((20, 6, 6, 1))
+    same(*(ae.Autoencoder(None, 2, **KW).fit(x) for x in (images, Pairs(images))))
+    steps = rng.random((20, 5, 2))
+    same(*(ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(x) for x in (steps, Pairs(steps))))
+
+
+def test_labels_come_from_items(X):
+    y = np.arange(40) % 3
+    pairs = Pairs(X, y)
+    want = ae.CVAE(DENSE, 2, **KW).fit(X, y, X_val=(X, y))
+    found = ae.CVAE(DENSE, 2, **KW).fit(pairs, X_val=pairs)
+    same(found, want)
+    np.testing.assert_array_equal(found.transform(pairs), want.transform(X, y))
+    names = np.array(["a", "b"])[y % 2]
+    classifier = ae.SoftmaxClassifier(ae.StackedAutoencoder(DENSE, 2, epochs=0), **KW)
+    same(
+        classifier.fit(Pairs(X, names)),
+        ae.SoftmaxClassifier(**classifier.get_params(False)).fit(X, names),
+    )
+    for bad in (Pairs(X), Pairs(X, bare=True)):
+        with pytest.raises(ValueError, match="requires y to be passed"):
+            ae.CVAE(DENSE, 2, **KW).fit(bad)
+        with pytest.raises(ValueError, match=r"X_val: expected \(X, y\)"):
+            ae.CVAE(DENSE, 2, **KW).fit(pairs, X_val=bad)
+
+
+def test_detectors_take_items(X):
+    want, found = (ae.AnomalyDetector(n_models=1, random_state=0).fit(x) for x in (X, Pairs(X)))
+    np.testing.assert_array_equal(found.score_samples(Pairs(X)), want.score_samples(X))
+
+
+def test_odd_items(X):
+    ragged = [np.zeros((3 + i % 2, 2)) for i in range(8)]
+    with pytest.raises(ValueError, match="X: item 1: expected float64 of shape .* given as a list"):
+        ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(Pairs(ragged))
+    with pytest.raises(TypeError, match=r"X: item 0: expected x, \(x,\) or \(x, y\), got a dict"):
+        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs([{"x": 1}], bare=True))
+    with pytest.raises(ValueError, match="Expected 2D array"):
+        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs([1.0, 2.0], bare=True))
+    with pytest.raises(ValueError, match=r"Expected 2D array|0 sample"):
+        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs(X[:0]))
+    with pytest.raises(TypeError, match="expected numbers"):
+        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs(np.array([["a", "b"]])))
+
+
+@pytest.mark.parity
+def test_what_pytorch_has(X):
+    torch = pytest.importorskip("torch")
+    y, t = np.arange(40) % 3, torch.from_numpy(X)
+    want = ae.Autoencoder(DENSE, 2, **KW).fit(X)
+    with_gradient = t.clone().requires_grad_()
+    dataset = torch.utils.data.TensorDataset(t, torch.from_numpy(y))
+    for given in (t, with_gradient, dataset, torch.utils.data.Subset(dataset, range(40))):
+        same(ae.Autoencoder(DENSE, 2, **KW).fit(given), want)
+    same(ae.CVAE(DENSE, 2, **KW).fit(dataset), ae.CVAE(DENSE, 2, **KW).fit(X, y))
+    half = t.bfloat16()
+    same(*(ae.Autoencoder(DENSE, 2, **KW).fit(x) for x in (half, half.float().numpy())))
+    pixels = (t * 255).byte()
+    same(*(ae.Autoencoder(DENSE, 2, **KW).fit(x) for x in (pixels, pixels.numpy())))
+    ragged = [torch.rand(3 + i % 4, 2, requires_grad=True) for i in range(20)]
+    arrays = [x.detach().numpy() for x in ragged]
+    same(*(ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(x) for x in (ragged, arrays)))
+    with pytest.raises(TypeError, match="X: expected an array of numbers: .*meta"):
+        want.transform(t.to("meta"))
+
+
+@pytest.mark.parity
+def test_samples_one_by_one_are_for_a_loader(X):
+    data = pytest.importorskip("torch").utils.data
+
+    class Stream(data.IterableDataset):
+        def __iter__(self):
+            return iter(X)
+
+    with pytest.raises(TypeError, match="got Stream, which gives them one by one: .* DataLoader"):
+        ae.Autoencoder(DENSE, 2, **KW).fit(Stream())
+    loader = data.DataLoader(Stream(), batch_size=16)
+    same(*(ae.Autoencoder(DENSE, 2, **KW, shuffle=False).fit(x) for x in (loader, X)))
+
+
+def test_arrays_by_dlpack(X):
+    class Other:
+        def __dlpack__(self, **how):
+            return X.__dlpack__(**how)
+
+        def __dlpack_device__(self):
+            return X.__dlpack_device__()
+
+    same(*(ae.Autoencoder(DENSE, 2, **KW).fit(x) for x in (Other(), X)))
+
+
+@pytest.mark.parametrize("cls", [ae.Autoencoder, ae.AnomalyDetector])
+def test_sequences_in_another_form(cls, rng):
+    pd = pytest.importorskip("pandas")
+    L = [rng.random(3 + i % 5) for i in range(20)]
+    m = cls(ae.LSTM(3), 2, **KW) if cls is ae.Autoencoder else cls(n_models=1)
+    for flat in (L, tuple(L), [list(x) for x in L], np.array(L, object), pd.Series(L)):
+        with pytest.raises(
+            ValueError, match=r"shape \(T,\), of different .*np.reshape\(x, \(-1, 1\)\)"
+        ):
+            m.fit(flat)
+    with pytest.raises(ValueError, match=r"got a column of them; X.tolist\(\) is a list"):
+        m.fit(pd.Series([x[:, None] for x in L]))
