@@ -219,7 +219,8 @@ def test_other_files(good, tmp_path):
     for other in (
         None,
         {},
-        {**metadata, "aecore": "2"},
+        {**metadata, "aecore": "0"},
+        {**metadata, "aecore": "1.5"},
         {**metadata, "extra": "x"},
         {**metadata, "digest": ""},
         {k: metadata[k] for k in ("aecore", "config")},

@@ -7,6 +7,12 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
+from ..base.text import printable
+
+NUMBERS = (int, float, np.integer, np.floating)
+
 
 class Progress:
     """Shows batches and epochs as they pass; a context manager.
@@ -67,6 +73,10 @@ MEASURES = frozenset(
     "bits_per_dim nats_per_code perplexity accuracy real_accuracy fake_accuracy numeric binary "
     "categorical".split()
 )
+TERMS = frozenset(
+    "loss recon kl penalty mmd mi tc dimension_kl commitment codebook vq discriminator generator "
+    "nll".split()
+)
 PLACES = {"loss": 0, "recon": 1, "discriminator": 3}  # the others are between
 
 
@@ -76,7 +86,13 @@ def terms_in(names: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda name: PLACES.get(name, 2))
 
 
+def is_number(name: str) -> bool:
+    """Whether a name in a history is one of aecore's own, all of which are numbers."""
+    return name in MEASURES or name in TERMS or name.startswith(("val_", "perplexity_"))
+
+
 def summary(record: Mapping[str, Any]) -> str:
     """Return the losses of an epoch in a line."""
     shown = [*terms_in(record), "perplexity", "accuracy", "val_loss"]
-    return ", ".join(f"{name} {record[name]:.4g}" for name in shown if name in record)
+    numbers = {k: v for k, v in record.items() if isinstance(v, NUMBERS)}  # others may have text
+    return ", ".join(f"{printable(k)} {numbers[k]:.4g}" for k in shown if k in numbers)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...base import atomic, checks
 from ...base.params import names
+from ...base.text import printable
 from ...files import document
 from ...files.classes import VALUES
 from ...files.codec import Decoder, same_keys, shown
-from ...nn.parameter import OverBudget
 from ...training.checkpoint import Saver, Stage, resolve
 from . import state
 from .state import written_params
@@ -55,8 +55,8 @@ def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
         stage = state.fill(found, config, tensors, decoder)
     except OtherTraining:
         raise
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
-        raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
+    except state.DAMAGE as error:
+        raise state.not_read(path, error) from None
     if stage is None:
         raise ValueError(f"resume: {path}: expected a checkpoint, got a model without its training")
     return LoadedCheckpoint(found, stage)
@@ -92,14 +92,14 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
     if config.get("model") != cls.__name__:
         raise OtherTraining(
             f"resume: {path}: expected a checkpoint of {cls.__name__}, got one of "
-            f"{config.get('model')}"
+            f"{printable(config.get('model'))}"
         )
     theirs = config["params"]
     same_keys(theirs, ours, "parameters")
     for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
             raise OtherTraining(
-                f"resume: {path}: expected {name}={shown(theirs[name])}, as it was trained with, "
+                f"resume: {path}: expected {name}={printable(shown(theirs[name]))}, as it was trained with, "
                 f"got {shown(ours[name])}; delete the file to start afresh, or load it and go on "
                 "with warm_start"
             )

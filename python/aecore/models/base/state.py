@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base.params import Params, names
+from ...base.text import printable
 from ...data.conditions import Conditioner
 from ...files import document
 from ...files.codec import Decoder, Encoder, same_keys
+from ...nn.parameter import OverBudget
 from ...training import optim
 from ...training.checkpoint import Best, Stage
 from ...training.network import Network
+from ...training.progress import is_number
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -31,6 +34,10 @@ FIELDS = (
 TRAINING = "training"  # the stage of the training, where the file is a checkpoint
 BEST, LEVEL = "best", "level"  # prefixes of the arrays of a training, beside the model's
 LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
+CHUNK = 1 << 20  # numbers that are looked at together
+# What reading raises for a file that isn't whole. Too little memory isn't among it: that of
+# `OverBudget` is asked for by the file.
+DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget)
 
 
 # ---- writing ------------------------------------------------------------------------------------
@@ -49,7 +56,8 @@ def save(model: Any, path: Any, stage: Stage | None = None) -> None:
     Raises
     ------
     ValueError
-        For a model that isn't fitted, or with objects that a file can't hold.
+        For a model that isn't fitted, with objects that a file can't hold, or with parameters that
+        aren't finite, which `load` would refuse.
     OSError
         If the file can't be written, or what stands there is no file. A file there is as before.
     """
@@ -57,7 +65,16 @@ def save(model: Any, path: Any, stage: Stage | None = None) -> None:
     if stage is not None:
         config[TRAINING] = _stage(stage)
         tensors |= _stage_tensors(stage)
+    for name, array in tensors.items():
+        if not _is_finite(array):
+            raise ValueError(f"{name}: expected finite numbers to write, got NaN or infinity")
     document.write(path, config, tensors)
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether all numbers are finite, found with little memory."""
+    flat = array.reshape(-1)  # a view: they are contiguous
+    return all(np.isfinite(flat[i : i + CHUNK]).all() for i in range(0, flat.size, CHUNK))
 
 
 def describe(model: BaseModel) -> tuple[Config, Tensors]:
@@ -93,6 +110,8 @@ def own_params(model: Any) -> Config:
     params = model.get_params(deep=False)
     if "callbacks" in params:
         params["callbacks"] = ()  # code
+    if "checkpoint" in params:
+        params["checkpoint"] = None  # a path of this machine, which nobody else is to write to
     if not isinstance(params["random_state"], (int, np.integer)):
         params["random_state"] = None  # the seed drawn from it is in the state
     for name, value in params.items():
@@ -118,12 +137,20 @@ def _record(record: Config) -> Config:
         value = value.item() if isinstance(value, np.generic) else value
         if isinstance(value, float) and not math.isfinite(value):
             value = None
-        if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise ValueError(
-                f"history_: {key}: expected a number or a string to write, got {value!r}"
-            )
-        out[str(key)] = value
+        out[str(key)] = _recorded(str(key), value)
     return out
+
+
+def _recorded(name: str, value: Any) -> Any:
+    """Return a value of an epoch's record; ValueError where `load` would refuse it."""
+    kinds: tuple[type, ...] = (bool, int, float)
+    if not is_number(name):
+        kinds = (*kinds, str)
+    if value is None or isinstance(value, kinds):
+        if type(value) is not int or abs(value) < 2**63:
+            return value
+    expected = "a number" if is_number(name) else "a number or text"
+    raise ValueError(f"history: {printable(name)}: expected {expected}, got {value!r:.60}")
 
 
 def _stage(stage: Stage) -> Config:
@@ -185,7 +212,27 @@ def read(config: Any, tensors: Tensors, decoder: Decoder) -> tuple[Any, Stage | 
         raise ValueError(f"model: expected one of aecore's, got {config.get('model')!r}")
     model = cls(**decoder.params(config["params"], names(cls)))
     model._check_params()
+    _forget_places(model)
     return model, fill(model, config, tensors, decoder)
+
+
+def _forget_places(value: Any) -> None:
+    """Forget where a model out of a file would write, and what it would run."""
+    if not isinstance(value, Params):
+        return
+    params = value.get_params(deep=False)
+    for name, nothing in (("checkpoint", None), ("callbacks", ())):
+        if name in params:
+            setattr(value, name, nothing)
+    for inner in params.values():
+        _forget_places(inner)
+
+
+def not_read(path: Any, error: Exception) -> ValueError:
+    """Return the error to raise for a file that isn't read, given what was found in it."""
+    if isinstance(error, document.NewerFormat):
+        return document.NewerFormat(f"{path}: {error}")
+    return ValueError(f"{path}: expected a whole model file of aecore: {printable(error)}")
 
 
 def fill(model: Any, config: Config, tensors: Tensors, decoder: Decoder) -> Stage | None:
@@ -302,9 +349,13 @@ def _classes(found: Config) -> np.ndarray:
 def _read_record(found: Any) -> Config:
     if not isinstance(found, dict):
         raise ValueError(f"history: expected dictionaries, got {type(found).__name__}")
+    if "epoch" not in found:
+        raise ValueError("history: expected the epoch of each record, got none")
+    _count(found["epoch"], "history: epoch")
     for key, value in found.items():
-        if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise ValueError(f"history: {key}: expected a value, got {type(value).__name__}")
+        _recorded(key, value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"history: {key}: expected a finite number or null, got {value}")
     return {k: math.nan if v is None else v for k, v in found.items()}
 
 
