@@ -243,9 +243,10 @@ def _fingerprint(model: BaseAutoencoder) -> bytes:
     rule = type(model).__name__, model.loss, network.input_shape
     digest = hashlib.blake2b(repr(rule).encode(), digest_size=8)
     arrays = {name: p.value for name, p in network.flat.named.items()} | dict(network.buffers())
-    for name in sorted(arrays):
-        digest.update(f"\n{name} {arrays[name].shape}\n".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
+    with network.lock:
+        for name in sorted(arrays):
+            digest.update(f"\n{name} {arrays[name].shape}\n".encode())
+            digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.digest()
 
 

@@ -64,9 +64,10 @@ def closing(callbacks: Iterable[Callback]) -> Iterator[None]:
 
 def back_to(network: Network, best: Best) -> None:
     """Give a network the parameters, moments and buffers of its best state."""
-    for name, array in network.arrays().items():
-        np.copyto(array, best.arrays[name])
-    network.steps = best.steps
+    with network.lock:
+        for name, array in network.arrays().items():
+            np.copyto(array, best.arrays[name])
+        network.steps = best.steps
 
 
 class EarlyStopping:

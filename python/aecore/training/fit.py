@@ -50,8 +50,8 @@ def run(
             with contextlib.closing(train(network, model, batches, plan, progress)) as records:
                 for record in records:
                     model.history_.append(record)
-                    if validation is not None:
-                        record |= model._validate(validation)
+                    if validation is not None:  # a new record: others may be reading the old one
+                        record = model.history_[-1] = record | model._validate(validation)
                     progress.epoch(record)
                     saver.after_epoch(record)
                     stopped = _should_stop(model, record, stopping)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -57,8 +58,10 @@ def fitted(method: Method) -> Method:
     def run(self: BaseModel, *args: Any, **kwargs: Any) -> Any:
         network = self._fitted()
         with network.lock, runtime.threads(self.n_threads):
-            network.rest()
-            return method(self, *args, **kwargs)
+            if self._network is network:  # or else another thread's `fit` has made a new one
+                network.rest()
+                return method(self, *args, **kwargs)
+        return run(self, *args, **kwargs)
 
     return run  # type: ignore[return-value]
 
@@ -566,14 +569,20 @@ class BaseModel(Estimator):
 
     def _set_network(self, network: Network, columns: np.ndarray | None) -> None:
         """Give the model a network, in place of all that was learned before."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        self._network = network
-        self.history_ = []
-        self.n_features_in_ = network.reader.features
-        self.n_parameters_ = network.flat.size
-        if columns is not None:
-            self.feature_names_in_ = columns
+        with self._replacing_network():
+            for name in [name for name in vars(self) if name.endswith("_")]:
+                delattr(self, name)
+            self._network = network
+            self.history_ = []
+            self.n_features_in_ = network.reader.features
+            self.n_parameters_ = network.flat.size
+            if columns is not None:
+                self.feature_names_in_ = columns
+
+    def _replacing_network(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context in which nobody else runs the model, for a change of its network."""
+        network = vars(self).get("_network")
+        return contextlib.nullcontext() if network is None else network.lock
 
     def _coders(
         self,
@@ -659,7 +668,8 @@ class BaseModel(Estimator):
         totals: dict[str, float] = {}
         observed, done, records = 0, 0, self.penalty is not None
         for batch in batches():
-            with self._pass(batch, "fixed", self._network.seed, done, records):
+            network = self._network
+            with network.lock, self._pass(batch, "fixed", network.seed, done, records):
                 sums = self._sums(batch, self._all_terms(batch))
             for name, value in sums.items():
                 totals[name] = totals.get(name, 0.0) + value

@@ -118,9 +118,10 @@ def check_count(model: BaseModel, found: LoadedCheckpoint, n: int) -> None:
 
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
-    for name in [k for k in vars(model) if k.endswith("_")]:
-        delattr(model, name)  # the other may lack it
     params = names(type(model))
-    for name, value in vars(other).items():
-        if name not in params:
-            setattr(model, name, value)
+    with model._replacing_network():
+        for name in [k for k in vars(model) if k.endswith("_")]:
+            delattr(model, name)  # the other may lack it
+        for name, value in vars(other).items():
+            if name not in params:
+                setattr(model, name, value)

@@ -6,7 +6,9 @@ Reading is strict: whatever is unknown, missing, of a wrong shape or not finite 
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,14 +63,27 @@ def save(model: Any, path: Any, stage: Stage | None = None) -> None:
     OSError
         If the file can't be written, or what stands there is no file. A file there is as before.
     """
-    config, tensors = model._describe()
-    if stage is not None:
-        config[TRAINING] = _stage(stage)
-        tensors |= _stage_tensors(stage)
-    for name, array in tensors.items():
-        if not _is_finite(array):
-            raise ValueError(f"{name}: expected finite numbers to write, got NaN or infinity")
-    document.write(path, config, tensors)
+    with contextlib.ExitStack() as stack:
+        for network in _networks(model):  # no training is to begin while arrays are written
+            stack.enter_context(network.kept_still())
+        config, tensors = model._describe()
+        if stage is not None:
+            config[TRAINING] = _stage(stage)
+            tensors |= _stage_tensors(stage)
+        for name, array in tensors.items():
+            if not _is_finite(array):
+                raise ValueError(f"{name}: expected finite numbers to write, got NaN or infinity")
+        document.write(path, config, tensors)
+
+
+def _networks(model: Any) -> Iterator[Network]:
+    """Yield the networks of a fitted model, and of those inside."""
+    found = vars(model)
+    if "_network" in found:
+        yield found["_network"]
+    for inner in (found.get("prior_"), *found.get("estimators_", ())):
+        if inner is not None:
+            yield from _networks(inner)
 
 
 def _is_finite(array: np.ndarray) -> bool:
@@ -78,10 +93,21 @@ def _is_finite(array: np.ndarray) -> bool:
 
 
 def describe(model: BaseModel) -> tuple[Config, Tensors]:
-    """Return the configuration and the arrays of a fitted model, as far as all have them."""
+    """Return the configuration and the arrays of a fitted model, as far as all have them.
+
+    The arrays are views, but of a network that another thread trains copies.
+    """
     network = model._fitted()
+    with network.lock:
+        tensors = tensors_of(network)
+        if network.is_trained_elsewhere:
+            tensors = {name: array.copy() for name, array in tensors.items()}
+        return _configuration(model, network), tensors
+
+
+def _configuration(model: BaseModel, network: Network) -> Config:
     columns = vars(model).get("feature_names_in_")
-    config = {
+    return {
         "model": type(model).__name__,
         "params": written_params(model),
         "shape": list(network.input_shape),
@@ -96,7 +122,6 @@ def describe(model: BaseModel) -> tuple[Config, Tensors]:
         "best_epoch": vars(model).get("best_epoch_"),
         "history": [_record(r) for r in model.history_],
     }
-    return config, tensors_of(network)
 
 
 def written_params(model: Any) -> Config:
