@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
 import os
 import re
@@ -19,10 +20,8 @@ import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # elsewhere than on POSIX nothing is swept
-    fcntl = None  # type: ignore[assignment]
+# elsewhere than on POSIX there are no locks, and nothing is swept
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -81,6 +80,45 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
         if lock >= 0:
             os.close(lock)
     _flush_folder(target)
+
+
+def append(path: Any, data: bytes) -> bool:
+    """Add bytes to the end of a file, all of them or none.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+    data : bytes
+
+    Returns
+    -------
+    bool
+        False if there is no file.
+
+    Raises
+    ------
+    OSError
+        If they can't be written; the file is as before then.
+    """
+    given = os.fspath(path)
+    check(given)  # opening a FIFO would wait for a reader
+    with naming(given):
+        try:
+            handle = os.open(given, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return False
+        try:
+            before = os.fstat(handle).st_size
+            try:
+                written = os.write(handle, data)
+                if written < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(handle, before)
+                raise
+        finally:
+            os.close(handle)
+    return True
 
 
 def alias(path: Any, other: Any) -> None:

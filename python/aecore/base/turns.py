@@ -20,7 +20,7 @@ class Turns:
 
     def is_mine(self) -> bool:
         """Whether the calling thread holds it."""
-        return self._lock._is_owned()  # type: ignore[attr-defined, no-any-return]
+        return self._lock._is_owned()  # type: ignore[attr-defined]
 
     def acquire(self, timeout: float = -1) -> bool:
         """Take it; return whether that was possible in so many seconds, without end by default."""

@@ -53,9 +53,12 @@ def check(callbacks: Any) -> tuple[Callback, ...]:
 
 @contextlib.contextmanager
 def closing(callbacks: Iterable[Callback]) -> Iterator[None]:
-    """Close callbacks in the end, those that can be."""
+    """Close callbacks in the end, those that can be; tell aecore's own that training begins."""
     with contextlib.ExitStack() as stack:
         for callback in callbacks:
+            start = getattr(callback, "_start_training", None)
+            if callable(start):
+                start()
             close = getattr(callback, "close", None)
             if callable(close):
                 stack.callback(close)

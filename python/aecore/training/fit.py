@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any, Protocol
 
 from ..data.batches import Batches, BatchSource
@@ -10,7 +11,9 @@ from .callbacks import EarlyStopping, TrainingState, back_to, closing
 from .checkpoint import Saver
 from .loop import Objective, Plan, train
 from .network import Network
-from .progress import Progress
+from .progress import NUMBERS, Progress
+
+MOST_RECORDS = 512  # of a history, behind passes without end
 
 
 class Trained(Objective, Protocol):
@@ -65,6 +68,27 @@ def run(
     saver.save()
     if best is not None:
         back_to(network, best)
+
+
+def thin(history: list[dict[str, Any]]) -> None:
+    """Leave out records, in place, of a history that has grown long, and will grow on.
+
+    Kept are those of every 2nd, 4th, ... epoch, half of `MOST_RECORDS` or fewer, and the first of
+    those with the lowest value of each number, as a checkpoint's best epoch is looked for there.
+    """
+    plain = [record for record in history if "level" not in record]
+    if len(plain) < MOST_RECORDS:
+        return
+    lowest: dict[str, tuple[float, int]] = {}
+    for record in plain:
+        for name, value in record.items():
+            if isinstance(value, NUMBERS) and value < lowest.get(name, (math.inf, 0))[0]:
+                lowest[name] = (float(value), id(record))
+    kept = {id(plain[-1]), *(place for _, place in lowest.values())}
+    step = 2
+    while sum(r["epoch"] % step == 0 for r in plain) > MOST_RECORDS // 2 and step < 1 << 62:
+        step *= 2
+    history[:] = [r for r in history if "level" in r or r["epoch"] % step == 0 or id(r) in kept]
 
 
 def _should_stop(model: Any, record: dict[str, Any], stopping: EarlyStopping | None) -> bool:

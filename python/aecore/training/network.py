@@ -309,9 +309,7 @@ def _networks() -> list[Network]:
 
 def _before_fork() -> None:
     """Wait for the end of steps that others take: the child has its parameters for good."""
-    _forking.held = [
-        n for n in _networks() if n.is_trained_elsewhere and n.lock.acquire(_PATIENCE)
-    ]
+    _forking.held = [n for n in _networks() if n.is_trained_elsewhere and n.lock.acquire(_PATIENCE)]
 
 
 def _after_fork_in_parent() -> None:
@@ -365,13 +363,13 @@ class Snapshot:
 
     def update(self) -> None:
         """Copy the arrays as they are now."""
-        for array, copy in self._pairs:
-            np.copyto(copy, array)
+        for array, kept in self._pairs:
+            np.copyto(kept, array)
 
     def restore(self) -> None:
         """Give the arrays the values of the copy."""
-        for array, copy in self._pairs:
-            np.copyto(array, copy)
+        for array, kept in self._pairs:
+            np.copyto(array, kept)
 
 
 class InferencePass:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -11,11 +12,16 @@ import numpy as np
 
 from ..base.text import printable
 
+# Broken pipes, full disks, closed files; and None, as which Python has a console that isn't there.
+CONSOLE_LOST = (OSError, ValueError, AttributeError)
 NUMBERS = (int, float, np.integer, np.floating)
 
 
 class Progress:
     """Shows batches and epochs as they pass; a context manager.
+
+    A console that can't be written to any more (its window is closed, its disk full) is left alone:
+    nothing that is shown ends a training.
 
     Parameters
     ----------
@@ -36,7 +42,8 @@ class Progress:
                 warnings.simplefilter("ignore")
                 from tqdm.auto import tqdm
 
-            self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
+            with self._showing():
+                self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
 
     def _epoch(self, epoch: int) -> str:
         return f"epoch {min(epoch, self.last)}/{self.last}"
@@ -44,15 +51,19 @@ class Progress:
     def batch(self) -> None:
         """Note that a batch is done."""
         if self.bar is not None:
-            self.bar.update()
+            try:
+                self.bar.update()
+            except CONSOLE_LOST:
+                self._lose()
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Show an epoch's record."""
-        if self.bar is not None:
-            self.bar.set_description_str(self._epoch(record["epoch"] + 1), refresh=False)
-            self.bar.set_postfix_str(summary(record))
-        elif self.verbose > 1:
-            print(f"{self._epoch(record['epoch'])}  {summary(record)}", flush=True)
+        with self._showing():
+            if self.bar is not None:
+                self.bar.set_description_str(self._epoch(record["epoch"] + 1), refresh=False)
+                self.bar.set_postfix_str(summary(record))
+            elif self.verbose > 1:
+                print(f"{self._epoch(record['epoch'])}  {summary(record)}", flush=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -63,8 +74,23 @@ class Progress:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        with self._showing():
+            if self.bar is not None:
+                self.bar.close()
+
+    @contextlib.contextmanager
+    def _showing(self) -> Iterator[None]:
+        """Show nothing from now on if that fails in this context."""
+        try:
+            yield
+        except CONSOLE_LOST:
+            self._lose()
+
+    def _lose(self) -> None:
+        bar, self.bar, self.verbose = self.bar, None, 0
+        if bar is not None:
+            with contextlib.suppress(*CONSOLE_LOST):
+                bar.close()
 
 
 # What `history_` has beside the loss and its terms.

@@ -39,7 +39,14 @@ from ...training.schedules import Schedule
 from . import state
 from ._html import model_html
 from .options import complete
-from .resume import LoadedCheckpoint, check_count, find_checkpoint, saver_of, take_fit
+from .resume import (
+    LoadedCheckpoint,
+    check_count,
+    checkpoint_of,
+    find_checkpoint,
+    saver_of,
+    take_fit,
+)
 from .streams import read_stream
 
 if TYPE_CHECKING:
@@ -289,11 +296,18 @@ class BaseModel(Estimator):
         keep the codes that they are trained on in memory.
         """
         self._check_params()
-        self._fit_from(find_checkpoint(self, resume), X, y, X_val, sample_mask)
+        saving = checkpoint_of(self)
+        self._fit_from(find_checkpoint(self, saving, resume), saving, X, y, X_val, sample_mask)
         return self
 
     def _fit_from(
-        self, found: LoadedCheckpoint | None, X: Any, y: Any, X_val: Any, sample_mask: Any
+        self,
+        found: LoadedCheckpoint | None,
+        saving: checkpoint.Checkpoint | None,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        sample_mask: Any,
     ) -> Saver:
         """Train, from a checkpoint if one was found; return the saver of checkpoints."""
         reader = self if found is None else found.model
@@ -302,7 +316,7 @@ class BaseModel(Estimator):
             conditioner, given = reader._read_training(X, y, sample_mask, going_on)
             read = reader._network.reader if going_on else self._reader.of(self, given.data)
             validation = reader._read_validation(X_val, read, conditioner)
-            return self._fit(going_on, conditioner, given, validation, found)
+            return self._fit(going_on, conditioner, given, validation, found, saving)
 
     def _fit(
         self,
@@ -311,6 +325,7 @@ class BaseModel(Estimator):
         given: Input,
         validation: Batches | None = None,
         found: LoadedCheckpoint | None = None,
+        saving: checkpoint.Checkpoint | None = None,
     ) -> Saver:
         """Train on samples that have been checked."""
         held = self._held_out(len(given.data))
@@ -325,7 +340,7 @@ class BaseModel(Estimator):
             order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
-        saver = saver_of(self, found)
+        saver = saver_of(self, saving or checkpoint_of(self), found)
         if not self.history_ or saver.stage.level is not None:
             if self._pretrains and self.pretrain_epochs:
                 with network.in_training():
@@ -343,7 +358,9 @@ class BaseModel(Estimator):
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Self:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
-        The first call makes the network. The pass counts as an epoch.
+        The first call makes the network. The pass counts as an epoch. ``history_`` stays within
+        some hundreds of records, however many passes there are: of earlier ones it keeps every
+        second, fourth, ..., and the lowest of each number.
 
         Parameters
         ----------
@@ -366,6 +383,7 @@ class BaseModel(Estimator):
         with runtime.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume, known)
             self._start_or_go_on(resume, conditioner, given)
+            fit.thin(self.history_)
             self._train(given, None, None, self._plan(1, False))
 
     def initialize(self, X: Any, y: Any = None) -> Self:
@@ -626,7 +644,8 @@ class BaseModel(Estimator):
             int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
-        fit.run(self, batches, validation, plan, saver or saver_of(self), again)
+        saver = saver or saver_of(self, checkpoint_of(self))
+        fit.run(self, batches, validation, plan, saver, again)
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """Run both passes over a batch; return sums over samples, and ``mse``."""

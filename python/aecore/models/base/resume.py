@@ -11,7 +11,7 @@ from ...base.text import printable
 from ...files import document
 from ...files.classes import VALUES
 from ...files.codec import Decoder, same_keys, shown
-from ...training.checkpoint import Saver, Stage, resolve
+from ...training.checkpoint import Checkpoint, Saver, Stage, resolve
 from . import state
 from .state import written_params
 
@@ -29,7 +29,14 @@ class LoadedCheckpoint(NamedTuple):
     stage: Stage
 
 
-def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
+def checkpoint_of(model: BaseModel) -> Checkpoint | None:
+    """Return a model's checkpoint with the path that it has from now on, if there is one."""
+    return None if model.checkpoint is None else resolve(model.checkpoint).fixed()
+
+
+def find_checkpoint(
+    model: BaseModel, checkpoint: Checkpoint | None, resume: bool
+) -> LoadedCheckpoint | None:
     """Return what a model's checkpoint has; None if there is no file yet, or without `resume`.
 
     Raises
@@ -39,7 +46,7 @@ def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
-    path = None if model.checkpoint is None else resolve(model.checkpoint).file()
+    path = None if checkpoint is None else checkpoint.file()
     if not checks.boolean("resume", resume):
         return None
     if path is None:
@@ -62,10 +69,13 @@ def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
     return LoadedCheckpoint(found, stage)
 
 
-def saver_of(model: BaseModel, found: LoadedCheckpoint | None = None) -> Saver:
+def saver_of(
+    model: BaseModel,
+    checkpoint: Checkpoint | None,
+    found: LoadedCheckpoint | None = None,
+) -> Saver:
     """Return what saves a model in training, which begins now or goes on."""
     stage = Stage(model._network.epoch) if found is None else found.stage
-    checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
     return Saver(checkpoint, model, stage, state.save)
 
 
@@ -98,8 +108,9 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
     same_keys(theirs, ours, "parameters")
     for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
+            trained = printable(shown(theirs[name]))
             raise OtherTraining(
-                f"resume: {path}: expected {name}={printable(shown(theirs[name]))}, as it was trained with, "
+                f"resume: {path}: expected {name}={trained}, as it was trained with, "
                 f"got {shown(ours[name])}; delete the file to start afresh, or load it and go on "
                 "with warm_start"
             )

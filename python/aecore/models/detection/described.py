@@ -128,7 +128,9 @@ def _robust(levels: Any, own: Tensors, shape: list[int]) -> RobustScaler | None:
     robust = RobustScaler.read(levels, *(_array(own, name) for name in ("center", "scale")))
     columns = len(robust.center if robust.levels is None else robust.levels)
     if [columns] != shape:
-        raise ValueError(f"scaling: expected the columns of samples of shape {shape}, got {columns}")
+        raise ValueError(
+            f"scaling: expected the columns of samples of shape {shape}, got {columns}"
+        )
     return robust
 
 
