@@ -61,7 +61,9 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
         )
     # After pretraining of single layers, only the epochs of the whole model are drawn.
     epochs = [epoch for epoch in epochs if "level" not in epoch] or epochs
-    recorded = dict.fromkeys(key for epoch in epochs for key in epoch)
+    recorded = dict.fromkeys(
+        key for epoch in epochs for key, value in epoch.items() if not isinstance(value, str)
+    )
     if keys is None:
         wanted = _default_keys(epochs, recorded)
     else:
@@ -156,7 +158,8 @@ def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
 
 def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
     """Read one value of each epoch; NaN, a gap in the line, where it was not recorded."""
-    return np.array([np.nan if e.get(key) is None else float(e[key]) for e in epochs])
+    values = [e.get(key) for e in epochs]
+    return np.array([np.nan if v is None or isinstance(v, str) else float(v) for v in values])
 
 
 def roc(
