@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ FIELDS = (
 ).split()
 TRAINING = "training"  # the stage of the training, where the file is a checkpoint
 BEST, LEVEL = "best", "level"  # prefixes of the arrays of a training, beside the model's
+THREADS = 64  # that a file may ask for, on a machine with fewer processors too
 LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
 CHUNK = 1 << 20  # numbers that are looked at together
 # What reading raises for a file that isn't whole. Too little memory isn't among it: that of
@@ -242,10 +244,12 @@ def read(config: Any, tensors: Tensors, decoder: Decoder) -> tuple[Any, Stage | 
 
 
 def _forget_places(value: Any) -> None:
-    """Forget where a model out of a file would write, and what it would run."""
+    """Forget where a model out of a file would write, what it would run and too many threads."""
     if not isinstance(value, Params):
         return
     params = value.get_params(deep=False)
+    if (params.get("n_threads") or 0) > max(THREADS, os.cpu_count() or 1):
+        value.n_threads = None  # type: ignore[attr-defined]
     for name, nothing in (("checkpoint", None), ("callbacks", ())):
         if name in params:
             setattr(value, name, nothing)
