@@ -120,8 +120,7 @@ def test_copies_of_a_model_in_training_are_whole(way, X, slow_steps):
 def test_trainings_of_one_model_wait_for_each_other(X):
     model = make().fit(X)
     threads = [
-        threading.Thread(target=lambda: [model.partial_fit(X) for _ in range(10)])
-        for _ in range(3)
+        threading.Thread(target=lambda: [model.partial_fit(X) for _ in range(10)]) for _ in range(3)
     ]
     for thread in threads:
         thread.start()

@@ -82,13 +82,17 @@ def thin(history: list[dict[str, Any]]) -> None:
     lowest: dict[str, tuple[float, int]] = {}
     for record in plain:
         for name, value in record.items():
+            if name == "seconds":  # which would make another history each time
+                continue
             if isinstance(value, NUMBERS) and value < lowest.get(name, (math.inf, 0))[0]:
                 lowest[name] = (float(value), id(record))
     kept = {id(plain[-1]), *(place for _, place in lowest.values())}
     step = 2
-    while sum(r["epoch"] % step == 0 for r in plain) > MOST_RECORDS // 2 and step < 1 << 62:
+    while sum(r.get("epoch", 0) % step == 0 for r in plain) > MOST_RECORDS // 2 and step < 1 << 62:
         step *= 2
-    history[:] = [r for r in history if "level" in r or r["epoch"] % step == 0 or id(r) in kept]
+    history[:] = [
+        r for r in history if "level" in r or r.get("epoch", 0) % step == 0 or id(r) in kept
+    ]
 
 
 def _should_stop(model: Any, record: dict[str, Any], stopping: EarlyStopping | None) -> bool:
