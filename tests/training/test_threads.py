@@ -1,4 +1,4 @@
-"""Threads beside a training, and children forked beside it: they see steps that are over, or none."""
+"""Threads beside a training, and children forked beside it: they see steps that are over."""
 
 import contextlib
 import copy

@@ -87,12 +87,11 @@ def thin(history: list[dict[str, Any]]) -> None:
             if isinstance(value, NUMBERS) and value < lowest.get(name, (math.inf, 0))[0]:
                 lowest[name] = (float(value), id(record))
     kept = {id(plain[-1]), *(place for _, place in lowest.values())}
-    step = 2
-    while sum(r.get("epoch", 0) % step == 0 for r in plain) > MOST_RECORDS // 2 and step < 1 << 62:
+    step, epochs = 2, [record.get("epoch", 0) for record in plain]
+    while sum(epoch % step == 0 for epoch in epochs) > MOST_RECORDS // 2 and step < 1 << 62:
         step *= 2
-    history[:] = [
-        r for r in history if "level" in r or r.get("epoch", 0) % step == 0 or id(r) in kept
-    ]
+    kept |= {id(r) for r, epoch in zip(plain, epochs, strict=True) if epoch % step == 0}
+    history[:] = [record for record in history if "level" in record or id(record) in kept]
 
 
 def _should_stop(model: Any, record: dict[str, Any], stopping: EarlyStopping | None) -> bool:
