@@ -17,12 +17,32 @@ from typing import Any
 import numpy as np
 
 from .base import atomic, checks
+from .base.text import printable
 from .training.callbacks import TrainingState
 
 Record = dict[str, Any]
 
 
-class _HistoryFile:
+class _Placed:
+    """What is written at a path: the same while training goes on, whatever the program's folder."""
+
+    _place = ""
+
+    def _given(self) -> Any:
+        """Return the path that the user gave."""
+        raise NotImplementedError
+
+    def _start_training(self) -> None:
+        self._place = os.path.abspath(os.fspath(self._given()))
+
+    def _where(self) -> str:
+        """Return the path that was found when training began, or else now."""
+        if not self._place:
+            self._start_training()
+        return self._place
+
+
+class _HistoryFile(_Placed):
     """A model's history as lines of a file, one for each epoch."""
 
     def __init__(self, path: Any) -> None:
@@ -32,6 +52,9 @@ class _HistoryFile:
         self._names: list[str] = []
         self._written = -1  # epochs, or that the file isn't known
 
+    def _given(self) -> Any:
+        return self.path
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({os.fspath(self.path)!r})"
 
@@ -39,19 +62,17 @@ class _HistoryFile:
         """Add the epoch's record, or write all of them if the file has others."""
         history = state.model.history_
         names = list(dict.fromkeys(name for record in history for name in record))
-        if self._written != len(history) - 1 or names != self._names:
+        known = self._written == len(history) - 1 and names == self._names
+        if not known or not atomic.append(self._where(), self._line(history[-1]).encode()):
             self._names = names
             lines = self._head() + "".join(map(self._line, history))
-            with atomic.replacing(self.path) as file:
+            with atomic.replacing(self._where()) as file:
                 file.write(lines.encode())
-        else:
-            with open(self.path, "ab") as file:
-                file.write(self._line(history[-1]).encode())
         self._written = len(history)
 
     def close(self) -> None:
         """Forget the file: the next training is of another."""
-        self._written = -1
+        self._written, self._place = -1, ""
 
     def _head(self) -> str:
         return ""
@@ -97,8 +118,16 @@ class CSVLogger(_HistoryFile):
         import io
 
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerow(values)
+        csv.writer(text, lineterminator="\n").writerow(map(_cell, values))
         return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Return what stands for a value in a table; no spreadsheet takes text for a formula."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 class JSONLinesLogger(_HistoryFile):
@@ -138,7 +167,7 @@ class JSONLinesLogger(_HistoryFile):
         return json.dumps(plain, allow_nan=False) + "\n"
 
 
-class TensorBoard:
+class TensorBoard(_Placed):
     """Shows the numbers of each epoch in TensorBoard (``pip install 'aecore[tensorboard]'``).
 
     Parameters
@@ -162,6 +191,9 @@ class TensorBoard:
     def __repr__(self) -> str:
         return f"TensorBoard({os.fspath(self.folder)!r})"
 
+    def _given(self) -> Any:
+        return self.folder
+
     def __call__(self, state: TrainingState) -> None:
         """Add the epoch's numbers."""
         if self._writer is None:
@@ -173,13 +205,14 @@ class TensorBoard:
                     "pip install 'aecore[tensorboard]'"
                 ) from None
             # what a training that was resumed had seen of later epochs is hidden
-            self._writer = SummaryWriter(os.fspath(self.folder), purge_step=state.epoch)
+            self._writer = SummaryWriter(self._where(), purge_step=state.epoch)
         for name, value in _numbers(state.record).items():
             self._writer.add_scalar(name, value, state.epoch)
         self._writer.flush()
 
     def close(self) -> None:
         """Close the files."""
+        self._place = ""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -241,7 +274,7 @@ def _numbers(record: Record) -> dict[str, float]:
     return {k: float(v) for k, v in record.items() if k != "epoch" and isinstance(v, kinds)}
 
 
-class ImageGrid:
+class ImageGrid(_Placed):
     """Writes pictures of what the model makes: ``epoch-0001.png``, ``epoch-0002.png``, ...
 
     Parameters
@@ -305,6 +338,13 @@ class ImageGrid:
     def __repr__(self) -> str:
         return f"ImageGrid({os.fspath(self.folder)!r})"
 
+    def _given(self) -> Any:
+        return self.folder
+
+    def close(self) -> None:
+        """Forget the folder: the next training is of another."""
+        self._place = ""
+
     def __call__(self, state: TrainingState) -> None:
         """Write a picture, if it is time."""
         if state.epoch % self.every:
@@ -312,9 +352,10 @@ class ImageGrid:
         from .plot import _png
         from .plot._grid import tile
 
-        os.makedirs(self.folder, exist_ok=True)
+        os.makedirs(self._where(), exist_ok=True)
         picture = _png.encode(tile(self._images(state.model), self.columns))
-        with atomic.replacing(os.path.join(self.folder, f"epoch-{state.epoch:04d}.png")) as file:
+        path = os.path.join(self._where(), f"epoch-{state.epoch:04d}.png")
+        with atomic.replacing(path) as file:
             file.write(picture)
 
     def _images(self, model: Any) -> np.ndarray:

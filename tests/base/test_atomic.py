@@ -147,6 +147,7 @@ def test_permissions(tmp_path, umask, monkeypatch):
 @posix_only
 def test_a_name_that_is_taken_is_not_written_to(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "urandom", bytes)
+    monkeypatch.setattr(atomic, "_sweep", lambda target: None)
     taken = tmp_path / f".m-{'00' * 8}.aecore-part"
     for make in (lambda: taken.write_bytes(b"theirs"), lambda: taken.symlink_to("theirs")):
         make()
@@ -156,6 +157,44 @@ def test_a_name_that_is_taken_is_not_written_to(tmp_path, monkeypatch):
         assert names(tmp_path) == [taken.name]
         assert taken.is_symlink() or taken.read_bytes() == b"theirs"
         taken.unlink()
+
+
+@posix_only
+def test_what_killed_processes_have_left_is_deleted_and_nothing_else(tmp_path):
+    left = [f".m-{c * 16}.aecore-part" for c in "0af"]
+    others = [".m-0.aecore-part", ".n-0000000000000000.aecore-part", ".m-0000000000000000", "m2"]
+    for name in [*left, *others]:
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / ".m-1111111111111111.aecore-part").symlink_to("m2")
+    os.mkfifo(tmp_path / ".m-2222222222222222.aecore-part")
+    (tmp_path / ".m-3333333333333333.aecore-part").mkdir()
+    kept = sorted({*names(tmp_path)} - {*left})
+    put(tmp_path / "m")
+    assert names(tmp_path) == sorted([*kept, "m"])
+
+
+@posix_only
+def test_what_others_are_writing_is_left_to_them(tmp_path):
+    with atomic.replacing(tmp_path / "m") as first:
+        first.write(b"first")
+        put(tmp_path / "m", b"second")
+        atomic.sweep(tmp_path / "m")
+    assert names(tmp_path) == ["m"] and (tmp_path / "m").read_bytes() == b"first"
+
+
+@posix_only
+def test_what_is_swept_before_it_is_locked_is_begun_again(tmp_path, monkeypatch):
+    real, swept = atomic._locked, []
+
+    def late(handle, wait=False):
+        if not swept:
+            swept.append(1)
+            atomic.sweep(tmp_path / "m")
+        return real(handle, wait)
+
+    monkeypatch.setattr(atomic, "_locked", late)
+    put(tmp_path / "m", b"new")
+    assert swept and names(tmp_path) == ["m"] and (tmp_path / "m").read_bytes() == b"new"
 
 
 # ---- what stands at the path ---------------------------------------------------------------------

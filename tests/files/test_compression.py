@@ -447,3 +447,56 @@ def test_forged_bytes_are_errors_or_codes(name, X, request):
             errors += 1
             assert str(error).startswith(("data: ", "Z: "))
     assert errors > 30
+
+
+# ---- bytes of strangers --------------------------------------------------------------------------
+
+
+def renumbered(data, n):
+    """Return bytes with another number of samples, and a checksum that is right."""
+    data = bytearray(data[:-4])
+    struct.pack_into("<Q", data, 12, n)
+    return bytes(data + struct.pack("<I", zlib.crc32(data)))
+
+
+@pytest.mark.parametrize("name", ["coder", "quantized"])
+@pytest.mark.parametrize("n", [10**8, 2**40, 2**64 - 1])
+def test_few_bytes_do_not_fill_the_memory(name, n, X, request):
+    model = request.getfixturevalue(name)
+    with pytest.raises(ValueError, match=f"data: expected at most [0-9]+ samples, got {n}; max_s"):
+        ae.decompress(model, renumbered(ae.compress(model, X), n))
+
+
+def test_how_many_samples_is_said_by_who_calls(X, coder):
+    data = ae.compress(coder, X)
+    assert len(ae.decompress(coder, data, max_samples=len(X))) == len(X)
+    with pytest.raises(ValueError, match=f"expected at most {len(X) - 1} samples, got {len(X)};"):
+        ae.decompress(coder, data, max_samples=len(X) - 1)
+    with pytest.raises(ValueError, match="max_samples"):
+        ae.decompress(coder, data, max_samples=-1)
+    with pytest.raises(TypeError, match="max_samples"):
+        ae.decompress(coder, data, max_samples="all")
+    alike = np.repeat(X[:1], 200_000, axis=0)  # next to no bytes, and yet taken
+    data = ae.compress(coder, alike)
+    assert len(data) < 1000 and len(ae.decompress(coder, data)) == len(alike)
+
+
+def test_a_codebook_of_another_size_is_refused(X, quantized):
+    data = bytearray(ae.compress(quantized, X)[:-4])
+    size = struct.pack("<I", quantized._quantizer.n_codes)
+    at = data.index(size, 22)
+    struct.pack_into("<I", data, at, 2**32 - 1)
+    with pytest.raises(ValueError, match="data: expected "):
+        ae.decompress(quantized, bytes(data + struct.pack("<I", zlib.crc32(data))))
+
+
+def test_too_little_memory_is_no_damage(X, coder, monkeypatch):
+    from aecore.compression import _packing
+
+    def full(*args):
+        raise MemoryError("full")
+
+    data = ae.compress(coder, X)
+    monkeypatch.setattr(_packing, "unpack", full)
+    with pytest.raises(MemoryError, match="^full"):
+        ae.decompress(coder, data)

@@ -214,13 +214,28 @@ def test_edited_tensors(good, tmp_path):
     refused(tmp_path / "f")
 
 
+@pytest.mark.parametrize("more", [{}, {"digest": "of another kind"}, {"another": "field"}])
+def test_newer_files_are_called_so(more, good, tmp_path):
+    _, tensors, metadata = good
+    path = tmp_path / "f"
+    save_file(tensors, path, {**metadata, "aecore": "2", **more})
+    text = "expected a model file of format 1, got one of format 2, written by a newer aecore"
+    with pytest.raises(ValueError, match=text) as caught:
+        ae.load(path)
+    assert str(caught.value).startswith(f"{path}: ") and "damaged" not in str(caught.value)
+    model = ae.CVAE(ae.Dense((4,)), 2, checkpoint=path, epochs=1)
+    with pytest.raises(ValueError, match=text):
+        model.fit(np.zeros((20, 5)), np.arange(20) % 2, resume=True)
+
+
 def test_other_files(good, tmp_path):
     _, tensors, metadata = good
     path = tmp_path / "f"
     for other in (
         None,
         {},
-        {**metadata, "aecore": "2"},
+        {**metadata, "aecore": "0"},
+        {**metadata, "aecore": "1.5"},
         {**metadata, "extra": "x"},
         {**metadata, "digest": ""},
         {k: metadata[k] for k in ("aecore", "config")},

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -415,3 +416,66 @@ def test_resuming_behind_a_changed_rate(last, X, tmp_path):
         again = {"learning_rate": 1e-5}
     found = made("b", **again).fit(X, resume=True)
     np.testing.assert_array_equal(found._network.flat.value, whole._network.flat.value)
+
+
+# ---- places --------------------------------------------------------------------------------------
+
+
+def test_places_are_those_of_the_beginning(X, tmp_path, monkeypatch):
+    start, other = tmp_path / "start", tmp_path / "other"
+    start.mkdir()
+    other.mkdir()
+    logs = [CSVLogger("h.csv"), JSONLinesLogger("h.jsonl"), ImageGrid("pictures", every=2)]
+
+    def leave(state):
+        os.chdir(other)
+
+    monkeypatch.chdir(start)
+    x = X[:, :4].reshape(-1, 2, 2, 1)
+    model = ae.VAE(D, 2, callbacks=[leave, *logs], **{**KW, "epochs": 4}).fit(x)
+    assert os.listdir(other) == [] and len(rows(start / "h.csv")) == 4
+    assert sorted(os.listdir(start)) == ["h.csv", "h.jsonl", "pictures"]
+    assert len(os.listdir(start / "pictures")) == 2 and repr(logs[0]) == "CSVLogger('h.csv')"
+    model.fit(x)  # the program is in another folder now
+    assert sorted(os.listdir(other)) == ["h.csv", "h.jsonl", "pictures"]
+
+
+def test_lines_are_added_whole_or_not_at_all(X, tmp_path, monkeypatch):
+    path = tmp_path / "h.jsonl"
+    real, sizes = os.write, []
+
+    def write(handle, data):
+        if len(records(path)) == 2:
+            sizes.append(os.path.getsize(path))
+            return real(handle, data[:5])  # the disk is full
+        return real(handle, data)
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OSError, match="No space left") as caught:
+        ae.Autoencoder(D, 3, callbacks=[JSONLinesLogger(path)], **{**KW, "epochs": 5}).fit(X)
+    assert caught.value.filename == str(path)
+    assert len(records(path)) == 2 and sizes == [os.path.getsize(path)]
+
+
+def test_a_log_that_is_deleted_meanwhile_is_written_anew(X, tmp_path):
+    path = tmp_path / "h.csv"
+
+    def delete(state):
+        if state.epoch == 2:
+            path.unlink()
+
+    ae.Autoencoder(D, 3, callbacks=[delete, CSVLogger(path)], **{**KW, "epochs": 3}).fit(X)
+    assert [row["epoch"] for row in rows(path)] == ["1", "2", "3"]
+
+
+def test_text_is_no_formula_in_a_table(X, tmp_path):
+    path = tmp_path / "h.csv"
+
+    def note(state):
+        odd = {"=1+1": "=cmd|' /C calc'!A0", "@x": "-2", "low": -2.0, "esc": "\x1b[2K"}
+        state.record.update(odd)
+
+    ae.Autoencoder(D, 3, callbacks=[note, CSVLogger(path)], **KW).fit(X)
+    (row, *_) = rows(path)
+    assert row["'=1+1"] == "'=cmd|' /C calc'!A0" and row["'@x"] == "'-2"
+    assert row["low"] == "-2.0" and row["esc"] == "\\x1b[2K"

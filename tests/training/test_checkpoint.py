@@ -392,7 +392,7 @@ def test_a_checkpoint_is_a_value(X, tmp_path):
     assert saving == ae.Checkpoint(tmp_path / "m", keep=1) != ae.Checkpoint(tmp_path / "m")
     model = make(checkpoint=saving).set_params(checkpoint__keep=0).fit(X)
     again = ae.load(tmp_path / "m")
-    assert again.checkpoint == ae.Checkpoint(str(tmp_path / "m")) and model.checkpoint is saving
+    assert again.checkpoint is None and model.checkpoint is saving  # nobody else's to write to
 
 
 def checkpoint_of(model, saves, path, X, monkeypatch):
@@ -603,3 +603,42 @@ def test_what_a_checkpoint_takes_the_place_of(X, tmp_path):
         with pytest.raises(OSError, match=f"expected a file, got {kind}"):
             model.fit(X)
         assert not hasattr(model, "_network")  # before training
+
+
+@pytest.mark.parametrize("path", ["run.aecore", "./sub/../run.aecore"])
+def test_the_place_is_that_of_the_beginning(path, X, tmp_path, monkeypatch):
+    """Whatever folder callbacks, or the reading of samples, leave the program in."""
+    start, other = tmp_path / "start", tmp_path / "other"
+    (start / "sub").mkdir(parents=True)
+    other.mkdir()
+    monkeypatch.chdir(start)
+
+    def batches():
+        os.chdir(other)
+        yield X
+
+    saving = ae.Checkpoint(path, keep=1, keep_best=True)
+    model = make(checkpoint=saving, callbacks=[lambda s: os.chdir(other)])
+    for given in (X, batches):
+        os.chdir(start)
+        model.fit(given)
+        assert names(other) == [] and model.checkpoint is saving and saving.path == path
+        found = [n for n in names(start) if n.startswith("run")]
+        assert found == ["run.aecore", "run.best.aecore", "run.epoch-4.aecore"]
+        assert len(ae.load(start / "run.aecore").history_) == 4
+        for name in found:
+            (start / name).unlink()
+
+
+def test_the_place_of_a_prior_too(tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path)
+    x, _ = images()
+    prior = ae.PixelCNN(**PRIOR, checkpoint="prior.aecore")
+    model = ae.VQVAE(
+        ae.Conv((4,)), 16, 4, prior=prior, epochs=1, callbacks=[lambda s: os.chdir("other")], **KW
+    ).fit(x)
+    assert names(tmp_path) == ["other", "prior.aecore"] and names(tmp_path / "other") == []
+    assert model.prior is prior and prior.checkpoint == "prior.aecore"
+    os.chdir(tmp_path)
+    same(model.prior_, ae.load("prior.aecore"))

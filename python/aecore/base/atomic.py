@@ -3,18 +3,25 @@
 Nothing but a file takes a file's place. What a path leads to is looked at before anything is
 written: a regular file, or nothing at all, is fine; a folder, a device, a FIFO or a socket is an
 OSError. A link stays, and what it leads to is replaced.
+
+A process that is killed leaves what it was writing behind. The next one that writes the same file
+deletes it: whoever writes holds a lock on the file aside (`flock`), which ends with the process.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
 import os
 import re
 import stat
 from collections.abc import Iterator
 from typing import Any, BinaryIO
+
+# elsewhere than on POSIX there are no locks, and nothing is swept
+fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -52,9 +59,8 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
     """
     given = os.fspath(path)
     target, mode = _target(given)
-    temporary = _aside(target)
-    with naming(given):
-        file: Any = io.BufferedWriter(_Aside(temporary, given, mode))
+    _sweep(target)
+    file, temporary, lock = _begin(target, given, mode)
     try:
         if mode is not None and hasattr(os, "fchmod"):
             with naming(given):
@@ -70,7 +76,49 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
             file.close()
         _unlink(temporary)
         raise
+    finally:
+        if lock >= 0:
+            os.close(lock)
     _flush_folder(target)
+
+
+def append(path: Any, data: bytes) -> bool:
+    """Add bytes to the end of a file, all of them or none.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+    data : bytes
+
+    Returns
+    -------
+    bool
+        False if there is no file.
+
+    Raises
+    ------
+    OSError
+        If they can't be written; the file is as before then.
+    """
+    given = os.fspath(path)
+    check(given)  # opening a FIFO would wait for a reader
+    with naming(given):
+        try:
+            handle = os.open(given, os.O_WRONLY | os.O_APPEND | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return False
+        try:
+            before = os.fstat(handle).st_size
+            try:
+                written = os.write(handle, data)
+                if written < len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(handle, before)
+                raise
+        finally:
+            os.close(handle)
+    return True
 
 
 def alias(path: Any, other: Any) -> None:
@@ -90,20 +138,27 @@ def alias(path: Any, other: Any) -> None:
     """
     given = os.fspath(other)
     target, _ = _target(given)
+    _sweep(target)
     temporary = _aside(target)
-    try:
-        os.link(os.path.realpath(path), temporary)  # not the link that may lead to the file
-    except OSError:
-        import shutil  # which takes long to import
+    with open(path, "rb") as original:
+        lock = _locked(original.fileno())  # that of the other name too
+        try:
+            try:
+                os.link(os.path.realpath(path), temporary)  # not the link that may lead to the file
+            except OSError:
+                import shutil  # which takes long to import
 
-        with open(path, "rb") as original, replacing(other) as copy:
-            shutil.copyfileobj(original, copy)
-        return
-    try:
-        with naming(given):
-            os.replace(temporary, target)
-    finally:
-        _unlink(temporary)  # renaming does nothing where both are names of one file
+                with replacing(other) as copy:
+                    shutil.copyfileobj(original, copy)
+                return
+            try:
+                with naming(given):
+                    os.replace(temporary, target)
+            finally:
+                _unlink(temporary)  # renaming does nothing where both are names of one file
+        finally:
+            if lock >= 0:
+                os.close(lock)
     _flush_folder(target)
 
 
@@ -133,21 +188,57 @@ def regular(path: Any, mode: int) -> None:
 
 
 def sweep(path: Any) -> None:
-    """Delete what killed processes have left of a file that they were writing.
+    """Delete what killed processes of the same user have left of a file that they were writing.
+
+    What others are writing just now stays: they hold a lock.
 
     Parameters
     ----------
     path : str, bytes or path-like
-        Of the file, whose folder exists.
+        Of the file.
     """
-    folder, name = os.path.split(_target(os.fspath(path))[0])
-    pattern = rf"\.{re.escape(_stem(name))}-[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(_SUFFIX)}"
-    with os.scandir(folder) as entries:
-        found = [e for e in entries if re.fullmatch(pattern, e.name)]
-    for entry in found:
-        if entry.is_file(follow_symlinks=False):
-            with contextlib.suppress(OSError):  # someone else's, whom it is left to
-                os.unlink(entry)
+    _sweep(_target(os.fspath(path))[0])
+
+
+def _sweep(target: str) -> None:
+    if fcntl is None:
+        return
+    folder, name = os.path.split(target)
+    start = f".{_stem(name)}-"
+    pattern = rf"{re.escape(start)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}{re.escape(_SUFFIX)}"
+    with contextlib.suppress(OSError):  # a folder that lists nothing may take files all the same
+        with os.scandir(folder) as entries:
+            found = [e.path for e in entries if e.name.startswith(start)]
+        for path in found:
+            if re.fullmatch(pattern, os.path.basename(path)):
+                _delete_unless_locked(path)
+
+
+def _delete_unless_locked(path: str) -> None:
+    """Delete a file of one's own, unless somebody has a lock on it."""
+    with contextlib.suppress(OSError):  # it is gone, or someone else's, whom it is left to
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = os.open(path, flags)
+        try:
+            found = os.fstat(handle)
+            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+        finally:
+            os.close(handle)
+
+
+def _locked(handle: int, wait: bool = False) -> int:
+    """Lock an open file until what is returned is closed; -1 where that can't be."""
+    if fcntl is None:
+        return -1
+    copy = os.dup(handle)
+    try:
+        fcntl.flock(copy, fcntl.LOCK_SH | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # a file system without locks, on which nothing is swept either
+        os.close(copy)
+        return -1
+    return copy
 
 
 @contextlib.contextmanager
@@ -196,6 +287,19 @@ def _target(given: Any) -> tuple[str, int | None]:
         return os.path.realpath(name), None
     regular(given, mode)
     return os.path.realpath(name), stat.S_IMODE(mode) & 0o777
+
+
+def _begin(target: str, given: Any, mode: int | None) -> tuple[Any, str, int]:
+    """Return a new file beside another that it is to replace, its path, and a lock on it."""
+    while True:
+        temporary = _aside(target)
+        with naming(given):
+            file = io.BufferedWriter(_Aside(temporary, given, mode))
+        lock = _locked(file.fileno(), wait=True)
+        if lock < 0 or os.fstat(lock).st_nlink:
+            return file, temporary, lock
+        os.close(lock)  # somebody has swept it away before it was locked
+        file.close()
 
 
 def _aside(target: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import checks, routing
 from .params import Params
+from .text import printable
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -178,7 +179,7 @@ def other_names(seen: np.ndarray, new: np.ndarray) -> str:
     ):
         if names:
             more = ["- ..."] if len(names) > 5 else []
-            lines += [title, *(f"- {name}" for name in names[:5]), *more]
+            lines += [title, *(f"- {printable(name)}" for name in names[:5]), *more]
     if not unseen and not missing:
         lines.append("Feature names must be in the same order as they were in fit.")
     return "\n".join(lines) + "\n"

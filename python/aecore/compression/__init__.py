@@ -45,6 +45,8 @@ MAGIC = b"aec\x01"
 INDICES, QUANTIZED = 0, 1
 MAX_BITS = 16  # of a coordinate
 DEFAULT_BITS = 8
+FREE_BYTES = 1 << 28  # of samples, however few bytes they were
+SAMPLES_PER_BYTE = 8
 
 
 class UniformQuantizer(NamedTuple):
@@ -168,7 +170,9 @@ def compress(
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
+def decompress(
+    model: Any, data: Any, y: Any = None, *, max_samples: int | None = None
+) -> np.ndarray:
     """Return the reconstructions of samples from the bytes that `compress` gave.
 
     They are, bit for bit, what `inverse_transform` gives for the codes; for continuous codes, for
@@ -181,6 +185,10 @@ def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     data : bytes-like
     y : array-like, optional
         The condition of a `CVAE`.
+    max_samples : int, optional
+        How many samples may be in the bytes, whose number takes as few bytes as you like: those of
+        a stranger might fill all memory. None allows what fits into 256 MiB, with 8 more for each
+        byte, the fewest bits that samples take which aren't all the same.
 
     Returns
     -------
@@ -191,7 +199,9 @@ def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        The bytes are cut off, damaged, or of another model.
+        The bytes are cut off, damaged, of another model, or of too many samples.
+    MemoryError
+        There is no room for the samples.
 
     References
     ----------
@@ -208,7 +218,9 @@ def decompress(model: Any, data: Any, y: Any = None) -> np.ndarray:
     True
     """
     _code_width(model)
-    return model.inverse_transform(_decode(model, data), y)
+    if max_samples is not None:
+        checks.integer("max_samples", max_samples)
+    return model.inverse_transform(_decode(model, data, max_samples), y)
 
 
 def _code_width(model: Any) -> int:
@@ -243,9 +255,10 @@ def _fingerprint(model: BaseAutoencoder) -> bytes:
     rule = type(model).__name__, model.loss, network.input_shape
     digest = hashlib.blake2b(repr(rule).encode(), digest_size=8)
     arrays = {name: p.value for name, p in network.flat.named.items()} | dict(network.buffers())
-    for name in sorted(arrays):
-        digest.update(f"\n{name} {arrays[name].shape}\n".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).data)
+    with network.lock:
+        for name in sorted(arrays):
+            digest.update(f"\n{name} {arrays[name].shape}\n".encode())
+            digest.update(np.ascontiguousarray(arrays[name]).data)
     return digest.digest()
 
 
@@ -297,8 +310,14 @@ class _Reader:
         return found.astype(found.dtype.newbyteorder("="))
 
 
-def _decode(model: BaseAutoencoder, data: Any) -> np.ndarray:
-    """Return the codes in the bytes that `compress` gave."""
+def _most_samples(model: BaseAutoencoder, size: int) -> int:
+    """Return how many samples so many bytes may have where nobody says it."""
+    values = math.prod(model._fitted().input_shape) + 4 * _code_width(model)  # of 4 bytes
+    return FREE_BYTES // (4 * values) + SAMPLES_PER_BYTE * size
+
+
+def _decode(model: BaseAutoencoder, data: Any, most: int | None = None) -> np.ndarray:
+    """Return the codes, of so many samples at most, in the bytes that `compress` gave."""
     reader = _Reader(_payload(data))
     digest, n, kind, axes = reader.numbers("8sQBB")
     if digest != _fingerprint(model):
@@ -310,17 +329,27 @@ def _decode(model: BaseAutoencoder, data: Any) -> np.ndarray:
     wanted = model._code_space.shape
     if shape != wanted or (kind == INDICES) != isinstance(model, VQVAE):
         raise ValueError(f"data: expected codes of shape {wanted}, got {shape}")
+    if most is None:
+        most = _most_samples(model, len(reader.data))
+    if n > most:
+        raise ValueError(
+            f"data: expected at most {most} samples, got {n}; max_samples={n} takes them, if you "
+            "know where the bytes are from"
+        )
     contexts, learned = reader.numbers("IB")
     quantizer = None
-    if kind == INDICES:
-        sizes = np.full(math.prod(shape), reader.numbers("I")[0], np.int64)
+    if isinstance(model, VQVAE):
+        (size,) = reader.numbers("I")
+        if size != model._quantizer.n_codes:
+            raise ValueError(f"data: expected {model._quantizer.n_codes} indices, got {size}")
+        sizes = np.full(math.prod(shape), size, np.int64)
     else:
         quantizer = _read_quantizer(reader, *shape)
         sizes = quantizer.sizes
     packed = _packing.Packed(contexts, learned, reader.bytes(len(reader.data) - reader.at))
     try:
         symbols = _packing.unpack(packed, n, sizes)
-    except (ValueError, MemoryError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"data: expected what compress gives: {error}") from None
     return symbols.reshape(n, *shape) if quantizer is None else quantizer.dequantize(symbols)
 

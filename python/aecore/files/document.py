@@ -5,6 +5,7 @@ Writing is atomic: the file is there whole, or as it was before.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from . import container
 from .codec import same_keys
 
 FORMAT = "1"
+
+
+class NewerFormat(ValueError):
+    """A file is of a format that came after this version of aecore."""
 
 
 def write(path: Any, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
@@ -25,16 +30,33 @@ def write(path: Any, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> 
 
 
 def read(path: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """Return the configuration and the arrays, once the digest agrees; ValueError for damage."""
+    """Return the configuration and the arrays, once the digest agrees.
+
+    Raises
+    ------
+    NewerFormat
+        For a file that a newer aecore has written.
+    ValueError
+        For damage, and for anything else.
+    """
     import json
 
     tensors, metadata = container.read(path)
+    _check_format(metadata.get("aecore", FORMAT))
     same_keys(metadata, ["aecore", "config", "digest"], "metadata")
-    if metadata["aecore"] != FORMAT:
-        raise ValueError(f"format: expected {FORMAT!r}, got {metadata['aecore']!r}")
     if metadata["digest"] != _digest(metadata["config"], tensors):
         raise ValueError("digest: expected that of the contents, got another: damaged or edited")
     return json.loads(metadata["config"], parse_constant=_refuse), tensors
+
+
+def _check_format(found: str) -> None:
+    if re.fullmatch("[1-9][0-9]{0,8}", found) and int(found) > int(FORMAT):
+        raise NewerFormat(
+            f"expected a model file of format {FORMAT}, got one of format {found}, written by a "
+            "newer aecore: pip install --upgrade aecore"
+        )
+    if found != FORMAT:
+        raise ValueError(f"format: expected {FORMAT!r}, got {found!r}")
 
 
 def _refuse(constant: str) -> None:

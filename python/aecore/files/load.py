@@ -9,8 +9,8 @@ from typing import Any
 from .. import models
 from ..base.params import Params
 from ..models.base import state
+from ..models.base.state import not_read
 from ..nn.module import Module
-from ..nn.parameter import OverBudget
 from ..training import checkpoint
 from ..training.callbacks import back_to
 from . import document
@@ -39,14 +39,15 @@ def load(path: Any, *, classes: Iterable[type] = ()) -> Any:
     Returns
     -------
     Autoencoder, VAE or another of aecore's models
-        The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped.
+        The fitted model. ``set_params(warm_start=True).fit(X)`` goes on where it stopped. It has
+        neither ``callbacks`` nor a ``checkpoint``: a file doesn't say where to write.
 
     Raises
     ------
     OSError
         If there is no file, or it can't be read.
     ValueError
-        For anything but a whole model file.
+        For anything but a whole model file, and for one that a newer aecore has written.
     MemoryError
         If there is no room for what the file has.
     """
@@ -83,8 +84,12 @@ def load_checkpoint(
         config, tensors = document.read(path)
         decoder = Decoder(known, sum(t.size for t in tensors.values()))
         return state.read(config, tensors, decoder)
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
-        raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
+    except state.DAMAGE as error:
+        raise not_read(path, error) from None
+
+
+# What 0.1.0 had here, for those who look into files.
+_read, _digest = document.read, document._digest
 
 
 def _checked(classes: Iterable[type]) -> Iterable[type]:

@@ -162,7 +162,8 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         except FloatingPointError as error:
             raise FloatingPointError(f"level {number}: {error}") from None
         finally:
-            copy_values(level._layers(), parts.layers)
+            with self._network.lock:
+                copy_values(level._layers(), parts.layers)
             self.history_ += [{"level": number, **record} for record in level.history_]
 
     def _layers(self) -> tuple[Affine, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
+from ..base.text import printable
 from ..training.progress import terms_in
 from ._style import GREY, TICKS, canvas, legend, palette, whole_numbers
 
@@ -61,7 +62,9 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
         )
     # After pretraining of single layers, only the epochs of the whole model are drawn.
     epochs = [epoch for epoch in epochs if "level" not in epoch] or epochs
-    recorded = dict.fromkeys(key for epoch in epochs for key in epoch)
+    recorded = dict.fromkeys(
+        key for epoch in epochs for key, value in epoch.items() if not isinstance(value, str)
+    )
     if keys is None:
         wanted = _default_keys(epochs, recorded)
     else:
@@ -89,6 +92,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
                 dashes = (0, (1.2, 0.8))  # in widths of the line
             label = "loss (generator)" if key == "loss" and "fake_accuracy" in recorded and (
                 "generator" not in recorded) else key  # fmt: skip
+            label = printable(label)
             drawn.append(_column(epochs, key))
             axes.plot(x, drawn[-1], label=label, **style)
             if "val_" + key in recorded:
@@ -106,7 +110,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
         if len(x) == 1:
             axes.set_xticks(x)
         unit = "loss per sample" if set(wanted) <= set(terms_in(recorded)) else "value"
-        axes.set(xlabel="epoch", ylabel=wanted[0] if len(wanted) == 1 else unit)
+        axes.set(xlabel="epoch", ylabel=printable(wanted[0]) if len(wanted) == 1 else unit)
         axes.set_title("Training")
         if with_rate:
             _draw_rate(axes, x, _column(epochs, _RATE))
@@ -156,7 +160,8 @@ def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
 
 def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
     """Read one value of each epoch; NaN, a gap in the line, where it was not recorded."""
-    return np.array([np.nan if e.get(key) is None else float(e[key]) for e in epochs])
+    values = [e.get(key) for e in epochs]
+    return np.array([np.nan if v is None or isinstance(v, str) else float(v) for v in values])
 
 
 def roc(
@@ -208,7 +213,7 @@ def roc(
     named = scores if isinstance(scores, Mapping) else {"": scores}
     if not named:
         raise ValueError("scores: expected at least one, got none")
-    curves = {str(name): _roc_curve(codes == 1, values) for name, values in named.items()}
+    curves = {printable(name): _roc_curve(codes == 1, values) for name, values in named.items()}
     alone = len(curves) == 1 and "" in curves
     # Curves that are better than chance leave the lower right corner empty.
     has_room = alone or min(area for _, _, area in curves.values()) > 0.7

@@ -47,6 +47,7 @@ STYLE: dict[Any, Any] = {
     "lines.linewidth": 1.4,
     "savefig.dpi": "figure",
     "text.color": INK,
+    "text.parse_math": False,
 }
 TICKS: dict[str, Any] = {
     "color": GREY,
@@ -61,7 +62,8 @@ TICKS: dict[str, Any] = {
 def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Axes]]:
     """Yield what the caller returns and the axes to draw on: a new figure's, or the user's own.
 
-    On the user's axes nothing of the style is set that the user may have set differently.
+    On the user's axes nothing of the style is set that the user may have set differently. Names of
+    columns, labels and the like are drawn as they are: no dollar in them starts mathematics.
     """
     try:
         import matplotlib
@@ -75,7 +77,9 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
     if ax is not None:
         if not isinstance(ax, MatplotlibAxes):
             raise TypeError(f"ax: expected a matplotlib Axes, got {type(ax).__name__}")
-        yield ax, ax
+        with matplotlib.rc_context({"text.parse_math": False}):
+            yield ax, ax
+            _parse_powers(ax)
         return
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=size, layout="compressed")
@@ -83,6 +87,22 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
         # Ticks are made when the figure is drawn, outside this context: their style is the axes'.
         axes.tick_params(**TICKS)
         yield figure, axes
+        for part in figure.axes:
+            _parse_powers(part)
+
+
+def _parse_powers(ax: Axes) -> None:
+    """Let the ticks of logarithmic scales have their powers, which are mathematics."""
+    from matplotlib.ticker import LogFormatter
+
+    for axis in (ax.xaxis, ax.yaxis):
+        for ticks, formatter in (
+            (axis.get_major_ticks(), axis.get_major_formatter()),
+            (axis.get_minor_ticks(), axis.get_minor_formatter()),
+        ):
+            if isinstance(formatter, LogFormatter):
+                for tick in ticks:
+                    tick.label1.set_parse_math(True)
 
 
 def colorbar(ax: Axes, mappable: Any, label: str) -> Any:

@@ -56,9 +56,12 @@ def check(callbacks: Any) -> tuple[Callback, ...]:
 
 @contextlib.contextmanager
 def closing(callbacks: Iterable[Callback]) -> Iterator[None]:
-    """Close callbacks in the end, those that can be."""
+    """Close callbacks in the end, those that can be; tell aecore's own that training begins."""
     with contextlib.ExitStack() as stack:
         for callback in callbacks:
+            start = getattr(callback, "_start_training", None)
+            if callable(start):
+                start()
             close = getattr(callback, "close", None)
             if callable(close):
                 stack.callback(close)
@@ -67,9 +70,10 @@ def closing(callbacks: Iterable[Callback]) -> Iterator[None]:
 
 def back_to(network: Network, best: Best) -> None:
     """Give a network the parameters, moments and buffers of its best state."""
-    for name, array in network.arrays().items():
-        np.copyto(array, best.arrays[name])
-    network.steps = best.steps
+    with network.lock:
+        for name, array in network.arrays().items():
+            np.copyto(array, best.arrays[name])
+        network.steps = best.steps
 
 
 class EarlyStopping:

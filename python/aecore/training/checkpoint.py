@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import time
@@ -98,6 +99,12 @@ class Checkpoint(Choice):
                     f"checkpoint: monitor: expected None without keep_best, got {self.monitor!r}"
                 )
 
+    def fixed(self) -> Checkpoint:
+        """Return the same with an absolute path, whatever folder the program changes to."""
+        found = copy.copy(self)
+        found.path = os.path.abspath(self.path)
+        return found
+
     def file(self, kind: str = "") -> str:
         """Return the path of the file, or of one beside it.
 
@@ -173,7 +180,7 @@ class Saver:
     Parameters
     ----------
     checkpoint : Checkpoint or None
-        None saves nothing.
+        None saves nothing. Its path is that of the folder of now.
     model
         What is saved.
     stage : Stage
@@ -189,7 +196,8 @@ class Saver:
         stage: Stage,
         write: Callable[[Any, str, Stage], None],
     ) -> None:
-        self.checkpoint, self.model, self.stage, self._save = checkpoint, model, stage, write
+        self.checkpoint = None if checkpoint is None else checkpoint.fixed()
+        self.model, self.stage, self._save = model, stage, write
         self._epochs, self._time = 0, time.monotonic()
 
     def at(self, **changes: Any) -> None:

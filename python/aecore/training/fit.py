@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import Any, Protocol
 
 from ..base.params import same
@@ -11,7 +12,9 @@ from .callbacks import EarlyStopping, TrainingState, back_to, closing
 from .checkpoint import Saver
 from .loop import Objective, Plan, train
 from .network import Network
-from .progress import Progress
+from .progress import NUMBERS, Progress
+
+MOST_RECORDS = 512  # of a history, behind passes without end
 
 FOLLOWED = "learning_rate schedule weight_decay clip_norm".split()  # may change between epochs
 FIXED = "batch_size corruption epochs optimizer patience shuffle".split()  # hold for a training
@@ -57,8 +60,8 @@ def run(
             with contextlib.closing(train(network, model, batches, plan, progress)) as records:
                 for record in records:
                     model.history_.append(record)
-                    if validation is not None:
-                        record |= model._validate(validation)
+                    if validation is not None:  # a new record: others may be reading the old one
+                        record = model.history_[-1] = record | model._validate(validation)
                     progress.epoch(record)
                     saver.after_epoch(record)
                     stopped = _should_stop(model, record, stopping, plan)
@@ -72,6 +75,30 @@ def run(
     saver.save()
     if best is not None:
         back_to(network, best)
+
+
+def thin(history: list[dict[str, Any]]) -> None:
+    """Leave out records, in place, of a history that has grown long, and will grow on.
+
+    Kept are those of every 2nd, 4th, ... epoch, half of `MOST_RECORDS` or fewer, and the first of
+    those with the lowest value of each number, as a checkpoint's best epoch is looked for there.
+    """
+    plain = [record for record in history if "level" not in record]
+    if len(plain) < MOST_RECORDS:
+        return
+    lowest: dict[str, tuple[float, int]] = {}
+    for record in plain:
+        for name, value in record.items():
+            if name == "seconds":  # which would make another history each time
+                continue
+            if isinstance(value, NUMBERS) and value < lowest.get(name, (math.inf, 0))[0]:
+                lowest[name] = (float(value), id(record))
+    kept = {id(plain[-1]), *(place for _, place in lowest.values())}
+    step, epochs = 2, [record.get("epoch", 0) for record in plain]
+    while sum(epoch % step == 0 for epoch in epochs) > MOST_RECORDS // 2 and step < 1 << 62:
+        step *= 2
+    kept |= {id(r) for r, epoch in zip(plain, epochs, strict=True) if epoch % step == 0}
+    history[:] = [record for record in history if "level" in record or id(record) in kept]
 
 
 def _should_stop(

@@ -189,13 +189,14 @@ def train(
             for i, batch in enumerate(batches(rows, network.samples)):
                 interrupts.check()
                 batch.epoch = network.epoch + i / len(batches)
-                rate = _step(network, guard, plan, phases, i, batch, totals)
-                for name, array in batch.noted.items():
-                    if name in noted:
-                        noted[name] += array
-                    else:
-                        noted[name] = array.copy()
-                network.samples += batch.n
+                with network.lock:  # others run the network between steps
+                    rate = _step(network, guard, plan, phases, i, batch, totals)
+                    for name, array in batch.noted.items():
+                        if name in noted:
+                            noted[name] += array
+                        else:
+                            noted[name] = array.copy()
+                    network.samples += batch.n
                 n += batch.n
                 observed += batch.observed
                 progress.batch()

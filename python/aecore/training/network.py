@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
+import os
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -13,6 +16,7 @@ import numpy as np
 from .. import _core
 from ..arch.base import conditioned_shape
 from ..base import runtime
+from ..base.turns import Turns
 from ..data.batches import Batch
 from ..data.readers import MapReader, Reader
 from ..data.tables.reader import TableReader
@@ -86,6 +90,8 @@ class Network(Module):
         "is_teacher_forced",
         "code_shape",
         "_lock",
+        "_training",
+        "_trainer",
         "_frozen",
         "_changes",
         "_exposed",
@@ -118,7 +124,9 @@ class Network(Module):
     def _link(self) -> None:
         self.flat = Flat(self.children())
         self._others = self.flat.start("discriminator")  # how much of it belongs to the others
-        self._lock, self._tapes = threading.RLock(), list[Tape]()
+        self._lock, self._tapes = Turns(), list[Tape]()
+        self._training, self._trainer = threading.RLock(), 0  # whose, 0 for nobody's
+        _LINKED[id(self)] = self
         self.is_teacher_forced = is_teacher_forced(self)
         self.code_shape: Shape = ()  # of what a quantizer is given for a sample
         if hasattr(self, "quantizer"):
@@ -126,8 +134,10 @@ class Network(Module):
         self._frozen = self._changes = self._exposed = False
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
-        return {k: v for k, v in state.items() if k not in self._OWN}
+        with self.lock:
+            state = super().__getstate__()
+            state = {k: v for k, v in state.items() if k not in self._OWN}
+            return copy.deepcopy(state) if self.is_trained_elsewhere else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = {k: v for k, v in state.items() if k not in ("_scratch", "_kept")}
@@ -150,26 +160,54 @@ class Network(Module):
             first = module.seed_noise(self.seed, first)
 
     @property
-    def lock(self) -> threading.RLock:
-        """Held by whoever runs the network: parameters change in training."""
+    def lock(self) -> Turns:
+        """Held by whoever runs the network, in training for each step: parameters change in it."""
         return self._lock
+
+    @property
+    def is_trained_elsewhere(self) -> bool:
+        """Whether another thread trains it, between whose steps the lock may be had."""
+        return self._trainer not in (0, threading.get_ident())
+
+    @contextlib.contextmanager
+    def kept_still(self) -> Iterator[None]:
+        """Let no training begin in this context, if none is going on; don't wait for one."""
+        taken = self._training.acquire(blocking=False)
+        try:
+            yield
+        finally:
+            if taken:
+                self._training.release()
+
+    def after_fork(self) -> None:
+        """Forget, in a forked child, what other threads were doing."""
+        if self._lock.after_fork():
+            self.thaw()  # they may have been packing weights
+            self._tapes = []
+        if not self._training._is_owned():  # type: ignore[attr-defined]
+            self._training, self._trainer, self._changes = threading.RLock(), 0, self._exposed
 
     # ---- whether parameters may change -----------------------------------------------------------
 
     @contextlib.contextmanager
     def in_training(self) -> Iterator[None]:
-        """Let parameters change in this context."""
-        self._changes = True
-        self.thaw()
-        try:
-            yield
-        finally:
-            self._changes = self._exposed
+        """Let parameters change in this context, which one thread at a time can be in."""
+        with self._training:
+            with self.lock:
+                outer, self._trainer, self._changes = self._trainer, threading.get_ident(), True
+                self.thaw()
+            try:
+                yield
+            finally:
+                with self.lock:
+                    self._trainer = outer
+                    self._changes = self._exposed or outer != 0
 
     def expose(self) -> None:
         """Note that the user may write into the parameters from now on."""
-        self._changes = self._exposed = True
-        self.thaw()
+        with self.lock:
+            self._changes = self._exposed = True
+            self.thaw()
 
     def rest(self) -> None:
         """Freeze the parameters, unless they may change."""
@@ -245,10 +283,11 @@ class Network(Module):
         """Make room for an optimiser's moments; another kind's are forgotten."""
         name = type(optimizer).__name__
         if self.optimizer != name:
-            self.optimizer, self.steps = name, 0
-            if hasattr(self, "discriminator"):
-                self.buffer("discriminator_steps").fill(0)
-            self.moments = {m: np.zeros_like(self.flat.value) for m in optimizer.moments}
+            moments = {m: np.zeros_like(self.flat.value) for m in optimizer.moments}
+            with self.lock:
+                self.optimizer, self.steps, self.moments = name, 0, moments
+                if hasattr(self, "discriminator"):
+                    self.buffer("discriminator_steps").fill(0)
 
     def gradient_norm(self, part: str = "") -> float:
         """Return the Euclidean norm of a part's gradients; not finite if one of them isn't."""
@@ -282,6 +321,43 @@ class Network(Module):
         """Return everything that a step changes: parameters, moments and buffers."""
         moments = {f"optimizer.{name}": m for name, m in self.moments.items()}
         return {"parameters": self.flat.value} | moments | dict(self.buffers())
+
+
+# ---- forks --------------------------------------------------------------------------------------
+
+_LINKED: weakref.WeakValueDictionary[int, Network] = weakref.WeakValueDictionary()
+_forking = threading.local()
+_PATIENCE = 1.0  # seconds that a fork waits for a training's step
+
+
+def _networks() -> list[Network]:
+    """Return the networks that there are; other threads may make new ones meanwhile."""
+    found = [reference() for reference in _LINKED.valuerefs()]
+    return [network for network in found if network is not None]
+
+
+def _before_fork() -> None:
+    """Wait for the end of steps that others take: the child has its parameters for good."""
+    _forking.held = [n for n in _networks() if n.is_trained_elsewhere and n.lock.acquire(_PATIENCE)]
+
+
+def _after_fork_in_parent() -> None:
+    for network in _forking.__dict__.pop("held", ()):
+        network.lock.release()
+
+
+def _after_fork_in_child() -> None:
+    _after_fork_in_parent()
+    for network in _networks():
+        network.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )
 
 
 def is_teacher_forced(module: Module) -> bool:
@@ -322,13 +398,13 @@ class Snapshot:
 
     def update(self) -> None:
         """Copy the arrays as they are now."""
-        for array, copy in self._pairs:
-            np.copyto(copy, array)
+        for array, kept in self._pairs:
+            np.copyto(kept, array)
 
     def restore(self) -> None:
         """Give the arrays the values of the copy."""
-        for array, copy in self._pairs:
-            np.copyto(array, copy)
+        for array, kept in self._pairs:
+            np.copyto(array, kept)
 
 
 class InferencePass:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
+
+import numpy as np
+
+from ..base.text import printable
+
+# Broken pipes, full disks, closed files; and None, as which Python has a console that isn't there.
+CONSOLE_LOST = (OSError, ValueError, AttributeError)
+NUMBERS = (int, float, np.integer, np.floating)
 
 
 class Progress:
     """Shows batches and epochs as they pass; a context manager.
+
+    A console that can't be written to any more (its window is closed, its disk full) is left alone:
+    nothing that is shown ends a training.
 
     Parameters
     ----------
@@ -30,7 +42,8 @@ class Progress:
                 warnings.simplefilter("ignore")
                 from tqdm.auto import tqdm
 
-            self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
+            with self._showing():
+                self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
 
     def _epoch(self, epoch: int) -> str:
         return f"epoch {min(epoch, self.last)}/{self.last}"
@@ -38,15 +51,19 @@ class Progress:
     def batch(self) -> None:
         """Note that a batch is done."""
         if self.bar is not None:
-            self.bar.update()
+            try:
+                self.bar.update()
+            except CONSOLE_LOST:
+                self._lose()
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Show an epoch's record."""
-        if self.bar is not None:
-            self.bar.set_description_str(self._epoch(record["epoch"] + 1), refresh=False)
-            self.bar.set_postfix_str(summary(record))
-        elif self.verbose > 1:
-            print(f"{self._epoch(record['epoch'])}  {summary(record)}", flush=True)
+        with self._showing():
+            if self.bar is not None:
+                self.bar.set_description_str(self._epoch(record["epoch"] + 1), refresh=False)
+                self.bar.set_postfix_str(summary(record))
+            elif self.verbose > 1:
+                print(f"{self._epoch(record['epoch'])}  {summary(record)}", flush=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -57,8 +74,23 @@ class Progress:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        with self._showing():
+            if self.bar is not None:
+                self.bar.close()
+
+    @contextlib.contextmanager
+    def _showing(self) -> Iterator[None]:
+        """Show nothing from now on if that fails in this context."""
+        try:
+            yield
+        except CONSOLE_LOST:
+            self._lose()
+
+    def _lose(self) -> None:
+        bar, self.bar, self.verbose = self.bar, None, 0
+        if bar is not None:
+            with contextlib.suppress(*CONSOLE_LOST):
+                bar.close()
 
 
 # What `history_` has beside the loss and its terms.
@@ -66,6 +98,10 @@ MEASURES = frozenset(
     "epoch level learning_rate seconds mse sigma kl_weight active_units information_bound iwae "
     "bits_per_dim nats_per_code perplexity accuracy real_accuracy fake_accuracy numeric binary "
     "categorical".split()
+)
+TERMS = frozenset(
+    "loss recon kl penalty mmd mi tc dimension_kl commitment codebook vq discriminator generator "
+    "nll".split()
 )
 PLACES = {"loss": 0, "recon": 1, "discriminator": 3}  # the others are between
 
@@ -76,7 +112,13 @@ def terms_in(names: Iterable[str]) -> list[str]:
     return sorted(found, key=lambda name: PLACES.get(name, 2))
 
 
+def is_number(name: str) -> bool:
+    """Whether a name in a history is one of aecore's own, all of which are numbers."""
+    return name in MEASURES or name in TERMS or name.startswith(("val_", "perplexity_"))
+
+
 def summary(record: Mapping[str, Any]) -> str:
     """Return the losses of an epoch in a line."""
     shown = [*terms_in(record), "perplexity", "accuracy", "val_loss"]
-    return ", ".join(f"{name} {record[name]:.4g}" for name in shown if name in record)
+    numbers = {k: v for k, v in record.items() if isinstance(v, NUMBERS)}  # others may have text
+    return ", ".join(f"{printable(k)} {numbers[k]:.4g}" for k in shown if k in numbers)

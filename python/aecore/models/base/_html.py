@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 
 from ...arch.base import conditioned_shape
 from ...base import params
+from ...base.text import printable
 from ...nn.containers import Residual, Sequential
 from ...nn.module import Module
 from ...nn.tape import Shape
+from ...training.progress import NUMBERS
 
 MOST = 300  # characters of a parameter's value
 
@@ -82,11 +84,11 @@ def _state(model: Any) -> str:
     if history:
         last = history[-1]
         epoch = last.get("epoch", len(history))
-        words.append(f"{epoch} epoch{'' if epoch == 1 else 's'}")
+        words.append(f"{escape(printable(epoch))} epoch{'' if epoch == 1 else 's'}")
         words += [
             f"{word} {last[name]:.4g}"
             for word, name in (("loss", "loss"), ("validation loss", "val_loss"))
-            if last.get(name) is not None
+            if isinstance(last.get(name), NUMBERS)
         ]
     elif learned is not None:
         words.append("not trained")
@@ -117,7 +119,7 @@ def _table_of(values: dict[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     text = repr(value)
-    return escape(text if len(text) <= MOST else text[:MOST] + " ...")
+    return escape(printable(text if len(text) <= MOST else text[:MOST] + " ..."))
 
 
 def _details(summary: str, inner: str, opened: bool = False) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
@@ -40,7 +41,14 @@ from ...training.schedules import Schedule
 from . import state
 from ._html import model_html
 from .options import complete
-from .resume import LoadedCheckpoint, check_count, find_checkpoint, saver_of, take_fit
+from .resume import (
+    LoadedCheckpoint,
+    check_count,
+    checkpoint_of,
+    find_checkpoint,
+    saver_of,
+    take_fit,
+)
 from .streams import read_stream
 
 if TYPE_CHECKING:
@@ -59,8 +67,10 @@ def fitted(method: Method) -> Method:
     def run(self: BaseModel, *args: Any, **kwargs: Any) -> Any:
         network = self._fitted()
         with network.lock, runtime.threads(self.n_threads):
-            network.rest()
-            return method(self, *args, **kwargs)
+            if self._network is network:  # or else another thread's `fit` has made a new one
+                network.rest()
+                return method(self, *args, **kwargs)
+        return run(self, *args, **kwargs)
 
     return run  # type: ignore[return-value]
 
@@ -308,11 +318,18 @@ class BaseModel(Estimator):
         needed. Tensors are taken like arrays.
         """
         self._check_params()
-        self._fit_from(find_checkpoint(self, resume), X, y, X_val, sample_mask)
+        saving = checkpoint_of(self)
+        self._fit_from(find_checkpoint(self, saving, resume), saving, X, y, X_val, sample_mask)
         return self
 
     def _fit_from(
-        self, found: LoadedCheckpoint | None, X: Any, y: Any, X_val: Any, sample_mask: Any
+        self,
+        found: LoadedCheckpoint | None,
+        saving: checkpoint.Checkpoint | None,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        sample_mask: Any,
     ) -> Saver:
         """Train, from a checkpoint if one was found; return the saver of checkpoints."""
         reader = self if found is None else found.model
@@ -321,7 +338,7 @@ class BaseModel(Estimator):
             conditioner, given = reader._read_training(X, y, sample_mask, going_on)
             read = reader._network.reader if going_on else self._reader.of(self, given.data)
             validation = reader._read_validation(X_val, read, conditioner)
-            return self._fit(going_on, conditioner, given, validation, found)
+            return self._fit(going_on, conditioner, given, validation, found, saving)
 
     def _fit(
         self,
@@ -330,6 +347,7 @@ class BaseModel(Estimator):
         given: Input,
         validation: Batches | None = None,
         found: LoadedCheckpoint | None = None,
+        saving: checkpoint.Checkpoint | None = None,
     ) -> Saver:
         """Train on samples that have been checked."""
         held = self._held_out(len(given.data))
@@ -344,7 +362,7 @@ class BaseModel(Estimator):
             order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
-        saver = saver_of(self, found)
+        saver = saver_of(self, saving or checkpoint_of(self), found)
         if not self.history_ or saver.stage.level is not None:
             if self._pretrains and self.pretrain_epochs:
                 with network.in_training():
@@ -362,7 +380,9 @@ class BaseModel(Estimator):
     def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Self:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
-        The first call makes the network. The pass counts as an epoch.
+        The first call makes the network. The pass counts as an epoch. ``history_`` stays within
+        some hundreds of records, however many passes there are: of earlier ones it keeps every
+        second, fourth, ..., and the lowest of each number.
 
         Parameters
         ----------
@@ -385,6 +405,7 @@ class BaseModel(Estimator):
         with runtime.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume, known)
             self._start_or_go_on(resume, conditioner, given)
+            fit.thin(self.history_)
             self._train(given, None, None, self._plan(1, False))
 
     def initialize(self, X: Any, y: Any = None) -> Self:
@@ -609,14 +630,20 @@ class BaseModel(Estimator):
 
     def _set_network(self, network: Network, columns: np.ndarray | None) -> None:
         """Give the model a network, in place of all that was learned before."""
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        self._network = network
-        self.history_ = []
-        self.n_features_in_ = network.reader.features
-        self.n_parameters_ = network.flat.size
-        if columns is not None:
-            self.feature_names_in_ = columns
+        with self._replacing_network():
+            for name in [name for name in vars(self) if name.endswith("_")]:
+                delattr(self, name)
+            self._network = network
+            self.history_ = []
+            self.n_features_in_ = network.reader.features
+            self.n_parameters_ = network.flat.size
+            if columns is not None:
+                self.feature_names_in_ = columns
+
+    def _replacing_network(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a context in which nobody else runs the model, for a change of its network."""
+        network = vars(self).get("_network")
+        return contextlib.nullcontext() if network is None else network.lock
 
     def _coders(
         self,
@@ -660,7 +687,8 @@ class BaseModel(Estimator):
             int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
         )
         network.use(plan.optimizer)
-        fit.run(self, batches, validation, plan, saver or saver_of(self), again)
+        saver = saver or saver_of(self, checkpoint_of(self))
+        fit.run(self, batches, validation, plan, saver, again)
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """Run both passes over a batch; return sums over samples, and ``mse``."""
@@ -702,7 +730,8 @@ class BaseModel(Estimator):
         totals: dict[str, float] = {}
         observed, done, records = 0, 0, self.penalty is not None
         for batch in batches():
-            with self._pass(batch, "fixed", self._network.seed, done, records):
+            network = self._network
+            with network.lock, self._pass(batch, "fixed", network.seed, done, records):
                 sums = self._sums(batch, self._all_terms(batch))
             for name, value in sums.items():
                 totals[name] = totals.get(name, 0.0) + value

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...base import atomic, checks
 from ...base.params import names
+from ...base.text import printable
 from ...files import document
 from ...files.classes import VALUES
 from ...files.codec import Decoder, same_keys, shown
-from ...nn.parameter import OverBudget
-from ...training.checkpoint import Saver, Stage, resolve
+from ...training.checkpoint import Checkpoint, Saver, Stage, resolve
 from . import state
 from .state import written_params
 
@@ -29,7 +29,14 @@ class LoadedCheckpoint(NamedTuple):
     stage: Stage
 
 
-def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
+def checkpoint_of(model: BaseModel) -> Checkpoint | None:
+    """Return a model's checkpoint with the path that it has from now on, if there is one."""
+    return None if model.checkpoint is None else resolve(model.checkpoint).fixed()
+
+
+def find_checkpoint(
+    model: BaseModel, checkpoint: Checkpoint | None, resume: bool
+) -> LoadedCheckpoint | None:
     """Return what a model's checkpoint has; None if there is no file yet, or without `resume`.
 
     Raises
@@ -39,7 +46,7 @@ def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
     ValueError
         For a model without a checkpoint, and for the file of another training.
     """
-    path = None if model.checkpoint is None else resolve(model.checkpoint).file()
+    path = None if checkpoint is None else checkpoint.file()
     if not checks.boolean("resume", resume):
         return None
     if path is None:
@@ -55,17 +62,20 @@ def find_checkpoint(model: BaseModel, resume: bool) -> LoadedCheckpoint | None:
         stage = state.fill(found, config, tensors, decoder)
     except OtherTraining:
         raise
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget) as error:
-        raise ValueError(f"{path}: expected a whole model file of aecore: {error}") from None
+    except state.DAMAGE as error:
+        raise state.not_read(path, error) from None
     if stage is None:
         raise ValueError(f"resume: {path}: expected a checkpoint, got a model without its training")
     return LoadedCheckpoint(found, stage)
 
 
-def saver_of(model: BaseModel, found: LoadedCheckpoint | None = None) -> Saver:
+def saver_of(
+    model: BaseModel,
+    checkpoint: Checkpoint | None,
+    found: LoadedCheckpoint | None = None,
+) -> Saver:
     """Return what saves a model in training, which begins now or goes on."""
     stage = Stage(model._network.epoch) if found is None else found.stage
-    checkpoint = None if model.checkpoint is None else resolve(model.checkpoint)
     return Saver(checkpoint, model, stage, state.save)
 
 
@@ -92,14 +102,15 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
     if config.get("model") != cls.__name__:
         raise OtherTraining(
             f"resume: {path}: expected a checkpoint of {cls.__name__}, got one of "
-            f"{config.get('model')}"
+            f"{printable(config.get('model'))}"
         )
     theirs = config["params"]
     same_keys(theirs, ours, "parameters")
     for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
+            trained = printable(shown(theirs[name]))
             raise OtherTraining(
-                f"resume: {path}: expected {name}={shown(theirs[name])}, as it was trained with, "
+                f"resume: {path}: expected {name}={trained}, as it was trained with, "
                 f"got {shown(ours[name])}; delete the file to start afresh, or load it and go on "
                 "with warm_start"
             )
@@ -118,9 +129,10 @@ def check_count(model: BaseModel, found: LoadedCheckpoint, n: int) -> None:
 
 def take_fit(model: BaseModel, other: BaseModel) -> None:
     """Give a model what another of its class has learned."""
-    for name in [k for k in vars(model) if k.endswith("_")]:
-        delattr(model, name)  # the other may lack it
     params = names(type(model))
-    for name, value in vars(other).items():
-        if name not in params:
-            setattr(model, name, value)
+    with model._replacing_network():
+        for name in [k for k in vars(model) if k.endswith("_")]:
+            delattr(model, name)  # the other may lack it
+        for name, value in vars(other).items():
+            if name not in params:
+                setattr(model, name, value)

@@ -6,18 +6,24 @@ Reading is strict: whatever is unknown, missing, of a wrong shape or not finite 
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...base.params import Params, names
+from ...base.text import printable
 from ...data.conditions import Conditioner
 from ...files import document
 from ...files.codec import Decoder, Encoder, same_keys
+from ...nn.parameter import OverBudget
 from ...training import optim
 from ...training.checkpoint import Best, Stage
 from ...training.network import Network
+from ...training.progress import is_number
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -30,7 +36,12 @@ FIELDS = (
 ).split()
 TRAINING = "training"  # the stage of the training, where the file is a checkpoint
 BEST, LEVEL = "best", "level"  # prefixes of the arrays of a training, beside the model's
+THREADS = 64  # that a file may ask for, on a machine with fewer processors too
 LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
+CHUNK = 1 << 20  # numbers that are looked at together
+# What reading raises for a file that isn't whole. Too little memory isn't among it: that of
+# `OverBudget` is asked for by the file.
+DAMAGE = (ValueError, TypeError, KeyError, OverflowError, RecursionError, OverBudget)
 
 
 # ---- writing ------------------------------------------------------------------------------------
@@ -49,22 +60,56 @@ def save(model: Any, path: Any, stage: Stage | None = None) -> None:
     Raises
     ------
     ValueError
-        For a model that isn't fitted, or with objects that a file can't hold.
+        For a model that isn't fitted, with objects that a file can't hold, or with parameters that
+        aren't finite, which `load` would refuse.
     OSError
         If the file can't be written, or what stands there is no file. A file there is as before.
     """
-    config, tensors = model._describe()
-    if stage is not None:
-        config[TRAINING] = _stage(stage)
-        tensors |= _stage_tensors(stage)
-    document.write(path, config, tensors)
+    with contextlib.ExitStack() as stack:
+        for network in _networks(model):  # no training is to begin while arrays are written
+            stack.enter_context(network.kept_still())
+        config, tensors = model._describe()
+        if stage is not None:
+            config[TRAINING] = _stage(stage)
+            tensors |= _stage_tensors(stage)
+        for name, array in tensors.items():
+            if not _is_finite(array):
+                raise ValueError(f"{name}: expected finite numbers to write, got NaN or infinity")
+        document.write(path, config, tensors)
+
+
+def _networks(model: Any) -> Iterator[Network]:
+    """Yield the networks of a fitted model, and of those inside."""
+    found = vars(model)
+    if "_network" in found:
+        yield found["_network"]
+    for inner in (found.get("prior_"), *found.get("estimators_", ())):
+        if inner is not None:
+            yield from _networks(inner)
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    """Whether all numbers are finite, found with little memory."""
+    flat = array.reshape(-1)  # a view: they are contiguous
+    return all(np.isfinite(flat[i : i + CHUNK]).all() for i in range(0, flat.size, CHUNK))
 
 
 def describe(model: BaseModel) -> tuple[Config, Tensors]:
-    """Return the configuration and the arrays of a fitted model, as far as all have them."""
+    """Return the configuration and the arrays of a fitted model, as far as all have them.
+
+    The arrays are views, but of a network that another thread trains copies.
+    """
     network = model._fitted()
+    with network.lock:
+        tensors = tensors_of(network)
+        if network.is_trained_elsewhere:
+            tensors = {name: array.copy() for name, array in tensors.items()}
+        return _configuration(model, network), tensors
+
+
+def _configuration(model: BaseModel, network: Network) -> Config:
     columns = vars(model).get("feature_names_in_")
-    config = {
+    return {
         "model": type(model).__name__,
         "params": written_params(model),
         "shape": list(network.input_shape),
@@ -79,7 +124,6 @@ def describe(model: BaseModel) -> tuple[Config, Tensors]:
         "best_epoch": vars(model).get("best_epoch_"),
         "history": [_record(r) for r in model.history_],
     }
-    return config, tensors_of(network)
 
 
 def written_params(model: Any) -> Config:
@@ -93,6 +137,8 @@ def own_params(model: Any) -> Config:
     params = model.get_params(deep=False)
     if "callbacks" in params:
         params["callbacks"] = ()  # code
+    if "checkpoint" in params:
+        params["checkpoint"] = None  # a path of this machine, which nobody else is to write to
     if not isinstance(params["random_state"], (int, np.integer)):
         params["random_state"] = None  # the seed drawn from it is in the state
     for name, value in params.items():
@@ -118,12 +164,20 @@ def _record(record: Config) -> Config:
         value = value.item() if isinstance(value, np.generic) else value
         if isinstance(value, float) and not math.isfinite(value):
             value = None
-        if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise ValueError(
-                f"history_: {key}: expected a number or a string to write, got {value!r}"
-            )
-        out[str(key)] = value
+        out[str(key)] = _recorded(str(key), value)
     return out
+
+
+def _recorded(name: str, value: Any) -> Any:
+    """Return a value of an epoch's record; ValueError where `load` would refuse it."""
+    kinds: tuple[type, ...] = (bool, int, float)
+    if not is_number(name):
+        kinds = (*kinds, str)
+    if value is None or isinstance(value, kinds):
+        if type(value) is not int or abs(value) < 2**63:
+            return value
+    expected = "a number" if is_number(name) else "a number or text"
+    raise ValueError(f"history: {printable(name)}: expected {expected}, got {value!r:.60}")
 
 
 def _stage(stage: Stage) -> Config:
@@ -185,7 +239,29 @@ def read(config: Any, tensors: Tensors, decoder: Decoder) -> tuple[Any, Stage | 
         raise ValueError(f"model: expected one of aecore's, got {config.get('model')!r}")
     model = cls(**decoder.params(config["params"], names(cls)))
     model._check_params()
+    _forget_places(model)
     return model, fill(model, config, tensors, decoder)
+
+
+def _forget_places(value: Any) -> None:
+    """Forget where a model out of a file would write, what it would run and too many threads."""
+    if not isinstance(value, Params):
+        return
+    params = value.get_params(deep=False)
+    if (params.get("n_threads") or 0) > max(THREADS, os.cpu_count() or 1):
+        value.n_threads = None  # type: ignore[attr-defined]
+    for name, nothing in (("checkpoint", None), ("callbacks", ())):
+        if name in params:
+            setattr(value, name, nothing)
+    for inner in params.values():
+        _forget_places(inner)
+
+
+def not_read(path: Any, error: Exception) -> ValueError:
+    """Return the error to raise for a file that isn't read, given what was found in it."""
+    if isinstance(error, document.NewerFormat):
+        return document.NewerFormat(f"{path}: {error}")
+    return ValueError(f"{path}: expected a whole model file of aecore: {printable(error)}")
 
 
 def fill(model: Any, config: Config, tensors: Tensors, decoder: Decoder) -> Stage | None:
@@ -302,9 +378,13 @@ def _classes(found: Config) -> np.ndarray:
 def _read_record(found: Any) -> Config:
     if not isinstance(found, dict):
         raise ValueError(f"history: expected dictionaries, got {type(found).__name__}")
+    if "epoch" not in found:
+        raise ValueError("history: expected the epoch of each record, got none")
+    _count(found["epoch"], "history: epoch")
     for key, value in found.items():
-        if not (value is None or isinstance(value, (bool, int, float, str))):
-            raise ValueError(f"history: {key}: expected a value, got {type(value).__name__}")
+        _recorded(key, value)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"history: {key}: expected a finite number or null, got {value}")
     return {k: math.nan if v is None else v for k, v in found.items()}
 
 

@@ -11,7 +11,7 @@ from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder, same_keys
 from ..base import state
 from ..base.coding import BaseAutoencoder
-from .score import OutlierScore, parts
+from .score import OutlierScore, codes_width, parts, points_width
 
 if TYPE_CHECKING:
     from .detector import AnomalyDetector
@@ -72,8 +72,10 @@ def restore(
         got = len(described) if isinstance(described, list) else type(described).__name__
         raise ValueError(f"members: expected a list of {detector.n_models}, got {got}")
     own = {name: tensors.pop(name) for name in ARRAYS if name in tensors}
+    robust = _robust(config["levels"], own, shape)
+    given = tuple(shape) if robust is None else robust.center.shape
     members = [
-        _member(detector, found, state.take(tensors, str(i)), decoder)
+        _member(detector, found, state.take(tensors, str(i)), decoder, given)
         for i, found in enumerate(described)
     ]
     for member in members:
@@ -81,7 +83,7 @@ def restore(
     location, scale = _standardization(detector, own)
     return {
         "members": members,
-        "robust": _robust(config["levels"], own),
+        "robust": robust,
         "location": location,
         "scale": scale,
         "shape": tuple(shape),
@@ -91,42 +93,53 @@ def restore(
 
 
 def _member(
-    detector: AnomalyDetector, config: Any, tensors: Tensors, decoder: Decoder
+    detector: AnomalyDetector,
+    config: Any,
+    tensors: Tensors,
+    decoder: Decoder,
+    shape: tuple[int, ...],
 ) -> OutlierScore:
-    """Return a member: a model and the arrays of its score."""
+    """Return a member: a model of samples of a shape, and the arrays of its score."""
     known = state.take(tensors, "oddness")
     fitted, stage = state.read(config, tensors, decoder)
     if not isinstance(fitted, BaseAutoencoder) or fitted._needs_y or stage is not None:
         raise ValueError(f"members: expected autoencoders, got {type(fitted).__name__}")
-    wanted, given = parts(detector.measure), {}
+    if fitted._network.input_shape != shape:
+        raise ValueError(
+            f"members: expected models of samples of shape {shape}, got "
+            f"{fitted._network.input_shape}"
+        )
+    wanted, given = parts(detector.measure), dict[str, tuple[int | str, ...]]()
     if "manifold" in wanted:
-        given["references"] = 2
+        given["references"] = ("m", points_width(fitted))
     if "codes" in wanted:
-        given |= {"center": 1, "whitening": 2}
+        given |= {"center": (codes_width(fitted),), "whitening": 2 * (codes_width(fitted),)}
     same_keys(known, given, "oddness")
-    for name, axes in given.items():
+    for name, sizes in given.items():
         array = known[name]
-        if array.dtype != np.float32 or array.ndim != axes or not array.size:
+        fits = array.ndim == len(sizes) and array.size and array.shape[-1] == sizes[-1]
+        if array.dtype != np.float32 or not fits or sizes[0] not in ("m", len(array)):
             raise ValueError(
-                f"oddness: {name}: expected float32 with {axes} axes, got {array.dtype} of shape "
-                f"{array.shape}"
+                f"oddness: {name}: expected float32 of shape ({', '.join(map(str, sizes))}), got "
+                f"{array.dtype} of shape {array.shape}"
             )
         if not np.isfinite(array).all():
             raise ValueError(f"oddness: {name}: expected finite numbers, got NaN or infinity")
-    if "codes" in wanted and known["whitening"].shape != 2 * known["center"].shape:
-        shape = known["whitening"].shape
-        raise ValueError(
-            f"oddness: whitening: expected the shape {2 * known['center'].shape}, got {shape}"
-        )
     return OutlierScore(fitted, detector._outlier_share, known)
 
 
-def _robust(levels: Any, own: Tensors) -> RobustScaler | None:
+def _robust(levels: Any, own: Tensors, shape: list[int]) -> RobustScaler | None:
     if "center" not in own and "scale" not in own and levels is None:
         return None
     if not (levels is None or isinstance(levels, list)):
         raise ValueError(f"levels: expected a list, got {type(levels).__name__}")
-    return RobustScaler.read(levels, *(_array(own, name) for name in ("center", "scale")))
+    robust = RobustScaler.read(levels, *(_array(own, name) for name in ("center", "scale")))
+    columns = len(robust.center if robust.levels is None else robust.levels)
+    if [columns] != shape:
+        raise ValueError(
+            f"scaling: expected the columns of samples of shape {shape}, got {columns}"
+        )
+    return robust
 
 
 def _standardization(detector: AnomalyDetector, own: Tensors) -> tuple[np.ndarray, np.ndarray]:

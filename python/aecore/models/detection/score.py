@@ -175,6 +175,20 @@ def _codes(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray
     return codes, _NO_POINTS
 
 
+def codes_width(model: BaseAutoencoder) -> int:
+    """Return how many numbers `_codes` gives for a sample."""
+    network = model._network
+    return int(network.code_shape[-1] if network.code_shape else model.latent_dim)
+
+
+def points_width(model: BaseAutoencoder) -> int:
+    """Return how many numbers `_manifold` gives for a sample's reconstruction."""
+    loss = model._loss
+    if not isinstance(loss, Mixed):
+        return math.prod(model._network.input_shape)
+    return len(loss.numeric) + sum(k * len(v) for k, v in loss.groups.items() if k > 1)
+
+
 def _manifold(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
     model.terms(batch)
     output, loss = model._output(batch), model._loss

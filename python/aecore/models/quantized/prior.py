@@ -12,11 +12,11 @@ from ...data.arrays import is_stream
 from ...data.conditions import Conditioner
 from ...data.streams import Stream
 from ...files.codec import Decoder
-from ...training.checkpoint import Stage
+from ...training.checkpoint import Checkpoint, Stage
 from ..base import state
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
-from ..base.resume import find_checkpoint
+from ..base.resume import checkpoint_of, find_checkpoint
 from ..base.streams import joined
 from .pixelcnn import PixelCNN
 
@@ -96,23 +96,33 @@ class CodesWithPrior(BaseAutoencoder):
         self
         """
         self._check_params()
-        found = find_checkpoint(self, resume)
+        saving = checkpoint_of(self)
+        found = find_checkpoint(self, saving, resume)
+        of_prior = None if self.prior is None else checkpoint_of(self.prior)
         if self.prior is not None:
             self._check_prior_data(X, y, X_val)
-        saver = self._fit_from(found, X, y, X_val, sample_mask)
+        saver = self._fit_from(found, saving, X, y, X_val, sample_mask)
         if self.prior is None:
             vars(self).pop("prior_", None)
         elif not saver.stage.complete:
             stage = Stage(0) if found is None else found.stage
             if stage.complete:  # the prior was trained on codes before these epochs
                 vars(self).pop("prior_", None)
-            again = stage.over and not stage.complete and self.prior.checkpoint is not None
-            self._fit_prior(X, y, X_val, sample_mask, again)
+            again = stage.over and not stage.complete and of_prior is not None
+            self._fit_prior(X, y, X_val, sample_mask, again, of_prior)
             saver.at(complete=True, best=None)
             saver.save()
         return self
 
-    def _fit_prior(self, X: Any, y: Any, X_val: Any, sample_mask: Any, resume: bool) -> None:
+    def _fit_prior(
+        self,
+        X: Any,
+        y: Any,
+        X_val: Any,
+        sample_mask: Any,
+        resume: bool,
+        checkpoint: Checkpoint | None,
+    ) -> None:
         trained, params = vars(self).get("prior_"), self.prior.get_params(deep=False)
         if trained is None:
             trained = PixelCNN()
@@ -120,6 +130,7 @@ class CodesWithPrior(BaseAutoencoder):
             "codebook_size": self._network.quantizer.n_codes,
             "depth": int(self.quantizers),
             "warm_start": hasattr(trained, "_network"),
+            "checkpoint": checkpoint,
         }
         if params["random_state"] is None:
             params["random_state"] = (self._network.seed + 1) % 2**63
