@@ -83,7 +83,7 @@ def _labels(reading: Reading) -> Any:
     if reading.y is None:
         return None
     if Path(reading.y).suffix.lower() in TEXT:
-        return Text(reading.y, Reading()).all_labels()
+        return Text(reading.y, Reading()).all_labels(reading)
     return read_array(reading.y)
 
 
