@@ -20,7 +20,7 @@ from ._table import Parquet, Text, split_names
 
 TEXT = (".csv", ".tsv", ".txt")
 DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
-SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name.startswith("load_"))
+SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name != "load_images")
 FORMS = (
     "DATA is a file (.npy, .npz or .npz:ARRAY, .csv, .tsv, .parquet, or - for CSV from stdin), "
     "a folder of pictures, which may be in a folder for each label, or the name of a set: "
@@ -186,6 +186,7 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
         columns=split_names(options.columns),
         drop=split_names(options.drop),
         size=options.size,
+        bits=options.bits,
         header=options.header,
         shape=getattr(options, "shape", None),
     )
@@ -202,6 +203,7 @@ def add_reading(parser: Any, *, training: bool = False) -> None:
     group.add_argument(
         "--size", type=_size, metavar="HxW", help="resize pictures to so many pixels: 28x28"
     )
+    group.add_argument("--bits", type=_bits, metavar="N", help=_BITS)
     if training:
         group.add_argument(
             "--shape",
@@ -216,6 +218,7 @@ _Y = (
     "folder for each label, have their own"
 )
 _HEADER = "whether the first row of a text file has names; without, it has if any is no number"
+_BITS = "of pictures of more than 8, 9 to 16: without, 12 or 16, the least that all of them fit"
 _MASK = (
     "an array file that is True where a value is observed, or (N, T) where a sequence has a step"
 )
@@ -225,6 +228,12 @@ _COLUMNS = "columns of a table to take; without, all but --y and --drop, or thos
 def _size(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
     return positive(height), positive(width or height)
+
+
+def _bits(text: str) -> int:
+    if (value := int(text)) not in range(9, 17):
+        raise argparse.ArgumentTypeError(f"expected 9 to 16, got {text}")
+    return value
 
 
 def _shape(text: str) -> tuple[int, ...]:
