@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import math
 import os
@@ -21,6 +22,7 @@ import numpy as np
 from ..base import atomic
 from ._command import CommandError, command_errors, require
 from ._images import save_image
+from ._streams import shown
 
 FILE = "file"  # the column with the names of pictures
 PIECE = 1 << 16  # characters of text that are written at a time
@@ -166,7 +168,7 @@ class Csv(_File):
         self._put(text.getvalue())
 
     def _put(self, text: str) -> None:
-        self.file.write(text.encode())
+        self.file.write(text.encode(errors="backslashreplace"))  # names that are no text
 
     def _header(self, rows: np.ndarray) -> Sequence[str]:
         if rows.dtype.names is not None:
@@ -182,6 +184,8 @@ def _cell(value: Any) -> Any:
     """
     if isinstance(value, np.float32):
         return str(value)
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return "" if np.isnat(value) else str(value).removesuffix(".000000")
     if isinstance(value, float):
         return "" if value != value else int(value) if value.is_integer() else value
     return value
@@ -197,7 +201,11 @@ class Stdout(Csv):
         pass
 
     def _put(self, text: str) -> None:
+        if sys.stdout.isatty():
+            text = "\n".join(map(shown, text.split("\n")))
         sys.stdout.write(text)
+        if getattr(sys.stdout, "lost", False):  # the reader has seen enough
+            raise BrokenPipeError(errno.EPIPE, "the reader has gone", "stdout")
 
     def _finish(self) -> None:
         sys.stdout.flush()
@@ -209,7 +217,8 @@ class Pictures(Results):
     def __init__(self, path: str) -> None:
         require("writing pictures", "cli", "PIL")
         super().__init__(path)
-        self.temporary = Path(path).absolute().parent / f".aecore-{os.getpid()}-{Path(path).name}"
+        self.target = Path(os.path.realpath(path))
+        self.temporary = self.target.parent / f".aecore-{os.urandom(8).hex()}.aecore-part"
         if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
             raise CommandError(f"{path}: expected a new or an empty folder")
 
@@ -228,9 +237,10 @@ class Pictures(Results):
             save_image(path, row)
 
     def _finish(self) -> None:
-        if os.path.isdir(self.path):
-            os.rmdir(self.path)
-        os.replace(self.temporary, self.path)
+        with atomic.naming(self.path):
+            if os.name == "nt" and self.target.is_dir():  # where no folder takes another's place
+                self.target.rmdir()
+            os.replace(self.temporary, self.target)
 
 
 def open_results(

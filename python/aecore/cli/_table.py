@@ -107,16 +107,21 @@ class Columnar(Source):
         if not parts:
             raise CommandError(f"{self.path}: expected rows, got none")
         block = self._of_rows(Rows.joined(parts))
-        if self.reading.fitted is None:
-            for name, form in self.numbers.chosen.items():
-                text = f"column {name!r}: numbers are read {_cells.NAMES[form]}"
-                warnings.warn(f"{self.path}: {text}", stacklevel=2)
+        self._note_forms()
         return block
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of rows."""
         for rows in self._rows():
             yield self._of_rows(rows)
+        self._note_forms()
+
+    def _note_forms(self) -> None:
+        """Warn of numbers that could be read in another way."""
+        if self.reading.fitted is None:
+            for name, form in self.numbers.chosen.items():
+                text = f"column {name!r}: numbers are read {_cells.NAMES[form]}"
+                warnings.warn(f"{self.path}: {text}", stacklevel=3)
 
     def _wanted(self) -> list[str]:
         return list(dict.fromkeys([*self.features, *self.y_columns]))

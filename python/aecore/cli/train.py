@@ -324,7 +324,7 @@ def _toml(path: str) -> dict[str, Any]:
     try:
         with open(path, "rb") as file:
             return dict(tomllib.load(file))
-    except tomllib.TOMLDecodeError as error:
-        raise CommandError(f"{path}: expected a TOML file: {error}") from None
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # bad TOML, text that is not UTF-8, huge numbers
+        raise CommandError(f"{path}: expected a TOML file: {error}") from None
