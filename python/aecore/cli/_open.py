@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ def _named_set(name: str, part: str, reading: Reading) -> Source:
 def _folder(folder: str, reading: Reading) -> Source:
     images = Images(folder, reading)
     own = _labels(reading)
-    y = images.labels if own is None else own
+    y = images.labels() if own is None else own
     return Arrays(images, reading, y, _mask(reading), images.names())
 
 
@@ -160,6 +161,8 @@ def read_array(data: str) -> np.ndarray:
 
 
 def _member(path: str, name: str) -> np.ndarray:
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
+        raise CommandError(f"{path}: expected an archive of arrays, as np.savez writes, got none")
     with np.load(path, allow_pickle=False) as file:
         names = list(file)
         if not name:

@@ -112,8 +112,11 @@ class Columnar(Source):
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of rows."""
+        rows = None
         for rows in self._rows():
             yield self._of_rows(rows)
+        if rows is None:
+            raise CommandError(f"{self.path}: expected rows, got none")
         self._note_forms()
 
     def _note_forms(self) -> None:

@@ -70,7 +70,7 @@ class TextFile:
         self.path = path
         self._stream: Any = None
         if path == "-" or not _is_regular(path):
-            self._stream = self._lines(_open(path))
+            self._stream = self._once(_open(path))
         with ExitStack() as stack:
             lines = self._opened(stack)
             head, complete = _head(lines)
@@ -94,7 +94,7 @@ class TextFile:
         if not self.named:
             self.names = [str(i) for i in range(len(first))]
             return
-        more = {len(row) - len(first) for row in rest} == {1}
+        more = len(rest) > 1 and {len(row) - len(first) for row in rest} == {1}
         if more and not any(row[-1].strip() for row in rest):
             first = [*first, ""]
         elif more:  # as R writes names of rows
@@ -164,6 +164,14 @@ class TextFile:
         if self._stream is not None:
             return iter(self._stream)
         return self._lines(stack.enter_context(_open(self.path)))
+
+    def _once(self, file: Any) -> Iterator[str]:
+        """Yield the lines of a stream, and close it."""
+        try:
+            yield from self._lines(file)
+        finally:
+            if file is not sys.stdin:
+                file.close()
 
     def _lines(self, file: Any) -> Iterator[str]:
         number = 0

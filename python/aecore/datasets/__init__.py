@@ -347,7 +347,7 @@ def load_images(
     if bits is not None:
         checks.integer("bits", bits, 9, 16)
     found = ImageFolder(folder, size, bits=bits)
-    return found[:], found.labels
+    return found[:], found.labels()
 
 
 def load_kddcup99(*, data_home: str | os.PathLike[str] | None = None) -> Split:

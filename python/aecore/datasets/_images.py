@@ -6,7 +6,6 @@ import os
 import stat
 import warnings
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -83,9 +82,8 @@ class ImageFolder:
         self.shape = (len(self.paths), *found, channels or (1 if grey else 3))
         self.white = self._white(deep, bits)
 
-    @cached_property
     def labels(self) -> NDArray[np.str_] | None:
-        """The folder right below the root that each picture is in; None if some are in none."""
+        """Return the folder right below the root that each picture is in; None if some are not."""
         parts = [path.relative_to(self.root).parts for path in self.paths]
         stray = [p[0] for p in parts if len(p) == 1]
         if stray and len(stray) < len(parts):
