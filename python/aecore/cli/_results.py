@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import errno
-import io
 import math
 import os
 import shutil
@@ -144,6 +143,24 @@ class Npz(Npy):
                     shutil.copyfileobj(self.file, packed)
 
 
+class _Lines:
+    r"""Collects lines. The writer ends them with \r\n, so that it quotes both; here it is \n."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.size = 0
+
+    def write(self, line: str) -> None:
+        self.lines.append(line[:-2] + "\n")
+        self.size += len(line)
+
+    def taken(self) -> str:
+        """Return the text so far, and begin anew."""
+        text = "".join(self.lines)
+        self.lines, self.size = [], 0
+        return text
+
+
 class Csv(_File):
     """Rows of text below a header; further axes are flattened."""
 
@@ -152,8 +169,8 @@ class Csv(_File):
         super().__init__(path)
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        lines = _Lines()
+        writer = csv.writer(lines, lineterminator="\r\n")
         if rows.dtype.names is None:
             rows = rows.reshape(len(rows), -1)
         if self.count == len(rows):
@@ -161,11 +178,9 @@ class Csv(_File):
         for i, row in enumerate(rows):
             cells = [_cell(v) for v in row]
             writer.writerow(cells if names is None else [names[i], *cells])
-            if text.tell() > PIECE:
-                self._put(text.getvalue())
-                text.seek(0)
-                text.truncate()
-        self._put(text.getvalue())
+            if lines.size > PIECE:
+                self._put(lines.taken())
+        self._put(lines.taken())
 
     def _put(self, text: str) -> None:
         self.file.write(text.encode(errors="backslashreplace"))  # names that are no text

@@ -30,7 +30,7 @@ from ._kinds import kind_of
 from ._model import add_model, is_conditional, load_model
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
-from ._source import Block
+from ._source import Block, Table
 from .sample import condition_of
 
 SHOWN = 10  # samples beside their reconstructions
@@ -79,7 +79,8 @@ def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tup
     """Return a model, some of the samples, and the label of the first."""
     assert given is not None
     _check_rows(rows, given)
-    chosen = [row_of(given.X, i) if is_frame(given.X) else np.asarray(given.X[i]) for i in rows]
+    mixed = is_frame(given.X) and not isinstance(given.X, Table)
+    chosen = [row_of(given.X, i) if mixed else np.asarray(given.X[i]) for i in rows]
     return (model, *chosen, None if given.y is None else given.y[rows[0]])
 
 
