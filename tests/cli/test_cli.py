@@ -156,6 +156,7 @@ def test_interruption_is_no_traceback(monkeypatch, capsys):
         (KeyError("x"), "KeyError: 'x'"),
         (RecursionError("too deep"), "RecursionError: too deep"),
         (AssertionError(), "AssertionError"),
+        (ValueError("9" * 2000), "9" * 1000 + "..."),
         (SyntaxError("broken PNG file"), "SyntaxError: broken PNG file"),
         (MemoryError(), "out of memory"),
         (OSError(28, "No space left on device", "a\x1b[2K"), r"a\x1b[2K: No space left on device"),

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from ._streams import Stream, shown
 
 Subparsers = Any  # argparse's class is private
+LONGEST = 1000  # characters of a message
 # the messages of argparse and of commands for a word that is none of the choices
 CHOICES = (
     r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)",
@@ -41,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         for word in words:
             for guess in difflib.get_close_matches(word, known, 1):
                 message += f"; did you mean {guess}?"
-        super().error(shown(message))
+        super().error(short(shown(message)))
 
 
 @contextmanager
@@ -65,13 +66,18 @@ def command_errors(what: str = "") -> Iterator[None]:
 
 def sentence(error: BaseException) -> str:
     """Return what an error says, on one line."""
-    text = " ".join(str(error).split("\n")).strip()
+    text = short(" ".join(str(error).split("\n")).strip())
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, MemoryError):
         return f"out of memory: {text}" if text else "out of memory"
     said = isinstance(error, (CommandError, OSError, ValueError, TypeError, ImportError, Warning))
     return text if said and text else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def short(text: str) -> str:
+    """Return text of a bearable length."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def require(command: str, extra: str, *modules: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
+from ..base import atomic
 from ._command import CommandError, command_errors, positive
 from ._images import Images
 from ._kinds import kind_of, takes_tables
@@ -57,6 +58,8 @@ def _source(data: str, reading: Reading) -> Source:
         return _folder(data, reading)
     if data == "-" or suffix in TEXT:
         return Text(data, reading)
+    if path.exists():
+        atomic.regular(data, os.stat(data).st_mode)  # what follows is not read from front to back
     if suffix in (".parquet", ".pq"):
         return Parquet(data, reading)
     return Arrays(_array(data), reading, _labels(reading), _mask(reading))
@@ -149,6 +152,8 @@ def read_array(data: str) -> np.ndarray:
         if not (colon and path.lower().endswith(".npz")):
             path, name = data, ""
         suffix = Path(path).suffix.lower()
+        if os.path.exists(path):
+            atomic.regular(path, os.stat(path).st_mode)
         if suffix == ".npy":
             array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
             return array

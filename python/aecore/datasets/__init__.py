@@ -303,7 +303,8 @@ def load_images(
 
     Pixels of more than 8 bits are brought to a byte, :math:`\mathrm{round}(255\, p / w)`. The value
     w of white is :math:`2^{bits} - 1`. Without `bits` it is that of 12 or 16 bits, the least that
-    all of them fit, or of 8 for files of int32; of floats it is 1, or 255 if some are above 1.
+    all of them fit, with a warning for 12, or of 8 for files of int32; of floats it is 1, or 255 if
+    some are above 1. Bytes that were brought to 16 bits, multiples of 257, come back as they were.
 
     Parameters
     ----------

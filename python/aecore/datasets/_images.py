@@ -95,11 +95,13 @@ class ImageFolder:
         """Return the value of white of pictures of integers and of floats, by Pillow's mode."""
         most = {"I": 0.0, "I;16": 0.0, "F": 0.0}
         first: dict[str, Path] = {}
+        bytes_only = True  # bytes that were brought to 16 bits, which are multiples of 257
         for path in deep:
             pixels, mode = self._deep(path)
             first.setdefault(mode, path)
             if not np.isfinite(pixels).all() or pixels.min() < 0:
                 raise ValueError(f"{path}: expected pixels from 0 on, got others")
+            bytes_only &= mode == "F" or not (pixels % 257).any()
             most[mode] = max(most[mode], float(pixels.max()))
         white = {}
         for mode, path in first.items():
@@ -108,11 +110,11 @@ class ImageFolder:
             elif mode == "F":
                 white[mode] = 1.0 if most[mode] <= 1 else 255.0
             else:
-                least = 8 if mode == "I" else 12  # those of 16 bits are of some instrument
+                least = 8 if mode == "I" else 16 if bytes_only else 12
                 fits = [b for b in DEPTHS if b >= least and most[mode] < 2**b]
                 white[mode] = 2.0 ** (fits[0] if fits else 16) - 1
                 if fits and fits[0] == 12:
-                    text = "values up to 4095 are taken for 12 bits; bits=16 takes them as they are"
+                    text = "values below 4096 are taken for 12 bits, unless bits says otherwise"
                     warnings.warn(f"{path}: {text}", stacklevel=4)
             if most[mode] > white[mode]:
                 wanted = f"pixels up to {white[mode]:g}"
