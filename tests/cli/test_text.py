@@ -78,6 +78,16 @@ def test_an_index_without_a_name_is_no_feature(text, tmp_path):
     assert read(path, drop=["Unnamed: 0"]).X.columns == ["x", "z"]
 
 
+def test_a_delimiter_at_the_end_of_lines_without_names(tmp_path):
+    assert read(put(tmp_path, "1;2;\n3;4;\n")).X.tolist() == [[1, 2], [3, 4]]
+
+
+def test_names_with_commas_are_asked_for_in_quotes(tmp_path, capsys):
+    path = put(tmp_path, '"Temp, C";x;"Hum, %"\n1;2;3\n')
+    found = told(capsys, "info", path, "--drop", '"Temp, C", "Hum, %"')
+    assert list(found["columns"]) == ["x"]
+
+
 def test_a_table_of_pandas_with_its_index(tmp_path, capsys):
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(np.random.default_rng(0).random((40, 2)), columns=["x", "z"])

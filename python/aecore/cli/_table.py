@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -377,8 +378,10 @@ def _columns_of(fitted: Any) -> list[Any]:
 
 
 def split_names(text: str | None) -> list[str]:
-    """Return the names in a comma-separated list."""
-    return [name.strip() for name in text.split(",")] if text else []
+    """Return the names in a comma-separated list; those with commas stand in quotes."""
+    if not text:
+        return []
+    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
 
 
 def read_labels(values: np.ndarray, reading: Reading, numbers: Numbers | None = None) -> np.ndarray:

@@ -92,7 +92,8 @@ class TextFile:
         self._skip_first = self.named and self.head.header is None
         self.index, self._spare = None, False
         if not self.named:
-            self.names = [str(i) for i in range(len(first))]
+            self._spare = len(first) > 1 and not any(row[-1].strip() for row in rows if row)
+            self.names = [str(i) for i in range(len(first) - self._spare)]
             return
         more = len(rest) > 1 and {len(row) - len(first) for row in rest} == {1}
         if more and not any(row[-1].strip() for row in rest):
