@@ -215,6 +215,16 @@ def test_work_is_done_whoever_listens(streams, tmp_path):
     assert aecore.load(tmp_path / "m.safetensors").history_[-1]["epoch"] == 20
 
 
+def test_files_are_written_without_stdout(tmp_path):
+    call = f"cd {tmp_path} && aecore bench --quick --rounds 1 --only mlp-ae --json b.json >&-"
+    assert run(call) == (0, "", "")
+    assert json.loads((tmp_path / "b.json").read_text())["train"]
+    monitored = (
+        f"cd {tmp_path} && (aecore bench --quick --rounds 1 --only mlp-ae --json c.json | true)"
+    )
+    assert run(monitored)[2] == "" and (tmp_path / "c.json").exists()
+
+
 def test_a_core_that_cannot_be_loaded():
     code, out, err = run("aecore --help", AECORE_ISA="foo")
     assert (code, out) == (2, "")

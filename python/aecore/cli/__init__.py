@@ -19,8 +19,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import __version__
-from ._command import CommandError, Parser, Subparsers, sentence, writes_stdout
-from ._streams import safe_streams, shown
+from ._command import CommandError, Parser, Subparsers, sentence, writes_file, writes_stdout
+from ._streams import Stream, safe_streams, shown
 from .apply import add_decode, add_encode, add_impute, add_reconstruct, add_score
 from .bench import add_bench
 from .completion import add_completion
@@ -60,25 +60,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    with safe_streams():
+    with safe_streams() as out:
         try:
             try:
-                return _run(arguments)
+                return _run(arguments, out)
             finally:
-                sys.stdout.flush()
+                out.flush()
         except SystemExit as end:  # argparse has said what there is to say
             return end.code if isinstance(end.code, int) else 0
         except BaseException as error:
             return _failure(_name(arguments), error)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], out: Stream) -> int:
     options, more = _parser().parse_known_args(arguments)
     if more:
         options.parser.error(f"unrecognized arguments: {' '.join(more)}")
     options.arguments = arguments[1:]
     if getattr(options, "json", False) is True and writes_stdout(options):
         raise CommandError("--json: expected -o with a file, as stdout is for the answer")
+    if writes_file(options):
+        out.forgive_closed()
     with warnings.catch_warnings():
         warnings.showwarning = _warn
         return int(options.run(options))

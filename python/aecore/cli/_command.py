@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from importlib import util
 from typing import Any, NoReturn
 
-from ._streams import Stream, shown
+from ._streams import shown
 
 Subparsers = Any  # argparse's class is private
 LONGEST = 1000  # characters of a message
@@ -128,8 +128,6 @@ def answer(options: Any, facts: dict[str, Any], text: Iterable[str]) -> None:
         print(json.dumps(_finite(facts), indent=2, default=_plain))
     elif not options.quiet:
         stream: Any = sys.stderr if writes_stdout(options) else sys.stdout
-        if getattr(options, "out", None) is not None and _is_closed(stream):
-            return  # the result is in a file
         print("\n".join(map(shown, text)), file=stream)
 
 
@@ -145,14 +143,18 @@ def writes_stdout(options: Any) -> bool:
     return getattr(options, "out", None) == "-"
 
 
+def writes_file(options: Any) -> bool:
+    """Return whether a command's results go to a file, so that stdout only says so."""
+    json = getattr(options, "json", None)
+    return isinstance(json, str) or (
+        json is not True and getattr(options, "out", None) not in (None, "-")
+    )
+
+
 def note(options: Any, text: str) -> None:
     """Print a remark on stderr."""
     if not options.quiet:
         print(f"aecore {options.command}: {shown(text)}", file=sys.stderr)
-
-
-def _is_closed(stream: Any) -> bool:
-    return isinstance(stream, Stream) and stream.stream is None
 
 
 def _finite(value: Any) -> Any:

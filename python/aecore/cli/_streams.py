@@ -65,6 +65,10 @@ class Stream:
         except (OSError, ValueError) as error:
             self._lose(error)
 
+    def forgive_closed(self) -> None:
+        """Give up what is written if the stream is closed; one that is full stays a failure."""
+        self.forgiving |= self.stream is None
+
     def isatty(self) -> bool:
         """Return whether it is a terminal."""
         return self.stream is not None and not self.stream.closed and self.stream.isatty()
@@ -89,15 +93,15 @@ class Stream:
 
 
 @contextmanager
-def safe_streams() -> Iterator[None]:
-    """Let stdout and stderr be Streams meanwhile."""
+def safe_streams() -> Iterator[Stream]:
+    """Let stdout and stderr be Streams meanwhile; yields that of stdout."""
     _occupy()
     kept = sys.stdout, sys.stderr
     out: Any = Stream(sys.stdout, "stdout", forgiving=False)
     err: Any = Stream(sys.stderr, "stderr", forgiving=True)
     sys.stdout, sys.stderr = out, err
     try:
-        yield
+        yield out
     finally:
         err.flush()
         sys.stdout, sys.stderr = kept
