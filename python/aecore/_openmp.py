@@ -37,8 +37,21 @@ def short_spins() -> Iterator[None]:
         del os.environ["GOMP_SPINCOUNT"]
 
 
+def is_command() -> bool:
+    """Return whether the process is the command line: aecore, or python -m aecore."""
+    program = os.path.basename(sys.argv[0]) if sys.argv else ""
+    module = program == "-m" and ["-m", "aecore"] in [sys.orig_argv[i : i + 2] for i in range(9)]
+    return module or program in ("aecore", "aecore.exe", "aecore-script.py")
+
+
 if sys.platform in ("darwin", "win32"):
     os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "TRUE")
 
-with short_spins():
-    from . import _core as _core
+try:
+    with short_spins():
+        from . import _core as _core
+except ImportError as error:  # AECORE_ISA=foo
+    if not is_command():
+        raise
+    print(f"aecore: {error}", file=sys.stderr)
+    raise SystemExit(2) from None

@@ -1,12 +1,14 @@
 """The command line: what it says, and with what status it ends."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from importlib import util
 
 import aecore
+import numpy as np
 import pytest
 from aecore import cli
 from aecore.cli import info
@@ -147,13 +149,91 @@ def test_interruption_is_no_traceback(monkeypatch, capsys):
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_a_bug_is_not_called_a_wrong_call(monkeypatch):
+@pytest.mark.parametrize(
+    "error, sentence",
+    [
+        (ValueError("shapes don't\nmatch"), "shapes don't match"),
+        (KeyError("x"), "KeyError: 'x'"),
+        (RecursionError("too deep"), "RecursionError: too deep"),
+        (AssertionError(), "AssertionError"),
+        (ValueError("9" * 2000), "9" * 1000 + "..."),
+        (SyntaxError("broken PNG file"), "SyntaxError: broken PNG file"),
+        (MemoryError(), "out of memory"),
+        (OSError(28, "No space left on device", "a\x1b[2K"), r"a\x1b[2K: No space left on device"),
+        (BrokenPipeError(32, "Broken pipe"), "[Errno 32] Broken pipe"),
+    ],
+)
+def test_any_failure_is_a_sentence(error, sentence, monkeypatch, capsys):
     def broken(*args, **options):
-        raise ValueError("shapes don't match")
+        raise error
 
     monkeypatch.setattr("aecore.demo.run", broken)
-    with pytest.raises(ValueError, match="shapes don't match"):
-        status("demo")
+    assert status("demo") == 2
+    assert capsys.readouterr() == ("", f"aecore demo: {sentence}\n")
+    monkeypatch.setenv("AECORE_TRACEBACK", "1")
+    assert status("demo") == 2
+    assert ", in broken" in capsys.readouterr().err
+
+
+def run(line, **environment):
+    """Run a line of bash that may call aecore; return its status and what it says."""
+    code = f'aecore() {{ {sys.executable} -m aecore "$@"; }}; {line}'
+    done = subprocess.run(
+        ["bash", "-c", code], capture_output=True, text=True, env={**os.environ, **environment}
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+FULL = "stdout: No space left on device\n"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    "line, status, said",
+    [
+        ("aecore info >/dev/full", 2, f"aecore info: {FULL}"),
+        ("aecore --help >/dev/full", 2, f"aecore: {FULL}"),
+        ("aecore completion bash >/dev/full", 2, f"aecore completion: {FULL}"),
+        ("aecore info >&-", 2, "aecore info: stdout: the stream is closed\n"),
+        ("aecore info - <&-", 2, "aecore info: -: expected text on stdin, which is closed\n"),
+        ("aecore fly 2>/dev/full", 2, ""),
+        ("aecore fly 2>&-", 2, ""),
+        ("aecore info >/dev/null 2>&-", 0, ""),
+        ("aecore info <&- >/dev/null 2>&-", 0, ""),
+    ],
+)
+def test_streams_that_are_closed_or_full(line, status, said):
+    assert run(line) == (status, "", said)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "2>/dev/full", "<&- >&- 2>&-", "2>&1 | true"])
+def test_work_is_done_whoever_listens(streams, tmp_path):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).random((50, 3)))
+    call = "set -o pipefail; aecore train x.npy -o m.safetensors --epochs 20 --latent-dim 2"
+    assert run(f"cd {tmp_path} && {call} {streams}")[0] == 0
+    assert aecore.load(tmp_path / "m.safetensors").history_[-1]["epoch"] == 20
+
+
+def test_files_are_written_without_stdout(tmp_path):
+    call = f"cd {tmp_path} && aecore bench --quick --rounds 1 --only mlp-ae --json b.json >&-"
+    assert run(call) == (0, "", "")
+    assert json.loads((tmp_path / "b.json").read_text())["train"]
+    monitored = (
+        f"cd {tmp_path} && (aecore bench --quick --rounds 1 --only mlp-ae --json c.json | true)"
+    )
+    assert run(monitored)[2] == "" and (tmp_path / "c.json").exists()
+
+
+def test_a_core_that_cannot_be_loaded():
+    code, out, err = run("aecore --help", AECORE_ISA="foo")
+    assert (code, out) == (2, "")
+    assert err.startswith("aecore: AECORE_ISA=foo: expected an instruction set")
+    done = subprocess.run(
+        [sys.executable, "-c", "import aecore"], capture_output=True, text=True,
+        env={**os.environ, "AECORE_ISA": "foo"},
+    )  # fmt: skip
+    assert done.returncode == 1 and "ImportError: AECORE_ISA=foo" in done.stderr
 
 
 def test_info_for_people(capsys):

@@ -212,7 +212,8 @@ def test_a_prior_is_fitted_to_codes(models, files, capsys):
         ("cvae", ("--y", "7"), "y: expected labels as in fit, 0, 1, 2, got 7"),
         ("cvae", (), "--y: expected the condition of the samples, one of 0, 1, 2"),
         ("properties", (), "--y: expected the condition of the samples, labels or properties"),
-        ("cvae", ("--y", "x"), "invalid literal"),
+        ("cvae", ("--y", "x"), "--y: expected whole numbers, as in training, got x"),
+        ("cvae", ("--y", "1_0"), "--y: expected whole numbers, as in training, got 1_0"),
         ("vae", ("-n", "0"), "argument -n: expected at least 1, got 0"),
     ],
 )

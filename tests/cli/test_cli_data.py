@@ -236,6 +236,10 @@ def test_arrays_that_numpy_lays_out_otherwise(tmp_path):
         ("text.npy", "expected numbers"),
         ("broken.npy", "broken.npy: "),
         ("objects.npy", "objects.npy: "),
+        ("device.npy", "device.npy: expected a file, got a device"),
+        ("device.csv", "device.csv: expected rows, got none"),
+        ("text.npz", "text.npz: expected an archive of arrays, as np.savez writes, got none"),
+        ("x" * 300, "File name too long"),
         ("digits:all", "expected digits:train or digits:test"),
         ("adult", "adult: "),
         ("folder", "folder: expected pictures (.png"),
@@ -247,6 +251,9 @@ def test_data_that_cannot_be_read(name, message, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     (tmp_path / "folder").mkdir()
     (tmp_path / "x.xlsx").write_text("")
+    (tmp_path / "text.npz").write_text("no archive")
+    for suffix in ("npy", "csv"):
+        os.symlink(os.devnull, f"device.{suffix}")
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY\x01\x00")
     np.savez("two.npz", a=TABLE, b=TABLE)
     np.save("empty.npy", np.empty((0, 3)))
@@ -255,6 +262,28 @@ def test_data_that_cannot_be_read(name, message, tmp_path, monkeypatch, capsys):
     found = complaint(capsys, "train", name, "-o", "m.safetensors", "-q")
     assert message in found
     assert f"{name}: {name}:" not in found
+
+
+def test_rows_that_do_not_fit_a_shape(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", TABLE)
+    call = ("train", tmp_path / "x.npy", "-o", tmp_path / "m", "--shape", "2x2")
+    assert complaint(capsys, *call) == "--shape: expected rows that fit 2x2, got 3"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        (b"data = '\xff'", "can't decode byte 0xff"),
+        (b"data = " + b"[" * 5000 + b"]" * 5000, ""),
+        (b"epochs = " + b"9" * 10000, ""),
+        (b"data = ", "Invalid value"),
+        (b"#" * (1 << 21), "more than 1048576 bytes"),
+    ],
+)
+def test_configurations_that_are_none(text, message, tmp_path, capsys):
+    (tmp_path / "c.toml").write_bytes(text)
+    found = complaint(capsys, "train", "--config", tmp_path / "c.toml")
+    assert found.startswith(f"{tmp_path / 'c.toml'}: expected a TOML file: ") and message in found
 
 
 def test_y_of_another_length(tmp_path, capsys):

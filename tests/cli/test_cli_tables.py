@@ -95,7 +95,9 @@ def test_a_word_where_the_model_has_numbers_is_named(path, tmp_path, capsys):
     told(capsys, "train", path, "-o", out, "--y", "y", *SMALL)
     bad.write_text("size,shape,weight,code\n1,round,2,x\n,square,fortyseven,1\n")
     message = complaint(capsys, "score", out, bad)
-    assert message.endswith("column 'weight': expected numbers, as in fit, got 'fortyseven'")
+    assert message.endswith(
+        "bad.csv: column 'weight': expected numbers, as in fit, got 'fortyseven' in line 3"
+    )
 
 
 def test_a_prior_is_fitted_to_codes_of_a_table(path, tmp_path, capsys):

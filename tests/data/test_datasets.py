@@ -12,6 +12,7 @@ import http.server
 import io
 import os
 import struct
+import subprocess
 import sys
 import tarfile
 import threading
@@ -477,6 +478,61 @@ def test_a_tar_archive_is_fetched_once_and_taken_apart(server, rng, tmp_path, mo
     assert asked == ["cifar.tar.gz"]
     cached = tmp_path / "cache" / "aecore" / "cifar10"
     assert {path.name: path.read_bytes() for path in cached.iterdir()} == files
+
+
+LOADER = """
+import sys, time
+from aecore.datasets import _files, load_cifar10
+import pooch
+url, digest, home = sys.argv[1:]
+remote = _files.Remote(url, archive_hash=digest)
+_files.FILES["cifar10"] = dict.fromkeys(_files.CIFAR_BATCHES, remote)
+print("ready", flush=True)
+sys.stdin.readline()
+print(load_cifar10(data_home=home)[0].shape)
+"""
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_many_processes_download_one_set_at_once(locks, server, rng, tmp_path):
+    folder, address, asked = server
+    _, files = cifar_files(rng)
+    archive = tar_of(files)
+    write(folder, {"cifar.tar.gz": archive})
+    home = tmp_path / "home"
+    code = LOADER if locks else "import sys; sys.modules['fcntl'] = None\n" + LOADER
+    call = [sys.executable, "-c", code, address + "cifar.tar.gz", sha(archive), str(home)]
+    pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
+    loading = [subprocess.Popen(call, text=True, **pipes) for _ in range(4)]
+    for process in loading:
+        assert process.stdout.readline() == "ready\n"
+    for process in loading:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in loading:
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (0, "(20, 32, 32, 3)\n"), err
+    assert {path.name: path.read_bytes() for path in (home / "cifar10").iterdir()} == files
+    assert len(asked) == 1 if locks else len(asked) >= 1
+
+
+def test_no_home_directory(homes, rng, tmp_path, monkeypatch):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(_files.Path, "home", homeless)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("AECORE_DATA", raising=False)
+    with pytest.raises(
+        FileNotFoundError, match="home directory. Set AECORE_DATA .* XDG_CACHE_HOME"
+    ):
+        datasets.load_mnist()
+    arrays, files = mnist_files(rng)
+    (tmp_path / "own" / "mnist").mkdir(parents=True)
+    write(tmp_path / "own" / "mnist", files)
+    monkeypatch.setenv("AECORE_DATA", str(tmp_path / "own"))
+    np.testing.assert_array_equal(datasets.load_mnist()[0][..., 0], arrays[0])
 
 
 def test_the_members_of_a_zip_archive_are_checked(server, rng, tmp_path, monkeypatch):

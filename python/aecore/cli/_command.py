@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from importlib import util
 from typing import Any, NoReturn
 
+from ._streams import shown
+
 Subparsers = Any  # argparse's class is private
-FAILURES = (ValueError, TypeError, OSError, MemoryError, FloatingPointError, ImportError)
+LONGEST = 1000  # characters of a message
 # the messages of argparse and of commands for a word that is none of the choices
 CHOICES = (
     r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<known>.*)\)",
@@ -40,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         for word in words:
             for guess in difflib.get_close_matches(word, known, 1):
                 message += f"; did you mean {guess}?"
-        super().error(message)
+        super().error(short(shown(message)))
 
 
 @contextmanager
@@ -54,14 +56,28 @@ def command_errors(what: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except BrokenPipeError:
-        raise  # the reader has closed the pipe
-    except FAILURES as error:
-        text = str(error) or type(error).__name__
-        if isinstance(error, OSError) and error.strerror and error.filename is not None:
-            text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    except (CommandError, BrokenPipeError):
+        raise
+    except Exception as error:
+        text = sentence(error)
         named = not what or text.startswith(f"{what}:")
         raise CommandError(text if named else f"{what}: {text}") from error
+
+
+def sentence(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    text = short(" ".join(str(error).split("\n")).strip())
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"out of memory: {text}" if text else "out of memory"
+    said = isinstance(error, (CommandError, OSError, ValueError, TypeError, ImportError, Warning))
+    return text if said and text else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+def short(text: str) -> str:
+    """Return text of a bearable length."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def require(command: str, extra: str, *modules: str) -> None:
@@ -111,7 +127,8 @@ def answer(options: Any, facts: dict[str, Any], text: Iterable[str]) -> None:
     if options.json:
         print(json.dumps(_finite(facts), indent=2, default=_plain))
     elif not options.quiet:
-        print("\n".join(text), file=sys.stderr if writes_stdout(options) else sys.stdout)
+        stream: Any = sys.stderr if writes_stdout(options) else sys.stdout
+        print("\n".join(map(shown, text)), file=stream)
 
 
 def positive(text: str) -> int:
@@ -126,10 +143,18 @@ def writes_stdout(options: Any) -> bool:
     return getattr(options, "out", None) == "-"
 
 
+def writes_file(options: Any) -> bool:
+    """Return whether a command's results go to a file, so that stdout only says so."""
+    json = getattr(options, "json", None)
+    return isinstance(json, str) or (
+        json is not True and getattr(options, "out", None) not in (None, "-")
+    )
+
+
 def note(options: Any, text: str) -> None:
     """Print a remark on stderr."""
     if not options.quiet:
-        print(f"aecore {options.command}: {text}", file=sys.stderr)
+        print(f"aecore {options.command}: {shown(text)}", file=sys.stderr)
 
 
 def _finite(value: Any) -> Any:

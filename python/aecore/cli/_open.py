@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import textwrap
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
+from ..base import atomic
 from ._command import CommandError, command_errors, positive
 from ._images import Images
 from ._kinds import kind_of, takes_tables
@@ -20,7 +22,7 @@ from ._table import Parquet, Text, split_names
 
 TEXT = (".csv", ".tsv", ".txt")
 DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
-SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name.startswith("load_"))
+SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name != "load_images")
 FORMS = (
     "DATA is a file (.npy, .npz or .npz:ARRAY, .csv, .tsv, .parquet, or - for CSV from stdin), "
     "a folder of pictures, which may be in a folder for each label, or the name of a set: "
@@ -56,6 +58,8 @@ def _source(data: str, reading: Reading) -> Source:
         return _folder(data, reading)
     if data == "-" or suffix in TEXT:
         return Text(data, reading)
+    if path.exists():
+        atomic.regular(data, os.stat(data).st_mode)  # what follows is not read from front to back
     if suffix in (".parquet", ".pq"):
         return Parquet(data, reading)
     return Arrays(_array(data), reading, _labels(reading), _mask(reading))
@@ -74,7 +78,7 @@ def _named_set(name: str, part: str, reading: Reading) -> Source:
 def _folder(folder: str, reading: Reading) -> Source:
     images = Images(folder, reading)
     own = _labels(reading)
-    y = images.labels if own is None else own
+    y = images.labels() if own is None else own
     return Arrays(images, reading, y, _mask(reading), images.names())
 
 
@@ -83,7 +87,7 @@ def _labels(reading: Reading) -> Any:
     if reading.y is None:
         return None
     if Path(reading.y).suffix.lower() in TEXT:
-        return Text(reading.y, Reading()).all_labels()
+        return Text(reading.y, Reading()).all_labels(reading)
     return read_array(reading.y)
 
 
@@ -148,6 +152,8 @@ def read_array(data: str) -> np.ndarray:
         if not (colon and path.lower().endswith(".npz")):
             path, name = data, ""
         suffix = Path(path).suffix.lower()
+        if os.path.exists(path):
+            atomic.regular(path, os.stat(path).st_mode)
         if suffix == ".npy":
             array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
             return array
@@ -160,6 +166,8 @@ def read_array(data: str) -> np.ndarray:
 
 
 def _member(path: str, name: str) -> np.ndarray:
+    if os.path.isfile(path) and not zipfile.is_zipfile(path):
+        raise CommandError(f"{path}: expected an archive of arrays, as np.savez writes, got none")
     with np.load(path, allow_pickle=False) as file:
         names = list(file)
         if not name:
@@ -186,6 +194,7 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
         columns=split_names(options.columns),
         drop=split_names(options.drop),
         size=options.size,
+        bits=options.bits,
         header=options.header,
         shape=getattr(options, "shape", None),
     )
@@ -202,6 +211,7 @@ def add_reading(parser: Any, *, training: bool = False) -> None:
     group.add_argument(
         "--size", type=_size, metavar="HxW", help="resize pictures to so many pixels: 28x28"
     )
+    group.add_argument("--bits", type=_bits, metavar="N", help=_BITS)
     if training:
         group.add_argument(
             "--shape",
@@ -216,6 +226,7 @@ _Y = (
     "folder for each label, have their own"
 )
 _HEADER = "whether the first row of a text file has names; without, it has if any is no number"
+_BITS = "of pictures of more than 8, 9 to 16: without, 12 or 16, the least that all of them fit"
 _MASK = (
     "an array file that is True where a value is observed, or (N, T) where a sequence has a step"
 )
@@ -225,6 +236,12 @@ _COLUMNS = "columns of a table to take; without, all but --y and --drop, or thos
 def _size(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
     return positive(height), positive(width or height)
+
+
+def _bits(text: str) -> int:
+    if (value := int(text)) not in range(9, 17):
+        raise argparse.ArgumentTypeError(f"expected 9 to 16, got {text}")
+    return value
 
 
 def _shape(text: str) -> tuple[int, ...]:

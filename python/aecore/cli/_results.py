@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import errno
 import math
 import os
 import shutil
@@ -21,6 +21,7 @@ import numpy as np
 from ..base import atomic
 from ._command import CommandError, command_errors, require
 from ._images import save_image
+from ._streams import shown
 
 FILE = "file"  # the column with the names of pictures
 PIECE = 1 << 16  # characters of text that are written at a time
@@ -142,6 +143,24 @@ class Npz(Npy):
                     shutil.copyfileobj(self.file, packed)
 
 
+class _Lines:
+    r"""Collects lines. The writer ends them with \r\n, so that it quotes both; here it is \n."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.size = 0
+
+    def write(self, line: str) -> None:
+        self.lines.append(line[:-2] + "\n")
+        self.size += len(line)
+
+    def taken(self) -> str:
+        """Return the text so far, and begin anew."""
+        text = "".join(self.lines)
+        self.lines, self.size = [], 0
+        return text
+
+
 class Csv(_File):
     """Rows of text below a header; further axes are flattened."""
 
@@ -150,8 +169,8 @@ class Csv(_File):
         super().__init__(path)
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        lines = _Lines()
+        writer = csv.writer(lines, lineterminator="\r\n")
         if rows.dtype.names is None:
             rows = rows.reshape(len(rows), -1)
         if self.count == len(rows):
@@ -159,14 +178,12 @@ class Csv(_File):
         for i, row in enumerate(rows):
             cells = [_cell(v) for v in row]
             writer.writerow(cells if names is None else [names[i], *cells])
-            if text.tell() > PIECE:
-                self._put(text.getvalue())
-                text.seek(0)
-                text.truncate()
-        self._put(text.getvalue())
+            if lines.size > PIECE:
+                self._put(lines.taken())
+        self._put(lines.taken())
 
     def _put(self, text: str) -> None:
-        self.file.write(text.encode())
+        self.file.write(text.encode(errors="backslashreplace"))  # names that are no text
 
     def _header(self, rows: np.ndarray) -> Sequence[str]:
         if rows.dtype.names is not None:
@@ -182,6 +199,8 @@ def _cell(value: Any) -> Any:
     """
     if isinstance(value, np.float32):
         return str(value)
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        return "" if np.isnat(value) else str(value).removesuffix(".000000")
     if isinstance(value, float):
         return "" if value != value else int(value) if value.is_integer() else value
     return value
@@ -197,7 +216,11 @@ class Stdout(Csv):
         pass
 
     def _put(self, text: str) -> None:
+        if sys.stdout.isatty():
+            text = "\n".join(map(shown, text.split("\n")))
         sys.stdout.write(text)
+        if getattr(sys.stdout, "lost", False):  # the reader has seen enough
+            raise BrokenPipeError(errno.EPIPE, "the reader has gone", "stdout")
 
     def _finish(self) -> None:
         sys.stdout.flush()
@@ -209,7 +232,8 @@ class Pictures(Results):
     def __init__(self, path: str) -> None:
         require("writing pictures", "cli", "PIL")
         super().__init__(path)
-        self.temporary = Path(path).absolute().parent / f".aecore-{os.getpid()}-{Path(path).name}"
+        self.target = Path(os.path.realpath(path))
+        self.temporary = self.target.parent / f".aecore-{os.urandom(8).hex()}.aecore-part"
         if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
             raise CommandError(f"{path}: expected a new or an empty folder")
 
@@ -228,9 +252,10 @@ class Pictures(Results):
             save_image(path, row)
 
     def _finish(self) -> None:
-        if os.path.isdir(self.path):
-            os.rmdir(self.path)
-        os.replace(self.temporary, self.path)
+        with atomic.naming(self.path):
+            if os.name == "nt" and self.target.is_dir():  # where no folder takes another's place
+                self.target.rmdir()
+            os.replace(self.temporary, self.target)
 
 
 def open_results(

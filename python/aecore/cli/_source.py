@@ -62,6 +62,8 @@ class Reading:
         Rows of a table are reshaped to it.
     size : (int, int), optional
         Images are resized to this height and width.
+    bits : int, optional
+        Of the pixels of images that have more than 8.
     header : bool, optional
         Whether the first row of a text file has the names of the columns; None to detect it.
     fitted : model, optional
@@ -78,6 +80,7 @@ class Reading:
     drop: Sequence[str] = ()
     shape: tuple[int, ...] | None = None
     size: tuple[int, int] | None = None
+    bits: int | None = None
     header: bool | None = None
     fitted: Any = None
     mixed: bool = False

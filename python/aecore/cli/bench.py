@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ._command import CommandError, Subparsers, add_command, positive
+from ..base import atomic
+from ._command import CommandError, Subparsers, add_command, command_errors, positive
+from ._results import check_place
 
 
 def add_bench(commands: Subparsers) -> None:
@@ -36,8 +38,10 @@ def _bench(options: Any) -> int:
     if unknown:
         known = ", ".join(workloads.WORKLOADS)
         raise CommandError(f"--only: expected some of {known}, got {unknown[0]}")
+    if options.json:
+        check_place(options.json)
     found = report.run(options.rounds, tuple(options.only), options.quick)
     if options.json:
-        with open(options.json, "w") as file:
-            json.dump(found, file, indent=1)
+        with command_errors(), atomic.replacing(options.json) as file:
+            file.write(json.dumps(found, indent=1).encode())
     return 0

@@ -171,43 +171,60 @@ def _table(source: Source) -> dict[str, Any]:
 class _Column:
     """A running summary of a column."""
 
+    KINDS = {"U": "words", "S": "words", "O": "booleans", "b": "booleans", "M": "dates"}
+
     def __init__(self) -> None:
-        self.missing, self.words = 0, set[str]()
-        self.low, self.high = np.inf, -np.inf
+        self.missing, self.kinds, self.words = 0, set[str](), set[str]()
+        self.low: Any = None
+        self.high: Any = None
 
     def add(self, cells: np.ndarray) -> None:
         """Add some cells."""
-        words = cells.dtype.kind in "US"
-        there = cells != "" if words else ~np.isnan(cells)
+        kind = cells.dtype.kind
+        if kind == "O":  # booleans beside None
+            there = np.array([cell is not None for cell in cells], bool)
+        elif kind in "US":
+            there = np.char.str_len(cells) > 0
+        else:
+            there = ~(np.isnat(cells) if kind in "Mm" else np.isnan(cells))
         self.missing += int(len(cells) - np.count_nonzero(there))
         cells = cells[there]
-        if words and len(self.words) <= MOST_WORDS:
-            self.words.update(np.unique(cells).tolist())
-        elif len(cells) and not words:
-            self.low = min(self.low, float(cells.min()))
-            self.high = max(self.high, float(cells.max()))
+        if not len(cells):
+            return
+        name = "durations" if kind == "m" else self.KINDS.get(kind, "numbers")
+        self.kinds.add(name)
+        if name in ("words", "booleans"):
+            if len(self.words) <= MOST_WORDS:
+                self.words.update(np.unique(cells.astype(str)).tolist())
+        elif len(self.kinds) == 1:
+            self.low = cells.min() if self.low is None else min(self.low, cells.min())
+            self.high = cells.max() if self.high is None else max(self.high, cells.max())
 
     def facts(self) -> dict[str, Any]:
         """Return the summary; a column with a word in it is one of words."""
-        if self.words:
-            return {"cells": "words", "different": len(self.words), "missing": self.missing}
-        if self.low > self.high:
+        if not self.kinds:
             return {"cells": "none", "missing": self.missing}
-        return {
-            "cells": "numbers",
-            "min": self.low,
-            "max": self.high,
-            "missing": self.missing,
-        }
+        name = next(iter(self.kinds)) if len(self.kinds) == 1 else "words"
+        if name in ("words", "booleans"):
+            return {"cells": name, "different": len(self.words), "missing": self.missing}
+        ends = self.low, self.high
+        if name == "numbers":
+            shown: Any = [float(v) for v in ends]
+        else:
+            shown = [str(v).removesuffix(".000000") for v in ends]
+        return {"cells": name, "min": shown[0], "max": shown[1], "missing": self.missing}
 
 
 def _column_text(column: dict[str, Any]) -> str:
     """Return the facts of a column for people."""
-    more = {
-        "words": "{different} different",
-        "numbers": "{min:g} to {max:g}",
-        "none": "",
-    }[column["cells"]].format(**column)
+    more = ""
+    if "different" in column:
+        more = f"{column['different']} different"
+    elif "min" in column:
+        low, high = (
+            f"{v:g}" if isinstance(v, float) else v for v in (column["min"], column["max"])
+        )
+        more = f"{low} to {high}"
     missing = f"{column['missing']} missing" if column["missing"] else ""
     return ", ".join(filter(None, (column["cells"], more, missing)))
 

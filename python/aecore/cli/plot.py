@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import plot
-from ..base import checks
+from ..base import atomic, checks
 from ..files.load import load
 from ..plot._tables import is_frame, row_of
 from ._command import (
@@ -30,11 +30,12 @@ from ._kinds import kind_of
 from ._model import add_model, is_conditional, load_model
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
-from ._source import Block
+from ._source import Block, Table
 from .sample import condition_of
 
 SHOWN = 10  # samples beside their reconstructions
 SUFFIXES = (".png", ".pdf", ".svg")
+SCALES = ("history", "code-sizes")  # have logarithmic scales, which are formulas, and no names
 Draw = Callable[..., Any]
 
 
@@ -78,7 +79,8 @@ def _single(draw: Draw, model: Any, given: Block | None, rows: list[int]) -> tup
     """Return a model, some of the samples, and the label of the first."""
     assert given is not None
     _check_rows(rows, given)
-    chosen = [row_of(given.X, i) if is_frame(given.X) else np.asarray(given.X[i]) for i in rows]
+    mixed = is_frame(given.X) and not isinstance(given.X, Table)
+    chosen = [row_of(given.X, i) if mixed else np.asarray(given.X[i]) for i in rows]
     return (model, *chosen, None if given.y is None else given.y[rows[0]])
 
 
@@ -221,6 +223,8 @@ def _row(text: str) -> int:
 
 def _plot(options: Any) -> int:
     require("plot", "cli", "matplotlib")
+    from matplotlib import rc_context
+
     name, params = options.picture, given(options)
     draw, picture = _function(name), PICTURES[name]
     _check(options, draw, picture, params)
@@ -244,8 +248,11 @@ def _plot(options: Any) -> int:
             params["names"] = [str(i) if samples.names is None else samples.names[i] for i in rows]
     with command_errors():
         shown = [model, *map(load, options.also or ())] if name == "code-sizes" else model
-        figure = draw(*arguments(draw, shown, samples, rows), **params)
-        figure.savefig(options.out, dpi=options.dpi, bbox_inches="tight")
+        with rc_context({"text.parse_math": name in SCALES}):  # names with $ are no formulas
+            figure = draw(*arguments(draw, shown, samples, rows), **params)
+            form = Path(options.out).suffix[1:].lower()
+            with atomic.replacing(options.out) as file:
+                figure.savefig(file, format=form, dpi=options.dpi, bbox_inches="tight")
     facts = {"model": kind_of(model), "picture": name, "out": options.out}
     answer(options, facts, [f"{options.out}: {name}, {kind_of(model)}"])
     return 0

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _cells
 from ._command import (
     CommandError,
     Subparsers,
@@ -129,7 +130,11 @@ def condition_of(text: str, model: Any, prior: Any = None) -> Any:
     if conditioner is None and known is None:
         raise CommandError(f"--y: expected none, as model and prior know no labels, got {text}")
     values = split_names(text)
-    if known is None:
-        return np.array([float(v) for v in values])
-    found = np.array(values if known.dtype.kind in "US" else [int(v) for v in values])
-    return found[0] if len(found) == 1 else found
+    if known is not None and known.dtype.kind in "US":
+        found: np.ndarray | None = np.array(values)
+    else:
+        found = _cells.plain_numbers(values) if known is None else _cells.integers(values)
+    if found is None:
+        kind = "numbers" if known is None else "whole numbers, as in training"
+        raise CommandError(f"--y: expected {kind}, got {text}")
+    return found[0] if known is not None and len(found) == 1 else found

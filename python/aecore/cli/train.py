@@ -37,6 +37,7 @@ from ._values import parse_file_value
 OWN = ("callbacks", "checkpoint", "model", "verbose", "warm_start")
 MODELS = (".safetensors", ".aecore", "")  # suffixes of models' files
 ESSENTIAL = ("data", "out")
+LONGEST_CONFIG = 1 << 20  # bytes
 OUTWEIGH = 30  # ratio of columns' ranges that is worth a note
 
 
@@ -120,6 +121,10 @@ def _train(options: Any) -> int:
     reading.mixed = takes_tables(options.model)
     model = _model(options)
     samples = _read(options, source, model)
+    found = tuple(np.shape(samples.X)[1:])
+    if options.shape is not None and found != options.shape:
+        wanted, got = ("x".join(map(str, shape)) for shape in (options.shape, found))
+        raise CommandError(f"--shape: expected rows that fit {wanted}, got {got or 'a table'}")
     if source.is_table and not reading.mixed:
         _note_scales(options, samples)
     if not source.is_table and len(np.shape(samples.X)) == 3 and options.shape is None:
@@ -323,8 +328,11 @@ def _toml(path: str) -> dict[str, Any]:
         import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]
     try:
         with open(path, "rb") as file:
-            return dict(tomllib.load(file))
-    except tomllib.TOMLDecodeError as error:
-        raise CommandError(f"{path}: expected a TOML file: {error}") from None
+            text = file.read(LONGEST_CONFIG + 1)
+        if len(text) > LONGEST_CONFIG:
+            raise ValueError(f"got more than {LONGEST_CONFIG} bytes")
+        return dict(tomllib.loads(text.decode()))
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # bad TOML, text that is not UTF-8, huge numbers
+        raise CommandError(f"{path}: expected a TOML file: {error}") from None

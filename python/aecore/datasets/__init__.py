@@ -1,5 +1,7 @@
 """Small public data sets as NumPy arrays: ``load_*() -> (X_train, y_train, X_test, y_test)``.
 
+One's own pictures come with `load_images`: ``load_images(folder) -> (X, y)``.
+
 Images are uint8 and channels last, (N, H, W, C); sequences are float32, (N, T, F); tables are
 structured arrays, (N,). Labels are int64, (N,). Nothing is scaled, normalised or shuffled: what the
 authors published is what comes back.
@@ -16,9 +18,12 @@ from __future__ import annotations
 import os
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..base import checks
 from . import _read, _tables
 from ._files import CIFAR_BATCHES, CLAIMS, KDD, locate
+from ._images import ImageFolder
 from ._read import Split
 
 __all__ = [
@@ -27,6 +32,7 @@ __all__ = [
     "load_digits",
     "load_ecg5000",
     "load_fashion_mnist",
+    "load_images",
     "load_kddcup99",
     "load_mnist",
     "load_vehicle_claims",
@@ -280,6 +286,69 @@ def load_adult(*, data_home: str | os.PathLike[str] | None = None) -> Split:
     """
     paths = locate("adult", data_home)
     return *_tables.read_adult(paths["adult.data"]), *_tables.read_adult(paths["adult.test"])
+
+
+def load_images(
+    folder: str | os.PathLike[str],
+    *,
+    size: tuple[int, int] | None = None,
+    bits: int | None = None,
+) -> tuple[NDArray[np.uint8], NDArray[np.str_] | None]:
+    r"""Load a folder of pictures, which may be in a folder for each label.
+
+    Files are found by their suffix: .png, .jpg, .jpeg, .bmp, .gif, .tif, .tiff and .webp, in all
+    folders below, too. Only regular files and links to them are read. What is hidden is left out:
+    names that begin with a dot, and macOS' ``__MACOSX``. Pictures come in alphabetical order,
+    upright by their EXIF orientation, without transparency; of several frames the first is taken.
+
+    Pixels of more than 8 bits are brought to a byte, :math:`\mathrm{round}(255\, p / w)`. The value
+    w of white is :math:`2^{bits} - 1`. Without `bits` it is that of 12 or 16 bits, the least that
+    all of them fit, with a warning for 12, or of 8 for files of int32; of floats it is 1, or 255 if
+    some are above 1. Bytes that were brought to 16 bits, multiples of 257, come back as they were.
+
+    Parameters
+    ----------
+    folder : path
+        Holds pictures, or folders of them.
+    size : (int, int), optional
+        Height and width, to which all are resized. Without, they must have one size.
+    bits : int, optional
+        Of the pixels of pictures that have more than 8, where less of them are used, or where not
+        all of the range occurs: 9 to 16.
+
+    Returns
+    -------
+    X : uint8 array, (N, H, W, C)
+        C is 1 if all pictures are grey, else 3: red, green and blue.
+    y : str array, (N,), or None
+        The name of the folder right below `folder` that each picture is in; None if some are in
+        `folder` itself, with a warning if others aren't.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        There is no such folder.
+    ValueError
+        There are no pictures in it, one is damaged, or they have several sizes.
+    ImportError
+        Pillow is not installed.
+
+    Examples
+    --------
+    >>> X, y = load_images("pictures", size=(28, 28))  # doctest: +SKIP
+    >>> X.shape, sorted(set(y))  # doctest: +SKIP
+    ((600, 28, 28, 3), ['cats', 'dogs'])
+    """
+    if size is not None:
+        try:
+            height, width = size
+        except (TypeError, ValueError):
+            raise ValueError(f"size: expected (height, width), got {size!r}") from None
+        size = checks.integer("size", height, 1), checks.integer("size", width, 1)
+    if bits is not None:
+        checks.integer("bits", bits, 9, 16)
+    found = ImageFolder(folder, size, bits=bits)
+    return found[:], found.labels()
 
 
 def load_kddcup99(*, data_home: str | os.PathLike[str] | None = None) -> Split:

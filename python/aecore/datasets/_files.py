@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
 import sys
 import tarfile
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from ..base import atomic
 
 
 class Remote(NamedTuple):
@@ -114,18 +118,31 @@ def cache_home() -> Path:
 
 def locate(dataset: str, data_home: str | os.PathLike[str] | None) -> dict[str, Path]:
     """Find every file of a data set, downloading those that are missing."""
-    if data_home is not None:
-        homes = [Path(data_home)]
-    else:
-        homes = [cache_home()]
-        if os.environ.get("AECORE_DATA"):
-            homes.insert(0, Path(os.environ["AECORE_DATA"]))
-    folders = [home.expanduser() / dataset for home in homes]
+    homes, nowhere = [], ""
+    try:
+        if data_home is not None:
+            homes = [Path(data_home).expanduser()]
+        else:
+            if os.environ.get("AECORE_DATA"):
+                homes.append(Path(os.environ["AECORE_DATA"]).expanduser())
+            homes.append(cache_home())
+    except RuntimeError as error:  # there is no home directory
+        nowhere = str(error).rstrip(".")
+    folders = [home / dataset for home in homes]
     paths = {}
     for name in FILES[dataset]:
-        held = [folder / name for folder in folders if (folder / name).is_file()]
-        paths[name] = held[0] if held else _download(dataset, name, folders)
+        held = _held(name, folders)
+        if held is None and nowhere:
+            raise FileNotFoundError(
+                f"{dataset}: expected a folder for the file {name}: {nowhere}. Set AECORE_DATA to "
+                f"a folder that holds {dataset}/{name}, or XDG_CACHE_HOME to one to download it to."
+            )
+        paths[name] = held or _download(dataset, name, folders)
     return paths
+
+
+def _held(name: str, folders: list[Path]) -> Path | None:
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def _download(dataset: str, name: str, folders: list[Path]) -> Path:
@@ -145,17 +162,23 @@ def _download(dataset: str, name: str, folders: list[Path]) -> Path:
         ) from error
     fetched = remote.url.rsplit("/", 1)[-1]
     try:
-        path = Path(
-            pooch.retrieve(
-                remote.url,
-                known_hash=remote.file_hash if fetched == name else remote.archive_hash,
-                fname=fetched,
-                path=folder,
-                progressbar=True,
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder), tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as aside:
+            if (folder / name).is_file():  # another process has fetched it meanwhile
+                return folder / name
+            path = Path(
+                pooch.retrieve(
+                    remote.url,
+                    known_hash=remote.file_hash if fetched == name else remote.archive_hash,
+                    fname=fetched,
+                    path=aside,
+                    progressbar=True,
+                )
             )
-        )
-        if fetched != name:
-            _unpack(path, dataset, folder)
+            if fetched == name:
+                path.replace(folder / name)
+            else:
+                _unpack(path, dataset, folder)
     except OSError as error:  # requests' own exceptions are OSErrors too
         raise FileNotFoundError(
             f"{dataset}: expected the file {name} in {looked}, got none; downloading it failed "
@@ -166,21 +189,35 @@ def _download(dataset: str, name: str, folders: list[Path]) -> Path:
     return folder / name
 
 
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let other processes wait that download to a folder, where the system has locks of folders.
+
+    Without them each downloads for itself, to a place of its own.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems have none
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
 def _unpack(archive: Path, dataset: str, folder: Path) -> None:
-    """Take a data set's files out of its archive and check them; the archive is deleted."""
+    """Take a data set's files out of its archive and check them."""
     wanted = FILES[dataset]
     found = set()
-    try:
-        for name, content in _members(archive, set(wanted)):
-            _check_hash(f"{name} in {archive.name}", content, wanted[name].file_hash)
-            partial = folder / f"{name}.part{os.getpid()}"
-            partial.write_bytes(content)
-            # Renaming is atomic: the file is never there in part.
-            partial.replace(folder / name)
-            found.add(name)
-    finally:
-        # Delete a damaged archive too, or the next attempt would open it again.
-        archive.unlink()
+    for name, content in _members(archive, set(wanted)):
+        _check_hash(f"{name} in {archive.name}", content, wanted[name].file_hash)
+        with atomic.replacing(folder / name) as file:
+            file.write(content)
+        found.add(name)
     if found != set(wanted):
         raise damaged(archive.name, f"a file {min(set(wanted) - found)} in it, got none")
 
