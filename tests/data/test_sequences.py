@@ -433,3 +433,18 @@ def test_clones_and_data_frames(arch, rng):
     frame = model.set_output(transform="pandas").transform(X)
     assert isinstance(frame, pandas.DataFrame)
     np.testing.assert_array_equal(frame.to_numpy(), codes)
+
+
+def test_longer_sequences_beside_training(arch, rng):
+    """Answers about longer sequences, in a callback or another thread, leave training alone."""
+    X, longer = sequences(rng), [rng.random((15, 3), np.float32)]
+    if arch == "transformer":
+        return
+    plain = made(ae.Autoencoder, arch)[0].fit(X)
+    asked = made(ae.Autoencoder, arch, callbacks=[lambda s: s.model.reconstruct(longer) is None])
+    np.testing.assert_array_equal(parameters(asked[0].fit(X)), parameters(plain))
+    with plain._network.tape(records=False) as outer:  # as a thread that is in a pass
+        before = plain._network.decode(outer.constant(np.ones((1, 3), np.float32))).shape
+        plain.transform(longer)
+        after = plain._network.decode(outer.constant(np.ones((1, 3), np.float32))).shape
+    assert before == after == (1, 11, 3)

@@ -145,7 +145,7 @@ def _notes(model: Any, part: str) -> dict[str, str]:
     return notes
 
 
-def _checked(body: Body, name: str, notes: dict[str, str]) -> bytes:
+def _checked(body: Body, name: str, notes: dict[str, str] | None = None) -> bytes:
     """Return the file of a graph, once `onnx` has nothing against it."""
     try:
         import onnx
@@ -165,7 +165,7 @@ def _checked(body: Body, name: str, notes: dict[str, str]) -> bytes:
         producer_name="aecore",
         producer_version=version(__name__.partition(".")[0]),
     )
-    helper.set_model_props(made, notes)
+    helper.set_model_props(made, notes or {})
     for value in made.graph.input:
         value.doc_string = INPUTS.get((value.name, value.type.tensor_type.elem_type), "")
     onnx.checker.check_model(made, full_check=True)

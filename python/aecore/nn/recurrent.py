@@ -101,7 +101,7 @@ class LSTM(Module):
                 yield f"{i}r" if one.reverse else f"{i}", one
 
     def forward(self, x: Value) -> Value:
-        steps = self.steps
+        steps = None if self.steps is None else x.tape.steps(self.steps)
         if steps is None:
             _, steps, _ = sequences.sequence("LSTM", x, self.in_features)
         elif x.shape[1:] != (self.in_features,):
@@ -185,9 +185,10 @@ class AutoregressiveLSTM(Module):
         self.link: str | None = None
 
     def forward(self, x: Value) -> Value:
-        if x.shape[1:] not in ((self.codes,), (self.steps, self.codes)):
+        n_steps = x.tape.steps(self.steps)
+        if x.shape[1:] not in ((self.codes,), (n_steps, self.codes)):
             raise ValueError(
-                f"AutoregressiveLSTM: expected codes ({self.codes},) or ({self.steps}, "
+                f"AutoregressiveLSTM: expected codes ({self.codes},) or ({n_steps}, "
                 f"{self.codes}), got the shape {x.shape[1:]}"
             )
         if x.tape.training:
@@ -195,7 +196,7 @@ class AutoregressiveLSTM(Module):
         cells = [one.weights for (one,) in self.lstm.layers]
         assert self.out.bias is not None
         out = self.out.weight, self.out.bias
-        return sequences.Unrolled(x, cells, out, self.steps, self.lstm.reverse, self.link)
+        return sequences.Unrolled(x, cells, out, n_steps, self.lstm.reverse, self.link)
 
     def _teacher_forced(self, x: Value) -> Value:
         """Return the sequences, given the true step before each."""

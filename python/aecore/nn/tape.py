@@ -394,6 +394,8 @@ class Tape:
         How many steps each sample of a batch of sequences has.
     target : ndarray of float32, optional
         What the output should be, for layers that are taught by it.
+    longer : (int, int), optional
+        Layers that make sequences of so many steps are to make so many instead.
 
     Attributes
     ----------
@@ -423,6 +425,7 @@ class Tape:
         training: bool = False,
         lengths: np.ndarray | None = None,
         target: np.ndarray | None = None,
+        longer: tuple[int, int] | None = None,
         records: bool = True,
         abstract: bool = False,
     ) -> None:
@@ -432,7 +435,8 @@ class Tape:
         self._slots: list[_Slot] = []
         self._plans: dict[Any, list[tuple[Shape, Any, _Slot]]] = {}
         self._entered: list[Tape | None] = []
-        self.start(records=records, training=training, lengths=lengths, target=target)
+        how: dict[str, Any] = {"lengths": lengths, "target": target, "longer": longer}
+        self.start(records=records, training=training, **how)
 
     def start(
         self,
@@ -441,16 +445,21 @@ class Tape:
         training: bool = False,
         lengths: np.ndarray | None = None,
         target: np.ndarray | None = None,
+        longer: tuple[int, int] | None = None,
     ) -> Tape:
         """Forget the pass before and begin another; return self."""
         self.records, self.training = records, training
-        self.lengths, self.target = lengths, target
+        self.lengths, self.target, self.longer = lengths, target, longer
         self.workspace = runtime.current()
         self.record.clear()
         self.pending.clear()
         self._position = 0
         self._plan = self._plans.setdefault((records, training), [])
         return self
+
+    def steps(self, usual: int) -> int:
+        """Return how many steps a layer makes in this pass that makes so many usually."""
+        return self.longer[1] if self.longer and self.longer[0] == usual else usual
 
     def flush(self) -> None:
         """Run what was put off: kernels one behind another, with little of Python between them."""

@@ -8,7 +8,7 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from ..data.tables.reader import TableReader
 from ..nn.containers import starts_flat
 from ..nn.module import Flat, Module
 from ..nn.ops.shapes import ConcatCondition, Reshape
-from ..nn.recurrent import LSTM, AutoregressiveLSTM
+from ..nn.recurrent import AutoregressiveLSTM
 from ..nn.tape import Shape, Tape, Value
 from .optim import Optimizer, StepSize
 
@@ -244,31 +244,20 @@ class Network(Module):
 
     # ---- sequences of other lengths than in fit --------------------------------------------------
 
-    def makers(self) -> list[LSTM | AutoregressiveLSTM]:
-        """Return the layers that make sequences as long as samples."""
-        kinds, steps = (LSTM, AutoregressiveLSTM), self.input_shape[0]
-        found = (module for _, module in self.modules() if isinstance(module, kinds))
-        return [module for module in found if module.steps == steps]
-
     def takes_steps(self, steps: int, condition: int, latent: int) -> bool:
         """Return whether encoder and decoder work on sequences of so many steps.
 
         `condition` is the width of a condition's vectors, `latent` that of codes.
         """
         usual, features = self.input_shape
-        with self.lock:
-            makers = self.makers()
+        given = conditioned_shape(self.encoder, (steps, features), condition)
+        with Tape(abstract=True, longer=(usual, steps)) as tape:
             try:
-                set_steps(makers, steps)
-                self.encoder.output_shape(
-                    conditioned_shape(self.encoder, (steps, features), condition)
-                )
-                restored = self.decoder.output_shape((latent + condition,))
+                self.encoder(tape.placeholder((1, *given)))
+                restored = self.decoder(tape.placeholder((1, latent + condition)))
             except (ValueError, NotImplementedError):
                 return False
-            finally:
-                set_steps(makers, usual)
-        return restored == (steps, features)
+        return restored.shape[1:] == (steps, features)
 
     # ---- steps ----------------------------------------------------------------------------------
 
@@ -365,12 +354,6 @@ def is_teacher_forced(module: Module) -> bool:
     return any(isinstance(inner, AutoregressiveLSTM) for _, inner in module.modules())
 
 
-def set_steps(layers: Iterable[LSTM | AutoregressiveLSTM], steps: int) -> None:
-    """Let layers make sequences of so many steps."""
-    for layer in layers:
-        layer.steps = steps
-
-
 def conditioned(module: Module, x: Value, condition: Value | None) -> Value:
     """Return the input of a module that takes samples x, with the conditions, if any, appended."""
     if condition is None:
@@ -410,29 +393,25 @@ class Snapshot:
 class InferencePass:
     """A context for a pass over a batch that nothing is learned from; see `Batch.begin`."""
 
-    __slots__ = ("_batch", "_errors", "_how", "_makers", "_steps", "_tape")
+    __slots__ = ("_batch", "_errors", "_how", "_tape")
 
     def __init__(
         self, network: Network, batch: Batch, noise: str, seed: int, position: int, records: bool
     ) -> None:
         self._batch, self._how = batch, (noise, seed, position)
         shape, usual = batch.x.shape[1:], network.input_shape
-        self._makers: list[LSTM | AutoregressiveLSTM] = []
+        longer = None
         if shape != usual and len(shape) == len(usual) == 2:  # longer sequences than in fit
-            self._makers, self._steps = network.makers(), (shape[0], usual[0])
-        self._tape = network.tape(records=records, lengths=batch.lengths)
+            longer = usual[0], shape[0]
+        self._tape = network.tape(records=records, lengths=batch.lengths, longer=longer)
         self._errors = np.errstate(all="ignore")
 
     def __enter__(self) -> Batch:
         tape = self._tape.__enter__()
         self._errors.__enter__()
-        if self._makers:
-            set_steps(self._makers, self._steps[0])
         return self._batch.begin(tape, *self._how)
 
     def __exit__(self, *error: Any) -> None:
         self._batch.end()
-        if self._makers:
-            set_steps(self._makers, self._steps[1])
         self._errors.__exit__(*error)
         self._tape.__exit__(*error)

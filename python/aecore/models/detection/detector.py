@@ -314,7 +314,7 @@ class AnomalyDetector(Estimator):
         """Train a model on some of the samples and learn its outlier score."""
         n = len(rows)
         chosen = shuffled(np.arange(n), seed, SPLIT, 0)[: self._subsample_size(n)]
-        if rows.longest is not None:  # a model takes no longer sequences than it has seen
+        if rows.longest is not None:  # some networks take no longer ones than they have seen
             chosen = np.union1d(chosen, [rows.longest])
         X, mask = _scaled(rows.take(np.sort(chosen)), robust)
         model = self._new_model(rows, X, derived_seed(seed, 1))
