@@ -398,9 +398,16 @@ def read_model(path: str) -> str:
     try:
         model = ae.load(path)
     except ValueError as error:
-        assert str(error).startswith(f"{path}: expected a whole model file of aecore: ")
+        message = str(error)
+        newer = f"{path}: expected a model file of format 1, got one of format "
+        assert message.startswith((f"{path}: expected a whole model file of aecore: ", newer))
+        assert message.isprintable(), message
         return "refused"
     repr(model)
+    assert model._repr_html_().replace("\n", "").isprintable()
+    model.save(f"{path}-again")
+    ae.load(f"{path}-again")
+    os.unlink(f"{path}-again")
     return "read"
 
 
