@@ -53,6 +53,13 @@ int ae_in_offset(PyObject *object, void *offset);
 /* A ValueError if n values from the stream's offset on would pass its end. */
 int ae_check_stream(const ae_stream *stream, int64_t n);
 
+/* Whether a kernel's side, a stride or a factor is in [1, 2^31), so that no sum of them overflows. */
+static inline bool
+ae_is_side(int64_t n)
+{
+    return n >= 1 && n <= INT32_MAX;
+}
+
 /* Sizes by dimension letter, as shapes are matched. */
 typedef struct {
     int64_t size[26];
