@@ -22,7 +22,7 @@ static int
 wrong_output(const ae_pool_cfg *c, int64_t P, int64_t Q)
 {
     PyErr_Format(PyExc_ValueError,
-                 "the output of images of %lld x %lld is %lld x %lld, got %lld x %lld",
+                 "images of %lld x %lld: expected an output of %lld x %lld, got %lld x %lld",
                  (long long)c->H, (long long)c->W, (long long)P, (long long)Q, (long long)c->P,
                  (long long)c->Q);
     return -1;
