@@ -88,7 +88,7 @@ typedef struct {
     int threads;         /* 0: the module's setting */
     const ae_kernels *k; /* NULL: the module's choice */
     PyObject *module;
-    bool busy;
+    int busy; /* 0, or the generation of the process one of whose threads has it */
 } ae_workspace;
 
 extern PyType_Spec ae_workspace_spec;
@@ -118,7 +118,7 @@ PyObject *ae_end(ae_workspace *ws, ae_status status);
 typedef struct {
     PyObject_HEAD
     ae_packed packed;
-    bool busy;
+    int busy; /* as a workspace's */
 } ae_packed_object;
 
 extern PyType_Spec ae_packed_spec;

@@ -8,13 +8,14 @@
 int
 ae_state_threads(const ae_module_state *state, int wanted)
 {
-    if (state->forked) {
+    const int threads = AE_GET(state->threads);
+    if (AE_GET(state->forks) > 0) {
         return 1;
     }
     if (wanted > 0) {
         return wanted;
     }
-    return state->threads > 0 ? state->threads : ae_max_threads();
+    return threads > 0 ? threads : ae_max_threads();
 }
 
 static PyObject *
@@ -25,11 +26,12 @@ set_num_threads(PyObject *module, PyObject *arg)
     if (n == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (n < 0 || n > 4096) {
-        PyErr_Format(PyExc_ValueError, "n: expected 0 to 4096 threads, got %ld", n);
+    if (n < 0 || n > AE_MOST_THREADS) {
+        PyErr_Format(PyExc_ValueError, "n: expected 0 to %d threads, got %ld", AE_MOST_THREADS,
+                     n);
         return NULL;
     }
-    state->threads = (int)n;
+    AE_SET(state->threads, (int)n);
     Py_RETURN_NONE;
 }
 
@@ -45,7 +47,7 @@ after_fork(PyObject *module, PyObject *unused)
 {
     ae_module_state *state = PyModule_GetState(module);
     (void)unused;
-    state->forked = true;
+    AE_SET(state->forks, AE_GET(state->forks) + 1);
     Py_RETURN_NONE;
 }
 
