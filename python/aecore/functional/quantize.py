@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import _core
@@ -13,7 +15,7 @@ def _rows(name: str, value: np.ndarray) -> np.ndarray:
     """Return a C-contiguous array of at least one dimension as (N, D), without a copy."""
     if array(name, value).ndim == 0:
         raise ValueError(f"{name}: expected at least one dimension, got a scalar")
-    return view(name, value, (int(np.prod(value.shape[:-1], dtype=np.int64)), value.shape[-1]))
+    return view(name, value, (math.prod(value.shape[:-1]), value.shape[-1]))
 
 
 def vector_quantize(z: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
