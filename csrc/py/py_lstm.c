@@ -15,8 +15,8 @@ static const lstm_views named = {.y = {.name = "out"},
                                  .h0 = {.name = "h0"},
                                  .c0 = {.name = "c0"},
                                  .lengths = {.name = "lengths"},
-                                 .w_ih = {.name = "w_ih"},
-                                 .w_hh = {.name = "w_hh"}};
+                                 .w_ih = {.name = "weight_ih"},
+                                 .w_hh = {.name = "weight_hh"}};
 
 /* The shapes, with G = 4H; x has one step or those of y, of which H columns are the layer's. */
 static int
@@ -86,7 +86,7 @@ lstm_backward(PyObject *module, PyObject *args)
 {
     lstm_views v = named;
     ae_view dx = {.name = "dx"}, dh0 = {.name = "dh0"}, dc0 = {.name = "dc0"};
-    ae_view dw_ih = {.name = "dw_ih"}, dw_hh = {.name = "dw_hh"};
+    ae_view dw_ih = {.name = "dweight_ih"}, dw_hh = {.name = "dweight_hh"};
     ae_view db = {.name = "dbias"}, dy = {.name = "grad"}, dh = {.name = "dh"};
     ae_view dc = {.name = "dc"};
     ae_lstm_cfg cfg = {0};

@@ -144,7 +144,7 @@ def others_of(array):
 
 
 # What a message may be about, but for arguments.
-OTHER_SUBJECTS = {"result", "images", "height", "width", "activation"}
+OTHER_SUBJECTS = {"result", "images", "height", "width", "activation", "weight_ih", "weight_hh"}
 
 
 def hostile(value):
