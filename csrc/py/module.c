@@ -22,9 +22,14 @@ static PyObject *
 set_num_threads(PyObject *module, PyObject *arg)
 {
     ae_module_state *state = PyModule_GetState(module);
-    long n = PyLong_AsLong(arg);
+    int overflow;
+    long n = PyLong_AsLongAndOverflow(arg, &overflow);
     if (n == -1 && PyErr_Occurred()) {
         return NULL;
+    }
+    if (overflow != 0) {
+        return PyErr_Format(PyExc_ValueError, "n: expected 0 to %d threads, got %R",
+                            AE_MOST_THREADS, arg);
     }
     if (n < 0 || n > AE_MOST_THREADS) {
         PyErr_Format(PyExc_ValueError, "n: expected 0 to %d threads, got %ld", AE_MOST_THREADS,
@@ -157,6 +162,10 @@ module_exec(PyObject *module)
     if (PyArray_ImportNumPyAPI() < 0) {
         return -1;
     }
+    state->buffer = PyUnicode_InternFromString("buffer");
+    if (state->buffer == NULL) {
+        return -1;
+    }
     state->k = ae_cpu_select(isa != NULL && isa[0] != '\0' ? isa : NULL);
     if (state->k == NULL) {
         PyErr_Format(PyExc_ImportError,
@@ -179,6 +188,15 @@ module_exec(PyObject *module)
     return 0;
 }
 
+static void
+module_free(void *module)
+{
+    ae_module_state *state = PyModule_GetState(module);
+    if (state != NULL) {
+        Py_CLEAR(state->buffer);
+    }
+}
+
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
 #if PY_VERSION_HEX >= 0x030C0000
@@ -196,6 +214,7 @@ static struct PyModuleDef module_def = {
     .m_doc = "The C core: strict functions on float32 arrays that write into given outputs.",
     .m_size = sizeof(ae_module_state),
     .m_slots = module_slots,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC

@@ -7,6 +7,7 @@
 typedef struct {
     const ae_kernels *k; /* the choice at import */
     int threads;         /* of set_num_threads; 0: what OpenMP says */
+    PyObject *buffer;    /* "buffer", interned */
     int forks; /* from the process that imported it: libgomp may hang in a forked child, */
                /* so that one thread works there */
 } ae_module_state;
