@@ -23,8 +23,8 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean demo dev docs format fuzz gallery help lint notebooks readme reproductions \
-    test test-avx512 test-neon tiny tsan wheel
+.PHONY: asan bench clean demo dev docs format fuzz gallery help lint nomem notebooks readme \
+    reproductions test test-avx512 test-neon tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -87,6 +87,14 @@ asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehavior
 
 fuzz: $(DEV)/.built ## read files that are wrong in many ways; ARGS='100000 7' for so many of seed 7
 	$(DEV)/bin/python tools/fuzz_files.py $(ARGS)
+
+nomem: $(DEV)/.built ## let each allocation fail once; ARGS=500 for so many of each step, evenly
+	@mkdir -p build
+	$(CC) -O1 -fPIC -shared -fno-builtin tests/support/failing_malloc.c -o build/failing_malloc.so
+	set -e; for what in core functions models; do \
+	    PYTHONMALLOC=malloc LD_PRELOAD=$(CURDIR)/build/failing_malloc.so $(DEV)/bin/python \
+	        tests/support/allocations.py $(CURDIR)/build/failing_malloc.so $$what \
+	        $(or $(ARGS),1000000); done
 
 tsan: ## the C tests under ThreadSanitizer
 	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread' \

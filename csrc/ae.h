@@ -16,6 +16,8 @@
  *     they hold, as a cfg's adds says. A NULL gradient is skipped.
  *   - Drivers never allocate but from ctx->arena and, for weights that stay packed, ctx->packed;
  *     they never print, and report an ae_status.
+ *   - Indices, labels and lengths are checked by the caller. One that isn't in its range by the time
+ *     it is used, as another thread may write it, gives any numbers, but touches no other memory.
  *   - Every output element has one writer and a fixed order of summation, so that results do
  *     not depend on the number of threads.
  */
@@ -104,6 +106,7 @@ const char *ae_cpu_kernel(int i); /* the name of the i-th kernel of a table, or 
 typedef void (*ae_task)(void *arg, int64_t i, int thread);
 void ae_parallel(const ae_ctx *ctx, int64_t n, double work, ae_task fn, void *arg);
 int ae_max_threads(void); /* what OpenMP would use now; 1 without OpenMP */
+#define AE_MOST_THREADS 4096
 
 /* ---- activations ------------------------------------------------------------------------ */
 
@@ -460,13 +463,14 @@ typedef struct {
     ae_stream stream;         /* value i of the batch, in row-major order, has its element i */
 } ae_gather_cfg;
 
-/* clean (B, F) = scale * source[index (B)]; corrupted (B, F) or NULL likewise, with noise: the
- * same if there is no corruption. Every index is that of a row of the source. */
+/* clean (B, F) = scale * source (N, F)[index (B)]; corrupted (B, F) or NULL likewise, with noise: the
+ * same if there is no corruption. */
 ae_status ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index,
-                    int64_t B, int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx);
-/* y (M, D) = table[rows (M)], as float32; every row is one of the table's. */
+                    int64_t N, int64_t B, int64_t F, const ae_gather_cfg *cfg,
+                    const ae_ctx *ctx);
+/* y (M, D) = table (E, D)[rows (M)], as float32. */
 ae_status ae_take_rows(float *y, const void *table, const int64_t *rows, ae_source source,
-                       int64_t M, int64_t D, const ae_ctx *ctx);
+                       int64_t M, int64_t D, int64_t E, const ae_ctx *ctx);
 /* y (N, T, C + D) = x (N, T, C) beside cond (N, D), and the gradient of x back. */
 ae_status ae_concat_fwd(float *y, const float *x, const float *cond, int64_t N, int64_t T,
                         int64_t C, int64_t D, const ae_ctx *ctx);

@@ -52,7 +52,7 @@ view_head(const attention_task *t, int64_t head)
                    .T = g->T,
                    .S = g->S};
     if (t->lengths != NULL) {
-        v.T = v.S = t->lengths[n];
+        v.T = v.S = ae_index(&t->lengths[n], g->S + 1);
     }
     return v;
 }

@@ -1,10 +1,19 @@
 /* conv.c: conv2d and conv_transpose2d as the products of window.h, and the choice of a way to each. */
 #include <string.h>
 
+#include "base/math.h"
 #include "ops/gemm.h"
 #include "ops/planar.h"
 #include "ops/window.h"
 #include "ops/winograd.h"
+
+/* A stride as far as it counts: one beyond the big side and the kernel has one window, and what the
+ * phases of a stride cost must not grow with a number that nothing was allocated for. */
+static int64_t
+bounded(int64_t stride, int64_t side, int64_t kernel)
+{
+    return ae_min(stride, ae_max(1, side + kernel));
+}
 
 /* conv2d: the input is the big image, w is (small, R, S, big). */
 static ae_window
@@ -19,8 +28,8 @@ conv_window(const ae_conv_cfg *c)
                        .C = c->K,
                        .R = c->R,
                        .S = c->S,
-                       .sh = c->stride_h,
-                       .sw = c->stride_w,
+                       .sh = bounded(c->stride_h, c->H, c->R),
+                       .sw = bounded(c->stride_w, c->W, c->S),
                        .ph = c->pad_h,
                        .pw = c->pad_w,
                        .w_big = 1,
@@ -42,8 +51,8 @@ transpose_window(const ae_conv_cfg *c)
                        .C = c->C,
                        .R = c->R,
                        .S = c->S,
-                       .sh = c->stride_h,
-                       .sw = c->stride_w,
+                       .sh = bounded(c->stride_h, c->P, c->R),
+                       .sw = bounded(c->stride_w, c->Q, c->S),
                        .ph = c->pad_h,
                        .pw = c->pad_w,
                        .w_big = c->R * c->S * c->C,

@@ -14,9 +14,9 @@ typedef struct {
     float *clean, *corrupted;
     const char *source;
     const int64_t *index;
-    int64_t B, F, item; /* item: bytes of a value of the source */
-    int64_t rows;       /* in a task, if a row is at most a piece; else 1 */
-    int64_t pieces;     /* of a row */
+    int64_t N, B, F, item; /* N: rows of the source; item: bytes of a value of it */
+    int64_t rows;          /* in a task, if a row is at most a piece; else 1 */
+    int64_t pieces;        /* of a row */
     const ae_gather_cfg *cfg;
     const ae_kernels *k;
 } gather_task;
@@ -41,7 +41,7 @@ convert(const gather_task *t, float *y, const char *x, int64_t n)
 static void
 gather_row(const gather_task *t, int64_t b, int64_t f0, int64_t f1)
 {
-    const char *row = t->source + t->index[b] * t->F * t->item;
+    const char *row = t->source + ae_index(&t->index[b], t->N) * t->F * t->item;
     for (int64_t f = f0; f < f1; f += BLOCK) {
         int64_t n = ae_min(BLOCK, f1 - f), at = b * t->F + f;
         convert(t, t->clean + at, row + f * t->item, n);
@@ -62,7 +62,7 @@ gather_piece(void *arg, int64_t i, int thread)
     for (int64_t b = b0; b < b1; b++) {
         if (b + 1 < b1) {
             /* the hardware's prefetcher follows a row but can't guess the next one */
-            const char *next = t->source + t->index[b + 1] * t->F * t->item;
+            const char *next = t->source + ae_index(&t->index[b + 1], t->N) * t->F * t->item;
             for (int64_t at = 0; at < ae_min(t->F * t->item, AHEAD); at += 64) {
                 __builtin_prefetch(next + at);
             }
@@ -72,17 +72,18 @@ gather_piece(void *arg, int64_t i, int thread)
 }
 
 ae_status
-ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index, int64_t B,
-          int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx)
+ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index, int64_t N,
+          int64_t B, int64_t F, const ae_gather_cfg *cfg, const ae_ctx *ctx)
 {
     static const int64_t item[] = {[AE_U8] = 1, [AE_F32] = 4, [AE_F64] = 8};
-    if (B == 0 || F == 0) {
+    if (N == 0 || B == 0 || F == 0) {
         return AE_OK;
     }
     gather_task t = {.clean = clean,
                      .corrupted = corrupted,
                      .source = source,
                      .index = index,
+                     .N = N,
                      .B = B,
                      .F = F,
                      .item = item[cfg->source],
@@ -98,8 +99,8 @@ ae_gather(float *clean, float *corrupted, const void *source, const int64_t *ind
 
 ae_status
 ae_take_rows(float *y, const void *table, const int64_t *rows, ae_source source, int64_t M,
-             int64_t D, const ae_ctx *ctx)
+             int64_t D, int64_t E, const ae_ctx *ctx)
 {
     ae_gather_cfg plain = {.source = source, .scale = 1.0f, .corruption = AE_CLEAN};
-    return ae_gather(y, NULL, table, rows, M, D, &plain, ctx);
+    return ae_gather(y, NULL, table, rows, E, M, D, &plain, ctx);
 }

@@ -137,7 +137,7 @@ pack_weights(const forward_task *t, float *panels)
 
 /* Reserve and fill what all blocks share. */
 static ae_status
-prepare(forward_task *t, const ae_ctx *ctx)
+prepare(forward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     const int64_t F = t->cfg->F, H = t->cfg->H, zero = 0;
@@ -153,7 +153,9 @@ prepare(forward_task *t, const ae_ctx *ctx)
                                    ae_bytes_add(t->list_bytes, t->list_bytes));
     size_t scratch = ae_bytes(ctx->threads, (int64_t)t->thread_bytes, 1);
     size_t shared = ae_bytes_add(packed, ae_bytes_add(x_packed, zeros));
+    shared = ae_bytes_add(shared, ae_lstm_length_bytes(in, t->cfg));
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(shared, scratch)));
+    ae_lstm_hold_lengths(in, t->cfg, ctx);
     float *panels = ae_arena_take(ctx->arena, packed);
     float *x_panels = ae_arena_take(ctx->arena, x_packed);
     t->zeros = memset(ae_arena_take(ctx->arena, zeros), 0, zeros);
@@ -174,12 +176,13 @@ ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells, const ae_l
             const ae_lstm_cfg *cfg, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
+    ae_lstm_inputs held = *in;
     forward_task t = {.y = y,
                       .h = h,
                       .c = c,
                       .gates = gates,
                       .cells = cells,
-                      .in = in,
+                      .in = &held,
                       .cfg = cfg,
                       .k = ctx->k,
                       .F = cfg->repeat ? 0 : cfg->F,
@@ -187,7 +190,7 @@ ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells, const ae_l
     if (cfg->N == 0 || cfg->H == 0) {
         return AE_OK;
     }
-    AE_TRY(prepare(&t, ctx));
+    AE_TRY(prepare(&t, &held, ctx));
     double work = 8.0 * (double)(cfg->N * cfg->T) * (double)(cfg->H * (t.F + cfg->H + 10));
     ae_parallel(ctx, ae_ceil_div(cfg->N, t.block), work, forward_block, &t);
 done:

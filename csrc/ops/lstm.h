@@ -20,6 +20,23 @@ ae_lstm_block(const ae_lstm_cfg *cfg, const ae_kernels *k)
     return ae_round_up(rows, k->lstm_rows);
 }
 
+static inline size_t
+ae_lstm_length_bytes(const ae_lstm_inputs *in, const ae_lstm_cfg *cfg)
+{
+    return ae_bytes(in->lengths != NULL ? cfg->N : 0, 1, sizeof(int64_t));
+}
+
+/* Lengths are read many times, and by several tasks: a copy, of what is in their range, can't change. */
+static inline void
+ae_lstm_hold_lengths(ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx)
+{
+    int64_t *held = ae_arena_take(ctx->arena, ae_lstm_length_bytes(in, cfg));
+    for (int64_t n = 0; in->lengths != NULL && n < cfg->N; n++) {
+        held[n] = ae_index(&in->lengths[n], cfg->T + 1);
+    }
+    in->lengths = in->lengths != NULL ? held : NULL;
+}
+
 static inline int64_t
 ae_lstm_length(const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, int64_t n)
 {

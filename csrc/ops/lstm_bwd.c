@@ -396,7 +396,7 @@ offsets(const ae_ctx *ctx, int64_t n, int64_t apart)
 
 /* Reserve and fill what all blocks share. */
 static ae_status
-prepare(backward_task *t, const ae_ctx *ctx)
+prepare(backward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
     const int64_t F = t->cfg->F, H = t->cfg->H, width = 4 * ctx->k->vlen, zero = 0;
@@ -408,7 +408,9 @@ prepare(backward_task *t, const ae_ctx *ctx)
     size_t scratch = ae_bytes(ctx->threads, (int64_t)t->thread_bytes, 1);
     size_t shared = ae_bytes_add(ae_bytes_add(h_weights, x_weights), ae_bytes_add(zeros, list));
     shared = ae_bytes_add(shared, ae_bytes_add(t->list_bytes, 3 * 64));
+    shared = ae_bytes_add(shared, ae_lstm_length_bytes(in, t->cfg));
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(shared, ae_bytes_add(parts, scratch))));
+    ae_lstm_hold_lengths(in, t->cfg, ctx);
     float *h_panels = ae_arena_take(ctx->arena, h_weights);
     float *x_panels = ae_arena_take(ctx->arena, x_weights);
     t->zeros = memset(ae_arena_take(ctx->arena, zeros), 0, zeros);
@@ -435,6 +437,7 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
             const ae_lstm_cfg *cfg, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
+    ae_lstm_inputs held = *in;
     const int64_t H = cfg->H, F = cfg->F;
     backward_task t = {.out = out,
                        .dy = dy,
@@ -443,7 +446,7 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
                        .y = y,
                        .gates = gates,
                        .cells = cells,
-                       .in = in,
+                       .in = &held,
                        .cfg = cfg,
                        .k = ctx->k,
                        .block = ae_lstm_block(cfg, ctx->k),
@@ -456,7 +459,7 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
     }
     t.blocks = ae_ceil_div(cfg->N, t.block);
     t.steps = ae_max(1, DEPTH / t.block);
-    AE_TRY(prepare(&t, ctx));
+    AE_TRY(prepare(&t, &held, ctx));
     double work = 16.0 * (double)(cfg->N * cfg->T) * (double)(H * (H + F + 10));
     ae_parallel(ctx, t.blocks, work, backward_block, &t);
     reduce(&t, out->dw_hh, cfg->adds.w_hh, 0, 4 * H * H, ctx);

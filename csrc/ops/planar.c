@@ -29,6 +29,7 @@ typedef struct {
     float *big;
     const ae_epilogue *epilogue;
     planar_phase *phases;
+    int64_t nphase;
     ae_chunks cut;         /* in rows of a phase */
     int64_t pad_y, pad_x;  /* zeros between images and between rows */
     int64_t pitch, images; /* pixels from row to row, rows from image to image */
@@ -69,7 +70,8 @@ store_pixels(const planar_task *t, const planar_part *part, const planar_phase *
              int64_t phase, const float *tile, int64_t begin)
 {
     const ae_window *g = t->g;
-    int64_t a = phase / g->sw, b = phase % g->sw, block = t->k->planar_block;
+    int64_t wide = ae_phases(g->W, g->sw);
+    int64_t a = phase / wide, b = phase % wide, block = t->k->planar_block;
     for (int64_t i = 0; i < block;) {
         int64_t at = begin + i - t->pad_x, row = at / t->pitch, u = at % t->pitch;
         int64_t n = part->n0 + row / t->images, y = part->t0 + row % t->images - t->pad_y;
@@ -122,7 +124,7 @@ planar_chunk(void *arg, int64_t i, int thread)
     make_planes(planes, t, &part);
     int64_t end = plane_row(t, &part, part.n1 - 1, part.t1);
     for (int64_t at = plane_row(t, &part, n0, t0); at < end; at += t->k->planar_block) {
-        for (int64_t f = 0; f < g->sh * g->sw; f++) {
+        for (int64_t f = 0; f < t->nphase; f++) {
             const planar_phase *phase = &t->phases[f];
             t->k->mul_planar(tile, planes + at, t->gap, phase->tap,
                              phase->y.count * phase->x.count, g->C, phase->w, t->epilogue->bias,
@@ -190,9 +192,10 @@ ae_planar_up(float *big, const float *small, const float *w, const ae_window *g,
 {
     ae_status status = AE_OK;
     planar_task t = {.g = g, .k = ctx->k, .big = big, .small = small, .epilogue = epilogue};
-    int64_t taps = g->R * g->S, phases = g->sh * g->sw;
+    int64_t taps = g->R * g->S, wide = ae_phases(g->W, g->sw);
+    t.nphase = ae_phases(g->H, g->sh) * wide;
     AE_TRY(plan(&t, ctx));
-    size_t phase_bytes = ae_bytes(phases, 1, sizeof(planar_phase));
+    size_t phase_bytes = ae_bytes(t.nphase, 1, sizeof(planar_phase));
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));
     size_t w_bytes = ae_bytes(taps * g->C, g->B, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
@@ -202,10 +205,10 @@ ae_planar_up(float *big, const float *small, const float *w, const ae_window *g,
     int64_t *tap = ae_arena_take(ctx->arena, tap_bytes);
     float *weight = ae_arena_take(ctx->arena, w_bytes);
     t.scratch = ae_arena_take(ctx->arena, scratch);
-    for (int64_t i = 0; i < phases; i++) {
+    for (int64_t i = 0; i < t.nphase; i++) {
         planar_phase *f = &t.phases[i];
-        f->y = ae_make_axis_phase(i / g->sw, g->H, g->R, g->sh, g->ph);
-        f->x = ae_make_axis_phase(i % g->sw, g->W, g->S, g->sw, g->pw);
+        f->y = ae_make_axis_phase(i / wide, g->H, g->R, g->sh, g->ph);
+        f->x = ae_make_axis_phase(i % wide, g->W, g->S, g->sw, g->pw);
         make_phase(f, tap, weight, w, &t);
         tap += f->y.count * f->x.count;
         weight += f->y.count * f->x.count * g->C * g->B;

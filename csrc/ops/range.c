@@ -19,12 +19,14 @@
 typedef struct {
     int64_t *tree;  /* 1 to size: sums of counts, each over as many as its lowest bit says */
     int64_t *count; /* of each symbol */
+    int64_t largest;
     int64_t size, top, total;
 } frequencies;
 
 static ae_status
 frequencies_take(frequencies *f, int64_t largest, const ae_ctx *ctx)
 {
+    f->largest = largest;
     const size_t bytes = ae_bytes(largest + 1, 1, sizeof(int64_t));
     ae_status status = ae_arena_reserve(ctx->arena, ae_bytes_add(bytes, bytes));
     if (status == AE_OK) {
@@ -88,6 +90,13 @@ largest_size(const int64_t *sizes, int64_t C)
         most = ae_max(most, sizes[c]);
     }
     return most;
+}
+
+/* A row's size, once there is room for the largest. */
+static int64_t
+row_size(const frequencies *f, const int64_t *sizes, int64_t c)
+{
+    return ae_max(1, ae_index(&sizes[c], f->largest + 1));
 }
 
 /* How many bits of a row's symbols lie below the highest `learned` ones. */
@@ -155,11 +164,12 @@ ae_range_encode(uint8_t *out, int64_t *used, const int64_t *symbols, const int64
     ae_status status;
     AE_TRY(frequencies_take(&f, largest_size(sizes, C), ctx));
     for (int64_t c = 0; c < C; c++) {
-        const int shift = bits_below(sizes[c], learned);
+        const int64_t size = row_size(&f, sizes, c);
+        const int shift = bits_below(size, learned);
         const int64_t low_values = (int64_t)1 << shift;
-        start(&f, ((sizes[c] - 1) >> shift) + 1);
+        start(&f, ((size - 1) >> shift) + 1);
         for (int64_t m = 0; m < M; m++) {
-            const int64_t symbol = symbols[c * M + m], high = symbol >> shift;
+            const int64_t symbol = ae_index(&symbols[c * M + m], size), high = symbol >> shift;
             narrow(&e, counts_below(&f, high), f.count[high], f.total);
             if (shift > 0) {
                 narrow(&e, symbol & (low_values - 1), 1, low_values);
@@ -248,7 +258,7 @@ ae_range_decode(int64_t *symbols, const uint8_t *data, const int64_t *sizes, int
         read_byte(&d);
     }
     for (int64_t c = 0; c < C; c++) {
-        AE_TRY(decode_row(symbols + c * M, &d, &f, sizes[c], M, learned));
+        AE_TRY(decode_row(symbols + c * M, &d, &f, row_size(&f, sizes, c), M, learned));
     }
     /* an encoder leaves two bytes of the eight in the interval, at most */
     status = size > d.at - 6 ? AE_EVALUE : AE_OK;

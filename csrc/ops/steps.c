@@ -92,7 +92,7 @@ ae_positions_bwd(float *dx, float *dp, const float *dy, int64_t N, int64_t T, in
 static int64_t
 length(const steps_task *t, int64_t n)
 {
-    return t->lengths == NULL ? t->T : t->lengths[n];
+    return t->lengths == NULL ? t->T : ae_index(&t->lengths[n], t->T + 1);
 }
 
 static void

@@ -128,7 +128,7 @@ nearest_chunk(void *arg, int64_t i, int thread)
     int64_t r1 = r0 + s.rows;
     settle_doubts(t, &s, t->index + r0, z);
     for (int64_t r = r0; t->quantized != NULL && r < r1; r++) {
-        memcpy(t->quantized + r * t->D, t->codebook + t->index[r] * t->D,
+        memcpy(t->quantized + r * t->D, t->codebook + ae_index(&t->index[r], t->E) * t->D,
                (size_t)t->D * sizeof(float));
     }
 }
@@ -200,7 +200,7 @@ typedef struct {
     float *dz;
     const float *dq, *z, *codebook;
     const int64_t *index;
-    int64_t N, D;
+    int64_t N, D, E;
     float c;
     const ae_kernels *k;
 } grad_task;
@@ -213,8 +213,8 @@ grad_rows(void *arg, int64_t i, int thread)
     (void)thread;
     for (int64_t r = i * GRAD_ROWS; r < r1; r++) {
         int64_t at = r * t->D;
-        t->k->vq_grad(t->dz + at, t->dq + at, t->z + at, t->codebook + t->index[r] * t->D, t->D,
-                      t->c);
+        t->k->vq_grad(t->dz + at, t->dq + at, t->z + at,
+                      t->codebook + ae_index(&t->index[r], t->E) * t->D, t->D, t->c);
     }
 }
 
@@ -225,6 +225,7 @@ grad_rows(void *arg, int64_t i, int thread)
 
 /* Rows sorted by their entry, and each entry's run cut into pieces. */
 typedef struct {
+    int64_t *of;    /* (N): the entry of each row */
     int64_t *row;   /* (N), in index order within an entry */
     int64_t *start; /* (E + 1): entry e has row[start[e]] to row[start[e + 1]] */
     int64_t *piece; /* (E + 1): and pieces piece[e] to piece[e + 1] */
@@ -246,7 +247,8 @@ sort_rows(by_entry *t, const int64_t *index, int64_t N)
 {
     memset(t->start, 0, (size_t)(t->E + 1) * sizeof(int64_t));
     for (int64_t i = 0; i < N; i++) {
-        t->start[index[i] + 1] += 1;
+        t->of[i] = ae_index(&index[i], t->E);
+        t->start[t->of[i] + 1] += 1;
     }
     t->pieces = 0;
     for (int64_t e = 0; e < t->E; e++) {
@@ -258,7 +260,7 @@ sort_rows(by_entry *t, const int64_t *index, int64_t N)
     }
     t->piece[t->E] = t->pieces;
     for (int64_t i = 0; i < N; i++) {
-        t->row[t->start[index[i]]++] = i;
+        t->row[t->start[t->of[i]]++] = i;
     }
     /* every start has moved to the next entry's */
     memmove(t->start + 1, t->start, (size_t)t->E * sizeof(int64_t));
@@ -275,7 +277,8 @@ plan_by_entry(by_entry *t, const int64_t *index, int64_t N, const ae_ctx *ctx)
     size_t pieces = ae_bytes(most, 1, sizeof(int64_t));
     size_t parts = ae_bytes(most, t->D, sizeof(float));
     size_t sorted = ae_bytes_add(ae_bytes_add(rows, pieces), ae_bytes_add(entries, entries));
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(sorted, parts)));
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(rows, ae_bytes_add(sorted, parts))));
+    t->of = ae_arena_take(ctx->arena, rows);
     t->row = ae_arena_take(ctx->arena, rows);
     t->start = ae_arena_take(ctx->arena, entries);
     t->piece = ae_arena_take(ctx->arena, entries);
@@ -334,7 +337,7 @@ ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, const float
                        float scale, int64_t N, int64_t D, int64_t E, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
-    grad_task grad = {dz, dq, z, codebook, index, N, D, 2.0f * scale * commitment, ctx->k};
+    grad_task grad = {dz, dq, z, codebook, index, N, D, E, 2.0f * scale * commitment, ctx->k};
     if (dcodebook != NULL) {
         by_entry t = {.z = z,
                       .less = codebook,

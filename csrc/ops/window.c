@@ -56,7 +56,7 @@ void
 ae_axis_range(int64_t *low, int64_t *high, int64_t size, int64_t kernel, int64_t stride,
               int64_t pad)
 {
-    for (int64_t a = 0; a < stride; a++) {
+    for (int64_t a = 0; a < ae_phases(size, stride); a++) {
         ae_axis_phase p = ae_make_axis_phase(a, size, kernel, stride, pad);
         if (p.count > 0) {
             *low = ae_min(*low, p.low);

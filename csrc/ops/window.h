@@ -14,6 +14,7 @@
 #ifndef AE_WINDOW_H
 #define AE_WINDOW_H
 
+#include "base/math.h"
 #include "kern/table.h"
 
 typedef struct {
@@ -43,6 +44,13 @@ typedef struct {
     int64_t low;   /* that row, relative to t */
     int64_t size;  /* how many big rows the phase has */
 } ae_axis_phase;
+
+/* How many phases have any pixel of an axis. */
+static inline int64_t
+ae_phases(int64_t size, int64_t stride)
+{
+    return ae_min(size, stride);
+}
 
 ae_axis_phase ae_make_axis_phase(int64_t phase, int64_t size, int64_t kernel, int64_t stride,
                                  int64_t pad);

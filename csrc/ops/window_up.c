@@ -100,8 +100,8 @@ up_chunk(void *arg, int64_t i, int thread)
 static void
 make_phases(phase *f, const ae_window *g)
 {
-    for (int64_t a = 0; a < g->sh; a++) {
-        for (int64_t b = 0; b < g->sw; b++, f++) {
+    for (int64_t a = 0; a < ae_phases(g->H, g->sh); a++) {
+        for (int64_t b = 0; b < ae_phases(g->W, g->sw); b++, f++) {
             f->a = a;
             f->b = b;
             f->y = ae_make_axis_phase(a, g->H, g->R, g->sh, g->ph);
@@ -158,7 +158,7 @@ ae_window_up(float *big, const float *small, const float *w, const ae_window *g,
     const ae_kernels *k = ctx->k;
     up_task t = {.g = g, .k = k, .big = big, .small = small, .epilogue = epilogue};
     int64_t taps = g->R * g->S;
-    t.nphase = g->sh * g->sw;
+    t.nphase = ae_phases(g->H, g->sh) * ae_phases(g->W, g->sw);
     size_t phase_bytes = ae_bytes(t.nphase, 1, sizeof(phase));
     size_t tap_bytes = ae_bytes(taps, 1, sizeof(int64_t));
     /* panels of all phases, each rounded up to a cache line */

@@ -53,6 +53,13 @@ int ae_in_offset(PyObject *object, void *offset);
 /* A ValueError if n values from the stream's offset on would pass its end. */
 int ae_check_stream(const ae_stream *stream, int64_t n);
 
+/* Whether a kernel's side, a stride or a factor is in [1, 2^31), so that no sum of them overflows. */
+static inline bool
+ae_is_side(int64_t n)
+{
+    return n >= 1 && n <= INT32_MAX;
+}
+
 /* Sizes by dimension letter, as shapes are matched. */
 typedef struct {
     int64_t size[26];
@@ -81,7 +88,7 @@ typedef struct {
     int threads;         /* 0: the module's setting */
     const ae_kernels *k; /* NULL: the module's choice */
     PyObject *module;
-    bool busy;
+    int busy; /* 0, or the generation of the process one of whose threads has it */
 } ae_workspace;
 
 extern PyType_Spec ae_workspace_spec;
@@ -111,7 +118,7 @@ PyObject *ae_end(ae_workspace *ws, ae_status status);
 typedef struct {
     PyObject_HEAD
     ae_packed packed;
-    bool busy;
+    int busy; /* as a workspace's */
 } ae_packed_object;
 
 extern PyType_Spec ae_packed_spec;

@@ -8,28 +8,35 @@
 int
 ae_state_threads(const ae_module_state *state, int wanted)
 {
-    if (state->forked) {
+    const int threads = AE_GET(state->threads);
+    if (AE_GET(state->forks) > 0) {
         return 1;
     }
     if (wanted > 0) {
         return wanted;
     }
-    return state->threads > 0 ? state->threads : ae_max_threads();
+    return threads > 0 ? threads : ae_max_threads();
 }
 
 static PyObject *
 set_num_threads(PyObject *module, PyObject *arg)
 {
     ae_module_state *state = PyModule_GetState(module);
-    long n = PyLong_AsLong(arg);
+    int overflow;
+    long n = PyLong_AsLongAndOverflow(arg, &overflow);
     if (n == -1 && PyErr_Occurred()) {
         return NULL;
     }
-    if (n < 0 || n > 4096) {
-        PyErr_Format(PyExc_ValueError, "n: expected 0 to 4096 threads, got %ld", n);
+    if (overflow != 0) {
+        return PyErr_Format(PyExc_ValueError, "n: expected 0 to %d threads, got %R",
+                            AE_MOST_THREADS, arg);
+    }
+    if (n < 0 || n > AE_MOST_THREADS) {
+        PyErr_Format(PyExc_ValueError, "n: expected 0 to %d threads, got %ld", AE_MOST_THREADS,
+                     n);
         return NULL;
     }
-    state->threads = (int)n;
+    AE_SET(state->threads, (int)n);
     Py_RETURN_NONE;
 }
 
@@ -45,7 +52,7 @@ after_fork(PyObject *module, PyObject *unused)
 {
     ae_module_state *state = PyModule_GetState(module);
     (void)unused;
-    state->forked = true;
+    AE_SET(state->forks, AE_GET(state->forks) + 1);
     Py_RETURN_NONE;
 }
 
@@ -155,6 +162,10 @@ module_exec(PyObject *module)
     if (PyArray_ImportNumPyAPI() < 0) {
         return -1;
     }
+    state->buffer = PyUnicode_InternFromString("buffer");
+    if (state->buffer == NULL) {
+        return -1;
+    }
     state->k = ae_cpu_select(isa != NULL && isa[0] != '\0' ? isa : NULL);
     if (state->k == NULL) {
         PyErr_Format(PyExc_ImportError,
@@ -177,6 +188,15 @@ module_exec(PyObject *module)
     return 0;
 }
 
+static void
+module_free(void *module)
+{
+    ae_module_state *state = PyModule_GetState(module);
+    if (state != NULL) {
+        Py_CLEAR(state->buffer);
+    }
+}
+
 static PyModuleDef_Slot module_slots[] = {
     {Py_mod_exec, module_exec},
 #if PY_VERSION_HEX >= 0x030C0000
@@ -194,6 +214,7 @@ static struct PyModuleDef module_def = {
     .m_doc = "The C core: strict functions on float32 arrays that write into given outputs.",
     .m_size = sizeof(ae_module_state),
     .m_slots = module_slots,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC

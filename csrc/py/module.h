@@ -7,8 +7,14 @@
 typedef struct {
     const ae_kernels *k; /* the choice at import */
     int threads;         /* of set_num_threads; 0: what OpenMP says */
-    bool forked;         /* libgomp may hang in a forked child: one thread there */
+    PyObject *buffer;    /* "buffer", interned */
+    int forks; /* from the process that imported it: libgomp may hang in a forked child, */
+               /* so that one thread works there */
 } ae_module_state;
+
+/* The settings are read and written without a lock, by any thread. */
+#define AE_GET(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define AE_SET(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 
 int ae_state_threads(const ae_module_state *state, int wanted);
 

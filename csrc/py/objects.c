@@ -1,7 +1,33 @@
 /* objects.c: what a call borrows: workspaces, and weights that stay packed between calls. One thread has
  * them at a time.
+ *
+ * A process may fork while another of its threads is in a call. That thread isn't in the child, and will
+ * not give back what it had there: the child takes it, empty. What it held is left alone, as it may have
+ * been half made; so much memory is lost in that child.
  */
 #include "py/module.h"
+
+/* Take something for a thread of this generation; *left: another one, before a fork, still had it. */
+static bool
+claim(int *busy, const ae_module_state *state, bool *left)
+{
+    const int generation = AE_GET(state->forks) + 1;
+    int seen = 0;
+    *left = false;
+    if (__atomic_compare_exchange_n(busy, &seen, generation, false, __ATOMIC_ACQUIRE,
+                                    __ATOMIC_RELAXED)) {
+        return true;
+    }
+    *left = seen != generation;
+    return *left && __atomic_compare_exchange_n(busy, &seen, generation, false,
+                                                __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+static void
+give_back(int *busy)
+{
+    __atomic_store_n(busy, 0, __ATOMIC_RELEASE);
+}
 
 /* ---- workspaces --------------------------------------------------------------------------------- */
 
@@ -15,8 +41,9 @@ workspace_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iz:Workspace", names, &threads, &isa)) {
         return NULL;
     }
-    if (threads < 0) {
-        PyErr_Format(PyExc_ValueError, "n_threads: expected at least 0, got %d", threads);
+    if (threads < 0 || threads > AE_MOST_THREADS) {
+        PyErr_Format(PyExc_ValueError, "n_threads: expected 0 to %d, got %d", AE_MOST_THREADS,
+                     threads);
         return NULL;
     }
     if (isa != NULL && (k = ae_cpu_select(isa)) == NULL) {
@@ -47,14 +74,14 @@ static PyObject *
 workspace_grown(PyObject *self, void *closure)
 {
     (void)closure;
-    return PyLong_FromLongLong(((ae_workspace *)self)->arena.grown);
+    return PyLong_FromLongLong(AE_GET(((ae_workspace *)self)->arena.grown));
 }
 
 static PyObject *
 workspace_bytes(PyObject *self, void *closure)
 {
     (void)closure;
-    return PyLong_FromSize_t(((ae_workspace *)self)->arena.capacity);
+    return PyLong_FromSize_t(AE_GET(((ae_workspace *)self)->arena.capacity));
 }
 
 static PyGetSetDef workspace_getset[] = {
@@ -95,12 +122,16 @@ ae_in_workspace(PyObject *object, void *p)
 int
 ae_begin(ae_workspace *ws, ae_ctx *ctx)
 {
-    if (__atomic_exchange_n(&ws->busy, true, __ATOMIC_ACQUIRE)) {
+    const ae_module_state *state = PyModule_GetState(ws->module);
+    bool left;
+    if (!claim(&ws->busy, state, &left)) {
         PyErr_SetString(PyExc_RuntimeError,
                         "this workspace is in use by another thread: give each thread its own");
         return -1;
     }
-    const ae_module_state *state = PyModule_GetState(ws->module);
+    if (left) {
+        ws->arena = (ae_arena){0};
+    }
     ctx->arena = &ws->arena;
     ctx->threads = ae_state_threads(state, ws->threads);
     ctx->k = ws->k != NULL ? ws->k : state->k;
@@ -111,7 +142,7 @@ ae_begin(ae_workspace *ws, ae_ctx *ctx)
 PyObject *
 ae_end(ae_workspace *ws, ae_status status)
 {
-    __atomic_store_n(&ws->busy, false, __ATOMIC_RELEASE);
+    give_back(&ws->busy);
     switch (status) {
         case AE_OK:
             Py_RETURN_NONE;
@@ -149,7 +180,7 @@ static PyObject *
 packed_bytes(PyObject *self, void *closure)
 {
     (void)closure;
-    return PyLong_FromSize_t(((ae_packed_object *)self)->packed.bytes);
+    return PyLong_FromSize_t(AE_GET(((ae_packed_object *)self)->packed.bytes));
 }
 
 static PyGetSetDef packed_getset[] = {
@@ -199,10 +230,14 @@ ae_begin_packed(ae_workspace *ws, ae_packed_object *packed, ae_ctx *ctx)
     if (packed == NULL) {
         return 0;
     }
-    if (__atomic_exchange_n(&packed->busy, true, __ATOMIC_ACQUIRE)) {
+    bool left;
+    if (!claim(&packed->busy, PyModule_GetState(ws->module), &left)) {
         PyErr_SetString(PyExc_RuntimeError, "another thread is using this layer");
-        __atomic_store_n(&ws->busy, false, __ATOMIC_RELEASE);
+        give_back(&ws->busy);
         return -1;
+    }
+    if (left) {
+        packed->packed = (ae_packed){0};
     }
     ctx->packed = &packed->packed;
     return 0;
@@ -212,7 +247,7 @@ PyObject *
 ae_end_packed(ae_workspace *ws, ae_packed_object *packed, ae_status status)
 {
     if (packed != NULL) {
-        __atomic_store_n(&packed->busy, false, __ATOMIC_RELEASE);
+        give_back(&packed->busy);
     }
     return ae_end(ws, status);
 }

@@ -32,7 +32,7 @@ activation(PyObject *module, PyObject *args)
 static PyObject *
 activation_backward(PyObject *module, PyObject *args)
 {
-    ae_view dx = {.name = "dx"}, dy = {.name = "grad"}, y = {.name = "y"};
+    ae_view dx = {.name = "out"}, dy = {.name = "grad"}, y = {.name = "y"};
     ae_act act;
     ae_workspace *ws;
     ae_dims d;

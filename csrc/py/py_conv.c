@@ -61,8 +61,13 @@ match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_
     cfg->K = ae_dim(d, 'K');
     cfg->R = ae_dim(d, 'R');
     cfg->S = ae_dim(d, 'S');
-    if (cfg->R < 1 || cfg->S < 1 || cfg->stride_h < 1 || cfg->stride_w < 1) {
-        PyErr_SetString(PyExc_ValueError, "kernel and stride: expected at least 1");
+    if (!ae_is_side(cfg->R) || !ae_is_side(cfg->S) || !ae_is_side(cfg->stride_h) ||
+        !ae_is_side(cfg->stride_w)) {
+        PyErr_Format(PyExc_ValueError,
+                     "weight and stride: expected kernels and strides of 1 to 2^31 - 1, got "
+                     "(%lld, %lld) and (%lld, %lld)",
+                     (long long)cfg->R, (long long)cfg->S, (long long)cfg->stride_h,
+                     (long long)cfg->stride_w);
         return -1;
     }
     cfg->pad_h = pad->top;
@@ -90,7 +95,14 @@ check_axis(const char *axis, int64_t big, int64_t small, int64_t kernel, int64_t
         int64_t want = room < 0 ? 0 : room / stride + 1;
         return small == want ? 0 : wrong_size(axis, small, want, want);
     }
-    int64_t low = small == 0 ? 0 : (small - 1) * stride + kernel - pad;
+    int64_t span = 0;
+    if (small > 0 &&
+        (__builtin_mul_overflow(small - 1, stride, &span) || span > INT64_MAX / 2)) {
+        PyErr_Format(PyExc_ValueError, "stride: %lld times %lld is too large a %s",
+                     (long long)stride, (long long)small, axis);
+        return -1;
+    }
+    int64_t low = small == 0 ? 0 : span + kernel - pad;
     int64_t high = small == 0 ? 0 : low + (stride > 1 ? stride - 1 : 0);
     low = low < 0 ? 0 : low;
     return big >= low && big <= high ? 0 : wrong_size(axis, big, low, high);

@@ -98,14 +98,14 @@ gather(PyObject *module, PyObject *args)
         AE_DISTINCT(2, &clean, &corrupted, &source, &index) < 0) {
         return NULL;
     }
-    AE_RUN(ws, ae_gather(clean.data, corrupted.data, source.data, index.data, index.size, F,
-                         &cfg, ctx));
+    AE_RUN(ws, ae_gather(clean.data, corrupted.data, source.data, index.data, source.shape[0],
+                         index.size, F, &cfg, ctx));
 }
 
 static PyObject *
 take_rows(PyObject *module, PyObject *args)
 {
-    ae_view y = {.name = "out"}, table = {.name = "table"}, rows = {.name = "rows"};
+    ae_view y = {.name = "out"}, table = {.name = "weight"}, rows = {.name = "indices"};
     ae_workspace *ws;
     ae_dims d;
     (void)module;
@@ -120,7 +120,7 @@ take_rows(PyObject *module, PyObject *args)
         return NULL;
     }
     AE_RUN(ws, ae_take_rows(y.data, table.data, rows.data, (ae_source)table.kind,
-                            ae_dim(&d, 'M'), ae_dim(&d, 'D'), ctx));
+                            ae_dim(&d, 'M'), ae_dim(&d, 'D'), ae_dim(&d, 'E'), ctx));
 }
 
 static PyObject *

@@ -22,7 +22,7 @@ static int
 wrong_output(const ae_pool_cfg *c, int64_t P, int64_t Q)
 {
     PyErr_Format(PyExc_ValueError,
-                 "the output of images of %lld x %lld is %lld x %lld, got %lld x %lld",
+                 "images of %lld x %lld: expected an output of %lld x %lld, got %lld x %lld",
                  (long long)c->H, (long long)c->W, (long long)P, (long long)Q, (long long)c->P,
                  (long long)c->Q);
     return -1;
@@ -39,8 +39,8 @@ static int
 check_pool(const ae_pool_cfg *c)
 {
     const int64_t most = INT32_MAX;
-    if (c->R < 1 || c->S < 1 || c->stride_h < 1 || c->stride_w < 1 || c->R > most ||
-        c->S > most || c->stride_h > most || c->stride_w > most) {
+    if (!ae_is_side(c->R) || !ae_is_side(c->S) || !ae_is_side(c->stride_h) ||
+        !ae_is_side(c->stride_w)) {
         PyErr_SetString(PyExc_ValueError, "kernel_size and stride: expected 1 to 2^31 - 1");
         return -1;
     }
@@ -106,8 +106,8 @@ static int
 check_upsample(const ae_pool_cfg *c)
 {
     int64_t P, Q;
-    if (c->R < 1 || c->S < 1) {
-        PyErr_SetString(PyExc_ValueError, "factor: expected at least 1");
+    if (!ae_is_side(c->R) || !ae_is_side(c->S)) {
+        PyErr_SetString(PyExc_ValueError, "factor: expected 1 to 2^31 - 1");
         return -1;
     }
     if (__builtin_mul_overflow(c->H, c->R, &P) || __builtin_mul_overflow(c->W, c->S, &Q)) {

@@ -5,7 +5,27 @@
 #define PY_ARRAY_UNIQUE_SYMBOL aecore_ARRAY_API
 #include <numpy/arrayobject.h>
 
-static PyObject *name_of_buffer; /* "buffer", interned */
+/* A new reference: without the GIL another thread may change the list at any time. */
+static PyObject *
+item_of(PyObject *list, Py_ssize_t i)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyList_GetItemRef(list, i);
+#else
+    return Py_XNewRef(PyList_GetItem(list, i));
+#endif
+}
+
+/* Whether there are two references to an object that this thread's tape has made: its slot's and ours.
+ * Without the GIL that is the sum of what its own thread and others hold. Whoever let go of it in another
+ * thread has read what it held before: the fence puts what we write behind that. */
+static bool
+is_idle(PyObject *object)
+{
+    const bool idle = Py_REFCNT(object) == 2;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return idle;
+}
 
 /* An array of a shape over a buffer, if nobody but its owner looks at that; else None. */
 static PyObject *
@@ -21,8 +41,8 @@ view_of_idle(PyObject *buffer, PyObject *shape, PyArray_Descr *dtype)
         }
     }
     PyArrayObject *memory = (PyArrayObject *)buffer;
-    if (Py_REFCNT(buffer) != 2 /* the slot's and ours */ || PyDataType_REFCHK(dtype) ||
-        !PyArray_ISCARRAY(memory) || bytes > PyArray_NBYTES(memory)) {
+    if (!is_idle(buffer) || PyDataType_REFCHK(dtype) || !PyArray_ISCARRAY(memory) ||
+        bytes > PyArray_NBYTES(memory)) {
         return Py_NewRef(Py_None);
     }
     PyObject *array =
@@ -39,7 +59,7 @@ reuse(PyObject *module, PyObject *args)
 {
     PyObject *plan, *shape, *dtype;
     Py_ssize_t i;
-    (void)module;
+    const ae_module_state *state = PyModule_GetState(module);
     if (!PyArg_ParseTuple(args, "O!nO!O!:reuse", &PyList_Type, &plan, &i, &PyTuple_Type, &shape,
                           &PyArrayDescr_Type, &dtype)) {
         return NULL;
@@ -47,24 +67,30 @@ reuse(PyObject *module, PyObject *args)
     if (i < 0 || i >= PyList_GET_SIZE(plan) || PyTuple_GET_SIZE(shape) > NPY_MAXDIMS) {
         Py_RETURN_NONE;
     }
-    PyObject *entry = PyList_GET_ITEM(plan, i), *known, *kind, *slot;
-    if (!PyArg_ParseTuple(entry, "OOO:reuse", &known, &kind, &slot)) {
+    PyObject *entry = item_of(plan, i), *buffer = NULL, *found = NULL, *known, *kind, *slot;
+    if (entry == NULL) {
         return NULL;
+    }
+    if (!PyTuple_Check(entry)) {
+        PyErr_SetString(PyExc_TypeError, "plan: expected tuples");
+        goto done;
+    }
+    if (!PyArg_ParseTuple(entry, "OOO:reuse", &known, &kind, &slot)) {
+        goto done;
     }
     const int same = kind == dtype ? PyObject_RichCompareBool(known, shape, Py_EQ) : 0;
     if (same <= 0) {
-        return same < 0 ? NULL : Py_NewRef(Py_None);
+        found = same < 0 ? NULL : Py_NewRef(Py_None);
+        goto done;
     }
-    if (name_of_buffer == NULL) {
-        name_of_buffer = PyUnicode_InternFromString("buffer");
+    buffer = PyObject_GetAttr(slot, state->buffer);
+    if (buffer != NULL) {
+        found = PyArray_Check(buffer) ? view_of_idle(buffer, shape, (PyArray_Descr *)dtype)
+                                      : Py_NewRef(Py_None);
     }
-    PyObject *buffer = name_of_buffer ? PyObject_GetAttr(slot, name_of_buffer) : NULL;
-    if (buffer == NULL || !PyArray_Check(buffer)) {
-        Py_XDECREF(buffer);
-        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
-    }
-    PyObject *found = view_of_idle(buffer, shape, (PyArray_Descr *)dtype);
-    Py_DECREF(buffer);
+done:
+    Py_XDECREF(buffer);
+    Py_DECREF(entry);
     return found;
 }
 

@@ -136,7 +136,7 @@ test_gather(const ae_ctx *ctx, int64_t B, int64_t F)
         c.source = kind == 0 ? AE_U8 : AE_F64;
         c.corruption = kind == 0 ? AE_GAUSSIAN : AE_SALT_PEPPER;
         const void *source = kind == 0 ? (const void *)bytes : (const void *)doubles;
-        ae_gather(z, dz, source, chosen, B, F, &c, ctx);
+        ae_gather(z, dz, source, chosen, rows, B, F, &c, ctx);
         (kind == 0 ? ae_random_normal : ae_random_uniform)(noise, B * F, &c.stream, ctx);
         for (int64_t i = 0; i < B * F; i++) {
             int64_t at = chosen[i / F] * F + i % F;

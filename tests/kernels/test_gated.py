@@ -66,7 +66,7 @@ CALLS = [
     (lambda: F.gated_tanh(X, BIAS[:, :2].copy()), ValueError, "bias"),
     (lambda: F.gated_tanh(X, out=X), ValueError, "out: expected shape"),
     (lambda: F.gated_tanh_backward(Y[:1], X), ValueError, "expected"),
-    (lambda: F.gated_tanh_backward(Y, X, BIAS.astype(int)), TypeError, "dbias"),
+    (lambda: F.gated_tanh_backward(Y, X, BIAS.astype(int)), TypeError, "bias"),
     (lambda: _core.gated_tanh(Y, X, Y, _core.Workspace()), ValueError, "bias"),
     (lambda: _core.gated_tanh(Y, X, None), TypeError, "argument"),
     (

@@ -219,18 +219,18 @@ def test_rows_that_cannot_be_taken():
     table, rows, ws = np.ones((4, 3), np.float32), np.array([0, 3]), _core.Workspace()
     y = np.full((2, 3), 7, np.float32)
     for bad, error, words in (
-        ((y, table, rows + 1), ValueError, "rows: expected 0 to 3, got 4 at position 1"),
-        ((y, table, rows - 1), ValueError, "rows: expected 0 to 3, got -1 at position 0"),
-        ((y, table[:0], rows), ValueError, "rows: expected 0 to -1, got 0 at position 0"),
-        ((y, table, rows.astype(np.int32)), TypeError, "rows: expected an array of int64"),
-        ((y, table, rows[:, None]), ValueError, r"rows: expected shape \(M\)"),
+        ((y, table, rows + 1), ValueError, "indices: expected 0 to 3, got 4 at position 1"),
+        ((y, table, rows - 1), ValueError, "indices: expected 0 to 3, got -1 at position 0"),
+        ((y, table[:0], rows), ValueError, "indices: expected 0 to -1, got 0 at position 0"),
+        ((y, table, rows.astype(np.int32)), TypeError, "indices: expected an array of int64"),
+        ((y, table, rows[:, None]), ValueError, r"indices: expected shape \(M\)"),
         ((y, table, rows[:1]), ValueError, r"out: expected shape \(M=1, D=3\), got \(2, 3\)"),
         ((y[:, :2].copy(), table, rows), ValueError, "out: expected shape"),
         ((y.astype(float), table, rows), TypeError, "out: expected an array of float32"),
-        ((y, table.astype(np.int32), rows), TypeError, "table: expected uint8, bool, float32"),
-        ((y, table[0], rows), ValueError, r"table: expected shape \(E, D\)"),
-        ((y, table[:, ::-1], rows), ValueError, "table: expected a C-contiguous"),
-        ((table[:2], table, rows), ValueError, "out: shares memory with table"),
+        ((y, table.astype(np.int32), rows), TypeError, "weight: expected uint8, bool, float32"),
+        ((y, table[0], rows), ValueError, r"weight: expected shape \(E, D\)"),
+        ((y, table[:, ::-1], rows), ValueError, "weight: expected a C-contiguous"),
+        ((table[:2], table, rows), ValueError, "out: shares memory with weight"),
     ):
         with pytest.raises(error, match=words):
             _core.take_rows(*bad, ws)

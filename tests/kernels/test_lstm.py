@@ -182,7 +182,7 @@ WRONG = [
     ),
     ({"w_ih": np.zeros((4 * H, WIDTH + 1), np.float32)}, ValueError, r"weight_ih: .*\(G=72, F=3\)"),
     ({"w_ih": np.zeros((3 * H, WIDTH), np.float32)}, ValueError, "weight_ih: expected shape"),
-    ({"w_hh": np.zeros((4 * H, H + 1), np.float32)}, ValueError, "weight"),
+    ({"w_hh": np.zeros((4 * H, H + 1), np.float32)}, ValueError, "weight_ih: expected shape"),
     ({"w_hh": None}, TypeError, "w_hh"),
     ({"bias": np.zeros(H, np.float32)}, ValueError, r"bias: expected shape \(G=72\)"),
     ({"h0": np.zeros((N, H + 1), np.float32)}, ValueError, "h0: expected shape"),
@@ -197,7 +197,7 @@ WRONG = [
     (
         {"x": np.zeros((N, 1, WIDTH), np.float32), "steps": -1},
         ValueError,
-        "result: expected sizes of at least 0",
+        "steps: expected at least 0",
     ),
 ]
 

@@ -1,8 +1,10 @@
-"""What the functional wrappers share: results that may be given, and arguments of one or two."""
+"""What the functional wrappers share: results that may be given, and checks of arguments."""
 
 from __future__ import annotations
 
 import math
+import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,70 @@ def result(out: np.ndarray | None, shape: tuple[int, ...], dtype: Any = np.float
     """Return `out`, or a new array. The core checks what a given one looks like."""
     if min(shape, default=0) < 0:
         raise ValueError(f"result: expected sizes of at least 0, got the shape {shape}")
-    return np.empty(shape, dtype) if out is None else out
+    if out is not None:
+        return out
+    try:
+        return np.empty(shape, dtype)
+    except (ValueError, OverflowError):
+        raise ValueError(
+            f"result: expected a size below 2^63 bytes and at most 64 axes, got the shape {shape}"
+        ) from None
+
+
+def integer(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
+    """Return `value`, an integer of any kind in [low, high], as an int."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name}: expected an integer, got {_shown(value)}") from None
+    if not low <= number <= high:
+        wanted = f"at least {low}" if number < low else f"at most {high}"
+        raise ValueError(f"{name}: expected {wanted}, got {_shown(number)}")
+    return number
+
+
+def number(name: str, value: Any) -> float:
+    """Return `value`, a number of any kind, as a float, which may be infinite or NaN."""
+    vector = isinstance(value, np.ndarray) and value.ndim > 0
+    try:
+        if not vector and not isinstance(value, (str, bytes, bytearray)):
+            return float(value)
+    except OverflowError:
+        raise ValueError(f"{name}: expected a number that a float holds, got an int") from None
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(f"{name}: expected a number, got {_shown(value)}")
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return whether `value` is true."""
+    try:
+        return bool(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected True or False, got {_shown(value)}") from None
+
+
+def pair(name: str, value: Any, low: int) -> tuple[int, int]:
+    """Return `value`, an integer for both axes or one for each, as two integers below 2^31."""
+    many = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, Sequence)
+    values = tuple(value) if many else (value, value)
+    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
+        raise TypeError(f"{name}: expected an integer or a pair of them, got {_shown(value)}")
+    if min(values) < low or max(values) > 2**31 - 1:
+        wanted = f"at least {low}" if min(values) < low else "at most 2^31 - 1"
+        raise ValueError(f"{name}: expected {wanted}, got {_shown(value)}")
+    return int(values[0]), int(values[1])
+
+
+def _shown(value: Any) -> str:
+    """Return what a message says of a value: itself if that is short, else its type."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = " " * 100
+    return text if len(text) < 100 else f"a {type(value).__name__}"
 
 
 def array(name: str, value: Any, *ndims: int) -> np.ndarray:
@@ -25,6 +90,16 @@ def array(name: str, value: Any, *ndims: int) -> np.ndarray:
     return value
 
 
+def like(name: str, value: Any) -> np.ndarray:
+    """Return a new array for the gradient of an argument, of which the core checks the rest."""
+    return np.empty(array(name, value).shape, np.float32)
+
+
+def maybe_like(name: str, value: Any) -> np.ndarray | None:
+    """Return the same, or None for None."""
+    return None if value is None else like(name, value)
+
+
 def table(name: str, value: Any) -> np.ndarray:
     """View an array of samples, (N, ...), as a table (N, F)."""
     array(name, value)
@@ -35,10 +110,11 @@ def table(name: str, value: Any) -> np.ndarray:
 
 def view(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Return a C-contiguous array in another shape of equal size, without a copy."""
-    if not array(name, value).flags.c_contiguous:
+    flags = array(name, value).flags
+    if not (flags.c_contiguous and flags.aligned and value.dtype.isnative):
         raise ValueError(
-            f"{name}: expected a C-contiguous array, as numpy.ascontiguousarray makes, got strides "
-            f"{value.strides}"
+            f"{name}: expected a C-contiguous, aligned array in native byte order, as "
+            f"numpy.ascontiguousarray makes one, got {value.dtype} of strides {value.strides}"
         )
     return value.reshape(shape)
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result
+from ._shapes import array, flag, number, result
 
 
 def _scale(q: np.ndarray, k: np.ndarray, v: np.ndarray, scale: float | None) -> float:
     """Return the factor of the scores; check what the core can't."""
     array("q", q, 4), array("k", k, 4), array("v", v, 4)
-    return max(1, q.shape[-1]) ** -0.5 if scale is None else float(scale)
+    return max(1, q.shape[-1]) ** -0.5 if scale is None else number("scale", scale)
 
 
 def attention(
@@ -76,6 +76,7 @@ def attention(
     scale = _scale(q, k, v, scale)
     n, t, heads, _ = q.shape
     out, lse = result(out, q.shape), np.empty((n, heads, t), np.float32)
+    causal = flag("causal", causal)
     _core.attention(out, lse, q, k, v, lengths, causal, scale, runtime.current())
     return out
 
@@ -108,7 +109,7 @@ def attention_backward(
     n, t, heads, _ = q.shape
     y, lse = np.empty(q.shape, np.float32), np.empty((n, heads, t), np.float32)
     dq, dk, dv = (np.empty(x.shape, np.float32) for x in (q, k, v))
-    options = lengths, causal, scale, ws
+    options = lengths, flag("causal", causal), scale, ws
     _core.attention(y, lse, q, k, v, *options)
     _core.attention_backward(dq, dk, dv, grad, y, lse, q, k, v, *options)
     return dq, dk, dv

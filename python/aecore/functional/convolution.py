@@ -9,8 +9,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ..base.checks import pair
-from ._shapes import array, result
+from ._shapes import array, flag, integer, like, maybe_like, pair, result
 
 Pair = int | tuple[int, int]
 Sides = tuple[int, int, int, int]  # top, bottom, left, right
@@ -25,7 +24,8 @@ def sides(padding: Any) -> Sides:
     ends = [v for p in padding for v in p]
     if list(map(len, padding)) != [2, 2] or not all(isinstance(v, (int, np.integer)) for v in ends):
         raise TypeError(f"padding: expected integers, a pair for each axis, got {padding!r}")
-    top, bottom, left, right = map(int, ends)
+    most = 2**31 - 1
+    top, bottom, left, right = (integer("padding", v, -most, most) for v in ends)
     if min(top, left) < 0:
         raise ValueError(f"padding: expected at least 0 at the start of an axis, got {padding!r}")
     return top, bottom, left, right
@@ -102,7 +102,7 @@ def conv2d(
     p = max(0, (h + pad[0] + pad[1] - r) // step[0] + 1)
     q = max(0, (w + pad[2] + pad[3] - s) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    ws = runtime.current()
+    ws, winograd = runtime.current(), flag("winograd", winograd)
     _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
 
@@ -132,8 +132,8 @@ def conv2d_backward(
     """
     pad = sides(padding)
     *_, step, _ = _geometry(x, weight, stride, 0)
-    dx, dweight = np.empty_like(x), np.empty_like(weight)
-    dbias = None if bias is None else np.empty_like(bias)
+    dx, dweight = like("x", x), like("weight", weight)
+    dbias = maybe_like("bias", bias)
     how = None, step, pad, (False, False), runtime.current()
     _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias
@@ -197,7 +197,7 @@ def conv_transpose2d(
     p = (h - 1) * step[0] - 2 * pad[0] + r + extra[0] if h else 0
     q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    ws = runtime.current()
+    ws, winograd = runtime.current(), flag("winograd", winograd)
     _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
 
@@ -228,8 +228,8 @@ def conv_transpose2d_backward(
     """
     *_, step, pad = _geometry(x, weight, stride, padding)
     pair("output_padding", output_padding, 0)
-    dx, dweight = np.empty_like(x), np.empty_like(weight)
-    dbias = None if bias is None else np.empty_like(bias)
+    dx, dweight = like("x", x), like("weight", weight)
+    dbias = maybe_like("bias", bias)
     how = None, step, pad, (False, False), runtime.current()
     _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias

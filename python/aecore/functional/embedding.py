@@ -81,6 +81,8 @@ def embedding_backward(grad: np.ndarray, indices: np.ndarray, weight: np.ndarray
     if array("grad", grad).shape != (*indices.shape, width):
         raise ValueError(f"grad: expected shape {(*indices.shape, width)}, got {grad.shape}")
     rows, ws = view("grad", grad, (flat.size, width)), runtime.current()
+    if rows.dtype != np.float32:
+        raise TypeError(f"grad: expected an array of float32, got {grad.dtype}")
     count, dweight = np.empty(entries, np.float32), np.empty(weight.shape, np.float32)
     _core.vq_statistics(count, dweight, rows, flat, ws)
     return dweight

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result, view
+from ._shapes import array, like, maybe_like, result, view
 
 
 def _positions(name: str, value: np.ndarray) -> np.ndarray:
@@ -84,7 +84,13 @@ def gated_tanh_backward(
     dx : ndarray of float32, shape (N, ..., 2C)
     dbias : ndarray of float32, shape (N, 2C), or None if bias is None
     """
-    dx, dbias = np.empty_like(x), None if bias is None else np.empty_like(bias)
-    views = _positions("dx", dx), dbias, _positions("grad", grad), _positions("x", x)
+    rows = _positions("x", x)
+    if x.shape[-1] % 2:
+        raise ValueError(f"x: expected an even number of channels, got the shape {x.shape}")
+    shape = (*x.shape[:-1], x.shape[-1] // 2)
+    if array("grad", grad).shape != shape:
+        raise ValueError(f"grad: expected shape {shape}, got {grad.shape}")
+    dx, dbias = like("x", x), maybe_like("bias", bias)
+    views = _positions("dx", dx), dbias, _positions("grad", grad), rows
     _core.gated_tanh_backward(*views, bias, runtime.current())
     return dx, dbias

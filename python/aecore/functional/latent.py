@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result, same_shape
+from ._shapes import array, like, result, same_shape
 
 
 def reparameterize(
@@ -69,7 +69,7 @@ def reparameterize_backward(
         :math:`g`, :math:`\tfrac12 g \sigma \epsilon` and :math:`g \sigma`.
     """
     same_shape(mean=mean, grad=grad)
-    dmean, dlogvar, deps = np.empty_like(grad), np.empty_like(grad), np.empty_like(grad)
+    dmean, dlogvar, deps = (like("mean", mean) for _ in range(3))
     _core.reparameterize_backward(dmean, dlogvar, deps, grad, logvar, eps, runtime.current())
     return dmean, dlogvar, deps
 
@@ -135,6 +135,6 @@ def gaussian_kl_backward(
         :math:`g \mu` and :math:`\tfrac12 g (\sigma^2 - 1)`.
     """
     array("mean", mean, 2)
-    dmean, dlogvar = np.empty_like(mean), np.empty_like(mean)
+    dmean, dlogvar = like("mean", mean), like("mean", mean)
     _core.gaussian_kl_backward(dmean, dlogvar, grad, mean, logvar, runtime.current())
     return dmean, dlogvar

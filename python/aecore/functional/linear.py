@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result
+from ._shapes import array, like, maybe_like, result
 
 
 def linear(
@@ -75,9 +75,8 @@ def linear_backward(
     dx, dweight, dbias : ndarray
         :math:`g W`, :math:`g^\top x` and :math:`\sum_n g_n`; dbias is None if bias is.
     """
-    array("x", x), array("weight", weight)
-    dx, dweight = np.empty_like(x), np.empty_like(weight)
-    dbias = None if bias is None else np.empty_like(bias)
+    dx, dweight = like("x", x), like("weight", weight)
+    dbias = maybe_like("bias", bias)
     how = None, False, (False, False), runtime.current()
     _core.linear_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result, same_shape, table, view
+from ._shapes import array, like, number, result, same_shape, table, view
 
 
 def _tables(
@@ -28,7 +28,7 @@ def _loss(
 ) -> np.ndarray:
     tables = _tables(x, target, mask)
     out = result(out, x.shape[:1])
-    _core.loss(kind, out, None, None, *tables, delta, runtime.current())
+    _core.loss(kind, out, None, None, *tables, number("delta", delta), runtime.current())
     return out
 
 
@@ -41,8 +41,10 @@ def _loss_backward(
     delta: float = 1.0,
 ) -> np.ndarray:
     tables = _tables(x, target, mask)
-    dx = np.empty_like(tables[0])
-    _core.loss(kind, None, dx, array("grad", grad), *tables, delta, runtime.current())
+    dx = like("x", tables[0])
+    _core.loss(
+        kind, None, dx, array("grad", grad), *tables, number("delta", delta), runtime.current()
+    )
     return dx.reshape(x.shape)
 
 
@@ -327,7 +329,7 @@ def cross_entropy_backward(
     ndarray of float32, of logits' shape
     """
     x, rows, weights = _positions(logits, labels, mask)
-    dx = np.empty_like(x)
+    dx = like("logits", x)
     grad = array("grad", grad)
     _core.cross_entropy(None, dx, grad, x, rows, weights, runtime.current())
     return dx.reshape(logits.shape)

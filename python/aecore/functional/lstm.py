@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result
+from ._shapes import array, flag, integer, like, maybe_like, result
 
 
 class _Run(NamedTuple):
@@ -35,10 +35,15 @@ def _run(
     array("x", x, 3), array("w_hh", w_hh, 2)
     if steps is not None and x.shape[1] != 1:
         raise ValueError(f"steps: expected x of shape (N, 1, F) to repeat, got {x.shape}")
-    n, t, units = x.shape[0], x.shape[1] if steps is None else int(steps), w_hh.shape[1]
+    n, t, units = (
+        x.shape[0],
+        x.shape[1] if steps is None else integer("steps", steps),
+        w_hh.shape[1],
+    )
+    reverse = flag("reverse", reverse)
     y, h, c = result(None, (n, t, units)), result(None, (n, units)), result(None, (n, units))
     run = _Run(y, h, c, result(None, (n, t, 4 * units)), result(None, (n, t, units)))
-    _core.lstm(*run, x, h0, c0, lengths, w_ih, w_hh, bias, 0, bool(reverse), runtime.current())
+    _core.lstm(*run, x, h0, c0, lengths, w_ih, w_hh, bias, 0, reverse, runtime.current())
     return run
 
 
@@ -151,9 +156,9 @@ def lstm_backward(
         The last three are None where bias, h0 and c0 are. dx is 0 where there is no step.
     """
     run = _run(x, w_ih, w_hh, bias, h0, c0, lengths, reverse, steps)
-    dx, dw_ih, dw_hh = (np.empty_like(a) for a in (x, w_ih, w_hh))
-    dbias = None if bias is None else np.empty_like(bias)
-    dh0, dc0 = (None if a is None else np.empty_like(a) for a in (h0, c0))
+    dx, dw_ih, dw_hh = like("x", x), like("w_ih", w_ih), like("w_hh", w_hh)
+    dbias = maybe_like("bias", bias)
+    dh0, dc0 = maybe_like("h0", h0), maybe_like("c0", c0)
     _core.lstm_backward(
         dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, run.y, run.gates, run.cells, x, h0, c0,
         lengths, w_ih, w_hh, 0, bool(reverse), (False, False, False), runtime.current(),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import operator
 
 import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, result, view
+from ._shapes import array, flag, integer, maybe_like, number, result, view
 
 Gradients = tuple[np.ndarray, np.ndarray | None, np.ndarray | None]
 FRESH = False, False  # gradients that aren't added to
@@ -27,10 +26,6 @@ def _channels(x: np.ndarray, least: int) -> int:
     if array("x", x).ndim < least:
         raise ValueError(f"x: expected at least {least} dimensions, got shape {x.shape}")
     return x.shape[-1]
-
-
-def _like(x: np.ndarray | None) -> np.ndarray | None:
-    return None if x is None else np.empty_like(x)
 
 
 # ---- layer_norm ------------------------------------------------------------------------------
@@ -75,7 +70,7 @@ def layer_norm(
     shape = math.prod(array("x", x).shape[:-1]), _channels(x, 1)
     out, (mean, rstd) = result(out, x.shape), np.empty((2, shape[0]), np.float32)
     y, rows = _as("out", out, x.shape, shape), _as("x", x, x.shape, shape)
-    _core.layer_norm(y, mean, rstd, rows, weight, bias, eps, runtime.current())
+    _core.layer_norm(y, mean, rstd, rows, weight, bias, number("eps", eps), runtime.current())
     return out
 
 
@@ -104,7 +99,8 @@ def layer_norm_backward(
     shape = math.prod(array("x", x).shape[:-1]), _channels(x, 1)
     dy, rows = _as("grad", grad, x.shape, shape), _as("x", x, x.shape, shape)
     dx, (mean, rstd) = np.empty(shape, np.float32), np.empty((2, shape[0]), np.float32)
-    dweight, dbias, ws = _like(weight), _like(bias), runtime.current()
+    dweight, dbias, ws = maybe_like("weight", weight), maybe_like("bias", bias), runtime.current()
+    eps = number("eps", eps)
     _core.layer_norm(dx, mean, rstd, rows, weight, bias, eps, ws)
     _core.layer_norm_backward(dx, dweight, dbias, dy, rows, mean, rstd, weight, FRESH, ws)
     return dx.reshape(x.shape), dweight, dbias
@@ -115,7 +111,7 @@ def layer_norm_backward(
 
 def _groups(x: np.ndarray, groups: int) -> tuple[tuple[int, int, int], np.ndarray]:
     """Return (N, T, C) and an array for mean and rstd, each (N, G)."""
-    channels, groups = _channels(x, 2), operator.index(groups)
+    channels, groups = _channels(x, 2), integer("groups", groups, -(2**63))
     if groups < 1 or channels % groups:
         raise ValueError(f"groups: expected a divisor of {channels} channels, got {groups}")
     shape = x.shape[0], math.prod(x.shape[1:-1]), channels
@@ -158,7 +154,7 @@ def group_norm(
     shape, (mean, rstd) = _groups(x, groups)
     out = result(out, x.shape)
     y, image = _as("out", out, x.shape, shape), _as("x", x, x.shape, shape)
-    _core.group_norm(y, mean, rstd, image, weight, bias, eps, runtime.current())
+    _core.group_norm(y, mean, rstd, image, weight, bias, number("eps", eps), runtime.current())
     return out
 
 
@@ -187,8 +183,12 @@ def group_norm_backward(
     """
     shape, (mean, rstd) = _groups(x, groups)
     dy, image = _as("grad", grad, x.shape, shape), _as("x", x, x.shape, shape)
-    dx, dweight, dbias = np.empty(shape, np.float32), _like(weight), _like(bias)
-    ws = runtime.current()
+    dx, dweight, dbias = (
+        np.empty(shape, np.float32),
+        maybe_like("weight", weight),
+        maybe_like("bias", bias),
+    )
+    ws, eps = runtime.current(), number("eps", eps)
     _core.group_norm(dx, mean, rstd, image, weight, bias, eps, ws)
     _core.group_norm_backward(dx, dweight, dbias, dy, image, mean, rstd, weight, FRESH, ws)
     return dx.reshape(x.shape), dweight, dbias
@@ -266,12 +266,15 @@ def batch_norm2d(
     """
     channels = _channels(x, 2)
     shape = math.prod(x.shape[:-1]), channels
+    training, momentum = flag("training", training), number("momentum", momentum)
     mean, var = _statistics(channels, running_mean, running_var, training)
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum: expected a number from 0 to 1, got {momentum!r}")
     out = result(out, x.shape)
     y, rows = _as("out", out, x.shape, shape), _as("x", x, x.shape, shape)
-    _core.batch_norm2d(y, mean, var, rows, weight, bias, training, eps, runtime.current())
+    _core.batch_norm2d(
+        y, mean, var, rows, weight, bias, training, number("eps", eps), runtime.current()
+    )
     if training and running_mean is not None and running_var is not None and shape[0] > 0:
         running_mean += np.float32(momentum) * (mean - running_mean)
         unbiased = var * np.float32(shape[0] / max(1, shape[0] - 1))
@@ -309,9 +312,14 @@ def batch_norm2d_backward(
     """
     channels = _channels(x, 2)
     shape = math.prod(x.shape[:-1]), channels
+    training, eps = flag("training", training), number("eps", eps)
     mean, var = _statistics(channels, running_mean, running_var, training)
     dy, rows = _as("grad", grad, x.shape, shape), _as("x", x, x.shape, shape)
-    dx, dweight, dbias = np.empty(shape, np.float32), _like(weight), _like(bias)
+    dx, dweight, dbias = (
+        np.empty(shape, np.float32),
+        maybe_like("weight", weight),
+        maybe_like("bias", bias),
+    )
     ws = runtime.current()
     if training:
         _core.batch_norm2d(dx, mean, var, rows, weight, bias, True, eps, ws)

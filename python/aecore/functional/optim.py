@@ -6,6 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
+from ._shapes import flag, integer, number
 
 
 def adam_step(
@@ -79,14 +80,14 @@ def adam_step(
         m,
         v,
         grad,
-        learning_rate,
-        beta1,
-        beta2,
-        eps,
-        weight_decay,
-        decoupled,
-        step,
-        grad_scale,
+        number("learning_rate", learning_rate),
+        number("beta1", beta1),
+        number("beta2", beta2),
+        number("eps", eps),
+        number("weight_decay", weight_decay),
+        flag("decoupled", decoupled),
+        integer("step", step, 1),
+        number("grad_scale", grad_scale),
         runtime.current(),
     )
 
@@ -153,11 +154,11 @@ def sgd_step(
         param,
         m,
         grad,
-        learning_rate,
-        momentum,
-        weight_decay,
-        nesterov,
-        step,
-        grad_scale,
+        number("learning_rate", learning_rate),
+        number("momentum", momentum),
+        number("weight_decay", weight_decay),
+        flag("nesterov", nesterov),
+        integer("step", step, 1),
+        number("grad_scale", grad_scale),
         runtime.current(),
     )

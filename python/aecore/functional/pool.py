@@ -6,8 +6,7 @@ import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ..base.checks import pair
-from ._shapes import array, result
+from ._shapes import array, flag, pair, result
 
 Pair = int | tuple[int, int]
 Geometry = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
@@ -83,9 +82,10 @@ def max_pool2d(
            [13., 15.]], dtype=float32)
     """
     shape, geometry = _pooled(x, kernel_size, stride, padding)
-    out, index = result(out, shape), np.empty(shape, np.int32)
+    wanted = flag("return_index", return_index)
+    out, index = result(out, shape), result(None, shape, np.int32)
     _core.max_pool2d(out, index, x, *geometry, runtime.current())
-    return (out, index) if return_index else out
+    return (out, index) if wanted else out
 
 
 def max_pool2d_backward(
@@ -115,8 +115,8 @@ def max_pool2d_backward(
     shape, geometry = _pooled(x, kernel_size, stride, padding)
     ws, dx = runtime.current(), np.empty(x.shape, np.float32)
     if index is None:
-        index = np.empty(shape, np.int32)
-        _core.max_pool2d(np.empty(shape, np.float32), index, x, *geometry, ws)
+        index = result(None, shape, np.int32)
+        _core.max_pool2d(result(None, shape), index, x, *geometry, ws)
     _core.max_pool2d_backward(dx, grad, index, *geometry, ws)
     return dx
 

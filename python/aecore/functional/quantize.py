@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import _core
 from ..base import runtime
-from ._shapes import array, view
+from ._shapes import array, like, number, view
 
 
 def _rows(name: str, value: np.ndarray) -> np.ndarray:
     """Return a C-contiguous array of at least one dimension as (N, D), without a copy."""
     if array(name, value).ndim == 0:
         raise ValueError(f"{name}: expected at least one dimension, got a scalar")
-    return view(name, value, (int(np.prod(value.shape[:-1], dtype=np.int64)), value.shape[-1]))
+    return view(name, value, (math.prod(value.shape[:-1]), value.shape[-1]))
 
 
 def vector_quantize(z: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +60,7 @@ def vector_quantize(z: np.ndarray, codebook: np.ndarray) -> tuple[np.ndarray, np
     """
     rows = _rows("z", z)
     array("codebook", codebook, 2)
-    quantized, indices = np.empty_like(rows), np.empty(len(rows), np.int64)
+    quantized, indices = like("z", rows), np.empty(len(rows), np.int64)
     _core.vector_quantize(quantized, indices, rows, codebook, runtime.current())
     return quantized.reshape(z.shape), indices.reshape(z.shape[:-1])
 
@@ -109,6 +111,7 @@ def vector_quantize_backward(
     if grad.shape != z.shape:
         raise ValueError(f"grad: expected shape {z.shape}, got {grad.shape}")
     chosen, ws = view("indices", indices, (indices.size,)), runtime.current()
-    dz, dcodebook = np.empty_like(rows), np.zeros_like(codebook)
-    _core.vector_quantize_backward(dz, dcodebook, dq, rows, codebook, chosen, commitment, scale, ws)
+    dz, dcodebook = like("z", rows), np.zeros(codebook.shape, np.float32)
+    weights = number("commitment", commitment), number("scale", scale)
+    _core.vector_quantize_backward(dz, dcodebook, dq, rows, codebook, chosen, *weights, ws)
     return dz.reshape(z.shape), dcodebook

@@ -8,19 +8,24 @@ threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import index
+from typing import Any
 
 import numpy as np
 
 from .. import _core
 from ..base import runtime
 from ..base.streams import DIRECT
-from ._shapes import array, result
+from ._shapes import array, integer, number, result
 
 
 def _destination(shape: int | Sequence[int], out: np.ndarray | None) -> np.ndarray:
     """Return `out` if its shape is `shape`, or a new array."""
-    size = tuple(map(index, (shape,) if np.ndim(shape) == 0 else shape))  # type: ignore[arg-type]
+    sizes: Any = shape
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)):
+        sizes = (sizes,)
+    if isinstance(sizes, np.ndarray) and sizes.ndim == 0:
+        sizes = (sizes,)
+    size = tuple(integer("shape", n) for n in sizes)
     if out is not None and array("out", out).shape != size:
         raise ValueError(f"out: expected shape {size}, got {out.shape}")
     return result(out, size)
@@ -129,7 +134,7 @@ def dropout(
     15 (2014).
     """
     out = result(out, array("x", x).shape)
-    _core.dropout(out, x, rate, seed, DIRECT, offset, runtime.current())
+    _core.dropout(out, x, number("rate", rate), seed, DIRECT, offset, runtime.current())
     return out
 
 

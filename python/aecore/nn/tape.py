@@ -566,7 +566,8 @@ class Tape:
             plan[i] = (shape, dtype, slot)
         elif i == len(plan):
             plan.append((shape, dtype, slot))
-        return np.ndarray(shape, dtype, slot.buffer)
+        # np.ndarray(shape, dtype, buffer) is read-only where memory was short for a moment
+        return slot.buffer[:nbytes].view(dtype).reshape(shape)
 
     @property
     def nbytes(self) -> int:
