@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base import names as column_names
 from ...base.params import Params, names
 from ...data.conditions import Conditioner
 from ...files import document
@@ -63,13 +64,13 @@ def save(model: Any, path: Any, stage: Stage | None = None) -> None:
 def describe(model: BaseModel) -> tuple[Config, Tensors]:
     """Return the configuration and the arrays of a fitted model, as far as all have them."""
     network = model._fitted()
-    columns = vars(model).get("feature_names_in_")
+    columns = model._names_in
     config = {
         "model": type(model).__name__,
         "params": written_params(model),
         "shape": list(network.input_shape),
         **network.reader.describe(),
-        "columns": None if columns is None else [str(c) for c in columns],
+        "columns": None if columns is None else [column_names.written(c) for c in columns],
         "conditions": _conditions(network.conditioner),
         "seed": network.seed,
         "optimizer": network.optimizer,
@@ -311,10 +312,10 @@ def _read_record(found: Any) -> Config:
 def _columns(found: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     if found is None:
         return None
-    columns = _list(found, "columns")
-    if len(shape) != 1 or len(columns) != shape[0] or not all(isinstance(n, str) for n in columns):
+    columns = [column_names.read(name) for name in _list(found, "columns")]
+    if len(shape) != 1 or len(columns) != shape[0]:
         raise ValueError(f"columns: expected names for the shape {shape}, got {columns}")
-    return np.array(columns, dtype=object)
+    return column_names.as_array(columns)
 
 
 def _list(found: Any, name: str) -> list[Any]:

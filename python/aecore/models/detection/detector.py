@@ -305,9 +305,7 @@ class AnomalyDetector(Estimator):
         self._state = state
         self.estimators_ = [member.model for member in state.members]
         self.n_features_in_ = math.prod(state.shape)
-        vars(self).pop("feature_names_in_", None)
-        if columns is not None:
-            self.feature_names_in_ = columns
+        self._set_names(columns)
 
     def _fit_member(self, rows: Samples, robust: RobustScaler | None, seed: int) -> OutlierScore:
         """Train a model on some of the samples and learn its outlier score."""
@@ -369,9 +367,12 @@ class AnomalyDetector(Estimator):
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the outlier scores of a chunk of samples, (members, parts, n), and its slice."""
         for chunk, part in rows.chunks():
-            given = _scaled(part, robust)
-            raw = [[m.measure(name, *given) for name in parts(self.measure)] for m in members]
-            yield chunk, np.array(raw)
+            given, names = _scaled(part, robust), parts(self.measure)
+            raw = np.array([[m.measure(name, *given) for name in names] for m in members])
+            if robust is not None and "codes" in names:
+                codes = raw[:, names.index("codes")]
+                np.sqrt(codes**2 + robust.surprise(given[0]), out=codes)
+            yield chunk, raw
 
     def _combine(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return the ensemble's scores (n,), higher for more normal samples."""
