@@ -9,32 +9,34 @@ from typing import Any
 
 import numpy as np
 
+Names = Sequence[Any] | np.ndarray
 
-def as_array(names: Sequence[Any]) -> np.ndarray:
+
+def as_array(names: Names) -> np.ndarray:
     """Return names as objects (C,), tuples too."""
     out = np.empty(len(names), object)
     out[:] = list(names)
     return out
 
 
-def are_text(names: Sequence[Any] | None) -> bool:
+def are_text(names: Names | None) -> bool:
     """Return whether there are names, and all are strings."""
     return names is not None and all(isinstance(n, str) for n in names)
 
 
-def are_places(names: Sequence[Any] | None) -> bool:
+def are_places(names: Names | None) -> bool:
     """Return whether the names are the numbers 0 to C - 1, in any order."""
     if names is None or not all(_is_integer(n) for n in names):
         return False
     return sorted(names) == list(range(len(names)))
 
 
-def are_default(names: Sequence[Any] | None) -> bool:
+def are_default(names: Names | None) -> bool:
     """Return whether columns have no other names than their places."""
     return names is None or (are_places(names) and list(names) == list(range(len(names))))
 
 
-def check_different(names: Sequence[Any], name: str) -> None:
+def check_different(names: Names, name: str) -> None:
     """Raise ValueError for two columns of one name."""
     if len(set(names)) == len(names):
         return
@@ -45,7 +47,7 @@ def check_different(names: Sequence[Any], name: str) -> None:
         seen.add(n)
 
 
-def places(seen: Sequence[Any] | None, new: Sequence[Any] | None) -> list[int] | None:
+def places(seen: Names | None, new: Names | None) -> list[int] | None:
     """Return where the columns that `fit` has seen stand among others, by name.
 
     Names are equal if they are the same object to Python, or else if their text is: a container may
@@ -58,7 +60,7 @@ def places(seen: Sequence[Any] | None, new: Sequence[Any] | None) -> list[int] |
     """
     if new is None or (seen is None and not are_places(new)):
         return None
-    seen = range(len(new)) if seen is None else seen
+    seen = list(range(len(new))) if seen is None else seen
     if len(seen) != len(new):
         return None
     for key in (_itself, str):
@@ -69,7 +71,7 @@ def places(seen: Sequence[Any] | None, new: Sequence[Any] | None) -> list[int] |
     return None
 
 
-def are_others(seen: Sequence[Any] | None, new: Sequence[Any] | None) -> bool:
+def are_others(seen: Names | None, new: Names | None) -> bool:
     """Return whether columns have names, and not those that `fit` has seen, in whatever order."""
     if seen is None or new is None or (are_default(new) and not are_places(seen)):
         return False
@@ -78,8 +80,8 @@ def are_others(seen: Sequence[Any] | None, new: Sequence[Any] | None) -> bool:
 
 def check(
     owner: str,
-    seen: Sequence[Any] | None,
-    new: Sequence[Any] | None,
+    seen: Names | None,
+    new: Names | None,
     name: str = "X",
     stacklevel: int = 4,
 ) -> None:
@@ -119,7 +121,7 @@ def check(
         raise ValueError(start + other_names(seen, new))
 
 
-def other_names(seen: Sequence[Any], new: Sequence[Any]) -> str:
+def other_names(seen: Names, new: Names) -> str:
     """Return what to say where columns have other names than those of `fit`."""
     lines = ["The feature names should match those that were passed during fit."]
     unseen = sorted(set(new) - set(seen), key=_order)

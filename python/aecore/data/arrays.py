@@ -346,9 +346,9 @@ def warn_of_coarse(data: Data) -> None:
     if found is None:
         return
     feature, low, high = found
-    name = feature if data.columns is None else repr(data.columns[feature])
+    name = str(feature) if data.columns is None else repr(data.columns[feature])
     if len(data.shape) > 1:
-        name = tuple(int(i) for i in np.unravel_index(feature, data.shape))
+        name = str(tuple(int(i) for i in np.unravel_index(feature, data.shape)))
     warnings.warn(
         f"X: feature {name}: its values, {low:.17g} to {high:.17g}, become at most {FEW} different "
         "numbers in float32, in which models compute: subtract an offset in float64 before",
@@ -454,7 +454,7 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
         )
     named = column_names(mask, "sample_mask")
     places = names.places(columns, named)
-    if names.are_others(columns, named):
+    if columns is not None and named is not None and names.are_others(columns, named):
         raise ValueError(f"sample_mask: {names.other_names(columns, named)}")
     mask = np.asarray(mask)
     if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):

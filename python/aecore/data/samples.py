@@ -16,11 +16,16 @@ from ..base import names
 from . import arrays as _data
 from . import sequences
 from .tables import Table
+from .tables.columns import as_numbers
 from .tables.source import EXCHANGED
 
 BATCH = 256  # of models in inference: chunks are multiples of it, so that no result depends on them
 CHUNK_VALUES = 1 << 22  # about
 MAX_SUBSAMPLE = 1 << 16  # samples that a scaler learns from
+
+
+ARROW = {"bool", "halffloat", "float", "double"}  # types of numbers
+ARROW |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
 class Samples:
@@ -66,6 +71,21 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self._source)
+
+    def as_numbers(self) -> Samples:
+        """Return a table whose columns are numbers of any type as an array, NaN for missing cells.
+
+        Raises
+        ------
+        TypeError
+            For other columns.
+        """
+        table, names = Table(self._source), self.columns
+        cells = Samples(
+            np.stack([as_numbers(table.column(j)) for j in range(table.shape[1])], axis=1)
+        )
+        cells.columns = names
+        return cells
 
     @property
     def _chunk(self) -> int:
@@ -115,14 +135,15 @@ def _is_table(X: Any) -> bool:
     if not hasattr(X, "columns"):
         return any(hasattr(X, way) for way in EXCHANGED) and not hasattr(X, "__array__")
     if not hasattr(X, "dtypes"):  # an Arrow table
-        return any(hasattr(X, way) for way in EXCHANGED)
+        types = getattr(getattr(X, "schema", None), "types", None)
+        return types is not None and not all(str(t) in ARROW for t in types)
     return not all(map(_is_number, X.dtypes))
 
 
 def _is_number(dtype: Any) -> bool:
     """Return whether a type of pandas or polars is one of numbers or booleans."""
     if hasattr(dtype, "is_numeric"):
-        return bool(dtype.is_numeric() or str(dtype) == "Boolean") and str(dtype) != "Decimal"
+        return bool(dtype.is_integer() or dtype.is_float()) or str(dtype) == "Boolean"
     return getattr(dtype, "kind", "O") in "biuf"
 
 

@@ -14,8 +14,8 @@ Every numeric column has a deviation σ of its own, learned with the network as 
 stays above 0.05 of the column's own deviation, so that no column outweighs all others.
 
 A missing cell has a loss of 0. A level that fit hasn't seen has the loss that Laplace's rule of
-succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, or that of the least likely of
-the K if this is larger.
+succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, or that of the least likely
+of the K if this is larger.
 """
 
 from __future__ import annotations
@@ -183,9 +183,8 @@ class Mixed(Loss):
                 _category_loss(part, dx, weights, x, np.where(known, codes, 0), known, k)
                 if grad is not None and dx is not None:
                     grad[:, run] = dx.reshape(len(grad), -1)
-            part = part.reshape(codes.shape)
-            np.maximum(part, self.surprise[places], out=part, where=unseen)
-            nats[:, places] = part
+            part = part.reshape(codes.shape)  # type: ignore[assignment]
+            nats[:, places] = np.where(unseen, np.maximum(part, self.surprise[places]), part)
         return nats
 
     def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:

@@ -11,9 +11,9 @@ and the deviation of s over the column. A time is its number of seconds.
 A level becomes its index in the order of the levels. A level that `fit` hasn't seen gets the index
 after the last one. A missing cell is NaN.
 
-Levels are equal whatever the type they come in: 1 is 1.0, True and "1", and 0.1 of float32 is that of
-float64. Where all levels in `fit` were strings a number that is none of them is refused, and a
-string among numbers.
+Levels are equal whatever the type they come in: 1 is 1.0, True and "1", and 0.1 of float32 is that
+of float64. Where all levels in `fit` were strings a number that is none of them is refused, and so
+is a string that says no number where all were numbers.
 """
 
 from __future__ import annotations
@@ -94,13 +94,14 @@ class Numeric:
     @classmethod
     def learn(cls, column: Column) -> Numeric:
         """Learn from a column that isn't missing altogether."""
-        numbers = np.clip(as_numbers(column)[~column.missing], -LARGEST, LARGEST)
+        kind = column.values.dtype.kind
+        time = kind if kind in "Mm" else ""
+        numbers = np.clip(as_numbers(column, time)[~column.missing], -LARGEST, LARGEST)
         center = float(np.median(numbers))
         scale = _robust_deviation(numbers - center)
         squashed = _squash(numbers, center, scale)
         mean, deviation = float(squashed.mean()), max(float(squashed.std()), MIN_DEVIATION)
         low, high = float(numbers.min()), float(numbers.max())
-        time = column.values.dtype.kind if column.values.dtype.kind in "Mm" else ""
         steps = (86400.0, 3600.0, 60.0, 1.0) if time else (1.0,)
         step = next((s for s in steps if (np.remainder(numbers, s) == 0).all()), 0.0)
         zone = column.zone if time == "M" else None
@@ -109,8 +110,7 @@ class Numeric:
 
     def encode(self, column: Column) -> np.ndarray:
         """Return the cells' codes, float32 (N,)."""
-        check_time(column, self.time, self.zone)
-        squashed = _squash(as_numbers(column), self.center, self.scale)
+        squashed = _squash(as_numbers(column, self.time, self.zone), self.center, self.scale)
         return ((squashed - self.mean) / self.deviation).astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
@@ -258,9 +258,9 @@ class Levels:
         if isinstance(cell, float):
             _check_labels([cell], column.label)
             for dtype in (column.dtype, self.dtype):
-                rounded = self._number_rounded(cell, _narrow(dtype))
-                if rounded is not None:
-                    return rounded
+                at = self._number_rounded(cell, _narrow(dtype))
+                if at is not None:
+                    return at
         if self._no_text:
             return self.levels
         texts = [repr(cell)]
@@ -286,6 +286,8 @@ class Levels:
                 pass
         if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
             at = self._number.get(value)
+            if at is None and isinstance(value, float):
+                at = self._number_rounded(value, _narrow(self.dtype))
             return self.levels if at is None else at
         if self._no_text:
             kind = "booleans" if all(isinstance(v, bool) for v in self.labels) else "numbers"
@@ -370,8 +372,8 @@ def _check_labels(found: Iterable[Any], label: str) -> None:
     for cell in found:
         if not isinstance(cell, (bool, int, float, str)):
             raise TypeError(
-                f"{label}: expected levels that are strings, numbers or booleans, got {cell!r}: use "
-                "astype(str)"
+                f"{label}: expected levels that are strings, numbers or booleans, got {cell!r}: "
+                "use astype(str)"
             )
         if isinstance(cell, float) and not math.isfinite(cell):
             raise ValueError(
@@ -393,8 +395,18 @@ def in_order(labels: Iterable[Level]) -> list[Level]:
     return sorted(labels, key=lambda v: (isinstance(v, str), v))
 
 
-def as_numbers(column: Column) -> np.ndarray:
-    """Return the cells of a column as float64 (N,), NaN where they are missing."""
+def as_numbers(column: Column, time: str = "", zone: str | None = None) -> np.ndarray:
+    """Return the cells of a column as float64 (N,), NaN where they are missing.
+
+    Parameters
+    ----------
+    column : Column
+    time : {"", "M", "m"}
+        What the cells must be, as in fit: numbers, times or durations.
+    zone : str, optional
+        The time zone in fit.
+    """
+    _check_time(column, time, zone)
     values, missing, kind = column.values, column.missing, column.values.dtype.kind
     if missing.all():
         return np.full(len(values), np.nan)
@@ -407,8 +419,12 @@ def as_numbers(column: Column) -> np.ndarray:
         _check_finite(column)
         numbers = values.astype(np.float64)
     else:
-        odd = next(v for v in values[~missing] if not isinstance(v, (int, float, np.number)))
-        raise TypeError(f"{column.label}: expected numbers, as in fit, got strings such as {odd!r}")
+        odd = [v for v in values[~missing] if not isinstance(v, (bool, int, float, np.number))]
+        if odd or time:
+            got = f"strings, like {odd[0]!r}" if odd and isinstance(odd[0], str) else "others"
+            raise TypeError(f"{column.label}: expected {TIMES[time]}, as in fit, got {got}")
+        numbers = np.where(missing, np.nan, values).astype(np.float64)
+        _check_finite(column._replace(values=numbers))
     numbers[missing] = np.nan
     return numbers
 
@@ -426,7 +442,7 @@ def _seconds(values: np.ndarray) -> np.ndarray:
     return whole * count // FINE.get(unit, 1) / 1e6
 
 
-def check_time(column: Column, time: str, zone: str | None = None) -> None:
+def _check_time(column: Column, time: str, zone: str | None = None) -> None:
     """Raise TypeError for numbers where `fit` had times, the other way round, or other times."""
     kind = column.values.dtype.kind
     if column.missing.all() or kind not in "biufMm":

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .columns import Empty, Kind, Levels, Numeric
+from .columns import Empty, Kind, Numeric
 from .source import Table
 
 YEAR = 366 * 86400 * 10**6  # microseconds; units of times are no longer
@@ -245,7 +245,8 @@ def _filled(values: np.ndarray, filling: Filling | None) -> np.ndarray:
         return cells
     numbers = cells.dtype.kind in "biuf" and values.dtype.kind in "biuf"
     if numbers or cells.dtype.kind == values.dtype.kind:
-        common = np.result_type(values.dtype, cells.dtype)
+        same = cells.dtype == values.dtype  # of any byte order
+        common = values.dtype if same else np.result_type(values.dtype, cells.dtype)
         held = hold(values[~where], common), hold(cells, common)
         if held[0] is not None and held[1] is not None:
             out = np.zeros(len(values), common)
@@ -277,20 +278,33 @@ def pandas_type(dtype: str) -> Any:
     """Return the pandas type of a name; that of objects for one that isn't known."""
     import pandas
 
-    if dtype.startswith("dictionary<"):
-        import pyarrow  # type: ignore[import-not-found, unused-ignore]
-
-        return pandas.ArrowDtype(pyarrow.dictionary(pyarrow.int32(), pyarrow.string()))
-    found = re.fullmatch(r"decimal(\d+)\((\d+), (-?\d+)\)\[pyarrow\]", dtype)
-    if found:
-        import pyarrow
-
-        bits, precision, scale = map(int, found.groups())
-        return pandas.ArrowDtype(getattr(pyarrow, f"decimal{bits}")(precision, scale))
+    if dtype.endswith("[pyarrow]"):
+        found = _arrow_type(dtype.removesuffix("[pyarrow]"))
+        if found is not None:
+            return pandas.ArrowDtype(found)
     try:
         return pandas.api.types.pandas_dtype(dtype)
     except (TypeError, ValueError, NotImplementedError):
         return np.dtype(object)
+
+
+def _arrow_type(text: str) -> Any:
+    """Return the Arrow type of a name where pandas reads none, or another; else None."""
+    import pyarrow  # type: ignore[import-not-found, unused-ignore]
+
+    coded = re.fullmatch(r"dictionary<values=(\w+), indices=(\w+), ordered=([01])>", text)
+    exact = re.fullmatch(r"(decimal\d+)\((\d+), (-?\d+)\)", text)
+    try:
+        if text in ("string", "large_string"):
+            return pyarrow.type_for_alias(text)
+        if coded:
+            inner, index = map(pyarrow.type_for_alias, coded.groups()[:2])
+            return pyarrow.dictionary(index, inner, coded[3] == "1")
+        if exact and exact[1] in ("decimal32", "decimal64", "decimal128", "decimal256"):
+            return getattr(pyarrow, exact[1])(int(exact[2]), int(exact[3]))
+    except (AttributeError, ValueError):
+        pass
+    return None
 
 
 def _natural(cells: Cells) -> Any:
@@ -379,7 +393,7 @@ def _filled_series(series: Any, filling: Filling) -> Any:
     if where.all():
         found = None if hasattr(dtype, "categories") else _as_dtype(cells, dtype)
         text = cells.values.dtype.kind == "O"
-        if filling.dtype and (found is None or (text and dtype == object)):
+        if filling.dtype and (found is None or (text and str(dtype) == "object")):
             found = _series(cells, filling.dtype)
         if found is None:
             found = _natural(cells)

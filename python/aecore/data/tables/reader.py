@@ -64,9 +64,10 @@ class TableReader(Reader):
     def _data(self, model: Any, table: Table) -> TableData:
         layout = self.layout
         places = layout.places(table)
-        if column_names.are_others(layout.names, table.names):
+        seen, new = layout.names, table.names
+        if seen is not None and new is not None and column_names.are_others(seen, new):
             start = "" if table.name == "X" else f"{table.name}: "
-            raise ValueError(start + column_names.other_names(layout.names, table.names))
+            raise ValueError(start + column_names.other_names(seen, new))
         if table.shape[1] != len(layout.columns):
             raise ValueError(
                 f"{table.name} has {table.shape[1]} features, but {type(model).__name__} is "

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..samples import Samples
 from . import Table
-from .columns import Levels, are_labels, as_numbers, check_time
+from .columns import Levels, are_labels, as_numbers
 from .source import Column
 
 MAX_LEVELS = 63  # with columns of their own
@@ -97,9 +97,8 @@ class RobustScaler:
             table, at = Table(X), 0
             for j, known in enumerate(self.levels):
                 width, column = 1 if known is None else known.levels + 1, table.column(j)
-                if self.times is not None and known is None:
-                    check_time(column, *self.times[j])
-                self._fill(scaled[:, at : at + width], slice(at, at + width), column, known)
+                run, time = slice(at, at + width), self._time(column, j)
+                self._fill(scaled[:, run], run, column, known, time)
                 at += width
         missing = np.isnan(scaled)
         if not missing.any():
@@ -107,10 +106,16 @@ class RobustScaler:
         scaled[missing] = 0
         return scaled, ~missing
 
-    def _fill(self, out: np.ndarray, run: slice, column: Column, known: Levels | None) -> None:
+    def _time(self, column: Column, j: int) -> list[Any]:
+        """Return what times column j had in fit, or those that it has where nobody knows."""
+        return [*_time(column)[:1], None] if self.times is None else self.times[j]
+
+    def _fill(
+        self, out: np.ndarray, run: slice, column: Column, known: Levels | None, time: list[Any]
+    ) -> None:
         """Write a column's scaled numbers (n, width), NaN where cells are missing."""
         if known is None:
-            out[:] = self._scaled(_finite(as_numbers(column)[:, None]), run)
+            out[:] = self._scaled(_finite(as_numbers(column, *time)[:, None]), run)
             return
         codes = _codes(column, known)
         there = np.flatnonzero(~np.isnan(codes))
@@ -200,7 +205,7 @@ def _numbers(X: Any, levels: list[Levels | None] | None) -> np.ndarray:
     for j, known in enumerate(levels):
         column = table.column(j)
         if known is None:
-            found.append(_finite(as_numbers(column)[:, None]))
+            found.append(_finite(as_numbers(column, *_time(column))[:, None]))
             continue
         codes = _codes(column, known)[:, None]
         ones = (codes == np.arange(known.levels + 1)).astype(np.float64)

@@ -205,8 +205,6 @@ def _of_series(series: Any, label: str) -> Column:
         missing = missing | np.isnan(values)
     elif arrow is not None and kind in "Mm" and hasattr(arrow, "unit"):
         values = series.to_numpy(dtype=f"{kind}8[{arrow.unit}]")
-        if text.startswith("date"):
-            values = values.astype("M8[D]")
         return Column(values, missing, text, label, zone=getattr(arrow, "tz", None) or "")
     elif kind == "M" and getattr(dtype, "tz", None) is not None:
         values = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
@@ -371,6 +369,8 @@ def _zone_name(tzinfo: Any) -> str:
     key = getattr(tzinfo, "key", None) or getattr(tzinfo, "zone", None)
     if key:
         return str(key)
+    if str(tzinfo) == "UTC":
+        return "UTC"
     offset = tzinfo.utcoffset(None)
     if offset is None:
         return str(tzinfo)

@@ -399,6 +399,8 @@ class AnomalyDetector(Estimator):
         if state.robust is not None:
             table = state.robust.levels is not None
         rows = Samples(X, table)
+        if rows.kind == "table" and not table:  # fit had numbers alone
+            rows = rows.as_numbers()
         self._check_names(rows.columns)
         self._check_shape(rows, state)
         scores = np.empty(len(rows))
@@ -417,9 +419,6 @@ class AnomalyDetector(Estimator):
             raise ValueError(
                 f"X: expected samples of shape {state.shape}, as in fit, got {rows.shape}"
             )
-        known = state.robust is not None and state.robust.levels is not None
-        if rows.kind == "table" and not (known or isinstance(self.model, TableModel)):
-            raise TypeError("X: expected columns of numbers, as in fit, got some of other types")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return how far samples are on the normal side: ``score_samples(X) - offset_``.
