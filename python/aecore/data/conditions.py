@@ -116,6 +116,8 @@ def read(y: Any) -> np.ndarray:
             "y: expected labels (N,) or a matrix of properties (N, p) for a conditional model, "
             "got None"
         )
+    if hasattr(y, "toarray"):
+        raise TypeError("y: Sparse data was passed, but dense data is required: use y.toarray()")
     y = np.asarray(y)
     if y.dtype.kind == "O":
         y = _from_objects(y)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...base import names as column_names
 from . import frames
+from .cells import Cells, Filling
 from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
 from .source import Table
 
@@ -76,7 +77,7 @@ class Layout:
 
     def table(self, matrix: np.ndarray) -> Any:
         """Decode a matrix (N, C) to a table in the container that fit was given."""
-        cells = [frames.Cells.decoded(c, matrix[:, j]) for j, c in enumerate(self.columns)]
+        cells = [Cells.decoded(c, matrix[:, j]) for j, c in enumerate(self.columns)]
         return frames.build(self.form, self.names, [c.dtype for c in self.columns], cells)
 
     def filled(self, table: Table, matrix: np.ndarray) -> Any:
@@ -87,11 +88,11 @@ class Layout:
             found = table.column(at)
             missing = found.missing
             if missing.any() and not isinstance(column, Empty):
-                new = frames.Cells.decoded(column, matrix[missing, j])
+                new = Cells.decoded(column, matrix[missing, j])
                 if not missing.all():  # as the others, and else as in fit
                     new = new._replace(zone=found.zone, objects=found.objects)
                 dtype = column.dtype if self.form == table.form else None
-                cells[at] = frames.Filling(missing, new, dtype)
+                cells[at] = Filling(missing, new, dtype)
         return frames.fill(table, cells)
 
     # ---- files ----------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class Layout:
 
 def _place(table: Table, key: Any) -> int:
     """Return the index of the column that a key names."""
-    c = table.shape[1]
+    c, key = table.shape[1], key.item() if isinstance(key, np.generic) else key
     if table.names is not None and not isinstance(key, bool) and key in table.names:
         return table.names.index(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and 0 <= key < c:
