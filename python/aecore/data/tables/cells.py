@@ -59,6 +59,11 @@ class Cells(NamedTuple):
         known = column.labels if column.categories is None else column.categories
         return cls(values, "", column.objects, known, column.ordered)
 
+    @property
+    def no_words(self) -> bool:
+        """Whether they are numbers or times, and no labels: not to be written as strings."""
+        return self.categories is None and self.values.dtype.kind != "O"
+
     def as_objects(self) -> np.ndarray:
         """Return the cells as Python objects (n,): what the column's others are."""
         out = np.empty(len(self.values), object)
@@ -159,7 +164,7 @@ def typed(cells: Cells, dtype: np.dtype) -> np.ndarray:
     """Return cells (n,) as a dtype, or as one that can hold them."""
     if dtype.kind == "O":
         return cells.as_objects()
-    found = hold(cells.values, dtype)
+    found = None if dtype.kind in "US" and cells.no_words else hold(cells.values, dtype)
     return _wider(cells.values) if found is None else found
 
 
@@ -174,8 +179,10 @@ def filled(values: np.ndarray, filling: Filling | None) -> np.ndarray:
     if filling is None:
         return values
     where, dtype = filling.where, values.dtype
-    if where.all() and filling.dtype and hold(filling.cells.values, dtype) is None:
-        dtype = np.dtype(filling.dtype)
+    if where.all() and filling.dtype:
+        words = dtype.kind in "US" and filling.cells.no_words
+        if words or hold(filling.cells.values, dtype) is None:
+            dtype = np.dtype(filling.dtype)
     cells = typed(filling.cells, dtype)
     if where.all():
         return cells

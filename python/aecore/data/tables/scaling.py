@@ -5,8 +5,8 @@ interquartile range over that of a standard normal distribution; where half of t
 equal, their root mean square distance from c; 1 for a constant. The bulk stays nearly linear, and
 heavy tails grow as logarithms. A column of levels is one-hot encoded and then scaled like numbers:
 the rarer a level, the farther it lies. The rarest of many levels share a column with those that fit
-hasn't seen; where all levels have columns of their own, that of unseen ones is scaled by Laplace's
-rule of succession, as if one had been seen in n + K + 1 cells, so that it lies farthest of all.
+hasn't seen; where all levels have columns of their own, that of unseen ones is scaled as if half of
+one had been seen in n + K + 1 cells, so that it lies farthest of all.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RobustScaler:
         scaler = cls(center, scale, levels, times)
         for at, known in scaler._others():
             if not (numbers[:, at] == 1).any():
-                scale[at] = 1 / math.sqrt(known.seen + known.levels + 1)
+                scale[at] = math.sqrt(0.5 / (known.seen + known.levels + 1))
         return scaler
 
     def _others(self) -> Iterator[tuple[int, Levels]]:
@@ -76,16 +76,14 @@ class RobustScaler:
                 yield at - 1, known
 
     def surprise(self, scaled: np.ndarray) -> np.ndarray:
-        """Return how far scaled samples (n, M) lie along levels that fit hasn't seen, squared.
+        """Return twice the nats of the levels in scaled samples (n, M) that fit hasn't seen.
 
         Float64 (n,). No model has learned of these columns, so codes needn't tell of them.
         """
         out = np.zeros(len(scaled))
         for at, known in self._others():
-            farthest = self._scaled(np.ones(1), slice(at, at + 1))
-            unseen = self.center[at] == 0 and self.scale[at] ** 2 * (known.seen + 1) < 1
-            if unseen:
-                out += np.where(scaled[:, at] == farthest.astype(np.float32), farthest**2, 0)
+            if self.center[at] == 0 and self.scale[at] ** 2 * (known.seen + 1) < 1:
+                out += np.where(scaled[:, at] > 0, 2 * known.surprise, 0)
         return out
 
     def transform(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:

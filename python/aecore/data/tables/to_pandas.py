@@ -97,6 +97,8 @@ def as_dtype(cells: Cells, dtype: Any) -> Any:
         if kind in "biuf":
             found = hold(values, dtype.numpy_dtype)
             return None if found is None else pandas.Series(pandas.array(found, dtype=dtype))
+        if cells.no_words:
+            return None
         words = [None if v is None else as_text(v) for v in values.tolist()]
         return pandas.Series(pandas.array(words, dtype=dtype))
     except (TypeError, ValueError, OverflowError, NotImplementedError):
@@ -122,11 +124,17 @@ def _as_arrow(cells: Cells, dtype: Any) -> Any:
         if types.is_timestamp(target) and target.tz is not None:
             found = found.cast(pyarrow.timestamp("us", "UTC"))
         found = found.cast(target, safe=False)
+    elif types.is_temporal(target):
+        return None
+    elif types.is_boolean(target):
+        found = pyarrow.array(hold(values, np.dtype(bool)), target)
     elif types.is_decimal(target):
         step = decimal.Decimal(1).scaleb(-target.scale)
         numbers = [decimal.Decimal(repr(v)).quantize(step) for v in values.tolist()]
         found = pyarrow.array(numbers, target)
     elif types.is_string(inner) or types.is_large_string(inner):
+        if cells.no_words:
+            return None
         found = pyarrow.array([None if v is None else as_text(v) for v in values.tolist()], inner)
     elif types.is_floating(inner):
         found = pyarrow.array(hold(values, np.dtype(inner.to_pandas_dtype())), inner)
@@ -142,10 +150,10 @@ def filled(series: Any, filling: Filling) -> Any:
     import pandas
 
     dtype, cells, where = series.dtype, filling.cells, filling.where
-    if where.all():
+    labelled = hasattr(dtype, "categories") and not cells.no_words
+    if where.all() and not labelled:
         found = None if hasattr(dtype, "categories") else as_dtype(cells, dtype)
-        text = cells.values.dtype.kind == "O"
-        if filling.dtype and (found is None or (text and str(dtype) == "object")):
+        if filling.dtype and found is None:
             found = column(cells, filling.dtype)
         if found is None:
             found = _natural(cells)

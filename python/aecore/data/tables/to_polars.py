@@ -76,7 +76,10 @@ def _as_polars(name: str, cells: Cells, dtype: Any) -> Any:
             series = polars.Series(name, found)
             zone = getattr(dtype, "time_zone", None)
             return _in_zone(series, zone) if zone else series.cast(dtype)
-        if text in ("String", "Categorical") or text.startswith(("Enum", "Categorical(")):
+        words = text == "String" or text.startswith(("Enum", "Categorical"))
+        if words and cells.no_words:
+            return None
+        if words:
             return polars.Series(name, _words(values).tolist(), dtype=polars.String).cast(dtype)
         if text == "Boolean":
             values = hold(values, np.dtype(bool))  # type: ignore[assignment]
