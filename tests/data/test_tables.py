@@ -436,7 +436,7 @@ def reference(levels, surprise, log_sigma, output, target):
                 nats[i, j] = (x - o[i, 0]) ** 2 / (2 * s * s) + np.log(s * np.sqrt(2 * np.pi))
             elif x == k:
                 logits = [0, o[i, 0]] if k == 2 else o[i] if k > 2 else [0]
-                least = np.log(np.exp(logits).sum()) - np.min(logits)
+                least = np.log(np.exp(logits).sum()) - np.min(logits) + np.log(2)
                 nats[i, j] = max(surprise[j], least)
             elif k == 2:
                 nats[i, j] = np.log1p(np.exp(o[i, 0])) - x * o[i, 0]

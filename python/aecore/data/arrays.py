@@ -175,7 +175,9 @@ class Data:
                 some = block[: max(2, (1 << 18) // max(1, self.features))]
                 few = None if mask is None else mask[: len(some)]
                 ends = _ends(some, few)
-                candidates = np.flatnonzero(_are_close(*ends))
+                with np.errstate(over="ignore"):
+                    rounded = (some.astype(np.float32).astype(some.dtype) != some).any(0)
+                candidates = np.flatnonzero(_are_close(*ends) & rounded)
                 if not len(candidates):
                     return None
                 low, high = np.full(len(candidates), np.inf), np.full(len(candidates), -np.inf)

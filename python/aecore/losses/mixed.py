@@ -14,8 +14,8 @@ Every numeric column has a deviation σ of its own, learned with the network as 
 stays above 0.05 of the column's own deviation, so that no column outweighs all others.
 
 A missing cell has a loss of 0. A level that fit hasn't seen has the loss that Laplace's rule of
-succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, or that of the least likely
-of the K if this is larger.
+succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, or that of half the least
+likely of the K, as the rule has it beside a level that was seen once, if this is larger.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from ..nn.parameter import Parameter
 from ..nn.tape import Value
 from . import Loss
 
+LN_2 = float(np.log(2))
 MIN_LOG_SIGMA = float(np.log(0.05))
 
 
@@ -175,16 +176,15 @@ class Mixed(Loss):
                 if unseen.any():
                     least, loss = _least_likely(x.reshape(*codes.shape, -1)[unseen])
                     codes[unseen] = least
-                    known[unseen] = (
-                        loss > np.broadcast_to(self.surprise[places], unseen.shape)[unseen]
-                    )
+                    surprise = np.broadcast_to(self.surprise[places], unseen.shape)[unseen]
+                    known[unseen] = loss + LN_2 > surprise
                 weights = None if weight is None else np.repeat(weight, len(places))
                 dx = None if grad is None else np.empty_like(x)
                 _category_loss(part, dx, weights, x, np.where(known, codes, 0), known, k)
                 if grad is not None and dx is not None:
                     grad[:, run] = dx.reshape(len(grad), -1)
             part = part.reshape(codes.shape)  # type: ignore[assignment]
-            nats[:, places] = np.where(unseen, np.maximum(part, self.surprise[places]), part)
+            nats[:, places] = np.where(unseen, np.maximum(part + LN_2, self.surprise[places]), part)
         return nats
 
     def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:

@@ -257,7 +257,7 @@ class Levels:
             return self._number_of_text(cell, column.label)
         if isinstance(cell, float):
             _check_labels([cell], column.label)
-            for dtype in (column.dtype, self.dtype):
+            for dtype in (column.dtype, column.objects, self.dtype, self.objects):
                 at = self._number_rounded(cell, _narrow(dtype))
                 if at is not None:
                     return at
@@ -287,7 +287,7 @@ class Levels:
         if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
             at = self._number.get(value)
             if at is None and isinstance(value, float):
-                at = self._number_rounded(value, _narrow(self.dtype))
+                at = self._number_rounded(value, _narrow(self.dtype) or _narrow(self.objects))
             return self.levels if at is None else at
         if self._no_text:
             kind = "booleans" if all(isinstance(v, bool) for v in self.labels) else "numbers"

@@ -39,7 +39,7 @@ class Column(NamedTuple):
         The time zone of times, which are in UTC then; empty for times without any.
     objects : str
         What Python objects are, where that isn't to be seen from the values: "int", "decimal",
-        "date" or "datetime"; else empty.
+        "date" or "datetime"; the type of a category's levels; else empty.
     """
 
     values: np.ndarray
@@ -185,7 +185,8 @@ def _of_series(series: Any, label: str) -> Column:
         categories = np.empty(len(known) + 1, object)
         categories[:-1] = known
         values = categories[series.cat.codes.to_numpy()]
-        return Column(values, missing, "category", label, True, known, bool(dtype.ordered))
+        of, ordered = str(dtype.categories.dtype), bool(dtype.ordered)
+        return Column(values, missing, "category", label, True, known, ordered, objects=of)
     if text.startswith("period["):
         raise TypeError(
             f"{label}: expected numbers, strings, booleans or times, got periods: use "

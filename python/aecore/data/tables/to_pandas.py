@@ -17,7 +17,11 @@ def column(cells: Cells, dtype: str) -> Any:
     import pandas
 
     if dtype == "category":
-        known = cells.categories or []
+        known: Any = cells.categories or []
+        try:
+            known = pandas.Index(known, dtype=cells.objects or None)
+        except (TypeError, ValueError):
+            pass
         new = pandas.Categorical(cells.values.tolist(), categories=known, ordered=cells.ordered)
         return pandas.Series(new)
     found = as_dtype(cells, pandas_type(dtype))
