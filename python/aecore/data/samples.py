@@ -17,7 +17,7 @@ from . import arrays as _data
 from . import sequences
 from .tables import Table
 from .tables.columns import as_numbers
-from .tables.source import EXCHANGED
+from .tables.source import is_exchanged
 
 BATCH = 256  # of models in inference: chunks are multiples of it, so that no result depends on them
 CHUNK_VALUES = 1 << 22  # about
@@ -133,10 +133,10 @@ def _is_table(X: Any) -> bool:
     if isinstance(X, np.ndarray):
         return X.dtype.names is not None
     if not hasattr(X, "columns"):
-        return any(hasattr(X, way) for way in EXCHANGED) and not hasattr(X, "__array__")
+        return is_exchanged(X) and not hasattr(X, "__array__")
     if not hasattr(X, "dtypes"):  # an Arrow table
         types = getattr(getattr(X, "schema", None), "types", None)
-        return types is not None and not all(str(t) in ARROW for t in types)
+        return types is None or not all(str(t) in ARROW for t in types)
     return not all(map(_is_number, X.dtypes))
 
 

@@ -68,16 +68,27 @@ class Cells(NamedTuple):
         """Return the cells as Python objects (n,): what the column's others are."""
         out = np.empty(len(self.values), object)
         cells: list[Any] = self.values.tolist()
-        if self.values.dtype.kind == "M":
-            if self.objects == "date":
-                cells = [t.date() for t in cells]
-            elif self.zone:
-                zone = timezone(self.zone)
-                cells = [t.replace(tzinfo=datetime.timezone.utc).astimezone(zone) for t in cells]
+        if self.objects in ("datetime64", "timedelta64"):
+            cells = list(self.values)
+        elif self.values.dtype.kind in "Mm":
+            cells = self._as_times(cells)
         elif self.objects == "decimal" and self.values.dtype.kind in "if":
             cells = [decimal.Decimal(repr(v)) for v in cells]
         out[:] = cells
         return out
+
+    def _as_times(self, cells: list[Any]) -> list[Any]:
+        """Return times or durations of Python as those that the column has."""
+        if self.objects == "date":
+            return [t.date() for t in cells]
+        if self.zone:
+            utc, zone = datetime.timezone.utc, timezone(self.zone)
+            cells = [t.replace(tzinfo=utc).astimezone(zone) for t in cells]
+        if self.objects in ("Timestamp", "Timedelta"):
+            import pandas
+
+            cells = [getattr(pandas, self.objects)(t) for t in cells]
+        return cells
 
 
 class Filling(NamedTuple):

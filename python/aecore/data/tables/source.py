@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,7 +40,7 @@ class Column(NamedTuple):
         The time zone of times, which are in UTC then; empty for times without any.
     objects : str
         What Python objects are, where that isn't to be seen from the values: "int", "decimal",
-        "date" or "datetime"; the type of a category's levels; else empty.
+        the type of times such as "date" or "Timestamp", that of a category's levels; else empty.
     """
 
     values: np.ndarray
@@ -81,7 +82,7 @@ class Table:
         if _is(X, "polars"):
             self.form, self.cells = "polars", X
             self.names, self.shape = list(X.columns), tuple(X.shape)
-        elif _is(X, "pandas") or any(hasattr(X, way) for way in EXCHANGED):
+        elif _is(X, "pandas") or is_exchanged(X):
             self.form, self.cells = "pandas", X if _is(X, "pandas") else _through_pandas(X, name)
             found = column_names(self.cells, name)
             self.names = None if found is None else list(found)
@@ -132,22 +133,36 @@ def _is(X: Any, library: str) -> bool:
     return imported is not None and isinstance(X, imported.DataFrame)
 
 
+def is_exchanged(X: Any) -> bool:
+    """Return whether X is a data frame of some library that gives it to others."""
+    single = hasattr(X, "to_frame") and not hasattr(X, "columns")  # a series
+    return not single and any(hasattr(X, way) for way in EXCHANGED)
+
+
 def _through_pandas(X: Any, name: str) -> Any:
     """Read a data frame of another library by Arrow's stream or the interchange protocol."""
     import pandas
 
-    try:
-        if hasattr(X, "__arrow_c_stream__"):
+    if hasattr(X, "__arrow_c_stream__"):
+        try:
             import pyarrow  # type: ignore[import-not-found, unused-ignore]
-
-            return pyarrow.table(X).to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
-    except ImportError:
-        if not hasattr(X, "__dataframe__"):
-            raise TypeError(
-                f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, which "
-                "is read with pyarrow installed"
-            ) from None
-    return pandas.api.interchange.from_dataframe(X)
+        except ImportError:
+            if not hasattr(X, "__dataframe__"):
+                raise TypeError(
+                    f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, "
+                    "which is read with pyarrow installed"
+                ) from None
+        else:
+            try:
+                table = pyarrow.table(X)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}: expected a table: {error}") from None
+            return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of pandas, which the user doesn't call
+        return pandas.api.interchange.from_dataframe(X)
 
 
 def _matrix(X: Any, name: str) -> np.ndarray:
@@ -309,7 +324,7 @@ def _infer_type(column: Column) -> Column:
         return _as_times(column, kinds)
     if all(issubclass(k, (datetime.timedelta, np.timedelta64)) for k in kinds):
         spans = [np.timedelta64("NaT") if m else v for v, m in zip(values, missing, strict=True)]
-        return column._replace(values=np.array(spans, "m8[us]"), objects="timedelta")
+        return column._replace(values=np.array(spans, "m8[us]"), objects=_only(kinds, "timedelta"))
     odd = sorted(k.__name__ for k in kinds if not issubclass(k, _LABELS))
     raise TypeError(
         f"{column.label}: expected numbers, strings, booleans or times, got "
@@ -361,8 +376,12 @@ def _as_times(column: Column, kinds: set[type]) -> Column:
         raise TypeError(
             f"{column.label}: expected times that all have a zone, or none, got {naive} without"
         )
-    days = all(k is datetime.date for k in kinds)
-    return column._replace(values=times, zone=zone, objects="date" if days else "datetime")
+    return column._replace(values=times, zone=zone, objects=_only(kinds, "datetime"))
+
+
+def _only(kinds: set[type], usual: str) -> str:
+    """Return the name of the only type of some times, or that of the usual one."""
+    return next(iter(kinds)).__name__ if len(kinds) == 1 else usual
 
 
 def _zone_name(tzinfo: Any) -> str:

@@ -51,7 +51,7 @@ def _arrow_type(text: str) -> Any:
     coded = re.fullmatch(r"dictionary<values=(\w+), indices=(\w+), ordered=([01])>", text)
     exact = re.fullmatch(r"(decimal\d+)\((\d+), (-?\d+)\)", text)
     try:
-        if text in ("string", "large_string"):
+        if text in ("string", "large_string", "string_view"):
             return pyarrow.type_for_alias(text)
         if coded:
             inner, index = map(pyarrow.type_for_alias, coded.groups()[:2])
@@ -136,7 +136,7 @@ def _as_arrow(cells: Cells, dtype: Any) -> Any:
         step = decimal.Decimal(1).scaleb(-target.scale)
         numbers = [decimal.Decimal(repr(v)).quantize(step) for v in values.tolist()]
         found = pyarrow.array(numbers, target)
-    elif types.is_string(inner) or types.is_large_string(inner):
+    elif str(inner) in ("string", "large_string", "string_view"):
         if cells.no_words:
             return None
         found = pyarrow.array([None if v is None else as_text(v) for v in values.tolist()], inner)
