@@ -97,6 +97,8 @@ def check(
     UserWarning
         Where only one of both has names.
     """
+    if seen is None and new is None:
+        return
     if new is not None and are_default(new) and not are_places(seen):
         new = None
     if seen is not None and are_default(seen) and not are_places(new):

@@ -132,7 +132,7 @@ class RobustScaler:
         """Return the levels for a file, as JSON takes them."""
         if self.levels is None:
             return None
-        return [v and {name: getattr(v, name) for name in v.FIELDS} for v in self.levels]
+        return [v and _described(v) for v in self.levels]
 
     def describe_times(self) -> list[list[str]] | None:
         """Return the times for a file, as JSON takes them; None if there are none."""
@@ -179,7 +179,8 @@ def _levels(column: Column) -> Levels | None:
             swap = [MAX_LEVELS - 1, place[0]]
             by_count[swap] = by_count[swap[::-1]]
     frequent = sorted(by_count[:MAX_LEVELS])
-    return Levels([all_levels.labels[i] for i in frequent], len(codes), column.dtype)
+    labels = [all_levels.labels[i] for i in frequent]
+    return Levels(labels, len(codes), column.dtype, column.objects)
 
 
 def _time(column: Column) -> list[str]:
@@ -235,13 +236,19 @@ def _center_and_scale(numbers: np.ndarray) -> tuple[float, float]:
     return float(center), scale
 
 
+def _described(levels: Levels) -> dict[str, Any]:
+    found = {name: getattr(levels, name) for name in levels.FIELDS}
+    return found | ({"objects": levels.objects} if levels.objects else {})
+
+
 def _read_levels(found: Any) -> Levels | None:
     if found is None:
         return None
-    if not isinstance(found, dict) or set(found) != set(Levels.FIELDS):
+    if not isinstance(found, dict) or set(found) - {"objects"} != set(Levels.FIELDS):
         raise ValueError("scaling: expected the levels of a column")
     labels, seen, dtype = (found[name] for name in Levels.FIELDS)
-    typed = are_labels(labels) and type(seen) is int and type(dtype) is str
+    objects = found.get("objects", "")
+    typed = are_labels(labels) and type(seen) is int and type(dtype) is type(objects) is str
     if not typed or len(set(labels)) < len(labels):
         raise ValueError("scaling: expected different labels")
-    return Levels(labels, seen, dtype)
+    return Levels(labels, seen, dtype, objects)
