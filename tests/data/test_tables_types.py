@@ -400,6 +400,8 @@ def test_default_names_are_places():
         other = Table(pd.DataFrame(X)[[2, 0, 1]])
         assert layout.places(other) == [1, 2, 0]
         assert layout.places(Table(X)) is None
+        text = Table(pd.DataFrame(X, columns=["1", "2", "0"]))
+        assert layout.places(text) == [2, 0, 1]
     frame = pd.DataFrame(X, columns=[5, 6, 7])
     for key in (6, np.int64(6), 1):
         assert Layout.learn(Table(frame), [key]).levels == (0, 4, 0)

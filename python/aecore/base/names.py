@@ -58,6 +58,7 @@ def places(seen: Names | None, new: Names | None) -> list[int] | None:
     list of int, or None
         None if there is nothing to compare, or if the names are others.
     """
+    new = _numbered(new) if seen is None else new
     if new is None or (seen is None and not are_places(new)):
         return None
     seen = list(range(len(new))) if seen is None else seen
@@ -97,6 +98,7 @@ def check(
     UserWarning
         Where only one of both has names.
     """
+    new = _numbered(new) if seen is None else new
     if seen is None and new is None:
         return
     if new is not None and are_default(new) and not are_places(seen):
@@ -138,6 +140,14 @@ def other_names(seen: Names, new: Names) -> str:
     if not unseen and not missing:
         lines.append("Feature names must be in the same order as they were in fit.")
     return "\n".join(lines) + "\n"
+
+
+def _numbered(names: Names | None) -> Names | None:
+    """Return names that are the text of places as these numbers, and others as they are."""
+    texts = [str(j) for j in range(0 if names is None else len(names))]
+    if names is None or not are_text(names) or sorted(names) != sorted(texts):
+        return names
+    return [int(n) for n in names]
 
 
 def _order(name: Any) -> Any:
