@@ -62,7 +62,7 @@ def test_frames_of_numbers(X):
     d = detector().fit(frame)
     np.testing.assert_array_equal(d.score_samples(frame), detector().fit(X).score_samples(X))
     assert list(d.feature_names_in_) == list("abcde")
-    with pytest.raises(TypeError, match="columns of numbers, as in fit"):
+    with pytest.raises(TypeError, match="expected numbers, as in fit"):
         d.score_samples(frame.assign(c="x"))
 
 

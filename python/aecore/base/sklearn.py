@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from . import checks, routing
+from . import checks, names, routing
 from .params import Params
-from .text import printable
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -79,20 +78,27 @@ class Estimator(Params):
             input_tags=InputTags(two_d_array=True, three_d_array=False),
         )
 
+    _needs_y = False
+
+    @property
+    def _names_in(self) -> np.ndarray | None:
+        """The names of the columns in fit, of any type; `feature_names_in_` are strings alone."""
+        found = vars(self).get("_column_names")
+        return vars(self).get("feature_names_in_") if found is None else found
+
+    def _set_names(self, columns: np.ndarray | None) -> None:
+        """Keep the names of the columns; None where they have none but their places."""
+        for name in ("_column_names", "feature_names_in_"):
+            vars(self).pop(name, None)
+        if names.are_text(columns):
+            assert columns is not None
+            self.feature_names_in_ = columns
+        elif not names.are_default(columns):
+            self._column_names = columns
+
     def _check_names(self, new: np.ndarray | None) -> None:
         """Compare a data frame's column names with those of fit, in scikit-learn's words."""
-        seen = vars(self).get("feature_names_in_")
-        name = type(self).__name__
-        if seen is None and new is None:
-            return
-        if seen is None:
-            text = f"X has feature names, but {name} was fitted without feature names"
-            checks.warn(text)
-        elif new is None:
-            text = f"X does not have valid feature names, but {name} was fitted with feature names"
-            checks.warn(text)
-        elif len(seen) != len(new) or (seen != new).any():
-            raise ValueError(other_names(seen, new))
+        names.check(type(self).__name__, self._names_in, new)
 
 
 # ---- what an estimator with codes has beside fit and transform: its class takes these functions --
@@ -156,30 +162,14 @@ def contained(estimator: Any, codes: np.ndarray, X: Any) -> Any:
         config = get_config()["transform_output"] if get_config else "default"
     if config == "default":
         return codes
-    names = estimator.get_feature_names_out()
-    codes = codes.reshape(len(codes), len(names))
+    columns = estimator.get_feature_names_out()
+    codes = codes.reshape(len(codes), len(columns))
     if config == "pandas":
         import pandas
 
         index = getattr(X, "index", None)  # of a list it's a method
         index = None if callable(index) else index
-        return pandas.DataFrame(codes, columns=names, index=index)
+        return pandas.DataFrame(codes, columns=columns, index=index)
     import polars  # type: ignore[import-not-found, unused-ignore]
 
-    return polars.DataFrame(codes, schema=list(names))
-
-
-def other_names(seen: np.ndarray, new: np.ndarray) -> str:
-    """Return what to say where columns have other names than those of `fit`."""
-    lines = ["The feature names should match those that were passed during fit."]
-    unseen, missing = sorted(set(new) - set(seen)), sorted(set(seen) - set(new))
-    for title, names in (
-        ("Feature names unseen at fit time:", unseen),
-        ("Feature names seen at fit time, yet now missing:", missing),
-    ):
-        if names:
-            more = ["- ..."] if len(names) > 5 else []
-            lines += [title, *(f"- {printable(name)}" for name in names[:5]), *more]
-    if not unseen and not missing:
-        lines.append("Feature names must be in the same order as they were in fit.")
-    return "\n".join(lines) + "\n"
+    return polars.DataFrame(codes, schema=list(columns))

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from .. import _core
-from ..base import runtime
+from ..base import checks, names, runtime
 from . import foreign, sequences
 from .corruption import Corruption
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
+FEW = 8  # so few numbers of float32 that those of a feature become are worth a warning
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -186,6 +187,35 @@ class Data:
                 return True
         return False
 
+    def coarse(self) -> tuple[int, float, float] | None:
+        """Return a feature whose different values become nearly one in float32, and their range.
+
+        The first rows say which features to look at; the others are read where there are some.
+        """
+        if not (self.dtype.kind == "f" and self.dtype.itemsize > 4) and not (
+            self.dtype.kind in "iu" and self.dtype.itemsize > 2
+        ):
+            return None
+        candidates, low, high = None, np.zeros(0), np.zeros(0)
+        for _, block, mask in self.blocks():
+            if candidates is None:
+                some = block[: max(2, (1 << 18) // max(1, self.features))]
+                few = None if mask is None else mask[: len(some)]
+                ends = _ends(some, few)
+                with np.errstate(over="ignore"):
+                    rounded = (some.astype(np.float32).astype(some.dtype) != some).any(0)
+                candidates = np.flatnonzero(_are_close(*ends) & rounded)
+                if not len(candidates):
+                    return None
+                low, high = np.full(len(candidates), np.inf), np.full(len(candidates), -np.inf)
+            few = None if mask is None else mask[:, candidates]
+            a, b = _ends(block[:, candidates], few)
+            low, high = np.fmin(low, a), np.fmax(high, b)
+        found = np.flatnonzero(_are_close(low, high) & (low < high))
+        if candidates is None or not len(found):
+            return None
+        return int(candidates[found[0]]), float(low[found[0]]), float(high[found[0]])
+
     def _not_finite(self, name: str, start: int, block: np.ndarray, mask: np.ndarray | None) -> str:
         bad = ~(np.abs(block.astype(np.float64)) <= _LARGEST)
         if mask is not None:
@@ -258,6 +288,22 @@ class Data:
         np.take(self._missing, rows, axis=0, out=missing, mode="clip")
 
 
+def _ends(block: np.ndarray, mask: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least and largest observed value of each feature (F,) as float64."""
+    if mask is None:
+        return block.min(0).astype(np.float64), block.max(0).astype(np.float64)
+    values = block.astype(np.float64)
+    low, high = (np.where(mask, values, v) for v in (np.inf, -np.inf))
+    return low.min(0), high.max(0)
+
+
+@np.errstate(all="ignore")
+def _are_close(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return whether there are only a few numbers of float32 between two (F,)."""
+    largest = np.maximum(np.abs(low), np.abs(high)).astype(np.float32)
+    return high - low < FEW * np.spacing(largest).astype(np.float64)
+
+
 def _span(values: np.ndarray) -> tuple[float, float]:
     """Return the least and the largest of some values; both are NaN if one value is."""
     if values.dtype in DIRECT and values.flags.c_contiguous and values.flags.aligned:
@@ -304,7 +350,7 @@ def read(
         For an empty array, wrong shapes, or values that aren't finite and not masked.
     """
     lengths, form = None, None
-    columns = column_names(X)
+    columns = column_names(X, name)
     if sequences.are_sequences(X):
         source, lengths, mask = sequences.pad(X, name, mask, like, longer)
         form = "list"
@@ -326,10 +372,25 @@ def read(
             )
         raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got {shape[1:]}")
     if mask is not None:
-        mask = read_mask(mask, shape)
+        mask = read_mask(mask, shape, columns)
     if lengths is not None and (lengths == shape[1]).all():
         lengths = None
     return Data(source, mask, name, columns, lengths, form, pixels)
+
+
+def warn_of_coarse(data: Data) -> None:
+    """Warn of a feature whose different values become nearly one in float32."""
+    found = data.coarse()
+    if found is None:
+        return
+    feature, low, high = found
+    name = str(feature) if data.columns is None else repr(data.columns[feature])
+    if len(data.shape) > 1:
+        name = str(tuple(int(i) for i in np.unravel_index(feature, data.shape)))
+    checks.warn(
+        f"X: feature {name}: its values, {low:.17g} to {high:.17g}, become at most {FEW} different "
+        "numbers in float32, in which models compute: subtract an offset in float64 before"
+    )
 
 
 def _check_shape(shape: tuple[int, ...], name: str) -> None:
@@ -434,30 +495,52 @@ def _from_objects(source: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name}: expected numbers, got objects: {error}") from None
 
 
-def read_mask(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Check a mask of observed values."""
-    mask = np.asarray(mask)
-    if mask.dtype != np.bool_:
+def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndarray:
+    """Check a mask of observed values; that of a data frame has the columns of X, in any order."""
+    if hasattr(mask, "toarray"):
         raise TypeError(
-            f"sample_mask: expected booleans, True where a value is observed, got {mask.dtype}"
+            "sample_mask: Sparse data was passed, but dense data is required: use "
+            "sample_mask.toarray()"
+        )
+    named = column_names(mask, "sample_mask")
+    places = names.places(columns, named)
+    if columns is not None and named is not None and names.are_others(columns, named):
+        raise ValueError(f"sample_mask: {names.other_names(columns, named)}")
+    mask = np.asarray(mask)
+    if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):
+        mask = mask.astype(bool)  # of a nullable type
+    if mask.dtype != np.bool_:
+        got = "cells that are missing or no booleans" if mask.dtype.kind == "O" else mask.dtype
+        raise TypeError(
+            f"sample_mask: expected booleans, True where a value is observed, got {got}"
         )
     if mask.shape != shape:
         raise ValueError(f"sample_mask: expected the shape of X, {shape}, got {mask.shape}")
-    return mask
+    return mask if places is None or places == list(range(len(places))) else mask[:, places]
 
 
-def column_names(X: Any) -> np.ndarray | None:
-    """Return a data frame's column names, None if it isn't one or has names that aren't strings."""
+def column_names(X: Any, name: str = "X") -> np.ndarray | None:
+    """Return a data frame's column names, of whatever type; None if it isn't one.
+
+    Raises
+    ------
+    TypeError
+        For strings beside others, as scikit-learn has it.
+    ValueError
+        For two columns of one name.
+    """
     if not hasattr(X, "columns") or not hasattr(X, "shape"):
         return None
-    names = np.asarray(list(X.columns), dtype=object)
-    strings = [isinstance(n, str) for n in names]
-    if all(strings) and len(names):
-        return names
-    if any(strings):
+    listed = getattr(X, "column_names", None)  # of an Arrow table, whose columns are data
+    found = names.as_array(list(X.columns if listed is None else listed))
+    if not len(found):
+        return None
+    strings = [isinstance(n, str) for n in found]
+    if any(strings) and not all(strings):
         raise TypeError(
             "Feature names are only supported if all input features have string names, but X has "
-            f"{sorted({type(n).__name__ for n in names})} as feature name / column name types: "
+            f"{sorted({type(n).__name__ for n in found})} as feature name / column name types: "
             "convert them with X.columns = X.columns.astype(str)"
         )
-    return None
+    names.check_different(found.tolist(), name)
+    return found

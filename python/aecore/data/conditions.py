@@ -122,6 +122,8 @@ def read(y: Any, labels: bool = False) -> np.ndarray:
             "y: expected labels (N,) or a matrix of properties (N, p) for a conditional model, "
             "which requires y to be passed, but the target y is None"
         )
+    if hasattr(y, "toarray"):
+        raise TypeError("y: Sparse data was passed, but dense data is required: use y.toarray()")
     y = np.asarray(y)
     column = y.ndim == 2 and y.shape[1] == 1
     if column and (y.dtype.kind in "US" or (labels and _are_labels(y))):

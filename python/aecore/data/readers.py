@@ -56,7 +56,9 @@ class Reader:
     @classmethod
     def fresh(cls, model: Any, X: Any, mask: Any = None) -> Data:
         """Check samples of which nothing is known."""
-        return arrays.read(X, mask=mask, owner=type(model).__name__, pixels=model._pixels)
+        data = arrays.read(X, mask=mask, owner=type(model).__name__, pixels=model._pixels)
+        arrays.warn_of_coarse(data)
+        return data
 
     @classmethod
     def of(cls, model: Any, data: Any) -> Reader:

@@ -12,13 +12,20 @@ from typing import Any
 
 import numpy as np
 
+from ..base import names
 from . import arrays as _data
 from . import sequences
 from .tables import Table
+from .tables.columns import as_numbers
+from .tables.source import is_exchanged
 
 BATCH = 256  # of models in inference: chunks are multiples of it, so that no result depends on them
 CHUNK_VALUES = 1 << 22  # about
 MAX_SUBSAMPLE = 1 << 16  # samples that a scaler learns from
+
+
+ARROW = {"bool", "halffloat", "float", "double"}  # types of numbers
+ARROW |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
 
 
 class Samples:
@@ -54,16 +61,31 @@ class Samples:
         elif table or _is_table(X):
             cells = Table(X)
             self.kind, self.shape, self._source = "table", cells.shape[1:], cells.cells
-            self.columns = None if cells.names is None else np.array(cells.names, object)
+            self.columns = None if cells.names is None else names.as_array(cells.names)
         else:
             self.kind, self.columns = "array", _data.column_names(X)
-            self._source = _data.as_source(X, "X")
+            self._source = _data.as_source(_dense(X), "X")
             self.shape = tuple(self._source.shape)
             _data._check_shape(self.shape, "X")
             self.shape = self.shape[1:]
 
     def __len__(self) -> int:
         return len(self._source)
+
+    def as_numbers(self) -> Samples:
+        """Return a table whose columns are numbers of any type as an array, NaN for missing cells.
+
+        Raises
+        ------
+        TypeError
+            For other columns.
+        """
+        table, names = Table(self._source), self.columns
+        cells = Samples(
+            np.stack([as_numbers(table.column(j)) for j in range(table.shape[1])], axis=1)
+        )
+        cells.columns = names
+        return cells
 
     @property
     def _chunk(self) -> int:
@@ -83,7 +105,7 @@ class Samples:
             return [source[i] for i in rows]
         if hasattr(source, "iloc"):
             return source.iloc[rows]
-        if isinstance(source, np.ndarray):
+        if isinstance(source, np.ndarray) or self.kind == "table":
             return source[rows]
         out, step = np.empty((len(rows), *self.shape), source.dtype), self._chunk
         for first in range(0, len(self), step):  # array-likes need only know slices
@@ -110,6 +132,28 @@ def _is_table(X: Any) -> bool:
     """Return whether X has named columns of other types than numbers."""
     if isinstance(X, np.ndarray):
         return X.dtype.names is not None
-    if not hasattr(X, "columns") or not hasattr(X, "dtypes"):
-        return False
-    return any(getattr(dtype, "kind", "O") not in "biuf" for dtype in list(X.dtypes))
+    if not hasattr(X, "columns"):
+        return is_exchanged(X) and not hasattr(X, "__array__")
+    if not hasattr(X, "dtypes"):  # an Arrow table
+        types = getattr(getattr(X, "schema", None), "types", None)
+        return types is None or not all(str(t) in ARROW for t in types)
+    return not all(map(_is_number, X.dtypes))
+
+
+def _is_number(dtype: Any) -> bool:
+    """Return whether a type of pandas or polars is one of numbers or booleans."""
+    if hasattr(dtype, "is_numeric"):
+        return bool(dtype.is_integer() or dtype.is_float()) or str(dtype) == "Boolean"
+    return getattr(dtype, "kind", "O") in "biuf"
+
+
+def _dense(X: Any) -> Any:
+    """Return a data frame of numbers with nullable types, or of polars, as float64 with NaN."""
+    if not hasattr(X, "columns"):
+        return X
+    if hasattr(X, "iloc"):
+        if all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
+            return X
+        return X.to_numpy(dtype=np.float64, na_value=np.nan)
+    nulls = getattr(X, "null_count", None)
+    return X if nulls is None or not np.any(nulls().to_numpy()) else X.cast(float).to_numpy()

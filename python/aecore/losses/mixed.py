@@ -14,7 +14,8 @@ Every numeric column has a deviation σ of its own, learned with the network as 
 stays above 0.05 of the column's own deviation, so that no column outweighs all others.
 
 A missing cell has a loss of 0. A level that fit hasn't seen has the loss that Laplace's rule of
-succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, and no gradient.
+succession gives it after n rows of K levels, :math:`\ln (n + K + 1)`, or that of half the least
+likely of the K, as the rule has it beside a level that was seen once, if this is larger.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from ..nn.parameter import Parameter
 from ..nn.tape import Value
 from . import Loss
 
+LN_2 = float(np.log(2))
 MIN_LOG_SIGMA = float(np.log(0.05))
 
 
@@ -166,16 +168,23 @@ class Mixed(Loss):
             nats[:, self.numeric] = self._normal(grad, weight, output, numbers, learns)
         for k, places, run in self._categories():
             codes = target[:, places]
-            known, part = codes < self.levels[places], np.zeros(codes.size, np.float32)
+            unseen = codes == self.levels[places]
+            part = np.zeros(codes.size, np.float32)
             if k > 1:  # a single level is certain
                 x = np.ascontiguousarray(output[:, run]).reshape(codes.size, -1)
+                known = codes < self.levels[places]
+                if unseen.any():
+                    least, loss = _least_likely(x.reshape(*codes.shape, -1)[unseen])
+                    codes[unseen] = least
+                    surprise = np.broadcast_to(self.surprise[places], unseen.shape)[unseen]
+                    known[unseen] = loss + LN_2 > surprise
                 weights = None if weight is None else np.repeat(weight, len(places))
                 dx = None if grad is None else np.empty_like(x)
                 _category_loss(part, dx, weights, x, np.where(known, codes, 0), known, k)
                 if grad is not None and dx is not None:
                     grad[:, run] = dx.reshape(len(grad), -1)
-            unseen = codes == self.levels[places]
-            nats[:, places] = np.where(unseen, self.surprise[places], part.reshape(codes.shape))
+            part = part.reshape(codes.shape)  # type: ignore[assignment]
+            nats[:, places] = np.where(unseen, np.maximum(part + LN_2, self.surprise[places]), part)
         return nats
 
     def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
@@ -289,6 +298,14 @@ class _CellLoss(Late):
 def outputs(k: int) -> int:
     """Return the number of outputs for a column of k levels: 0 for 1, 1 for 2, else k."""
     return {1: 0, 2: 1}.get(k, k)
+
+
+def _least_likely(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the least likely levels (n,) and their losses, from logits (n, K), or the second's."""
+    if logits.shape[1] == 1:
+        return logits[:, 0] < 0, np.logaddexp(0, np.abs(logits[:, 0]))
+    top, least = logits.max(1), logits.argmin(1)
+    return least, top - logits.min(1) + np.log(np.exp(logits - top[:, None]).sum(1))
 
 
 def _category_loss(

@@ -72,8 +72,6 @@ class Network(Module):
         What the optimiser keeps, each array as long as the parameters.
     conditioner : object or None
         What the model has learned of its conditions.
-    table : Layout or None
-        What a model of tables has learned of columns.
     is_teacher_forced : bool
         Whether a layer is trained with teacher forcing: it takes the true output.
     steps, samples, epoch : int
@@ -147,6 +145,11 @@ class Network(Module):
             state["reader"] = reader(shape) if table is None else TableReader(table)
         super().__setstate__(state)
         self._link()
+
+    @property
+    def table(self) -> Any:
+        """What a model of tables has learned of columns, a `Layout`; None for others."""
+        return getattr(self.reader, "layout", None)
 
     @property
     def input_shape(self) -> Shape:

@@ -10,13 +10,17 @@ and the deviation of s over the column. A time is its number of seconds.
 
 A level becomes its index in the order of the levels. A level that `fit` hasn't seen gets the index
 after the last one. A missing cell is NaN.
+
+Levels are equal whatever the type they come in: 1 is 1.0, True and "1", and 0.1 of float32 is that
+of float64. Where all levels in `fit` were strings a number that is none of them is refused, and so
+is a string that says no number where all were numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +32,12 @@ MAX_DISTANCE = 1e30  # robust deviations; numbers farther away are clipped
 MIN_SCALE = 1e-150  # the least robust deviation
 LARGEST = 1e150  # of numbers in fit, so that nothing overflows
 MAX_LEVELS = 100_000
+MAX_SECONDS = 9.2e12  # of times, in microseconds of 64 bits
+UNITS = {"W": 604800, "D": 86400, "h": 3600, "m": 60, "s": 1}  # in seconds
+FINE = {"ns": 10**3, "ps": 10**6, "fs": 10**9, "as": 10**12}  # how many are a microsecond
+
+NARROW = {"f2": ("<f2", ">f2", "float16", "halffloat"), "f4": ("<f4", ">f4", "float32", "float[")}
+TIMES = {"": "numbers", "M": "times", "m": "durations"}
 
 Level = bool | int | float | str
 
@@ -48,10 +58,15 @@ class Numeric:
         Dates or durations, for columns of seconds; else "".
     dtype : str
         The column's type as the container names it.
+    zone : str, optional
+        The time zone of times; empty for none, None if that isn't known.
+    objects : str
+        As of `Column`.
     """
 
     kind = "numeric"
     levels = 0
+    OPTIONAL: ClassVar[dict[str, Any]] = {"zone": None, "objects": ""}
     FIELDS = ("center", "scale", "mean", "deviation", "low", "high", "step", "time", "dtype")
 
     def __init__(
@@ -65,28 +80,37 @@ class Numeric:
         step: float,
         time: str,
         dtype: str,
+        zone: str | None = None,
+        objects: str = "",
     ) -> None:
         self.center, self.scale, self.mean, self.deviation = center, scale, mean, deviation
         self.low, self.high, self.step = low, high, step
         self.time, self.dtype = time, dtype
+        self.zone, self.objects = zone, objects
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(self.OPTIONAL | state)
 
     @classmethod
     def learn(cls, column: Column) -> Numeric:
         """Learn from a column that isn't missing altogether."""
-        numbers = np.clip(as_numbers(column)[~column.missing], -LARGEST, LARGEST)
+        kind = column.values.dtype.kind
+        time = kind if kind in "Mm" else ""
+        numbers = np.clip(as_numbers(column, time)[~column.missing], -LARGEST, LARGEST)
         center = float(np.median(numbers))
         scale = _robust_deviation(numbers - center)
         squashed = _squash(numbers, center, scale)
         mean, deviation = float(squashed.mean()), max(float(squashed.std()), MIN_DEVIATION)
         low, high = float(numbers.min()), float(numbers.max())
-        time = column.values.dtype.kind if column.values.dtype.kind in "Mm" else ""
         steps = (86400.0, 3600.0, 60.0, 1.0) if time else (1.0,)
         step = next((s for s in steps if (np.remainder(numbers, s) == 0).all()), 0.0)
-        return cls(center, scale, mean, deviation, low, high, step, time, column.dtype)
+        zone = column.zone if time == "M" else None
+        scaling = center, scale, mean, deviation, low, high, step
+        return cls(*scaling, time, column.dtype, zone, column.objects)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return the cells' codes, float32 (N,)."""
-        squashed = _squash(as_numbers(column), self.center, self.scale)
+        squashed = _squash(as_numbers(column, self.time, self.zone), self.center, self.scale)
         return ((squashed - self.mean) / self.deviation).astype(np.float32)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
@@ -110,17 +134,47 @@ class Levels:
         The number of cells in fit.
     dtype : str
         The column's type as the container names it.
+    objects : str
+        As of `Column`.
+    categories : list of bool, int, float or str, optional
+        All categories of the container's type in their order, those without a cell too.
+    ordered : bool
+        Whether their order has a meaning.
     """
 
     kind = "levels"
+    OPTIONAL: ClassVar[dict[str, Any]] = {"objects": "", "categories": None, "ordered": False}
     FIELDS = ("labels", "seen", "dtype")
 
-    def __init__(self, labels: list[Level], seen: int, dtype: str) -> None:
-        self.labels, self.seen, self.dtype = labels, seen, dtype
+    def __init__(
+        self,
+        labels: list[Level],
+        seen: int,
+        dtype: str,
+        objects: str = "",
+        categories: list[Level] | None = None,
+        ordered: bool = False,
+    ) -> None:
+        self.labels, self.seen, self.dtype, self.objects = labels, seen, dtype, objects
+        self.categories, self.ordered = categories, ordered
+        self._index()
+
+    def __getstate__(self) -> dict[str, Any]:
+        names = (*self.FIELDS, *self.OPTIONAL)
+        return {name: getattr(self, name) for name in names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        names = (*self.FIELDS, *self.OPTIONAL)
+        vars(self).update({k: v for k, v in (self.OPTIONAL | state).items() if k in names})
+        self._index()
+
+    def _index(self) -> None:
+        labels = self.labels
         self._number = {label: i for i, label in enumerate(labels)}
-        self._sorted: np.ndarray | None = None
-        if all(isinstance(label, str) for label in labels):
-            self._sorted = np.array(labels)
+        texts = [isinstance(label, str) for label in labels]
+        self._all_text, self._no_text = all(texts), not any(texts)
+        self._sorted = np.array(labels) if self._all_text else None
+        self._rounded: dict[str, dict[Level, int]] = {}
 
     @property
     def levels(self) -> int:
@@ -147,34 +201,110 @@ class Levels:
                     f"{column.label}: expected at most {MAX_LEVELS} levels, got more; leave out a "
                     "column of names that only tell rows apart"
                 )
-        odd = next((v for v in found if not isinstance(v, (bool, int, float, str))), None)
-        if odd is not None:
-            raise TypeError(
-                f"{column.label}: expected levels that are strings, numbers or booleans, got "
-                f"{odd!r}: use astype(str)"
-            )
-        return cls(in_order(found), int(len(values) - missing.sum()), column.dtype)
+        _check_labels(found, column.label)
+        seen, known = int(len(values) - missing.sum()), column.categories
+        if known is not None:
+            known = [_plain(label) for label in known]
+            known = known if len(known) <= MAX_LEVELS and are_labels(known) else None
+        ordered = known is not None and column.ordered
+        return cls(in_order(found), seen, column.dtype, column.objects, known, ordered)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return each cell's level index as float32 (N,), exact below 2**24."""
         values, unknown = column.values, self.levels
         codes = np.empty(len(values), np.float32)
         for start in range(0, len(values), BLOCK):
-            block = values[start : start + BLOCK]
-            out = codes[start : start + len(block)]
+            rows = slice(start, start + BLOCK)
+            block, there = values[rows], ~column.missing[rows]
+            out = codes[rows]
+            out[:] = np.nan
+            block, out_there = block[there], np.flatnonzero(there)
             if block.dtype.kind == "U" and self._sorted is not None:
                 at = np.minimum(np.searchsorted(self._sorted, block), unknown - 1)
-                out[:] = np.where(self._sorted[at] == block, at, unknown)
-            else:
-                distinct, which = block.tolist(), None
-                if block.dtype.kind != "O":
-                    found, which = np.unique(block, return_inverse=True)
-                    distinct = found.tolist()
-                get = self._number.get
-                numbers = np.array([get(_plain(v), unknown) for v in distinct], np.float32)
-                out[:] = numbers if which is None else numbers[which]
-        codes[column.missing] = np.nan
+                out[out_there] = np.where(self._sorted[at] == block, at, unknown)
+                continue
+            distinct, which = block.tolist(), None
+            if block.dtype.kind != "O":
+                found, which = np.unique(block, return_inverse=True)
+                distinct = found.tolist()
+                if block.dtype.kind in "Mm":
+                    raise TypeError(f"{column.label}: expected levels, as in fit, got times")
+            numbers = self._numbers(distinct, column)
+            out[out_there] = numbers if which is None else numbers[which]
         return codes
+
+    def _numbers(self, cells: list[Any], column: Column) -> np.ndarray:
+        """Return the level index of each cell, float32 (n,)."""
+        try:
+            found: list[Any] = list(map(self._number.get, cells))
+        except TypeError:  # a list or another thing that has no hash
+            _check_labels([v for v in cells if not isinstance(v, Hashable)], column.label)
+            raise
+        others: dict[tuple[type, Any], int] = {}
+        for i, at in enumerate(found):
+            if at is None:
+                key = type(cells[i]), cells[i]
+                if key not in others:
+                    others[key] = self._number_of(_plain(cells[i]), column)
+                found[i] = others[key]
+        return np.array(found, np.float32)
+
+    def _number_of(self, cell: Any, column: Column) -> int:
+        """Return the index of a cell that isn't a label as it is; TypeError for another type."""
+        if not isinstance(cell, (bool, int, float, str)):
+            _check_labels([cell], column.label)
+        if isinstance(cell, str):
+            return self._number_of_text(cell, column.label)
+        if isinstance(cell, float):
+            _check_labels([cell], column.label)
+            for dtype in (column.dtype, column.objects, self.dtype, self.objects):
+                at = self._number_rounded(cell, _narrow(dtype))
+                if at is not None:
+                    return at
+        if self._no_text:
+            return self.levels
+        texts = [repr(cell)]
+        if isinstance(cell, bool):
+            texts += [str(cell).lower(), str(int(cell))]
+        elif cell == int(cell):
+            texts += [str(int(cell)), *([repr(float(cell))] if abs(cell) < 2**53 else [])]
+        same = [at for at in map(self._number.get, texts) if at is not None]
+        if not same and self._all_text:
+            raise TypeError(f"{column.label}: expected strings, as in fit, got {cell!r}")
+        return same[0] if same else self.levels
+
+    def _number_of_text(self, cell: str, label: str) -> int:
+        """Return the index of a string that isn't a label, by the number or truth that it says."""
+        if self._all_text:
+            return self.levels
+        truth, value = {"true": True, "false": False}.get(cell.strip().lower()), None
+        for read in (int, float):
+            try:
+                value = read(cell) if truth is None else truth
+                break
+            except ValueError:
+                pass
+        if value is not None and not (isinstance(value, float) and not math.isfinite(value)):
+            at = self._number.get(value)
+            if at is None and isinstance(value, float):
+                at = self._number_rounded(value, _narrow(self.dtype) or _narrow(self.objects))
+            return self.levels if at is None else at
+        if self._no_text:
+            kind = "booleans" if all(isinstance(v, bool) for v in self.labels) else "numbers"
+            raise TypeError(f"{label}: expected {kind}, as in fit, got {cell!r}")
+        return self.levels
+
+    def _number_rounded(self, cell: float, narrow: str) -> int | None:
+        """Return the index of a float among labels that are rounded to a narrower type."""
+        if not narrow:
+            return None
+        if narrow not in self._rounded:
+            numbers = [(v, i) for i, v in enumerate(self.labels) if isinstance(v, float)]
+            with np.errstate(over="ignore"):
+                found = [(np.dtype(narrow).type(v).item(), i) for v, i in numbers]
+            self._rounded[narrow] = dict(found) if len(dict(found)) == len(found) else {}
+        with np.errstate(over="ignore"):
+            return self._rounded[narrow].get(np.dtype(narrow).type(cell).item())
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the labels (N,) of level indices, as objects."""
@@ -188,6 +318,7 @@ class Empty:
 
     kind = "empty"
     levels = -1
+    OPTIONAL: ClassVar[dict[str, Any]] = {}
     FIELDS = ("dtype",)
 
     def __init__(self, dtype: str) -> None:
@@ -215,12 +346,17 @@ def learn(column: Column, categorical: bool = False) -> Kind:
         return Empty(column.dtype)
     kind = column.values.dtype.kind
     _check_finite(column)
+    if kind in "Mm" and categorical:
+        raise TypeError(
+            f"{column.label}: expected levels that are strings, numbers or booleans, got times: "
+            "use astype(str)"
+        )
     if categorical or column.grouped or kind in "bUO":
         return Levels.learn(column)
     if kind not in "Mm":
         there = column.values[~column.missing]
         if ((there == 0) | (there == 1)).all() and (there != there[0]).any():
-            return Levels([0, 1], len(there), column.dtype)
+            return Levels([0, 1], len(there), column.dtype, column.objects)
     return Numeric.learn(column)
 
 
@@ -231,26 +367,94 @@ def are_labels(found: Any) -> bool:
     )
 
 
+def _check_labels(found: Iterable[Any], label: str) -> None:
+    """Raise TypeError or ValueError for a cell that can't be a level."""
+    for cell in found:
+        if not isinstance(cell, (bool, int, float, str)):
+            raise TypeError(
+                f"{label}: expected levels that are strings, numbers or booleans, got {cell!r}: "
+                "use astype(str)"
+            )
+        if isinstance(cell, float) and not math.isfinite(cell):
+            raise ValueError(
+                f"{label}: expected finite numbers among levels, or NaN for what is missing, got "
+                f"{cell!r}"
+            )
+
+
+def _narrow(dtype: str) -> str:
+    """Return the NumPy name of a floating type below float64, from that of any container."""
+    for name, known in NARROW.items():
+        if dtype.lower().startswith(known):
+            return name
+    return ""
+
+
 def in_order(labels: Iterable[Level]) -> list[Level]:
     """Return labels sorted: numbers before strings."""
     return sorted(labels, key=lambda v: (isinstance(v, str), v))
 
 
-def as_numbers(column: Column) -> np.ndarray:
-    """Return the cells of a column as float64 (N,), NaN where they are missing."""
+def as_numbers(column: Column, time: str = "", zone: str | None = None) -> np.ndarray:
+    """Return the cells of a column as float64 (N,), NaN where they are missing.
+
+    Parameters
+    ----------
+    column : Column
+    time : {"", "M", "m"}
+        What the cells must be, as in fit: numbers, times or durations.
+    zone : str, optional
+        The time zone in fit.
+    """
+    _check_time(column, time, zone)
     values, missing, kind = column.values, column.missing, column.values.dtype.kind
+    if missing.all():
+        return np.full(len(values), np.nan)
     if kind in "Mm":
-        unit = values.dtype.str[:3] + "[us]"
-        numbers = values.astype(unit).astype(np.int64) / 1e6
+        numbers = _seconds(values)
+        numbers[missing] = np.nan
+        if (np.abs(numbers) > MAX_SECONDS).any():
+            raise ValueError(f"{column.label}: expected times within 290,000 years of 1970")
     elif kind in "biuf":
         _check_finite(column)
         numbers = values.astype(np.float64)
-    elif missing.all():
-        return np.full(len(values), np.nan)
     else:
-        raise TypeError(f"{column.label}: expected numbers, as in fit, got strings")
+        odd = [v for v in values[~missing] if not isinstance(v, (bool, int, float, np.number))]
+        if odd or time:
+            got = f"strings, like {odd[0]!r}" if odd and isinstance(odd[0], str) else "others"
+            raise TypeError(f"{column.label}: expected {TIMES[time]}, as in fit, got {got}")
+        numbers = np.where(missing, np.nan, values).astype(np.float64)
+        _check_finite(column._replace(values=numbers))
     numbers[missing] = np.nan
     return numbers
+
+
+def _seconds(values: np.ndarray) -> np.ndarray:
+    """Return times as float64 seconds; microseconds are the finest that count."""
+    unit, count = np.datetime_data(values.dtype)
+    if unit in ("Y", "M"):
+        values, unit, count = values.astype(f"{values.dtype.kind}8[s]"), "s", 1
+    whole = values.astype(np.int64)
+    if unit in UNITS:
+        return whole * (float(count) * UNITS[unit])
+    if unit == "ms":
+        return whole * count / 1e3
+    return whole * count // FINE.get(unit, 1) / 1e6
+
+
+def _check_time(column: Column, time: str, zone: str | None = None) -> None:
+    """Raise TypeError for numbers where `fit` had times, the other way round, or other times."""
+    kind = column.values.dtype.kind
+    if column.missing.all() or kind not in "biufMm":
+        return
+    got = kind if kind in "Mm" else ""
+    if got != time:
+        raise TypeError(f"{column.label}: expected {TIMES[time]}, as in fit, got {TIMES[got]}")
+    if time == "M" and zone is not None and bool(zone) != bool(column.zone):
+        expected, other = (f"times with a zone ({zone})", "times without one")
+        if not zone:
+            expected, other = "times without a zone", f"times of {column.zone}"
+        raise TypeError(f"{column.label}: expected {expected}, as in fit, got {other}")
 
 
 def _check_finite(column: Column) -> None:
@@ -267,7 +471,8 @@ def _check_finite(column: Column) -> None:
 
 def _plain(value: Any) -> Any:
     """Return a label as Python's own type."""
-    return value.item() if isinstance(value, np.generic) else value
+    plain = isinstance(value, np.generic) and value.dtype.kind in "biufUS"
+    return value.item() if plain else value
 
 
 def _robust_deviation(u: np.ndarray) -> float:

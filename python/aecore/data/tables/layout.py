@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ...base import names as column_names
 from . import frames
+from .cells import Cells, Filling
 from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
 from .source import Table
 
@@ -22,7 +24,7 @@ class Layout:
     Parameters
     ----------
     columns : list of Numeric, Levels or Empty
-    names : list of str or None
+    names : list or None
     form : str
         The container of the table in fit.
 
@@ -34,7 +36,7 @@ class Layout:
         The loss in nats of a level that fit hasn't seen; 0 for columns without levels.
     """
 
-    def __init__(self, columns: list[Kind], names: list[str] | None, form: str) -> None:
+    def __init__(self, columns: list[Kind], names: list[Any] | None, form: str) -> None:
         self.columns, self.names, self.form = columns, names, form
         self.levels = tuple(column.levels for column in columns)
         self.surprise = np.array([c.surprise if isinstance(c, Levels) else 0.0 for c in columns])
@@ -51,7 +53,8 @@ class Layout:
         """
         chosen = {_place(table, key) for key in categorical}
         columns = [learn(table.column(j), j in chosen) for j in range(table.shape[1])]
-        return cls(columns, table.names, table.form)
+        names = None if column_names.are_default(table.names) else table.names
+        return cls(columns, names, table.form)
 
     def matrix(self, table: Table, places: list[int] | None = None) -> np.ndarray:
         """Return a table's cells as float32 (N, C), NaN where they are missing.
@@ -69,36 +72,36 @@ class Layout:
 
     def places(self, table: Table) -> list[int] | None:
         """Return the columns' indices in a table, by name; None if they are in order."""
-        if table.names is None or self.names is None or table.names == self.names:
-            return None
-        at = {name: j for j, name in enumerate(table.names)}
-        if set(at) != set(self.names):
-            return None
-        return [at[name] for name in self.names]
+        places = column_names.places(self.names, table.names)
+        return None if places == list(range(len(self.columns))) else places
 
     def table(self, matrix: np.ndarray) -> Any:
         """Decode a matrix (N, C) to a table in the container that fit was given."""
-        cells = [column.decode(matrix[:, j]) for j, column in enumerate(self.columns)]
-        return frames.build(self.form, self.names, self.columns, cells)
+        cells = [Cells.decoded(c, matrix[:, j]) for j, c in enumerate(self.columns)]
+        return frames.build(self.form, self.names, [c.dtype for c in self.columns], cells)
 
     def filled(self, table: Table, matrix: np.ndarray) -> Any:
         """Return a table whose missing cells are decoded from a matrix (N, C)."""
         places, cells = self.places(table), {}
         for j, column in enumerate(self.columns):
             at = j if places is None else places[j]
-            missing = table.column(at).missing
+            found = table.column(at)
+            missing = found.missing
             if missing.any() and not isinstance(column, Empty):
-                cells[at] = frames.Filling(column, missing, column.decode(matrix[missing, j]))
+                new = Cells.decoded(column, matrix[missing, j])
+                if not missing.all():  # as the others, and else as in fit
+                    new = new._replace(zone=found.zone, objects=found.objects)
+                dtype = column.dtype if self.form == table.form else None
+                cells[at] = Filling(missing, new, dtype)
         return frames.fill(table, cells)
 
     # ---- files ----------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
         """Return the layout for a file, as JSON takes it."""
-        columns = [
-            {"kind": c.kind, **{name: getattr(c, name) for name in c.FIELDS}} for c in self.columns
-        ]
-        return {"form": self.form, "names": self.names, "columns": columns}
+        columns = [{"kind": c.kind, **written(c)} for c in self.columns]
+        names = self.names and [column_names.written(name) for name in self.names]
+        return {"form": self.form, "names": names, "columns": columns}
 
     @classmethod
     def read(cls, found: Any) -> Layout:
@@ -109,9 +112,11 @@ class Layout:
         if form not in FORMS or not isinstance(columns, list) or not columns:
             raise ValueError("table: expected a form and columns")
         if names is not None:
-            strings = isinstance(names, list) and all(isinstance(n, str) for n in names)
-            if not strings or len(names) != len(columns) or len(set(names)) < len(names):
+            names = [column_names.read(n) for n in names] if isinstance(names, list) else []
+            if len(names) != len(columns) or len(set(names)) < len(names):
                 raise ValueError("table: expected a name for each column")
+            if form != "pandas" and not column_names.are_text(names):
+                raise ValueError("table: expected strings as names")
         elif form in ("structured", "polars"):
             raise ValueError("table: expected names")
         layout = cls([_read_column(c) for c in columns], names, form)
@@ -124,24 +129,33 @@ class Layout:
 
 def _place(table: Table, key: Any) -> int:
     """Return the index of the column that a key names."""
-    c = table.shape[1]
-    if isinstance(key, str) and table.names is not None and key in table.names:
+    c, key = table.shape[1], key.item() if isinstance(key, np.generic) else key
+    if table.names is not None and not isinstance(key, bool) and key in table.names:
         return table.names.index(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and 0 <= key < c:
         return int(key)
-    there = f"0 to {c - 1}" if table.names is None else ", ".join(table.names[:10])
+    there = f"0 to {c - 1}" if table.names is None else ", ".join(map(str, table.names[:10]))
     raise ValueError(f"categorical: expected columns of {table.name} ({there}), got {key!r}")
+
+
+def written(column: Kind) -> dict[str, Any]:
+    """Return what a column has learned, for a file; what is as by default is left out."""
+    found = {name: getattr(column, name) for name in column.FIELDS}
+    others = {name: getattr(column, name) for name in column.OPTIONAL}
+    return found | {k: v for k, v in others.items() if v != column.OPTIONAL[k]}
 
 
 def _read_column(found: Any) -> Kind:
     if not isinstance(found, dict) or found.get("kind") not in KINDS:
         raise ValueError("table: expected a column of a known kind")
     cls = KINDS[found["kind"]]
-    if set(found) != {"kind", *cls.FIELDS}:
+    if set(found) - set(cls.OPTIONAL) != {"kind", *cls.FIELDS}:
         raise ValueError(f"table: expected a column's {', '.join(cls.FIELDS)}")
-    fields = {name: found[name] for name in cls.FIELDS}
+    fields = cls.OPTIONAL | {name: found[name] for name in found if name != "kind"}
     if not isinstance(fields["dtype"], str):
         raise ValueError("table: expected a dtype")
+    if not isinstance(fields.get("objects", ""), str):
+        raise ValueError("table: expected what objects are")
     if cls is Numeric:
         numbers = [fields[n] for n in cls.FIELDS[:7]]
         if not all(type(v) is float and math.isfinite(v) for v in numbers):
@@ -150,6 +164,8 @@ def _read_column(found: Any) -> Kind:
             raise ValueError("table: expected a scale, a deviation and a range")
         if fields["time"] not in ("", "M", "m") or fields["step"] < 0:
             raise ValueError("table: expected a step, and what kind of time it is of")
+        if not isinstance(found.get("zone", ""), str):
+            raise ValueError("table: expected a time zone")
     if cls is Levels:
         labels, seen = fields["labels"], fields["seen"]
         if not isinstance(labels, list) or not labels or type(seen) is not int:
@@ -158,4 +174,9 @@ def _read_column(found: Any) -> Kind:
             raise ValueError(f"table: expected a number of cells, got {seen}")
         if not are_labels(labels) or labels != in_order(set(labels)):
             raise ValueError("table: expected different labels in order")
+        known = found.get("categories", [])
+        if not are_labels(known) or len(set(known)) < len(known):
+            raise ValueError("table: expected different categories")
+        if not isinstance(fields["ordered"], bool):
+            raise ValueError("table: expected whether categories are ordered")
     return cls(**fields)

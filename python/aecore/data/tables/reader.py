@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.sklearn import other_names
+from ...base import names as column_names
 from ..arrays import Data
 from ..readers import Reader
 from . import Layout, Table
@@ -66,16 +66,16 @@ class TableReader(Reader):
     def _data(self, model: Any, table: Table) -> TableData:
         layout = self.layout
         places = layout.places(table)
-        if places is None and None not in (table.names, layout.names):
-            if table.names != layout.names:
-                both = (np.array(n, dtype=object) for n in (layout.names, table.names))
-                raise ValueError(other_names(*both))
+        seen, new = layout.names, table.names
+        if seen is not None and new is not None and column_names.are_others(seen, new):
+            start = "" if table.name == "X" else f"{table.name}: "
+            raise ValueError(start + column_names.other_names(seen, new))
         if table.shape[1] != len(layout.columns):
             raise ValueError(
                 f"{table.name} has {table.shape[1]} features, but {type(model).__name__} is "
                 f"expecting {len(layout.columns)} features as input."
             )
-        names = table.names and (layout.names or table.names)
+        names = layout.names if places is not None else table.names
         return TableData(layout.matrix(table, places), layout, _names(names))
 
     def samples(self, values: np.ndarray, data: Data | None = None) -> Any:
@@ -95,5 +95,5 @@ class TableReader(Reader):
         return reader
 
 
-def _names(names: list[str] | None) -> np.ndarray | None:
-    return None if names is None else np.array(names, dtype=object)
+def _names(names: list[Any] | None) -> np.ndarray | None:
+    return None if names is None else column_names.as_array(names)

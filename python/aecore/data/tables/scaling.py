@@ -5,12 +5,14 @@ interquartile range over that of a standard normal distribution; where half of t
 equal, their root mean square distance from c; 1 for a constant. The bulk stays nearly linear, and
 heavy tails grow as logarithms. A column of levels is one-hot encoded and then scaled like numbers:
 the rarer a level, the farther it lies. The rarest of many levels share a column with those that fit
-hasn't seen.
+hasn't seen; where all levels have columns of their own, that of unseen ones is scaled as if half of
+one had been seen in n + K + 1 cells, so that it lies farthest of all.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -32,24 +34,57 @@ class RobustScaler:
         Of each column of numbers, after one-hot encoding.
     levels : list of (Levels or None), optional
         The most frequent levels of each column of a table with types; None for one of numbers.
+    times : list of (list of str), optional
+        For each column of a table with types ["M" or "m" if it has times, else "", their zone].
     """
 
     def __init__(
-        self, center: np.ndarray, scale: np.ndarray, levels: list[Levels | None] | None = None
+        self,
+        center: np.ndarray,
+        scale: np.ndarray,
+        levels: list[Levels | None] | None = None,
+        times: list[list[str]] | None = None,
     ) -> None:
-        self.center, self.scale, self.levels = center, scale, levels
+        self.center, self.scale, self.levels, self.times = center, scale, levels, times
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({"times": None} | state)
 
     @classmethod
     def learn(cls, rows: Samples) -> RobustScaler:
         """Learn from samples, some of whose cells may be missing."""
-        levels, some = None, rows.subsample()
+        levels, times, some = None, None, rows.subsample()
         if rows.kind == "table":
             table = Table(some)
-            levels = [_levels(table.column(j)) for j in range(table.shape[1])]
+            columns = [table.column(j) for j in range(table.shape[1])]
+            levels, times = [_levels(c) for c in columns], [_time(c) for c in columns]
         numbers = _numbers(some, levels)
         pairs = [_center_and_scale(column[~np.isnan(column)]) for column in numbers.T]
         center, scale = map(np.array, zip(*pairs, strict=True))
-        return cls(center, scale, levels)
+        scaler = cls(center, scale, levels, times)
+        for at, known in scaler._others():
+            if not (numbers[:, at] == 1).any():
+                scale[at] = math.sqrt(0.5 / (known.seen + known.levels + 1))
+        return scaler
+
+    def _others(self) -> Iterator[tuple[int, Levels]]:
+        """Yield the place of each column for levels without one of their own, and the others."""
+        at = 0
+        for known in self.levels or ():
+            at += 1 if known is None else known.levels + 1
+            if known is not None:
+                yield at - 1, known
+
+    def surprise(self, scaled: np.ndarray) -> np.ndarray:
+        """Return twice the nats of the levels in scaled samples (n, M) that fit hasn't seen.
+
+        Float64 (n,). No model has learned of these columns, so codes needn't tell of them.
+        """
+        out = np.zeros(len(scaled))
+        for at, known in self._others():
+            if self.center[at] == 0 and self.scale[at] ** 2 * (known.seen + 1) < 1:
+                out += np.where(scaled[:, at] > 0, 2 * known.surprise, 0)
+        return out
 
     def transform(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Return scaled numbers, float32 (n, M), and a mask of the observed ones; None for all."""
@@ -59,10 +94,9 @@ class RobustScaler:
         else:
             table, at = Table(X), 0
             for j, known in enumerate(self.levels):
-                width = 1 if known is None else known.levels + 1
-                self._fill(
-                    scaled[:, at : at + width], slice(at, at + width), table.column(j), known
-                )
+                width, column = 1 if known is None else known.levels + 1, table.column(j)
+                run, time = slice(at, at + width), self._time(column, j)
+                self._fill(scaled[:, run], run, column, known, time)
                 at += width
         missing = np.isnan(scaled)
         if not missing.any():
@@ -70,10 +104,16 @@ class RobustScaler:
         scaled[missing] = 0
         return scaled, ~missing
 
-    def _fill(self, out: np.ndarray, run: slice, column: Column, known: Levels | None) -> None:
+    def _time(self, column: Column, j: int) -> list[Any]:
+        """Return what times column j had in fit, or those that it has where nobody knows."""
+        return [*_time(column)[:1], None] if self.times is None else self.times[j]
+
+    def _fill(
+        self, out: np.ndarray, run: slice, column: Column, known: Levels | None, time: list[Any]
+    ) -> None:
         """Write a column's scaled numbers (n, width), NaN where cells are missing."""
         if known is None:
-            out[:] = self._scaled(_finite(as_numbers(column)[:, None]), run)
+            out[:] = self._scaled(_finite(as_numbers(column, *time)[:, None]), run)
             return
         codes = _codes(column, known)
         there = np.flatnonzero(~np.isnan(codes))
@@ -92,10 +132,16 @@ class RobustScaler:
         """Return the levels for a file, as JSON takes them."""
         if self.levels is None:
             return None
-        return [v and {name: getattr(v, name) for name in v.FIELDS} for v in self.levels]
+        return [v and _described(v) for v in self.levels]
+
+    def describe_times(self) -> list[list[str]] | None:
+        """Return the times for a file, as JSON takes them; None if there are none."""
+        return self.times if any(kind for kind, _ in self.times or ()) else None
 
     @classmethod
-    def read(cls, found: Any, center: np.ndarray, scale: np.ndarray) -> RobustScaler:
+    def read(
+        cls, found: Any, center: np.ndarray, scale: np.ndarray, times: Any = None
+    ) -> RobustScaler:
         """Return the scaler that `describe` described; ValueError for anything else."""
         levels = None if found is None else [_read_levels(v) for v in found]
         width = (
@@ -103,7 +149,14 @@ class RobustScaler:
         )
         if not center.shape == scale.shape == (width,) or not (scale > 0).all():
             raise ValueError("scaling: expected a center and a positive scale for each column")
-        return cls(center, scale, levels)
+        if times is not None and not (
+            isinstance(times, list)
+            and len(times) == len(levels or ())
+            and all(isinstance(t, list) and len(t) == 2 for t in times)
+            and all(kind in ("", "M", "m") and isinstance(zone, str) for kind, zone in times)
+        ):
+            raise ValueError("scaling: expected what kind of times each column has")
+        return cls(center, scale, levels, times)
 
 
 Robust = RobustScaler  # as 0.1.0 called it, in pickles too
@@ -117,10 +170,23 @@ def _levels(column: Column) -> Levels | None:
         return Levels([], 0, column.dtype)
     all_levels = Levels.learn(column)
     codes = all_levels.encode(column)[~column.missing].astype(np.int64)
-    frequent = np.argsort(-np.bincount(codes, minlength=all_levels.levels), kind="stable")[
-        :MAX_LEVELS
-    ]
-    return Levels([all_levels.labels[i] for i in sorted(frequent)], len(codes), column.dtype)
+    counts = np.bincount(codes, minlength=all_levels.levels)
+    by_count = np.argsort(-counts, kind="stable")
+    texts = np.array([isinstance(label, str) for label in all_levels.labels])
+    for text in (False, True):  # one of each type, so that none is refused
+        place = np.flatnonzero(texts[by_count] == text)
+        if len(place) and place[0] >= MAX_LEVELS:
+            swap = [MAX_LEVELS - 1, place[0]]
+            by_count[swap] = by_count[swap[::-1]]
+    frequent = sorted(by_count[:MAX_LEVELS])
+    labels = [all_levels.labels[i] for i in frequent]
+    return Levels(labels, len(codes), column.dtype, column.objects)
+
+
+def _time(column: Column) -> list[str]:
+    """Return what kind of times a column has, and their zone."""
+    kind = column.values.dtype.kind
+    return [kind if kind in "Mm" and not column.missing.all() else "", column.zone]
 
 
 def _codes(column: Column, known: Levels) -> np.ndarray:
@@ -138,7 +204,7 @@ def _numbers(X: Any, levels: list[Levels | None] | None) -> np.ndarray:
     for j, known in enumerate(levels):
         column = table.column(j)
         if known is None:
-            found.append(_finite(as_numbers(column)[:, None]))
+            found.append(_finite(as_numbers(column, *_time(column))[:, None]))
             continue
         codes = _codes(column, known)[:, None]
         ones = (codes == np.arange(known.levels + 1)).astype(np.float64)
@@ -170,13 +236,19 @@ def _center_and_scale(numbers: np.ndarray) -> tuple[float, float]:
     return float(center), scale
 
 
+def _described(levels: Levels) -> dict[str, Any]:
+    found = {name: getattr(levels, name) for name in levels.FIELDS}
+    return found | ({"objects": levels.objects} if levels.objects else {})
+
+
 def _read_levels(found: Any) -> Levels | None:
     if found is None:
         return None
-    if not isinstance(found, dict) or set(found) != set(Levels.FIELDS):
+    if not isinstance(found, dict) or set(found) - {"objects"} != set(Levels.FIELDS):
         raise ValueError("scaling: expected the levels of a column")
     labels, seen, dtype = (found[name] for name in Levels.FIELDS)
-    typed = are_labels(labels) and type(seen) is int and type(dtype) is str
+    objects = found.get("objects", "")
+    typed = are_labels(labels) and type(seen) is int and type(dtype) is type(objects) is str
     if not typed or len(set(labels)) < len(labels):
         raise ValueError("scaling: expected different labels")
-    return Levels(labels, seen, dtype)
+    return Levels(labels, seen, dtype, objects)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import sys
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base import names
 from ..arrays import _check_shape, column_names, read_mask
 
 BLOCK = 1 << 16  # rows that are read at a time
+EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 
 
 class Column(NamedTuple):
@@ -27,6 +32,15 @@ class Column(NamedTuple):
         The column's name in messages.
     grouped : bool
         Whether the container's type is categorical.
+    categories : list or None
+        All categories of such a type, in order.
+    ordered : bool
+        Whether their order has a meaning.
+    zone : str
+        The time zone of times, which are in UTC then; empty for times without any.
+    objects : str
+        What Python objects are, where that isn't to be seen from the values: "int", "decimal",
+        the type of times such as "date" or "Timestamp", that of a category's levels; else empty.
     """
 
     values: np.ndarray
@@ -34,6 +48,10 @@ class Column(NamedTuple):
     dtype: str
     label: str
     grouped: bool = False
+    categories: list[Any] | None = None
+    ordered: bool = False
+    zone: str = ""
+    objects: str = ""
 
 
 class Table:
@@ -51,8 +69,8 @@ class Table:
     ----------
     form : {"pandas", "polars", "structured", "array"}
         The container.
-    names : list of str or None
-        Of the columns, if they have any.
+    names : list or None
+        Of the columns, if they have any: strings, or whatever a data frame of pandas has.
     shape : (int, int)
     cells : DataFrame of pandas or polars, structured array or matrix
         The container that is read.
@@ -60,14 +78,14 @@ class Table:
 
     def __init__(self, X: Any, mask: Any = None, name: str = "X") -> None:
         self.given, self.name = X, name
-        self.names: list[str] | None = None
+        self.names: list[Any] | None = None
         if _is(X, "polars"):
             self.form, self.cells = "polars", X
             self.names, self.shape = list(X.columns), tuple(X.shape)
-        elif _is(X, "pandas") or hasattr(X, "__dataframe__"):
-            self.form, self.cells = "pandas", X if _is(X, "pandas") else _through_pandas(X)
-            names = column_names(self.cells)
-            self.names = None if names is None else list(names)
+        elif _is(X, "pandas") or is_exchanged(X):
+            self.form, self.cells = "pandas", X if _is(X, "pandas") else _through_pandas(X, name)
+            found = column_names(self.cells, name)
+            self.names = None if found is None else list(found)
             self.shape = tuple(self.cells.shape)
         elif isinstance(X, np.ndarray) and X.dtype.names is not None:
             self.form, self.cells = "structured", X
@@ -79,18 +97,12 @@ class Table:
         _check_shape(self.shape, name)
         if len(self.shape) != 2:
             raise ValueError(f"{name}: expected a table (rows, columns), got shape {self.shape}")
-        self._check_names()
-        self._mask = None if mask is None else read_mask(mask, self.shape)
+        if self.names is not None:
+            names.check_different(self.names, name)
+        self._mask = None if mask is None else read_mask(mask, self.shape, self.names)
 
     def __len__(self) -> int:
         return self.shape[0]
-
-    def _check_names(self) -> None:
-        if self.names is None:
-            return
-        if len(set(self.names)) < len(self.names):
-            twice = next(n for n in self.names if self.names.count(n) > 1)
-            raise ValueError(f"{self.name}: expected different column names, got {twice!r} twice")
 
     def label(self, j: int) -> str:
         """Return the name of column j in messages."""
@@ -121,11 +133,36 @@ def _is(X: Any, library: str) -> bool:
     return imported is not None and isinstance(X, imported.DataFrame)
 
 
-def _through_pandas(X: Any) -> Any:
-    """Read a data frame of another library by the interchange protocol."""
+def is_exchanged(X: Any) -> bool:
+    """Return whether X is a data frame of some library that gives it to others."""
+    single = hasattr(X, "to_frame") and not hasattr(X, "columns")  # a series
+    return not single and any(hasattr(X, way) for way in EXCHANGED)
+
+
+def _through_pandas(X: Any, name: str) -> Any:
+    """Read a data frame of another library by Arrow's stream or the interchange protocol."""
     import pandas
 
-    return pandas.api.interchange.from_dataframe(X)
+    if hasattr(X, "__arrow_c_stream__"):
+        try:
+            import pyarrow  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            if not hasattr(X, "__dataframe__"):
+                raise TypeError(
+                    f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, "
+                    "which is read with pyarrow installed"
+                ) from None
+        else:
+            try:
+                table = pyarrow.table(X)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}: expected a table: {error}") from None
+            return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of pandas, which the user doesn't call
+        return pandas.api.interchange.from_dataframe(X)
 
 
 def _matrix(X: Any, name: str) -> np.ndarray:
@@ -157,33 +194,78 @@ def _matrix(X: Any, name: str) -> np.ndarray:
 def _of_series(series: Any, label: str) -> Column:
     """Return a pandas column in terms of NumPy."""
     dtype, missing = series.dtype, series.isna().to_numpy(dtype=bool)
-    kind = getattr(dtype, "kind", "O")
+    kind, text, arrow = getattr(dtype, "kind", "O"), str(dtype), _arrow_type(dtype)
     if hasattr(dtype, "categories"):
-        categories = np.empty(len(dtype.categories) + 1, object)
-        categories[:-1] = list(dtype.categories)
-        return Column(categories[series.cat.codes.to_numpy()], missing, "category", label, True)
+        known = list(dtype.categories)
+        categories = np.empty(len(known) + 1, object)
+        categories[:-1] = known
+        values = categories[series.cat.codes.to_numpy()]
+        of, ordered = str(dtype.categories.dtype), bool(dtype.ordered)
+        return Column(values, missing, "category", label, True, known, ordered, objects=of)
+    if text.startswith("period["):
+        raise TypeError(
+            f"{label}: expected numbers, strings, booleans or times, got periods: use "
+            "dt.to_timestamp()"
+        )
+    if text.startswith("Sparse["):
+        found = _of_array(series.sparse.to_dense().to_numpy(), label)
+        return found._replace(dtype=text)
     if isinstance(dtype, np.dtype):
-        return Column(series.to_numpy(), missing, str(dtype), label)
+        return _of_array(series.to_numpy(), label)._replace(missing=missing, dtype=text)
     if kind == "b":
         values = series.to_numpy(dtype=bool, na_value=False)
-    elif kind in "iuf":
+    elif kind in "iu":
+        values = series.to_numpy(dtype=f"{kind}8", na_value=0)
+    elif kind == "f":
         values = series.to_numpy(dtype=np.float64, na_value=np.nan)
-    elif kind == "M":
-        values = series.to_numpy(dtype="datetime64[ns]")
-    elif kind == "m":
-        values = series.to_numpy(dtype="timedelta64[ns]")
+        missing = missing | np.isnan(values)
+    elif arrow is not None and kind in "Mm" and hasattr(arrow, "unit"):
+        values = series.to_numpy(dtype=f"{kind}8[{arrow.unit}]")
+        return Column(values, missing, text, label, zone=getattr(arrow, "tz", None) or "")
+    elif kind == "M" and getattr(dtype, "tz", None) is not None:
+        values = series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+        return Column(values, missing, text, label, zone=_zone_name(dtype.tz))
     else:
         values = series.to_numpy(dtype=object)
-    return Column(values, missing, str(dtype), label)
+    return Column(values, missing, text, label, text.startswith("dictionary<"))
+
+
+def _arrow_type(dtype: Any) -> Any:
+    """Return the Arrow type of a pandas dtype; None if it has none."""
+    return getattr(dtype, "pyarrow_dtype", None)
 
 
 def _of_polars(series: Any, label: str) -> Column:
     """Return a polars column in terms of NumPy."""
-    missing, values = series.is_null().to_numpy(), series.to_numpy()
+    import polars  # type: ignore[import-not-found, unused-ignore]
+
+    missing, dtype, text = series.is_null().to_numpy(), series.dtype, str(series.dtype)
+    grouped, ordered, zone, categories = text.startswith(("Categorical", "Enum")), False, "", None
+    if text.startswith("Enum"):
+        ordered, categories = True, dtype.categories.to_list()
+    elif text.startswith("Datetime"):
+        zone = dtype.time_zone or ""
+    if text == "Null":
+        return Column(np.zeros(len(series)), missing, text, label)
+    if text.startswith("Decimal"):
+        series = series.cast(polars.Float64)
+    elif text.endswith("Int128"):
+        try:
+            series = series.cast(polars.Int64)
+        except polars.exceptions.PolarsError:
+            raise ValueError(f"{label}: expected integers of 64 bits, got larger ones") from None
+    if series.dtype.is_integer():
+        series = series.fill_null(0)  # no floats, which hold no large ones
+    elif text == "Boolean":
+        series = series.fill_null(False)
+    try:
+        values = series.to_numpy()
+    except polars.exceptions.PolarsError as error:
+        raise TypeError(f"{label}: expected numbers, strings, booleans or times: {error}") from None
+    found = _of_array(values, label)
     if values.dtype.kind == "f":
         missing = missing | np.isnan(values)
-    grouped = str(series.dtype).startswith(("Categorical", "Enum"))
-    return Column(values, missing, str(series.dtype), label, grouped)
+    return Column(found.values, missing, text, label, grouped, categories, ordered, zone)
 
 
 def _of_array(values: np.ndarray, label: str) -> Column:
@@ -214,7 +296,9 @@ def _missing_objects(values: np.ndarray) -> np.ndarray:
     return np.fromiter(nothing, bool, len(values))
 
 
-_TRUTHS, _NUMBERS = (bool, np.bool_), (int, float, np.integer, np.floating)
+_TRUTHS = bool, np.bool_
+_INTEGERS = int, np.integer
+_NUMBERS = (*_INTEGERS, float, np.floating, decimal.Decimal)
 _LABELS = (str, *_TRUTHS, *_NUMBERS)
 
 
@@ -233,14 +317,82 @@ def _infer_type(column: Column) -> Column:
     if all(issubclass(k, _TRUTHS) for k in kinds):
         return column._replace(values=np.where(missing, False, values).astype(bool))
     if all(issubclass(k, (*_TRUTHS, *_NUMBERS)) for k in kinds):
-        return column._replace(values=np.where(missing, np.nan, values).astype(np.float64))
-    if all(issubclass(k, _LABELS) for k in kinds):
+        return _as_numbers(column, kinds)
+    if all(issubclass(k, _LABELS) for k in kinds) and not _some(kinds, decimal.Decimal):
         return column
-    if all(hasattr(k, "year") or issubclass(k, np.datetime64) for k in kinds):
-        times = [np.datetime64("NaT") if m else v for v, m in zip(values, missing, strict=True)]
-        return column._replace(values=np.array(times, "datetime64[us]"))
+    if all(issubclass(k, (datetime.date, np.datetime64)) for k in kinds):
+        return _as_times(column, kinds)
+    if all(issubclass(k, (datetime.timedelta, np.timedelta64)) for k in kinds):
+        spans = [np.timedelta64("NaT") if m else v for v, m in zip(values, missing, strict=True)]
+        return column._replace(values=np.array(spans, "m8[us]"), objects=_only(kinds, "timedelta"))
     odd = sorted(k.__name__ for k in kinds if not issubclass(k, _LABELS))
     raise TypeError(
-        f"{column.label}: expected numbers, strings, booleans or times, got {', '.join(odd)}; an "
-        "argument must be a string or a real number"
+        f"{column.label}: expected numbers, strings, booleans or times, got "
+        f"{', '.join(odd) or 'Decimal beside strings'}; an argument must be a string or a real "
+        "number"
     )
+
+
+def _some(kinds: set[type], cls: type) -> bool:
+    return any(issubclass(k, cls) for k in kinds)
+
+
+def _as_numbers(column: Column, kinds: set[type]) -> Column:
+    """Return a column of numbers that are objects: integers of 64 bits, or floats."""
+    values, missing = column.values, column.missing
+    objects = "decimal" if _some(kinds, decimal.Decimal) else ""
+    if all(issubclass(k, _INTEGERS) and not issubclass(k, _TRUTHS) for k in kinds):
+        objects = "int"
+        try:
+            whole = np.array(np.where(missing, 0, values).tolist(), np.int64)
+            return column._replace(values=whole, objects=objects)
+        except OverflowError:
+            pass  # floats are large enough
+    try:
+        numbers = np.where(missing, np.nan, values).astype(np.float64)
+    except OverflowError:
+        raise ValueError(f"{column.label}: expected numbers of float64, got larger ones") from None
+    return column._replace(values=numbers, objects=objects)
+
+
+def _as_times(column: Column, kinds: set[type]) -> Column:
+    """Return a column of dates and times that are objects, in UTC if they have a zone."""
+    values, missing, zone = column.values, column.missing, ""
+    naive, times = 0, np.full(len(values), "NaT", "M8[us]")
+    for i in np.flatnonzero(~missing):
+        time = values[i]
+        tzinfo = getattr(time, "tzinfo", None)
+        naive += tzinfo is None
+        if tzinfo is not None:
+            zone = zone or _zone_name(tzinfo)
+            try:
+                time = time.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+            except OverflowError:
+                raise ValueError(
+                    f"{column.label}: expected times of the years 1 to 9999 in UTC, got {time}"
+                ) from None
+        times[i] = np.datetime64(time, "us")
+    if zone and naive:
+        raise TypeError(
+            f"{column.label}: expected times that all have a zone, or none, got {naive} without"
+        )
+    return column._replace(values=times, zone=zone, objects=_only(kinds, "datetime"))
+
+
+def _only(kinds: set[type], usual: str) -> str:
+    """Return the name of the only type of some times, or that of the usual one."""
+    return next(iter(kinds)).__name__ if len(kinds) == 1 else usual
+
+
+def _zone_name(tzinfo: Any) -> str:
+    """Return the name of a time zone: a key of the database, or an offset like +09:00."""
+    key = getattr(tzinfo, "key", None) or getattr(tzinfo, "zone", None)
+    if key:
+        return str(key)
+    if str(tzinfo) == "UTC":
+        return "UTC"
+    offset = tzinfo.utcoffset(None)
+    if offset is None:
+        return str(tzinfo)
+    minutes = int(offset.total_seconds() // 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"

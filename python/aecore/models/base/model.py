@@ -14,6 +14,7 @@ from ... import penalties
 from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
+from ...base import names as column_names
 from ...base.hints import ATTRIBUTES, PARAMETERS, hint
 from ...base.params import defaults
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
@@ -337,7 +338,8 @@ class BaseModel(Estimator):
         with runtime.threads(self.n_threads):
             conditioner, given = reader._read_training(X, y, sample_mask, going_on)
             read = reader._network.reader if going_on else self._reader.of(self, given.data)
-            validation = reader._read_validation(X_val, read, conditioner)
+            names_in = reader._names_in if going_on else given.data.columns
+            validation = reader._read_validation(X_val, read, conditioner, names_in)
             return self._fit(going_on, conditioner, given, validation, found, saving)
 
     def _fit(
@@ -506,7 +508,7 @@ class BaseModel(Estimator):
         return data, self._read_y(item.y)
 
     def _read_validation(
-        self, X_val: Any, reader: Reader, conditioner: Conditioner | None
+        self, X_val: Any, reader: Reader, conditioner: Conditioner | None, names_in: Any
     ) -> Batches | None:
         """Check samples to validate on, which must be like those to train on."""
         if X_val is None:
@@ -527,6 +529,7 @@ class BaseModel(Estimator):
             raise ValueError("X_val: expected (X, y), as y is needed too, got X alone")
         y_val = self._read_y(y_val)
         data = reader.read(self, X_val, name="X_val", longer=True)
+        column_names.check(type(self).__name__, names_in, data.columns, "X_val")
         self._check_data(data, "X_val")
         given = Input(data, self._conditions(conditioner, y_val, len(data)))
         return given.batches(INFERENCE_BATCH)
@@ -637,8 +640,7 @@ class BaseModel(Estimator):
             self.history_ = []
             self.n_features_in_ = network.reader.features
             self.n_parameters_ = network.flat.size
-            if columns is not None:
-                self.feature_names_in_ = columns
+            self._set_names(columns)
 
     def _replacing_network(self) -> contextlib.AbstractContextManager[Any]:
         """Return a context in which nobody else runs the model, for a change of its network."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base import names as column_names
 from ...base.params import Params, names
 from ...base.text import printable
 from ...data.conditions import Conditioner
@@ -108,13 +109,13 @@ def describe(model: BaseModel) -> tuple[Config, Tensors]:
 
 
 def _configuration(model: BaseModel, network: Network) -> Config:
-    columns = vars(model).get("feature_names_in_")
+    columns = model._names_in
     return {
         "model": type(model).__name__,
         "params": written_params(model),
         "shape": list(network.input_shape),
         **network.reader.describe(),
-        "columns": None if columns is None else [str(c) for c in columns],
+        "columns": None if columns is None else [column_names.written(c) for c in columns],
         "conditions": _conditions(network.conditioner),
         "seed": network.seed,
         "optimizer": network.optimizer,
@@ -391,10 +392,10 @@ def _read_record(found: Any) -> Config:
 def _columns(found: Any, shape: tuple[int, ...]) -> np.ndarray | None:
     if found is None:
         return None
-    columns = _list(found, "columns")
-    if len(shape) != 1 or len(columns) != shape[0] or not all(isinstance(n, str) for n in columns):
+    columns = [column_names.read(name) for name in _list(found, "columns")]
+    if len(shape) != 1 or len(columns) != shape[0]:
         raise ValueError(f"columns: expected names for the shape {shape}, got {columns}")
-    return np.array(columns, dtype=object)
+    return column_names.as_array(columns)
 
 
 def _list(found: Any, name: str) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base import names
 from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder, same_keys
 from ..base import state
@@ -27,19 +28,22 @@ Params = dict[str, Any]
 def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
     """Return a fitted detector's configuration and arrays."""
     found = detector._fitted_state()
-    columns = vars(detector).get("feature_names_in_")
+    columns = detector._names_in
     described = [member.model._describe() for member in found.members]
     config = {
         "model": type(detector).__name__,
         "params": state.written_params(detector),
         "shape": list(found.shape),
-        "columns": None if columns is None else [str(c) for c in columns],
+        "columns": None if columns is None else [names.written(c) for c in columns],
         "offset": detector.offset_,
         "levels": None if found.robust is None else found.robust.describe(),
         "members": [member for member, _ in described],
     }
     if len(found.shape) == 2 and found.members[0].per_step:
         config[PER_STEP] = True
+    times = None if found.robust is None else found.robust.describe_times()
+    if times is not None:
+        config["times"] = times
     tensors = {"location": found.location, "spread": found.scale}
     if found.robust is not None:
         tensors |= {"center": found.robust.center, "scale": found.robust.scale}
@@ -52,7 +56,7 @@ def restore(
     detector: AnomalyDetector, config: Params, tensors: Tensors, decoder: Decoder
 ) -> dict[str, Any]:
     """Return the attributes that `describe` described, and check them; empties the arrays."""
-    per_step = config.pop(PER_STEP, False)
+    per_step, times = config.pop(PER_STEP, False), config.pop("times", None)
     same_keys(config, FIELDS, "configuration")
     if type(per_step) is not bool:
         raise ValueError(f"{PER_STEP}: expected a boolean, got {per_step!r}")
@@ -61,18 +65,14 @@ def restore(
         raise ValueError(f"shape: expected the sizes of a sample, got {shape!r}")
     if type(offset) is not float or not math.isfinite(offset):
         raise ValueError(f"offset: expected a finite number, got {offset!r}")
-    if columns is not None and (
-        not isinstance(columns, list)
-        or [len(columns)] != shape
-        or not all(isinstance(c, str) for c in columns)
-    ):
+    if columns is not None and (not isinstance(columns, list) or [len(columns)] != shape):
         raise ValueError(f"columns: expected names for the shape {shape}, got {columns!r}")
     described = config["members"]
     if not isinstance(described, list) or len(described) != detector.n_models:
         got = len(described) if isinstance(described, list) else type(described).__name__
         raise ValueError(f"members: expected a list of {detector.n_models}, got {got}")
     own = {name: tensors.pop(name) for name in ARRAYS if name in tensors}
-    robust = _robust(config["levels"], own, shape)
+    robust = _robust(config["levels"], own, shape, times)
     given = tuple(shape) if robust is None else robust.center.shape
     members = [
         _member(detector, found, state.take(tensors, str(i)), decoder, given)
@@ -87,7 +87,7 @@ def restore(
         "location": location,
         "scale": scale,
         "shape": tuple(shape),
-        "columns": None if columns is None else np.array(columns, dtype=object),
+        "columns": None if columns is None else names.as_array([names.read(c) for c in columns]),
         "offset": offset,
     }
 
@@ -128,12 +128,13 @@ def _member(
     return OutlierScore(fitted, detector._outlier_share, known)
 
 
-def _robust(levels: Any, own: Tensors, shape: list[int]) -> RobustScaler | None:
+def _robust(levels: Any, own: Tensors, shape: list[int], times: Any) -> RobustScaler | None:
     if "center" not in own and "scale" not in own and levels is None:
         return None
     if not (levels is None or isinstance(levels, list)):
         raise ValueError(f"levels: expected a list, got {type(levels).__name__}")
-    robust = RobustScaler.read(levels, *(_array(own, name) for name in ("center", "scale")))
+    center, scale = (_array(own, name) for name in ("center", "scale"))
+    robust = RobustScaler.read(levels, center, scale, times)
     columns = len(robust.center if robust.levels is None else robust.levels)
     if [columns] != shape:
         raise ValueError(

@@ -306,9 +306,7 @@ class AnomalyDetector(Estimator):
         self._state = state
         self.estimators_ = [member.model for member in state.members]
         self.n_features_in_ = math.prod(state.shape)
-        vars(self).pop("feature_names_in_", None)
-        if columns is not None:
-            self.feature_names_in_ = columns
+        self._set_names(columns)
 
     def _fit_member(self, rows: Samples, robust: RobustScaler | None, seed: int) -> OutlierScore:
         """Train a model on some of the samples and learn its outlier score."""
@@ -372,9 +370,12 @@ class AnomalyDetector(Estimator):
     ) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield the outlier scores of a chunk of samples, (members, parts, n), and its slice."""
         for chunk, part in rows.chunks():
-            given = _scaled(part, robust)
-            raw = [[m.measure(name, *given) for name in parts(self.measure)] for m in members]
-            yield chunk, np.array(raw)
+            given, names = _scaled(part, robust), parts(self.measure)
+            raw = np.array([[m.measure(name, *given) for name in names] for m in members])
+            if robust is not None and "codes" in names:
+                codes = raw[:, names.index("codes")]
+                np.sqrt(codes**2 + robust.surprise(given[0]), out=codes)
+            yield chunk, raw
 
     def _combine(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return the ensemble's scores (n,), higher for more normal samples."""
@@ -401,6 +402,8 @@ class AnomalyDetector(Estimator):
         if state.robust is not None:
             table = state.robust.levels is not None
         rows = Samples(X, table)
+        if rows.kind == "table" and not table:  # fit had numbers alone
+            rows = rows.as_numbers()
         self._check_names(rows.columns)
         self._check_shape(rows, state)
         scores = np.empty(len(rows))
@@ -419,9 +422,6 @@ class AnomalyDetector(Estimator):
             raise ValueError(
                 f"X: expected samples of shape {state.shape}, as in fit, got {rows.shape}"
             )
-        known = state.robust is not None and state.robust.levels is not None
-        if rows.kind == "table" and not (known or isinstance(self.model, TableModel)):
-            raise TypeError("X: expected columns of numbers, as in fit, got some of other types")
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return how far samples are on the normal side: ``score_samples(X) - offset_``.

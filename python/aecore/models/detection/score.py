@@ -90,7 +90,7 @@ class OutlierScore:
             return np.sqrt(found + self._neighbour_distances(points))
         away = (found - self.state["center"]).astype(np.float32)
         white = linear(away, self.state["whitening"]).astype(np.float64)
-        return np.sqrt((white * white).sum(1))
+        return np.sqrt((white * white).sum(1) + points.sum(1))
 
     def _neighbour_distances(self, points: np.ndarray) -> np.ndarray:
         """Return the squared distances of points (n, D) to their k-th nearest reference."""
@@ -140,8 +140,9 @@ def _evaluate(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Run a model on samples and return what a part of the score is computed from.
 
-    "loss": the loss (n,). "codes": codes (n, D). "manifold": the squared distances (n,) of samples
-    to their reconstructions, and the reconstructions (n, D).
+    "loss": the loss (n,). "codes": codes (n, D), and for a table twice the nats (n, 1) of levels
+    that fit hasn't seen, which add up like squared distances. "manifold": the squared distances
+    (n,) of samples to their reconstructions, and the reconstructions (n, D).
     """
     given = model._input(X, None, mask)
     first: Any = None
@@ -172,7 +173,11 @@ def _codes(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray
     codes = model._latent(batch).data
     if codes.ndim > 2:  # a map: the mean over its places
         codes = codes.reshape(batch.n, -1, codes.shape[-1]).mean(1)
-    return codes, _NO_POINTS
+    loss = model._loss
+    if not isinstance(loss, Mixed):
+        return codes, _NO_POINTS
+    unseen = (loss.levels > 0) & (batch.target == loss.levels)
+    return codes, np.where(unseen, 2 * loss.surprise, 0).sum(1, keepdims=True)
 
 
 def codes_width(model: BaseAutoencoder) -> int:

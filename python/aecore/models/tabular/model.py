@@ -122,7 +122,9 @@ class TableModel(BaseAutoencoder):
         Parameters
         ----------
         X : DataFrame, structured array, or array-like of shape (N, C)
-            A data frame is one of pandas or polars, or of another library if pandas can read it.
+            A data frame is one of pandas or polars, or one that pandas can read: an Arrow table, or
+            that of another library. Later ones have the columns by name, whatever the type of the
+            names, and of the same kind: numbers, times with or without a zone, durations, levels.
             Missing cells are NaN, None, NaT or pandas.NA, and empty strings in arrays of strings of
             a fixed width.
         y : ignored
@@ -185,7 +187,8 @@ class TableModel(BaseAutoencoder):
         The container of X
             Cells that are there are given back as they came. Numbers are the decoder's, within the
             range seen in fit and whole where all were; of categories it is the likeliest level.
-            A column without a single cell in fit stays as it is.
+            A column without a single cell in fit stays as it is. Where a column's type doesn't
+            hold what is filled in, 900 in int8 for instance, it gets a wider one.
         """
         rebuilt = self._rebuilt(Input(self._samples(X, sample_mask)))
         return self._layout.filled(Table(X, sample_mask), rebuilt)

@@ -28,11 +28,12 @@ class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
     - Strings, booleans, columns of a categorical type, numbers that are 0 and 1 alone and what
       ``categorical`` names have levels. The encoder has a vector for each level, one for levels
       that it hasn't seen in fit, and one for a missing cell; vectors are longer where there are
-      more levels.
+      more levels. Levels are equal in any type: 1, 1.0, True and "1".
     - A column without any cell is left out.
 
     Methods take a data frame's columns by name, in any order. Results that are tables come as what
-    `fit` was given: a data frame, a structured array or a matrix. `errors` and `score_cells` are
+    `fit` was given: a data frame, a structured array or a matrix, with its types: categories in
+    their order, time zones, nullable types. `errors` and `score_cells` are
     matrices (N, C) with the columns as in fit.
 
     Parameters
