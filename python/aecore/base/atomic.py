@@ -21,7 +21,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 # elsewhere than on POSIX there are no locks, and nothing is swept
-fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
+try:
+    fcntl: Any = importlib.import_module("fcntl")
+except ImportError:  # Windows
+    fcntl = None
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
