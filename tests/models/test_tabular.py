@@ -470,3 +470,25 @@ def test_parameters():
     assert not {"loss", "tied", "pretrain_epochs"} & set(params)
     tags = m.__sklearn_tags__().input_tags
     assert tags.allow_nan and tags.string and tags.categorical
+
+
+def test_likelihoods_are_densities_of_the_numbers_as_they_are(rng):
+    """In other units they change by the units' logarithm; tails count what squashes them."""
+    X = rng.normal(10, 3, (300, 2))
+    X[:3] = [[60, 10], [10, -90], [500, 500]]
+    how = {"epochs": 2, "hidden": 0.0, "random_state": 0}
+    metres, millimetres = (ae.TabularVAE(ae.Dense((8,)), 2, **how).fit(x) for x in (X, 1000 * X))
+    for method in ("elbo", "log_likelihood"):
+        a = getattr(metres, method)(X, random_state=0)
+        b = getattr(millimetres, method)(1000 * X, random_state=0)
+        np.testing.assert_allclose(a - b, 2 * np.log(1000), atol=1e-2)
+
+
+def test_the_scale_of_a_column_by_differences(rng):
+    from aecore.data.tables import Layout, Table
+
+    X = np.sort(rng.standard_t(2, (400, 1)) * 5 + 3, axis=0)
+    layout, step = Layout.learn(Table(X), ()), 1e-2
+    ends = (layout.matrix(Table(X + d)).astype(np.float64) for d in (step, -step))
+    slope = np.subtract(*ends)[:, 0] / (2 * step)
+    np.testing.assert_allclose(np.exp(layout.log_scale(layout.matrix(Table(X)))), slope, rtol=2e-2)

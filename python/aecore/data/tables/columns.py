@@ -113,6 +113,13 @@ class Numeric:
         squashed = _squash(as_numbers(column, self.time, self.zone), self.center, self.scale)
         return ((squashed - self.mean) / self.deviation).astype(np.float32)
 
+    def log_scale(self, codes: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the codes' derivative by the numbers, (N,)."""
+        beyond = np.maximum(
+            np.abs(codes.astype(np.float64) * self.deviation + self.mean) - LINEAR, 0
+        )
+        return -(math.log(self.scale * self.deviation) + beyond)
+
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the cells (N,) of codes, within the range seen in fit."""
         v = codes.astype(np.float64) * self.deviation + self.mean

@@ -70,6 +70,17 @@ class Layout:
             out[:, j] = column.encode(table.column(j if places is None else places[j]))
         return out
 
+    def log_scale(self, matrix: np.ndarray) -> np.ndarray:
+        r"""Return :math:`\ln |dv / dx|` of rows: of what numbers x are encoded as, v (N, C).
+
+        It turns a density of encoded numbers into one of the table's own, in its own units.
+        """
+        total = np.zeros(len(matrix))
+        for j, column in enumerate(self.columns):
+            if isinstance(column, Numeric):
+                total += np.nan_to_num(column.log_scale(matrix[:, j]))
+        return total
+
     def places(self, table: Table) -> list[int] | None:
         """Return the columns' indices in a table, by name; None if they are in order."""
         places = column_names.places(self.names, table.names)

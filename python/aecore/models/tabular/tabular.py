@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from ...data.batches import Batch
 from ..autoencoder import Autoencoder
 from ..base.options import Tables, Unpack
 from ..variational.vae import VAE
@@ -128,3 +131,6 @@ class TabularVAE(TableModel, VAE, options=Tables):
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())
+
+    def _log_scale(self, batch: Batch) -> np.ndarray:
+        return self._layout.log_scale(batch.target)

@@ -107,7 +107,8 @@ def elbo(
     Returns
     -------
     ndarray of float32, shape (N,)
-        In nats, but for the constants that `aecore.losses` names.
+        In nats, but for the constants that `aecore.losses` names; of a table as a density of its
+        numbers as they are, in their own units (seconds for times).
     """
     n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
     given = self._input(X, y, sample_mask)
@@ -118,6 +119,7 @@ def elbo(
             batch.position = s * len(out) + rows.start
             bound = self._bound(batch, mean, logvar)
             out[rows] -= (bound["recon"].data + bound["kl"].data.astype(np.float64)) / n_samples
+        out[rows] += self._log_scale(batch)
     return out.astype(np.float32)
 
 
@@ -149,7 +151,7 @@ def log_likelihood(
     Returns
     -------
     ndarray of float32, shape (N,)
-        In nats, but for the constants that `aecore.losses` names.
+        As `elbo` gives it.
     """
     n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
     given = self._input(X, y, sample_mask)
@@ -166,5 +168,5 @@ def log_likelihood(
             top = np.maximum(largest, ratio)
             total = total * np.exp(largest - top) + np.exp(ratio - top)
             largest = top
-        out[rows] = largest + np.log(total / n_samples)
+        out[rows] = largest + np.log(total / n_samples) + self._log_scale(batch)
     return out.astype(np.float32)

@@ -174,6 +174,10 @@ class VAE(BaseAutoencoder, options=Coding):
         batch.reported["kl_weight"] = weight * batch.n
         return weight
 
+    def _log_scale(self, batch: Batch) -> Any:
+        """Return what turns the targets' density into that of the samples as they were given."""
+        return 0.0
+
     def _epoch_terms(
         self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
     ) -> dict[str, float]:
