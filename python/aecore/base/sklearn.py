@@ -98,6 +98,8 @@ class Estimator(Params):
 
     def _check_names(self, new: np.ndarray | None) -> None:
         """Compare a data frame's column names with those of fit, in scikit-learn's words."""
+        if new is None and self._names_in is None:
+            return
         names.check(type(self).__name__, self._names_in, new)
 
 
@@ -170,6 +172,6 @@ def contained(estimator: Any, codes: np.ndarray, X: Any) -> Any:
         index = getattr(X, "index", None)  # of a list it's a method
         index = None if callable(index) else index
         return pandas.DataFrame(codes, columns=columns, index=index)
-    import polars  # type: ignore[import-not-found, unused-ignore]
+    import polars
 
     return polars.DataFrame(codes, schema=list(columns))
