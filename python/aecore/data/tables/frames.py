@@ -19,7 +19,7 @@ def build(form: str, names: list[Any] | None, dtypes: Sequence[str], cells: list
     """Return columns of cells in a container: "pandas", "polars", "structured" or "array"."""
     if form == "polars":
         assert names is not None
-        import polars  # type: ignore[import-not-found, unused-ignore]
+        import polars
 
         made = [to_polars.column(n, c, d) for n, c, d in zip(names, cells, dtypes, strict=True)]
         return polars.DataFrame(made)

@@ -237,7 +237,7 @@ def _arrow_type(dtype: Any) -> Any:
 
 def _of_polars(series: Any, label: str) -> Column:
     """Return a polars column in terms of NumPy."""
-    import polars  # type: ignore[import-not-found, unused-ignore]
+    import polars
 
     missing, dtype, text = series.is_null().to_numpy(), series.dtype, str(series.dtype)
     grouped, ordered, zone, categories = text.startswith(("Categorical", "Enum")), False, "", None
