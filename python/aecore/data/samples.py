@@ -7,6 +7,7 @@ read by slices.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,7 +91,7 @@ class Samples:
     @property
     def _chunk(self) -> int:
         """The number of samples in a chunk."""
-        features = int(np.prod(self.shape, dtype=np.int64))
+        features = math.prod(self.shape)
         return BATCH * max(1, min(16, CHUNK_VALUES // (BATCH * features)))
 
     @property

@@ -9,7 +9,6 @@ from typing import Any
 from .. import models
 from ..base.params import Params
 from ..models.base import state
-from ..models.base.state import not_read
 from ..nn.module import Module
 from ..training import checkpoint
 from ..training.callbacks import back_to
@@ -85,7 +84,7 @@ def load_checkpoint(
         decoder = Decoder(known, sum(t.size for t in tensors.values()))
         return state.read(config, tensors, decoder)
     except state.DAMAGE as error:
-        raise not_read(path, error) from None
+        raise state.not_read(path, error) from None
 
 
 # What 0.1.0 had here, for those who look into files.

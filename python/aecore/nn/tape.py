@@ -32,8 +32,6 @@ from .. import _core
 from ..base import runtime
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .module import Module
 
 Shape = tuple[int, ...]
@@ -490,12 +488,7 @@ class Tape:
         _local.tape = self
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         _local.tape = self._entered.pop()
 
     # ---- the way back ---------------------------------------------------------------------------

@@ -474,7 +474,6 @@ class BaseModel(Estimator):
         if resume:
             self._check_names(data.columns)
             self._check_loss()
-        if resume:
             conditioner = self._network.conditioner
         else:
             conditioner = known or self._conditioner(y, len(data))
