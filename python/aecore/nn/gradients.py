@@ -19,7 +19,8 @@ def check_gradients(
     """Compare a module's gradients with differences of its output.
 
     The output, weighed by random numbers and summed up, is differentiated with respect to the input
-    and each parameter, along random directions: by the tape, and by steps to both sides.
+    and each parameter, along its gradient and random directions: by the tape, and by steps to both
+    sides.
 
     Parameters
     ----------
@@ -72,9 +73,11 @@ def check_gradients(
     worst = 0.0
     for values, grad in grads:
         kept, size = values.copy(), np.linalg.norm(grad)
-        for _ in range(DIRECTIONS):
-            way = rng.standard_normal(values.shape)
+        ways = [rng.standard_normal(values.shape) for _ in range(DIRECTIONS)]
+        for way in ways:
             way /= max(np.linalg.norm(way), 1e-12) / max(1.0, values.size**0.5 / 8)
+        # a wrong factor shows in full along the gradient, and hardly across it
+        for way in (grad / max(size, 1e-12), *ways):
             sums = []
             for sign in (1, -1):
                 values[...] = kept + sign * STEP * way
