@@ -75,7 +75,7 @@ class Data:
         form: int | str | None = None,
         pixels: bool | None = None,
     ) -> None:
-        self.shape: tuple[int, ...] = tuple(int(s) for s in source.shape[1:])
+        self.shape: tuple[int, ...] = tuple(map(int, source.shape[1:]))
         self.features = math.prod(self.shape)
         self.columns, self.lengths, self.form = columns, lengths, form
         self.dtype, self.name = np.dtype(source.dtype), name
@@ -162,7 +162,7 @@ class Data:
             return 0.0, 1.0
         low, high = np.inf, -np.inf
         if self._flat is not None and not self.masked and self._flat.size <= BLOCK:
-            low, high = _span(self._flat)
+            low, high = _core.span(self._flat, runtime.current())
             if low >= -_LARGEST and high <= _LARGEST:
                 return low, high
         for start, block, mask in self.blocks():

@@ -210,6 +210,11 @@ class Batches:
     corruption : Corruption, optional
     seed : int
         Of the corruption.
+
+    Attributes
+    ----------
+    total : int
+        How many samples there are.
     """
 
     def __init__(
@@ -223,9 +228,9 @@ class Batches:
         seed: int = 0,
     ) -> None:
         self.data, self.condition = data, condition
-        self.rows = np.arange(len(data)) if rows is None else rows
+        self._rows, self.total = rows, len(data) if rows is None else len(rows)
         self.corruption, self.seed = corruption, seed
-        self.size = size = min(size, len(self.rows))
+        self.size = size = min(size, self.total)
         shape = (size, data.features)
         # the samples themselves, where nothing is to be done to them
         self._plain = None if corruption or data.masked or rows is not None else data.plain
@@ -241,12 +246,14 @@ class Batches:
         self._made: dict[int, Batch] = {}
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.size)
+        return -(-self.total // self.size)
 
     @property
-    def total(self) -> int:
-        """How many samples there are."""
-        return len(self.rows)
+    def rows(self) -> np.ndarray:
+        """Which samples take part, in order."""
+        if self._rows is None:
+            self._rows = np.arange(self.total)
+        return self._rows
 
     def order(self, seed: int, position: int) -> np.ndarray:
         """Return the rows in a new order, which follows from how many samples were seen before."""
@@ -315,7 +322,7 @@ class Batches:
         source = self._clean if self._noisy is None else self._noisy
         batch.x = source[:n].reshape(n, *self.data.shape)
         batch.observed = n * self.data.features
-        batch.total = len(self.rows)
+        batch.total = self.total
         if self._mask is not None and self._missing is not None:
             batch.mask, batch.missing = self._mask[:n], self._missing[:n]
         if self._lengths is not None:

@@ -72,7 +72,7 @@ def check_gradients(
 
     worst = 0.0
     for values, grad in grads:
-        kept, size = values.copy(), np.linalg.norm(grad)
+        kept, size = values.copy(), float(np.linalg.norm(grad))
         ways = [rng.standard_normal(values.shape) for _ in range(DIRECTIONS)]
         for way in ways:
             way /= max(np.linalg.norm(way), 1e-12) / max(1.0, values.size**0.5 / 8)

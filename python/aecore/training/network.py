@@ -37,9 +37,11 @@ class _PooledTape:
         self.tapes, self.options = tapes, options
 
     def __enter__(self) -> Tape:
-        tapes = self.tapes
-        self.tape = tape = tapes.pop() if tapes else Tape()
-        return tape.start(**self.options).__enter__()
+        try:
+            self.tape = self.tapes.pop()
+        except IndexError:
+            self.tape = Tape()
+        return self.tape.start(**self.options).__enter__()
 
     def __exit__(self, *error: Any) -> None:
         tape = self.tape
@@ -393,10 +395,10 @@ class Snapshot:
             np.copyto(array, kept)
 
 
-class InferencePass:
+class InferencePass(_PooledTape):
     """A context for a pass over a batch that nothing is learned from; see `Batch.begin`."""
 
-    __slots__ = ("_batch", "_errors", "_how", "_tape")
+    __slots__ = ("_batch", "_errors", "_how")
 
     def __init__(
         self, network: Network, batch: Batch, noise: str, seed: int, position: int, records: bool
@@ -406,15 +408,16 @@ class InferencePass:
         longer = None
         if shape != usual and len(shape) == len(usual) == 2:  # longer sequences than in fit
             longer = usual[0], shape[0]
-        self._tape = network.tape(records=records, lengths=batch.lengths, longer=longer)
+        options = {"records": records, "lengths": batch.lengths, "longer": longer}
+        super().__init__(network._tapes, options)
         self._errors = np.errstate(all="ignore")
 
-    def __enter__(self) -> Batch:
-        tape = self._tape.__enter__()
+    def __enter__(self) -> Batch:  # type: ignore[override]
+        tape = super().__enter__()
         self._errors.__enter__()
         return self._batch.begin(tape, *self._how)
 
     def __exit__(self, *error: Any) -> None:
         self._batch.end()
         self._errors.__exit__(*error)
-        self._tape.__exit__(*error)
+        super().__exit__(*error)

@@ -787,6 +787,8 @@ class BaseModel(Estimator):
         out: np.ndarray | None = None
         for rows, batch in self._chunks(given):
             part = made(batch)
+            if out is None and batch.n == len(given.data):
+                return part.copy()
             if out is None:
                 out = np.empty((len(given.data), *part.shape[1:]), part.dtype)
             out[rows] = part
