@@ -71,6 +71,7 @@ typedef struct {
     const float *of; /* the weights, NULL while there is nothing; and how they were packed: */
     int form;
     const ae_kernels *k;
+    bool fixed; /* many threads read it: calls that want another form pack for themselves */
 } ae_packed;
 
 typedef struct {
@@ -88,7 +89,7 @@ typedef enum {
 } ae_form;
 
 /* What the arena has to hold of `bytes` of packed weights. */
-size_t ae_packed_in_arena(const ae_ctx *ctx, size_t bytes);
+size_t ae_packed_in_arena(const ae_ctx *ctx, const float *w, ae_form form, size_t bytes);
 /* Their place, there or where they are kept; *ready if they are there already. */
 ae_status ae_packed_take(float **data, bool *ready, const float *w, ae_form form, size_t bytes,
                          const ae_ctx *ctx);

@@ -2,10 +2,23 @@
 #include "ae.h"
 #include "base/aligned.h"
 
-size_t
-ae_packed_in_arena(const ae_ctx *ctx, size_t bytes)
+static bool
+is_kept(const float *w, ae_form form, size_t bytes, const ae_ctx *ctx)
 {
-    return ctx->packed == NULL ? bytes : 0;
+    const ae_packed *p = ctx->packed;
+    return p->of == w && p->form == (int)form && p->bytes == bytes && p->k == ctx->k;
+}
+
+static bool
+is_in_arena(const float *w, ae_form form, size_t bytes, const ae_ctx *ctx)
+{
+    return ctx->packed == NULL || (ctx->packed->fixed && !is_kept(w, form, bytes, ctx));
+}
+
+size_t
+ae_packed_in_arena(const ae_ctx *ctx, const float *w, ae_form form, size_t bytes)
+{
+    return is_in_arena(w, form, bytes, ctx) ? bytes : 0;
 }
 
 void
@@ -21,11 +34,11 @@ ae_packed_take(float **data, bool *ready, const float *w, ae_form form, size_t b
 {
     ae_packed *p = ctx->packed;
     *ready = false;
-    if (p == NULL) {
+    if (is_in_arena(w, form, bytes, ctx)) {
         *data = ae_arena_take(ctx->arena, bytes);
         return AE_OK;
     }
-    if (p->of == w && p->form == (int)form && p->bytes == bytes && p->k == ctx->k) {
+    if (is_kept(w, form, bytes, ctx)) {
         *data = p->data;
         *ready = true;
         return AE_OK;

@@ -351,7 +351,8 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     bool conflict = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = conflict ? ae_bytes(g->M, g->K + ROW_PADDING, sizeof(float)) : 0;
     bool ready;
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_packed_in_arena(ctx, packed), copied)));
+    size_t panels = ae_packed_in_arena(ctx, g->b, AE_PACKED_LINEAR, packed);
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(panels, copied)));
     AE_TRY(ae_packed_take(&t.panels, &ready, g->b, AE_PACKED_LINEAR, packed, ctx));
     if (conflict) {
         pad_task task = {ae_arena_take(ctx->arena, copied), g};

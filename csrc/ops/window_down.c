@@ -112,8 +112,9 @@ ae_window_down(float *small, const float *big, const float *w, const ae_window *
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
     bool ready;
     float *panels;
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_packed_in_arena(ctx, packed),
-                                                     ae_bytes_add(tap_bytes, scratch))));
+    size_t weights = ae_packed_in_arena(ctx, w, AE_PACKED_DOWN, packed);
+    AE_TRY(
+        ae_arena_reserve(ctx->arena, ae_bytes_add(weights, ae_bytes_add(tap_bytes, scratch))));
     AE_TRY(ae_packed_take(&panels, &ready, w, AE_PACKED_DOWN, packed, ctx));
     int64_t *tap = ae_arena_take(ctx->arena, tap_bytes);
     t.scratch = ae_arena_take(ctx->arena, scratch);

@@ -216,8 +216,9 @@ ae_winograd(float *out, const float *in, const float *w, const ae_window *g, boo
     int64_t channels = up ? g->C : g->B;
     size_t zeros = ae_bytes(channels, 1, sizeof(float));
     size_t scratch = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    size_t weights = ae_bytes_add(weight.u_bytes, ae_packed_in_arena(ctx, weight.bytes));
     ae_form form = up ? AE_PACKED_WINO_UP : AE_PACKED_WINO_DOWN;
+    size_t kept = ae_packed_in_arena(ctx, w, form, weight.bytes);
+    size_t weights = ae_bytes_add(weight.u_bytes, kept);
     bool ready;
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(zeros, scratch), weights)));
     AE_TRY(ae_packed_take(&weight.panels, &ready, w, form, weight.bytes, ctx));

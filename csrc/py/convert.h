@@ -118,29 +118,32 @@ PyObject *ae_end(ae_workspace *ws, ae_status status);
 typedef struct {
     PyObject_HEAD
     ae_packed packed;
-    int busy; /* as a workspace's */
+    int busy;        /* as a workspace's */
+    bool shared;     /* what is packed first stays, and threads read it together: */
+    bool is_settled; /* from then on nothing changes and nobody claims it */
 } ae_packed_object;
 
 extern PyType_Spec ae_packed_spec;
 int ae_maybe_in_packed(PyObject *object,
                        void *packed); /* O& into ae_packed_object *; or None */
 
-/* As ae_begin and ae_end, for a call that may find its weights packed. */
-int ae_begin_packed(ae_workspace *ws, ae_packed_object *packed, ae_ctx *ctx);
+/* As ae_begin and ae_end, for a call that may find its weights packed; *packed is NULL afterwards where
+ * there is nothing to give back. */
+int ae_begin_packed(ae_workspace *ws, ae_packed_object **packed, ae_ctx *ctx);
 PyObject *ae_end_packed(ae_workspace *ws, ae_packed_object *packed, ae_status status);
 
-#define AE_RUN_PACKED(ws, packed, call)               \
-    do {                                              \
-        ae_ctx ctx_;                                  \
-        ae_status status_;                            \
-        const ae_ctx *ctx = &ctx_;                    \
-        if (ae_begin_packed(ws, packed, &ctx_) < 0) { \
-            return NULL;                              \
-        }                                             \
-        Py_BEGIN_ALLOW_THREADS;                       \
-        status_ = (call);                             \
-        Py_END_ALLOW_THREADS;                         \
-        return ae_end_packed(ws, packed, status_);    \
+#define AE_RUN_PACKED(ws, packed, call)                  \
+    do {                                                 \
+        ae_ctx ctx_;                                     \
+        ae_status status_;                               \
+        const ae_ctx *ctx = &ctx_;                       \
+        if (ae_begin_packed(ws, &(packed), &ctx_) < 0) { \
+            return NULL;                                 \
+        }                                                \
+        Py_BEGIN_ALLOW_THREADS;                          \
+        status_ = (call);                                \
+        Py_END_ALLOW_THREADS;                            \
+        return ae_end_packed(ws, packed, status_);       \
     } while (0)
 
 #endif

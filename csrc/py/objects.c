@@ -160,11 +160,16 @@ ae_end(ae_workspace *ws, ae_status status)
 static PyObject *
 packed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {NULL};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, ":Packed", names)) {
+    static char *names[] = {"shared", NULL};
+    int shared = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:Packed", names, &shared)) {
         return NULL;
     }
-    return type->tp_alloc(type, 0);
+    PyObject *self = type->tp_alloc(type, 0);
+    if (self != NULL) {
+        ((ae_packed_object *)self)->shared = shared;
+    }
+    return self;
 }
 
 static void
@@ -190,8 +195,9 @@ static PyGetSetDef packed_getset[] = {
 
 static PyType_Slot packed_slots[] = {
     {Py_tp_doc,
-     (void *)"Packed()\n--\n\nA layer's weights as its products want them, for as long "
-             "as they don't change."},
+     (void *)"Packed(shared=False)\n--\n\n"
+             "A layer's weights as its products want them, for as long as they don't change.\n"
+             "Where they never do, threads may share them: what is packed first stays."},
     {Py_tp_new, packed_new},
     {Py_tp_dealloc, packed_dealloc},
     {Py_tp_getset, packed_getset},
@@ -222,16 +228,26 @@ ae_maybe_in_packed(PyObject *object, void *p)
 }
 
 int
-ae_begin_packed(ae_workspace *ws, ae_packed_object *packed, ae_ctx *ctx)
+ae_begin_packed(ae_workspace *ws, ae_packed_object **object, ae_ctx *ctx)
 {
+    ae_packed_object *packed = *object;
     if (ae_begin(ws, ctx) < 0) {
         return -1;
     }
     if (packed == NULL) {
         return 0;
     }
+    if (__atomic_load_n(&packed->is_settled, __ATOMIC_ACQUIRE)) {
+        ctx->packed = &packed->packed;
+        *object = NULL;
+        return 0;
+    }
     bool left;
     if (!claim(&packed->busy, PyModule_GetState(ws->module), &left)) {
+        if (packed->shared) { /* another thread is packing: not waited for */
+            *object = NULL;
+            return 0;
+        }
         PyErr_SetString(PyExc_RuntimeError, "another thread is using this layer");
         give_back(&ws->busy);
         return -1;
@@ -247,6 +263,10 @@ PyObject *
 ae_end_packed(ae_workspace *ws, ae_packed_object *packed, ae_status status)
 {
     if (packed != NULL) {
+        if (packed->shared && packed->packed.of != NULL && !packed->packed.fixed) {
+            packed->packed.fixed = true;
+            __atomic_store_n(&packed->is_settled, true, __ATOMIC_RELEASE);
+        }
         give_back(&packed->busy);
     }
     return ae_end(ws, status);

@@ -191,13 +191,18 @@ class Module:
                 module.__dict__["seed"] = derived_seed(seed, first)
         return first
 
-    def freeze(self) -> None:
+    def freeze(self, shared: bool = False) -> None:
         """Promise that no parameter changes before `thaw`.
 
         Layers then keep their weights in the form that their products want. Outputs stay the same.
+
+        Parameters
+        ----------
+        shared : bool
+            Whether threads run the layers at the same time.
         """
         for _, module in self.modules():
-            module._packed = _core.Packed()
+            module._packed = _core.Packed(shared=shared)
 
     def thaw(self) -> None:
         """Take parameters as they are again."""

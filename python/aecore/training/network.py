@@ -76,6 +76,8 @@ class Network(Module):
         What the model has learned of its conditions.
     is_teacher_forced : bool
         Whether a layer is trained with teacher forcing: it takes the true output.
+    is_sealed : bool
+        Whether nothing changes ever: any number of threads may run it at once, without the lock.
     steps, samples, epoch : int
         How many steps, samples and epochs training has seen. The position in every stream follows
         from `samples`.
@@ -96,6 +98,7 @@ class Network(Module):
         "_changes",
         "_exposed",
         "_tapes",
+        "is_sealed",
     )
 
     encoder: Module
@@ -131,7 +134,7 @@ class Network(Module):
         self.code_shape: Shape = ()  # of what a quantizer is given for a sample
         if hasattr(self, "quantizer"):
             self.code_shape = self.encoder.output_shape(self.input_shape)
-        self._frozen = self._changes = self._exposed = False
+        self._frozen = self._changes = self._exposed = self.is_sealed = False
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
@@ -219,10 +222,20 @@ class Network(Module):
         if not (self._changes or self._frozen):
             self.freeze()
 
-    def freeze(self) -> None:
+    def freeze(self, shared: bool = False) -> None:
         """Let layers cache what follows from parameters, which stay the same until `thaw`."""
-        super().freeze()
+        super().freeze(shared)
         self._frozen = True
+
+    def sealed(self) -> Network:
+        """Return a copy that never changes, and has nothing that training takes."""
+        with self.lock:
+            state = copy.deepcopy(self.__getstate__() | {"moments": {}, "optimizer": ""})
+        made = Network.__new__(Network)
+        made.__setstate__(state)
+        made.freeze(shared=True)
+        made.is_sealed = True
+        return made
 
     def thaw(self) -> None:
         """Drop what layers cached, as parameters may change."""

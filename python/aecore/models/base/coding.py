@@ -21,6 +21,7 @@ from ...priors import Normal, Prior
 from ...training.loop import array_of
 from ...training.network import Network, conditioned
 from .codes import Codes
+from .frozen import Frozen
 from .model import BaseModel, fitted
 
 
@@ -285,6 +286,32 @@ class BaseAutoencoder(BaseModel):
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
         return given.data.formed(out)
+
+    # ---- serving --------------------------------------------------------------------------------
+
+    @fitted
+    def frozen(self) -> Frozen:
+        """Return a predictor that never changes, for many threads at once.
+
+        It has a copy of the parameters, and takes no lock: while a model answers one thread at a
+        time, a predictor answers all that ask.
+
+        Returns
+        -------
+        Frozen
+            With `transform`, `inverse_transform`, `reconstruct`, `score_samples` and `errors`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import aecore as ae
+        >>> X = np.random.default_rng(0).random((64, 8), np.float32)
+        >>> model = ae.Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
+        >>> predictor = model.frozen()
+        >>> np.array_equal(predictor.transform(X), model.transform(X))
+        True
+        """
+        return Frozen(self)
 
     # ---- walks through code space ---------------------------------------------------------------
 

@@ -67,6 +67,9 @@ def fitted(method: Method) -> Method:
     @functools.wraps(method)
     def run(self: BaseModel, *args: Any, **kwargs: Any) -> Any:
         network = self._fitted()
+        if network.is_sealed:
+            with runtime.threads(self.n_threads):
+                return method(self, *args, **kwargs)
         with network.lock, runtime.threads(self.n_threads):
             if self._network is network:  # or else another thread's `fit` has made a new one
                 network.rest()
