@@ -131,6 +131,42 @@ def test_it_holds_nothing_of_training(rng):
         predictor.transform(frame.rename(columns={"f0": "other"}))
 
 
+# ---- detectors -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("member", [None, "TabularAutoencoder", "VAE"])
+def test_detectors(member, rng):
+    X = rng.random(TABLE, np.float32)
+    model = None if member is None else MODELS[member][0]().set_params(callbacks=[print])
+    detector = ae.AnomalyDetector(model, n_models=2, random_state=0).fit(X)
+    wanted = detector.score_samples(X), detector.decision_function(X), detector.predict(X)
+    predictor, errors = detector.frozen(), []
+    detector.set_params(random_state=1).fit(X[:100])
+
+    def ask(found):
+        try:
+            for _ in range(3):
+                np.testing.assert_array_equal(found.score_samples(X), wanted[0])
+                np.testing.assert_array_equal(found.decision_function(X), wanted[1])
+                np.testing.assert_array_equal(found.predict(X), wanted[2])
+        except BaseException as error:
+            errors.append(error)
+
+    twins = copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))
+    for twin in (predictor, *twins):
+        assert all(m.model._network.is_sealed for m in twin._model._state.members)
+    threads = [threading.Thread(target=ask, args=(p,)) for p in (predictor, predictor, *twins)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not errors
+    with pytest.raises(AttributeError, match="can't be changed"):
+        predictor.offset_ = 0
+    with pytest.raises(ValueError, match="not fitted"):
+        ae.AnomalyDetector().frozen()
+
+
 # ---- packed weights that threads share -----------------------------------------------------------
 
 

@@ -24,32 +24,28 @@ def sealed(model: BaseModel) -> Any:
     return made
 
 
-class Frozen:
-    """What a fitted model answered when it was frozen, whatever becomes of the model.
-
-    `frozen` of a model makes it. Any number of threads may ask at the same time: none waits for
-    another, and each has scratch memory of its own. Answers have the model's bits. It holds a copy
-    of the parameters, and nothing that training takes; it can be copied and pickled.
-
-    A layer of your own must not keep anything of a pass for that.
-    """
+class Predictor:
+    """What a fitted model answers, and nothing that changes it."""
 
     _model: Any
 
-    def __init__(self, model: BaseModel) -> None:
-        self.__setstate__({"_model": sealed(model)})
+    def __init__(self, model: Any) -> None:
+        self.__setstate__({"_model": model})
+
+    @staticmethod
+    def _sealed(model: Any) -> Any:
+        """Return a copy of a model that never changes."""
+        return sealed(model)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a model: that to freeze, or the one in a copy or a pickle, whose seal is broken."""
+        vars(self)["_model"] = self._sealed(state["_model"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{name}: a frozen model can't be changed: freeze another one")
 
     def __delattr__(self, name: str) -> None:
         self.__setattr__(name, None)
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        model = state["_model"]
-        if not model._network.is_sealed:  # out of a copy or a pickle
-            model = sealed(model)
-        vars(self)["_model"] = model
 
     def __repr__(self) -> str:
         return f"{self._model!r}.frozen()"
@@ -63,6 +59,17 @@ class Frozen:
     def feature_names_in_(self) -> np.ndarray:
         """Their names, where `fit` was given a data frame with names."""
         return np.array(self._model.feature_names_in_)
+
+
+class Frozen(Predictor):
+    """What a fitted model answered when it was frozen, whatever becomes of the model.
+
+    `frozen` of a model makes it. Any number of threads may ask at the same time: none waits for
+    another, and each has scratch memory of its own. Answers have the model's bits. It holds a copy
+    of the parameters, and nothing that training takes; it can be copied and pickled.
+
+    A layer of your own must not keep anything of a pass for that.
+    """
 
     def transform(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Encode samples, as the model's `transform`."""

@@ -25,6 +25,7 @@ from ..base._html import model_html
 from ..base.coding import BaseAutoencoder
 from ..tabular.model import TableModel
 from . import described
+from .frozen import FrozenDetector
 from .score import COVARIANCE_SAMPLES, MEASURES, REFERENCES, OutlierScore, parts
 
 AUTO_SHARE = 0.1  # of outliers, for contamination="auto"
@@ -476,6 +477,17 @@ class AnomalyDetector(Estimator):
             self.model is None or self.model.loss in (*UNBOUNDED_LOSSES, "mixed")
         )
         return tags
+
+    def frozen(self) -> FrozenDetector:
+        """Return a predictor that never changes, for many threads at once, as models do.
+
+        Returns
+        -------
+        FrozenDetector
+            With `score_samples`, `decision_function` and `predict`.
+        """
+        self._fitted_state()
+        return FrozenDetector(self)
 
     # ---- files ----------------------------------------------------------------------------------
 
