@@ -4,6 +4,7 @@ import copy
 import itertools
 import pickle
 
+import aecore as ae
 import numpy as np
 import pytest
 from aecore import nn
@@ -435,3 +436,33 @@ def test_a_huge_width_is_an_error_and_no_crash():
     for width in (2**62, 10**15):
         with pytest.raises((MemoryError, ValueError)):
             Dense((width,)).build((784,), VECTOR)
+
+
+def test_positions_for_more_steps(rng):
+    layer = nn.PositionalEmbedding(5, 3, most=8)
+    assert repr(layer) == "PositionalEmbedding(5, 3, most=8)"
+    assert repr(nn.PositionalEmbedding(5, 3, 5)) == "PositionalEmbedding(5, 3)"
+    x = normal(rng, 2, 7, 3)
+    np.testing.assert_array_equal(layer(x), x + layer.weight.value[:7])
+    np.testing.assert_array_equal(layer(x[:, 0]), x[:, :1] + layer.weight.value[:5])
+    for shape in ((3,), (5, 3), (8, 3)):
+        assert nn.check_gradients(layer, shape) < 1e-2
+    for shape in ((4, 3), (9, 3), (5, 2)):
+        with pytest.raises(ValueError, match="PositionalEmbedding: expected"):
+            layer(np.ones((1, *shape), np.float32))
+    with pytest.raises(ValueError, match="most: expected at least 5, got 4"):
+        nn.PositionalEmbedding(5, 3, 4)
+
+
+def test_steps_that_a_transformer_reserves(rng):
+    X = [rng.random((t, 3), np.float32) for t in (4, 11, 1, 7)]
+    kw = {"epochs": 1, "random_state": 0}
+    model = ae.Autoencoder(ae.Transformer(8, 2, 1, 16, max_steps=17), 3, **kw).fit(X)
+    assert model.reconstruct([np.ones((17, 3))])[0].shape == (17, 3)
+    for method in ("transform", "reconstruct", "score_samples", "errors"):
+        with pytest.raises(ValueError, match="sample 1: expected at most 17 steps, .*got 18"):
+            getattr(model, method)([X[0], np.ones((18, 3))])
+    fewer = ae.Autoencoder(ae.Transformer(8, 2, 1, 16, max_steps=2), 3, **kw).fit(X)
+    assert fewer._network.encoder.layers[1].weight.shape == (11, 8)
+    with pytest.raises(ValueError, match="max_steps: expected at least 1, got 0"):
+        ae.Autoencoder(ae.Transformer(8, 2, 1, 16, max_steps=0), 3, **kw).fit(X)

@@ -19,6 +19,7 @@ ARCHS = {
     "lstm forced": ae.LSTM(5, 2, teacher_forcing=True),
     "lstm forced, reverse": ae.LSTM(5, reverse=True, teacher_forcing=True),
     "transformer": ae.Transformer(8, 2, 2, 12),
+    "transformer, reserved": ae.Transformer(8, 2, 2, 12, max_steps=20),
 }
 CLASSES = [ae.Autoencoder, ae.VAE, ae.CVAE]
 METHODS = ["transform", "reconstruct", "score_samples", "errors"]

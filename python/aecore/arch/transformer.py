@@ -31,6 +31,9 @@ class Transformer(Arch):
         Blocks, in encoder and decoder each.
     feedforward : int
         Width of the network inside a block.
+    max_steps : int, optional
+        The most steps that later sequences may have, where that is more than in `fit`. They have
+        positions in fresh state: what `fit` has seen says nothing of them.
 
     Examples
     --------
@@ -41,12 +44,18 @@ class Transformer(Arch):
     """
 
     def __init__(
-        self, width: int = 64, heads: int = 4, layers: int = 2, feedforward: int = 256
+        self,
+        width: int = 64,
+        heads: int = 4,
+        layers: int = 2,
+        feedforward: int = 256,
+        max_steps: int | None = None,
     ) -> None:
         self.width = width
         self.heads = heads
         self.layers = layers
         self.feedforward = feedforward
+        self.max_steps = max_steps
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
@@ -76,4 +85,7 @@ class Transformer(Arch):
         """Return positions and blocks."""
         layers = range(integer("layers", self.layers, 1))
         blocks = [TransformerBlock(self.width, self.heads, self.feedforward) for _ in layers]
-        return [PositionalEmbedding(steps, self.width), *blocks]
+        most = self.max_steps
+        if most is not None:
+            most = max(steps, integer("max_steps", most, 1))
+        return [PositionalEmbedding(steps, self.width, most), *blocks]

@@ -142,8 +142,8 @@ def check_longest(lengths: np.ndarray, name: str, most: int) -> None:
     if len(too_long):
         i = int(too_long[0])
         raise ValueError(
-            f"{name}: sample {i}: expected at most {most} steps, the longest seen in fit, got "
-            f"{lengths[i]}"
+            f"{name}: sample {i}: expected at most {most} steps, as many as fit has seen or a "
+            f"Transformer's max_steps reserves, got {lengths[i]}"
         )
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..base.params import Params, names
+from ..base.params import Params, defaults, names
 from ..nn.module import Module
 
-# What 0.1.0 called layers and their arguments, in files that are read for ever.
+# Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
+ADDED = {"Transformer": ("max_steps",)}
 OLD_NAMES = {
     "EachStep": "TimeDistributed",
     "FedBack": "AutoregressiveLSTM",
@@ -133,7 +134,7 @@ class Decoder:
             return self.module(value["module"])
         if keys == {"class", "params"}:
             cls = self.named(value["class"], "class", Params)
-            return cls(**self.params(value["params"], names(cls)))
+            return cls(**self.params(value["params"], cls))
         raise ValueError(f"expected a value, got a dictionary with {sorted(keys)}")
 
     def named(self, name: Any, what: str, kind: type) -> Any:
@@ -146,10 +147,13 @@ class Decoder:
             )
         return found
 
-    def params(self, found: Any, wanted: Iterable[str]) -> dict[str, Any]:
-        """Return parameters by name, exactly those wanted."""
-        same_keys(found, wanted, "parameters")
-        return {k: self.value(found[k]) for k in wanted}
+    def params(self, found: Any, cls: type) -> dict[str, Any]:
+        """Return a class's parameters by name: all of them, but for those that came later."""
+        added = ADDED.get(cls.__name__, ())
+        if isinstance(found, dict):
+            found = {k: v for k, v in defaults(cls).items() if k in added} | found
+        same_keys(found, names(cls), "parameters")
+        return {k: self.value(found[k]) for k in names(cls)}
 
     def module(self, spec: Any) -> Module:
         """Return the module that a structure describes, with fresh parameters."""

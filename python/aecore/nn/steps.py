@@ -6,7 +6,7 @@ from typing import Any
 
 from ..base.checks import integer
 from .containers import TimeDistributed
-from .module import Module
+from .module import Module, shown
 from .ops import sequences
 from .parameter import Parameter
 from .tape import Shape, Value
@@ -21,27 +21,34 @@ class PositionalEmbedding(Module):
     ----------
     steps, width : int
         T and C.
+    most : int, optional
+        How many steps there are vectors for, where sequences may be longer than T.
 
     Attributes
     ----------
-    weight : Parameter, shape (T, C)
+    weight : Parameter, shape (T or most, C)
         Normal with a standard deviation of 0.02 at first.
     """
 
-    def __init__(self, steps: int, width: int) -> None:
-        shape = integer("steps", steps, 1), integer("width", width, 1)
-        self.weight = Parameter(shape, std=0.02)
+    _steps: int | None = None  # T, if there are vectors for more
+
+    def __init__(self, steps: int, width: int, most: int | None = None) -> None:
+        steps, width = integer("steps", steps, 1), integer("width", width, 1)
+        rows = steps if most is None else integer("most", most, steps)
+        self._steps = None if rows == steps else steps
+        self.weight = Parameter((rows, width), std=0.02)
         self.initialize(0)
 
     def forward(self, x: Value) -> Value:
-        return sequences.Positions(x, self.weight)
+        return sequences.Positions(x, self.weight, self._steps)
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         walk.inside(self, name)
         return 1
 
     def extra_repr(self) -> str:
-        return ", ".join(map(str, self.weight.shape))
+        rows, width = self.weight.shape
+        return f"{self._steps or rows}, {width}{shown(most=(rows, self._steps or rows))}"
 
 
 class MeanPool1d(Module):

@@ -566,6 +566,7 @@ class BaseModel(Estimator):
             if len(data.shape) != 2 or steps <= most or self._takes_steps(network, steps):
                 continue
             if data.form is not None:
+                most = getattr(self.arch, "max_steps", None) or most
                 check_longest(
                     np.full(1, steps) if data.lengths is None else data.lengths, data.name, most
                 )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base import names as column_names
-from ...base.params import Params, names
+from ...base.params import Params
 from ...base.text import printable
 from ...data.conditions import Conditioner
 from ...files import document
@@ -238,7 +238,7 @@ def read(config: Any, tensors: Tensors, decoder: Decoder) -> tuple[Any, Stage | 
     cls = decoder.named(config.get("model"), "model", Params)
     if not hasattr(cls, "_restore"):
         raise ValueError(f"model: expected one of aecore's, got {config.get('model')!r}")
-    model = cls(**decoder.params(config["params"], names(cls)))
+    model = cls(**decoder.params(config["params"], cls))
     model._check_params()
     _forget_places(model)
     return model, fill(model, config, tensors, decoder)

@@ -21,24 +21,35 @@ def sequence(name: str, x: Value, width: int) -> tuple[int, int, int]:
 
 
 class Positions(_One):
-    """A learned vector added to each step: x (N, T, C), or (N, C) for one that all steps get."""
+    """A learned vector added to each step: x (N, T, C), or (N, C) for one that all steps get.
+
+    Of a weight with more rows, for longer sequences than the usual ones of so many steps, the first
+    are taken.
+    """
 
     __slots__ = ("weight",)
 
-    def __init__(self, x: Value, weight: Parameter) -> None:
-        steps, width = weight.value.shape
-        if x.shape[1:] not in ((steps, width), (width,)):
+    def __init__(self, x: Value, weight: Parameter, usual: int | None = None) -> None:
+        rows, width = weight.value.shape
+        steps = rows if usual is None else x.tape.steps(usual)
+        if len(x.shape) == 3 and usual is not None and usual < x.shape[1]:
+            steps = x.shape[1]
+        if x.shape[1:] not in ((steps, width), (width,)) or steps > rows:
             raise ValueError(
-                f"PositionalEmbedding: expected sequences ({steps}, {width}) or vectors "
+                f"PositionalEmbedding: expected sequences ({min(steps, rows)}, {width}) or vectors "
                 f"({width},), got the shape {x.shape[1:]}"
             )
         self.start(x)
         self.weight = weight
         self.place(x.tape, (x.shape[0], steps, width), x.tape.records, later=True)
 
+    def _positions(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows of as many steps as there are."""
+        return rows[: self.shape[1]]
+
     def forward(self) -> None:
         y = self.tape.take(self.shape)
-        _core.positions(y, self.x.data, self.weight.value, self.tape.workspace)
+        _core.positions(y, self.x.data, self._positions(self.weight.value), self.tape.workspace)
         self._data = y
 
     def backward(self) -> None:
@@ -47,6 +58,10 @@ class Positions(_One):
         if x.needs_grad and x.ndim == 2:
             dx = self.tape.take(x.shape)
         (dpositions,), (adds,) = claim_grads(self.weight)
+        if dpositions is not None and len(dpositions) > self.shape[1]:
+            if not adds:
+                dpositions[self.shape[1] :] = 0
+            dpositions = self._positions(dpositions)
         _core.positions_backward(dx, dpositions, self.grad, adds, self.tape.workspace)
         if dx is not None:
             x.add_grad(dx)
@@ -57,7 +72,7 @@ class Positions(_One):
         x = graph.of(self.x)
         if self.x.ndim == 2:
             x = graph.add("Unsqueeze", x, np.array([1], np.int64))
-        return graph.add("Add", x, self.weight.value)
+        return graph.add("Add", x, self._positions(self.weight.value))
 
 
 class MeanSteps(_One):
