@@ -44,6 +44,10 @@ def same(a: Any, b: Any) -> bool:
 class Params:
     """The protocol of parameters: `__init__` only stores its arguments under their names."""
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state, perhaps of an earlier version, which lacks what came later."""
+        vars(self).update(defaults(type(self)) | state)
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name.
 
