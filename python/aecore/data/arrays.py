@@ -311,6 +311,12 @@ def _span(values: np.ndarray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
+def is_finite(values: np.ndarray) -> bool:
+    """Return whether all of an array that the core reads as it is are finite in float32."""
+    low, high = _core.span(values, runtime.current())
+    return low >= -_LARGEST and high <= _LARGEST
+
+
 # ---- from what users pass -----------------------------------------------------------------------
 
 

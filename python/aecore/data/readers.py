@@ -79,6 +79,14 @@ class Reader:
             self._check_scale(data, name)
         return data
 
+    def is_plain(self, X: Any) -> bool:
+        """Return whether samples are read as they are, if they are finite: arrays of float32."""
+        if type(X) is not np.ndarray or self.pixels is not False or type(self) is not Reader:
+            return False
+        if X.dtype != np.float32 or X.shape[1:] != self.shape or not len(X):
+            return False
+        return X.flags.c_contiguous and X.flags.aligned and arrays.is_finite(X)
+
     def _check_scale(self, data: Data, name: str) -> None:
         """Find out whether pixels are scaled already; ValueError for values on another scale."""
         assert self.span is not None

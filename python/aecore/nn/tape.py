@@ -297,6 +297,7 @@ class Op(Value):
     __slots__ = ()
 
     heeds_lengths = False  # whether it looks at how long sequences are
+    is_noted = False  # whether its forward pass is views and what `Tape.call` notes, and no more
 
     def set_up(self, tape: Tape, shape: Shape, needs: bool) -> None:
         """Set what every value has."""
@@ -327,6 +328,8 @@ class Op(Value):
         """Compute the data, and take a place in the record if there is a way back."""
         tape = self.tape
         self.forward()
+        if tape.calls is not None and not self.is_noted:
+            tape.calls = None
         if not tape.records:
             self.forget()
         elif self.needs_grad:
@@ -401,6 +404,9 @@ class Tape:
         Whether there is a way back. Without one a value's memory is free once nobody needs it.
     abstract : bool
         Whether values have a shape and nothing else.
+    calls : list of (callable, tuple), or None
+        The calls that the results come from, where the pass is to be made again with other samples;
+        None where nobody asked, or an op has done more.
     record : list of Op
     pending : list of Op
         Those that run once somebody looks at their data, in order.
@@ -444,9 +450,10 @@ class Tape:
         lengths: np.ndarray | None = None,
         target: np.ndarray | None = None,
         longer: tuple[int, int] | None = None,
+        calls: list[Any] | None = None,
     ) -> Tape:
         """Forget the pass before and begin another; return self."""
-        self.records, self.training = records, training
+        self.records, self.training, self.calls = records, training, calls
         self.lengths, self.target, self.longer = lengths, target, longer
         self.workspace = runtime.current()
         self.record.clear()
@@ -465,6 +472,12 @@ class Tape:
         for i, op in enumerate(pending):
             pending[i] = None  # type: ignore[call-overload]  # what nobody needs any more goes
             op.compute()
+
+    def call(self, kernel: Callable[..., Any], *given: Any) -> None:
+        """Call a function that writes into arrays of the pass; note it, if calls are noted."""
+        kernel(*given)
+        if self.calls is not None:
+            self.calls.append((kernel, given))
 
     def mark(self) -> int:
         """Return how many ops are in the record; see ``since`` of `backward`."""

@@ -105,10 +105,14 @@ class Add(Binary):
     __slots__ = ()
     ufunc, name = np.add, "Add"
 
+    @property
+    def is_noted(self) -> bool:  # type: ignore[override]
+        return np.shape(self.a) == np.shape(self.b)
+
     def forward(self) -> None:
         a, b, y = data_of(self.a), data_of(self.b), self.tape.take(self.shape)
         if a.shape == b.shape:
-            _core.add(y, a, b, self.tape.workspace)
+            self.tape.call(_core.add, y, a, b, self.tape.workspace)
         else:
             np.add(a, b, out=y)
         self._data = y
@@ -372,6 +376,8 @@ class Activation(Op):
 
     __slots__ = ("kind", "x")
 
+    is_noted = True
+
     def __init__(self, x: Value, kind: str) -> None:
         self.x, self.kind = x, kind
         x.uses += 1
@@ -379,7 +385,7 @@ class Activation(Op):
 
     def forward(self) -> None:
         y = self.tape.take(self.shape)
-        _core.activation(y, self.x.data, self.kind, self.tape.workspace)
+        self.tape.call(_core.activation, y, self.x.data, self.kind, self.tape.workspace)
         self._data = y
 
     def gate(self) -> str | None:

@@ -22,6 +22,8 @@ class SplitLatent(Op):
 
     __slots__ = ("h", "logvar", "mu")
 
+    is_noted = True
+
     def __init__(self, h: Value) -> None:
         self.h, shape = h, (h.shape[0], h.shape[-1] // 2)
         h.uses += 1
@@ -31,7 +33,7 @@ class SplitLatent(Op):
 
     def forward(self) -> None:
         mean, logvar = self.tape.take(self.shape), self.tape.take(self.shape)
-        _core.split_latent(mean, logvar, self.h.data, self.tape.workspace)
+        self.tape.call(_core.split_latent, mean, logvar, self.h.data, self.tape.workspace)
         self.mu._data, self.logvar._data, self._data = mean, logvar, NOTHING
 
     def backward(self) -> None:

@@ -30,6 +30,7 @@ class _Norm(Op):
     """
 
     __slots__ = ("bias", "eps", "first", "second", "weight", "x")
+    is_noted = True
     kernel = ""
 
     def begin(self, x: Value, weight: Scale, bias: Scale, eps: float) -> None:
@@ -58,7 +59,8 @@ class _Norm(Op):
         self.first, self.second = tape.take(self.statistics()), tape.take(self.statistics())
         x = self.x.data.reshape(view)
         caches = y.reshape(view), self.first, self.second
-        getattr(_core, self.kernel)(*caches, x, *self.affine(), self.eps, tape.workspace)
+        kernel = getattr(_core, self.kernel)
+        tape.call(kernel, *caches, x, *self.affine(), self.eps, tape.workspace)
         self._data = y
 
     def backward(self) -> None:
@@ -181,7 +183,8 @@ class BatchNorm(_Norm):
             self.first, self.second = self.running
         x = self.x.data.reshape(view)
         out, (weight, bias) = (y.reshape(view), self.first, self.second), self.affine()
-        _core.batch_norm2d(*out, x, weight, bias, self.training, self.eps, tape.workspace)
+        how = weight, bias, self.training, self.eps, tape.workspace
+        tape.call(_core.batch_norm2d, *out, x, *how)
         if self.training:
             self._follow(self.running[0], self.first, 1.0)
             self._follow(self.running[1], self.second, view[0] / max(1, view[0] - 1))
@@ -216,6 +219,8 @@ class _Whole(Op):
     """A norm and what follows it, in one pass."""
 
     __slots__ = ("eps", "moments", "parameters", "x")
+
+    is_noted = True
 
     def __init__(self, x: Value, parameters: tuple[Parameter, ...], eps: float) -> None:
         channels = parameters[0].shape[0]
@@ -261,7 +266,7 @@ class NormLinear(_Whole):
         y, moments = tape.take(self.shape), tape.take((2, self.shape[0]))
         gamma, beta, weight, bias = (p.value for p in self.parameters)
         how = weight, bias, None, None, self.eps, tape.workspace
-        _core.norm_mlp(None, y, moments[0], moments[1], x, gamma, beta, *how)
+        tape.call(_core.norm_mlp, None, y, *moments, x, gamma, beta, *how)
         self.moments, self._data = moments, y
 
     def backward(self) -> None:
@@ -315,7 +320,7 @@ class NormMLP(_Whole):
         moments = tape.take((2, m))
         gamma, beta, weight1, bias1, weight2, bias2 = (p.value for p in self.parameters)
         how = weight1, bias1, weight2, bias2, self.eps, tape.workspace
-        _core.norm_mlp(y, hidden, moments[0], moments[1], x, gamma, beta, *how)
+        tape.call(_core.norm_mlp, y, hidden, *moments, x, gamma, beta, *how)
         self.hidden, self.moments, self._data = hidden, moments, y
 
     def backward(self) -> None:

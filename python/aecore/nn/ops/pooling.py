@@ -25,6 +25,8 @@ class MaxPool2d(Op):
 
     __slots__ = ("geometry", "index", "x")
 
+    is_noted = True
+
     def __init__(self, x: Value, window: Pair, stride: Pair, padding: Pair) -> None:
         n, h, w, c = _image("MaxPool2d", x)
         p = (h + 2 * padding[0] - window[0]) // stride[0] + 1
@@ -40,7 +42,8 @@ class MaxPool2d(Op):
     def forward(self) -> None:
         tape = self.tape
         y, self.index = tape.take(self.shape), tape.take(self.shape, INDEX)
-        _core.max_pool2d(y, self.index, self.x.data, *self.geometry, tape.workspace)
+        how = *self.geometry, tape.workspace
+        tape.call(_core.max_pool2d, y, self.index, self.x.data, *how)
         self._data = y
 
     def backward(self) -> None:
@@ -67,6 +70,8 @@ class Upsample2d(Op):
 
     __slots__ = ("factor", "x")
 
+    is_noted = True
+
     def __init__(self, x: Value, factor: Pair) -> None:
         n, h, w, c = _image("Upsample2d", x)
         self.x, self.factor = x, factor
@@ -75,7 +80,7 @@ class Upsample2d(Op):
 
     def forward(self) -> None:
         y = self.tape.take(self.shape)
-        _core.upsample2d(y, self.x.data, self.factor, self.tape.workspace)
+        self.tape.call(_core.upsample2d, y, self.x.data, self.factor, self.tape.workspace)
         self._data = y
 
     def backward(self) -> None:

@@ -40,6 +40,8 @@ class Product(Op):
 
     __slots__ = ("activation", "added", "bias", "is_replaced", "options", "packed", "weight", "x")
 
+    is_noted = True
+
     def __init__(
         self,
         x: Value,
@@ -199,7 +201,7 @@ class Linear(Product):
     ) -> None:
         (transposed,) = self.options
         how = activation, transposed, added, self.packed, self.tape.workspace
-        _core.linear(y, x, self.weight.value, bias, *how)
+        self.tape.call(_core.linear, y, x, self.weight.value, bias, *how)
 
     def gradients(
         self,
@@ -276,7 +278,7 @@ class Conv2d(Product):
         added: np.ndarray | None,
     ) -> None:
         how = activation, *self.options, added, self.packed, self.tape.workspace
-        _core.conv2d(y, x, self.weight.value, bias, *how)
+        self.tape.call(_core.conv2d, y, x, self.weight.value, bias, *how)
 
     def gradients(
         self,
@@ -354,7 +356,7 @@ class ConvTranspose2d(Product):
             return weight
         k, r, s, c = weight.shape
         kernels = self.tape.take((c, r, s, k))
-        np.copyto(kernels, weight.transpose(3, 1, 2, 0))
+        self.tape.call(np.copyto, kernels, weight.transpose(3, 1, 2, 0))
         return kernels
 
     def multiply(
@@ -367,7 +369,7 @@ class ConvTranspose2d(Product):
     ) -> None:
         stride, padding, _, _ = self.options
         how = activation, stride, padding, True, added, self.packed, self.tape.workspace
-        _core.conv_transpose2d(y, x, self._kernels(), bias, *how)
+        self.tape.call(_core.conv_transpose2d, y, x, self._kernels(), bias, *how)
 
     def gradients(
         self,

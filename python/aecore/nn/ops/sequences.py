@@ -29,6 +29,8 @@ class Positions(_One):
 
     __slots__ = ("weight",)
 
+    is_noted = True
+
     def __init__(self, x: Value, weight: Parameter, usual: int | None = None) -> None:
         rows, width = weight.value.shape
         steps = rows if usual is None else x.tape.steps(usual)
@@ -49,7 +51,8 @@ class Positions(_One):
 
     def forward(self) -> None:
         y = self.tape.take(self.shape)
-        _core.positions(y, self.x.data, self._positions(self.weight.value), self.tape.workspace)
+        rows = self._positions(self.weight.value)
+        self.tape.call(_core.positions, y, self.x.data, rows, self.tape.workspace)
         self._data = y
 
     def backward(self) -> None:
@@ -79,7 +82,8 @@ class MeanSteps(_One):
     """The mean over the steps that each sample has, by the tape's lengths: (N, T, C) to (N, C)."""
 
     __slots__ = ("lengths",)
-    heeds_lengths = True
+
+    heeds_lengths = is_noted = True
 
     def __init__(self, x: Value) -> None:
         if len(x.shape) != 3:
@@ -90,7 +94,7 @@ class MeanSteps(_One):
 
     def forward(self) -> None:
         y = self.tape.take(self.shape)
-        _core.mean_steps(y, self.x.data, self.lengths, self.tape.workspace)
+        self.tape.call(_core.mean_steps, y, self.x.data, self.lengths, self.tape.workspace)
         self._data = y
 
     def backward(self) -> None:
@@ -117,7 +121,8 @@ class SelfAttention(_One):
     """
 
     __slots__ = ("caches", "heads", "lengths", "n")
-    heeds_lengths = True
+
+    heeds_lengths = is_noted = True
 
     def __init__(self, qkv: Value, n: int, heads: int) -> None:
         if len(qkv.shape) != 2 or qkv.shape[0] % max(1, n) or qkv.shape[1] % (3 * heads):
@@ -138,7 +143,7 @@ class SelfAttention(_One):
         (n, t, heads, d), tape = self._sizes(), self.tape
         y, lse = tape.take((n, t, heads, d)), tape.take((n, heads, t))
         how = self.lengths, False, d**-0.5, tape.workspace
-        _core.self_attention(y, lse, self.x.data.reshape(n, t, 3, heads, d), *how)
+        tape.call(_core.self_attention, y, lse, self.x.data.reshape(n, t, 3, heads, d), *how)
         self.caches = y, lse
         self._data = y.reshape(self.shape)
 
@@ -193,7 +198,8 @@ class LSTM(_One):
     """
 
     __slots__ = ("caches", "last", "lengths", "reverse", "steps", "weights", "y")
-    heeds_lengths = True
+
+    heeds_lengths = is_noted = True
 
     def __init__(
         self,
@@ -222,7 +228,8 @@ class LSTM(_One):
             h, c = tape.take((n, units)), tape.take((n, units))
             gates = tape.take((n, self.steps, 4 * units))
             cells = tape.take((n, self.steps, units))
-            _core.lstm(
+            tape.call(
+                _core.lstm,
                 y, h, c, gates, cells, x, None, None, self.lengths, w.value, u.value, b.value,
                 i * units, self.reverse[i], tape.workspace,
             )  # fmt: skip
@@ -232,7 +239,8 @@ class LSTM(_One):
         if self.last:
             out = states[0]
             if len(states) > 1:
-                out = np.concatenate(states, axis=1, out=tape.take(self.shape))
+                out = tape.take(self.shape)
+                tape.call(np.concatenate, states, 1, out)
             self._data = out
 
     def backward(self) -> None:

@@ -47,6 +47,8 @@ class Reshape(_One):
 
     __slots__ = ("wanted",)
 
+    is_noted = True
+
     def __init__(self, x: Any, shape: Sequence[int] | int) -> None:
         x = self.start(x)
         self.wanted = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
