@@ -52,8 +52,9 @@ def _asking(init: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(init)
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        for name in kwargs.keys() - _arguments(init).keys():
-            raise unexpected(type(self), name)
+        for name in kwargs:
+            if name not in _arguments(init):
+                raise unexpected(type(self), name)
         init(self, *args, **kwargs)
 
     return __init__
