@@ -200,7 +200,7 @@ def test_traps_are_a_sentence(tmp_path, capsys):
     grey = rng.integers(0, 256, (20, 16, 16), dtype=np.uint8)
     cases = (
         (first, (), "X: samples of shape (3, 16, 16) are read as images of "),
-        (wild, (), "X: values are taken as they are, and column 2 has some beyond 1e4: "),
+        (wild, (), "X: values are taken as they are, and column 2 has some beyond "),
         (grey, ("--quiet",), None),  # as the note that says how pictures are made of them
         (wild[:, 3:], ("--latent-dim=3",), "latent_dim: codes of 3 numbers are no smaller than "),
     )

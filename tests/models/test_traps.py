@@ -112,9 +112,9 @@ TRAPS = {
     "NCHW, floats": (default, lambda: CHW / 255, CHANNELS, "32 channels"),
     "NCHW, not square": (default, lambda: CHW[..., :20], CHANNELS, "20 channels"),
     "N1HW": (default, lambda: images(side=28)[:, None], CHANNELS, "1 x 28 pixels with 28"),
-    "large": (auto, lambda: scaled(4e4), UNITS, "column 1 has some beyond 1e4"),
+    "large": (auto, lambda: scaled(4e4), UNITS, "column 1 has some beyond 10000"),
     "large integers": (auto, lambda: scaled(4e4).astype(int), UNITS, "column 1 has some beyond"),
-    "years": (auto, lambda: scaled(4, 2000), UNITS, "column 1 has some beyond 1e3"),
+    "years": (auto, lambda: scaled(4, 2000), UNITS, "column 1 has some beyond 1000"),
     "small": (auto, lambda: scaled(1e-4), UNITS, "more than 1000 times as far as column 1"),
     "VAE of a table": (lambda: ae.VAE(SMALL, 2, **KW), lambda: scaled(1e5), UNITS, "Pipeline"),
     "GAN of a table": (lambda: ae.GAN(SMALL, 2, **KW), lambda: scaled(1e5), UNITS, "Tabular"),
@@ -271,6 +271,16 @@ def test_own_objectives_may_keep_codes_from_being_copies():
             return terms | {"size": (batch.code**2).sum(axis=1)}
 
     assert abouts(lambda: Own(SMALL, 8, **KW).fit(table())) == []
+
+
+def test_classes_with_other_parameters():
+    class Fixed(ae.Autoencoder):
+        def __init__(self, width=5):
+            super().__init__(SMALL, width, epochs=1)
+            self.width = width
+
+    assert abouts(lambda: Fixed().fit(table())) == [WIDE_CODE]
+    assert abouts(lambda: Fixed(2).fit(scaled(1e5))) == [UNITS]
 
 
 # ---- where and how often ------------------------------------------------------------------------

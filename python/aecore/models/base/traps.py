@@ -19,6 +19,7 @@ from ...arch.conv import Conv
 from ...arch.dense import Dense
 from ...arch.resnet import ResNet
 from ...base import checks
+from ...base.params import names
 from ...data.arrays import Data
 from ...data.readers import Reader
 
@@ -69,7 +70,7 @@ def warn(model: BaseModel, data: Data) -> None:
 def _shape(model: BaseModel, data: Data) -> str:
     """Return what to say of images without channels, or with channels first."""
     flat = getattr(model, "_is_stack", False)  # whose arch is Dense where it is None
-    arch = Dense() if flat else model.get_params(deep=False).get("arch", Dense())
+    arch = Dense() if flat else getattr(model, "arch", Dense())
     if len(data.shape) == 2 and arch is None and _are_grey(data):
         steps, width = data.shape
         x = "np.stack(X)" if data.form == "list" else "X"
@@ -148,9 +149,9 @@ def _units(data: Data) -> str:
     if large.any():
         size = np.where(large, mean**2 + variance, 0)
         column = int(size.argmax())
-        order = math.floor(math.log10(size[column]) / 2)
+        order = 10.0 ** math.floor(math.log10(size[column]) / 2)
         return (
-            f"{UNITS}, and {_column(data, column)} has some beyond 1e{order}: the loss is all "
+            f"{UNITS}, and {_column(data, column)} has some beyond {order:g}: the loss is all "
             f"about them. {_remedy(data)}"
         )
     known = np.flatnonzero(spread > 0)
@@ -191,12 +192,11 @@ def _remedy(data: Data) -> str:
 # ---- codes --------------------------------------------------------------------------------------
 
 
-def _code(model: BaseModel, data: Data) -> str:
+def _code(model: Any, data: Data) -> str:
     """Return what to say of codes that can hold all that samples have."""
     if not model._may_copy():
         return ""
-    params = model.get_params(deep=False)
-    arch, width = params.get("arch"), int(params["latent_dim"])
+    arch, width = getattr(model, "arch", None), int(model.latent_dim)
     widths = arch.widths if isinstance(arch, Dense) else ()
     if min((width, *widths)) < data.features:  # a narrow hidden layer bounds the code too
         return ""
@@ -204,7 +204,7 @@ def _code(model: BaseModel, data: Data) -> str:
         f"{WIDE_CODE} {width} numbers are no smaller than samples of {data.features}, which the "
         "model can learn to copy. Take a smaller latent_dim"
     )
-    if "corruption" not in params:
+    if "corruption" not in names(type(model)):
         return text
     return (
         f"{text}, or add a corruption such as GaussianNoise(0.1) or a penalty such as "
