@@ -115,13 +115,13 @@ TRAPS = {
     "large": (auto, lambda: scaled(4e4), UNITS, "column 1 has some beyond 10000"),
     "large integers": (auto, lambda: scaled(4e4).astype(int), UNITS, "column 1 has some beyond"),
     "years": (auto, lambda: scaled(4, 2000), UNITS, "column 1 has some beyond 1000"),
-    "small": (auto, lambda: scaled(1e-4), UNITS, "more than 1000 times as far as column 1"),
+    "small": (auto, lambda: scaled(1e-4), UNITS, "more than 2000 times as far as column 1"),
     "VAE of a table": (lambda: ae.VAE(SMALL, 2, **KW), lambda: scaled(1e5), UNITS, "Pipeline"),
     "GAN of a table": (lambda: ae.GAN(SMALL, 2, **KW), lambda: scaled(1e5), UNITS, "Tabular"),
-    "sequences": (default, lambda: table(60).reshape(200, 20, 3) * [1, 500, 1], UNITS, "feature 1"),
+    "sequences": (default, lambda: table(60).reshape(200, 20, 3) * [1, 5e3, 1], UNITS, "feature 1"),
     "images in own units": (
         lambda: auto(ae.Conv((4,))),
-        lambda: images(side=16)[..., None] * 4000.0,
+        lambda: images(side=16)[..., None] * 4e4,
         UNITS,
         "(X - X.mean((0, 1, 2))) / X.std((0, 1, 2))",
     ),
@@ -208,6 +208,7 @@ def test_a_refusal_is_explained():
 WALKS = NOISE.normal(size=(100, 16, 16)).cumsum(1)
 FINE = {
     "table": (auto, table),
+    "units of a few decades": (auto, lambda: table(4) * [1, 10, 100, 1000]),
     "zeros and ones": (auto, lambda: (table() > 0).astype(np.uint8)),
     "booleans": (auto, lambda: table() > 0),
     "rare columns": (auto, lambda: np.c_[table() * 20, (np.arange(200) == 7) * 1.0]),

@@ -34,8 +34,8 @@ WIDE_CODE = "latent_dim: codes of"
 
 LEAST_SIDE = 8  # of what may be an image
 SMOOTH = 0.55  # neighbours' squared difference, in that of pixels half an image apart, at most
-LARGE_DEVIATION, LARGE_MEAN = 150.0, 1000.0  # of a column
-OUTWEIGHS = 1000.0  # ratio of columns' ranges
+LARGE_DEVIATION, LARGE_MEAN = 1500.0, 1000.0  # of a column
+OUTWEIGHS = 2000.0  # ratio of columns' ranges
 MOST = 1 << 17  # values that are looked at, about
 PIXELS = 200  # the least maximum of whole numbers that are taken for pixels of 0 to 255
 
