@@ -146,3 +146,46 @@ def test_sequences_in_another_form(cls, rng):
             m.fit(flat)
     with pytest.raises(ValueError, match=r"got a column of them; X.tolist\(\) is a list"):
         m.fit(pd.Series([x[:, None] for x in L]))
+
+
+def test_types_of_frames_are_those_of_arrays(rng):
+    """Nullable types are the types whose values they have, and NaN where some are missing."""
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    pixels = rng.integers(0, 256, (40, 3), dtype=np.uint8)
+    want = ae.Autoencoder(DENSE, 2, **KW).fit(pixels)
+    columns = dict(zip("abc", pixels.T, strict=True))
+    frame = pd.DataFrame(columns)
+    for given in (
+        frame,
+        frame.astype("UInt8"),
+        frame.astype("uint8[pyarrow]"),
+        frame.astype(pd.SparseDtype("uint8")),
+        pa.table(columns),
+        frame.astype({"a": "UInt8"}),
+    ):
+        same(ae.Autoencoder(DENSE, 2, **KW).fit(given), want)
+    holes = pixels.astype(float)
+    holes[::5, 1] = np.nan
+    there = ~np.isnan(holes)
+    want = ae.Autoencoder(DENSE, 2, **KW).fit(holes, sample_mask=there)
+    whole = pd.DataFrame(holes, columns=list("abc"))
+    for given in (
+        whole.convert_dtypes(),
+        whole.convert_dtypes(dtype_backend="pyarrow"),
+        pa.Table.from_pandas(whole),
+    ):
+        same(ae.Autoencoder(DENSE, 2, **KW).fit(given, sample_mask=there), want)
+    truths = pd.DataFrame({"a": pd.array([True, False] * 20, dtype="boolean"), "b": 1.5})
+    same(*(ae.Autoencoder(DENSE, 2, **KW).fit(x) for x in (truths, truths.to_numpy(float))))
+
+
+def test_tables_take_items(rng):
+    X = rng.random((40, 3))
+    want = ae.TabularAutoencoder(DENSE, 2, **KW).fit(X)
+    for given in (Pairs(X, np.arange(40)), Pairs(X, bare=True)):
+        same(ae.TabularAutoencoder(DENSE, 2, **KW).fit(given), want)
+        np.testing.assert_array_equal(want.transform(given), want.transform(X))
+    torch = pytest.importorskip("torch")
+    half = torch.from_numpy(X).bfloat16().requires_grad_()
+    plain = half.detach().float().numpy()
+    same(*(ae.TabularAutoencoder(DENSE, 2, **KW).fit(x) for x in (half, plain)))

@@ -242,7 +242,7 @@ def test_what_has_no_form(rng, tmp_path):
         ae.to_onnx(detector, path, "score")
     for cells, what in (
         (np.array(["a", 1, 2.5] * 40, object), "of several types"),
-        (np.array([2**60, 2**60 + 1, 5] * 40, object), "that are integers beyond"),
+        (np.array([2**60, 2**60 + 1, 5] * 40, object), "integers beyond"),
     ):
         mixed = np.stack([cells, np.arange(N)], axis=1)
         table.set_params(categorical=[0]).fit(mixed)

@@ -355,7 +355,7 @@ def read(
     ValueError
         For an empty array, wrong shapes, or values that aren't finite and not masked.
     """
-    lengths, form = None, None
+    lengths, form, X = None, None, foreign.opened(X, name)
     columns = column_names(X, name)
     if sequences.are_sequences(X):
         source, lengths, mask = sequences.pad(X, name, mask, like, longer)
@@ -436,7 +436,8 @@ def as_source(X: Any, name: str) -> Any:
         raise TypeError(f"{name}: expected an array of samples, got None")
     if is_stream(X):
         raise TypeError(
-            f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit"
+            f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit, "
+            "and one of them for each other method"
         )
     if hasattr(X, "toarray"):
         raise TypeError(
@@ -454,7 +455,7 @@ def as_source(X: Any, name: str) -> Any:
         )
     if foreign.is_dataset(X):
         X = foreign.Items(X, name)
-    if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):
+    if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and is_readable(X):
         source: Any = X
     else:
         with np.errstate(all="ignore"):
@@ -471,13 +472,13 @@ def as_source(X: Any, name: str) -> Any:
     if kind == "c":
         raise ValueError(f"{name}: Complex data not supported, got {source.dtype}")
     if kind == "O":
-        source = _from_objects(source, name)
+        source = _from_objects(source, name, X)
     elif kind not in "biuf":
-        raise TypeError(f"{name}: expected numbers, got an array of {source.dtype}")
+        raise TypeError(f"{name}: expected numbers, got an array of {source.dtype}{_instead(X)}")
     return source
 
 
-def _readable(X: Any) -> bool:
+def is_readable(X: Any) -> bool:
     """Whether X has what reading it piece by piece takes: shape, a NumPy dtype and slicing."""
     if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
         return False
@@ -488,17 +489,29 @@ def _readable(X: Any) -> bool:
         return False
 
 
-def _from_objects(source: Any, name: str) -> np.ndarray:
+def _instead(X: Any) -> str:
+    """Return what to do with samples that aren't numbers."""
+    if getattr(getattr(X, "dtype", None), "names", None):
+        return ": numpy.lib.recfunctions.structured_to_unstructured(X) has them as a matrix"
+    types = [str(t) for t in getattr(X, "dtypes", ())]
+    found = "TabularAutoencoder, TabularVAE and AnomalyDetector take columns of any type"
+    if any(t.startswith("period[") for t in types):
+        found = f"dt.to_timestamp() makes times of periods; {found}"
+    if any(t.startswith("interval[") for t in types):
+        found = f"array.mid makes numbers of intervals; {found}"
+    return f": {found}"
+
+
+def _from_objects(source: Any, name: str, X: Any) -> np.ndarray:
     if reason := sequences.flat(source):
         raise ValueError(
             f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
         )
     try:
         return np.asarray(source, dtype=np.float64)
-    except TypeError as error:
-        raise TypeError(f"{name}: expected numbers, got objects: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{name}: expected numbers, got objects: {error}") from None
+    except (TypeError, ValueError) as error:
+        reason = f"{name}: expected numbers, got objects: {error}{_instead(X)}"
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(reason) from None
 
 
 def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndarray:
@@ -508,6 +521,7 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
             "sample_mask: Sparse data was passed, but dense data is required: use "
             "sample_mask.toarray()"
         )
+    mask = foreign.opened(mask, "sample_mask")
     named = column_names(mask, "sample_mask")
     places = names.places(columns, named)
     if columns is not None and named is not None and names.are_others(columns, named):

@@ -1,24 +1,27 @@
-"""What other libraries have for samples: tensors, and data sets that are read item by item.
+"""What other libraries have for samples: tensors, data frames, data sets that are read by items.
 
 PyTorch isn't imported: its tensors and data sets are known by what they can do.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
 
+EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 OTHERS = "shape __array__ __array_interface__ __dlpack__ keys columns toarray tolist".split()
 PLAIN = (list, tuple, str, bytes, bytearray, memoryview, Mapping, Set, range, np.ndarray)
 
 
 def as_array(x: Any) -> np.ndarray:
-    """Return an array, a tensor of any library or a nested list as an array; not copied if it can.
+    """Return an array, a tensor, a data frame or a nested list as an array; not copied if it can.
 
     Tensors come from where they are, without their gradients; floats that NumPy lacks, such as
-    bfloat16, become float32.
+    bfloat16, become float32. Numbers of nullable types are those of NumPy, and float64 with NaN
+    where some are missing.
 
     Raises
     ------
@@ -33,7 +36,65 @@ def as_array(x: Any) -> np.ndarray:
             return x.float().numpy()
     if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
         return np.from_dlpack(x)
-    return np.asarray(x)
+    return np.asarray(_dense(x))
+
+
+def _dense(x: Any) -> Any:
+    """Return a data frame of numbers with nullable types, or of polars, as an array."""
+    if not hasattr(x, "columns"):
+        return x
+    if hasattr(x, "iloc"):
+        types = list(x.dtypes)
+        nullable = not all(isinstance(t, np.dtype) for t in types)
+        if not nullable or not all(getattr(t, "kind", "O") in "biuf" for t in types):
+            return x
+        if x.isna().to_numpy().any():
+            return x.to_numpy(dtype=np.float64, na_value=np.nan)
+        names = ("numpy_dtype", "subtype")  # of nullable types, of sparse ones
+        plain = [next((getattr(t, n) for n in names if hasattr(t, n)), t) for t in types]
+        return x.to_numpy(dtype=np.result_type(*plain))
+    nulls = getattr(x, "null_count", None)
+    numeric = all(t.is_numeric() or str(t) == "Boolean" for t in getattr(x, "dtypes", ()))
+    some = numeric and nulls is not None and np.any(nulls().to_numpy())
+    return x.cast(float).to_numpy() if some else x
+
+
+def is_exchanged(X: Any) -> bool:
+    """Return whether X is a data frame of some library that gives it to others."""
+    single = hasattr(X, "to_frame") and not hasattr(X, "columns")  # a series
+    return not single and any(hasattr(X, way) for way in EXCHANGED)
+
+
+def opened(X: Any, name: str) -> Any:
+    """Return a data frame of which nothing else is known as one of pandas; others as they are."""
+    unknown = not hasattr(X, "columns") and not hasattr(X, "__array__")
+    return through_pandas(X, name) if unknown and is_exchanged(X) else X
+
+
+def through_pandas(X: Any, name: str) -> Any:
+    """Read a data frame of another library by Arrow's stream or the interchange protocol."""
+    import pandas
+
+    if hasattr(X, "__arrow_c_stream__"):
+        try:
+            import pyarrow  # type: ignore[import-not-found, unused-ignore]
+        except ImportError:
+            if not hasattr(X, "__dataframe__"):
+                raise TypeError(
+                    f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, "
+                    "which is read with pyarrow installed"
+                ) from None
+        else:
+            try:
+                table = pyarrow.table(X)
+            except (TypeError, ValueError) as error:
+                raise TypeError(f"{name}: expected a table: {error}") from None
+            return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", DeprecationWarning
+        )  # of pandas, which the user doesn't call
+        return pandas.api.interchange.from_dataframe(X)
 
 
 def is_dataset(X: Any) -> bool:

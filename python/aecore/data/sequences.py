@@ -46,7 +46,7 @@ def flat(X: Any) -> str:
     if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 0) != 1:
         return ""
     axes = {_depth(x) for x in X}
-    if axes == {2}:
+    if axes == {2} and not isinstance(X, (list, tuple)):
         return "got a column of them; X.tolist() is a list"
     if axes == {1}:
         return (

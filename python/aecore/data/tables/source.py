@@ -5,16 +5,15 @@ from __future__ import annotations
 import datetime
 import decimal
 import sys
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base import names
-from ..arrays import _check_shape, column_names, read_mask
+from .. import foreign
+from ..arrays import _check_shape, column_names, is_readable, is_stream, read_mask
 
 BLOCK = 1 << 16  # rows that are read at a time
-EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 
 
 class Column(NamedTuple):
@@ -79,11 +78,13 @@ class Table:
     def __init__(self, X: Any, mask: Any = None, name: str = "X") -> None:
         self.given, self.name = X, name
         self.names: list[Any] | None = None
+        if foreign.is_exchanged(X) and not (_is(X, "polars") or _is(X, "pandas")):
+            X = foreign.through_pandas(X, name)
         if _is(X, "polars"):
             self.form, self.cells = "polars", X
             self.names, self.shape = list(X.columns), tuple(X.shape)
-        elif _is(X, "pandas") or is_exchanged(X):
-            self.form, self.cells = "pandas", X if _is(X, "pandas") else _through_pandas(X, name)
+        elif _is(X, "pandas"):
+            self.form, self.cells = "pandas", X
             found = column_names(self.cells, name)
             self.names = None if found is None else list(found)
             self.shape = tuple(self.cells.shape)
@@ -133,38 +134,6 @@ def _is(X: Any, library: str) -> bool:
     return imported is not None and isinstance(X, imported.DataFrame)
 
 
-def is_exchanged(X: Any) -> bool:
-    """Return whether X is a data frame of some library that gives it to others."""
-    single = hasattr(X, "to_frame") and not hasattr(X, "columns")  # a series
-    return not single and any(hasattr(X, way) for way in EXCHANGED)
-
-
-def _through_pandas(X: Any, name: str) -> Any:
-    """Read a data frame of another library by Arrow's stream or the interchange protocol."""
-    import pandas
-
-    if hasattr(X, "__arrow_c_stream__"):
-        try:
-            import pyarrow  # type: ignore[import-not-found, unused-ignore]
-        except ImportError:
-            if not hasattr(X, "__dataframe__"):
-                raise TypeError(
-                    f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, "
-                    "which is read with pyarrow installed"
-                ) from None
-        else:
-            try:
-                table = pyarrow.table(X)
-            except (TypeError, ValueError) as error:
-                raise TypeError(f"{name}: expected a table: {error}") from None
-            return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of pandas, which the user doesn't call
-        return pandas.api.interchange.from_dataframe(X)
-
-
 def _matrix(X: Any, name: str) -> np.ndarray:
     if X is None:
         raise TypeError(f"{name}: expected a table, got None")
@@ -177,14 +146,24 @@ def _matrix(X: Any, name: str) -> np.ndarray:
             f"{name}: expected a table, got a masked array: pass its data and "
             f"sample_mask=~{name}.mask"
         )
+    if is_stream(X):
+        raise TypeError(
+            f"{name}: expected a table, got {type(X).__name__}: no batches are taken, but "
+            "partial_fit takes a part of a table"
+        )
     if isinstance(X, np.ndarray):
         return X
+    if foreign.is_dataset(X):
+        X = foreign.Items(X, name)
     try:
-        found = np.asarray(X)
+        found = np.asarray(X[:]) if is_readable(X) else foreign.as_array(X)
         if found.dtype.kind in "US":  # numbers beside strings stay numbers
             found = np.array(X, dtype=object)
     except ValueError as error:  # ragged
-        raise ValueError(f"{name}: expected a table (rows, columns): {error}") from None
+        raise ValueError(
+            f"{name}: expected a table (rows, columns): {error}; sequences of different lengths "
+            "are for models of arrays with an LSTM or Transformer"
+        ) from None
     return found
 
 
@@ -206,6 +185,11 @@ def _of_series(series: Any, label: str) -> Column:
         raise TypeError(
             f"{label}: expected numbers, strings, booleans or times, got periods: use "
             "dt.to_timestamp()"
+        )
+    if text.startswith("interval["):
+        raise TypeError(
+            f"{label}: expected numbers, strings, booleans or times, got intervals: use "
+            "array.mid, or astype(str) for levels"
         )
     if text.startswith("Sparse["):
         found = _of_array(series.sparse.to_dense().to_numpy(), label)
