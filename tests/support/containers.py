@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -127,11 +128,12 @@ def mapped(values: np.ndarray) -> np.ndarray:
     return found
 
 
-def structured(columns: np.ndarray) -> np.ndarray:
-    """Return a matrix of any type as a structured array."""
-    out = np.zeros(len(columns), [(name, columns.dtype) for name in NAMES])
-    for j, name in enumerate(NAMES):
-        out[name] = columns[:, j]
+def structured(values: np.ndarray, typed: Make = lambda column: column) -> np.ndarray:
+    """Return numbers as a structured array, of which every other column gets a type."""
+    columns = [typed(v) if j % 2 == 0 else v for j, v in enumerate(values.T)]
+    out = np.zeros(len(values), [(n, c.dtype) for n, c in zip(NAMES, columns, strict=True)])
+    for name, column in zip(NAMES, columns, strict=True):
+        out[name] = column
     return out
 
 
@@ -143,15 +145,15 @@ def gaps(values: np.ndarray) -> np.ndarray:
 
 
 def words(values: np.ndarray) -> np.ndarray:
-    return structured(WORDS[values.astype(int)])
+    return structured(values, lambda v: WORDS[v.astype(int)])
 
 
 def spans(values: np.ndarray) -> np.ndarray:
-    return structured(values.astype("m8[h]").astype("m8[us]"))
+    return structured(values, lambda v: v.astype("m8[h]").astype("m8[us]"))
 
 
 def times(values: np.ndarray) -> np.ndarray:
-    return structured(values.astype("M8[D]").astype("M8[us]"))
+    return structured(values, lambda v: v.astype("M8[D]").astype("M8[us]"))
 
 
 def frame(values: np.ndarray) -> Any:
@@ -160,22 +162,13 @@ def frame(values: np.ndarray) -> Any:
     return pandas.DataFrame(values, columns=NAMES)
 
 
-def each(make: Callable[[Any, np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
-    """Return what makes a data frame of pandas, a column at a time."""
+def some(library: str, make: Callable[[Any, np.ndarray], Any]) -> Make:
+    """Return what makes a library's data frame, of which every other column gets a type."""
 
     def run(values: np.ndarray) -> Any:
-        import pandas
-
-        return pandas.DataFrame({n: make(pandas, v) for n, v in zip(NAMES, values.T, strict=True)})
-
-    return run
-
-
-def each_polars(make: Callable[[Any, np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
-    def run(values: np.ndarray) -> Any:
-        import polars
-
-        return polars.DataFrame({n: make(polars, v) for n, v in zip(NAMES, values.T, strict=True)})
+        module = importlib.import_module(library)
+        columns = [make(module, v) if j % 2 == 0 else v for j, v in enumerate(values.T)]
+        return module.DataFrame(dict(zip(NAMES, columns, strict=True)))
 
     return run
 
@@ -248,51 +241,65 @@ CONTAINERS = {
     "masked array": Container(lambda v: np.ma.array(v, mask=np.isnan(gaps(v))), MASKED, gaps),
     "pandas, NumPy's types": Container(frame),
     "pandas, nullable": Container(lambda v: frame(v).convert_dtypes()),
-    "pandas, nullable with gaps": Container(lambda v: frame(gaps(v)).convert_dtypes(), GAPS, gaps),
+    "pandas, nullable, gaps": Container(lambda v: frame(gaps(v)).convert_dtypes(), GAPS, gaps),
     "pandas, Arrow's types": Container(lambda v: frame(v).convert_dtypes(dtype_backend="pyarrow")),
     "pandas, categories": Container(
-        each(lambda pd, v: pd.Categorical(WORDS[v.astype(int)])), ANY_TYPE, words
+        some("pandas", lambda pd, v: pd.Categorical(WORDS[v.astype(int)])), ANY_TYPE, words
     ),
-    "pandas, sparse": Container(each(lambda pd, v: pd.arrays.SparseArray(v))),
+    "pandas, sparse": Container(some("pandas", lambda pd, v: pd.arrays.SparseArray(v))),
     "pandas, durations": Container(
-        each(lambda pd, v: pd.Series(v.astype("m8[h]").astype("m8[us]"))), ANY_TYPE, spans
+        some("pandas", lambda pd, v: pd.Series(v.astype("m8[h]").astype("m8[us]"))), ANY_TYPE, spans
     ),
     "pandas, times with a zone": Container(
-        each(lambda pd, v: pd.Series(v.astype("M8[D]").astype("M8[us]")).dt.tz_localize("UTC")),
+        some(
+            "pandas",
+            lambda pd, v: pd.Series(v.astype("M8[D]").astype("M8[us]")).dt.tz_localize("UTC"),
+        ),
         ANY_TYPE,
         times,
     ),
     "pandas, periods": Container(
-        each(lambda pd, v: pd.Series(pd.PeriodIndex.from_ordinals(v.astype(int), freq="D"))),
+        some(
+            "pandas", lambda pd, v: pd.Series(pd.PeriodIndex.from_ordinals(v.astype(int), freq="D"))
+        ),
         r"dt\.to_timestamp\(\)",
     ),
     "pandas, intervals": Container(
-        each(lambda pd, v: pd.arrays.IntervalArray.from_arrays(v, v + 1)), r"array\.mid"
+        some("pandas", lambda pd, v: pd.arrays.IntervalArray.from_arrays(v, v + 1)), r"array\.mid"
     ),
-    "polars": Container(each_polars(lambda pl, v: pl.Series(v))),
+    "polars": Container(some("polars", lambda pl, v: pl.Series(v))),
     "polars, Enum": Container(
-        each_polars(lambda pl, v: pl.Series(WORDS[v.astype(int)], dtype=pl.Enum(list(WORDS)))),
+        some("polars", lambda pl, v: pl.Series(WORDS[v.astype(int)], dtype=pl.Enum(list(WORDS)))),
         ANY_TYPE,
         words,
     ),
     "polars, Decimal": Container(
-        each_polars(
-            lambda pl, v: pl.Series([decimal.Decimal(int(x)) for x in v], dtype=pl.Decimal(10, 2))
+        some(
+            "polars",
+            lambda pl, v: pl.Series([decimal.Decimal(int(x)) for x in v], dtype=pl.Decimal(10, 2)),
         ),
         r"use astype\(int\)",
     ),
     "polars, times with a zone": Container(
-        each_polars(
+        some(
+            "polars",
             lambda pl, v: pl.Series(
                 [datetime.datetime(1970, 1, 1) + datetime.timedelta(int(x)) for x in v]
-            ).dt.replace_time_zone("UTC")
+            ).dt.replace_time_zone("UTC"),
         ),
         ANY_TYPE,
         times,
     ),
     "pyarrow Table": Container(table),
+    "pyarrow Table, gaps": Container(lambda v: table(gaps(v), from_pandas=True), GAPS, gaps),
+    "pyarrow Table, times": Container(
+        lambda v: __import__("pyarrow").Table.from_pandas(
+            some("pandas", lambda pd, w: w.astype("M8[D]").astype("M8[us]"))(v)
+        ),
+        ANY_TYPE,
+        times,
+    ),
     "data frame by the interchange protocol": Container(lambda v: Only(table(v), "__dataframe__")),
-    "pyarrow Table with gaps": Container(lambda v: table(gaps(v), from_pandas=True), GAPS, gaps),
     "table by Arrow's C stream": Container(lambda v: Only(table(v), "__arrow_c_stream__")),
     "array by DLPack": Container(lambda v: Only(v, "__dlpack__", "__dlpack_device__")),
     "SciPy sparse matrix": Container(

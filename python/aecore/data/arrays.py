@@ -466,6 +466,8 @@ def as_source(X: Any, name: str) -> Any:
                 raise ValueError(
                     f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
                 ) from None
+            except TypeError as error:  # times beside numbers
+                raise TypeError(f"{name}: expected numbers: {error}{_instead(X)}") from None
             except RuntimeError as error:  # a tensor that is nowhere, or sparse
                 raise TypeError(f"{name}: expected an array of numbers: {error}") from None
     kind = np.dtype(source.dtype).kind

@@ -53,6 +53,9 @@ def _dense(x: Any) -> Any:
         names = ("numpy_dtype", "subtype")  # of nullable types, of sparse ones
         plain = [next((getattr(t, n) for n in names if hasattr(t, n)), t) for t in types]
         return x.to_numpy(dtype=np.result_type(*plain))
+    times = [t for t in getattr(x, "dtypes", ()) if hasattr(t, "is_temporal") and t.is_temporal()]
+    if times:  # polars would make numbers of them
+        raise TypeError(f"got a column of {times[0]}")
     nulls = getattr(x, "null_count", None)
     numeric = all(t.is_numeric() or str(t) == "Boolean" for t in getattr(x, "dtypes", ()))
     some = numeric and nulls is not None and np.any(nulls().to_numpy())

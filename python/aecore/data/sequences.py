@@ -38,7 +38,7 @@ def _depth(x: Any) -> int:
     """Return how many axes x has, looking at first elements alone."""
     if isinstance(x, (list, tuple)):
         return 1 + (_depth(x[0]) if x else 0)
-    return int(getattr(x, "ndim", 0))
+    return int(getattr(x, "ndim", len(getattr(x, "shape", ()))))
 
 
 def flat(X: Any) -> str:
