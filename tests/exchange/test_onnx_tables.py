@@ -187,6 +187,7 @@ def test_scores_of_sequences(rng, tmp_path):
     model = ae.AnomalyDetector(ae.Autoencoder(ae.LSTM(4), 2, **KW), n_models=2, random_state=0)
     ae.to_onnx(model.fit(X), path, "score")
     same_scores(runtime, path, {"x": X}, model.score_samples(X))
+    assert runtime(path, {"x": X[:0]}).shape == (0,)
 
 
 def test_no_rows(rng, tmp_path):

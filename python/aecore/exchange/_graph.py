@@ -216,6 +216,12 @@ class Body(NamedTuple):
     inputs: list[tuple[str, list[Any]]]
     outputs: list[tuple[str, list[Any]]]
 
+    def has(self, op: str) -> bool:
+        """Return whether there is an operation in it, or in a loop of it."""
+        loops = (v for node in self.graph.nodes for v in node.options.values())
+        inner = any(loop.has(op) for loop in loops if isinstance(loop, Body))
+        return inner or any(node.op == op for node in self.graph.nodes)
+
 
 def needs(node: Node) -> set[str]:
     """Return the names of all that a node takes, inside its loop too."""

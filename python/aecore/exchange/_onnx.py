@@ -21,7 +21,7 @@ from . import _detector, _tables
 from ._graph import IR_VERSION, LABELS, LABELS_OPSET, OPSET, SAMPLES, Body, Graph, to_proto
 from ._parts import conditioner, latent_shape
 
-FLOAT = 1  # ONNX's number of the type
+FLOAT, INT64 = 1, 7  # ONNX's numbers of types
 
 
 def parts_of(model: Any) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def to_onnx(
 
     Notes
     -----
-    The opset is 17. N is free and may be 0, but for LSTMs, which ONNX Runtime can't run then.
+    The opset is 17. N is free and may be 0.
     Labels that `fit` hasn't seen are an error to aecore; a graph can't raise one, and takes them
     for no class. The file's metadata have the model's class as ``aecore.model``, the part as
     ``aecore.part``, what an uint8 is multiplied by before it goes into a float32 x as
@@ -137,7 +137,10 @@ def to_onnx(
         for network in networks:
             locks.enter_context(network.lock)
         export = _Export(model, Graph(), lengths, uint8)
-        body = export.score() if part == "score" else export.part(part)
+        body = export.part(part)
+        if body.has("LSTM"):
+            export = _Export(model, Graph(), lengths, uint8, never_empty=True)
+            body = export.part(part)
     title = f"{type(model).__name__}.{part}"
     data = _checked(body, title, _notes(model, part), export.words)
     with atomic.replacing(path) as file:
@@ -227,18 +230,30 @@ def _checked(
 
 
 class _Export:
-    """A model's parts as a graph: what its passes record, op by op."""
+    """A model's parts as a graph: what its passes record, op by op.
+
+    ONNX Runtime ends the process where an LSTM gets no samples. With `never_empty` the network gets
+    one then, which is cut off behind it.
+    """
 
     def __init__(
-        self, model: Any, graph: Graph, lengths: bool = False, uint8: bool = False
+        self,
+        model: Any,
+        graph: Graph,
+        lengths: bool = False,
+        uint8: bool = False,
+        never_empty: bool = False,
     ) -> None:
         self.model, self.graph, self.lengths, self.uint8 = model, graph, lengths, uint8
+        self.never_empty, self._count = never_empty, ""
         self.inputs: list[tuple[str, list[Any]]] = []
         self.words: dict[str, str] = {}
         if not isinstance(model, AnomalyDetector):
             self.network, self.conditioner = model._network, conditioner(model)
 
     def part(self, part: str) -> Body:
+        if part == "score":
+            return self._score()
         name, form = "reconstruction", ["FLOAT", "n", *self.network.input_shape]
         with Tape(abstract=True) as tape:
             self.tape = tape
@@ -248,8 +263,8 @@ class _Export:
                 x = self._samples(self.network.input_shape)
                 y = self._condition()
                 if self.lengths:
-                    self.graph.lengths = "lengths"
                     self.inputs.append(("lengths", ["INT64", "n"]))
+                    self.graph.lengths = self._some("lengths", 1, np.int64(1))
                 codes, latent = self._encoded(x, y)
                 if part == "encode":
                     made, name, form = codes, "codes", self._codes_form()
@@ -257,14 +272,32 @@ class _Export:
                     made = self._decoded(latent, y)
                 if part == "predict_proba":
                     name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
-        self.graph.finish(made, name)
+        self.graph.finish(self._all(made), name)
         return Body(self.graph, self.inputs, [(name, form)])
 
-    def score(self) -> Body:
+    def _some(self, x: str, axes: int, fill: np.generic) -> str:
+        """Append what makes one sample of none; return the name of the samples."""
+        if not self.never_empty:
+            return x
+        if not self._count:
+            self._count = self.graph.add("Shape", self.inputs[0][0], end=1)
+        none = self.graph.add("Equal", self._count, np.array([0]))
+        around = np.zeros(axes, np.int64), self.graph.add("Cast", none, to=INT64)
+        pads = self.graph.add("Concat", *around, np.zeros(axes - 1, np.int64), axis=0)
+        return self.graph.add("Pad", x, pads, fill)
+
+    def _all(self, y: str) -> str:
+        """Append what takes away the sample of `_some`."""
+        if not self.never_empty:
+            return y
+        first = np.array([0])
+        return self.graph.add("Slice", y, first, self._count, first)
+
+    def _score(self) -> Body:
         """Return the graph of a detector's scores."""
         x = self._samples(self.model._state.shape)
         found = _detector.scores(self.graph, self.model, x, self._member)
-        self.graph.finish(found, "scores")
+        self.graph.finish(self._all(found), "scores")
         return Body(self.graph, self.inputs, [("scores", ["DOUBLE", "n"])])
 
     def _member(self, model: Any, x: str) -> tuple[str, str]:
@@ -291,13 +324,14 @@ class _Export:
             self.inputs, self.words = columns.found, columns.words
             return made
         self.inputs.append(("x", ["UINT8" if self.uint8 else "FLOAT", "n", *shape]))
+        x, zero = "x", np.float32(0)
         if self.uint8:
             self.words["x"] = "samples of bytes, which the first node divides by 255"
-            return graph.add("Mul", graph.add("Cast", "x", to=FLOAT), np.float32(PIXEL))
-        self.words["x"] = "samples as aecore has them"
-        if _byte_scale(model) is not None:
-            self.words["x"] += "; uint8 is divided by 255"
-        return "x"
+            x = graph.add("Mul", graph.add("Cast", "x", to=FLOAT), np.float32(PIXEL))
+        else:
+            pixels = "; uint8 is divided by 255" if _byte_scale(model) is not None else ""
+            self.words["x"] = f"samples as aecore has them{pixels}"
+        return self._some(x, 1 + len(shape), zero)
 
     def _placeholder(self, name: str, shape: Shape) -> Value:
         """Return a value for samples of a shape, which has a name in the graph."""
@@ -325,7 +359,8 @@ class _Export:
             dtype, y, classes = _labels(graph, found.classes)
             self.inputs.append(("y", [dtype, "n"]))
             standard = graph.add("Equal", graph.column(y), classes)
-        return self._placeholder(graph.add("Cast", standard, to=FLOAT), (found.width,))
+        vectors = self._some(graph.add("Cast", standard, to=FLOAT), 2, np.float32(0))
+        return self._placeholder(vectors, (found.width,))
 
     def _encoded(self, name: str, y: Value | None) -> tuple[str, Value]:
         """Append the encoder; return the codes, and what the decoder is given."""
@@ -358,10 +393,10 @@ class _Export:
         self.inputs.append(("codes", self._codes_form()))
         shape = latent_shape(self.model)
         if not isinstance(self.model, VQVAE):
-            return self._placeholder("codes", shape)
-        quantizer = self.network.quantizer
-        place = self.model._code_space.map, quantizer.code_shape
-        codes = self.graph.reshape("codes", 0, *place[0], *place[1])
+            return self._placeholder(self._some("codes", 1 + len(shape), np.float32(0)), shape)
+        quantizer, space = self.network.quantizer, self.model._code_space
+        codes = self._some("codes", 1 + len(space.shape), np.int64(0))
+        codes = self.graph.reshape(codes, 0, *space.map, *quantizer.code_shape)
         return self._placeholder(quantizer.lookup_onnx(self.graph, codes), shape)
 
     def _decoded(self, z: Value, y: Value | None) -> str:
