@@ -97,6 +97,8 @@ def test_labels_from_data_frames():
         assert metrics.clustering_accuracy(labels, [7, 3, 7, 1]) == 1.0
         assert metrics.nmi(labels, y) == pytest.approx(1)
         assert metrics.knn_accuracy(np.eye(4), labels, np.eye(4), labels, k=1) == 1.0
+    numbers = pd.Series([3, 5, 3, 9], dtype=object)
+    assert metrics.clustering_accuracy(numbers, [7, 3, 7, 1]) == 1.0
     with pytest.raises(TypeError, match="y: expected integers, booleans or strings"):
         metrics.nmi(pd.Series(["cat", None, "dog"]), [0, 1, 2])
 

@@ -40,6 +40,7 @@ ESTIMATORS = [
     ),
     ae.AnomalyDetector(ae.Autoencoder(SMALL, 2, epochs=2), n_models=2),
     ae.AnomalyDetector(n_models=1),
+    ae.Normal(),
 ]
 
 # y belongs to what these models see, and the checks call such methods without it.
@@ -61,6 +62,7 @@ WITHOUT_Y = {
 } | {"check_estimators_nan_inf": "labels aren't floats"}
 CONDITIONAL = {
     ae.CVAE: WITHOUT_Y,
+    ae.GaussianMixture: {"check_estimators_nan_inf": "labels aren't floats"},
     ae.GAN: {name: WITHOUT_Y[name] for name in WITHOUT_Y if "methods" in name or "nan" in name},
 }
 
@@ -69,7 +71,11 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message=".* does not inherit from", category=UserWarning)
     scikit_learn_checks = parametrize_with_checks(ESTIMATORS)
     conditional_checks = parametrize_with_checks(
-        [ae.CVAE(SMALL, 4, epochs=2), ae.GAN(SMALL, 4, epochs=2, conditional=True)],
+        [
+            ae.CVAE(SMALL, 4, epochs=2),
+            ae.GAN(SMALL, 4, epochs=2, conditional=True),
+            ae.GaussianMixture(2, covariance="diag"),
+        ],
         expected_failed_checks=lambda estimator: CONDITIONAL[type(estimator)],
     )
 

@@ -109,8 +109,9 @@ def labels(name: str, values: ArrayLike) -> NDArray[Any]:
     labels = np.asarray(values)
     if labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"{name}: expected labels of shape (N,), N > 0, got shape {labels.shape}")
-    if labels.dtype.kind in "OT" and all(isinstance(label, str) for label in labels):
-        labels = np.array(labels.tolist())
+    for kinds in ((str,), (int, np.integer)):
+        if labels.dtype.kind in "OT" and all(isinstance(label, kinds) for label in labels):
+            labels = np.array(labels.tolist())
     if labels.dtype.kind not in "biuUS":
         raise TypeError(f"{name}: expected integers, booleans or strings, got {labels.dtype}")
     return labels

@@ -9,6 +9,7 @@ import numpy as np
 from .. import _core
 from ..base import checks, runtime
 from ..base.sklearn import not_fitted
+from ..data import foreign
 from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from .base import Prior, read_codes
 
@@ -119,9 +120,10 @@ class GaussianMixture(Prior):
         self
         """
         self._check_params()
-        Z = read_codes(Z)
-        classes, places = _classes(y, len(Z))
-        found = [self._fit_class(Z[places == c], classes, c) for c in range(len(classes))]
+        Z = foreign.opened(Z, "Z")
+        codes = read_codes(Z)
+        classes, places = _classes(y, len(codes))
+        found = [self._fit_class(codes[places == c], classes, c) for c in range(len(classes))]
         share = [float(np.mean(places == c)) for c in range(len(classes))]
         parts = [part for part, _, _ in found]
         weights = [w * part.weights for w, part in zip(share, parts, strict=True)]
@@ -130,7 +132,7 @@ class GaussianMixture(Prior):
         self._learned = Gaussians(np.concatenate(weights), *joined), labels
         self.n_iter_ = max(n for _, n, _ in found)
         self.converged_ = all(ok for _, _, ok in found)
-        self.n_features_in_ = Z.shape[1]
+        self._note_form(Z, codes)
         return self
 
     def _check_params(self) -> None:
@@ -148,7 +150,7 @@ class GaussianMixture(Prior):
         if len(Z) < k:
             whose = "" if len(classes) == 1 else f" of class {classes.tolist()[c]!r}"
             raise ValueError(
-                f"Z: expected at least {k} codes{whose}, one a component, got {len(Z)}"
+                f"Z: expected at least {k} codes{whose}, one a component, got n_samples = {len(Z)}"
             )
         full, limits = self.covariance == "full", (int(self.max_iter), float(self.tol))
         seed = int(self.random_state)
@@ -204,7 +206,7 @@ class GaussianMixture(Prior):
     def score_samples(self, Z: Any) -> np.ndarray:
         """Return the logarithm of the density at each code; see `Prior.score_samples`."""
         mixture, _ = self._mixture()
-        return log_density(log_joint(mixture, read_codes(Z, mixture.means.shape[1])))
+        return log_density(log_joint(mixture, self._read(Z, mixture.means.shape[1])))
 
     # ---- draws ----------------------------------------------------------------------------------
 
