@@ -1,4 +1,4 @@
-"""Make the picture of README.md's first example: needs MNIST in $AECORE_DATA, and matplotlib."""
+"""Make README.md's picture: its first example on MNIST, in $AECORE_DATA; needs matplotlib."""
 
 from pathlib import Path
 

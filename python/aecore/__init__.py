@@ -12,6 +12,7 @@ from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .base import moved
+from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
 from .data.corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
@@ -144,7 +145,7 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         text = f"module {__name__!r} has no attribute {name!r}"
         if not name.startswith("_"):
-            text += _hint(name, __all__, {})
+            text += _hint(name, __all__, _CLASSES)
         raise AttributeError(text)
     place = _LATER[name]
     module = importlib.import_module(f"{__name__}.{place or name}")

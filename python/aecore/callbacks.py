@@ -387,3 +387,7 @@ class ImageGrid(_Placed):
 
 
 __all__ = ["CSVLogger", "ImageGrid", "JSONLinesLogger", "MLflow", "TensorBoard"]
+
+
+def __dir__() -> list[str]:
+    return __all__

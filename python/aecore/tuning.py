@@ -11,6 +11,7 @@ import numpy as np
 
 from .base import checks, runtime
 from .data.batches import Batch
+from .models.base import traps
 from .models.base.model import BaseModel
 from .training.loop import Phase, Plan, train
 from .training.progress import Progress
@@ -127,7 +128,7 @@ def find_learning_rate(
     steps = checks.integer("steps", steps, 5)
     model._check_params()
     tried, going_on = _copy_for_trial(model)
-    with runtime.threads(tried.n_threads):
+    with runtime.threads(tried.n_threads), traps.silence():
         conditioner, given = tried._read_training(X, y, sample_mask, going_on)
         tried._start_or_go_on(going_on, conditioner, given)
         network = tried._network

@@ -1,13 +1,17 @@
 """Names that don't exist: what was probably meant is said."""
 
 import copy
+import inspect
 import pickle
 
 import aecore as ae
 import pytest
-from aecore.base.hints import ATTRIBUTES, PARAMETERS, hint
-from aecore.base.params import names
+from aecore.base.hints import ATTRIBUTES, CLASSES, HEAD, OF_MODEL, PARAMETERS, hint
+from aecore.base.params import Params, names
 
+CLASSES_WITH_PARAMS = [
+    c for c in map(ae.__dict__.get, ae.__all__) if isinstance(c, type) and issubclass(c, Params)
+]
 MODELS = [getattr(ae, name) for name in ae.__all__ if hasattr(getattr(ae, name), "fit")]
 
 
@@ -38,17 +42,116 @@ def test_nothing_is_guessed(name):
         getattr(ae.VAE(), name)
 
 
+# What people type who come from Keras, PyTorch, scikit-learn, pyod or pythae.
+ASKED = [
+    ("lr", "learning_rate"),
+    ("n_epochs", "epochs"),
+    ("hidden_layers", "arch=Dense(widths)"),
+    ("hidden_dims", "arch=Dense(widths)"),
+    ("n_components", "latent_dim"),
+    ("encoding_dim", "latent_dim"),
+    ("z_dim", "latent_dim"),
+    ("seed", "random_state"),
+]
+CALLED = [
+    ("encode", "transform"),
+    ("decode", "inverse_transform"),
+    ("predict", "reconstruct"),
+    ("forward", "reconstruct"),
+    ("evaluate", "score"),
+    ("train", "fit"),
+    ("history", "history_"),
+    ("summary", "print(model), or the model itself in a notebook"),
+    ("state_dict", "aecore.to_torch"),
+    ("plot", "aecore.plot"),
+    ("compile", "optimizer= and loss= of the constructor"),
+]
+
+
+def made(model):
+    return model(ae.StackedAutoencoder()) if model is ae.StackedFeatures else model()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
+def test_names_of_other_libraries(model):
+    """Whatever there is in a class is said of names that mean it elsewhere."""
+    known = names(model)
+    for name, meant in ASKED:
+        with pytest.raises(TypeError, match=f"argument '{name}'") as caught:
+            model(**{name: 1})
+        head = meant.split("=")[0]
+        if head in known:
+            assert str(caught.value).endswith(f"; did you mean {meant}?")
+        elif "model" in known and head in OF_MODEL:
+            assert str(caught.value).endswith(f"; did you mean {meant}, which model= takes?")
+        elif name != "n_components" or model is not ae.GaussianMixture:
+            others = names(ae.VQVAE)  # such as code_dim
+            said = str(caught.value).partition("; did you mean ")[2].rstrip("?")
+            assert said == "" or said in known or said in others
+    for name, meant in CALLED:
+        if hasattr(model, name):
+            continue
+        with pytest.raises(AttributeError, match=f"has no attribute '{name}'") as caught:
+            getattr(made(model), name)
+        if hasattr(model, meant) or not HEAD.match(meant):
+            assert str(caught.value).endswith(f"; did you mean {meant}?")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "meant"),
+    [
+        (lambda: ae.AnomalyDetector(epochs=3), TypeError, "mean epochs, which model= takes?"),
+        (lambda: ae.AnomalyDetector(outliers_fraction=0.1), TypeError, "mean contamination?"),
+        (lambda: ae.AnomalyDetector(modle=1), TypeError, "mean model?"),
+        (lambda: ae.AnomalyDetector().anomaly_score, AttributeError, "mean score_samples?"),
+        (lambda: ae.AnomalyDetector().fit_predictt, AttributeError, "mean fit_predict?"),
+        (lambda: ae.GaussianMixture(n_components=3), TypeError, "mean components?"),
+        (lambda: ae.GaussianMixture(covariance_type="diag"), TypeError, "mean covariance?"),
+        (lambda: ae.VQVAE(num_embeddings=3), TypeError, "mean codebook_size?"),
+        (lambda: ae.VQVAE(embedding_dim=3), TypeError, "mean code_dim?"),
+        (lambda: ae.Autoencoder(embedding_dim=3), TypeError, "mean latent_dim?"),
+        (lambda: ae.Autoencoder(input_dim=3), TypeError, "mean fit(X), which finds out the shape"),
+        (lambda: ae.Dense(hidden_layers=(3,)), TypeError, "mean widths?"),
+        (lambda: ae.Conv(filters=(3,)), TypeError, "mean channels?"),
+        (lambda: ae.Masking(rat=0.1), TypeError, "mean rate?"),
+        (lambda: ae.DenoisingAutoencoder, AttributeError, "mean Autoencoder(corruption=Gau"),
+        (lambda: ae.BetaVAE, AttributeError, "mean VAE(beta=...)?"),
+    ],
+)
+def test_what_there_is_for_it(call, error, meant):
+    with pytest.raises(error) as caught:
+        call()
+    assert f"; did you {meant}" in str(caught.value)
+
+
+def test_what_there_is_nothing_for():
+    for call in (lambda: ae.Adam(lr=0.1), lambda: ae.PixelCNN(hidden_layers=(3,))):
+        with pytest.raises(TypeError, match=r"unexpected keyword argument '\w+'$"):
+            call()
+
+
 def test_every_hint_exists():
-    parameters = {name for model in MODELS for name in names(model)}
-    wanted = {k for k, v in PARAMETERS.items() if v.isidentifier()}
-    assert {PARAMETERS[k] for k in wanted} <= parameters
-    assert not set(PARAMETERS) & set(names(ae.VAE))
-    methods = {name for model in MODELS for name in dir(model)} | {"history_"}
-    assert {v for v in ATTRIBUTES.values() if v.isidentifier()} <= methods | {
-        "from_torch",
-        "to_torch",
-    }
+    parameters = {name for made in CLASSES_WITH_PARAMS for name in names(made)}
+    methods = {name for model in MODELS for name in dir(model)} | {"history_", "n_parameters_"}
+    for table, there in ((PARAMETERS, parameters), (ATTRIBUTES, methods | parameters)):
+        for name, several in table.items():
+            for meant in several.split("|"):
+                head = HEAD.match(meant)
+                assert head is None or head[1] in there, (name, meant)
+                if meant.startswith("aecore."):
+                    assert hasattr(ae, meant.split(".")[1])
+    assert OF_MODEL <= set(names(ae.Autoencoder))
+    assert all(hasattr(ae, meant.split("(")[0]) for meant in CLASSES.values())
+    assert not set(PARAMETERS) & set(names(ae.VAE)) and not set(CLASSES) & set(ae.__all__)
     assert hint("lr", ["rate"], PARAMETERS) == ""  # not where that parameter isn't
+
+
+@pytest.mark.parametrize("made", CLASSES_WITH_PARAMS, ids=lambda c: c.__name__)
+def test_signatures_are_the_classes_own(made):
+    """Of notebooks, the reference and scikit-learn."""
+    parameters = inspect.signature(made).parameters
+    assert tuple(parameters) == names(made)
+    assert all(p.kind is not p.VAR_KEYWORD for p in parameters.values())
 
 
 def test_models_are_copied_and_asked_as_before():
@@ -61,3 +164,23 @@ def test_models_are_copied_and_asked_as_before():
 def test_dir_is_what_is_public():
     assert set(dir(ae)) == {*ae.__all__, "__version__"}
     assert {"plot", "datasets", "metrics", "callbacks"} <= set(dir(ae))
+    assert all(hasattr(ae, name) for name in dir(ae))
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_notebooks_complete_them():
+    completers = pytest.importorskip("IPython.core.completer")
+    completer = completers.IPCompleter(namespace={"ae": ae}, use_jedi=False)
+    for name in ("plot", "datasets", "metrics", "callbacks"):
+        _, matches = completer.complete(line_buffer=f"ae.{name[:2]}")
+        assert name in {match.rpartition(".")[2] for match in matches}
+    _, matches = completer.complete(line_buffer="ae.")
+    found = {match.rpartition(".")[2] for match in matches}
+    assert "VAE" in found and not found & {"os", "importlib", "annotations", "Any", "moved"}
+
+
+@pytest.mark.parametrize("name", ["plot", "datasets", "metrics", "callbacks", "nn", "functional"])
+def test_modules_offer_what_is_public(name):
+    module = getattr(ae, name)
+    others = {n for n in dir(module) if not n.startswith("_")} - set(module.__all__)
+    assert not others, others

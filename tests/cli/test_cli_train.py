@@ -191,6 +191,35 @@ def test_columns_that_outweigh_others_are_noted(tmp_path, capsys):
     assert "wider" not in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("always::UserWarning")
+def test_traps_are_a_sentence(tmp_path, capsys):
+    rng, out = np.random.default_rng(0), tmp_path / "m.safetensors"
+    small = ("--epochs=1", "--latent-dim=2", "--seed=0")
+    first = rng.integers(0, 256, (20, 3, 16, 16), dtype=np.uint8)
+    wild = TABLE * [1, 1, 1e5, 1, 1, 1]
+    grey = rng.integers(0, 256, (20, 16, 16), dtype=np.uint8)
+    cases = (
+        (first, (), "X: samples of shape (3, 16, 16) are read as images of "),
+        (wild, (), "X: values are taken as they are, and column 2 has some beyond "),
+        (grey, ("--quiet",), None),  # as the note that says how pictures are made of them
+        (wild[:, 3:], ("--latent-dim=3",), "latent_dim: codes of 3 numbers are no smaller than "),
+    )
+    for X, more, begins in cases:
+        np.save(tmp_path / "x.npy", X)
+        capsys.readouterr()
+        assert status("train", tmp_path / "x.npy", "-o", out, "-m", "ae", *small, *more) == 0
+        lines = [line for line in capsys.readouterr().err.splitlines() if "warning" in line.lower()]
+        if begins is None:
+            assert not lines
+        else:
+            (line,) = lines
+            assert line.startswith(f"aecore: warning: {begins}")
+    np.savetxt(tmp_path / "t.csv", wild, delimiter=",")
+    assert status("train", tmp_path / "t.csv", "-o", out, "-m", "ae", *small) == 0
+    told_of = capsys.readouterr().err
+    assert "--model tabular scales them" in told_of and "warning" not in told_of
+
+
 def test_a_set_with_a_folder_of_its_name_is_ambiguous(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()

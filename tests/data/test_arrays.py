@@ -123,7 +123,7 @@ def test_few_samples(n, batch, X):
 
 
 def test_every_sample_is_seen_once_an_epoch(rng):
-    x = np.arange(37, dtype=np.float32)[:, None] * np.ones(2, np.float32)
+    x = np.arange(37, dtype=np.float32)[:, None] * np.ones(4, np.float32)
     seen = []
     real = ae.Autoencoder._step
 

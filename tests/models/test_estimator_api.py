@@ -198,7 +198,7 @@ def test_data_frames_out(X):
     assert isinstance(m.set_output().transform(frame), np.ndarray)
     with sklearn.config_context(transform_output="pandas"):
         assert isinstance(model().fit(frame).transform(frame), pd.DataFrame)
-    both = ColumnTransformer([("a", model(), ["a", "b"]), ("b", model(), ["c", "d"])])
+    both = ColumnTransformer([("a", model(), list("abcd")), ("b", model(), list("cdef"))])
     assert both.set_output(transform="pandas").fit_transform(frame).shape == (60, 6)
 
 

@@ -14,6 +14,7 @@ MODELS = {
 }
 ALL = pytest.mark.parametrize("name", MODELS)
 BOTH = pytest.mark.parametrize("name", ["table", "array"])
+IN_OWN_UNITS = pytest.mark.filterwarnings("ignore:X. values are taken as they are")  # as `frame` is
 
 
 @pytest.fixture
@@ -32,6 +33,7 @@ def check_order(model, frame, scores):
             model.score_samples(other)
 
 
+@IN_OWN_UNITS
 @ALL
 @pytest.mark.parametrize(
     "columns",
@@ -71,6 +73,7 @@ def test_no_name_twice(name, frame):
             MODELS[name]().fit(frame.set_axis(twice, axis=1))
 
 
+@IN_OWN_UNITS
 @BOTH
 def test_validation_has_the_columns_of_training(name, frame):
     model = MODELS[name]()
@@ -92,6 +95,7 @@ def test_validation_has_the_columns_of_training(name, frame):
         MODELS[name]().fit(frame, X_val=frame.to_numpy())
 
 
+@IN_OWN_UNITS
 @BOTH
 def test_masks_go_by_names(name, frame, rng):
     pd = pytest.importorskip("pandas")

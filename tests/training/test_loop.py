@@ -417,6 +417,7 @@ def test_steps_that_are_too_large(X, optimizer, rate):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("rate", [3.0, 100.0, 1000.0])
 @pytest.mark.parametrize("kind", [ae.Autoencoder, ae.VAE, ae.AdversarialAutoencoder, ae.VQVAE])
+@pytest.mark.filterwarnings("ignore:latent_dim. codes of 32 numbers")
 def test_the_state_left_has_a_finite_loss(kind, rate, optimizer, rng):
     """The step that went too far is undone: where it led, no loss is finite."""
     X = rng.normal(size=(200, 5)).astype(np.float32)

@@ -134,11 +134,37 @@ def same_features(name: str, a: Floats, other: str, b: Floats) -> None:
 # ---- warnings -----------------------------------------------------------------------------------
 
 PACKAGE = __name__.partition(".")[0]
+CALLERS = ("joblib", "sklearn")  # which call the package for whoever calls them
+TESTS = "sklearn.utils.estimator_checks"  # whose data are nobody's
+_said: tuple[Any, set[str]] = (None, set())  # in the latest call of them
 
 
-def warn(text: str, category: type[Warning] = UserWarning) -> None:
-    """Warn at the line that called the package, however deep within it this is."""
-    frame, level = sys._getframe(1), 2
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
-        frame, level = frame.f_back, level + 1
+def warn(text: str, category: type[Warning] = UserWarning, *, of_data: bool = False) -> None:
+    """Warn at the user's line, however deep within the package, or a search, this is.
+
+    Parameters
+    ----------
+    text : str
+    category : type
+    of_data : bool
+        Whether it is about data that were hardly meant: a search says so in one of its fits, and
+        scikit-learn's checks of estimators don't.
+    """
+    global _said
+    frame, level, called = sys._getframe(1), 2, False
+    while frame.f_back:
+        name = frame.f_globals.get("__name__", "")
+        package = name.partition(".")[0]
+        if package not in (PACKAGE, *CALLERS):
+            break
+        if of_data and name == TESTS:
+            return
+        frame, level, called = frame.f_back, level + 1, called or package in CALLERS
+    if of_data and called:
+        call = (frame.f_code, id(frame), frame.f_lasti)
+        if _said[0] != call:
+            _said = (call, set())
+        if text in _said[1]:
+            return
+        _said[1].add(text)
     warnings.warn(text, category, stacklevel=level)

@@ -3,70 +3,164 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
-# Names of other libraries, and of what they are here.
+HIDDEN = "arch=Dense(widths)|widths"
+SHAPE = "fit(X), which finds out the shape of samples"
+
+# Names of other libraries, and of what they are here: the first that there is, of several.
 PARAMETERS = {
     "activation": "arch=Dense(activation=...)",
     "alpha": "weight_decay",
-    "code_size": "latent_dim",
+    "architecture": "arch",
+    "base_estimator": "model",
+    "bottleneck": "latent_dim|code_dim",
+    "bottleneck_dim": "latent_dim|code_dim",
+    "clipnorm": "clip_norm",
+    "code_size": "latent_dim|code_dim",
+    "covariance_type": "covariance",
+    "criterion": "loss",
+    "decoder": "arch=(encoder, decoder)",
     "early_stopping": "patience",
-    "encoding_dim": "latent_dim",
+    "embedding_dim": "code_dim|latent_dim",
+    "encoder": "arch=(encoder, decoder)",
+    "encoding_dim": "latent_dim|code_dim",
+    "epoch_num": "epochs",
+    "estimator": "model",
     "eta": "learning_rate",
-    "hidden_dims": "arch=Dense(widths)",
-    "hidden_layer_sizes": "arch=Dense(widths)",
-    "hidden_layers": "arch=Dense(widths)",
-    "hidden_neurons": "arch=Dense(widths)",
-    "hidden_sizes": "arch=Dense(widths)",
-    "hidden_units": "arch=Dense(widths)",
-    "latent_size": "latent_dim",
+    "filters": "channels|arch=Conv(channels)",
+    "grad_clip": "clip_norm",
+    "hidden_dim": HIDDEN,
+    "hidden_dims": HIDDEN,
+    "hidden_layer_sizes": HIDDEN,
+    "hidden_layers": HIDDEN,
+    "hidden_neuron_list": HIDDEN,
+    "hidden_neurons": HIDDEN,
+    "hidden_size": HIDDEN,
+    "hidden_sizes": HIDDEN,
+    "hidden_units": HIDDEN,
+    "input_dim": SHAPE,
+    "input_shape": SHAPE,
+    "input_size": SHAPE,
+    "kl_weight": "beta",
+    "latent_size": "latent_dim|code_dim",
     "learning_rate_init": "learning_rate",
+    "loss_fn": "loss",
+    "loss_function": "loss",
     "lr": "learning_rate",
+    "lr_scheduler": "schedule",
     "max_epochs": "epochs",
+    "max_grad_norm": "clip_norm",
     "max_iter": "epochs",
-    "n_components": "latent_dim",
+    "means_init": "means",
+    "n_components": "latent_dim|components",
     "n_epochs": "epochs",
+    "n_estimators": "n_models",
+    "n_features": SHAPE,
+    "n_hidden": HIDDEN,
     "n_iter": "epochs",
     "n_iter_no_change": "patience",
     "n_jobs": "n_threads",
+    "nb_epoch": "epochs",
     "noise": "corruption",
+    "noise_factor": "corruption=GaussianNoise(...)",
+    "noise_level": "corruption=GaussianNoise(...)",
+    "noise_std": "corruption=GaussianNoise(...)",
     "num_embeddings": "codebook_size",
-    "embedding_dim": "code_dim",
     "num_epochs": "epochs",
+    "num_workers": "n_threads",
+    "optim": "optimizer",
+    "outliers_fraction": "contamination",
     "random_seed": "random_state",
+    "reg_covar": "regularization",
+    "scheduler": "schedule",
     "seed": "random_state",
     "solver": "optimizer",
+    "sparsity": "penalty=L1Sparsity(...)",
+    "threshold": "contamination",
+    "val_split": "validation_fraction",
     "validation_split": "validation_fraction",
-    "z_dim": "latent_dim",
+    "weights_init": "weights",
+    "z_dim": "latent_dim|code_dim",
 }
 ATTRIBUTES = {
-    "compile": "the constructor's optimizer= and loss=",
+    "anomaly_score": "score_samples",
+    "compile": "optimizer= and loss= of the constructor",
+    "count_params": "n_parameters_",
+    "decision_function": "score_samples",
     "decode": "inverse_transform",
-    "decoder": "parameters_, or to_torch and to_onnx",
+    "decoder": "parameters_, aecore.to_torch or aecore.to_onnx",
+    "denoise": "reconstruct",
+    "embed": "transform",
+    "embedding": "transform",
     "encode": "transform",
-    "encoder": "parameters_, or to_torch and to_onnx",
+    "encoder": "parameters_, aecore.to_torch or aecore.to_onnx",
     "evaluate": "score",
+    "export": "aecore.to_onnx",
     "forward": "reconstruct",
+    "from_torch": "aecore.from_torch",
     "generate": "sample",
+    "get_config": "get_params",
+    "get_weights": "parameters_",
     "history": "history_",
+    "inverse": "inverse_transform",
+    "latent": "transform",
+    "layers": "parameters_",
     "load": "aecore.load",
-    "load_state_dict": "from_torch",
+    "load_model": "aecore.load",
+    "load_state_dict": "aecore.from_torch",
     "load_weights": "aecore.load",
+    "log_prob": "log_likelihood|score_samples",
+    "losses": "history_",
     "parameters": "parameters_",
+    "plot": "aecore.plot",
     "predict": "reconstruct",
+    "reconstruction_error": "errors",
+    "save_model": "save",
     "save_weights": "save",
-    "state_dict": "to_torch",
+    "set_weights": "parameters_",
+    "state_dict": "aecore.to_torch",
     "summary": "print(model), or the model itself in a notebook",
+    "to_onnx": "aecore.to_onnx",
+    "to_torch": "aecore.to_torch",
     "train": "fit",
+    "train_on_batch": "partial_fit",
+    "weights": "parameters_",
 }
+CLASSES = {
+    "AAE": "AdversarialAutoencoder",
+    "AE": "Autoencoder",
+    "BetaVAE": "VAE(beta=...)",
+    "ContractiveAutoencoder": "Autoencoder(penalty=Contractive())",
+    "ConvAutoencoder": "Autoencoder(Conv())",
+    "DenoisingAutoencoder": "Autoencoder(corruption=GaussianNoise())",
+    "LSTMAutoencoder": "Autoencoder(LSTM())",
+    "SparseAutoencoder": "Autoencoder(penalty=L1Sparsity())",
+    "VariationalAutoencoder": "VAE",
+}
+# What a detector or a classifier doesn't take, but the model that it is given.
+OF_MODEL = set(
+    "arch latent_dim loss corruption penalty optimizer learning_rate weight_decay schedule "
+    "clip_norm batch_size epochs patience validation_fraction n_threads".split()
+)
+HEAD = re.compile(r"(\w+)(=|,|$)")  # a name that has to be there
 
 
 def hint(name: str, known: Iterable[str], elsewhere: dict[str, str]) -> str:
     """Return what to add to a message about an unknown name: a question, or nothing."""
     known = list(known)
-    meant = elsewhere.get(name)
-    if meant is None or (meant.isidentifier() and meant not in known):
-        lower = {k.lower(): k for k in known}
-        close = difflib.get_close_matches(name.lower(), lower, 1)
-        meant = lower[close[0]] if close else None
-    return f"; did you mean {meant}?" if meant else ""
+    candidates = elsewhere[name].split("|") if name in elsewhere else []
+    for meant in candidates:
+        head = HEAD.match(meant)
+        if head is None or head[1] in known:
+            return f"; did you mean {meant}?"
+    if elsewhere is PARAMETERS and "model" in known:
+        for meant in candidates or [name]:
+            if meant.split("=")[0] in OF_MODEL:
+                return f"; did you mean {meant}, which model= takes?"
+    if candidates:
+        return ""
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), lower, 1)
+    return f"; did you mean {lower[close[0]]}?" if close else ""

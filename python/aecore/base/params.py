@@ -41,8 +41,35 @@ def same(a: Any, b: Any) -> bool:
         return False
 
 
+def unexpected(cls: type, name: str) -> TypeError:
+    """Return the error for a parameter that a class doesn't have."""
+    meant = hint(name, names(cls), PARAMETERS)
+    return TypeError(f"{cls.__name__}() got an unexpected keyword argument {name!r}{meant}")
+
+
+def _asking(init: Callable[..., None]) -> Callable[..., None]:
+    """Return an __init__ that says what was probably meant by an argument that there isn't."""
+
+    @functools.wraps(init)
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        for name in kwargs:
+            if name not in _arguments(init):
+                raise unexpected(type(self), name)
+        init(self, *args, **kwargs)
+
+    return __init__
+
+
 class Params:
     """The protocol of parameters: `__init__` only stores its arguments under their names."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        init = vars(cls).get("__init__")
+        if init is not None and not any(
+            p.kind is p.VAR_KEYWORD for p in inspect.signature(init).parameters.values()
+        ):
+            cls.__init__ = _asking(init)  # type: ignore[method-assign]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a state, perhaps of an earlier version, which lacks what came later."""

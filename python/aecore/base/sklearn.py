@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import checks, names, routing
+from .hints import ATTRIBUTES, hint
 from .params import Params
 
 
@@ -65,6 +67,18 @@ class Estimator(Params):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         routing.add_requests(cls)
+
+    if not TYPE_CHECKING:  # for whom there are no other attributes
+
+        def __getattr__(self, name):
+            if hasattr(type(self), name):  # a property, whose own error this is
+                return object.__getattribute__(self, name)
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_") and not name.endswith("_"):
+                learned = (getattr(c, "__annotations__", ()) for c in type(self).__mro__)
+                known = {*dir(type(self)), *chain(*learned)}
+                text += hint(name, (k for k in known if not k.startswith("_")), ATTRIBUTES)
+            raise AttributeError(text, name=name, obj=self)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in vars(self)

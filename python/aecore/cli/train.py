@@ -7,6 +7,7 @@ import inspect
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..base.params import defaults
 from ..files.load import load
+from ..models.base import traps
 from ..training.progress import summary
 from ._command import (
     CommandError,
@@ -131,6 +133,7 @@ def _train(options: Any) -> int:
         _, steps, features = np.shape(samples.X)
         text = f"each sample is taken for a sequence of {steps} steps with {features} values"
         note(options, f"{text}; --shape {steps}x{features}x1 makes pictures of them")
+        warnings.filterwarnings("ignore", traps.SEQUENCES)
     fit: dict[str, Any] = {"resume": True} if options.resume else {}
     if options.validation is not None:
         fit["X_val"] = _validation(options, reading, model)
@@ -264,6 +267,7 @@ def _note_scales(options: Any, samples: Block) -> None:
     if len(spread) and spread.max() > OUTWEIGH * spread.min():
         text = "some columns range much wider than others, and will outweigh them"
         note(options, f"{text}; --model tabular scales them")
+        warnings.filterwarnings("ignore", traps.UNITS)
 
 
 def _validation(options: Any, reading: Reading, model: Any) -> Any:

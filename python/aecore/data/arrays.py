@@ -174,6 +174,16 @@ class Data:
                 low, high = min(low, a), max(high, b)
         return low, high
 
+    def some(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return a few rows (n, F) as they are, from all over an array, and their mask."""
+        most = max(4, min(1000, (1 << 18) // self.features))
+        if not isinstance(self._source, np.ndarray):  # of which slices without steps are sure
+            rows = slice(0, min(most, self._n))
+            return self._read(rows), self._observed(rows)
+        rows = slice(0, self._n, -(-self._n // most))
+        block = self._source[rows]
+        return block.reshape(len(block), self.features), self._observed(rows)
+
     def rescale(self) -> None:
         """Take pixels as they are: they have been scaled before."""
         self.low, self.high = self.low / self.scale, self.high / self.scale

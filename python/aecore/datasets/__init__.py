@@ -39,6 +39,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def load_mnist(*, data_home: str | os.PathLike[str] | None = None) -> Split:
     """Load MNIST: handwritten digits, 60,000 for training and 10,000 for testing.
 

@@ -90,3 +90,7 @@ __all__ = [
     "vector_quantize",
     "vector_quantize_backward",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -29,6 +29,11 @@ __all__ = [
     "rate_distortion",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Distances that are kept at a time: 2^22 are 32 MB.
 _BLOCK = 1 << 22
 

@@ -57,6 +57,11 @@ __all__ = [
     "check_gradients",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 OLD_NAMES = {
     "EachStep": "TimeDistributed",
     "FedBack": "AutoregressiveLSTM",

@@ -55,6 +55,10 @@ class BaseAutoencoder(BaseModel):
         batch.output = self._decode(batch.code, batch)
         return {"recon": self._loss.term(batch.output, batch)}
 
+    def _may_copy(self) -> bool:
+        plain = type(self).terms is BaseAutoencoder.terms
+        return plain and self.penalty is None and all(c is None for c in self._corruptions())
+
     def _takes_steps(self, network: Network, steps: int) -> bool:
         """Return whether encoder and decoder work on sequences of so many steps.
 

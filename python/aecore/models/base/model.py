@@ -15,8 +15,7 @@ from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
 from ...base import names as column_names
-from ...base.hints import ATTRIBUTES, PARAMETERS, hint
-from ...base.params import defaults
+from ...base.params import defaults, unexpected
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT
 from ...data import corruption, foreign
@@ -39,7 +38,7 @@ from ...training.checkpoint import Saver
 from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
 from ...training.schedules import Schedule
-from . import state
+from . import state, traps
 from ._html import model_html
 from .options import complete
 from .resume import (
@@ -179,17 +178,6 @@ class BaseModel(Estimator):
     def _prepare(self, network: Network, given: Input) -> None:
         """Learn from the data what has to be there before training, such as k-means centres."""
 
-    if not TYPE_CHECKING:  # for whom there are no other attributes
-
-        def __getattr__(self, name):
-            if hasattr(type(self), name):  # a property, whose own error this is
-                return object.__getattribute__(self, name)
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if not name.startswith("_") and not name.endswith("_"):
-                public = (known for known in dir(type(self)) if not known.startswith("_"))
-                text += hint(name, public, ATTRIBUTES)
-            raise AttributeError(text, name=name, obj=self)
-
     # ---- parameters -----------------------------------------------------------------------------
 
     def __init_subclass__(
@@ -203,10 +191,7 @@ class BaseModel(Estimator):
         given, known = arguments | arguments["options"], defaults(cls)
         for name in arguments["options"]:
             if name not in known:
-                meant = hint(name, known, PARAMETERS)
-                raise TypeError(
-                    f"{cls.__name__}() got an unexpected keyword argument {name!r}{meant}"
-                )
+                raise unexpected(cls, name)
         for name, default in known.items():
             setattr(self, name, given.get(name, default))
 
@@ -429,7 +414,7 @@ class BaseModel(Estimator):
         self
         """
         self._check_params()
-        with runtime.threads(self.n_threads):
+        with runtime.threads(self.n_threads), traps.silence():
             conditioner, given = self._read_training(X, y, None, False)
             self._start(conditioner, given)
         return self
@@ -480,7 +465,16 @@ class BaseModel(Estimator):
             conditioner = self._network.conditioner
         else:
             conditioner = known or self._conditioner(y, len(data))
+            self._warn_of_traps(data)
         return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
+
+    def _warn_of_traps(self, data: Data) -> None:
+        """Warn of fresh samples that were hardly meant as they are read."""
+        traps.warn(self, data)
+
+    def _may_copy(self) -> bool:
+        """Return whether nothing but its width keeps a code from being a copy of its sample."""
+        return False
 
     def _labels_beside(self, X: Any, y: Any) -> Any:
         """Return y, or the labels of a data set's items where y is needed and there is none."""

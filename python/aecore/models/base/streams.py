@@ -40,6 +40,8 @@ def read_stream(
             labels.append(own)
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number}: {error}") from None
+        if not going_on and number == 1:
+            model._warn_of_traps(data)
     if not len(summary):
         raise ValueError("X: expected at least one batch, got none")
     if going_on:

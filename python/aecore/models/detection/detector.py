@@ -20,7 +20,7 @@ from ...data.samples import Samples
 from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder
 from ..autoencoder import Autoencoder
-from ..base import state
+from ..base import state, traps
 from ..base._html import model_html
 from ..base.coding import BaseAutoencoder
 from ..tabular.model import TableModel
@@ -283,9 +283,11 @@ class AnomalyDetector(Estimator):
             raise ValueError(f"X: expected at least 2 samples, got n_samples = {len(rows)}")
         robust = RobustScaler.learn(rows) if self._should_scale(rows) else None
         seed = new_seed(self._seed_source())
-        members = [
-            self._fit_member(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
-        ]
+        members = []
+        for i in range(self.n_models):
+            # the first one's warnings are all's; codes may be wide where neighbours are looked at
+            with traps.silence("all" if i else "code"):
+                members.append(self._fit_member(rows, robust, derived_seed(seed, i + 1)))
         raw = np.empty((len(members), len(parts(self.measure)), len(rows)))
         for chunk, found in self._member_scores(rows, robust, members):
             raw[:, :, chunk] = found
@@ -326,7 +328,8 @@ class AnomalyDetector(Estimator):
             if rows.longest is not None:
                 kept = np.union1d(kept, [int(np.argmax([len(x) for x in X]))])
             X, mask = _take(X, kept), None if mask is None else mask[kept]
-            model.fit(X, **_mask_option(model, mask))
+            with traps.silence():
+                model.fit(X, **_mask_option(model, mask))
         order = shuffled(np.arange(len(X)), seed, SPLIT, n)
         some = np.sort(
             order[: COVARIANCE_SAMPLES if "codes" in parts(self.measure) else REFERENCES]

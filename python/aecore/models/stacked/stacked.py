@@ -383,6 +383,10 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if not stack.__sklearn_is_fitted__():
             stack._check_data(data, name)
 
+    def _warn_of_traps(self, data: Data) -> None:
+        if not self._stack().__sklearn_is_fitted__():  # whose own fit has warned
+            super()._warn_of_traps(data)
+
     # ---- training -------------------------------------------------------------------------------
 
     def partial_fit(

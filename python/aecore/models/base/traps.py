@@ -1,0 +1,212 @@
+"""Warnings of what `fit` can take in a way that was hardly meant: shapes, units, wide codes.
+
+Each says what was assumed and how to say otherwise, once for a `fit`, from a few of the samples. A
+text is the same for every part of the same data, so that Python shows it once for all folds of a
+cross-validation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...arch.conv import Conv
+from ...arch.dense import Dense
+from ...arch.resnet import ResNet
+from ...base import checks
+from ...base.params import names
+from ...data.arrays import Data
+from ...data.readers import Reader
+
+if TYPE_CHECKING:
+    from .model import BaseModel
+
+# How the warnings begin, for filters.
+SEQUENCES = r"X: samples of shape \(\d+, \d+\) are read as sequences"
+CHANNELS = r"X: samples of shape \(\d+, \d+, \d+\) are read as images"
+UNITS = "X: values are taken as they are"
+WIDE_CODE = "latent_dim: codes of"
+
+LEAST_SIDE = 8  # of what may be an image
+SMOOTH = 0.55  # neighbours' squared difference, in that of pixels half an image apart, at most
+LARGE_DEVIATION, LARGE_MEAN = 150.0, 1000.0  # of a column
+OUTWEIGHS = 1000.0  # ratio of columns' ranges
+MOST = 1 << 17  # values that are looked at, about
+PIXELS = 200  # the least maximum of whole numbers that are taken for pixels of 0 to 255
+
+_silent: ContextVar[str] = ContextVar("silent", default="")
+
+
+@contextmanager
+def silence(what: str = "all") -> Iterator[None]:
+    """Return a context without such warnings, or those of the "code", for the fits within a fit."""
+    token = _silent.set(what)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
+
+
+def warn(model: BaseModel, data: Data) -> None:
+    """Warn of traps that a fresh model's samples, or the first batch of them, have led into."""
+    silent = _silent.get()
+    if silent == "all" or model._reader is not Reader:  # others know what their columns are
+        return
+    found = [_shape(model, data)]
+    if not found[0] and model.epochs:  # or nothing is learned
+        found = [_units(data), "" if silent == "code" else _code(model, data)]
+    for text in filter(None, found):
+        checks.warn(text, of_data=True)
+
+
+# ---- shapes -------------------------------------------------------------------------------------
+
+
+def _shape(model: BaseModel, data: Data) -> str:
+    """Return what to say of images without channels, or with channels first."""
+    flat = getattr(model, "_is_stack", False)  # whose arch is Dense where it is None
+    arch = Dense() if flat else getattr(model, "arch", Dense())
+    if len(data.shape) == 2 and arch is None and _are_grey(data):
+        steps, width = data.shape
+        x = "np.stack(X)" if data.form == "list" else "X"
+        return (
+            f"X: samples of shape {data.shape} are read as sequences of {steps} steps with {width} "
+            f"values. If they are grey images, give them a channel, {x}[..., np.newaxis]; if not, "
+            "arch=LSTM() says so"
+        )
+    if len(data.shape) == 3 and isinstance(arch, (Conv, ResNet, type(None))):
+        height, width, channels = data.shape
+        square, least = width == channels, min(width, channels)
+        if height in (1, 3) and least >= LEAST_SIDE and (square or (height == 3 and _bytes(data))):
+            return (
+                f"X: samples of shape {data.shape} are read as images of {height} x {width} pixels "
+                f"with {channels} channels. If their channels come first, move them to the end, "
+                "X.transpose(0, 2, 3, 1)"
+            )
+    return ""
+
+
+def _bytes(data: Data) -> bool:
+    """Return whether samples are pixels of uint8."""
+    return data.dtype == np.uint8 and data.scale != 1
+
+
+def _are_grey(data: Data) -> bool:
+    """Return whether samples (H, W) look like grey images."""
+    height, width = data.shape
+    if min(height, width) < LEAST_SIDE or data.masked:
+        return False
+    if _bytes(data):
+        return height == width or _smooth(data)
+    return height == width and max(-data.low, data.high) <= 255 and _smooth(data)
+
+
+def _smooth(data: Data) -> bool:
+    """Return whether neighbours in both directions are more alike than what is far apart.
+
+    That is so in images. Steps of a sequence may be alike, but its features are in no order.
+    """
+    some, _ = data.some()
+    images = some.reshape(-1, *data.shape).astype(np.float64)
+    for axis, side in ((1, data.shape[0]), (2, data.shape[1])):
+        rows = np.moveaxis(images, axis, 0)
+        near, far = (((rows[k:] - rows[:-k]) ** 2).mean() for k in (1, side // 2))
+        if not near < SMOOTH * far:
+            return False
+    return True
+
+
+# ---- units --------------------------------------------------------------------------------------
+
+
+def _units(data: Data) -> str:
+    """Return what to say of numbers that are large, or that differ in scale."""
+    if data.scale != 1 or data.dtype == np.bool_ or max(-data.low, data.high) <= 1:
+        return ""
+    some, mask = data.some()
+    if _are_pixels(data, some if mask is None else some[mask]):
+        return (
+            f"{UNITS}, here numbers up to {data.high:g} of {data.dtype}. If they are pixels, pass "
+            "X / 255, or uint8, which is scaled"
+        )
+    width = data.shape[-1]
+    rows = slice(None, None, max(1, some.size // MOST))
+    x = some.reshape(-1, width)[rows].T.astype(np.float64, order="C")
+    only: dict[str, Any] = {}
+    count: Any = x.shape[1]
+    if mask is not None:
+        only = {"where": mask.reshape(-1, width)[rows].T}
+        count = np.maximum(only["where"].sum(1), 1)
+    mean = x.sum(1, **only) / count
+    variance = ((x - mean[:, None]) ** 2).sum(1, **only) / count
+    spread = x.max(1, initial=-np.inf, **only) - x.min(1, initial=np.inf, **only)
+    large = (variance > LARGE_DEVIATION**2) | (np.abs(mean) > LARGE_MEAN)
+    if large.any():
+        size = np.where(large, mean**2 + variance, 0)
+        column = int(size.argmax())
+        order = 10.0 ** math.floor(math.log10(size[column]) / 2)
+        return (
+            f"{UNITS}, and {_column(data, column)} has some beyond {order:g}: the loss is all "
+            f"about them. {_remedy(data)}"
+        )
+    known = np.flatnonzero(spread > 0)
+    if not len(known):
+        return ""
+    first, last = (int(known[find(spread[known])]) for find in (np.argmin, np.argmax))
+    if spread[last] <= max(1, OUTWEIGHS * spread[first]):
+        return ""
+    return (
+        f"{UNITS}, and {_column(data, last)} ranges more than {OUTWEIGHS:g} times as far as "
+        f"{_column(data, first)}: the loss is hardly about the latter. {_remedy(data)}"
+    )
+
+
+def _are_pixels(data: Data, values: np.ndarray) -> bool:
+    """Return whether numbers that aren't scaled look like pixels of 0 to 255."""
+    inside = data.low >= 0 and PIXELS <= data.high <= 255
+    return inside and data.features >= LEAST_SIDE**2 and bool((values == np.rint(values)).all())
+
+
+def _column(data: Data, number: int) -> str:
+    """Return the name of a column, or of what stands on the last axis of samples."""
+    what = ("column", "feature", "channel")[min(len(data.shape), 3) - 1]
+    return f"{what} {number if data.columns is None else repr(data.columns[number])}"
+
+
+def _remedy(data: Data) -> str:
+    """Return how to scale samples."""
+    if len(data.shape) == 1:
+        return (
+            "A StandardScaler in a Pipeline scales columns; TabularAutoencoder and TabularVAE do "
+            "so by themselves"
+        )
+    axes = ", ".join(map(str, range(len(data.shape))))
+    return f"Pass (X - X.mean(({axes}))) / X.std(({axes})), for instance"
+
+
+# ---- codes --------------------------------------------------------------------------------------
+
+
+def _code(model: Any, data: Data) -> str:
+    """Return what to say of codes that can hold all that samples have."""
+    if not model._may_copy():
+        return ""
+    arch, width = getattr(model, "arch", None), int(model.latent_dim)
+    widths = arch.widths if isinstance(arch, Dense) else ()
+    if min((width, *widths)) < data.features:  # a narrow hidden layer bounds the code too
+        return ""
+    text = (
+        f"{WIDE_CODE} {width} numbers are no smaller than samples of {data.features}, which the "
+        "model can learn to copy. Take a smaller latent_dim"
+    )
+    if "corruption" not in names(type(model)):
+        return text
+    return (
+        f"{text}, or add a corruption such as GaussianNoise(0.1) or a penalty such as "
+        "L1Sparsity(1e-3)"
+    )
