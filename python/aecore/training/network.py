@@ -146,7 +146,13 @@ class Network(Module):
         with self.lock:
             state = super().__getstate__()
             state = {k: v for k, v in state.items() if k not in self._OWN}
-            return copy.deepcopy(state) if self.is_trained_elsewhere else state
+            return state if self.is_mine else copy.deepcopy(state)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        made = memo[id(self)] = type(self).__new__(type(self))
+        with self.kept_still():  # without it the state is a copy already
+            made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = {k: v for k, v in state.items() if k not in ("_scratch", "_kept")}
@@ -183,6 +189,11 @@ class Network(Module):
         """Whether another thread trains it, between whose steps the lock may be had."""
         return self._trainer not in (0, threading.get_ident())
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread trains it or keeps it still, so that no other will change it."""
+        return self._training._is_owned()  # type: ignore[attr-defined]
+
     @contextlib.contextmanager
     def kept_still(self) -> Iterator[None]:
         """Let no training begin in this context, if none is going on; don't wait for one."""
@@ -198,7 +209,7 @@ class Network(Module):
         if self._lock.after_fork():
             self.thaw()  # they may have been packing weights
             self._tapes = []
-        if not self._training._is_owned():  # type: ignore[attr-defined]
+        if not self.is_mine:
             self._training, self._trainer, self._changes = threading.RLock(), 0, self._exposed
 
     # ---- whether parameters may change -----------------------------------------------------------
