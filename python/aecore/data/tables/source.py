@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime
 import decimal
 import sys
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base import names
+from ...base.quiet import no_warnings
 from ..arrays import _check_shape, column_names, read_mask
 
 BLOCK = 1 << 16  # rows that are read at a time
@@ -158,10 +158,7 @@ def _through_pandas(X: Any, name: str) -> Any:
             except (TypeError, ValueError) as error:
                 raise TypeError(f"{name}: expected a table: {error}") from None
             return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of pandas, which the user doesn't call
+    with no_warnings(DeprecationWarning):  # of pandas, which the user doesn't call
         return pandas.api.interchange.from_dataframe(X)
 
 
