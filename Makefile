@@ -24,7 +24,7 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: asan bench clean demo dev docs format fuzz gallery help lint nomem notebooks readme \
-    reproductions test test-avx512 test-neon threads tiny tsan tsan-python wheel
+    reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \

@@ -94,11 +94,21 @@ def run_at_once(work, threads):
 # ---- what each thread does by itself ------------------------------------------------------------
 
 
-def serve(name, model):
-    """Return what a fitted model says of its samples."""
+def ask(name, model):
+    """Return what a fitted model or a predictor says of samples: of all, of one and of a few."""
     _, X, y = MODELS[name]
-    given = (X,) if y is None else (X, y)
-    answers = [model.transform(*given), model.reconstruct(*given), model.score_samples(*given)]
+    answers = []
+    for rows in (slice(None), slice(1), slice(1, 4), slice(1)):
+        given = (X[rows],) if y is None else (X[rows], y[rows])
+        answers += [model.transform(*given), model.reconstruct(*given)]
+        answers.append(model.score_samples(*given))
+    return digest(*answers)
+
+
+def serve(name, model):
+    """Return what a fitted model says of its samples, draws, and has noted of its training."""
+    _, X, y = MODELS[name]
+    answers = [ask(name, model)]
     drawn = {"near": X[0]} if name in CODES_ALONE else {} if y is None else {"y": y[:3]}
     answers.append(model.sample(3, random_state=1, **drawn))
     losses = [record["loss"] for record in model.history_ if "loss" in record]
@@ -191,16 +201,23 @@ def check_own_work(threads, rounds):
     return threads * rounds * compare(found)
 
 
+def freeze(name):
+    """Fit a model, and ask a predictor of it."""
+    make, X, y = MODELS[name]
+    return ask(name, make().fit(X, y).frozen())
+
+
 def check_shared_models(threads, rounds):
-    """Compare what threads read of models that all share."""
+    """Compare what threads read of models and predictors that all share."""
     models = {name: make().fit(X, y) for name, (make, X, y) in MODELS.items()}
+    predictors = {name: model.frozen() for name, model in models.items()}
     found = [collections.defaultdict(set) for _ in range(threads)]
 
     def work(i):
         for _ in range(rounds):
             for name, model in models.items():
-                mine = found[i][live, name, 0]
-                mine.add((serve, through_file)[i % 2](name, model))
+                found[i][live, name, 0].add((serve, through_file)[i % 2](name, model))
+                found[i][freeze, name].add(ask(name, predictors[name]))
 
     run_at_once(work, threads)
     return threads * rounds * compare(found)
@@ -255,7 +272,7 @@ def check_requests(name, threads, requests):
         except BaseException as error:
             errors.append(error)
 
-    def ask(i):
+    def request(i):
         for n in range(i, requests, threads):
             probe = n // threads % len(PROBES)
             asked = model
@@ -266,7 +283,7 @@ def check_requests(name, threads, requests):
     trainer = threading.Thread(target=train, daemon=True)
     trainer.start()
     try:
-        run_at_once(ask, threads)
+        run_at_once(request, threads)
     finally:
         stop.set()
         trainer.join()

@@ -60,6 +60,7 @@ class _Moved:
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(PACKAGE + MODULES[spec.name.removeprefix(PACKAGE)])
         known = module.__spec__  # that of another old name, while a thread is importing it
+        assert known is not None
         spec.loader_state = known.loader_state if known.loader is self else known
         return module
 

@@ -144,9 +144,12 @@ class Network(Module):
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
-            state = super().__getstate__()
-            state = {k: v for k, v in state.items() if k not in self._OWN}
+            state = self._state()
             return state if self.is_mine else copy.deepcopy(state)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what copies have, for as long as the lock is held."""
+        return {k: v for k, v in super().__getstate__().items() if k not in self._OWN}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Network:
         made = memo[id(self)] = type(self).__new__(type(self))
@@ -248,7 +251,7 @@ class Network(Module):
     def sealed(self) -> Network:
         """Return a copy that never changes, and has nothing that training takes."""
         with self.lock:
-            state = copy.deepcopy(self.__getstate__() | {"moments": {}, "optimizer": ""})
+            state = copy.deepcopy(self._state() | {"moments": {}, "optimizer": ""})
         made = Network.__new__(Network)
         made.__setstate__(state)
         made.freeze(shared=True)
