@@ -24,7 +24,7 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: asan bench clean demo dev docs format fuzz gallery help lint nomem notebooks readme \
-    reproductions test test-avx512 test-neon tiny tsan wheel
+    reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -95,6 +95,9 @@ nomem: $(DEV)/.built ## let each allocation fail once; ARGS=500 for so many of e
 	    PYTHONMALLOC=malloc LD_PRELOAD=$(CURDIR)/build/failing_malloc.so $(DEV)/bin/python \
 	        tests/support/allocations.py $(CURDIR)/build/failing_malloc.so $$what \
 	        $(or $(ARGS),1000000); done
+
+threads: $(VENV)/.has-threads ## many threads at once, in minutes; with PYTHON=python3.13t VENV=.venv-t too
+	$(BIN)/python tests/support/threads.py $(ARGS)
 
 tsan: ## the C tests under ThreadSanitizer
 	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread' \

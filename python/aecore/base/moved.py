@@ -59,7 +59,9 @@ class _Moved:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(PACKAGE + MODULES[spec.name.removeprefix(PACKAGE)])
-        spec.loader_state = module.__spec__
+        known = module.__spec__  # that of another old name, while a thread is importing it
+        assert known is not None
+        spec.loader_state = known.loader_state if known.loader is self else known
         return module
 
     def exec_module(self, module: ModuleType) -> None:

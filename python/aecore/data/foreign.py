@@ -5,11 +5,12 @@ PyTorch isn't imported: its tensors and data sets are known by what they can do.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Set
 from typing import Any
 
 import numpy as np
+
+from ..base.quiet import no_warnings
 
 EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 OTHERS = "shape __array__ __array_interface__ __dlpack__ keys columns toarray tolist".split()
@@ -93,10 +94,7 @@ def through_pandas(X: Any, name: str) -> Any:
             except (TypeError, ValueError) as error:
                 raise TypeError(f"{name}: expected a table: {error}") from None
             return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of pandas, which the user doesn't call
+    with no_warnings(DeprecationWarning):  # of pandas, which the user doesn't call
         return pandas.api.interchange.from_dataframe(X)
 
 

@@ -835,6 +835,11 @@ class BaseModel(Estimator):
 
     # ---- files ----------------------------------------------------------------------------------
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for copies and pickles: those of before or after another `fit`."""
+        with self._replacing_network():
+            return dict(vars(self))
+
     def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a file has of a fitted model: its configuration and arrays."""
         return state.describe(self)
