@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, names, runtime
+from ..base.text import printable
 from . import foreign, sequences
 from .corruption import Corruption
 
@@ -496,9 +497,9 @@ def _from_objects(source: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(source, dtype=np.float64)
     except TypeError as error:
-        raise TypeError(f"{name}: expected numbers, got objects: {error}") from None
+        raise TypeError(f"{name}: expected numbers, got objects: {printable(error)}") from None
     except ValueError as error:
-        raise ValueError(f"{name}: expected numbers, got objects: {error}") from None
+        raise ValueError(f"{name}: expected numbers, got objects: {printable(error)}") from None
 
 
 def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base import names
+from ...base.text import printable
 from ..arrays import _check_shape, column_names, read_mask
 
 BLOCK = 1 << 16  # rows that are read at a time
@@ -156,7 +157,7 @@ def _through_pandas(X: Any, name: str) -> Any:
             try:
                 table = pyarrow.table(X)
             except (TypeError, ValueError) as error:
-                raise TypeError(f"{name}: expected a table: {error}") from None
+                raise TypeError(f"{name}: expected a table: {printable(error)}") from None
             return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
     with warnings.catch_warnings():
         warnings.simplefilter(
@@ -184,7 +185,7 @@ def _matrix(X: Any, name: str) -> np.ndarray:
         if found.dtype.kind in "US":  # numbers beside strings stay numbers
             found = np.array(X, dtype=object)
     except ValueError as error:  # ragged
-        raise ValueError(f"{name}: expected a table (rows, columns): {error}") from None
+        raise ValueError(f"{name}: expected a table (rows, columns): {printable(error)}") from None
     return found
 
 
@@ -261,7 +262,9 @@ def _of_polars(series: Any, label: str) -> Column:
     try:
         values = series.to_numpy()
     except polars.exceptions.PolarsError as error:
-        raise TypeError(f"{label}: expected numbers, strings, booleans or times: {error}") from None
+        raise TypeError(
+            f"{label}: expected numbers, strings, booleans or times: {printable(error)}"
+        ) from None
     found = _of_array(values, label)
     if values.dtype.kind == "f":
         missing = missing | np.isnan(values)
