@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import datasets
 from ..base import atomic
-from ._command import CommandError, command_errors, positive
+from ._command import CommandError, command_errors, positive, whole
 from ._images import Images
 from ._kinds import kind_of, takes_tables
 from ._source import Arrays, Reading, Source
@@ -239,9 +239,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _bits(text: str) -> int:
-    if (value := int(text)) not in range(9, 17):
-        raise argparse.ArgumentTypeError(f"expected 9 to 16, got {text}")
-    return value
+    return whole(text, 9, 16)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from ._command import (
     command_errors,
     positive,
     require,
+    whole,
 )
 from ._flags import add_flags, flag, given, unknown
 from ._kinds import kind_of
@@ -216,9 +216,7 @@ def _evenly_spaced(n: Any, count: int) -> list[int]:
 
 
 def _row(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"expected at least 0, got {text}")
-    return value
+    return whole(text, 0)
 
 
 def _plot(options: Any) -> int:
