@@ -405,7 +405,10 @@ class Maker:
             return [self._data(name)]
         if command == "info":
             what = rng.choice([self._model, self._data, None])
-            return [] if what is None else [what(name)]
+            found = [] if what is None else [what(name)]
+            if found and found[0].startswith("data/t."):
+                self.wrong = []  # no model, but data
+            return found
         if command == "sample":
             return [self._model(name)]
         if command == "decode":

@@ -5,9 +5,9 @@
 Nothing may be: a file is the old or the new one, byte for byte, or isn't there yet; what was half
 written is swept away by the next one who writes, and nothing else; a training that goes on ends
 with the bits of one that nobody has killed. Half of the kills are of processes that write, half of
-trainings, several of one training in a row at times.
+trainings, several of one training in a row at times. TMPDIR=/dev/shm is quicker than many disks.
 
-Where it is slow to write, as TMPDIR=/dev/shm isn't, that takes longer. Processes are forked from this one, which has imported everything, trains nothing and has no
+Processes are forked from this one, which has imported everything, trains nothing and has no
 threads.
 """
 

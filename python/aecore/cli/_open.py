@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import textwrap
 import zipfile
@@ -46,6 +47,8 @@ def open_samples(data: str, reading: Reading) -> Source:
 
 
 def _source(data: str, reading: Reading) -> Source:
+    if not data:
+        raise CommandError("DATA: expected a file, a folder or a set, got an empty name")
     name, _, part = data.partition(":")
     if name in SETS:
         if not part and Path(name).exists():
@@ -140,6 +143,11 @@ def _array(data: str) -> Any:
         read = fmt.read_array_header_1_0 if version == (1, 0) else fmt.read_array_header_2_0
         shape, fortran, dtype = read(file)
         offset = file.tell()
+        there, wanted = os.fstat(file.fileno()).st_size - offset, math.prod(shape) * dtype.itemsize
+        if there < wanted and not dtype.hasobject:
+            raise ValueError(
+                f"expected {wanted} bytes of values, got {there}: the file is cut short"
+            )
     if fortran or dtype.hasobject or dtype.names or version > (2, 0):
         return read_array(data)
     return NpyFile(data, offset, shape, dtype)

@@ -12,7 +12,7 @@ import numpy as np
 from .. import __version__, build_info, get_num_threads
 from ..base.params import defaults
 from ..training.progress import summary
-from ._command import CommandError, Subparsers, add_answer, add_command, answer, command_errors
+from ._command import Subparsers, add_answer, add_command, answer, command_errors
 from ._kinds import kind_of
 from ._model import load_model
 from ._open import DATA, add_reading, open_samples, reading_of
@@ -148,7 +148,7 @@ def _array(source: Source) -> dict[str, Any]:
         count += len(X)
         shape, dtype = X.shape[1:], X.dtype
         if dtype.kind not in "biuf":
-            raise CommandError(f"expected numbers, got an array of {dtype}")
+            raise TypeError(f"expected numbers, got an array of {dtype}")
         if block.mask is not None and block.mask.shape == X.shape:
             missing += int(X.size - np.count_nonzero(block.mask))
             X = X[block.mask]

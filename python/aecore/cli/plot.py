@@ -27,7 +27,7 @@ from ._command import (
 )
 from ._flags import add_flags, flag, given, unknown
 from ._kinds import kind_of
-from ._model import add_model, is_conditional, load_model
+from ._model import add_model, check_condition, is_conditional, load_model
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
 from ._source import Block, Table
@@ -233,6 +233,8 @@ def _plot(options: Any) -> int:
         source = open_samples(options.data, reading)
         with command_errors(options.data):
             samples = source.read()
+        if is_conditional(model) and options.label is None:
+            check_condition(samples.y)
     arguments = picture.arguments if samples is not None else _no_data
     if options.label is not None:
         params["y"] = condition_of(options.label, model)
