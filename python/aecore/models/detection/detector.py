@@ -488,7 +488,7 @@ class AnomalyDetector(Estimator):
         return "_state" in vars(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        super().__setstate__(state)
         if "offset_" in state:  # a pickle of 0.1.0
             offset = vars(self).pop("offset_")
             self._state = self._state._replace(offset=offset, columns=self._names_in)
