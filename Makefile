@@ -23,8 +23,8 @@ CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pth
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean demo dev docs format fuzz gallery help lint nomem notebooks readme \
-    reproductions test test-avx512 test-neon threads tiny tsan wheel
+.PHONY: asan bench clean commands demo dev disks docs format fuzz gallery help kills lint nomem \
+    notebooks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -87,6 +87,15 @@ asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehavior
 
 fuzz: $(DEV)/.built ## read files that are wrong in many ways; ARGS='100000 7' for so many of seed 7
 	$(DEV)/bin/python tools/fuzz_files.py $(ARGS)
+
+commands: $(DEV)/.built ## call aecore in ways nobody thinks of; ARGS='10000 7': so many of seed 7
+	$(DEV)/bin/python tools/fuzz_commands.py $(ARGS)
+
+kills: $(DEV)/.built ## kill what writes and trains at random moments; ARGS='1000 7': so many, seed 7
+	$(DEV)/bin/python tests/support/kills.py $(ARGS)
+
+disks: $(DEV)/.built ## write to disks that are full at random places; ARGS='1000 7': so many, seed 7
+	$(DEV)/bin/python tests/support/disks.py $(ARGS)
 
 nomem: $(DEV)/.built ## let each allocation fail once; ARGS=500 for so many of each step, evenly
 	@mkdir -p build

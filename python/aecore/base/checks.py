@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .text import brief
 
 Floats = NDArray[np.float64]
 
@@ -18,27 +20,36 @@ Floats = NDArray[np.float64]
 
 def integer(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
     """Return `value` as an int in [low, high]."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if not low <= value <= high:
-        upper = "" if high == 2**63 - 1 else f" and at most {high}"
-        raise ValueError(f"{name}: expected at least {low}{upper}, got {value}")
-    return int(value)
+    if isinstance(value, bool) or not is_integer(value):
+        raise TypeError(f"{name}: expected an integer, got {brief(value)}")
+    number = int(value)
+    if not low <= number <= high:
+        upper = "" if high == 2**63 - 1 and number < low else f" and at most {high}"
+        raise ValueError(f"{name}: expected at least {low}{upper}, got {brief(number)}")
+    return number
+
+
+def is_integer(value: Any) -> bool:
+    """Return whether a value is an integer of Python or NumPy; bool is one, timedelta64 isn't."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, np.timedelta64)
 
 
 def real(
     name: str, value: Any, low: float = 0.0, high: float = math.inf, *, above: bool = False
 ) -> float:
     """Return `value` as a finite float in [low, high], or in (low, high] if `above`."""
-    numbers = (int, float, np.integer, np.floating)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    number = float(value)
+    known = is_integer(value) or isinstance(value, (float, np.floating))
+    if isinstance(value, bool) or not known:
+        raise TypeError(f"{name}: expected a number, got {brief(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer
+        number = math.copysign(math.inf, value > 0 or -1)
     inside = low < number <= high if above else low <= number <= high
     if not math.isfinite(number) or not inside:
         lower = f", {'more than' if above else 'at least'} {low:g}" if low > -math.inf else ""
         upper = f" and at most {high:g}" if high < math.inf else ""
-        raise ValueError(f"{name}: expected a finite number{lower}{upper}, got {value!r}")
+        raise ValueError(f"{name}: expected a finite number{lower}{upper}, got {brief(value)}")
     return number
 
 
@@ -69,11 +80,13 @@ def instance(name: str, value: Any, cls: type, example: str) -> Any:
 
 def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """Return `value`, an integer for both axes or one for each, as two integers."""
-    values = (value, value) if np.ndim(value) == 0 else tuple(value)
-    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
-        raise TypeError(f"{name}: expected an integer or a pair of them, got {value!r}")
+    many = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, Sequence)
+    values = tuple(value) if many else (value, value)
+    if len(values) != 2 or not all(is_integer(v) and not isinstance(v, bool) for v in values):
+        raise TypeError(f"{name}: expected an integer or a pair of them, got {brief(value)}")
     if min(values) < minimum or max(values) > 2**31 - 1:
-        raise ValueError(f"{name}: expected at least {minimum}, got {value!r}")
+        wanted = f"at least {minimum}" if min(values) < minimum else "at most 2^31 - 1"
+        raise ValueError(f"{name}: expected {wanted}, got {brief(value)}")
     return int(values[0]), int(values[1])
 
 

@@ -61,7 +61,8 @@ class _Moved:
         module = importlib.import_module(PACKAGE + MODULES[spec.name.removeprefix(PACKAGE)])
         known = module.__spec__  # that of another old name, while a thread is importing it
         assert known is not None
-        spec.loader_state = known.loader_state if known.loader is self else known
+        is_ours = known.loader is self  # type: ignore[comparison-overlap]
+        spec.loader_state = known.loader_state if is_ours else known
         return module
 
     def exec_module(self, module: ModuleType) -> None:

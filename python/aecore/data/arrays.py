@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, names, runtime
+from ..base.text import printable
 from . import foreign, sequences
 from .corruption import Corruption
 
@@ -522,7 +523,7 @@ def _from_objects(source: Any, name: str, X: Any) -> np.ndarray:
     try:
         return np.asarray(source, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        reason = f"{name}: expected numbers, got objects: {error}{_instead(X)}"
+        reason = f"{name}: expected numbers, got objects: {printable(error)}{_instead(X)}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(reason) from None
 
 

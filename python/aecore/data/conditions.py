@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base.text import printable
 from .batches import Condition
 
 MAX_CLASSES = 4096  # one-hot vectors of more are a waste
@@ -89,7 +90,7 @@ class Conditioner:
         places = np.minimum(places, len(classes) - 1)
         unknown = classes[places] != y
         if unknown.any():
-            shown = ", ".join(str(c) for c in classes[:10]) + (", ..." if len(classes) > 10 else "")
+            shown = ", ".join(map(printable, classes[:10])) + (", ..." if len(classes) > 10 else "")
             found = y[unknown].tolist()[0]
             raise ValueError(f"y: expected labels as in fit, {shown}, got {found!r}")
         return places.astype(np.int64)
@@ -166,7 +167,9 @@ def _from_objects(y: np.ndarray) -> np.ndarray:
         try:
             return y.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"y: expected numbers (N, p), got objects: {error}") from None
+            raise ValueError(
+                f"y: expected numbers (N, p), got objects: {printable(error)}"
+            ) from None
     names = ", ".join(sorted(k.__name__ for k in kinds))
     raise ValueError(f"y: expected labels that are all integers or all strings, got {names}")
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..base.quiet import no_warnings
+from ..base.text import printable
 
 EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 OTHERS = "shape __array__ __array_interface__ __dlpack__ keys columns toarray tolist".split()
@@ -92,7 +93,7 @@ def through_pandas(X: Any, name: str) -> Any:
             try:
                 table = pyarrow.table(X)
             except (TypeError, ValueError) as error:
-                raise TypeError(f"{name}: expected a table: {error}") from None
+                raise TypeError(f"{name}: expected a table: {printable(error)}") from None
             return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
     with no_warnings(DeprecationWarning):  # of pandas, which the user doesn't call
         return pandas.api.interchange.from_dataframe(X)

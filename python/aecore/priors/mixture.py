@@ -9,6 +9,7 @@ import numpy as np
 from .. import _core
 from ..base import checks, runtime
 from ..base.sklearn import not_fitted
+from ..base.text import printable
 from ..data import foreign
 from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from .base import Prior, read_codes
@@ -278,7 +279,7 @@ def _components_of_draws(
     for label in np.unique(y):
         members = np.flatnonzero(labels == label)
         if not len(members):
-            known = ", ".join(map(str, np.unique(labels).tolist()))
+            known = ", ".join(map(printable, np.unique(labels).tolist()))
             raise ValueError(f"y: expected labels of the prior, {known}, got {label.item()!r}")
         groups.append((y == label if y.ndim else slice(None), members))
     return groups

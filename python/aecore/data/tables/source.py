@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base import names
+from ...base.text import printable
 from .. import foreign
 from ..arrays import _check_shape, column_names, is_readable, is_stream, read_mask
 
@@ -161,8 +162,8 @@ def _matrix(X: Any, name: str) -> np.ndarray:
             found = np.array(X, dtype=object)
     except ValueError as error:  # ragged
         raise ValueError(
-            f"{name}: expected a table (rows, columns): {error}; sequences of different lengths "
-            "are for models of arrays with an LSTM or Transformer"
+            f"{name}: expected a table (rows, columns): {printable(error)}; sequences of different "
+            "lengths are for models of arrays with an LSTM or Transformer"
         ) from None
     return found
 
@@ -245,7 +246,9 @@ def _of_polars(series: Any, label: str) -> Column:
     try:
         values = series.to_numpy()
     except polars.exceptions.PolarsError as error:
-        raise TypeError(f"{label}: expected numbers, strings, booleans or times: {error}") from None
+        raise TypeError(
+            f"{label}: expected numbers, strings, booleans or times: {printable(error)}"
+        ) from None
     found = _of_array(values, label)
     if values.dtype.kind == "f":
         missing = missing | np.isnan(values)
