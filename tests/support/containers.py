@@ -290,6 +290,9 @@ CONTAINERS = {
         ANY_TYPE,
         times,
     ),
+    "polars, LazyFrame": Container(
+        lambda v: some("polars", lambda pl, column: column)(v).lazy(), r"X\.collect\(\)"
+    ),
     "pyarrow Table": Container(table),
     "pyarrow Table, gaps": Container(lambda v: table(gaps(v), from_pandas=True), GAPS, gaps),
     "pyarrow Table, times": Container(
@@ -301,6 +304,7 @@ CONTAINERS = {
     ),
     "data frame by the interchange protocol": Container(lambda v: Only(table(v), "__dataframe__")),
     "table by Arrow's C stream": Container(lambda v: Only(table(v), "__arrow_c_stream__")),
+    "record batches by Arrow's C stream": Container(lambda v: table(v).to_reader(max_chunksize=7)),
     "array by DLPack": Container(lambda v: Only(v, "__dlpack__", "__dlpack_device__")),
     "SciPy sparse matrix": Container(
         lambda v: __import__("scipy.sparse").sparse.csr_matrix(v), r"X\.toarray\(\)"

@@ -434,7 +434,8 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
 
 def is_stream(X: Any) -> bool:
     """Whether X gives batches when it is iterated over or called, rather than being an array."""
-    if any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__")):
+    known = any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__"))
+    if known or foreign.is_exchanged(X):
         return False
     return callable(X) or (hasattr(X, "__iter__") and not isinstance(X, (set, frozenset)))
 

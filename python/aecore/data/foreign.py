@@ -72,6 +72,8 @@ def is_exchanged(X: Any) -> bool:
 
 def opened(X: Any, name: str) -> Any:
     """Return a data frame of which nothing else is known as one of pandas; others as they are."""
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError(f"{name}: expected a data frame, got a LazyFrame: use {name}.collect()")
     unknown = not hasattr(X, "columns") and not hasattr(X, "__array__")
     return through_pandas(X, name) if unknown and is_exchanged(X) else X
 

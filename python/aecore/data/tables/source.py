@@ -77,6 +77,7 @@ class Table:
     """
 
     def __init__(self, X: Any, mask: Any = None, name: str = "X") -> None:
+        X = foreign.opened(X, name)
         self.given, self.name = X, name
         self.names: list[Any] | None = None
         if foreign.is_exchanged(X) and not (_is(X, "polars") or _is(X, "pandas")):
