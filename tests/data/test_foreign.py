@@ -179,7 +179,7 @@ def test_types_of_frames_are_those_of_arrays(rng):
     ):
         same(ae.Autoencoder(DENSE, 2, **KW).fit(given, sample_mask=there), want)
     truths = pd.DataFrame({"a": pd.array([True, False] * 20, dtype="boolean"), "b": 1.5})
-    same(*(ae.Autoencoder(DENSE, 2, **KW).fit(x) for x in (truths, truths.to_numpy(float))))
+    same(*(ae.Autoencoder(DENSE, 1, **KW).fit(x) for x in (truths, truths.to_numpy(float))))
 
 
 def test_sequences_may_be_frames(rng):
