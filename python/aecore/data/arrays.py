@@ -275,17 +275,18 @@ class Data:
         if self._staged is None or len(self._staged) < len(rows):
             self._staged = np.empty((len(rows), self.features), np.float32)
             self._places = np.arange(len(rows))
-        staged = self._staged[: len(rows)]
-        if isinstance(self._source, np.ndarray):
-            staged[...] = self._source[rows].reshape(len(rows), self.features)
-            return staged, self._places[: len(rows)]
-        # Runs of neighbours are read in one slice: all that an array-like is sure to support.
-        order = np.argsort(rows, kind="stable")
-        ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
-        for places in np.split(order, ends):
-            first = int(rows[places[0]])
-            staged[places] = self._read(slice(first, first + len(places)))
-        return staged, self._places[: len(rows)]
+        staged, places = self._staged[: len(rows)], self._places[: len(rows)]
+        with np.errstate(all="ignore"):  # of values that a mask hides
+            if isinstance(self._source, np.ndarray):
+                staged[...] = self._source[rows].reshape(len(rows), self.features)
+                return staged, places
+            # Runs of neighbours are read in one slice: all that an array-like is sure to support.
+            order = np.argsort(rows, kind="stable")
+            ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
+            for run in np.split(order, ends):
+                first = int(rows[run[0]])
+                staged[run] = self._read(slice(first, first + len(run)))
+        return staged, places
 
     def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
         """Fill `mask` (n, F) of float32 with 1 where rows are observed, `missing` with the rest."""
