@@ -325,8 +325,8 @@ def _decode(model: BaseAutoencoder, data: Any, most: int | None = None) -> np.nd
             f"data: expected the fingerprint {_fingerprint(model).hex()} of this "
             f"{type(model).__name__}, got {digest.hex()}, of another model"
         )
-    shape = reader.numbers(f"{axes}I")
     wanted = model._code_space.shape
+    shape = reader.numbers(f"{min(axes, len(wanted) + 1)}I")
     if shape != wanted or (kind == INDICES) != isinstance(model, VQVAE):
         raise ValueError(f"data: expected codes of shape {wanted}, got {shape}")
     if most is None:
