@@ -462,6 +462,6 @@ def joined(found: dict, sound: bool = True) -> bytes:
 def number(value: float, form: str, rng: random.Random) -> float:
     """Return another number that a format of `struct` takes."""
     if form == "f":
-        return rng.choice([*FLOATS, -value, value * 2, value + 1])
+        return float(np.float32(rng.choice([*FLOATS, -value, value + 1, value - 1])))
     most = 2 ** (8 * struct.calcsize(f"<{form}")) - 1
     return rng.choice([*NUMBERS, value + 1, value - 1, value * 2, value ^ 1 << 7, most]) & most

@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, names, runtime
+from ..base.arrays import as_array
 from ..base.text import printable
 from . import foreign, sequences
 from .corruption import Corruption
@@ -25,6 +26,7 @@ DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
 FEW = 8  # so few numbers of float32 that those of a feature become are worth a warning
+MASK = "sample_mask"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -375,7 +377,7 @@ def read(
     else:
         source = as_source(X, name)
         _check_shape(tuple(source.shape), name)
-        if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
+        if mask is not None and len(source.shape) == 3 and checks.array(MASK, mask).ndim == 2:
             form = source.shape[1]
             source, lengths, mask = sequences.trim(source, mask, name, like, longer)
     shape = tuple(source.shape)
@@ -472,8 +474,8 @@ def as_source(X: Any, name: str) -> Any:
     else:
         with np.errstate(all="ignore"):
             try:
-                source = foreign.as_array(X)
-            except ValueError as error:  # ragged
+                source = as_array(X)
+            except (ValueError, ArithmeticError) as error:  # ragged
                 reason = sequences.flat(X) or error
                 raise ValueError(
                     f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
@@ -523,7 +525,7 @@ def _from_objects(source: Any, name: str, X: Any) -> np.ndarray:
         )
     try:
         return np.asarray(source, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         reason = f"{name}: expected numbers, got objects: {printable(error)}{_instead(X)}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(reason) from None
 
@@ -540,7 +542,7 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
     places = names.places(columns, named)
     if columns is not None and named is not None and names.are_others(columns, named):
         raise ValueError(f"sample_mask: {names.other_names(columns, named)}")
-    mask = np.asarray(mask)
+    mask = checks.array(MASK, mask)
     if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):
         mask = mask.astype(bool)  # of a nullable type
     if mask.dtype != np.bool_:
