@@ -45,6 +45,8 @@ class Run:
         faulthandler.enable()
         warnings.simplefilter("error")
         signal.signal(signal.SIGALRM, _hang)
+        for asked in (signal.SIGINT, signal.SIGTERM):  # to end, and say how far it came
+            signal.signal(asked, signal.default_int_handler)
         KEPT.mkdir(parents=True, exist_ok=True)
         with open(KEPT / f"{command}.at", "w+b") as file:
             file.truncate(24)
@@ -71,7 +73,7 @@ class Run:
                     most = _largest()
                     raise MemoryError("it took more memory than it may")
             except KeyboardInterrupt:
-                raise
+                break
             except BaseException as error:
                 self._note(error, i)
             finally:

@@ -509,7 +509,8 @@ def _instead(X: Any) -> str:
     """Return what to do with samples that aren't numbers."""
     if getattr(getattr(X, "dtype", None), "names", None):
         return ": numpy.lib.recfunctions.structured_to_unstructured(X) has them as a matrix"
-    types = [str(t) for t in getattr(X, "dtypes", ())]
+    one = [getattr(X, "dtype", None)]  # of a column, whose dtypes are no list
+    types = [str(t) for t in (getattr(X, "dtypes", ()) if hasattr(X, "columns") else one)]
     found = "TabularAutoencoder, TabularVAE and AnomalyDetector take columns of any type"
     if any(t.startswith("period[") for t in types):
         found = f"dt.to_timestamp() makes times of periods; {found}"
