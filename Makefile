@@ -20,10 +20,15 @@ CORE = $(filter-out csrc/base/thread.c,$(sort $(wildcard csrc/base/*.c csrc/ops/
     csrc/isa/baseline.c tools/pthreads.c
 CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pthread -Wall -Wextra
 
+# For Python with a core that is built with AddressSanitizer.
+ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+    UBSAN_OPTIONS=print_stacktrace=1 \
+    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)"
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean commands demo dev disks docs format fuzz gallery help kills lint nomem \
+.PHONY: asan bench clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
     notebooks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
@@ -80,13 +85,13 @@ readme: ## put the latest figures into README.md and docs
 	$(PYTHON) tools/readme.py
 
 asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	PYTHONPATH=build/asan PYTHONMALLOC=malloc \
-	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
-	    $(BIN)/python -m pytest --capture=sys $(ARGS)
+	PYTHONPATH=build/asan $(ASAN) $(BIN)/python -m pytest --capture=sys $(ARGS)
 
-fuzz: $(DEV)/.built ## read files that are wrong in many ways; ARGS='100000 7' for so many of seed 7
-	$(DEV)/bin/python tools/fuzz_files.py $(ARGS)
+fuzz: $(DEV)/.built ## search for faults for long: ARGS='files 1000000'; alone it says what there is
+	$(DEV)/bin/python tools/fuzz $(ARGS)
+
+fuzz-asan: build/asan/.made ## the same under AddressSanitizer: ARGS='raw 10000000'
+	PYTHONPATH=build/asan $(ASAN) $(BIN)/python tools/fuzz $(ARGS)
 
 commands: $(DEV)/.built ## call aecore in ways nobody thinks of; ARGS='10000 7': so many of seed 7
 	$(DEV)/bin/python tools/fuzz_commands.py $(ARGS)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .text import brief
+from .arrays import as_array
+from .text import brief, printable
 
 Floats = NDArray[np.float64]
 
@@ -93,20 +95,42 @@ def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
 # ---- arrays -------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def expecting(what: str) -> Iterator[None]:
+    """Raise what objects of others raise as a TypeError or ValueError that says what is expected.
+
+    Libraries have a RuntimeError for tensors that are no arrays, and Python has an OverflowError
+    for integers that no float holds.
+    """
+    try:
+        yield
+    except (ValueError, ArithmeticError) as error:
+        raise ValueError(f"{what}: {printable(error)}") from None
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{what}: {printable(error)}") from None
+
+
+def array(name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as `as_array` does; TypeError or ValueError where there is no array."""
+    with expecting(f"{name}: expected an array"):
+        return as_array(values)
+
+
 def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return `values` as an array of real numbers; booleans are among them."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
-    return array
+    found = array(name, values)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected real numbers, got {found.dtype}")
+    return found
 
 
 def finite(name: str, values: ArrayLike) -> Floats:
     """Return `values` as a float64 array of finite numbers."""
-    array = numbers(name, values).astype(np.float64)
-    if not np.isfinite(array).all():
+    with np.errstate(over="ignore"):  # of floats wider than 64 bits
+        found = numbers(name, values).astype(np.float64)
+    if not np.isfinite(found).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    return array
+    return found
 
 
 def samples(name: str, values: ArrayLike, least: int = 1) -> Floats:
@@ -119,7 +143,7 @@ def samples(name: str, values: ArrayLike, least: int = 1) -> Floats:
 
 def labels(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return labels (N,): integers, booleans or strings."""
-    labels = np.asarray(values)
+    labels = array(name, values)
     if labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"{name}: expected labels of shape (N,), N > 0, got shape {labels.shape}")
     for kinds in ((str,), (int, np.integer)):

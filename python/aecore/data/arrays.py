@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, names, runtime
+from ..base.arrays import as_array
 from ..base.text import printable
 from . import foreign, sequences
 from .corruption import Corruption
@@ -25,6 +26,7 @@ DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
 FEW = 8  # so few numbers of float32 that those of a feature become are worth a warning
+MASK = "sample_mask"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -275,17 +277,18 @@ class Data:
         if self._staged is None or len(self._staged) < len(rows):
             self._staged = np.empty((len(rows), self.features), np.float32)
             self._places = np.arange(len(rows))
-        staged = self._staged[: len(rows)]
-        if isinstance(self._source, np.ndarray):
-            staged[...] = self._source[rows].reshape(len(rows), self.features)
-            return staged, self._places[: len(rows)]
-        # Runs of neighbours are read in one slice: all that an array-like is sure to support.
-        order = np.argsort(rows, kind="stable")
-        ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
-        for places in np.split(order, ends):
-            first = int(rows[places[0]])
-            staged[places] = self._read(slice(first, first + len(places)))
-        return staged, self._places[: len(rows)]
+        staged, places = self._staged[: len(rows)], self._places[: len(rows)]
+        with np.errstate(all="ignore"):  # of values that a mask hides
+            if isinstance(self._source, np.ndarray):
+                staged[...] = self._source[rows].reshape(len(rows), self.features)
+                return staged, places
+            # Runs of neighbours are read in one slice: all that an array-like is sure to support.
+            order = np.argsort(rows, kind="stable")
+            ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
+            for run in np.split(order, ends):
+                first = int(rows[run[0]])
+                staged[run] = self._read(slice(first, first + len(run)))
+        return staged, places
 
     def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
         """Fill `mask` (n, F) of float32 with 1 where rows are observed, `missing` with the rest."""
@@ -374,7 +377,7 @@ def read(
     else:
         source = as_source(X, name)
         _check_shape(tuple(source.shape), name)
-        if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
+        if mask is not None and len(source.shape) == 3 and checks.array(MASK, mask).ndim == 2:
             form = source.shape[1]
             source, lengths, mask = sequences.trim(source, mask, name, like, longer)
     shape = tuple(source.shape)
@@ -472,8 +475,8 @@ def as_source(X: Any, name: str) -> Any:
     else:
         with np.errstate(all="ignore"):
             try:
-                source = foreign.as_array(X)
-            except ValueError as error:  # ragged
+                source = as_array(X)
+            except (ValueError, ArithmeticError) as error:  # ragged
                 reason = sequences.flat(X) or error
                 raise ValueError(
                     f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
@@ -507,7 +510,8 @@ def _instead(X: Any) -> str:
     """Return what to do with samples that aren't numbers."""
     if getattr(getattr(X, "dtype", None), "names", None):
         return ": numpy.lib.recfunctions.structured_to_unstructured(X) has them as a matrix"
-    types = [str(t) for t in getattr(X, "dtypes", ())]
+    one = [getattr(X, "dtype", None)]  # of a column, whose dtypes are no list
+    types = [str(t) for t in (getattr(X, "dtypes", ()) if hasattr(X, "columns") else one)]
     found = "TabularAutoencoder, TabularVAE and AnomalyDetector take columns of any type"
     if any(t.startswith("period[") for t in types):
         found = f"dt.to_timestamp() makes times of periods; {found}"
@@ -523,7 +527,7 @@ def _from_objects(source: Any, name: str, X: Any) -> np.ndarray:
         )
     try:
         return np.asarray(source, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError) as error:
         reason = f"{name}: expected numbers, got objects: {printable(error)}{_instead(X)}"
         raise (TypeError if isinstance(error, TypeError) else ValueError)(reason) from None
 
@@ -540,7 +544,7 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
     places = names.places(columns, named)
     if columns is not None and named is not None and names.are_others(columns, named):
         raise ValueError(f"sample_mask: {names.other_names(columns, named)}")
-    mask = np.asarray(mask)
+    mask = checks.array(MASK, mask)
     if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):
         mask = mask.astype(bool)  # of a nullable type
     if mask.dtype != np.bool_:

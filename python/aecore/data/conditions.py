@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import checks
 from ..base.text import printable
 from .batches import Condition
 
@@ -97,9 +98,9 @@ class Conditioner:
 
     def repeat(self, y: Any, n: int) -> Condition:
         """Return the conditions of n samples from y: one for all of them, or one for each."""
-        single = np.ndim(y) == 0 if self.classes is not None else np.ndim(y) == 1
-        if single:
-            y = np.repeat(np.asarray(y)[None], n, axis=0)
+        given = checks.array("y", y)
+        if given.ndim == (0 if self.classes is not None else 1):
+            y = np.repeat(given[None], n, axis=0)
         return self.read(y, n)
 
 
@@ -125,7 +126,7 @@ def read(y: Any, labels: bool = False) -> np.ndarray:
         )
     if hasattr(y, "toarray"):
         raise TypeError("y: Sparse data was passed, but dense data is required: use y.toarray()")
-    y = np.asarray(y)
+    y = checks.array("y", y)
     column = y.ndim == 2 and y.shape[1] == 1
     if column and (y.dtype.kind in "US" or (labels and _are_labels(y))):
         y = y[:, 0]
@@ -162,11 +163,12 @@ def _from_objects(y: np.ndarray) -> np.ndarray:
     if all(issubclass(k, str) for k in kinds):
         return y.astype(str)
     if y.ndim == 1 and all(issubclass(k, (int, np.integer)) for k in kinds):
-        return y.astype(np.int64)
+        with checks.expecting("y: expected integers of 64 bits"):
+            return y.astype(np.int64)
     if y.ndim == 2:
         try:
             return y.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise ValueError(
                 f"y: expected numbers (N, p), got objects: {printable(error)}"
             ) from None

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..base import checks
 from . import arrays, foreign
 from .arrays import Data
 
@@ -108,7 +109,7 @@ class Reader:
 
     def one(self, model: Any, x: Any, name: str, takes: Callable[[int], bool]) -> Data:
         """Check one sample, a sequence of another length if the model takes that."""
-        x, shape = np.asarray(x), self.shape
+        x, shape = checks.array(name, x), self.shape
         other = x.ndim == 2 and x.shape[1:] == shape[1:]
         if x.shape != shape and not (other and takes(len(x))):
             raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")

@@ -273,7 +273,7 @@ def perplexity(indices: ArrayLike, n_codes: int) -> float:
     2.0
     """
     n_codes = checks.integer("n_codes", n_codes, 1)
-    codes = np.asarray(indices)
+    codes = checks.array("indices", indices)
     if codes.size == 0:
         raise ValueError("indices: expected at least one, got none")
     if codes.dtype.kind not in "iu":

@@ -126,7 +126,7 @@ def read_codes(Z: Any, dim: int | None = None, owner: str = "") -> np.ndarray:
     """
     if hasattr(Z, "toarray"):
         raise TypeError("Z: Sparse data was passed, but dense data is required: use Z.toarray()")
-    values = foreign.as_array(Z)
+    values = checks.array("Z", Z)
     if values.dtype.kind == "c":
         raise ValueError(
             f"Z: expected real numbers, got {values.dtype}: Complex data not supported"
@@ -134,7 +134,7 @@ def read_codes(Z: Any, dim: int | None = None, owner: str = "") -> np.ndarray:
     if values.dtype.kind == "O":
         try:
             values = values.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, ArithmeticError) as error:
             raise TypeError(f"Z: expected real numbers, got objects: {error}") from None
     codes = np.ascontiguousarray(checks.finite("Z", values))  # one layout: sums have one order
     width, words = "D" if dim is None else dim, ""

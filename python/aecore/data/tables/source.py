@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base import names
+from ...base import checks, names
+from ...base.arrays import as_array
 from ...base.text import printable
 from .. import foreign
 from ..arrays import _check_shape, column_names, is_readable, is_stream, read_mask
@@ -158,10 +159,12 @@ def _matrix(X: Any, name: str) -> np.ndarray:
     if foreign.is_dataset(X):
         X = foreign.Items(X, name)
     try:
-        found = np.asarray(X[:]) if is_readable(X) else foreign.as_array(X)
+        found = np.asarray(X[:]) if is_readable(X) else as_array(X)
         if found.dtype.kind in "US":  # numbers beside strings stay numbers
             found = np.array(X, dtype=object)
-    except ValueError as error:  # ragged
+    except (TypeError, RuntimeError) as error:  # a tensor that is nowhere, or sparse
+        raise TypeError(f"{name}: expected a table: {printable(error)}") from None
+    except (ValueError, ArithmeticError) as error:  # ragged
         raise ValueError(
             f"{name}: expected a table (rows, columns): {printable(error)}; sequences of different "
             "lengths are for models of arrays with an LSTM or Transformer"
@@ -269,19 +272,21 @@ def _of_array(values: np.ndarray, label: str) -> Column:
     elif kind in "US":  # NumPy's strings have no other missing value
         missing = np.char.str_len(values) == 0
     elif kind == "O":
-        missing = _missing_objects(values)
+        missing = _missing_objects(values, label)
     else:
         missing = np.zeros(len(values), bool)
     return Column(values, missing, values.dtype.str, label)
 
 
-def _missing_objects(values: np.ndarray) -> np.ndarray:
+def _missing_objects(values: np.ndarray, label: str) -> np.ndarray:
     pandas = sys.modules.get("pandas")
-    if pandas is not None:
-        return np.asarray(pandas.isna(values), bool)
-    odd = float, np.floating, np.datetime64, np.timedelta64  # NaN and NaT don't equal themselves
-    nothing = (v is None or (isinstance(v, odd) and v != v) for v in values)
-    return np.fromiter(nothing, bool, len(values))
+    # NaN and NaT don't equal themselves; a signalling NaN is an error wherever it is looked at
+    odd = float, np.floating, np.datetime64, np.timedelta64, decimal.Decimal
+    with checks.expecting(f"{label}: expected numbers, or NaN for what is missing"):
+        if pandas is not None:
+            return np.asarray(pandas.isna(values), bool)
+        nothing = (v is None or (isinstance(v, odd) and v != v) for v in values)
+        return np.fromiter(nothing, bool, len(values))
 
 
 _TRUTHS = bool, np.bool_
@@ -294,7 +299,8 @@ def _infer_type(column: Column) -> Column:
     """Return a column of objects with the type of its objects: numbers, booleans, times, labels."""
     values, missing = column.values, column.missing
     if values.dtype.kind == "S":
-        return column._replace(values=np.char.decode(values, "utf-8"))
+        with checks.expecting(f"{column.label}: expected text in UTF-8"):
+            return column._replace(values=np.char.decode(values, "utf-8"))
     if values.dtype.kind != "O" or column.grouped:
         return column
     kinds = {type(v) for v in values[~missing]}
