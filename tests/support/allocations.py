@@ -125,7 +125,9 @@ def fail_each(what, call, check, where, most, strict=True, also=None):
         faults += in_a_child(left, lambda victim: fail(call, check, victim, where, strict, also))
     print(f"{what}: {len(victims)} of {total} allocations failed, {len(faults)} faults", flush=True)
     failed[0] += len(victims)
-    return [f"{what}, {victim} of {total}: {fault}" for victim, fault in faults]
+    for victim, fault in faults:
+        print(f"    {victim} of {total}: {fault}", flush=True)
+    return faults
 
 
 failed = [0]
@@ -324,7 +326,6 @@ def main():
         faults = function_faults(most)
     else:
         faults = model_faults(range_of_core() if what == "core" else (0, 0), most)
-    print("\n".join(faults), end="\n" * bool(faults))
     seconds = time.monotonic() - began
     print(f"{what}: {failed[0]} allocations failed in {seconds:.0f} s, {len(faults)} faults")
     return bool(faults)
