@@ -98,14 +98,16 @@ def attempt(call, victim, where):
 def says_so(error, strict, also=None):
     """Return whether an exception says that memory was short; in NumPy's words, unless strict.
 
-    NumPy's ufuncs and einsum forget to set one, and Python's locks are a RuntimeError. `also` is
-    the number of an OSError that the call raises in any case.
+    NumPy's ufuncs and einsum forget to set one, Python's locks are a RuntimeError, and NumPy takes
+    a dtype of fields for which memory lacks for one of strings. `also` is the number of an OSError
+    that the call raises in any case.
     """
     if also is not None and isinstance(error, OSError) and error.errno == also:
         return True
     if strict:
         return isinstance(error, MemoryError)
-    return isinstance(error, (MemoryError, SystemError)) or "can't allocate" in str(error)
+    words = "can't allocate", "StringDType is not currently supported for structured"
+    return isinstance(error, (MemoryError, SystemError)) or any(w in str(error) for w in words)
 
 
 def opened():
