@@ -58,7 +58,7 @@ except ImportError:
 
 KEPT = Path(__file__).parent.parent / "build" / "commands"
 ROOM = 3 << 30  # bytes of memory beyond those that are in use
-SECONDS = 20
+SECONDS = 120
 PROCESSES = 33  # command lines, of which one is run in a process of its own
 COMMANDS = "train encode decode reconstruct impute sample score plot info completion".split()
 PICTURES = (

@@ -98,14 +98,16 @@ def attempt(call, victim, where):
 def says_so(error, strict, also=None):
     """Return whether an exception says that memory was short; in NumPy's words, unless strict.
 
-    NumPy's ufuncs and einsum forget to set one, and Python's locks are a RuntimeError. `also` is
-    the number of an OSError that the call raises in any case.
+    NumPy's ufuncs and einsum forget to set one, Python's locks are a RuntimeError, and NumPy takes
+    a dtype of fields for which memory lacks for one of strings. `also` is the number of an OSError
+    that the call raises in any case.
     """
     if also is not None and isinstance(error, OSError) and error.errno == also:
         return True
     if strict:
         return isinstance(error, MemoryError)
-    return isinstance(error, (MemoryError, SystemError)) or "can't allocate" in str(error)
+    words = "can't allocate", "StringDType is not currently supported for structured"
+    return isinstance(error, (MemoryError, SystemError)) or any(w in str(error) for w in words)
 
 
 def opened():
@@ -125,7 +127,9 @@ def fail_each(what, call, check, where, most, strict=True, also=None):
         faults += in_a_child(left, lambda victim: fail(call, check, victim, where, strict, also))
     print(f"{what}: {len(victims)} of {total} allocations failed, {len(faults)} faults", flush=True)
     failed[0] += len(victims)
-    return [f"{what}, {victim} of {total}: {fault}" for victim, fault in faults]
+    for victim, fault in faults:
+        print(f"    {victim} of {total}: {fault}", flush=True)
+    return faults
 
 
 failed = [0]
@@ -324,7 +328,6 @@ def main():
         faults = function_faults(most)
     else:
         faults = model_faults(range_of_core() if what == "core" else (0, 0), most)
-    print("\n".join(faults), end="\n" * bool(faults))
     seconds = time.monotonic() - began
     print(f"{what}: {failed[0]} allocations failed in {seconds:.0f} s, {len(faults)} faults")
     return bool(faults)
