@@ -353,6 +353,7 @@ def test_a_file_that_makes_no_sense(line, message, table, tmp_path, capsys):
         (("--model", "perceptron"), "argument -m/--model: expected one of ae, vae, cvae"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:latent_dim. codes of 32 numbers")
 def test_wrong_calls_say_why(options, message, table, tmp_path, capsys):
     out = tmp_path / "m.safetensors"
     assert message in complaint(capsys, "train", table, "-o", out, "-q", *options)

@@ -41,10 +41,10 @@ def same(a: Any, b: Any) -> bool:
         return False
 
 
-def unexpected(cls: type, name: str) -> TypeError:
-    """Return the error for a parameter that a class doesn't have."""
-    meant = hint(name, names(cls), PARAMETERS)
-    return TypeError(f"{cls.__name__}() got an unexpected keyword argument {name!r}{meant}")
+def unexpected(cls: type, name: str, called: str = "") -> TypeError:
+    """Return the error, in Python's words, for a parameter that a class doesn't have."""
+    what, meant = f"{cls.__name__}{called}()", hint(name, names(cls), PARAMETERS)
+    return TypeError(f"{what} got an unexpected keyword argument {name!r}{meant}")
 
 
 def _asking(init: Callable[..., None]) -> Callable[..., None]:
@@ -54,7 +54,7 @@ def _asking(init: Callable[..., None]) -> Callable[..., None]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         for name in kwargs:
             if name not in _arguments(init):
-                raise unexpected(type(self), name)
+                raise unexpected(type(self), name, ".__init__")
         init(self, *args, **kwargs)
 
     return __init__
