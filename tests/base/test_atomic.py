@@ -335,6 +335,48 @@ def test_a_copy_where_there_are_no_links(tmp_path, monkeypatch):
     test_a_second_name(tmp_path)
 
 
+# ---- folders ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_folder_is_there_at_the_end_and_not_before(before, tmp_path):
+    path = tmp_path / "m"
+    if before:
+        path.mkdir()
+    with pytest.raises(ValueError):
+        with atomic.replacing_folder(path) as folder:
+            raise ValueError
+    assert names(tmp_path) == ["m"] * before
+    with atomic.replacing_folder(path) as folder:
+        assert re.fullmatch(ASIDE, os.path.basename(folder))
+        with open(os.path.join(folder, "a"), "w"):
+            pass
+        assert path.exists() == before
+    assert names(tmp_path) == ["m"] and names(path) == ["a"]
+    with pytest.raises(OSError) as caught:  # it isn't empty
+        with atomic.replacing_folder(path):
+            pass
+    assert caught.value.filename == str(path)
+    assert names(tmp_path) == ["m"] and names(path) == ["a"]
+    with pytest.raises(FileNotFoundError) as caught:
+        with atomic.replacing_folder(tmp_path / "no" / "m"):
+            pass
+    assert caught.value.filename == str(tmp_path / "no" / "m")
+
+
+@posix_only
+def test_folders_of_killed_processes_are_swept_by_those_who_make_one(tmp_path):
+    left, file = (tmp_path / f".m-{c * 16}.aecore-part" for c in "ab")
+    left.mkdir()
+    (left / "half").write_bytes(b"half")
+    file.write_bytes(b"half")
+    with atomic.replacing_folder(tmp_path / "m") as first:
+        assert names(tmp_path) == sorted([os.path.basename(first), file.name])
+        with atomic.replacing_folder(tmp_path / "m") as second:
+            assert os.path.isdir(first) and os.path.isdir(second)  # somebody is at work
+    assert names(tmp_path) == [file.name, "m"]
+
+
 # ---- what a killed process has left -------------------------------------------------------------
 
 

@@ -42,8 +42,9 @@ def test_who_wants_it_again_goes_behind_those_who_wait():
                 counts[k] += 1
                 time.sleep(0.001)
 
-    threads = [started(lambda k=k: work(k)) for k in (0, 1)]
-    time.sleep(0.3)
+    threads, end = [started(lambda k=k: work(k)) for k in (0, 1)], time.monotonic() + 30
+    while sum(counts) < 100 and time.monotonic() < end:
+        time.sleep(0.01)
     stop.append(1)
     for thread in threads:
         thread.join(5)

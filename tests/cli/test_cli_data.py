@@ -67,6 +67,26 @@ def test_names_may_be_numbers(tmp_path):
         read(written(tmp_path / "t.csv", "a,b\n1,2\n"), header=False)
 
 
+@pytest.mark.parametrize("first", ["0,1", "400,401", "7,1"])
+def test_a_row_of_numbers_that_may_be_names_is_told_of(first, tmp_path):
+    path = written(tmp_path / "t.csv", f"{first}\n1.5,2\n0.5,3.25\n")
+    wanted = "t.csv: the first row, .* is read as values; --header takes it for the names"
+    with pytest.warns(UserWarning, match=wanted):
+        assert len(read(path).X) == 3
+    assert len(read(path, header=True).X) == 2 and len(read(path, header=False).X) == 3
+    for text in ("1,2\n3,4\n", "1,1\n0.5,1.5\n", "1.5,2\n0.5,3.5\n", "0\n1\n", "5,6\n7,8.5\n"):
+        read(written(tmp_path / "t.csv", text))  # where nothing says so
+
+
+def test_an_index_above_which_names_are_counted(tmp_path):
+    """As pandas writes a matrix."""
+    path = written(tmp_path / "t.csv", ",0,1\n0,1.5,2\n1,0.5,3\n")
+    with pytest.warns(UserWarning, match="the first column has no name, and is left out"):
+        block = read(path)
+    assert block.X.columns == ["0", "1"] and block.X.tolist() == [[1.5, 2], [0.5, 3]]
+    assert len(read(path, header=False).X) == 3
+
+
 def test_columns_are_chosen(tmp_path):
     path = written(tmp_path / "t.csv", "a,b,c,d\n1,2,3,x\n")
     assert read(path, columns=["c", "a"]).X.tolist() == [[3, 1]]

@@ -137,3 +137,16 @@ def test_every_sample_is_seen_once_an_epoch(rng):
     epochs = np.concatenate(seen).reshape(2, 37)
     np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(np.arange(37), (2, 1)))
     assert not np.array_equal(epochs[0], epochs[1]) and not np.array_equal(epochs[0], np.arange(37))
+
+
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, list])
+@pytest.mark.parametrize("hidden", [np.nan, np.inf, -1e300])
+def test_what_a_mask_hides_may_be_anything(layout, hidden, X):
+    """Rows that are read a few at a time are cast without a warning too."""
+    mask = np.random.default_rng(0).random(X.shape) > 0.3
+    model = make().fit(X)
+    given = layout(np.where(mask, X.astype(np.float64), hidden))
+    np.testing.assert_array_equal(
+        model.transform(given, sample_mask=mask),
+        model.transform(np.where(mask, X, 0), sample_mask=mask),
+    )

@@ -1,5 +1,8 @@
 """Tensors of other libraries and data sets that are read item by item."""
 
+import subprocess
+import sys
+
 import aecore as ae
 import numpy as np
 import pytest
@@ -146,3 +149,112 @@ def test_sequences_in_another_form(cls, rng):
             m.fit(flat)
     with pytest.raises(ValueError, match=r"got a column of them; X.tolist\(\) is a list"):
         m.fit(pd.Series([x[:, None] for x in L]))
+
+
+def test_types_of_frames_are_those_of_arrays(rng):
+    """Nullable types are the types whose values they have, and NaN where some are missing."""
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    pixels = rng.integers(0, 256, (40, 3), dtype=np.uint8)
+    want = ae.Autoencoder(DENSE, 2, **KW).fit(pixels)
+    columns = dict(zip("abc", pixels.T, strict=True))
+    frame = pd.DataFrame(columns)
+    for given in (
+        frame,
+        frame.astype("UInt8"),
+        frame.astype("uint8[pyarrow]"),
+        frame.astype(pd.SparseDtype("uint8")),
+        pa.table(columns),
+        frame.astype({"a": "UInt8"}),
+    ):
+        same(ae.Autoencoder(DENSE, 2, **KW).fit(given), want)
+    holes = pixels.astype(float)
+    holes[::5, 1] = np.nan
+    there = ~np.isnan(holes)
+    want = ae.Autoencoder(DENSE, 2, **KW).fit(holes, sample_mask=there)
+    whole = pd.DataFrame(holes, columns=list("abc"))
+    for given in (
+        whole.convert_dtypes(),
+        whole.convert_dtypes(dtype_backend="pyarrow"),
+        pa.Table.from_pandas(whole),
+    ):
+        same(ae.Autoencoder(DENSE, 2, **KW).fit(given, sample_mask=there), want)
+    truths = pd.DataFrame({"a": pd.array([True, False] * 20, dtype="boolean"), "b": 1.5})
+    same(*(ae.Autoencoder(DENSE, 1, **KW).fit(x) for x in (truths, truths.to_numpy(float))))
+
+
+def test_sequences_may_be_frames(rng):
+    pd, pl, pa = map(pytest.importorskip, ("pandas", "polars", "pyarrow"))
+    L = [rng.random((3 + i % 4, 2)) for i in range(20)]
+    want = ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(L)
+    for make in (pd.DataFrame, pl.DataFrame, pa.table):
+        given = [make({"a": x[:, 0], "b": x[:, 1]}) for x in L]
+        found = ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(given)
+        same(found, want)
+        np.testing.assert_array_equal(found.score_samples(given), want.score_samples(L))
+
+
+def test_tables_take_items(rng):
+    X = rng.random((40, 3))
+    want = ae.TabularAutoencoder(DENSE, 2, **KW).fit(X)
+    for given in (Pairs(X, np.arange(40)), Pairs(X, bare=True)):
+        same(ae.TabularAutoencoder(DENSE, 2, **KW).fit(given), want)
+        np.testing.assert_array_equal(want.transform(given), want.transform(X))
+    torch = pytest.importorskip("torch")
+    half = torch.from_numpy(X).bfloat16().requires_grad_()
+    plain = half.detach().float().numpy()
+    same(*(ae.TabularAutoencoder(DENSE, 2, **KW).fit(x) for x in (half, plain)))
+
+
+def test_times_are_no_numbers_beside_some(rng):
+    """Polars makes numbers of times that are beside numbers, and Arrow's tables fail by NumPy."""
+    pl, pa = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
+    numbers = rng.random(20)
+    for unit in ("M8[us]", "m8[us]", "M8[D]"):
+        columns = {"when": np.arange(20).astype(unit), "x": numbers}
+        for X in (pl.DataFrame(columns), pa.table(columns)):
+            with pytest.raises(TypeError, match="X: expected numbers.*TabularAutoencoder"):
+                ae.Autoencoder(DENSE, 2, **KW).fit(X)
+        steps = [pl.DataFrame(columns)[: 3 + i % 2] for i in range(9)]
+        with pytest.raises(TypeError, match="X: sample 0: expected numbers .*got a column of D"):
+            ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(steps)
+
+
+ALONE = """
+import sys
+for name in ("pandas", "dateutil", "pyarrow", "pytz", "tzdata"):
+    sys.modules[name] = None  # as if it weren't installed
+import aecore as ae, datetime, decimal, numpy as np, polars as pl
+
+n, start = 40, datetime.datetime(2020, 1, 1)
+times = [start + datetime.timedelta(hours=i) if i % 5 else None for i in range(n)]
+words = ["lo" if i % 2 else "hi" if i % 5 else None for i in range(n)]
+X = pl.DataFrame({
+    "x": np.arange(n) / 2,
+    "when": times,
+    "zoned": pl.Series(times).dt.replace_time_zone("Europe/Berlin"),
+    "day": [t and t.date() for t in times],
+    "span": [t and t - start for t in times],
+    "exact": pl.Series([decimal.Decimal(i) / 4 for i in range(n)], dtype=pl.Decimal(10, 2)),
+    "word": pl.Series(words, dtype=pl.Enum(["hi", "lo"])),
+    "kind": pl.Series(words, dtype=pl.Categorical()),
+    "whole": pl.Series([i if i % 5 else None for i in range(n)], dtype=pl.Int16),
+    "truth": [i % 2 == 0 if i % 5 else None for i in range(n)],
+    "none": pl.Series([None] * n, dtype=pl.Null),
+})
+options = {"epochs": 1, "random_state": 0}
+model = ae.TabularAutoencoder(ae.Dense((4,)), 2, **options).fit(X)
+full = model.impute(X)
+assert dict(full.schema) == dict(X.schema) and full["when"].null_count() == 0
+assert dict(model.reconstruct(X).schema) == dict(X.schema)
+detector = ae.AnomalyDetector(ae.Autoencoder(ae.Dense((4,)), 2, **options), n_models=1)
+assert detector.fit(X).score_samples(X).shape == (n,)
+numbers = X.select("x", "exact")
+codes = ae.Autoencoder(ae.Dense((4,)), 2, **options).fit(numbers).set_output(transform="polars")
+assert codes.transform(numbers).shape == (n, 2)
+assert not any(sys.modules.get(name) for name in ("pandas", "dateutil", "pyarrow", "pytz"))
+"""
+
+
+def test_polars_needs_nothing_beside_it():
+    pytest.importorskip("polars")
+    subprocess.run([sys.executable, "-c", ALONE], check=True, timeout=120)

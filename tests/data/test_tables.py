@@ -635,3 +635,23 @@ def test_fillings_name_nothing_twice():
     np.testing.assert_array_equal(full, X)
     assert full is not X and not np.shares_memory(full, X)
     assert columns.LINEAR == 3.0
+
+
+def test_messages_show_text_of_others_escaped(rng):
+    """What stands in names and labels moves no cursor."""
+    red, X = "\x1b[31m", rng.random((12, 3))
+    labels = np.array([red, "b"] * 6)
+    cvae = ae.CVAE(ae.Dense((4,)), 2, epochs=1, batch_size=8).fit(X, labels)
+    mixture = ae.GaussianMixture(2).fit(X, labels)
+    named = np.zeros(12, [(red, float), ("b", float)])
+    for call in (
+        lambda: cvae.transform(X, np.array(["c"] * 12)),
+        lambda: mixture.draw(1, 3, 0, y=["c"]),
+        lambda: Layout.learn(Table(named), categorical=["c"]),
+        lambda: columns.as_numbers(
+            Table(np.zeros((3, 1), "M8[s]")).column(0)._replace(zone=red), "M", ""
+        ),
+    ):
+        with pytest.raises((ValueError, TypeError)) as caught:
+            call()
+        assert r"\x1b[31m" in str(caught.value) and red not in str(caught.value)

@@ -476,3 +476,23 @@ def test_samples_are_numbers_in_any_container():
     samples = Samples(mixed)
     assert samples.kind == "table" and samples.take(np.array([1, 5]))["s"].to_list() == ["b", "c"]
     assert [len(part) for _, part in samples.chunks()] == [6]
+
+
+@pytest.mark.parametrize("way", ["__arrow_c_stream__", "__dataframe__"])
+def test_frames_of_other_libraries(way):
+    """They are read by what they offer, and refused by name where nobody reads their types."""
+    pd, pa = pytest.importorskip("pandas"), pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"c": WORDS, "x": np.arange(N) * 0.5, "t": NAIVE})
+
+    def offered(columns):
+        table = pa.Table.from_pandas(columns)
+        return type("Frame", (), {way: staticmethod(getattr(table, way))})()
+
+    layout = Layout.learn(Table(frame))
+    want, found = (layout.matrix(Table(x)) for x in (frame, offered(frame)))
+    np.testing.assert_array_equal(found, want)
+    lists = frame.assign(c=pd.Series([[1]] * N, dtype=pd.ArrowDtype(pa.list_(pa.int64()))))
+    spans = frame.assign(c=pd.Series(SPANS))
+    for odd in [lists] if way == "__arrow_c_stream__" else [lists, spans]:
+        with pytest.raises((TypeError, ValueError), match="X: (column 'c': )?expected "):
+            layout.matrix(Table(offered(odd)))

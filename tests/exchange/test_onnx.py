@@ -373,14 +373,23 @@ def test_bytes_in(part, rng, tmp_path):
     assert onnx.load(path).graph.node[0].op_type == "Cast"
 
 
-@pytest.mark.parametrize("name", [name for name in ARCHS if not name.startswith("lstm")])
-def test_no_samples(name, rng, tmp_path):
+@pytest.mark.parametrize("name", ARCHS)
+@pytest.mark.parametrize("cls", [ae.VAE, ae.CVAE, ae.VQVAE])
+def test_no_samples(cls, name, rng, tmp_path):
     arch, shape = ARCHS[name]
-    model, path = ae.VAE(arch, 3, **KW).initialize(table(rng, 4, *shape)), str(tmp_path / "m.onnx")
-    for part, feed in (("encode", "x"), ("reconstruct", "x"), ("decode", "codes")):
+    X, y, path = table(rng, 4, *shape), (), str(tmp_path / "m.onnx")
+    if cls is ae.CVAE:
+        y = (np.array(["a", "b"] * 2),)
+    model = cls(arch, 3, **({"code_dim": 2} if cls is ae.VQVAE else {}), **KW).initialize(X, *y)
+    told = {"y": y[0][:0].astype(object)} if y else {}
+    codes = model.transform(X, *y)[:0]
+    for part, given in (("encode", X[:0]), ("reconstruct", X[:0]), ("decode", codes)):
         ae.to_onnx(model, path, part)
-        given = np.empty((0, *(shape if feed == "x" else (3,))), np.float32)
-        assert run(path, **{feed: given}).shape == (0, *(shape if part != "encode" else (3,)))
+        found = run(path, **{"codes" if part == "decode" else "x": given}, **told)
+        assert found.shape == (codes.shape if part == "encode" else (0, *shape))
+    if name in LENGTHS and cls is not ae.VQVAE:
+        ae.to_onnx(model, path, "reconstruct", lengths=True)
+        assert run(path, x=X[:0], **told, lengths=np.zeros(0, np.int64)).shape == (0, *shape)
 
 
 def test_errors(rng, tmp_path, monkeypatch):

@@ -490,6 +490,14 @@ def test_a_codebook_of_another_size_is_refused(X, quantized):
         ae.decompress(quantized, bytes(data + struct.pack("<I", zlib.crc32(data))))
 
 
+def test_a_message_shows_few_of_many_axes(X, coder):
+    data = bytearray(ae.compress(coder, X)[:-4])
+    data[21] = 255
+    with pytest.raises(ValueError, match="expected codes of shape") as caught:
+        ae.decompress(coder, bytes(data + struct.pack("<I", zlib.crc32(data))))
+    assert len(str(caught.value)) < 100
+
+
 def test_too_little_memory_is_no_damage(X, coder, monkeypatch):
     from aecore.compression import _packing
 

@@ -14,7 +14,7 @@ from aecore.files import document
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-FUZZ = Path(__file__).parents[2] / "tools" / "fuzz_files.py"
+FUZZ = Path(__file__).parents[2] / "tools" / "fuzz"
 
 
 @pytest.fixture(scope="module")
@@ -269,6 +269,9 @@ def test_negative_positions_are_refused(tmp_path):
 @pytest.mark.skipif(
     sys.platform != "linux" or not FUZZ.exists(), reason="limits memory as on Linux"
 )
-def test_damage_that_nobody_thinks_of():
-    run = subprocess.run([sys.executable, FUZZ, "200", "1"], capture_output=True, text=True)
-    assert run.returncode == 0 and run.stdout.endswith("nothing to report\n"), run.stdout
+@pytest.mark.parametrize(("command", "n"), [("files", 200), ("raw", 2000), ("functional", 1000)])
+def test_damage_that_nobody_thinks_of(command, n):
+    call = [sys.executable, FUZZ, command, str(n), "1"]
+    run = subprocess.run(call, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert f"{command}: {n} inputs" in run.stdout and run.stdout.endswith(": 0 faults of 0 kinds\n")

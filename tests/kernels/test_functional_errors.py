@@ -218,3 +218,15 @@ def test_an_array_of_another_shape_is_refused(name):
                 continue
             faults.append(f"{argument}={shown(wrong)} for {shown(value)}")
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+def test_running_statistics_are_named(name):
+    """They go to the core where training is False, which calls them mean and var."""
+    apart = np.repeat(ones(4), 2)[::2]
+    call = dict(BATCH, training=False)
+    for arguments in (call, dict(call, grad=ones(2, 3, 4))):
+        function = F.batch_norm2d_backward if "grad" in arguments else F.batch_norm2d
+        with pytest.raises(ValueError, match=f"{name}: expected a C-contiguous"):
+            function(**{k: v for k, v in {**arguments, name: apart}.items() if k != "momentum"})
+    F.batch_norm2d(**{**BATCH, name: apart})

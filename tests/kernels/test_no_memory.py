@@ -34,5 +34,5 @@ def test_allocations_that_fail(what, most, shim):
     if what != "core":
         env["PYTHONMALLOC"] = "malloc"
     command = [sys.executable, str(SUPPORT / "allocations.py"), shim, what, str(most)]
-    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
     assert run.returncode == 0, (run.returncode, run.stdout[-3000:], run.stderr[-3000:])

@@ -97,6 +97,8 @@ def test_labels_from_data_frames():
         assert metrics.clustering_accuracy(labels, [7, 3, 7, 1]) == 1.0
         assert metrics.nmi(labels, y) == pytest.approx(1)
         assert metrics.knn_accuracy(np.eye(4), labels, np.eye(4), labels, k=1) == 1.0
+    numbers = pd.Series([3, 5, 3, 9], dtype=object)
+    assert metrics.clustering_accuracy(numbers, [7, 3, 7, 1]) == 1.0
     with pytest.raises(TypeError, match="y: expected integers, booleans or strings"):
         metrics.nmi(pd.Series(["cat", None, "dog"]), [0, 1, 2])
 
@@ -210,6 +212,39 @@ def test_mmd_of_few_or_equal_points(rng):
     assert metrics.mmd(X, X) == metrics.mmd(X, X, bandwidth=3.0)
     images = rng.integers(0, 256, (1200, 4, 4, 1), dtype=np.uint8)
     assert metrics.mmd(images, images[::-1]) == pytest.approx(metrics.mmd(images[::-1], images))
+
+
+# ------------------------------------------------------------------------------- far rows
+
+
+@pytest.mark.parametrize("far", [1e6, 1e9])
+@pytest.mark.parametrize("place", ["first", "cluster"])
+def test_far_rows_cost_no_digits(far, place, rng, monkeypatch):
+    """Distances are those that differences have, whatever else is among the samples."""
+    monkeypatch.setattr(metrics, "_BLOCK", 60 * 7)
+    X, Y = rng.standard_normal((2, 60, 3))
+    X[0] = far
+    if place == "cluster":  # half of the samples are far from the other half
+        X[::2] += far
+        Y[::2] += far
+    for sigma in (0.1, 1.0):
+        assert metrics.mmd(X, Y, bandwidth=sigma) == pytest.approx(
+            mmd_by_loops(X, Y, sigma), rel=1e-9
+        )
+    pairs = itertools.combinations(np.concatenate([X, Y]), 2)
+    median = np.median([np.linalg.norm(a - b) for a, b in pairs])
+    assert metrics.mmd(X, Y) == pytest.approx(mmd_by_loops(X, Y, median), rel=1e-9)
+    # each test code lies a little beside one training code, whose name it has
+    near = X + rng.standard_normal(X.shape) * 1e-6
+    assert metrics.knn_accuracy(X, np.arange(60), near, np.arange(60), k=1) == 1.0
+
+
+def test_one_far_row_changes_no_median(rng):
+    X, Y = rng.standard_normal((2, 300, 2)) * 1e-3
+    want = metrics.mmd(X, Y)
+    X[0] = 1e6
+    assert metrics.mmd(X, Y) == pytest.approx(want, abs=0.02)
+    assert metrics.mmd(X, Y + 2e-3) > 0.2
 
 
 # ---------------------------------------------------------------------------------- bad calls

@@ -1,6 +1,7 @@
 """The detector: what it finds, what its scores are, and that they stay the same."""
 
 import copy
+import pickle
 
 import aecore as ae
 import numpy as np
@@ -486,3 +487,21 @@ def test_bad_data(X, rng):
         detector().save("nowhere")
     for attribute in ("offset_", "threshold_", "estimators_", "n_features_in_"):
         assert not hasattr(detector(), attribute)
+
+
+def test_a_reader_beside_a_fit_sees_one_state(rng, monkeypatch):
+    """That of before or of after, and never a new network with an old threshold."""
+    X, seen = rng.normal(size=(80, 4)), []
+    d = detector(contamination=0.4).fit(X)
+
+    def looking(self, columns):
+        seen.extend([self.predict(X), self.decision_function(X), self.offset_])
+
+    monkeypatch.setattr(type(d), "_set_names", looking)
+    d.set_params(contamination=0.05).fit(3 * X[:40])
+    for found, said in zip(seen, (d.predict(X), d.decision_function(X), d.offset_), strict=True):
+        np.testing.assert_array_equal(found, said)
+    monkeypatch.undo()
+    d.offset_ = 1e9  # as people set it
+    assert (d.predict(X) == -1).all() and d.threshold_ == 1e9
+    assert (pickle.loads(pickle.dumps(d)).predict(X) == -1).all()

@@ -61,15 +61,20 @@ WITHOUT_Y = {
 } | {"check_estimators_nan_inf": "labels aren't floats"}
 CONDITIONAL = {
     ae.CVAE: WITHOUT_Y,
+    ae.GaussianMixture: {"check_estimators_nan_inf": "labels aren't floats"},
     ae.GAN: {name: WITHOUT_Y[name] for name in WITHOUT_Y if "methods" in name or "nan" in name},
 }
 
 with warnings.catch_warnings():
     # not BaseEstimator, whose import costs seconds
     warnings.filterwarnings("ignore", message=".* does not inherit from", category=UserWarning)
-    scikit_learn_checks = parametrize_with_checks(ESTIMATORS)
+    scikit_learn_checks = parametrize_with_checks([*ESTIMATORS, ae.Normal()])
     conditional_checks = parametrize_with_checks(
-        [ae.CVAE(SMALL, 4, epochs=2), ae.GAN(SMALL, 4, epochs=2, conditional=True)],
+        [
+            ae.CVAE(SMALL, 4, epochs=2),
+            ae.GAN(SMALL, 4, epochs=2, conditional=True),
+            ae.GaussianMixture(2, covariance="diag"),
+        ],
         expected_failed_checks=lambda estimator: CONDITIONAL[type(estimator)],
     )
 

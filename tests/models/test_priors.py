@@ -74,6 +74,28 @@ def test_normal_is_the_simplest_mixture(rng):
     )
 
 
+def test_codes_in_any_container(rng):
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    Z, y = rng.standard_normal((60, 3)), np.arange(60) % 2
+    columns = dict(zip("abc", Z.T, strict=True))
+    frame = pd.DataFrame(columns)
+    for prior in (ae.GaussianMixture(3), ae.Normal(0.5)):
+        want = prior.fit(Z, y).score_samples(Z)
+        forms = [Z.tolist(), np.asfortranarray(Z), frame, frame.convert_dtypes()]
+        for given in (*forms, pl.DataFrame(columns)):
+            found = type(prior)(**prior.get_params(False)).fit(given, y.astype(object))
+            np.testing.assert_array_equal(found.score_samples(given), want)
+        assert found.feature_names_in_.tolist() == ["a", "b", "c"]
+        with pytest.raises(ValueError, match="Feature names must be in the same order"):
+            found.score(frame[["b", "a", "c"]])
+        with pytest.raises(ValueError, match="X has 2 features, but .* is expecting 3 features"):
+            prior.score(Z[:, :2])
+        with pytest.raises(ValueError, match="contains? missing|finite|NaN"):
+            prior.score(np.full((2, 3), np.nan))
+    known = ae.GaussianMixture(means=[[0.0, 0, 0]])
+    np.testing.assert_array_equal(known.score_samples(frame), known.score_samples(Z))
+
+
 # ---- fitting ------------------------------------------------------------------------------------
 
 

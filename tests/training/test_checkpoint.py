@@ -40,11 +40,11 @@ def killed(model, saves, monkeypatch, *args, after=True, **options):
     """Fit until a number of checkpoints are there; the process ends behind (or before) the last."""
     real, count = Saver.save, [0]
 
-    def save(self, keep=False):
+    def save(self):
         count[0] += self.checkpoint is not None
         if count[0] == saves and not after:
             raise Killed
-        real(self, keep)
+        real(self)
         if count[0] == saves:
             raise Killed
 
@@ -313,6 +313,21 @@ def test_the_last_ones_and_the_best_are_kept(X, tmp_path):
     for epoch in (4, 5):
         kept = ae.load(tmp_path / f"m.epoch-{epoch}.aecore", classes=[Scripted])
         np.testing.assert_array_equal(kept._network.flat.value, values[epoch - 1])
+
+
+def test_other_names_are_given_after_a_kill_before_that(X, tmp_path, monkeypatch):
+    """Those of the last epoch, which is in the file already, and of the best one."""
+    for saves in (1, 2, 3, 4):
+        path = tmp_path / str(saves) / "m"
+        path.parent.mkdir()
+        saving = ae.Checkpoint(path, keep=1, keep_best=True)
+        killed(make(checkpoint=saving), saves, monkeypatch, X)
+        assert f"m.epoch-{saves}" not in names(path.parent)
+        model = make(checkpoint=saving).fit(X, resume=True)
+        assert names(path.parent) == ["m", "m.best", "m.epoch-4"]
+        same(ae.load(f"{path}.epoch-4"), model)
+        best = min(model.history_, key=lambda record: record["loss"])
+        assert ae.load(f"{path}.best")._network.epoch == best["epoch"]
 
 
 def test_file_systems_without_links(X, tmp_path, monkeypatch):

@@ -140,6 +140,17 @@ def test_partial_fit_keeps_the_last_record_and_epochs_go_on(X, tmp_path, monkeyp
     np.testing.assert_array_equal(model.transform(X), other.transform(X))
 
 
+def test_loops_of_short_fits_are_bounded_too_and_long_ones_whole(X, monkeypatch):
+    monkeypatch.setattr(fit, "MOST_RECORDS", 16)
+    model = ae.Autoencoder(ae.Dense((4,)), 2, **KW | {"epochs": 1, "warm_start": True})
+    for epoch in range(1, 101):
+        assert model.fit(X).history_[-1]["epoch"] == epoch
+    assert len(model.history_) < 24
+    model = ae.Autoencoder(ae.Dense((4,)), 2, **KW | {"epochs": 30, "warm_start": True})
+    model.fit(X).set_params(epochs=5).fit(X).set_params(epochs=0).fit(X)
+    assert [record["epoch"] for record in model.history_] == [*range(1, 36)]
+
+
 def test_the_best_epoch_is_still_known(X, tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "MOST_RECORDS", 16)
     saving = ae.Checkpoint(tmp_path / "m", keep_best=True)

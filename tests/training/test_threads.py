@@ -117,6 +117,73 @@ def test_copies_of_a_model_in_training_are_whole(way, X, slow_steps):
             found.partial_fit(X)
 
 
+class TrainsWhenCopied:
+    """Something in a network that is copied behind its parameters: a training begins then."""
+
+    def __init__(self, model, X):
+        self.model, self.X, self.threads = model, X, []
+
+    def __deepcopy__(self, memo):
+        self.threads.append(threading.Thread(target=self.model.partial_fit, args=(self.X,)))
+        self.threads[-1].start()
+        self.threads[-1].join(0.1)
+        return None
+
+    def __reduce__(self):
+        return bool, (self.__deepcopy__({}),)
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_training_that_begins_meanwhile_is_in_no_copy(way, X):
+    model = make().fit(X)
+    network, codes = model._network, model.transform(X)
+    network.beginner = beginner = TrainsWhenCopied(model, X)
+    network.moments = vars(network).pop("moments")  # behind it
+    found = way(network)
+    for thread in beginner.threads:
+        thread.join(30)
+    assert beginner.threads and network.samples == 64 * (1 + len(beginner.threads))
+    assert (found.samples, found.steps) == (64, 4)
+    model._network = found
+    assert np.array_equal(model.transform(X), codes)
+    alone = make().fit(X)
+    assert np.array_equal(found.moments["m"], alone._network.moments["m"])
+
+
+def test_files_keep_no_views_of_what_a_training_is_about_to_change(X):
+    model, network = make().fit(X), None
+    network = model._network
+    begun, over = threading.Event(), threading.Event()
+
+    def begin():
+        with network._training:  # what a training takes first
+            begun.set()
+            over.wait(30)
+
+    thread = threading.Thread(target=begin, daemon=True)
+    thread.start()
+    begun.wait(30)
+    with network.kept_still():
+        _, tensors = model._describe()
+    over.set()
+    thread.join(30)
+    assert not any(np.shares_memory(a, network.flat.value) for a in tensors.values())
+    with network.kept_still():
+        _, tensors = model._describe()
+    assert any(np.shares_memory(a, network.flat.value) for a in tensors.values())
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_copies_beside_fits_are_whole(way, X):
+    model = make(validation_fraction=0.25, patience=1).fit(X)
+    wanted = model.transform(X[:4])
+    with beside(lambda: model.fit(X)) as fits:
+        while fits[0] < 20:
+            found = way(model)
+            assert found.transform(X[:4]).shape == wanted.shape
+            assert len(found.history_) <= 1 and found.n_features_in_ == 12
+
+
 def test_trainings_of_one_model_wait_for_each_other(X):
     model = make().fit(X)
     threads = [

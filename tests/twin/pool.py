@@ -7,14 +7,21 @@ def _pair(value):
     return (value, value) if np.ndim(value) == 0 else value
 
 
+def _counts(x, kernel_size, stride, padding):
+    """Return how many windows there are, from top to bottom and from left to right."""
+    kernel, pads = _pair(kernel_size), _pair(padding)
+    steps = kernel if stride is None else _pair(stride)
+    return [
+        max(0, (n + 2 * pad - k) // s + 1)
+        for n, k, s, pad in zip(x.shape[1:3], kernel, steps, pads, strict=True)
+    ]
+
+
 def _windows(x, kernel_size, stride, padding):
     """Yield (p, q, slice of rows, slice of columns), cut where the image ends."""
     kernel, pads = _pair(kernel_size), _pair(padding)
     steps = kernel if stride is None else _pair(stride)
-    counts = [
-        max(0, (n + 2 * pad - k) // s + 1)
-        for n, k, s, pad in zip(x.shape[1:3], kernel, steps, pads, strict=True)
-    ]
+    counts = _counts(x, kernel_size, stride, padding)
     for p in range(counts[0]):
         for q in range(counts[1]):
             at = (p * steps[0] - pads[0], q * steps[1] - pads[1])
@@ -23,10 +30,9 @@ def _windows(x, kernel_size, stride, padding):
 
 def max_pool2d(x, kernel_size, *, stride=None, padding=0, return_index=False):
     n, _, width, c = x.shape
-    windows = list(_windows(x, kernel_size, stride, padding))
-    shape = (n, *(max((w[i] for w in windows), default=-1) + 1 for i in (0, 1)), c)
+    shape = (n, *_counts(x, kernel_size, stride, padding), c)
     y, index = np.zeros(shape), np.zeros(shape, np.int32)
-    for p, q, rows, columns in windows:
+    for p, q, rows, columns in _windows(x, kernel_size, stride, padding):
         block = x[:, rows, columns]
         first = block.reshape(n, -1, c).argmax(1) if n and c else np.zeros((n, c), int)
         h, w = np.divmod(first, block.shape[2])

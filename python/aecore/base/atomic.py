@@ -17,7 +17,7 @@ import io
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 # elsewhere than on POSIX there are no locks, and nothing is swept
@@ -75,9 +75,53 @@ def replacing(path: Any) -> Iterator[BinaryIO]:
             file.close()
             os.replace(temporary, target)
     except BaseException:
-        with contextlib.suppress(OSError):  # closing tries once more to write what is buffered
+        try:
             file.close()
-        _unlink(temporary)
+        except OSError:  # closing tries once more to write what is buffered
+            pass
+        finally:  # whatever else goes wrong
+            _unlink(temporary)
+        raise
+    finally:
+        if lock >= 0:
+            os.close(lock)
+    _flush_folder(target)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Any) -> Iterator[str]:
+    """Make a folder that takes a path's place when the block ends without an error.
+
+    Until then what is there is left alone: nothing, or an empty folder. After an error it still is.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+
+    Yields
+    ------
+    folder : str
+        To be filled.
+
+    Raises
+    ------
+    OSError
+        If there can't be a folder, with `path` as it was given.
+    """
+    import shutil  # which takes long to import
+
+    given = os.fspath(path)
+    target = os.path.realpath(os.fsdecode(given))
+    _sweep(target, folders=True)
+    temporary, lock = _begin_folder(target, given)
+    try:
+        yield temporary
+        with naming(given):
+            if os.name == "nt" and os.path.isdir(target):  # where no folder takes another's place
+                os.rmdir(target)
+            os.replace(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
         raise
     finally:
         if lock >= 0:
@@ -203,7 +247,7 @@ def sweep(path: Any) -> None:
     _sweep(_target(os.fspath(path))[0])
 
 
-def _sweep(target: str) -> None:
+def _sweep(target: str, folders: bool = False) -> None:
     if fcntl is None:
         return
     folder, name = os.path.split(target)
@@ -214,19 +258,24 @@ def _sweep(target: str) -> None:
             found = [e.path for e in entries if e.name.startswith(start)]
         for path in found:
             if re.fullmatch(pattern, os.path.basename(path)):
-                _delete_unless_locked(path)
+                _delete_unless_locked(path, stat.S_ISDIR if folders else stat.S_ISREG)
 
 
-def _delete_unless_locked(path: str) -> None:
-    """Delete a file of one's own, unless somebody has a lock on it."""
+def _delete_unless_locked(path: str, wanted: Callable[[int], bool]) -> None:
+    """Delete a file of one's own, or a folder, unless somebody has a lock on it."""
     with contextlib.suppress(OSError):  # it is gone, or someone else's, whom it is left to
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         handle = os.open(path, flags)
         try:
             found = os.fstat(handle)
-            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+            if wanted(found.st_mode) and found.st_uid == os.geteuid():
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(path)
+                if stat.S_ISDIR(found.st_mode):
+                    import shutil
+
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    os.unlink(path)
         finally:
             os.close(handle)
 
@@ -241,6 +290,9 @@ def _locked(handle: int, wait: bool = False) -> int:
     except OSError:  # a file system without locks, on which nothing is swept either
         os.close(copy)
         return -1
+    except BaseException:
+        os.close(copy)
+        raise
     return copy
 
 
@@ -295,14 +347,41 @@ def _target(given: Any) -> tuple[str, int | None]:
 def _begin(target: str, given: Any, mode: int | None) -> tuple[Any, str, int]:
     """Return a new file beside another that it is to replace, its path, and a lock on it."""
     while True:
-        temporary = _aside(target)
-        with naming(given):
-            file = io.BufferedWriter(_Aside(temporary, given, mode))
-        lock = _locked(file.fileno(), wait=True)
-        if lock < 0 or os.fstat(lock).st_nlink:
-            return file, temporary, lock
+        temporary, lock = _aside(target), -1
+        try:
+            with naming(given):
+                file = io.BufferedWriter(_Aside(temporary, given, mode))
+            lock = _locked(file.fileno(), wait=True)
+            if lock < 0 or os.fstat(lock).st_nlink:
+                return file, temporary, lock
+        except FileExistsError:  # somebody else's
+            raise
+        except BaseException:
+            _unlink(temporary)
+            if lock >= 0:
+                os.close(lock)
+            raise
         os.close(lock)  # somebody has swept it away before it was locked
         file.close()
+
+
+def _begin_folder(target: str, given: Any) -> tuple[str, int]:
+    """Return a new folder beside what it is to replace, and a lock on it."""
+    while True:
+        temporary, lock = _aside(target), -1
+        with naming(given):
+            os.mkdir(temporary)
+            if fcntl is None:
+                return temporary, lock
+            with contextlib.suppress(FileNotFoundError):  # somebody has swept it away already
+                handle = os.open(temporary, os.O_RDONLY)
+                try:
+                    lock = _locked(handle, wait=True)
+                finally:
+                    os.close(handle)
+                if lock < 0 or os.fstat(lock).st_nlink:
+                    return temporary, lock
+                os.close(lock)
 
 
 def _aside(target: str) -> str:
@@ -322,8 +401,18 @@ def _stem(name: str) -> str:
 
 
 def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    """Delete a file, if that can be done: an error that has led here says more."""
+    try:
+        _delete(path)
+    except MemoryError:  # there may be enough again
+        _delete(path)
+
+
+def _delete(path: str) -> None:
+    try:
         os.unlink(path)
+    except OSError:
+        pass
 
 
 def _flush_folder(path: str) -> None:

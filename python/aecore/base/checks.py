@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from .arrays import as_array
+from .text import brief, printable
 
 Floats = NDArray[np.float64]
 
@@ -18,27 +22,36 @@ Floats = NDArray[np.float64]
 
 def integer(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
     """Return `value` as an int in [low, high]."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name}: expected an integer, got {value!r}")
-    if not low <= value <= high:
-        upper = "" if high == 2**63 - 1 else f" and at most {high}"
-        raise ValueError(f"{name}: expected at least {low}{upper}, got {value}")
-    return int(value)
+    if isinstance(value, bool) or not is_integer(value):
+        raise TypeError(f"{name}: expected an integer, got {brief(value)}")
+    number = int(value)
+    if not low <= number <= high:
+        upper = "" if high == 2**63 - 1 and number < low else f" and at most {high}"
+        raise ValueError(f"{name}: expected at least {low}{upper}, got {brief(number)}")
+    return number
+
+
+def is_integer(value: Any) -> bool:
+    """Return whether a value is an integer of Python or NumPy; bool is one, timedelta64 isn't."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, np.timedelta64)
 
 
 def real(
     name: str, value: Any, low: float = 0.0, high: float = math.inf, *, above: bool = False
 ) -> float:
     """Return `value` as a finite float in [low, high], or in (low, high] if `above`."""
-    numbers = (int, float, np.integer, np.floating)
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers):
-        raise TypeError(f"{name}: expected a number, got {value!r}")
-    number = float(value)
+    known = is_integer(value) or isinstance(value, (float, np.floating))
+    if isinstance(value, bool) or not known:
+        raise TypeError(f"{name}: expected a number, got {brief(value)}")
+    try:
+        number = float(value)
+    except OverflowError:  # an integer
+        number = math.copysign(math.inf, value > 0 or -1)
     inside = low < number <= high if above else low <= number <= high
     if not math.isfinite(number) or not inside:
         lower = f", {'more than' if above else 'at least'} {low:g}" if low > -math.inf else ""
         upper = f" and at most {high:g}" if high < math.inf else ""
-        raise ValueError(f"{name}: expected a finite number{lower}{upper}, got {value!r}")
+        raise ValueError(f"{name}: expected a finite number{lower}{upper}, got {brief(value)}")
     return number
 
 
@@ -69,31 +82,55 @@ def instance(name: str, value: Any, cls: type, example: str) -> Any:
 
 def pair(name: str, value: Any, minimum: int) -> tuple[int, int]:
     """Return `value`, an integer for both axes or one for each, as two integers."""
-    values = (value, value) if np.ndim(value) == 0 else tuple(value)
-    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
-        raise TypeError(f"{name}: expected an integer or a pair of them, got {value!r}")
+    many = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, Sequence)
+    values = tuple(value) if many else (value, value)
+    if len(values) != 2 or not all(is_integer(v) and not isinstance(v, bool) for v in values):
+        raise TypeError(f"{name}: expected an integer or a pair of them, got {brief(value)}")
     if min(values) < minimum or max(values) > 2**31 - 1:
-        raise ValueError(f"{name}: expected at least {minimum}, got {value!r}")
+        wanted = f"at least {minimum}" if min(values) < minimum else "at most 2^31 - 1"
+        raise ValueError(f"{name}: expected {wanted}, got {brief(value)}")
     return int(values[0]), int(values[1])
 
 
 # ---- arrays -------------------------------------------------------------------------------------
 
 
+@contextlib.contextmanager
+def expecting(what: str) -> Iterator[None]:
+    """Raise what objects of others raise as a TypeError or ValueError that says what is expected.
+
+    Libraries have a RuntimeError for tensors that are no arrays, and Python has an OverflowError
+    for integers that no float holds.
+    """
+    try:
+        yield
+    except (ValueError, ArithmeticError) as error:
+        raise ValueError(f"{what}: {printable(error)}") from None
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{what}: {printable(error)}") from None
+
+
+def array(name: str, values: Any) -> NDArray[Any]:
+    """Return `values` as `as_array` does; TypeError or ValueError where there is no array."""
+    with expecting(f"{name}: expected an array"):
+        return as_array(values)
+
+
 def numbers(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return `values` as an array of real numbers; booleans are among them."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name}: expected real numbers, got {array.dtype}")
-    return array
+    found = array(name, values)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected real numbers, got {found.dtype}")
+    return found
 
 
 def finite(name: str, values: ArrayLike) -> Floats:
     """Return `values` as a float64 array of finite numbers."""
-    array = numbers(name, values).astype(np.float64)
-    if not np.isfinite(array).all():
+    with np.errstate(over="ignore"):  # of floats wider than 64 bits
+        found = numbers(name, values).astype(np.float64)
+    if not np.isfinite(found).all():
         raise ValueError(f"{name}: expected finite numbers, got NaN or infinity")
-    return array
+    return found
 
 
 def samples(name: str, values: ArrayLike, least: int = 1) -> Floats:
@@ -106,11 +143,12 @@ def samples(name: str, values: ArrayLike, least: int = 1) -> Floats:
 
 def labels(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return labels (N,): integers, booleans or strings."""
-    labels = np.asarray(values)
+    labels = array(name, values)
     if labels.ndim != 1 or labels.size == 0:
         raise ValueError(f"{name}: expected labels of shape (N,), N > 0, got shape {labels.shape}")
-    if labels.dtype.kind in "OT" and all(isinstance(label, str) for label in labels):
-        labels = np.array(labels.tolist())
+    for kinds in ((str,), (int, np.integer)):
+        if labels.dtype.kind in "OT" and all(isinstance(label, kinds) for label in labels):
+            labels = np.array(labels.tolist())
     if labels.dtype.kind not in "biuUS":
         raise TypeError(f"{name}: expected integers, booleans or strings, got {labels.dtype}")
     return labels

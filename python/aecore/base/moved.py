@@ -59,7 +59,10 @@ class _Moved:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         module = importlib.import_module(PACKAGE + MODULES[spec.name.removeprefix(PACKAGE)])
-        spec.loader_state = module.__spec__
+        known = module.__spec__  # that of another old name, while a thread is importing it
+        assert known is not None
+        is_ours = known.loader is self  # type: ignore[comparison-overlap]
+        spec.loader_state = known.loader_state if is_ours else known
         return module
 
     def exec_module(self, module: ModuleType) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+LONGEST = 100  # characters of a value in a message
+
 
 def printable(text: object) -> str:
     r"""Return a text in which whatever isn't printed stands as its escape, such as ``\x1b``.
@@ -17,3 +23,15 @@ def printable(text: object) -> str:
     if found.isprintable():
         return found
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in found)
+
+
+def brief(value: Any) -> str:
+    """Return what a message says of a value: itself where that is short, else its type."""
+    if isinstance(value, np.ndarray):
+        return f"an array of shape {value.shape}"
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        text = " " * LONGEST
+    name = type(value).__name__
+    return text if len(text) < LONGEST else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

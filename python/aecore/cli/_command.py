@@ -71,8 +71,14 @@ def sentence(error: BaseException) -> str:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, MemoryError):
         return f"out of memory: {text}" if text else "out of memory"
-    said = isinstance(error, (CommandError, OSError, ValueError, TypeError, ImportError, Warning))
+    said = isinstance(error, SAID)
     return text if said and text else f"{type(error).__name__}: {text}".rstrip(": ")
+
+
+# errors whose messages are for people
+SAID = (
+    CommandError, OSError, ValueError, TypeError, ImportError, FloatingPointError, Warning
+)  # fmt: skip
 
 
 def short(text: str) -> str:
@@ -131,11 +137,21 @@ def answer(options: Any, facts: dict[str, Any], text: Iterable[str]) -> None:
         print("\n".join(map(shown, text)), file=stream)
 
 
+def whole(text: str, low: int, high: int | None = None) -> int:
+    """Return text as an integer within bounds, or raise argparse's error."""
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}") from None
+    if value < low or (high is not None and value > high):
+        wanted = f"at least {low}" if high is None else f"{low} to {high}"
+        raise argparse.ArgumentTypeError(f"expected {wanted}, got {text}")
+    return value
+
+
 def positive(text: str) -> int:
     """Return text as an integer of at least 1, or raise argparse's error."""
-    if (value := int(text)) < 1:
-        raise argparse.ArgumentTypeError(f"expected at least 1, got {text}")
-    return value
+    return whole(text, 1)
 
 
 def writes_stdout(options: Any) -> bool:

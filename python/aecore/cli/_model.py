@@ -47,6 +47,12 @@ def is_conditional(model: Any) -> bool:
     return getattr(model, "_coding_conditioner", None) is not None
 
 
+def check_condition(y: Any) -> None:
+    """Raise CommandError where a conditional model has no condition of its samples."""
+    if y is None:
+        raise CommandError(f"--y: expected the condition of each sample, {CONDITION}")
+
+
 def apply_in_blocks(
     options: Any, source: Source, function: Callable[..., Any]
 ) -> Iterator[tuple[Any, Block]]:
@@ -57,8 +63,8 @@ def apply_in_blocks(
     takes, done = inspect.signature(function).parameters, 0
     conditional = is_conditional(getattr(function, "__self__", None)) and "y" in takes
     for block in _with_progress(options, source.blocks(), source.count):
-        if conditional and block.y is None:
-            raise CommandError(f"--y: expected the condition of each sample, {CONDITION}")
+        if conditional:
+            check_condition(block.y)
         more = {"y": block.y, "sample_mask": block.mask}
         more = {k: v for k, v in more.items() if v is not None and k in takes}
         with command_errors(f"from sample {done} on" if done else ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import textwrap
 import zipfile
@@ -14,7 +15,7 @@ import numpy as np
 
 from .. import datasets
 from ..base import atomic
-from ._command import CommandError, command_errors, positive
+from ._command import CommandError, command_errors, positive, whole
 from ._images import Images
 from ._kinds import kind_of, takes_tables
 from ._source import Arrays, Reading, Source
@@ -46,6 +47,8 @@ def open_samples(data: str, reading: Reading) -> Source:
 
 
 def _source(data: str, reading: Reading) -> Source:
+    if not data:
+        raise CommandError("DATA: expected a file, a folder or a set, got an empty name")
     name, _, part = data.partition(":")
     if name in SETS:
         if not part and Path(name).exists():
@@ -140,6 +143,11 @@ def _array(data: str) -> Any:
         read = fmt.read_array_header_1_0 if version == (1, 0) else fmt.read_array_header_2_0
         shape, fortran, dtype = read(file)
         offset = file.tell()
+        there, wanted = os.fstat(file.fileno()).st_size - offset, math.prod(shape) * dtype.itemsize
+        if there < wanted and not dtype.hasobject:
+            raise ValueError(
+                f"expected {wanted} bytes of values, got {there}: the file is cut short"
+            )
     if fortran or dtype.hasobject or dtype.names or version > (2, 0):
         return read_array(data)
     return NpyFile(data, offset, shape, dtype)
@@ -239,9 +247,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _bits(text: str) -> int:
-    if (value := int(text)) not in range(9, 17):
-        raise argparse.ArgumentTypeError(f"expected 9 to 16, got {text}")
-    return value
+    return whole(text, 9, 16)
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -123,7 +123,8 @@ class Npz(Npy):
         super()._begin(stack)
         self.archive = self.file
         folder = os.path.dirname(os.path.abspath(self.path))  # where there is room for it
-        self.file = tempfile.TemporaryFile(dir=folder)
+        with atomic.naming(self.path):
+            self.file = tempfile.TemporaryFile(dir=folder)
         stack.callback(self._forget_rows)
 
     def _forget_rows(self) -> None:
@@ -232,30 +233,22 @@ class Pictures(Results):
     def __init__(self, path: str) -> None:
         require("writing pictures", "cli", "PIL")
         super().__init__(path)
-        self.target = Path(os.path.realpath(path))
-        self.temporary = self.target.parent / f".aecore-{os.urandom(8).hex()}.aecore-part"
         if os.path.exists(path) and (not os.path.isdir(path) or os.listdir(path)):
             raise CommandError(f"{path}: expected a new or an empty folder")
 
     def _begin(self, stack: ExitStack) -> None:
-        self.temporary.mkdir()
-        stack.callback(shutil.rmtree, self.temporary, ignore_errors=True)
+        self.folder = Path(stack.enter_context(atomic.replacing_folder(self.path)))
 
     def _write(self, rows: np.ndarray, names: Sequence[str] | None) -> None:
         first = self.count - len(rows)
         for i, row in enumerate(rows):
             name = f"{first + i:06d}" if names is None else names[i]
-            path = (self.temporary / name).with_suffix(".png")
+            path = (self.folder / name).with_suffix(".png")
             if path.exists():  # two pictures differ only in their suffix
                 path = path.with_name(f"{Path(name).name}.png")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_image(path, row)
-
-    def _finish(self) -> None:
-        with atomic.naming(self.path):
-            if os.name == "nt" and self.target.is_dir():  # where no folder takes another's place
-                self.target.rmdir()
-            os.replace(self.temporary, self.target)
+            with atomic.naming(self.path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_image(path, row)
 
 
 def open_results(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -331,6 +332,7 @@ class Parquet(Columnar):
         require("reading parquet files", "cli", "pyarrow")
         import pyarrow.parquet
 
+        os.stat(path)  # whose error names the file
         self.path, self.reading, self.named = path, reading, True
         self._file = pyarrow.parquet.ParquetFile(path)
         self.names = [str(name) for name in self._file.schema_arrow.names]

@@ -11,6 +11,7 @@ import io
 import os
 import stat
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
@@ -54,7 +55,8 @@ class TextFile:
         - is stdin.
     has_header : bool, optional
         Whether the first record has the names of columns; by default it has if one of its fields
-        is neither a number, a date, a boolean nor missing.
+        is neither a number, a date, a boolean nor missing, or behind an empty one they count 0, 1,
+        2, ...; other numbers that may be names are told of.
 
     Attributes
     ----------
@@ -87,6 +89,14 @@ class TextFile:
         """Find the names of columns, and which have none."""
         first, rest = [field.strip() for field in rows[0]], rows[1:]
         self.named = not all(map(is_value, first)) if has_header is None else has_header
+        if has_header is None and not self.named and _may_be_names(first, rest):
+            self.named = first[0] == ""  # as pandas writes an index and columns without names
+            if not self.named:
+                warnings.warn(
+                    f"{self.path}: the first row, {first[0]} to {first[-1]}, is read as values; "
+                    "--header takes it for the names of columns",
+                    stacklevel=2,
+                )
         if self.head.header is not None and has_header is not False:
             first, rest, self.named = self.head.header, rows, True
         self._skip_first = self.named and self.head.header is None
@@ -261,6 +271,18 @@ def _head(lines: Iterator[str]) -> tuple[list[str], bool]:
 def _chained(head: list[str], rest: Iterator[str]) -> Iterator[str]:
     yield from head
     yield from rest
+
+
+def _may_be_names(first: list[str], rest: list[list[str]]) -> bool:
+    """Return whether a row of numbers may be one of names: 0, 1, 2, ..., or whole above others."""
+    names = first[1:] if first[0] == "" else first
+    if len(set(names)) < max(2, len(names)) or not all(map(str.isdecimal, names)):
+        return False
+    if names == [str(i) for i in range(len(names))]:
+        return True
+    columns = list(zip(*(row for row in rest if len(row) == len(first)), strict=True))
+    fractions = [any("." in cell or "," in cell for cell in column) for column in columns]
+    return names is first and bool(columns) and all(fractions)
 
 
 # ---- the first lines ----------------------------------------------------------------------------

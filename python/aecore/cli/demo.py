@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
-from ._command import CommandError, Subparsers, add_command, require
+from ._command import CommandError, Subparsers, add_command, require, whole
 
 
 def add_demo(commands: Subparsers) -> None:
@@ -36,10 +35,7 @@ def add_demo(commands: Subparsers) -> None:
 
 
 def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError(f"expected 0 to 4294967295, got {text}")
-    return value
+    return whole(text, 0, 2**32 - 1)
 
 
 def _demo(options: Any) -> int:

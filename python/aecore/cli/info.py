@@ -147,6 +147,8 @@ def _array(source: Source) -> dict[str, Any]:
         X = np.asarray(block.X)
         count += len(X)
         shape, dtype = X.shape[1:], X.dtype
+        if dtype.kind not in "biuf":
+            raise TypeError(f"expected numbers, got an array of {dtype}")
         if block.mask is not None and block.mask.shape == X.shape:
             missing += int(X.size - np.count_nonzero(block.mask))
             X = X[block.mask]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +23,11 @@ from ._command import (
     command_errors,
     positive,
     require,
+    whole,
 )
 from ._flags import add_flags, flag, given, unknown
 from ._kinds import kind_of
-from ._model import add_model, is_conditional, load_model
+from ._model import add_model, check_condition, is_conditional, load_model
 from ._open import add_reading, open_samples, reading_of
 from ._results import check_place
 from ._source import Block, Table
@@ -216,9 +216,7 @@ def _evenly_spaced(n: Any, count: int) -> list[int]:
 
 
 def _row(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"expected at least 0, got {text}")
-    return value
+    return whole(text, 0)
 
 
 def _plot(options: Any) -> int:
@@ -235,6 +233,8 @@ def _plot(options: Any) -> int:
         source = open_samples(options.data, reading)
         with command_errors(options.data):
             samples = source.read()
+        if is_conditional(model) and options.label is None:
+            check_condition(samples.y)
     arguments = picture.arguments if samples is not None else _no_data
     if options.label is not None:
         params["y"] = condition_of(options.label, model)

@@ -110,6 +110,8 @@ def _train(options: Any) -> int:
     if options.resume and options.checkpoint is None:
         raise CommandError("--resume: expected --checkpoint, the file to go on from")
     for path in (options.out, options.checkpoint):
+        if path == "-":
+            raise CommandError("-: expected a file for the model, got stdout")
         if path is not None:
             check_place(path)
             if os.path.isdir(path):

@@ -240,7 +240,7 @@ def _read_bits(bits: Any, width: int) -> np.ndarray:
         bits = DEFAULT_BITS
     if isinstance(bits, (str, bytes)) or not isinstance(bits, (Sequence, np.ndarray)):
         return np.full(width, checks.integer("bits", bits, 1, MAX_BITS), np.uint8)
-    if np.shape(bits) != (width,):
+    if checks.array("bits", bits).shape != (width,):
         raise ValueError(
             f"bits: expected a number, or one for each of the {width} coordinates, got {bits!r}"
         )
@@ -325,8 +325,8 @@ def _decode(model: BaseAutoencoder, data: Any, most: int | None = None) -> np.nd
             f"data: expected the fingerprint {_fingerprint(model).hex()} of this "
             f"{type(model).__name__}, got {digest.hex()}, of another model"
         )
-    shape = reader.numbers(f"{axes}I")
     wanted = model._code_space.shape
+    shape = reader.numbers(f"{min(axes, len(wanted) + 1)}I")
     if shape != wanted or (kind == INDICES) != isinstance(model, VQVAE):
         raise ValueError(f"data: expected codes of shape {wanted}, got {shape}")
     if most is None:
@@ -358,7 +358,7 @@ def _payload(data: Any) -> bytes:
     """Check the first bytes and the checksum, and return the bytes between them."""
     try:
         data = bytes(memoryview(data))
-    except TypeError:
+    except (TypeError, ValueError):  # an array of times is a buffer of no bytes
         raise TypeError(f"data: expected bytes, got {data!r}") from None
     if data[: len(MAGIC)] != MAGIC[: len(data)] or not data:
         raise ValueError(f"data: expected bytes that begin with {MAGIC!r}, got {data[:4]!r}")

@@ -17,6 +17,8 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, names, runtime
+from ..base.arrays import as_array
+from ..base.text import printable
 from . import foreign, sequences
 from .corruption import Corruption
 
@@ -24,6 +26,7 @@ DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
 FEW = 8  # so few numbers of float32 that those of a feature become are worth a warning
+MASK = "sample_mask"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -274,17 +277,18 @@ class Data:
         if self._staged is None or len(self._staged) < len(rows):
             self._staged = np.empty((len(rows), self.features), np.float32)
             self._places = np.arange(len(rows))
-        staged = self._staged[: len(rows)]
-        if isinstance(self._source, np.ndarray):
-            staged[...] = self._source[rows].reshape(len(rows), self.features)
-            return staged, self._places[: len(rows)]
-        # Runs of neighbours are read in one slice: all that an array-like is sure to support.
-        order = np.argsort(rows, kind="stable")
-        ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
-        for places in np.split(order, ends):
-            first = int(rows[places[0]])
-            staged[places] = self._read(slice(first, first + len(places)))
-        return staged, self._places[: len(rows)]
+        staged, places = self._staged[: len(rows)], self._places[: len(rows)]
+        with np.errstate(all="ignore"):  # of values that a mask hides
+            if isinstance(self._source, np.ndarray):
+                staged[...] = self._source[rows].reshape(len(rows), self.features)
+                return staged, places
+            # Runs of neighbours are read in one slice: all that an array-like is sure to support.
+            order = np.argsort(rows, kind="stable")
+            ends = np.flatnonzero(np.diff(rows[order]) != 1) + 1
+            for run in np.split(order, ends):
+                first = int(rows[run[0]])
+                staged[run] = self._read(slice(first, first + len(run)))
+        return staged, places
 
     def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
         """Fill `mask` (n, F) of float32 with 1 where rows are observed, `missing` with the rest."""
@@ -365,7 +369,7 @@ def read(
     ValueError
         For an empty array, wrong shapes, or values that aren't finite and not masked.
     """
-    lengths, form = None, None
+    lengths, form, X = None, None, foreign.opened(X, name)
     columns = column_names(X, name)
     if sequences.are_sequences(X):
         source, lengths, mask = sequences.pad(X, name, mask, like, longer)
@@ -373,7 +377,7 @@ def read(
     else:
         source = as_source(X, name)
         _check_shape(tuple(source.shape), name)
-        if mask is not None and np.ndim(mask) == 2 and len(source.shape) == 3:
+        if mask is not None and len(source.shape) == 3 and checks.array(MASK, mask).ndim == 2:
             form = source.shape[1]
             source, lengths, mask = sequences.trim(source, mask, name, like, longer)
     shape = tuple(source.shape)
@@ -433,7 +437,8 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
 
 def is_stream(X: Any) -> bool:
     """Whether X gives batches when it is iterated over or called, rather than being an array."""
-    if any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__")):
+    known = any(hasattr(X, name) for name in ("shape", "__array__", "__getitem__"))
+    if known or foreign.is_exchanged(X):
         return False
     return callable(X) or (hasattr(X, "__iter__") and not isinstance(X, (set, frozenset)))
 
@@ -446,7 +451,8 @@ def as_source(X: Any, name: str) -> Any:
         raise TypeError(f"{name}: expected an array of samples, got None")
     if is_stream(X):
         raise TypeError(
-            f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit"
+            f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit, "
+            "and one of them for each other method"
         )
     if hasattr(X, "toarray"):
         raise TypeError(
@@ -464,30 +470,32 @@ def as_source(X: Any, name: str) -> Any:
         )
     if foreign.is_dataset(X):
         X = foreign.Items(X, name)
-    if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and _readable(X):
+    if not isinstance(X, np.ndarray) and not hasattr(X, "columns") and is_readable(X):
         source: Any = X
     else:
         with np.errstate(all="ignore"):
             try:
-                source = foreign.as_array(X)
-            except ValueError as error:  # ragged
+                source = as_array(X)
+            except (ValueError, ArithmeticError) as error:  # ragged
                 reason = sequences.flat(X) or error
                 raise ValueError(
                     f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
                 ) from None
+            except TypeError as error:  # times beside numbers
+                raise TypeError(f"{name}: expected numbers: {error}{_instead(X)}") from None
             except RuntimeError as error:  # a tensor that is nowhere, or sparse
                 raise TypeError(f"{name}: expected an array of numbers: {error}") from None
     kind = np.dtype(source.dtype).kind
     if kind == "c":
         raise ValueError(f"{name}: Complex data not supported, got {source.dtype}")
     if kind == "O":
-        source = _from_objects(source, name)
+        source = _from_objects(source, name, X)
     elif kind not in "biuf":
-        raise TypeError(f"{name}: expected numbers, got an array of {source.dtype}")
+        raise TypeError(f"{name}: expected numbers, got an array of {source.dtype}{_instead(X)}")
     return source
 
 
-def _readable(X: Any) -> bool:
+def is_readable(X: Any) -> bool:
     """Whether X has what reading it piece by piece takes: shape, a NumPy dtype and slicing."""
     if not (hasattr(X, "shape") and hasattr(X, "dtype") and hasattr(X, "__getitem__")):
         return False
@@ -498,17 +506,30 @@ def _readable(X: Any) -> bool:
         return False
 
 
-def _from_objects(source: Any, name: str) -> np.ndarray:
+def _instead(X: Any) -> str:
+    """Return what to do with samples that aren't numbers."""
+    if getattr(getattr(X, "dtype", None), "names", None):
+        return ": numpy.lib.recfunctions.structured_to_unstructured(X) has them as a matrix"
+    one = [getattr(X, "dtype", None)]  # of a column, whose dtypes are no list
+    types = [str(t) for t in (getattr(X, "dtypes", ()) if hasattr(X, "columns") else one)]
+    found = "TabularAutoencoder, TabularVAE and AnomalyDetector take columns of any type"
+    if any(t.startswith("period[") for t in types):
+        found = f"dt.to_timestamp() makes times of periods; {found}"
+    if any(t.startswith("interval[") for t in types):
+        found = f"array.mid makes numbers of intervals; {found}"
+    return f": {found}"
+
+
+def _from_objects(source: Any, name: str, X: Any) -> np.ndarray:
     if reason := sequences.flat(source):
         raise ValueError(
             f"{name}: expected an array of numbers, or a list of sequences (T, F): {reason}"
         )
     try:
         return np.asarray(source, dtype=np.float64)
-    except TypeError as error:
-        raise TypeError(f"{name}: expected numbers, got objects: {error}") from None
-    except ValueError as error:
-        raise ValueError(f"{name}: expected numbers, got objects: {error}") from None
+    except (TypeError, ValueError, ArithmeticError) as error:
+        reason = f"{name}: expected numbers, got objects: {printable(error)}{_instead(X)}"
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(reason) from None
 
 
 def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndarray:
@@ -518,11 +539,12 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
             "sample_mask: Sparse data was passed, but dense data is required: use "
             "sample_mask.toarray()"
         )
+    mask = foreign.opened(mask, "sample_mask")
     named = column_names(mask, "sample_mask")
     places = names.places(columns, named)
     if columns is not None and named is not None and names.are_others(columns, named):
         raise ValueError(f"sample_mask: {names.other_names(columns, named)}")
-    mask = np.asarray(mask)
+    mask = checks.array(MASK, mask)
     if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):
         mask = mask.astype(bool)  # of a nullable type
     if mask.dtype != np.bool_:

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..base import checks
+from ..base.text import printable
 from .batches import Condition
 
 MAX_CLASSES = 4096  # one-hot vectors of more are a waste
@@ -89,16 +91,16 @@ class Conditioner:
         places = np.minimum(places, len(classes) - 1)
         unknown = classes[places] != y
         if unknown.any():
-            shown = ", ".join(str(c) for c in classes[:10]) + (", ..." if len(classes) > 10 else "")
+            shown = ", ".join(map(printable, classes[:10])) + (", ..." if len(classes) > 10 else "")
             found = y[unknown].tolist()[0]
             raise ValueError(f"y: expected labels as in fit, {shown}, got {found!r}")
         return places.astype(np.int64)
 
     def repeat(self, y: Any, n: int) -> Condition:
         """Return the conditions of n samples from y: one for all of them, or one for each."""
-        single = np.ndim(y) == 0 if self.classes is not None else np.ndim(y) == 1
-        if single:
-            y = np.repeat(np.asarray(y)[None], n, axis=0)
+        given = checks.array("y", y)
+        if given.ndim == (0 if self.classes is not None else 1):
+            y = np.repeat(given[None], n, axis=0)
         return self.read(y, n)
 
 
@@ -124,7 +126,7 @@ def read(y: Any, labels: bool = False) -> np.ndarray:
         )
     if hasattr(y, "toarray"):
         raise TypeError("y: Sparse data was passed, but dense data is required: use y.toarray()")
-    y = np.asarray(y)
+    y = checks.array("y", y)
     column = y.ndim == 2 and y.shape[1] == 1
     if column and (y.dtype.kind in "US" or (labels and _are_labels(y))):
         y = y[:, 0]
@@ -161,12 +163,15 @@ def _from_objects(y: np.ndarray) -> np.ndarray:
     if all(issubclass(k, str) for k in kinds):
         return y.astype(str)
     if y.ndim == 1 and all(issubclass(k, (int, np.integer)) for k in kinds):
-        return y.astype(np.int64)
+        with checks.expecting("y: expected integers of 64 bits"):
+            return y.astype(np.int64)
     if y.ndim == 2:
         try:
             return y.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"y: expected numbers (N, p), got objects: {error}") from None
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise ValueError(
+                f"y: expected numbers (N, p), got objects: {printable(error)}"
+            ) from None
     names = ", ".join(sorted(k.__name__ for k in kinds))
     raise ValueError(f"y: expected labels that are all integers or all strings, got {names}")
 

@@ -1,4 +1,4 @@
-"""What other libraries have for samples: tensors, and data sets that are read item by item.
+"""What other libraries have for samples: tensors, data frames, data sets that are read by items.
 
 PyTorch isn't imported: its tensors and data sets are known by what they can do.
 """
@@ -10,30 +10,52 @@ from typing import Any
 
 import numpy as np
 
+from ..base.arrays import as_array
+from ..base.quiet import no_warnings
+from ..base.text import printable
+
+EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 OTHERS = "shape __array__ __array_interface__ __dlpack__ keys columns toarray tolist".split()
 PLAIN = (list, tuple, str, bytes, bytearray, memoryview, Mapping, Set, range, np.ndarray)
 
 
-def as_array(x: Any) -> np.ndarray:
-    """Return an array, a tensor of any library or a nested list as an array; not copied if it can.
+def is_exchanged(X: Any) -> bool:
+    """Return whether X is a data frame of some library that gives it to others."""
+    single = hasattr(X, "to_frame") and not hasattr(X, "columns")  # a series
+    return not single and any(hasattr(X, way) for way in EXCHANGED)
 
-    Tensors come from where they are, without their gradients; floats that NumPy lacks, such as
-    bfloat16, become float32.
 
-    Raises
-    ------
-    TypeError, ValueError, RuntimeError
-        In the words of the library that can't give one.
-    """
-    if hasattr(x, "detach"):  # PyTorch's
-        x = x.detach().cpu()
+def opened(X: Any, name: str) -> Any:
+    """Return a data frame of which nothing else is known as one of pandas; others as they are."""
+    if type(X).__name__ == "LazyFrame":
+        raise TypeError(f"{name}: expected a data frame, got a LazyFrame: use {name}.collect()")
+    unknown = not hasattr(X, "columns") and not hasattr(X, "__array__")
+    return through_pandas(X, name) if unknown and is_exchanged(X) else X
+
+
+def through_pandas(X: Any, name: str) -> Any:
+    """Read a data frame of another library by Arrow's stream or the interchange protocol."""
+    import pandas
+
+    table: Any = None
+    if hasattr(X, "__arrow_c_stream__"):
         try:
-            return x.numpy()
-        except TypeError:
-            return x.float().numpy()
-    if hasattr(x, "__dlpack__") and not hasattr(x, "__array__"):
-        return np.from_dlpack(x)
-    return np.asarray(x)
+            import pyarrow  # type: ignore[import-not-found, unused-ignore]
+
+            table = pyarrow.table
+        except ImportError:
+            if not hasattr(X, "__dataframe__"):
+                raise TypeError(
+                    f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, "
+                    "which is read with pyarrow installed"
+                ) from None
+    try:
+        if table is not None:
+            return table(X).to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
+        with no_warnings(DeprecationWarning):  # of pandas, which the user doesn't call
+            return pandas.api.interchange.from_dataframe(X)
+    except (TypeError, ValueError, RuntimeError) as error:  # of types that nobody reads
+        raise TypeError(f"{name}: expected a table: {printable(error)}") from None
 
 
 def is_dataset(X: Any) -> bool:

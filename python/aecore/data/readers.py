@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from . import arrays
+from ..base import checks
+from . import arrays, foreign
 from .arrays import Data
 
 PIXELS, SPAN = "pixels", "range"  # in a file
@@ -108,7 +109,7 @@ class Reader:
 
     def one(self, model: Any, x: Any, name: str, takes: Callable[[int], bool]) -> Data:
         """Check one sample, a sequence of another length if the model takes that."""
-        x, shape = np.asarray(x), self.shape
+        x, shape = checks.array(name, x), self.shape
         other = x.ndim == 2 and x.shape[1:] == shape[1:]
         if x.shape != shape and not (other and takes(len(x))):
             raise ValueError(f"{name}: expected one sample of shape {shape}, got {x.shape}")
@@ -175,11 +176,24 @@ class MapReader(Reader):
     def _checked(
         model: Any, X: Any, name: str, shape: tuple[int, ...] | None, largest: int
     ) -> Data:
-        if X is not None and not arrays.is_stream(X):
-            X = arrays.as_source(X, name)
-        X = np.asarray(X)
+        expected = f"{name}: expected integers, numbers of codes, got"
+        if X is None or arrays.is_stream(X):
+            raise TypeError(
+                f"{expected} {type(X).__name__}: no batches are taken, but partial_fit takes some "
+                "of the maps"
+            )
+        if isinstance(X, (list, tuple)) and len({np.shape(x) for x in X}) > 1:
+            raise ValueError(
+                f"{name}: expected maps of codes of one shape, got several: train a model for each"
+            )
+        if isinstance(X, np.ma.MaskedArray):
+            raise TypeError(
+                f"{expected} a masked array: X.filled(k) gives what is missing a code of its own, k"
+            )
+        X = arrays.as_source(foreign.opened(X, name), name)
+        X = X if isinstance(X, np.ndarray) else np.asarray(X[:])
         if X.dtype.kind not in "iu":
-            raise TypeError(f"{name}: expected integers, numbers of codes, got {X.dtype}")
+            raise TypeError(f"{expected} {X.dtype}: use astype(int)")
         if 0 in X.shape or not is_map(X.shape[1:], model.depth):
             forms = described(model.depth)
             raise ValueError(f"{name}: expected some maps of codes {forms}, got {X.shape}")

@@ -15,10 +15,9 @@ import numpy as np
 
 from ..base import names
 from . import arrays as _data
-from . import sequences
+from . import foreign, sequences
 from .tables import Table
 from .tables.columns import as_numbers
-from .tables.source import is_exchanged
 
 BATCH = 256  # of models in inference: chunks are multiples of it, so that no result depends on them
 CHUNK_VALUES = 1 << 22  # about
@@ -49,6 +48,16 @@ class Samples:
     """
 
     def __init__(self, X: Any, table: bool = False) -> None:
+        if _data.is_stream(X):
+            raise TypeError(
+                f"X: expected samples, got {type(X).__name__}: no batches are taken, but memory "
+                "maps and data sets with __len__ and __getitem__ are read a part at a time"
+            )
+        if isinstance(X, np.ma.MaskedArray):
+            raise TypeError(
+                "X: expected an array, got a masked one: use X.filled(np.nan), of floats"
+            )
+        X = foreign.opened(X, "X")
         self._source = X
         self.columns: np.ndarray | None = None
         if not table and sequences.are_sequences(X):
@@ -65,13 +74,14 @@ class Samples:
             self.columns = None if cells.names is None else names.as_array(cells.names)
         else:
             self.kind, self.columns = "array", _data.column_names(X)
-            self._source = _data.as_source(_dense(X), "X")
+            self._source = _data.as_source(X, "X")
             self.shape = tuple(self._source.shape)
             _data._check_shape(self.shape, "X")
             self.shape = self.shape[1:]
+        self._n = len(self._source) if self.kind == "list" else int(self._source.shape[0])
 
     def __len__(self) -> int:
-        return len(self._source)
+        return self._n
 
     def as_numbers(self) -> Samples:
         """Return a table whose columns are numbers of any type as an array, NaN for missing cells.
@@ -134,7 +144,7 @@ def _is_table(X: Any) -> bool:
     if isinstance(X, np.ndarray):
         return X.dtype.names is not None
     if not hasattr(X, "columns"):
-        return is_exchanged(X) and not hasattr(X, "__array__")
+        return False
     if not hasattr(X, "dtypes"):  # an Arrow table
         types = getattr(getattr(X, "schema", None), "types", None)
         return types is None or not all(str(t) in ARROW for t in types)
@@ -146,15 +156,3 @@ def _is_number(dtype: Any) -> bool:
     if hasattr(dtype, "is_numeric"):
         return bool(dtype.is_integer() or dtype.is_float()) or str(dtype) == "Boolean"
     return getattr(dtype, "kind", "O") in "biuf"
-
-
-def _dense(X: Any) -> Any:
-    """Return a data frame of numbers with nullable types, or of polars, as float64 with NaN."""
-    if not hasattr(X, "columns"):
-        return X
-    if hasattr(X, "iloc"):
-        if all(isinstance(dtype, np.dtype) for dtype in X.dtypes):
-            return X
-        return X.to_numpy(dtype=np.float64, na_value=np.nan)
-    nulls = getattr(X, "null_count", None)
-    return X if nulls is None or not np.any(nulls().to_numpy()) else X.cast(float).to_numpy()

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .foreign import as_array
+from ..base import checks
+from ..base.arrays import as_array
 
 
 class Padded(NamedTuple):
@@ -38,7 +39,7 @@ def _depth(x: Any) -> int:
     """Return how many axes x has, looking at first elements alone."""
     if isinstance(x, (list, tuple)):
         return 1 + (_depth(x[0]) if x else 0)
-    return int(getattr(x, "ndim", 0))
+    return int(getattr(x, "ndim", len(getattr(x, "shape", ()))))
 
 
 def flat(X: Any) -> str:
@@ -46,7 +47,7 @@ def flat(X: Any) -> str:
     if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 0) != 1:
         return ""
     axes = {_depth(x) for x in X}
-    if axes == {2}:
+    if axes == {2} and not isinstance(X, (list, tuple)):
         return "got a column of them; X.tolist() is a list"
     if axes == {1}:
         return (
@@ -110,12 +111,10 @@ def _sequence(x: Any, name: str) -> np.ndarray:
     """Return one sample as an array of numbers (T, F)."""
     if isinstance(x, np.ma.MaskedArray):
         raise TypeError(f"{name}: expected an array, got a masked one: use sample_mask")
-    try:
+    with checks.expecting(f"{name}: expected numbers of shape (T, F)"):
         found = as_array(x)
         if found.dtype == object:
             found = found.astype(np.float64)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise type(error)(f"{name}: expected numbers of shape (T, F): {error}") from None
     if found.dtype.kind not in "biuf":
         raise TypeError(f"{name}: expected numbers, got an array of {found.dtype}")
     if found.ndim != 2:
@@ -190,7 +189,7 @@ def trim(
         As in `pad`.
     """
     _check_like(like, name)
-    mask, (n, steps, features) = np.asarray(mask), source.shape
+    mask, (n, steps, features) = checks.array("sample_mask", mask), source.shape
     if mask.dtype != np.bool_:
         raise TypeError(f"sample_mask: expected booleans, got {mask.dtype}")
     if mask.shape != (n, steps):

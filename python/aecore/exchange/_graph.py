@@ -47,6 +47,8 @@ class Graph:
     ----------
     lengths : str
         The name of the lengths (N,) of sequences; empty where all are full.
+    reserved : set of str
+        Names that no new value gets, as inputs have them.
     """
 
     lengths = ""
@@ -55,6 +57,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.constants: dict[str, np.ndarray] = outer.constants if outer else {}
         self._numbers: Iterator[int] = outer._numbers if outer else count()
+        self.reserved: set[str] = outer.reserved if outer else set()
         self._transposed: dict[str, tuple[str, int]] = {}  # channels first, and the number of axes
         self._called: dict[int, tuple[Value, str]] = {}
 
@@ -87,7 +90,7 @@ class Graph:
 
     def name(self) -> str:
         """Return a name that nothing has yet."""
-        return f"v{next(self._numbers)}"
+        return next(name for i in self._numbers if (name := f"v{i}") not in self.reserved)
 
     def constant(self, value: Any) -> str:
         """Take a constant in; return its name."""
@@ -212,6 +215,12 @@ class Body(NamedTuple):
     graph: Graph
     inputs: list[tuple[str, list[Any]]]
     outputs: list[tuple[str, list[Any]]]
+
+    def has(self, op: str) -> bool:
+        """Return whether there is an operation in it, or in a loop of it."""
+        loops = (v for node in self.graph.nodes for v in node.options.values())
+        inner = any(loop.has(op) for loop in loops if isinstance(loop, Body))
+        return inner or any(node.op == op for node in self.graph.nodes)
 
 
 def needs(node: Node) -> set[str]:

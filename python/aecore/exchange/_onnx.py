@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from importlib.metadata import version
 from typing import Any
@@ -9,26 +10,28 @@ from typing import Any
 import numpy as np
 
 from ..base import atomic, checks
+from ..data.arrays import PIXEL
 from ..data.batches import Batch
 from ..losses import LINKS
-from ..models import GAN, VQVAE, SoftmaxClassifier
+from ..models import GAN, VQVAE, AnomalyDetector, SoftmaxClassifier
 from ..models.base.coding import BaseAutoencoder
 from ..models.tabular.model import TableModel
 from ..nn.tape import Shape, Tape, Value
+from . import _detector, _tables
 from ._graph import IR_VERSION, LABELS, LABELS_OPSET, OPSET, SAMPLES, Body, Graph, to_proto
 from ._parts import conditioner, latent_shape
 
-FLOAT, UINT8 = 1, 2  # ONNX's numbers of types
-INPUTS = {
-    ("x", FLOAT): "samples as aecore has them; uint8 is divided by 255",
-    ("x", UINT8): "samples of bytes, which the first node divides by 255",
-}
+FLOAT, INT64 = 1, 7  # ONNX's numbers of types
 
 
 def parts_of(model: Any) -> tuple[str, ...]:
     """Return the names of the parts that a model has as ONNX."""
-    if isinstance(model, BaseAutoencoder) and not isinstance(model, TableModel):
+    if isinstance(model, TableModel):
+        return ("encode",)
+    if isinstance(model, BaseAutoencoder):
         return ("reconstruct", "encode", "decode")
+    if isinstance(model, AnomalyDetector):
+        return ("score",)
     if isinstance(model, GAN):
         return ("decode",)
     return ("predict_proba",) if isinstance(model, SoftmaxClassifier) else ()
@@ -51,19 +54,26 @@ def to_onnx(
     encode         ``x`` (N, ...)              ``codes`` (N, latent_dim)       transform
     decode         ``codes`` (N, latent_dim)   ``reconstruction`` (N, ...)     inverse_transform
     predict_proba  ``x`` (N, ...)              ``probabilities`` (N, K)        predict_proba
+    score          ``x`` (N, ...)              ``scores`` (N,)                 score_samples
     =============  ==========================  ==============================  =================
 
     What comes out is what the method gives, without noise: means for a `VAE`, codes as int64 for a
     `VQVAE`, and data as aecore has them, for images with channels last, for bce and cross_entropy
     as probabilities. Where the model is conditional there is a second input ``y``: labels
     (N,) as `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has
-    the part decode alone, a `SoftmaxClassifier` predict_proba, which no other has.
+    the part decode alone, a `SoftmaxClassifier` predict_proba, and an `AnomalyDetector` score.
+
+    A `TabularAutoencoder` or `TabularVAE` has the part encode, with an input (N,) for each column
+    under its name, in place of x: numbers, and levels that are numbers or booleans, as double with
+    NaN for a missing cell, times as seconds since 1970 in UTC, levels that are strings as strings
+    with "" for a missing cell. A detector of tables has such inputs too, and one of numbers alone
+    an x (N, F) of double. What a column takes stands beside it as its documentation.
 
     Parameters
     ----------
     model : Autoencoder, VAE or another of aecore's models
     path : str or path-like
-    part : {"reconstruct", "encode", "decode", "predict_proba"}
+    part : {"reconstruct", "encode", "decode", "predict_proba", "score"}
     lengths : bool
         Whether sequences may have different lengths, for the architectures `LSTM` and
         `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
@@ -79,19 +89,23 @@ def to_onnx(
         Without the package `onnx` (``pip install aecore[onnx]``), which checks what is written.
     NotImplementedError
         For a model or an op that has no form in ONNX here: a `PixelCNN`, whose samples are drawn
-        one position after another, and layers with a backward pass of their own.
+        one position after another, layers with a backward pass of their own, a detector by other
+        measures than "manifold" and "codes" or of tabular models, and levels of several types.
     ValueError
-        For a model that isn't fitted, lacks the part, or takes no sequences of different lengths.
+        For a model that isn't fitted, lacks the part, takes no sequences of different lengths, or
+        no bytes.
 
     Notes
     -----
-    The opset is 17. N is free and may be 0, but for LSTMs, which ONNX Runtime can't run then.
+    The opset is 17. N is free and may be 0.
     Labels that `fit` hasn't seen are an error to aecore; a graph can't raise one, and takes them
     for no class. The file's metadata have the model's class as ``aecore.model``, the part as
     ``aecore.part``, what an uint8 is multiplied by before it goes into a float32 x as
     ``aecore.uint8_scale``, the labels in order, where there are any, as ``aecore.classes``, and
     names of columns as ``aecore.feature_names``; the last two are JSON. Labels are those of a
-    classifier's columns, or of a condition.
+    classifier's columns, or of a condition. ``aecore.threshold`` is the score of a detector below
+    which a sample is an outlier. What a table's methods refuse, a graph can't: a level that `fit`
+    hasn't seen is one in any type, and infinity is far away.
 
     Examples
     --------
@@ -111,19 +125,57 @@ def to_onnx(
         )
     checks.choice("part", part, parts)
     checks.boolean("lengths", lengths)
-    if checks.boolean("uint8", uint8) and part == "decode":
-        raise ValueError("uint8: expected False for decode, which takes codes, got True")
-    network = model._fitted()
+    networks = _networks(model)
+    if checks.boolean("uint8", uint8):
+        _check_bytes(model, part)
     if lengths and not _heeds(model, part):
         raise ValueError(
             f"lengths: expected False for {part} of this {type(model).__name__}, which takes no "
             "sequences of different lengths, got True"
         )
-    with network.lock:
-        body = _Export(model, lengths, uint8).part(part)
-    data = _checked(body, f"{type(model).__name__}.{part}", _notes(model, part))
+    with contextlib.ExitStack() as locks:
+        for network in networks:
+            locks.enter_context(network.lock)
+        export = _Export(model, Graph(), lengths, uint8)
+        body = export.part(part)
+        if body.has("LSTM"):
+            export = _Export(model, Graph(), lengths, uint8, never_empty=True)
+            body = export.part(part)
+    title = f"{type(model).__name__}.{part}"
+    data = _checked(body, title, _notes(model, part), export.words)
     with atomic.replacing(path) as file:
         file.write(data)
+
+
+def _networks(model: Any) -> list[Any]:
+    """Return a fitted model's network, or those of a detector's members."""
+    if not isinstance(model, AnomalyDetector):
+        return [model._fitted()]
+    members = model._fitted_state().members
+    _detector.check(model)
+    return [member.model._fitted() for member in members]
+
+
+def _byte_scale(model: Any) -> float | None:
+    """Return what bytes of 0 to 255 are multiplied by; None for a model that takes no pixels."""
+    if isinstance(model, TableModel):
+        return None
+    if isinstance(model, AnomalyDetector) and model._state.robust is not None:
+        return None
+    span = _networks(model)[0].reader.span  # None in files of 0.1.0
+    pixels = _networks(model)[0].reader.pixels or span is None or (0 <= span[0] and span[1] <= 1)
+    return PIXEL if pixels else None
+
+
+def _check_bytes(model: Any, part: str) -> None:
+    """Raise ValueError where no input is pixels."""
+    if part == "decode":
+        raise ValueError("uint8: expected False for decode, which takes codes, got True")
+    if _byte_scale(model) is None:
+        raise ValueError(
+            "uint8: expected False for a model that was fitted to other numbers than pixels or "
+            "0..1, got True"
+        )
 
 
 def _heeds(model: Any, part: str) -> bool:
@@ -135,9 +187,12 @@ def _notes(model: Any, part: str) -> dict[str, str]:
     """Return what a file says of the model beside its graph."""
     notes = {"aecore.model": type(model).__name__, "aecore.part": part}
     if part != "decode":
-        notes["aecore.uint8_scale"] = repr(1 / 255)
+        if (scale := _byte_scale(model)) is not None:
+            notes["aecore.uint8_scale"] = repr(scale)
         if (names := vars(model).get("feature_names_in_")) is not None:
             notes["aecore.feature_names"] = json.dumps(names.tolist())
+    if isinstance(model, AnomalyDetector):
+        return notes | {"aecore.threshold": repr(model.threshold_)}
     classifies = isinstance(model, SoftmaxClassifier)
     known = model._network.conditioner if classifies else conditioner(model)
     if known is not None and known.classes is not None and known.classes.dtype.kind != "S":
@@ -145,7 +200,9 @@ def _notes(model: Any, part: str) -> dict[str, str]:
     return notes
 
 
-def _checked(body: Body, name: str, notes: dict[str, str] | None = None) -> bytes:
+def _checked(
+    body: Body, name: str, notes: dict[str, str] | None = None, words: dict[str, str] | None = None
+) -> bytes:
     """Return the file of a graph, once `onnx` has nothing against it."""
     try:
         import onnx
@@ -167,43 +224,114 @@ def _checked(body: Body, name: str, notes: dict[str, str] | None = None) -> byte
     )
     helper.set_model_props(made, notes or {})
     for value in made.graph.input:
-        value.doc_string = INPUTS.get((value.name, value.type.tensor_type.elem_type), "")
+        value.doc_string = (words or {}).get(value.name, "")
     onnx.checker.check_model(made, full_check=True)
     return bytes(made.SerializeToString())
 
 
 class _Export:
-    """A model's parts as a graph: what its passes record, op by op."""
+    """A model's parts as a graph: what its passes record, op by op.
 
-    def __init__(self, model: Any, lengths: bool = False, uint8: bool = False) -> None:
-        self.model, self.network, self.lengths = model, model._network, lengths
-        self.uint8 = uint8
-        self.graph = Graph()
+    ONNX Runtime ends the process where an LSTM gets no samples. With `never_empty` the network gets
+    one then, which is cut off behind it.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        graph: Graph,
+        lengths: bool = False,
+        uint8: bool = False,
+        never_empty: bool = False,
+    ) -> None:
+        self.model, self.graph, self.lengths, self.uint8 = model, graph, lengths, uint8
+        self.never_empty, self._count = never_empty, ""
         self.inputs: list[tuple[str, list[Any]]] = []
-        self.conditioner = conditioner(model)
+        self.words: dict[str, str] = {}
+        if not isinstance(model, AnomalyDetector):
+            self.network, self.conditioner = model._network, conditioner(model)
 
     def part(self, part: str) -> Body:
+        if part == "score":
+            return self._score()
         name, form = "reconstruction", ["FLOAT", "n", *self.network.input_shape]
         with Tape(abstract=True) as tape:
             self.tape = tape
             if part == "decode":
                 made = self._decoded(self._looked_up(), self._condition())
             else:
-                dtype = "UINT8" if self.uint8 else "FLOAT"
-                self.inputs.append(("x", [dtype, "n", *self.network.input_shape]))
+                x = self._samples(self.network.input_shape)
                 y = self._condition()
                 if self.lengths:
-                    self.graph.lengths = "lengths"
                     self.inputs.append(("lengths", ["INT64", "n"]))
-                codes, latent = self._encoded(y)
+                    self.graph.lengths = self._some("lengths", 1, np.int64(1))
+                codes, latent = self._encoded(x, y)
                 if part == "encode":
                     made, name, form = codes, "codes", self._codes_form()
                 else:
                     made = self._decoded(latent, y)
                 if part == "predict_proba":
                     name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
-        self.graph.finish(made, name)
+        self.graph.finish(self._all(made), name)
         return Body(self.graph, self.inputs, [(name, form)])
+
+    def _some(self, x: str, axes: int, fill: np.generic) -> str:
+        """Append what makes one sample of none; return the name of the samples."""
+        if not self.never_empty:
+            return x
+        if not self._count:
+            self._count = self.graph.add("Shape", self.inputs[0][0], end=1)
+        none = self.graph.add("Equal", self._count, np.array([0]))
+        around = np.zeros(axes, np.int64), self.graph.add("Cast", none, to=INT64)
+        pads = self.graph.add("Concat", *around, np.zeros(axes - 1, np.int64), axis=0)
+        return self.graph.add("Pad", x, pads, fill)
+
+    def _all(self, y: str) -> str:
+        """Append what takes away the sample of `_some`."""
+        if not self.never_empty:
+            return y
+        first = np.array([0])
+        return self.graph.add("Slice", y, first, self._count, first)
+
+    def _score(self) -> Body:
+        """Return the graph of a detector's scores."""
+        x = self._samples(self.model._state.shape)
+        found = _detector.scores(self.graph, self.model, x, self._member)
+        self.graph.finish(self._all(found), "scores")
+        return Body(self.graph, self.inputs, [("scores", ["DOUBLE", "n"])])
+
+    def _member(self, model: Any, x: str) -> tuple[str, str]:
+        """Append another model's codes, as they are before `transform`, and reconstructions."""
+        inner, graph = _Export(model, self.graph), self.graph
+        with Tape(abstract=True) as inner.tape:
+            z = inner._latent(x, None)
+            codes = inner._name(z)
+            if len(z.shape) > 2:  # a map: the mean over its places
+                codes = graph.reshape(codes, 0, -1, z.shape[-1])
+                codes = graph.add("ReduceMean", codes, axes=[1], keepdims=0)
+            if isinstance(model, VQVAE):
+                z = model._network.quantizer.quantize(z).y
+            return codes, inner._decoded(z, None)
+
+    def _samples(self, shape: Shape) -> str:
+        """Add the inputs of samples; return the name of what the network takes."""
+        model, graph = self.model, self.graph
+        robust = model._state.robust if isinstance(model, AnomalyDetector) else None
+        if isinstance(model, TableModel) or robust is not None:
+            columns = _tables.Inputs(graph, model._names_in, model.n_features_in_)
+            scaled = robust is not None and _tables.scaled(columns, robust)
+            made = scaled or _tables.encoded(columns, model._layout)
+            self.inputs, self.words = columns.found, columns.words
+            return made
+        self.inputs.append(("x", ["UINT8" if self.uint8 else "FLOAT", "n", *shape]))
+        x, zero = "x", np.float32(0)
+        if self.uint8:
+            self.words["x"] = "samples of bytes, which the first node divides by 255"
+            x = graph.add("Mul", graph.add("Cast", "x", to=FLOAT), np.float32(PIXEL))
+        else:
+            pixels = "; uint8 is divided by 255" if _byte_scale(model) is not None else ""
+            self.words["x"] = f"samples as aecore has them{pixels}"
+        return self._some(x, 1 + len(shape), zero)
 
     def _placeholder(self, name: str, shape: Shape) -> Value:
         """Return a value for samples of a shape, which has a name in the graph."""
@@ -231,26 +359,29 @@ class _Export:
             dtype, y, classes = _labels(graph, found.classes)
             self.inputs.append(("y", [dtype, "n"]))
             standard = graph.add("Equal", graph.column(y), classes)
-        return self._placeholder(graph.add("Cast", standard, to=FLOAT), (found.width,))
+        vectors = self._some(graph.add("Cast", standard, to=FLOAT), 2, np.float32(0))
+        return self._placeholder(vectors, (found.width,))
 
-    def _encoded(self, y: Value | None) -> tuple[str, Value]:
+    def _encoded(self, name: str, y: Value | None) -> tuple[str, Value]:
         """Append the encoder; return the codes, and what the decoder is given."""
-        model, name = self.model, "x"
-        if self.uint8:
-            numbers = self.graph.add("Cast", name, to=FLOAT)
-            name = self.graph.add("Mul", numbers, np.float32(1 / 255))
-        x = self._placeholder(name, self.network.input_shape)
+        model = self.model
         if isinstance(model, SoftmaxClassifier):
+            x = self._placeholder(name, self.network.input_shape)
             return "", self.network.encode(x, y)
-        assert isinstance(model, BaseAutoencoder)
-        batch = Batch(SAMPLES)
-        batch.tape, batch.samples, batch.condition_value = self.tape, x, y
-        z = model._latent(batch)
+        z = self._latent(name, y)
         if isinstance(model, VQVAE):
             found = self.network.quantizer.quantize(z)
             self._name(found.y)
             return self.graph.reshape(found.index, 0, *model._code_space.shape), found.y
         return self._name(z), z
+
+    def _latent(self, name: str, y: Value | None) -> Value:
+        """Append the encoder; return what it gives."""
+        batch = Batch(SAMPLES)
+        batch.samples = self._placeholder(name, self.network.input_shape)
+        batch.tape, batch.condition_value = self.tape, y
+        latent: Value = self.model._latent(batch)
+        return latent
 
     def _codes_form(self) -> list[Any]:
         if isinstance(self.model, VQVAE):
@@ -262,10 +393,10 @@ class _Export:
         self.inputs.append(("codes", self._codes_form()))
         shape = latent_shape(self.model)
         if not isinstance(self.model, VQVAE):
-            return self._placeholder("codes", shape)
-        quantizer = self.network.quantizer
-        place = self.model._code_space.map, quantizer.code_shape
-        codes = self.graph.reshape("codes", 0, *place[0], *place[1])
+            return self._placeholder(self._some("codes", 1 + len(shape), np.float32(0)), shape)
+        quantizer, space = self.network.quantizer, self.model._code_space
+        codes = self._some("codes", 1 + len(space.shape), np.int64(0))
+        codes = self.graph.reshape(codes, 0, *space.map, *quantizer.code_shape)
         return self._placeholder(quantizer.lookup_onnx(self.graph, codes), shape)
 
     def _decoded(self, z: Value, y: Value | None) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arch.base import conditioned_shape
-from ..data.foreign import as_array
+from ..base.arrays import as_array
 from ..files import container
 from ..models.base.model import BaseModel
 from ..nn.containers import starts_flat

@@ -182,11 +182,15 @@ def read(path: Any) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         found = os.fstat(file.fileno())
         atomic.regular(given, found.st_mode)
         with atomic.naming(given):
-            header = _read_header(file, found.st_size)
-            entries, metadata = _parsed(header)
-            _check_places(entries, found.st_size - _LENGTH - len(header))
-            tensors = {entry.name: _read_array(file, entry) for entry in entries}
-    return tensors, metadata
+            return _contents(file, found.st_size)
+
+
+def _contents(file: io.BufferedIOBase, size: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Return the arrays and the text of a file of so many bytes."""
+    header = _read_header(file, size)
+    entries, metadata = _parsed(header)
+    _check_places(entries, size - _LENGTH - len(header))
+    return {entry.name: _read_array(file, entry) for entry in entries}, metadata
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -194,7 +198,7 @@ def _at_once(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
-def _read_header(file: io.BufferedReader, size: int) -> bytes:
+def _read_header(file: io.BufferedIOBase, size: int) -> bytes:
     """Return the bytes of the header of a file of so many bytes."""
     first = file.read(_LENGTH)
     if len(first) < _LENGTH:
@@ -275,7 +279,7 @@ def _check_places(entries: list[_Entry], available: int) -> None:
         raise ValueError(f"arrays: expected {at} bytes behind the header, got {available}")
 
 
-def _read_array(file: io.BufferedReader, entry: _Entry) -> np.ndarray:
+def _read_array(file: io.BufferedIOBase, entry: _Entry) -> np.ndarray:
     if entry.dtype == "BF16":
         return _read_bfloat16(file, entry)
     array = np.empty(entry.shape, _DTYPES[entry.dtype])
@@ -285,7 +289,7 @@ def _read_array(file: io.BufferedReader, entry: _Entry) -> np.ndarray:
     return array
 
 
-def _read_bfloat16(file: io.BufferedReader, entry: _Entry) -> np.ndarray:
+def _read_bfloat16(file: io.BufferedIOBase, entry: _Entry) -> np.ndarray:
     """Return an array of bfloat16 as float32, whose lower halves are 0."""
     array = np.empty(entry.shape, "<f4")
     bits = array.reshape(-1).view("<u4")
@@ -297,7 +301,7 @@ def _read_bfloat16(file: io.BufferedReader, entry: _Entry) -> np.ndarray:
     return array
 
 
-def _fill(file: io.BufferedReader, array: np.ndarray) -> None:
+def _fill(file: io.BufferedIOBase, array: np.ndarray) -> None:
     """Read the bytes of an array."""
     found = file.readinto(_bytes(array))
     if found != array.nbytes:

@@ -9,6 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..base.checks import is_integer
+from ..base.text import brief
+
 
 def result(out: np.ndarray | None, shape: tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
     """Return `out`, or a new array. The core checks what a given one looks like."""
@@ -29,24 +32,26 @@ def integer(name: str, value: Any, low: int = 0, high: int = 2**63 - 1) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name}: expected an integer, got {_shown(value)}") from None
+        raise TypeError(f"{name}: expected an integer, got {brief(value)}") from None
     if not low <= number <= high:
         wanted = f"at least {low}" if number < low else f"at most {high}"
-        raise ValueError(f"{name}: expected {wanted}, got {_shown(number)}")
+        raise ValueError(f"{name}: expected {wanted}, got {brief(number)}")
     return number
 
 
 def number(name: str, value: Any) -> float:
     """Return `value`, a number of any kind, as a float, which may be infinite or NaN."""
     vector = isinstance(value, np.ndarray) and value.ndim > 0
+    no_number = str, bytes, bytearray, np.complexfloating, np.void
     try:
-        if not vector and not isinstance(value, (str, bytes, bytearray)):
+        if not vector and not isinstance(value, no_number):
             return float(value)
     except OverflowError:
-        raise ValueError(f"{name}: expected a number that a float holds, got an int") from None
+        kind = "an int" if isinstance(value, int) else f"a {type(value).__name__}"
+        raise ValueError(f"{name}: expected a number that a float holds, got {kind}") from None
     except (TypeError, ValueError):
         pass
-    raise TypeError(f"{name}: expected a number, got {_shown(value)}")
+    raise TypeError(f"{name}: expected a number, got {brief(value)}")
 
 
 def flag(name: str, value: Any) -> bool:
@@ -54,30 +59,19 @@ def flag(name: str, value: Any) -> bool:
     try:
         return bool(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected True or False, got {_shown(value)}") from None
+        raise TypeError(f"{name}: expected True or False, got {brief(value)}") from None
 
 
 def pair(name: str, value: Any, low: int) -> tuple[int, int]:
     """Return `value`, an integer for both axes or one for each, as two integers below 2^31."""
     many = value.ndim > 0 if isinstance(value, np.ndarray) else isinstance(value, Sequence)
     values = tuple(value) if many else (value, value)
-    if len(values) != 2 or not all(isinstance(v, (int, np.integer)) for v in values):
-        raise TypeError(f"{name}: expected an integer or a pair of them, got {_shown(value)}")
+    if len(values) != 2 or not all(map(is_integer, values)):
+        raise TypeError(f"{name}: expected an integer or a pair of them, got {brief(value)}")
     if min(values) < low or max(values) > 2**31 - 1:
         wanted = f"at least {low}" if min(values) < low else "at most 2^31 - 1"
-        raise ValueError(f"{name}: expected {wanted}, got {_shown(value)}")
+        raise ValueError(f"{name}: expected {wanted}, got {brief(value)}")
     return int(values[0]), int(values[1])
-
-
-def _shown(value: Any) -> str:
-    """Return what a message says of a value: itself if that is short, else its type."""
-    if isinstance(value, np.ndarray):
-        return f"an array of shape {value.shape}"
-    try:
-        text = repr(value)
-    except ValueError:  # an integer of thousands of digits
-        text = " " * 100
-    return text if len(text) < 100 else f"a {type(value).__name__}"
 
 
 def array(name: str, value: Any, *ndims: int) -> np.ndarray:

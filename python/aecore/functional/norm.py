@@ -219,7 +219,10 @@ def _statistics(
             raise ValueError(f"{name}: expected a writable array, got a read-only one")
     if running_mean is None or running_var is None or training:
         return np.empty(channels, np.float32), np.empty(channels, np.float32)
-    return running_mean, running_var
+    return (
+        view("running_mean", running_mean, (channels,)),
+        view("running_var", running_var, (channels,)),
+    )
 
 
 def batch_norm2d(

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
 from ..base.checks import Floats
+from ._distances import squared_distances
 from ._rate_distortion import RateDistortion, rate_distortion
 
 __all__ = [
@@ -185,14 +186,9 @@ def knn_accuracy(
         raise ValueError(f"k: expected at most the number of training codes, {len(X)}, got {k}")
     classes, coded = np.unique(np.concatenate([labels, labels_test]), return_inverse=True)
     target, target_test = coded[: len(X)], coded[len(X) :]
-    # The expansion |a - b|² = |a|² - 2ab + |b|² loses digits far from the origin: centre the codes.
-    centre = X.mean(axis=0)
-    X, X_test = X - centre, X_test - centre
-    lengths = np.einsum("nd,nd->n", X, X)
-    right = 0
+    right, centre = 0, np.median(X, axis=0)
     for block in _blocks(len(X_test), len(X)):
-        # |b|² is the same for all neighbours of a test code: leave it out.
-        distances = lengths - 2 * (X_test[block] @ X.T)
+        distances = squared_distances(X_test[block], X, centre)
         nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
         votes = np.zeros((len(nearest), len(classes)), np.int64)
         for column in target[nearest].T:
@@ -277,7 +273,7 @@ def perplexity(indices: ArrayLike, n_codes: int) -> float:
     2.0
     """
     n_codes = checks.integer("n_codes", n_codes, 1)
-    codes = np.asarray(indices)
+    codes = checks.array("indices", indices)
     if codes.size == 0:
         raise ValueError("indices: expected at least one, got none")
     if codes.dtype.kind not in "iu":
@@ -376,20 +372,18 @@ def mmd(X: ArrayLike, Y: ArrayLike, *, bandwidth: float | None = None) -> float:
     """
     A, B = checks.samples("X", X, least=2), checks.samples("Y", Y, least=2)
     checks.same_features("X", A, "Y", B)
-    # A common shift leaves distances as they are, and they have more digits near the origin.
-    centre = A.mean(axis=0)
-    A, B = A - centre, B - centre
+    centre = np.median(A, axis=0)
     if bandwidth is None:
         bandwidth = _median_distance(
-            np.concatenate([_evenly_spaced(A, 1000), _evenly_spaced(B, 1000)])
+            np.concatenate([_evenly_spaced(A, 1000), _evenly_spaced(B, 1000)]), centre
         )
     else:
         bandwidth = checks.real("bandwidth", bandwidth, above=True)
     n, m = len(A), len(B)
     # The diagonals, n and m ones, are not pairs.
-    within_A = (_kernel_sum(A, A, bandwidth) - n) / (n * (n - 1))
-    within_B = (_kernel_sum(B, B, bandwidth) - m) / (m * (m - 1))
-    return within_A + within_B - 2 * _kernel_sum(A, B, bandwidth) / (n * m)
+    within_A = (_kernel_sum(A, A, bandwidth, centre) - n) / (n * (n - 1))
+    within_B = (_kernel_sum(B, B, bandwidth, centre) - m) / (m * (m - 1))
+    return within_A + within_B - 2 * _kernel_sum(A, B, bandwidth, centre) / (n * m)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -445,21 +439,17 @@ def _contingency(
     return pairs // width, pairs % width, counts, len(a)
 
 
-def _kernel_sum(A: Floats, B: Floats, bandwidth: float) -> float:
-    a, b = np.einsum("nd,nd->n", A, A), np.einsum("nd,nd->n", B, B)
+def _kernel_sum(A: Floats, B: Floats, bandwidth: float, centre: Floats) -> float:
     total = 0.0
     for block in _blocks(len(A), len(B)):
-        squared = a[block, None] + b - 2 * (A[block] @ B.T)
-        np.maximum(squared, 0, out=squared)
+        squared = squared_distances(A[block], B, centre)
         total += float(np.exp(squared / (-2 * bandwidth**2)).sum())
     return total
 
 
-def _median_distance(A: Floats) -> float:
-    lengths = np.einsum("nd,nd->n", A, A)
-    squared = (lengths[:, None] + lengths - 2 * (A @ A.T))[np.triu_indices(len(A), 1)]
-    # Rounding may leave a little of a distance of 0.
-    different = squared[squared > 1e-12 * max(lengths.max(), np.finfo(float).tiny)]
+def _median_distance(A: Floats, centre: Floats) -> float:
+    squared = squared_distances(A, A, centre)[np.triu_indices(len(A), 1)]
+    different = squared[squared > 0]
     return float(np.median(np.sqrt(different))) if len(different) else 1.0
 
 

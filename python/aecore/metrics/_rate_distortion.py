@@ -98,6 +98,6 @@ def _scaled(name: str, values: ArrayLike) -> checks.Floats:
 def _count_bytes(data: Any) -> int:
     if isinstance(data, (bytes, bytearray, memoryview)):
         return memoryview(data).nbytes
-    if not isinstance(data, (int, np.integer)):
+    if not checks.is_integer(data):
         raise TypeError(f"data: expected bytes or a number of them, got {data!r}")
     return checks.integer("data", data)

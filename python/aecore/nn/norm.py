@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.checks import integer
+from ..base.checks import integer, real
 from .module import Module, shown
 from .ops import norms
 from .parameter import Parameter
@@ -17,9 +17,7 @@ class _Norm(Module):
     """What the norms share: a scale and a shift for each of C channels, the last axis."""
 
     def __init__(self, channels: int, eps: float, affine: bool) -> None:
-        self.channels, self.eps = integer("channels", channels, 1), float(eps)
-        if not self.eps > 0:
-            raise ValueError(f"eps: expected a positive number, got {eps!r}")
+        self.channels, self.eps = integer("channels", channels, 1), real("eps", eps, above=True)
         self.weight = Parameter((self.channels,), fill=1.0) if affine else None
         self.bias = Parameter((self.channels,), fill=0.0) if affine else None
         self.initialize(0)

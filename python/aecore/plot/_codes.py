@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..base import checks
 from ..data.tables import Table
+from ..metrics._distances import squared_distances
 from ._call import call, condition_of, lookup
 from ._grid import as_samples, limits_of
 from ._style import COLORS, GREY, INK, canvas, colorbar, explain_missing, legend, palette
@@ -191,9 +192,9 @@ def _mds(codes: NDArray[np.float64], steps: int = 300) -> NDArray[np.float64]:
     (Guttman's transform), so these never grow. It starts from the principal components.
     """
     points, n = project(codes)[0], len(codes)
-    target, previous = _distances(codes), np.inf
+    target, previous = np.sqrt(squared_distances(codes, codes)), np.inf
     for _ in range(steps):
-        found = _distances(points)
+        found = np.sqrt(squared_distances(points, points))
         stress = float(((found - target) ** 2).sum())
         if previous - stress <= 1e-6 * stress:
             break
@@ -201,13 +202,6 @@ def _mds(codes: NDArray[np.float64], steps: int = 300) -> NDArray[np.float64]:
         ratio = np.divide(target, found, out=np.zeros_like(found), where=found > 0)
         points = (ratio.sum(axis=1, keepdims=True) * points - ratio @ points) / n
     return points
-
-
-def _distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    lengths = np.einsum("nd,nd->n", points, points)
-    squared = lengths[:, None] + lengths - 2 * (points @ points.T)
-    np.fill_diagonal(squared, 0)
-    return np.asarray(np.sqrt(np.maximum(squared, 0)))
 
 
 def project(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, str]]:

@@ -10,6 +10,7 @@ from ..base import checks
 from ..base.params import Choice
 from ..base.sklearn import Estimator
 from ..base.streams import SAMPLE
+from ..data import arrays, foreign
 
 
 class Prior(Choice, Estimator):
@@ -20,6 +21,11 @@ class Prior(Choice, Estimator):
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = not self.__sklearn_is_fitted__()
+        return tags
+
     def fit(self, Z: Any, y: Any = None) -> Any:
         """Check codes; a prior that learns from them says so. Returns self.
 
@@ -28,8 +34,22 @@ class Prior(Choice, Estimator):
         Z : array-like, shape (N, D)
         y : ignored
         """
-        self.n_features_in_ = read_codes(Z).shape[1]
+        Z = foreign.opened(Z, "Z")
+        self._note_form(Z, read_codes(Z))
         return self
+
+    def _note_form(self, Z: Any, codes: np.ndarray) -> None:
+        """Note how many numbers codes have, and the names of those that came in a data frame."""
+        names = arrays.column_names(Z, "Z")
+        self.n_features_in_ = codes.shape[1]
+        self._set_names(names)
+
+    def _read(self, Z: Any, dim: int | None) -> np.ndarray:
+        """Return codes to score; those of a data frame must have the names in fit."""
+        Z = foreign.opened(Z, "Z")
+        if "n_features_in_" in vars(self):
+            self._check_names(arrays.column_names(Z, "Z"))
+        return read_codes(Z, dim, type(self).__name__)
 
     @property
     def has_classes(self) -> bool:
@@ -99,10 +119,32 @@ class Prior(Choice, Estimator):
         return float(self.score_samples(Z).mean())
 
 
-def read_codes(Z: Any, dim: int | None = None) -> np.ndarray:
-    """Return codes (N, D) as finite float64, or raise TypeError or ValueError."""
-    Z = checks.numbers("Z", Z)
-    if Z.ndim != 2 or 0 in Z.shape or (dim is not None and Z.shape[1] != dim):
-        width = "D" if dim is None else dim
-        raise ValueError(f"Z: expected some codes of shape (N, {width}), got {Z.shape}")
-    return checks.finite("Z", Z)
+def read_codes(Z: Any, dim: int | None = None, owner: str = "") -> np.ndarray:
+    """Return codes (N, D) as finite float64, or raise TypeError or ValueError.
+
+    `dim` is how many numbers a code must have, for the class `owner`.
+    """
+    if hasattr(Z, "toarray"):
+        raise TypeError("Z: Sparse data was passed, but dense data is required: use Z.toarray()")
+    values = checks.array("Z", Z)
+    if values.dtype.kind == "c":
+        raise ValueError(
+            f"Z: expected real numbers, got {values.dtype}: Complex data not supported"
+        )
+    if values.dtype.kind == "O":
+        try:
+            values = values.astype(np.float64)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            raise TypeError(f"Z: expected real numbers, got objects: {error}") from None
+    codes = np.ascontiguousarray(checks.finite("Z", values))  # one layout: sums have one order
+    width, words = "D" if dim is None else dim, ""
+    if codes.ndim == 2 and 0 in codes.shape:  # in the words that scikit-learn's checks look for
+        few = "feature" if len(codes) else "sample"
+        words = f": 0 {few}(s) (shape={codes.shape}) while a minimum of 1 is required."
+    elif codes.ndim == 2 and dim is not None and codes.shape[1] != dim:
+        words = (
+            f": X has {codes.shape[1]} features, but {owner} is expecting {dim} features as input"
+        )
+    if codes.ndim != 2 or words:
+        raise ValueError(f"Z: expected some codes of shape (N, {width}), got {codes.shape}{words}")
+    return codes

@@ -9,8 +9,12 @@ import numpy as np
 from .. import _core
 from ..base import checks, runtime
 from ..base.sklearn import not_fitted
+from ..base.text import printable
+from ..data import foreign
 from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from .base import Prior, read_codes
+
+LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
 
 class GaussianMixture(Prior):
@@ -119,9 +123,13 @@ class GaussianMixture(Prior):
         self
         """
         self._check_params()
-        Z = read_codes(Z)
-        classes, places = _classes(y, len(Z))
-        found = [self._fit_class(Z[places == c], classes, c) for c in range(len(classes))]
+        Z = foreign.opened(Z, "Z")
+        codes = read_codes(Z)
+        if np.abs(codes).max() > LARGEST:
+            most = np.abs(codes).max()
+            raise ValueError(f"Z: expected numbers up to {LARGEST:g}, got {most:g}")
+        classes, places = _classes(y, len(codes))
+        found = [self._fit_class(codes[places == c], classes, c) for c in range(len(classes))]
         share = [float(np.mean(places == c)) for c in range(len(classes))]
         parts = [part for part, _, _ in found]
         weights = [w * part.weights for w, part in zip(share, parts, strict=True)]
@@ -130,7 +138,7 @@ class GaussianMixture(Prior):
         self._learned = Gaussians(np.concatenate(weights), *joined), labels
         self.n_iter_ = max(n for _, n, _ in found)
         self.converged_ = all(ok for _, _, ok in found)
-        self.n_features_in_ = Z.shape[1]
+        self._note_form(Z, codes)
         return self
 
     def _check_params(self) -> None:
@@ -148,7 +156,7 @@ class GaussianMixture(Prior):
         if len(Z) < k:
             whose = "" if len(classes) == 1 else f" of class {classes.tolist()[c]!r}"
             raise ValueError(
-                f"Z: expected at least {k} codes{whose}, one a component, got {len(Z)}"
+                f"Z: expected at least {k} codes{whose}, one a component, got n_samples = {len(Z)}"
             )
         full, limits = self.covariance == "full", (int(self.max_iter), float(self.tol))
         seed = int(self.random_state)
@@ -204,7 +212,7 @@ class GaussianMixture(Prior):
     def score_samples(self, Z: Any) -> np.ndarray:
         """Return the logarithm of the density at each code; see `Prior.score_samples`."""
         mixture, _ = self._mixture()
-        return log_density(log_joint(mixture, read_codes(Z, mixture.means.shape[1])))
+        return log_density(log_joint(mixture, self._read(Z, mixture.means.shape[1])))
 
     # ---- draws ----------------------------------------------------------------------------------
 
@@ -229,23 +237,23 @@ def _given(
     means: Any, covariances: Any, weights: Any, labels: Any
 ) -> tuple[Gaussians, np.ndarray | None]:
     """Return the mixture with these parameters, or raise ValueError."""
-    means = np.asarray(means, np.float64)
-    if means.ndim != 2 or 0 in means.shape or not np.isfinite(means).all():
+    means = checks.finite("means", means)
+    if means.ndim != 2 or 0 in means.shape:
         raise ValueError(f"means: expected finite numbers of shape (K, D), got {means.shape}")
     k, d = means.shape
-    spread = np.ones((k, d)) if covariances is None else np.asarray(covariances, np.float64)
-    if spread.shape not in ((k, d), (k, d, d)) or not np.isfinite(spread).all():
+    spread = np.ones((k, d)) if covariances is None else checks.finite("covariances", covariances)
+    if spread.shape not in ((k, d), (k, d, d)):
         raise ValueError(
             f"covariances: expected finite numbers of shape {(k, d)} or {(k, d, d)}, got "
             f"{spread.shape}"
         )
     if spread.ndim == 2 and not (spread > 0).all():
         raise ValueError(f"covariances: expected positive variances, got {spread.min():g}")
-    share = np.ones(k) if weights is None else np.asarray(weights, np.float64)
-    if share.shape != (k,) or not (share > 0).all() or not np.isfinite(share).all():
+    share = np.ones(k) if weights is None else checks.finite("weights", weights)
+    if share.shape != (k,) or not (share > 0).all():
         raise ValueError(f"weights: expected {k} positive numbers, got {weights!r}")
     if labels is not None:
-        labels = np.asarray(labels)
+        labels = checks.array("labels", labels)
         if labels.shape != (k,):
             raise ValueError(f"labels: expected one for each of {k} components, got {labels!r}")
     factors = np.sqrt(spread) if spread.ndim == 2 else cholesky(spread)
@@ -256,8 +264,9 @@ def _classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the classes among labels, and the class index of each code; one class for None."""
     if y is None:
         return np.zeros(1, np.int64), np.zeros(n, np.int64)
-    if np.shape(y) != (n,):
-        raise ValueError(f"y: expected {n} labels, one for each code, got shape {np.shape(y)}")
+    y = checks.array("y", y)
+    if y.shape != (n,):
+        raise ValueError(f"y: expected {n} labels, one for each code, got shape {y.shape}")
     return np.unique(checks.labels("y", y), return_inverse=True)
 
 
@@ -269,14 +278,14 @@ def _components_of_draws(
         return [(slice(None), np.arange(k))]
     if labels is None:
         raise ValueError("y: expected None for a GaussianMixture without classes, got labels")
-    y = np.asarray(y)
+    y = checks.array("y", y)
     if y.ndim and y.shape != (n,):
         raise ValueError(f"y: expected a label, or {n} of them, got shape {y.shape}")
     groups = []
     for label in np.unique(y):
         members = np.flatnonzero(labels == label)
         if not len(members):
-            known = ", ".join(map(str, np.unique(labels).tolist()))
+            known = ", ".join(map(printable, np.unique(labels).tolist()))
             raise ValueError(f"y: expected labels of the prior, {known}, got {label.item()!r}")
         groups.append((y == label if y.ndim else slice(None), members))
     return groups

@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
-from .base import Prior, read_codes
+from .base import Prior
 
 
 class Normal(Prior):
@@ -49,7 +49,7 @@ class Normal(Prior):
 
     def score_samples(self, Z: Any) -> np.ndarray:
         """Return the logarithm of the density at each code; see `Prior.score_samples`."""
-        Z = read_codes(Z)
+        Z = self._read(Z, vars(self).get("n_features_in_"))
         self.check(Z.shape[1])
         constant = Z.shape[1] * (math.log(2 * math.pi) / 2 + math.log(self.scale))
         return -0.5 * ((Z / self.scale) ** 2).sum(1) - constant

@@ -214,24 +214,32 @@ class Saver:
         if checkpoint.every_minutes is not None:
             due = time.monotonic() - self._time >= 60 * checkpoint.every_minutes
         if due:
-            self.save(keep=self.stage.level is None)
-        if checkpoint.keep_best and self.stage.level is None and self._is_best(record):
-            if due:
-                atomic.alias(checkpoint.file(), checkpoint.file("best"))
-            else:
-                self._write(checkpoint.file("best"))
+            self.save()
+            self.name(record)
+        elif checkpoint.keep_best and self.stage.level is None and self._is_best(record):
+            self._write(checkpoint.file("best"))
 
-    def save(self, keep: bool = False) -> None:
-        """Save now; with `keep`, also under the epoch's number."""
-        checkpoint = self.checkpoint
-        if checkpoint is None:
+    def save(self) -> None:
+        """Save now."""
+        if self.checkpoint is None:
             return
-        self._write(checkpoint.file())
+        self._write(self.checkpoint.file())
         self._epochs, self._time = 0, time.monotonic()
-        if keep and checkpoint.keep:
+
+    def name(self, record: dict[str, Any]) -> None:
+        """Give the file of an epoch, as it was saved, its other names.
+
+        On going on this is done again, as what has ended the training may have come before it.
+        """
+        checkpoint = self.checkpoint
+        if checkpoint is None or self.stage.level is not None:
+            return
+        if checkpoint.keep:
             epoch = self.model._network.epoch
             atomic.alias(checkpoint.file(), checkpoint.file(f"epoch-{epoch}"))
             self._forget(epoch)
+        if checkpoint.keep_best and self._is_best(record):
+            atomic.alias(checkpoint.file(), checkpoint.file("best"))
 
     def _write(self, path: str) -> None:
         self._save(self.model, path, self.stage)

@@ -55,6 +55,8 @@ def run(
     progress = Progress(model.verbose, plan.epochs, len(batches), network.epoch)
     with progress, network.in_training(), closing(model.callbacks):
         again = again and network.epoch > saver.stage.first
+        if again:
+            saver.name(model.history_[-1])
         stopped = again and _should_stop(model, model.history_[-1], stopping, plan)
         if not stopped:
             with contextlib.closing(train(network, model, batches, plan, progress)) as records:

@@ -144,9 +144,18 @@ class Network(Module):
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
-            state = super().__getstate__()
-            state = {k: v for k, v in state.items() if k not in self._OWN}
-            return copy.deepcopy(state) if self.is_trained_elsewhere else state
+            state = self._state()
+            return state if self.is_mine else copy.deepcopy(state)
+
+    def _state(self) -> dict[str, Any]:
+        """Return what copies have, for as long as the lock is held."""
+        return {k: v for k, v in super().__getstate__().items() if k not in self._OWN}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Network:
+        made = memo[id(self)] = type(self).__new__(type(self))
+        with self.kept_still():  # without it the state is a copy already
+            made.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = {k: v for k, v in state.items() if k not in ("_scratch", "_kept")}
@@ -183,6 +192,11 @@ class Network(Module):
         """Whether another thread trains it, between whose steps the lock may be had."""
         return self._trainer not in (0, threading.get_ident())
 
+    @property
+    def is_mine(self) -> bool:
+        """Whether this thread trains it or keeps it still, so that no other will change it."""
+        return self._training._is_owned()  # type: ignore[attr-defined]
+
     @contextlib.contextmanager
     def kept_still(self) -> Iterator[None]:
         """Let no training begin in this context, if none is going on; don't wait for one."""
@@ -198,7 +212,7 @@ class Network(Module):
         if self._lock.after_fork():
             self.thaw()  # they may have been packing weights
             self._tapes = []
-        if not self._training._is_owned():  # type: ignore[attr-defined]
+        if not self.is_mine:
             self._training, self._trainer, self._changes = threading.RLock(), 0, self._exposed
 
     # ---- whether parameters may change -----------------------------------------------------------
@@ -237,7 +251,7 @@ class Network(Module):
     def sealed(self) -> Network:
         """Return a copy that never changes, and has nothing that training takes."""
         with self.lock:
-            state = copy.deepcopy(self.__getstate__() | {"moments": {}, "optimizer": ""})
+            state = copy.deepcopy(self._state() | {"moments": {}, "optimizer": ""})
         made = Network.__new__(Network)
         made.__setstate__(state)
         made.freeze(shared=True)

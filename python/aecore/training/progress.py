@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from ..base.quiet import no_warnings
 from ..base.text import printable
 
 # Broken pipes, full disks, closed files; and None, as which Python has a console that isn't there.
@@ -36,9 +36,8 @@ class Progress:
         self.verbose, self.last = int(verbose), first + epochs
         self.bar: Any = None
         if self.verbose == 1:
-            with warnings.catch_warnings():
+            with no_warnings():
                 # In a notebook without ipywidgets tqdm warns, and shows its plain bar: that's fine.
-                warnings.simplefilter("ignore")
                 from tqdm.auto import tqdm
 
             with self._showing():

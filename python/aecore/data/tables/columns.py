@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ...base.text import printable
 from .source import BLOCK, Column
 
 LINEAR = 3.0  # robust deviations, up to which s is the identity
@@ -228,7 +229,9 @@ class Levels:
             block, out_there = block[there], np.flatnonzero(there)
             if block.dtype.kind == "U" and self._sorted is not None:
                 at = np.minimum(np.searchsorted(self._sorted, block), unknown - 1)
-                out[out_there] = np.where(self._sorted[at] == block, at, unknown)
+                at = np.where(self._sorted[at] == block, at, unknown)
+                # as float32 already: NumPy crashes where memory lacks for a cast by indices
+                out[out_there] = at.astype(np.float32)
                 continue
             distinct, which = block.tolist(), None
             if block.dtype.kind != "O":
@@ -458,9 +461,9 @@ def _check_time(column: Column, time: str, zone: str | None = None) -> None:
     if got != time:
         raise TypeError(f"{column.label}: expected {TIMES[time]}, as in fit, got {TIMES[got]}")
     if time == "M" and zone is not None and bool(zone) != bool(column.zone):
-        expected, other = (f"times with a zone ({zone})", "times without one")
+        expected, other = (f"times with a zone ({printable(zone)})", "times without one")
         if not zone:
-            expected, other = "times without a zone", f"times of {column.zone}"
+            expected, other = "times without a zone", f"times of {printable(column.zone)}"
         raise TypeError(f"{column.label}: expected {expected}, as in fit, got {other}")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...base import names as column_names
+from ...base.text import printable
 from . import frames
 from .cells import Cells, Filling
 from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
@@ -145,7 +146,7 @@ def _place(table: Table, key: Any) -> int:
         return table.names.index(key)
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and 0 <= key < c:
         return int(key)
-    there = f"0 to {c - 1}" if table.names is None else ", ".join(map(str, table.names[:10]))
+    there = f"0 to {c - 1}" if table.names is None else ", ".join(map(printable, table.names[:10]))
     raise ValueError(f"categorical: expected columns of {table.name} ({there}), got {key!r}")
 
 

@@ -81,10 +81,15 @@ class RobustScaler:
         Float64 (n,). No model has learned of these columns, so codes needn't tell of them.
         """
         out = np.zeros(len(scaled))
+        for at, nats in self.unseen():
+            out += np.where(scaled[:, at] > 0, 2 * nats, 0)
+        return out
+
+    def unseen(self) -> Iterator[tuple[int, float]]:
+        """Yield the place of each column for levels that none in fit had, and their nats."""
         for at, known in self._others():
             if self.center[at] == 0 and self.scale[at] ** 2 * (known.seen + 1) < 1:
-                out += np.where(scaled[:, at] > 0, 2 * known.surprise, 0)
-        return out
+                yield at, known.surprise
 
     def transform(self, X: Any) -> tuple[np.ndarray, np.ndarray | None]:
         """Return scaled numbers, float32 (n, M), and a mask of the observed ones; None for all."""

@@ -5,16 +5,17 @@ from __future__ import annotations
 import datetime
 import decimal
 import sys
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base import names
-from ..arrays import _check_shape, column_names, read_mask
+from ...base import checks, names
+from ...base.arrays import as_array
+from ...base.text import printable
+from .. import foreign
+from ..arrays import _check_shape, column_names, is_readable, is_stream, read_mask
 
 BLOCK = 1 << 16  # rows that are read at a time
-EXCHANGED = "__arrow_c_stream__", "__dataframe__"  # how data frames of other libraries are read
 
 
 class Column(NamedTuple):
@@ -77,13 +78,16 @@ class Table:
     """
 
     def __init__(self, X: Any, mask: Any = None, name: str = "X") -> None:
+        X = foreign.opened(X, name)
         self.given, self.name = X, name
         self.names: list[Any] | None = None
+        if foreign.is_exchanged(X) and not (_is(X, "polars") or _is(X, "pandas")):
+            X = foreign.through_pandas(X, name)
         if _is(X, "polars"):
             self.form, self.cells = "polars", X
             self.names, self.shape = list(X.columns), tuple(X.shape)
-        elif _is(X, "pandas") or is_exchanged(X):
-            self.form, self.cells = "pandas", X if _is(X, "pandas") else _through_pandas(X, name)
+        elif _is(X, "pandas"):
+            self.form, self.cells = "pandas", X
             found = column_names(self.cells, name)
             self.names = None if found is None else list(found)
             self.shape = tuple(self.cells.shape)
@@ -133,38 +137,6 @@ def _is(X: Any, library: str) -> bool:
     return imported is not None and isinstance(X, imported.DataFrame)
 
 
-def is_exchanged(X: Any) -> bool:
-    """Return whether X is a data frame of some library that gives it to others."""
-    single = hasattr(X, "to_frame") and not hasattr(X, "columns")  # a series
-    return not single and any(hasattr(X, way) for way in EXCHANGED)
-
-
-def _through_pandas(X: Any, name: str) -> Any:
-    """Read a data frame of another library by Arrow's stream or the interchange protocol."""
-    import pandas
-
-    if hasattr(X, "__arrow_c_stream__"):
-        try:
-            import pyarrow  # type: ignore[import-not-found, unused-ignore]
-        except ImportError:
-            if not hasattr(X, "__dataframe__"):
-                raise TypeError(
-                    f"{name}: expected a data frame of pandas or polars, got {type(X).__name__}, "
-                    "which is read with pyarrow installed"
-                ) from None
-        else:
-            try:
-                table = pyarrow.table(X)
-            except (TypeError, ValueError) as error:
-                raise TypeError(f"{name}: expected a table: {error}") from None
-            return table.to_pandas(types_mapper=pandas.ArrowDtype, ignore_metadata=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # of pandas, which the user doesn't call
-        return pandas.api.interchange.from_dataframe(X)
-
-
 def _matrix(X: Any, name: str) -> np.ndarray:
     if X is None:
         raise TypeError(f"{name}: expected a table, got None")
@@ -177,14 +149,26 @@ def _matrix(X: Any, name: str) -> np.ndarray:
             f"{name}: expected a table, got a masked array: pass its data and "
             f"sample_mask=~{name}.mask"
         )
+    if is_stream(X):
+        raise TypeError(
+            f"{name}: expected a table, got {type(X).__name__}: no batches are taken, but "
+            "partial_fit takes a part of a table"
+        )
     if isinstance(X, np.ndarray):
         return X
+    if foreign.is_dataset(X):
+        X = foreign.Items(X, name)
     try:
-        found = np.asarray(X)
+        found = np.asarray(X[:]) if is_readable(X) else as_array(X)
         if found.dtype.kind in "US":  # numbers beside strings stay numbers
             found = np.array(X, dtype=object)
-    except ValueError as error:  # ragged
-        raise ValueError(f"{name}: expected a table (rows, columns): {error}") from None
+    except (TypeError, RuntimeError) as error:  # a tensor that is nowhere, or sparse
+        raise TypeError(f"{name}: expected a table: {printable(error)}") from None
+    except (ValueError, ArithmeticError) as error:  # ragged
+        raise ValueError(
+            f"{name}: expected a table (rows, columns): {printable(error)}; sequences of different "
+            "lengths are for models of arrays with an LSTM or Transformer"
+        ) from None
     return found
 
 
@@ -206,6 +190,11 @@ def _of_series(series: Any, label: str) -> Column:
         raise TypeError(
             f"{label}: expected numbers, strings, booleans or times, got periods: use "
             "dt.to_timestamp()"
+        )
+    if text.startswith("interval["):
+        raise TypeError(
+            f"{label}: expected numbers, strings, booleans or times, got intervals: use "
+            "array.mid, or astype(str) for levels"
         )
     if text.startswith("Sparse["):
         found = _of_array(series.sparse.to_dense().to_numpy(), label)
@@ -261,7 +250,9 @@ def _of_polars(series: Any, label: str) -> Column:
     try:
         values = series.to_numpy()
     except polars.exceptions.PolarsError as error:
-        raise TypeError(f"{label}: expected numbers, strings, booleans or times: {error}") from None
+        raise TypeError(
+            f"{label}: expected numbers, strings, booleans or times: {printable(error)}"
+        ) from None
     found = _of_array(values, label)
     if values.dtype.kind == "f":
         missing = missing | np.isnan(values)
@@ -281,19 +272,21 @@ def _of_array(values: np.ndarray, label: str) -> Column:
     elif kind in "US":  # NumPy's strings have no other missing value
         missing = np.char.str_len(values) == 0
     elif kind == "O":
-        missing = _missing_objects(values)
+        missing = _missing_objects(values, label)
     else:
         missing = np.zeros(len(values), bool)
     return Column(values, missing, values.dtype.str, label)
 
 
-def _missing_objects(values: np.ndarray) -> np.ndarray:
+def _missing_objects(values: np.ndarray, label: str) -> np.ndarray:
     pandas = sys.modules.get("pandas")
-    if pandas is not None:
-        return np.asarray(pandas.isna(values), bool)
-    odd = float, np.floating, np.datetime64, np.timedelta64  # NaN and NaT don't equal themselves
-    nothing = (v is None or (isinstance(v, odd) and v != v) for v in values)
-    return np.fromiter(nothing, bool, len(values))
+    # NaN and NaT don't equal themselves; a signalling NaN is an error wherever it is looked at
+    odd = float, np.floating, np.datetime64, np.timedelta64, decimal.Decimal
+    with checks.expecting(f"{label}: expected numbers, or NaN for what is missing"):
+        if pandas is not None:
+            return np.asarray(pandas.isna(values), bool)
+        nothing = (v is None or (isinstance(v, odd) and v != v) for v in values)
+        return np.fromiter(nothing, bool, len(values))
 
 
 _TRUTHS = bool, np.bool_
@@ -306,7 +299,8 @@ def _infer_type(column: Column) -> Column:
     """Return a column of objects with the type of its objects: numbers, booleans, times, labels."""
     values, missing = column.values, column.missing
     if values.dtype.kind == "S":
-        return column._replace(values=np.char.decode(values, "utf-8"))
+        with checks.expecting(f"{column.label}: expected text in UTF-8"):
+            return column._replace(values=np.char.decode(values, "utf-8"))
     if values.dtype.kind != "O" or column.grouped:
         return column
     kinds = {type(v) for v in values[~missing]}

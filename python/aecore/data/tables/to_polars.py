@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base.text import printable
 from .cells import Cells, Filling, as_text, hold
 
 
@@ -131,7 +132,8 @@ def filled(series: Any, filling: Filling) -> Any:
                 continue
         return _scattered(old, places, new)
     raise TypeError(
-        f"X: column {name!r}: expected a type that holds what is filled in, got {series.dtype}"
+        f"X: column {name!r}: expected a type that holds what is filled in, got "
+        f"{printable(series.dtype)}"
     )
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from ...base import checks
 from ...nn.tape import Shape, Value
 from ...training.network import Network
 
 
 def read_codes(Z: Any, width: int) -> np.ndarray:
     """Check codes that a user passed; return them as float32 (N, width)."""
-    Z = np.asarray(Z)
+    Z = checks.array("Z", Z)
     if Z.dtype.kind not in "biuf":
         raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
     if Z.ndim != 2 or Z.shape[1] != width:

@@ -404,7 +404,7 @@ class BaseAutoencoder(BaseModel):
         ndarray of float32, shape (n, ...)
         """
         dim = checks.integer("dim", dim, 0, self.latent_dim - 1)
-        values = np.asarray(values)
+        values = checks.array("values", values)
         if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
             raise ValueError(f"values: expected a vector of finite numbers, got {values!r}")
         z = np.repeat(self._point("x", x, y), len(values), axis=0)

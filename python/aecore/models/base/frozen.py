@@ -16,7 +16,8 @@ LEFT_OUT = ("history_", "prior_", "estimators_")  # what no answer needs
 def sealed(model: BaseModel) -> Any:
     """Return a copy of a fitted model whose network is sealed, without callbacks and history."""
     params = names(type(model))
-    kept = {k: v for k, v in vars(model).items() if k not in (*LEFT_OUT, "_network", "callbacks")}
+    state = model.__getstate__()  # of one moment
+    kept = {k: v for k, v in state.items() if k not in (*LEFT_OUT, "_network", "callbacks")}
     made = type(model).__new__(type(model))
     vars(made).update(copy.deepcopy(kept), history_=[], _network=model._fitted().sealed())
     if "callbacks" in params:

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 INFERENCE_BATCH = 256
+LOOP = 16  # known epochs for each to come, from which on fits are taken for a loop without end
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -348,6 +349,8 @@ class BaseModel(Estimator):
             check_count(self, found, len(given.data) - held)
             take_fit(self, found.model)
         network = self._network
+        if going_on and found is None and 0 < LOOP * int(self.epochs) <= len(self.history_):
+            fit.thin(self.history_)
         if held:
             order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
             rows = np.sort(order[held:])
@@ -834,6 +837,11 @@ class BaseModel(Estimator):
         return {name: p.value for name, p in network.flat.named.items()}
 
     # ---- files ----------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes for copies and pickles: those of before or after another `fit`."""
+        with self._replacing_network():
+            return dict(vars(self))
 
     def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return what a file has of a fitted model: its configuration and arrays."""

@@ -147,7 +147,8 @@ DESCRIPTIONS = r"""
         the best state.
     warm_start : bool
         Whether `fit` goes on with the fitted model: its parameters, optimiser, epoch and random
-        streams. ``fit`` of 10 epochs and then 10 more gives the bits of one of 20.
+        streams. ``fit`` of 10 epochs and then 10 more gives the bits of one of 20. Where fits of
+        few epochs are repeated without end, ``history_`` is thinned as by `partial_fit`.
     callbacks : sequence of callables
         Each is given a `TrainingState` after every epoch, and may return True to stop.
     checkpoint : path, Checkpoint or None

@@ -98,12 +98,12 @@ def _is_finite(array: np.ndarray) -> bool:
 def describe(model: BaseModel) -> tuple[Config, Tensors]:
     """Return the configuration and the arrays of a fitted model, as far as all have them.
 
-    The arrays are views, but of a network that another thread trains copies.
+    The arrays are views where no other thread can begin to train the network, and else copies.
     """
     network = model._fitted()
     with network.lock:
         tensors = tensors_of(network)
-        if network.is_trained_elsewhere:
+        if not network.is_mine:
             tensors = {name: array.copy() for name, array in tensors.items()}
         return _configuration(model, network), tensors
 

@@ -28,14 +28,14 @@ Params = dict[str, Any]
 def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
     """Return a fitted detector's configuration and arrays."""
     found = detector._fitted_state()
-    columns = detector._names_in
+    columns = found.columns
     described = [member.model._describe() for member in found.members]
     config = {
         "model": type(detector).__name__,
         "params": state.written_params(detector),
         "shape": list(found.shape),
         "columns": None if columns is None else [names.written(c) for c in columns],
-        "offset": detector.offset_,
+        "offset": found.offset,
         "levels": None if found.robust is None else found.robust.describe(),
         "members": [member for member, _ in described],
     }

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...arch.dense import Dense
 from ...base import checks
+from ...base import names as column_names
 from ...base.params import names
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT, derived_seed
@@ -36,7 +37,7 @@ UNBOUNDED_LOSSES = ("mse", "l1", "huber", "gaussian")  # they take numbers of an
 
 
 class Fitted(NamedTuple):
-    """The learned state of a detector.
+    """The learned state of a detector, which is replaced as a whole: others may be reading it.
 
     Attributes
     ----------
@@ -47,6 +48,9 @@ class Fitted(NamedTuple):
         Median and interquartile range of each member's scores on the training samples.
     shape : tuple of int
         Of a sample.
+    offset : float
+        The score below which a sample is an outlier.
+    columns : ndarray of names, or None
     """
 
     members: list[OutlierScore]
@@ -54,6 +58,8 @@ class Fitted(NamedTuple):
     location: np.ndarray
     scale: np.ndarray
     shape: tuple[int, ...]
+    offset: float = math.nan  # which pickles of 0.1.0 have elsewhere, as they have columns
+    columns: np.ndarray | None = None
 
 
 class AnomalyDetector(Estimator):
@@ -156,7 +162,6 @@ class AnomalyDetector(Estimator):
         self.scale = scale
         self.verbose = verbose
 
-    offset_: float
     _state: Fitted
     _estimator_type = "outlier_detector"
     _repr_html_ = model_html
@@ -273,10 +278,11 @@ class AnomalyDetector(Estimator):
         -------
         ndarray of int64, shape (N,)
         """
-        return self._labels(self._learn(X))
+        scores, offset = self._learn(X)
+        return _labels(scores, offset)
 
-    def _learn(self, X: Any) -> np.ndarray:
-        """Train; return the training samples' scores."""
+    def _learn(self, X: Any) -> tuple[np.ndarray, float]:
+        """Train; return the training samples' scores, and the threshold of outliers."""
         self._check_params()
         rows = Samples(X, table=isinstance(self.model, TableModel))
         if len(rows) < 2:
@@ -295,21 +301,22 @@ class AnomalyDetector(Estimator):
         low, location, high = np.ascontiguousarray(np.moveaxis(np.array(quartiles), 2, 0))
         scale = np.where(high > low, high - low, 1.0)
         scores = self._combine(raw, location, scale)
-        self._set_state(Fitted(members, robust, location, scale, rows.shape), rows.columns)
-        self.offset_ = self._offset(scores)
-        return scores
+        offset = self._offset(scores)
+        self._set_state(Fitted(members, robust, location, scale, rows.shape, offset, rows.columns))
+        return scores, offset
 
     def _seed_source(self) -> Any:
         if self.random_state is None and self.model is not None:
             return self.model.random_state
         return self.random_state
 
-    def _set_state(self, state: Fitted, columns: np.ndarray | None) -> None:
-        """Set the learned attributes."""
-        self._state = state
+    def _set_state(self, state: Fitted) -> None:
+        """Set the learned attributes; methods look at the state alone."""
+        plain = column_names.are_default(state.columns)
+        self._state = state._replace(columns=None) if plain else state
         self.estimators_ = [member.model for member in state.members]
         self.n_features_in_ = math.prod(state.shape)
-        self._set_names(columns)
+        self._set_names(state.columns)
 
     def _fit_member(self, rows: Samples, robust: RobustScaler | None, seed: int) -> OutlierScore:
         """Train a model on some of the samples and learn its outlier score."""
@@ -401,14 +408,16 @@ class AnomalyDetector(Estimator):
         ndarray of float64, shape (N,)
             Higher is more normal, and 0 about as normal as the median training sample.
         """
-        state = self._fitted_state()
+        return self._scores(self._fitted_state(), X)
+
+    def _scores(self, state: Fitted, X: Any) -> np.ndarray:
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None
         rows = Samples(X, table)
         if rows.kind == "table" and not table:  # fit had numbers alone
             rows = rows.as_numbers()
-        self._check_names(rows.columns)
+        column_names.check(type(self).__name__, state.columns, rows.columns)
         self._check_shape(rows, state)
         scores = np.empty(len(rows))
         for chunk, raw in self._member_scores(rows, state.robust, state.members):
@@ -439,7 +448,8 @@ class AnomalyDetector(Estimator):
         ndarray of float64, shape (N,)
             Negative for outliers.
         """
-        return self.score_samples(X) - self.offset_
+        state = self._fitted_state()
+        return self._scores(state, X) - state.offset
 
     def predict(self, X: Any) -> np.ndarray:
         """Return which samples are outliers.
@@ -453,15 +463,21 @@ class AnomalyDetector(Estimator):
         ndarray of int64, shape (N,)
             -1 for outliers, 1 for the others.
         """
-        return self._labels(self.score_samples(X))
+        state = self._fitted_state()
+        return _labels(self._scores(state, X), state.offset)
 
-    def _labels(self, scores: np.ndarray) -> np.ndarray:
-        return np.where(scores - self.offset_ < 0, -1, 1)
+    @property
+    def offset_(self) -> float:
+        """The score below which a sample is an outlier; it may be set."""
+        return self._fitted_state().offset
+
+    @offset_.setter
+    def offset_(self, value: float) -> None:
+        self._state = self._fitted_state()._replace(offset=value)
 
     @property
     def threshold_(self) -> float:
         """The score below which a sample is an outlier: `offset_`."""
-        self._fitted_state()
         return self.offset_
 
     # ---- protocol -------------------------------------------------------------------------------
@@ -472,7 +488,13 @@ class AnomalyDetector(Estimator):
         return self._state
 
     def __sklearn_is_fitted__(self) -> bool:
-        return "offset_" in vars(self)
+        return "_state" in vars(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "offset_" in state:  # a pickle of 0.1.0
+            offset = vars(self).pop("offset_")
+            self._state = self._state._replace(offset=offset, columns=self._names_in)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -512,9 +534,11 @@ class AnomalyDetector(Estimator):
     ) -> None:
         """Set the attributes that `_describe` described; the parameters are set already."""
         found = described.restore(self, config, tensors, decoder)
-        columns, offset = found.pop("columns"), found.pop("offset")
-        self._set_state(Fitted(**found), columns)
-        self.offset_ = offset
+        self._set_state(Fitted(**found))
+
+
+def _labels(scores: np.ndarray, offset: float) -> np.ndarray:
+    return np.where(scores - offset < 0, -1, 1)
 
 
 def _scaled(X: Any, robust: RobustScaler | None) -> tuple[Any, np.ndarray | None]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base import checks
 from ...nn.tape import Value
 from ...training.network import Network
 from ..base.codes import Codes
@@ -36,7 +37,7 @@ class QuantizedCodes(Codes):
 
     def read(self, Z: Any) -> np.ndarray:
         """Check codes that a user passed."""
-        Z, shape = np.asarray(Z), self.shape
+        Z, shape = checks.array("Z", Z), self.shape
         if Z.dtype.kind not in "iu":
             raise TypeError(f"Z: expected integers, numbers of codebook entries, got {Z.dtype}")
         if Z.ndim == 2 and Z.shape[1] == math.prod(shape):

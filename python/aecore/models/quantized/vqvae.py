@@ -344,7 +344,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         ndarray of float32, shape (n, ...)
         """
         dim = checks.integer("dim", dim, 0, self._n_features_out - 1)
-        values = np.asarray(values)
+        values = checks.array("values", values)
         if values.ndim != 1:
             raise ValueError(f"values: expected a vector of integers, got shape {values.shape}")
         code = self._collected(Input(self._sample("x", x)), self._codes)

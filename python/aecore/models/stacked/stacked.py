@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base import checks, sklearn
 from ...base.sklearn import Estimator, not_fitted
-from ...data import corruption
+from ...data import conditions, corruption
 from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
@@ -532,7 +532,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         -------
         float
         """
-        y = _labels(y, type(self).__name__)
+        y = conditions.read(self._read_y(y))
         found = self.predict(X, sample_mask=sample_mask)
         if len(y) != len(found):
             raise ValueError(f"y: expected {len(found)} labels, one for each sample, got {len(y)}")
@@ -551,7 +551,7 @@ def _labels(y: Any, owner: str) -> np.ndarray:
     """Check labels as far as can be without knowing the classes; whole floats become integers."""
     if y is None:
         raise ValueError(f"y: {owner} requires y to be passed, but the target y is None")
-    y = np.asarray(y)
+    y = checks.array("y", y)
     if y.ndim == 2 and y.shape[1] == 1:
         text = "A column-vector y was passed when a 1d array was expected: y.ravel() is taken"
         checks.warn(text, _column_warning())

@@ -94,3 +94,18 @@ class Columns(Op):
 
     def inputs(self) -> tuple[Value, ...]:
         return (self.x,)
+
+    def onnx(self, graph: Any) -> str:
+        x, found = graph.of(self.x), list[str]()
+        if len(self.numeric):
+            numbers = graph.add("Gather", x, self.numeric, axis=1)
+            nothing = graph.add("IsNaN", numbers)
+            found.append(graph.add("Where", nothing, np.float32(0), numbers))
+            found.append(graph.add("Cast", nothing, to=1))
+        for e in self.embeddings:
+            codes = graph.add("Gather", x, e.places, axis=1)
+            codes = graph.add("Where", graph.add("IsNaN", codes), e.missing, codes)
+            rows = graph.add("Add", graph.add("Cast", codes, to=7), e.first)
+            vectors = graph.add("Gather", e.weight.value, rows, axis=0)
+            found.append(graph.reshape(vectors, 0, e.features))
+        return graph.add("Concat", *found, axis=1)

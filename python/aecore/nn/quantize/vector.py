@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
+from ...base.checks import real
 from ..module import Module, shown
 from ..ops.quantize import L2Normalize, VectorQuantize
 from ..parameter import Leaf
@@ -93,9 +93,7 @@ class VectorQuantizer(Codebook):
         restart_dead: bool = True,
         distance: str = "euclidean",
     ) -> None:
-        if not 0 <= commitment < math.inf:
-            raise ValueError(f"commitment: expected a number of at least 0, got {commitment!r}")
-        self.commitment = float(commitment)
+        self.commitment = real("commitment", commitment)
         self.minimized = ("vq", "commitment") if codebook == "loss" else ("commitment",)
         super().__init__(codebook_size, code_dim, codebook, decay, restart_dead, distance)
 

@@ -1,54 +1,18 @@
-"""Read files that are wrong in ways nobody thinks of: none may do more than be refused.
-
-    python tools/fuzz_files.py N SEED       by default 1000 and 0; Linux
-
-N files are real ones whose header, or whose configuration with a digest that agrees, was changed as
-a tree: values, keys, sizes, dtypes, arrays, whole branches of other models. 10 N are bytes alone:
-real ones that were flipped, cut, repeated and spliced, and random ones behind a likely length.
-`container.read` takes the ones, `aecore.load` the others.
-
-What is allowed: a ValueError, or a file that is read, and the same again after it was written. All
-else is reported, and the file kept in build/fuzz: other exceptions, warnings, an input that takes
-more than 10 s, and a MemoryError, since files are small and 512 MB are free. Where the package
-safetensors is installed, it has to read whatever is read here. After a crash the last file is in
-the folder that is named first.
-"""
+"""What inputs are made of: real models and compressed bytes, changed as trees, fields and bytes."""
 
 from __future__ import annotations
 
-import collections
-import contextlib
-import faulthandler
 import json
-import os
 import random
 import re
-import resource
-import signal
-import sys
+import struct
 import tempfile
-import time
-import traceback
-import warnings
+import zlib
 from pathlib import Path
 
 import aecore as ae
 import numpy as np
 from aecore.files import container, document
-
-try:
-    import safetensors
-except ImportError:
-    safetensors = None
-
-KEPT = Path(__file__).parent.parent / "build" / "fuzz"
-FREE = 512 << 20  # bytes that an input may take
-SECONDS = 10
-
-
-class Hang(BaseException):
-    """An input takes too long."""
-
 
 # ---- real files ---------------------------------------------------------------------------------
 
@@ -235,10 +199,22 @@ def packed(header: bytes, data: bytes, length: int | None = None) -> bytes:
     return length.to_bytes(8, "little") + header + data
 
 
-class Source:
-    """What inputs are made of: real files, in pieces."""
+def short(tree: Pairs, data: bytes, i: int) -> bytes:
+    """Return a file's first few arrays as a file."""
+    text = [("__metadata__", Pairs([("aecore", "1")]))] * (i % 2)
+    some = [(name, value) for name, value in tree if name != "__metadata__"][: 1 + i % 4]
+    header = printed(Pairs([*text, *some]), random.Random(0)).encode()
+    return packed(header, data[: some[-1][1][2][1][1]])
 
-    def __init__(self, paths: list[Path]) -> None:
+
+class Files:
+    """Makes files out of real ones."""
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
+            self._read(models(Path(folder)))
+
+    def _read(self, paths: list[Path]) -> None:
         self.files = [path.read_bytes() for path in paths]
         self.headers, self.configs = [], []
         for path, content in zip(paths, self.files, strict=True):
@@ -246,6 +222,7 @@ class Source:
             self.headers.append((parsed(content[8 : 8 + length].decode()), content[8 + length :]))
             tensors, metadata = container.read(path)
             self.configs.append((parsed(metadata["config"]), tensors))
+        self.short = [short(tree, data, i) for i, (tree, data) in enumerate(self.headers * 3)]
         trees = [tree for tree, _ in self.headers + self.configs]
         self.values = [
             parent[i][1] if isinstance(parent, Pairs) else parent[i]
@@ -330,13 +307,8 @@ class Source:
             if rng.random() < 0.7:
                 body = b"{" + bytes(rng.choices(b' {}[]",:0123456789\\uadeF\xff', k=len(body)))
             return packed(body, b"") if rng.random() < 0.9 else body
-        content = bytearray(rng.choice(self.files))
+        content = bytearray(rng.choice(self.short if rng.random() < 0.9 else self.files))
         length = 8 + int.from_bytes(content[:8], "little")
-        if rng.random() < 0.8:  # a short file: the arrays' part of the header, and some
-            begin = content.rfind(b'"},"', 0, length) + 3
-            short = b"{" + bytes(content[begin:length]) if begin > 2 else bytes(content[8:length])
-            content = bytearray(packed(short, bytes(content[length:])))
-            length = 8 + len(short)
         for _ in range(rng.choice([1, 1, 2, 4])):
             kind, at = rng.randrange(6), rng.randrange(min(len(content), length) or 1)
             if kind == 0 and content:
@@ -358,128 +330,138 @@ class Source:
         return bytes(content)
 
 
-# ---- reading them -------------------------------------------------------------------------------
+# ---- compressed bytes ---------------------------------------------------------------------------
+
+NUMBERS = [0, 1, 2, 3, 7, 8, 16, 17, 24, 25, 127, 255, 256, 65535, 2**24, 2**31, 2**32 - 1, 2**63]
+FLOATS = [0.0, -0.0, 1.0, -1.0, 1e-45, 3.4e38, -3.4e38, np.inf, -np.inf, np.nan]
 
 
-def read(path: str) -> str:
-    """Read a file as arrays; return what came of it."""
-    try:
-        tensors, metadata = container.read(path)
-    except ValueError as error:
-        message = str(error)
-        assert "expected" in message and ", got " in message and len(message) < 400, message
-        return "refused" if safetensors is None or not by_package(path) else "refused here alone"
-    if safetensors is not None:
-        theirs = by_package(path)
-        assert theirs is not None, "the package refuses it"
-        assert theirs.keys() <= tensors.keys()
-        for name, array in theirs.items():
-            assert array.tobytes() == tensors[name].tobytes() or array.dtype != tensors[name].dtype
-    container.write(path, tensors, metadata)
-    again, text = container.read(path)
-    assert text == metadata and again.keys() == tensors.keys()
-    for name, array in tensors.items():
-        assert again[name].tobytes() == array.tobytes() and again[name].dtype == array.dtype
-    return "read"
+class Codes:
+    """Makes compressed bytes out of real ones.
+
+    Attributes
+    ----------
+    coded : list of (model, y, fields)
+        Models, what their `decompress` takes beside bytes, and real bytes as (format, value) by
+        field, of which the last is that of the symbols.
+    """
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        X, y = rng.normal(size=(24, 6)).astype(np.float32), np.arange(24) % 2
+        images = rng.random((12, 4, 4, 1), dtype=np.float32)
+        many, steps = np.repeat(X, 20, axis=0), X.reshape(24, 3, 2)
+        kw = {"epochs": 1, "batch_size": 8, "random_state": 0, "n_threads": 1}
+        dense = ae.Dense((3,))
+        fitted = [
+            (ae.Autoencoder(dense, 2, **kw).fit(X), X, None),
+            (ae.VAE(dense, 3, **kw).fit(X), many, None),
+            (ae.CVAE(dense, 2, **kw).fit(X, y), X, y),
+            (ae.Autoencoder(ae.LSTM(2), 2, **kw).fit(steps), steps, None),
+            (ae.VQVAE(dense, 4, 2, **kw).fit(X), many, None),
+            (ae.VQVAE(ae.Conv((2,)), 300, 2, **kw).fit(images), images, None),
+            (ae.VQVAE(dense, 4, 2, quantizers=3, **kw).fit(X), X, None),
+        ]
+        self.coded = []
+        for model, samples, labels in fitted:
+            for bits in [None] if isinstance(model, ae.VQVAE) else [1, 8, 16]:
+                data = ae.compress(model, samples, labels, bits=bits)
+                self.coded.append((model, labels, fields(data, model)))
+
+    def damaged(self, rng: random.Random) -> tuple:
+        """Return a model, a y, and bytes with other fields."""
+        model, y, found = rng.choice(self.coded)
+        found = dict(found)
+        for _ in range(rng.choice([1, 1, 1, 2, 3])):
+            name = rng.choice(list(found))
+            form, value = found[name]
+            if form == "s":
+                found[name] = form, self.symbols(bytearray(value), rng)
+            elif name in ("magic", "digest"):
+                if rng.random() < 0.1:
+                    found[name] = form, self.symbols(bytearray(value), rng)
+            else:
+                values = list(value)
+                for _ in range(rng.choice([1, 1, len(values)]) if values else 0):
+                    i = rng.randrange(len(values))
+                    values[i] = number(values[i], form[-1], rng)
+                found[name] = form, values
+        if rng.random() < 0.02:
+            del found[rng.choice(list(found))]
+        elif rng.random() < 0.1:  # of other samples
+            name = rng.choice(list(found))
+            others = rng.choice(self.coded)[2]
+            found[name] = others.get(name, found[name])
+        return model, y, joined(found, rng.random() < 0.95)
+
+    def raw(self, rng: random.Random) -> tuple:
+        """Return a model, a y, and bytes with bytes that were changed, behind what has to be."""
+        model, y, found = rng.choice(self.coded)
+        whole = joined(found, False)[:-4]
+        keep = rng.choice([0, 12, 20, 22, 30])
+        data = whole[:keep] + self.symbols(bytearray(whole[keep:]), rng)
+        crc = zlib.crc32(data) if rng.random() < 0.95 else rng.randrange(2**32)
+        return model, y, data + struct.pack("<I", crc)
+
+    def symbols(self, data: bytearray, rng: random.Random) -> bytes:
+        """Return bytes with damage, or others."""
+        for _ in range(rng.choice([1, 1, 2, 5])):
+            kind, at = rng.randrange(7), rng.randrange(len(data) + 1)
+            if kind == 0 and at < len(data):
+                data[at] ^= 1 << rng.randrange(8)
+            elif kind == 1 and at < len(data):
+                data[at] = rng.choice((0, 255, rng.randrange(256)))
+            elif kind == 2:
+                del data[at : at + rng.choice([1, 2, 8, 100])]
+            elif kind == 3:
+                data[at:at] = data[at : at + rng.choice([1, 2, 8, 100])]
+            elif kind == 4:
+                del data[at:]
+            elif kind == 5:
+                data[at:at] = rng.randbytes(rng.choice([1, 2, 4, 50]))
+            else:
+                data[at : at + 20] = bytes(rng.choice([1, 20])) if at % 2 else b"\xff" * 20
+        return bytes(data)
 
 
-def by_package(path: str) -> dict[str, np.ndarray] | None:
-    """Return what the package reads, if it does, but for bfloat16, which NumPy has not."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            names = [n for n in file.keys() if file.get_slice(n).get_dtype() != "BF16"]  # noqa: SIM118
-            return {name: file.get_tensor(name) for name in names}
-    except (safetensors.SafetensorError, ValueError, TypeError, AttributeError, KeyError):
-        return None
+def fields(data: bytes, model) -> dict:
+    """Return compressed bytes as formats and values, by the names of fields."""
+    at, found = 0, {}
+
+    def take(name, form):
+        nonlocal at
+        found[name] = form, list(struct.unpack_from(f"<{form}", data, at))
+        at += struct.calcsize(f"<{form}")
+
+    found["magic"], found["digest"] = ("4s", data[:4]), ("8s", data[4:12])
+    at = 12
+    for name, form in [("n", "Q"), ("kind", "B"), ("axes", "B")]:
+        take(name, form)
+    take("shape", f"{found['axes'][1][0]}I")
+    take("contexts", "I"), take("learned", "B")
+    if isinstance(model, ae.VQVAE):
+        take("size", "I")
+    else:
+        width = found["shape"][1][0]
+        take("bits", f"{width}B"), take("low", f"{width}f"), take("high", f"{width}f")
+    found["symbols"] = "s", data[at:-4]
+    assert joined(found) == data
+    return found
 
 
-def read_model(path: str) -> str:
-    """Read a file as a model; return what came of it."""
-    try:
-        model = ae.load(path)
-    except ValueError as error:
-        message = str(error)
-        newer = f"{path}: expected a model file of format 1, got one of format "
-        assert message.startswith((f"{path}: expected a whole model file of aecore: ", newer))
-        assert message.isprintable(), message
-        return "refused"
-    repr(model)
-    assert model._repr_html_().replace("\n", "").isprintable()
-    model.save(f"{path}-again")
-    ae.load(f"{path}-again")
-    os.unlink(f"{path}-again")
-    return "read"
+def joined(found: dict, sound: bool = True) -> bytes:
+    """Return fields as bytes, with a checksum that agrees or doesn't."""
+    parts = [
+        value if isinstance(value, bytes) else struct.pack(f"<{form}", *value)
+        for form, value in found.values()
+    ]
+    data = b"".join(parts)
+    return data + struct.pack("<I", zlib.crc32(data) ^ (not sound))
 
 
-class Run:
-    """Reads inputs one after another, and notes what isn't as it should be."""
-
-    def __init__(self, folder: Path, seed: str) -> None:
-        self.path, self.seed = str(folder / "input"), seed
-        self.problems: dict[str, str] = {}
-
-    def inputs(self, kind: str, make, readers: list, n: int) -> None:
-        began, counts = time.monotonic(), collections.Counter()
-        slowest = 0.0
-        for i in range(n):
-            rng = random.Random(f"{self.seed} {kind} {i}")
-            content = make(rng)
-            with open(self.path, "wb") as file:
-                file.write(content)
-            started = time.perf_counter()
-            for reader in readers:
-                counts[self.attempt(reader, f"{kind}-{self.seed}-{i}", content)] += 1
-            slowest = max(slowest, time.perf_counter() - started)
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
-        print(
-            f"{kind:8} {n} files in {time.monotonic() - began:.0f} s: {told}; the slowest took "
-            f"{1e3 * slowest:.0f} ms; at most {most:.0f} MB in all",
-            flush=True,
-        )
-
-    def attempt(self, reader, name: str, content: bytes) -> str:
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
-        try:
-            return reader(self.path)
-        except (Exception, Hang) as error:
-            last = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{reader.__name__}: {type(error).__name__} in {last.filename}:{last.lineno}"
-            if where not in self.problems:
-                KEPT.mkdir(parents=True, exist_ok=True)
-                (KEPT / name).write_bytes(content)
-                self.problems[where] = f"{where}: {str(error)[:300]}\n    {KEPT / name}"
-                print(f"** {self.problems[where]}", flush=True)
-            return f"PROBLEMS of {reader.__name__}"
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def main(arguments: list[str]) -> int:
-    n = int(arguments[0]) if arguments else 1000
-    seed = arguments[1] if len(arguments) > 1 else "0"
-    faulthandler.enable()
-    warnings.simplefilter("error")
-
-    def hang(*_):
-        raise Hang(f"more than {SECONDS} s")
-
-    signal.signal(signal.SIGALRM, hang)
-    with contextlib.ExitStack() as stack:
-        memory = "/dev/shm" if os.path.isdir("/dev/shm") else None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-", dir=memory)))
-        print(f"{n} files and {10 * n} of bytes alone, seed {seed}, in {folder}", flush=True)
-        source, run = Source(models(folder)), Run(folder, seed)
-        with open("/proc/self/statm") as file:
-            taken = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (taken + FREE, resource.RLIM_INFINITY))
-        run.inputs("header", source.header, [read], n - n // 2)
-        run.inputs("config", source.config, [read_model], n // 2)
-        run.inputs("raw", source.raw, [read], 9 * n)
-        run.inputs("bytes", source.raw, [read_model], n)
-    print(f"{len(run.problems)} kinds of problems" if run.problems else "nothing to report")
-    return bool(run.problems)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def number(value: float, form: str, rng: random.Random) -> float:
+    """Return another number that a format of `struct` takes."""
+    if form == "f":
+        return float(np.float32(rng.choice([*FLOATS, -value, value + 1, value - 1])))
+    most = 2 ** (8 * struct.calcsize(f"<{form}")) - 1
+    return rng.choice([*NUMBERS, value + 1, value - 1, value * 2, value ^ 1 << 7, most]) & most
