@@ -176,7 +176,7 @@ def read_array(data: str) -> np.ndarray:
 def _member(path: str, name: str) -> np.ndarray:
     if os.path.isfile(path) and not zipfile.is_zipfile(path):
         raise CommandError(f"{path}: expected an archive of arrays, as np.savez writes, got none")
-    with np.load(path, allow_pickle=False) as file:
+    with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
         names = list(file)
         if not name:
             name = names[0] if len(names) == 1 else "X"
