@@ -505,3 +505,16 @@ def test_a_reader_beside_a_fit_sees_one_state(rng, monkeypatch):
     d.offset_ = 1e9  # as people set it
     assert (d.predict(X) == -1).all() and d.threshold_ == 1e9
     assert (pickle.loads(pickle.dumps(d)).predict(X) == -1).all()
+
+
+class Reversed(ae.AnomalyDetector):
+    def score_samples(self, X):
+        return -super().score_samples(X)
+
+
+def test_a_subclass_says_what_scores_are(rng):
+    X = rng.normal(size=(60, 3))
+    detector = Reversed(random_state=0).fit(X)
+    scores = detector.score_samples(X)
+    np.testing.assert_array_equal(detector.decision_function(X), scores - detector.offset_)
+    np.testing.assert_array_equal(detector.predict(X), np.where(scores < detector.offset_, -1, 1))

@@ -408,9 +408,7 @@ class AnomalyDetector(Estimator):
         ndarray of float64, shape (N,)
             Higher is more normal, and 0 about as normal as the median training sample.
         """
-        return self._scores(self._fitted_state(), X)
-
-    def _scores(self, state: Fitted, X: Any) -> np.ndarray:
+        state = self._fitted_state()
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None
@@ -448,8 +446,8 @@ class AnomalyDetector(Estimator):
         ndarray of float64, shape (N,)
             Negative for outliers.
         """
-        state = self._fitted_state()
-        return self._scores(state, X) - state.offset
+        scores, offset = self._scores_and_offset(X)
+        return scores - offset
 
     def predict(self, X: Any) -> np.ndarray:
         """Return which samples are outliers.
@@ -463,8 +461,15 @@ class AnomalyDetector(Estimator):
         ndarray of int64, shape (N,)
             -1 for outliers, 1 for the others.
         """
-        state = self._fitted_state()
-        return _labels(self._scores(state, X), state.offset)
+        return _labels(*self._scores_and_offset(X))
+
+    def _scores_and_offset(self, X: Any) -> tuple[np.ndarray, float]:
+        """Return scores, perhaps a subclass's, and the threshold of the very fit they are of."""
+        while True:
+            state = self._fitted_state()
+            scores = self.score_samples(X)
+            if self._fitted_state().members is state.members:  # nobody has fitted it meanwhile
+                return scores, state.offset
 
     @property
     def offset_(self) -> float:
