@@ -29,8 +29,8 @@ each = pytest.mark.parametrize("cls", MODELS, ids=lambda c: c.__name__)
 
 def described(cls):
     """Return the names of the parameters that a class's docstring lists."""
-    section = cls.__doc__.split("    Parameters\n    ----------\n")[1].split("\n\n")[0]
-    return re.findall(r"^    (\w[\w, ]*?) : ", section, re.MULTILINE)
+    section = inspect.getdoc(cls).split("\nParameters\n----------\n")[1].split("\n\n")[0]
+    return re.findall(r"^(\w[\w, ]*?) : ", section, re.MULTILINE)
 
 
 @each

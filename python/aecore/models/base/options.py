@@ -109,7 +109,7 @@ PARAMETERS = {
     for name in DEFAULTS
 }
 
-DESCRIPTIONS = r"""
+DESCRIPTIONS = inspect.cleandoc(r"""
     arch : Dense, Conv, ResNet, LSTM, Transformer, (encoder, decoder) or None
         The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
         `Conv` for images and `LSTM` for sequences (N, T, F).
@@ -161,10 +161,11 @@ DESCRIPTIONS = r"""
         None is what `set_num_threads` or OpenMP says.
     verbose : int
         0 for silence, 1 for a progress bar, 2 for a line per epoch.
-"""
+""")
 
-ENTRY = re.compile(r"^    (\w+) : ", re.MULTILINE)
-SECTION = re.compile(r"    Parameters\n    -{10}\n(?P<entries>.*?)(?=\n\n    \S|\Z)", re.DOTALL)
+# In docstrings without their indentation, which Python keeps to 3.12.
+ENTRY = re.compile(r"^(\w+) : ", re.MULTILINE)
+SECTION = re.compile(r"^Parameters\n-{10}\n(?P<entries>.*?)(?=\n\n\S|\Z)", re.DOTALL | re.MULTILINE)
 
 
 def complete(cls: Any, options: type | None, defaults: dict[str, Any]) -> None:
@@ -199,17 +200,18 @@ def _complete_signature(cls: Any, options: Any, defaults: dict[str, Any]) -> Non
 
 
 def _complete_doc(cls: Any) -> None:
-    match = SECTION.search(cls.__doc__ or "")
+    text = inspect.cleandoc(cls.__doc__ or "")
+    match = SECTION.search(text)
     if match is None:
         return
     own = _entries(match["entries"])
     known = _entries(DESCRIPTIONS)
     for base in reversed(cls.__mro__[1:]):
-        if described := SECTION.search(base.__doc__ or ""):
+        if described := SECTION.search(inspect.cleandoc(base.__doc__ or "")):
             known |= _entries(described["entries"])
     names = list(inspect.signature(cls).parameters)
     found = "\n".join(entry for name in names if (entry := (known | own).get(name)))
-    cls.__doc__ = cls.__doc__[: match.start("entries")] + found + cls.__doc__[match.end() :]
+    cls.__doc__ = text[: match.start("entries")] + found + text[match.end() :]
 
 
 def _entries(text: str) -> dict[str, str]:
