@@ -408,6 +408,12 @@ def test_searches_say_it_once():
     assert abouts(lambda: cross_val_score(auto(), X, cv=3)) == [UNITS]
     assert abouts(lambda: cross_val_score(make_pipeline(auto()), X, cv=3)) == [UNITS]
     assert abouts(lambda: make_pipeline(StandardScaler(), auto()).fit(X)) == []
+
+    def twice():
+        for _ in range(2):
+            make_pipeline(auto()).fit(X)
+
+    assert abouts(twice) == [UNITS, UNITS]
     widths = GridSearchCV(auto(), {"latent_dim": [2, 5, 8]}, cv=2, refit=False)
     assert abouts(lambda: widths.fit(table())) == [WIDE_CODE, WIDE_CODE]
 

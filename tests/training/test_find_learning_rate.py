@@ -32,6 +32,7 @@ def test_each_step_is_one_of_training_at_its_rate(X):
     np.testing.assert_allclose(found.losses, losses, rtol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:latent_dim. codes of 6 numbers")
 @pytest.mark.parametrize("scale", [1.0, 4.0])
 def test_it_finds_the_range_of_a_quadratic(scale):
     """A linear autoencoder's decoder alone is quadratic: SGD is stable up to 2 / its curvature."""

@@ -172,8 +172,9 @@ def same_features(name: str, a: Floats, other: str, b: Floats) -> None:
 
 PACKAGE = __name__.partition(".")[0]
 CALLERS = ("joblib", "sklearn")  # which call the package for whoever calls them
+SEARCHES = ("joblib", "sklearn.model_selection")  # which fit many times
 TESTS = "sklearn.utils.estimator_checks"  # whose data are nobody's
-_said: tuple[Any, set[str]] = (None, set())  # in the latest call of them
+_said: tuple[Any, set[str]] = (None, set())  # in the latest search
 
 
 def warn(text: str, category: type[Warning] = UserWarning, *, of_data: bool = False) -> None:
@@ -188,16 +189,15 @@ def warn(text: str, category: type[Warning] = UserWarning, *, of_data: bool = Fa
         scikit-learn's checks of estimators don't.
     """
     global _said
-    frame, level, called = sys._getframe(1), 2, False
+    frame, level, searched = sys._getframe(1), 2, False
     while frame.f_back:
         name = frame.f_globals.get("__name__", "")
-        package = name.partition(".")[0]
-        if package not in (PACKAGE, *CALLERS):
+        if name.partition(".")[0] not in (PACKAGE, *CALLERS):
             break
         if of_data and name == TESTS:
             return
-        frame, level, called = frame.f_back, level + 1, called or package in CALLERS
-    if of_data and called:
+        frame, level, searched = frame.f_back, level + 1, searched or name.startswith(SEARCHES)
+    if of_data and searched:
         call = (frame.f_code, id(frame), frame.f_lasti)
         if _said[0] != call:
             _said = (call, set())
