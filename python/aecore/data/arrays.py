@@ -548,7 +548,8 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
     if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):
         mask = mask.astype(bool)  # of a nullable type
     if mask.dtype != np.bool_:
-        got = "cells that are missing or no booleans" if mask.dtype.kind == "O" else mask.dtype
+        cells = mask.dtype.kind == "O" or (mask.dtype.kind == "f" and np.isnan(mask).any())
+        got = "cells that are missing or no booleans" if cells else mask.dtype
         raise TypeError(
             f"sample_mask: expected booleans, True where a value is observed, got {got}"
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...arch.base import counts
 from ...arch.conv import Conv
 from ...arch.dense import Dense
 from ...arch.resnet import ResNet
@@ -56,6 +57,8 @@ def warn(model: BaseModel, data: Data) -> None:
     """Warn of traps that a fresh model's samples, or the first batch of them, have led into."""
     silent = _silent.get()
     if silent == "all" or model._reader is not Reader:  # others know what their columns are
+        return
+    if len(data.shape) > 3:  # which none of the architectures takes
         return
     found = [_shape(model, data)]
     if not found[0] and model.epochs:  # or nothing is learned
@@ -197,7 +200,7 @@ def _code(model: Any, data: Data) -> str:
     if not model._may_copy():
         return ""
     arch, width = getattr(model, "arch", None), int(model.latent_dim)
-    widths = arch.widths if isinstance(arch, Dense) else ()
+    widths = counts("widths", arch.widths) if isinstance(arch, Dense) else ()
     if min((width, *widths)) < data.features:  # a narrow hidden layer bounds the code too
         return ""
     text = (
