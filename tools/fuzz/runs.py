@@ -47,8 +47,9 @@ class Run:
         warnings.simplefilter("error")
         for over in (signal.SIGPROF, signal.SIGALRM):
             signal.signal(over, _hang)
-        for asked in (signal.SIGINT, signal.SIGTERM):  # to end, and say how far it came
-            signal.signal(asked, signal.default_int_handler)
+        self.over = False
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(asked, self._end)
         KEPT.mkdir(parents=True, exist_ok=True)
         with open(KEPT / f"{command}.at", "ab+") as file:
             file.truncate(24)  # never less: another run may have it too
@@ -75,8 +76,6 @@ class Run:
                 if i % 100 == 0 and _largest() > most + FREE:  # one of the last hundred
                     most = _largest()
                     raise MemoryError("it took more memory than it may")
-            except KeyboardInterrupt:
-                break
             except BaseException as error:
                 self._note(error, i)
             finally:
@@ -84,9 +83,15 @@ class Run:
                     signal.setitimer(timer, 0)
             self.slowest = max(self.slowest, (time.perf_counter() - started, i))
             self.done += each
+            if self.over:
+                break
             if time.monotonic() - told > EACH:
                 told = time.monotonic()
                 print(f"  {self.done} in {told - self.began:.0f} s", flush=True)
+
+    def _end(self, *_: object) -> None:
+        """End after this input, and say how far it came."""
+        self.over = True
 
     def _note(self, error: BaseException, i: int) -> None:
         last = traceback.extract_tb((error.__cause__ or error).__traceback__)[-1]
