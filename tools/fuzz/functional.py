@@ -46,6 +46,11 @@ def normal(rng: Rng, *shape: int) -> np.ndarray:
     return np.asarray(scale * rng.standard_normal(shape), np.float32)
 
 
+def kernel(rng: Rng, outputs: int, *inputs: int) -> np.ndarray:
+    """Draw weights for sums of about the size of what is summed up."""
+    return normal(rng, outputs, *inputs) / np.float32(max(1, np.prod(inputs)) ** 0.5)
+
+
 def size(rng: Rng, *, small: bool = False, least: int = 0) -> int:
     return max(least, int(rng.choice(SMALL if small else SIZES)))
 
@@ -114,7 +119,7 @@ def conv2d(rng: Rng) -> Arguments:
     if rng.random() < 0.2:
         padding = tuple((int(rng.integers(k + 1)), int(rng.integers(-k, k + 1))) for k in (r, s))
     return {
-        "x": normal(rng, n, h, w, c), "weight": normal(rng, k, r, s, c),
+        "x": normal(rng, n, h, w, c), "weight": kernel(rng, k, r, s, c),
         "bias": maybe(rng, normal(rng, k)), "stride": either(rng, 1, 4), "padding": padding,
         "activation": rng.choice(KINDS), "winograd": bool(rng.integers(2)),
     }  # fmt: skip
@@ -187,7 +192,7 @@ def linear(rng: Rng) -> Arguments:
     if rng.random() < 0.05:
         n, i, o = (int(v) for v in rng.integers(1, 300, 3))
     return {
-        "x": normal(rng, n, i), "weight": normal(rng, o, i), "bias": maybe(rng, normal(rng, o)),
+        "x": normal(rng, n, i), "weight": kernel(rng, o, i), "bias": maybe(rng, normal(rng, o)),
         "activation": rng.choice(KINDS),
     }  # fmt: skip
 
@@ -209,8 +214,8 @@ def lstm(rng: Rng) -> Arguments:
     h = size(rng) if rng.random() < 0.3 else h
     repeat = rng.random() < 0.2
     return {
-        "x": normal(rng, n, 1 if repeat else t, f), "w_ih": normal(rng, 4 * h, f),
-        "w_hh": normal(rng, 4 * h, h), "bias": maybe(rng, normal(rng, 4 * h)),
+        "x": normal(rng, n, 1 if repeat else t, f), "w_ih": kernel(rng, 4 * h, f),
+        "w_hh": kernel(rng, 4 * h, h), "bias": maybe(rng, normal(rng, 4 * h)),
         "h0": maybe(rng, normal(rng, n, h)), "c0": maybe(rng, normal(rng, n, h)),
         "lengths": lengths(rng, n, t), "reverse": bool(rng.integers(2)),
         "steps": t if repeat else None,
@@ -365,7 +370,9 @@ def compare(name: str, got: Any, want: Any, finite: bool = True) -> None:
             room = near * max(1.0, largest)
             fine = (np.abs(g - w) <= room) | (g == w.astype(np.float32))
             if not finite:  # twins are too plain to have limits, and meet no zeros of a border
-                fine |= ~np.isfinite(w) | (~np.isfinite(g) & name.startswith("conv"))
+                fine |= ~np.isfinite(w) | (
+                    ~np.isfinite(g) & name.startswith(("conv", "batch", "att"))
+                )
         assert fine.all(), f"result {i}: {g[~fine][:5]}, expected {w[~fine][:5]} within {room:g}"
 
 
@@ -479,6 +486,8 @@ class Calls:
             return "wrong, without memory"
         if not isinstance(given[key], np.ndarray) and key not in ("bias", "mask", "lengths"):
             return "wrong, taken as it is"
+        if key == "x" and name in ("max_pool2d_backward", "upsample2d_backward"):
+            return "wrong, but only its shape counts"
         if got is None:
             got = tuple(given[k] for k in IN_PLACE if k in given)
         if not any(g is not None and g.size for g in many(got)):

@@ -15,7 +15,8 @@ from pathlib import Path
 
 KEPT = Path(__file__).parents[2] / "build" / "fuzz"
 FREE = 512 << 20  # bytes that an input may take
-SECONDS = 10  # that an input may take
+SECONDS = 10  # of the processor that an input may take
+WAIT = 300  # seconds that it may take on a busy machine
 EACH = 30  # seconds between two lines of progress
 
 
@@ -44,12 +45,14 @@ class Run:
         self.began = time.monotonic()
         faulthandler.enable()
         warnings.simplefilter("error")
-        signal.signal(signal.SIGALRM, _hang)
-        for asked in (signal.SIGINT, signal.SIGTERM):  # to end, and say how far it came
-            signal.signal(asked, signal.default_int_handler)
+        for over in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(over, _hang)
+        self.over = False
+        for asked in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(asked, self._end)
         KEPT.mkdir(parents=True, exist_ok=True)
-        with open(KEPT / f"{command}.at", "w+b") as file:
-            file.truncate(24)
+        with open(KEPT / f"{command}.at", "ab+") as file:
+            file.truncate(24)  # never less: another run may have it too
             self._at = mmap.mmap(file.fileno(), 24)  # the input's number, after a crash too
 
     def inputs(self, attempt: Callable[[int], str], each: int = 1) -> None:
@@ -63,26 +66,32 @@ class Run:
             How many inputs a number stands for.
         """
         told, most = self.began, _largest()
-        for i in range(self.first, self.first + self.n // each):
+        for i in range(self.first, self.first + max(1, self.n // each)):
             self._at[:] = b"%-24d" % i
-            signal.setitimer(signal.ITIMER_REAL, SECONDS * each)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS * each)
+            signal.setitimer(signal.ITIMER_REAL, WAIT * each)
             started = time.perf_counter()
             try:
                 self.counts[attempt(i)] += each
                 if i % 100 == 0 and _largest() > most + FREE:  # one of the last hundred
                     most = _largest()
                     raise MemoryError("it took more memory than it may")
-            except KeyboardInterrupt:
-                break
             except BaseException as error:
                 self._note(error, i)
             finally:
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                for timer in (signal.ITIMER_PROF, signal.ITIMER_REAL):
+                    signal.setitimer(timer, 0)
             self.slowest = max(self.slowest, (time.perf_counter() - started, i))
             self.done += each
+            if self.over:
+                break
             if time.monotonic() - told > EACH:
                 told = time.monotonic()
                 print(f"  {self.done} in {told - self.began:.0f} s", flush=True)
+
+    def _end(self, *_: object) -> None:
+        """End after this input, and say how far it came."""
+        self.over = True
 
     def _note(self, error: BaseException, i: int) -> None:
         last = traceback.extract_tb((error.__cause__ or error).__traceback__)[-1]
@@ -128,4 +137,4 @@ def _largest() -> int:
 
 
 def _hang(*_: object) -> None:
-    raise Hang(f"more than {SECONDS} s")
+    raise Hang(f"more than {SECONDS} s of the processor, or {WAIT} s in all")

@@ -544,7 +544,7 @@ def read_mask(mask: Any, shape: tuple[int, ...], columns: Any = None) -> np.ndar
     places = names.places(columns, named)
     if columns is not None and named is not None and names.are_others(columns, named):
         raise ValueError(f"sample_mask: {names.other_names(columns, named)}")
-    mask = checks.array(MASK, mask)
+    mask = np.asarray(mask) if named is not None else checks.array(MASK, mask)
     if mask.dtype.kind == "O" and all(isinstance(v, (bool, np.bool_)) for v in mask.flat):
         mask = mask.astype(bool)  # of a nullable type
     if mask.dtype != np.bool_:
