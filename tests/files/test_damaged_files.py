@@ -107,6 +107,8 @@ def wrong_params(config):
         if key != "arch" and not isinstance(config["params"][key], dict):
             yield ("params", key), flatten
     yield ("params", "extra"), 1
+    for layer in ae.nn.__all__:  # few of which have another layer's weight
+        yield ("params", "arch"), {"tuple": [{"module": {"layer": layer, "source": 0}}] * 2}
     nested = 1
     for _ in range(300):
         nested = {"tuple": [nested]}

@@ -230,3 +230,19 @@ def test_running_statistics_are_named(name):
         with pytest.raises(ValueError, match=f"{name}: expected a C-contiguous"):
             function(**{k: v for k, v in {**arguments, name: apart}.items() if k != "momentum"})
     F.batch_norm2d(**{**BATCH, name: apart})
+
+
+@pytest.mark.parametrize("argument", ["out", "grad"])
+def test_the_output_padding_that_is_asked_for_is_had(argument):
+    """Several sizes are of one stride, and the core takes any of them."""
+    function = F.conv_transpose2d if argument == "out" else F.conv_transpose2d_backward
+    call = dict(UP, stride=(3, 3), output_padding=(1, 2))
+    shape = F.conv_transpose2d(**call).shape
+    assert shape == (2, 14, 13, 6)
+    function(**call, **{argument: ones(*shape)})
+    for other in ((2, 13, 13, 6), (2, 14, 12, 6), (2, 14, 11, 6), (2, 15, 13, 6)):
+        with pytest.raises(ValueError, match=f"{argument}: expected shape"):
+            function(**call, **{argument: ones(*other)})
+    if argument == "grad":
+        with pytest.raises(ValueError, match="output_padding: expected less than the stride"):
+            function(**dict(call, output_padding=3), grad=ones(*shape))

@@ -157,8 +157,8 @@ def changed(value, rng: random.Random, others: list):
     return value
 
 
-def mutate(tree, rng: random.Random, others: list) -> None:
-    """Change a tree in a few places."""
+def mutate(tree, rng: random.Random, others: list, known: list) -> None:
+    """Change a tree in a few places, to values and keys that others have."""
     for _ in range(rng.choice([1, 1, 1, 2, 3])):
         found = places(tree, [])
         if not found:
@@ -179,12 +179,12 @@ def mutate(tree, rng: random.Random, others: list) -> None:
         elif isinstance(parent, Pairs):
             key, value = parent[i]
             if kind == 3:
-                wrong = rng.choice(
-                    [str(rng.choice(ODD)), f"{key}x", f"{key}"[:-1], "dtype", "class", 1]
-                )
+                wrong = rng.choice([str(rng.choice(ODD)), f"{key}x", f"{key}"[:-1], 1])
+                wrong = rng.choice([wrong, rng.choice(known)])
                 parent[i] = wrong, value
             elif kind == 4:
-                parent.insert(at, (rng.choice(["x", "__metadata__", key]), rng.choice(ODD)))
+                new = rng.choice(["x", "__metadata__", key, *rng.choices(known, k=3)])
+                parent.insert(at, (new, copied(rng.choice([rng.choice(ODD), rng.choice(others)]))))
             else:
                 parent[i] = key, changed(value, rng, others)
         else:
@@ -224,10 +224,10 @@ class Files:
             self.configs.append((parsed(metadata["config"]), tensors))
         self.short = [short(tree, data, i) for i, (tree, data) in enumerate(self.headers * 3)]
         trees = [tree for tree, _ in self.headers + self.configs]
+        found = [place for tree in trees for place in places(tree, [])]
+        self.keys = sorted({str(p[i][0]) for p, i in found if isinstance(p, Pairs)})
         self.values = [
-            parent[i][1] if isinstance(parent, Pairs) else parent[i]
-            for tree in trees
-            for parent, i in places(tree, [])
+            parent[i][1] if isinstance(parent, Pairs) else parent[i] for parent, i in found
         ]
 
     def header(self, rng: random.Random) -> bytes:
@@ -241,7 +241,7 @@ class Files:
             del tree[rng.randrange(1, 6) :]
             ends = [v[2][1][1] for k, v in tree if k != "__metadata__"]
             data = data[: max(ends, default=0)]
-        mutate(tree, rng, self.values)
+        mutate(tree, rng, self.values, self.keys)
         header = printed(tree, rng).encode(errors="surrogatepass")
         header += b" " * rng.choice([0, -len(header) % 8])
         kind = rng.randrange(20)
@@ -258,7 +258,7 @@ class Files:
         tree, tensors = copied(tree), dict(tensors)
         kind = rng.randrange(10)
         if kind > 1:
-            mutate(tree, rng, self.values)
+            mutate(tree, rng, self.values, self.keys)
         if kind < 4:
             self.arrays(tensors, rng)
         text = printed(tree, rng)

@@ -188,7 +188,7 @@ class Decoder:
         """Return a layer's argument."""
         if isinstance(value, dict):
             return self.module(value)
-        if key == "source" and type(value) is int:
+        if key == "source" and type(value) is int and hasattr(cls, "source_class"):
             return self._source(cls, value)
         sizes = value if isinstance(value, list) else [value]
         if any(type(n) is int and n > self.largest for n in sizes):

@@ -139,6 +139,25 @@ def conv2d_backward(
     return dx, dweight, dbias
 
 
+def _enlarged(
+    x: Any, weight: Any, stride: Pair, padding: Pair, output_padding: Pair
+) -> tuple[tuple[int, ...], tuple[int, int], tuple[int, int]]:
+    """Return the shape of what `conv_transpose2d` gives, stride and padding as pairs."""
+    (h, w), (r, s), step, pad = _geometry(x, weight, stride, padding)
+    extra = pair("output_padding", output_padding, 0)
+    if extra[0] >= step[0] or extra[1] >= step[1]:
+        raise ValueError(f"output_padding: expected less than the stride {step}, got {extra}")
+    p = (h - 1) * step[0] - 2 * pad[0] + r + extra[0] if h else 0
+    q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
+    return (x.shape[0], p, q, weight.shape[0]), step, pad
+
+
+def _of_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
+    """Check a shape, where the core takes that of any output padding."""
+    if array(name, value).shape != shape:
+        raise ValueError(f"{name}: expected shape {shape}, got {value.shape}")
+
+
 def conv_transpose2d(
     x: np.ndarray,
     weight: np.ndarray,
@@ -190,13 +209,9 @@ def conv_transpose2d(
     >>> F.conv_transpose2d(x, np.ones((1, 1, 2, 1), np.float32), stride=(1, 2))[0, :, :, 0]
     array([[1., 1., 2., 2.]], dtype=float32)
     """
-    (h, w), (r, s), step, pad = _geometry(x, weight, stride, padding)
-    extra = pair("output_padding", output_padding, 0)
-    if extra[0] >= step[0] or extra[1] >= step[1]:
-        raise ValueError(f"output_padding: expected less than the stride {step}, got {extra}")
-    p = (h - 1) * step[0] - 2 * pad[0] + r + extra[0] if h else 0
-    q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
-    out = result(out, (x.shape[0], p, q, weight.shape[0]))
+    shape, step, pad = _enlarged(x, weight, stride, padding, output_padding)
+    out = result(out, shape)
+    _of_shape("out", out, shape)
     ws, winograd = runtime.current(), flag("winograd", winograd)
     _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
     return out
@@ -226,8 +241,8 @@ def conv_transpose2d_backward(
     dx, dweight, dbias : ndarray
         Of the shapes of x, weight and bias; dbias is None if bias is.
     """
-    *_, step, pad = _geometry(x, weight, stride, padding)
-    pair("output_padding", output_padding, 0)
+    shape, step, pad = _enlarged(x, weight, stride, padding, output_padding)
+    _of_shape("grad", grad, shape)
     dx, dweight = like("x", x), like("weight", weight)
     dbias = maybe_like("bias", bias)
     how = None, step, pad, (False, False), runtime.current()
