@@ -126,6 +126,9 @@ if sanitize:
 threads = None if switch("NO_OPENMP") else openmp()
 flags += threads[0] if threads else ["-fopenmp-simd"]
 link += threads[1] if threads else []
+if not WINDOWS:
+    flags += ["-pthread"]
+    link += ["-pthread"]
 if not debug and PLATFORM.startswith("linux"):
     link += ["-Wl,-s"]
 if switch("WERROR"):

@@ -72,6 +72,7 @@ typedef struct {
     int form;
     const ae_kernels *k;
     bool fixed; /* many threads read it: calls that want another form pack for themselves */
+    bool half;  /* linear weights are kept as bfloat16 */
 } ae_packed;
 
 typedef struct {
@@ -83,6 +84,7 @@ typedef struct {
 
 typedef enum {
     AE_PACKED_LINEAR,
+    AE_PACKED_HALF, /* the same as bfloat16 */
     AE_PACKED_DOWN,
     AE_PACKED_WINO_DOWN,
     AE_PACKED_WINO_UP

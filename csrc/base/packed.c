@@ -25,7 +25,7 @@ void
 ae_packed_free(ae_packed *packed)
 {
     ae_aligned_free(packed->data);
-    *packed = (ae_packed){0};
+    *packed = (ae_packed){.half = packed->half};
 }
 
 ae_status

@@ -7,7 +7,7 @@
 #define AE_MAX_MR 12
 #define AE_MAX_NR 32
 #define AE_PLANAR_CHANNELS 4 /* output channels of mul_planar, at most */
-#define AE_TRANSPOSED_ROWS 4 /* rows of mul_transposed, at most */
+#define AE_FEW_ROWS 4        /* rows of mul_few and mul_transposed, at most */
 #define AE_MAX_VLEN 16
 
 /* A run of the depth dimension: offsets off, off + 1, ... (len of them) from a row's start. */

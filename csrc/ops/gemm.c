@@ -51,6 +51,21 @@ load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, 
     }
 }
 
+#define FAR_DEPTH 64 /* from this depth on a tile of C comes from memory while it is multiplied */
+#define LINE 16      /* floats of a cache line */
+
+static void
+fetch_tile(const ae_product *p, int64_t i0, int64_t mr, int64_t n0, int64_t nn)
+{
+    for (int64_t i = 0; i < mr; i++) {
+        const float *row = p->c + p->c_row[i0 + i] + n0;
+        for (int64_t j = 0; j < nn; j += LINE) {
+            __builtin_prefetch(row + j, 1);
+        }
+        __builtin_prefetch(row + nn - 1, 1);
+    }
+}
+
 /* One block of depth of the product, and how its tiles go in and out of C. */
 typedef struct {
     const ae_kernels *k;
@@ -98,6 +113,9 @@ multiply_rows(const block_product *x)
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
             }
+            else if (x->block->depth >= FAR_DEPTH) {
+                fetch_tile(p, i0, mr, v.n0, v.nn);
+            }
             (v.narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, x->block->seg,
                                                           x->block->nseg, v.b, x->load);
             k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
@@ -122,6 +140,9 @@ multiply_columns(const block_product *x, int64_t p0, int64_t p1)
             v = view_panel(x, panel);
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
+            }
+            else if (x->block->depth >= FAR_DEPTH) {
+                fetch_tile(p, i0, mr, v.n0, v.nn);
             }
             (v.narrow ? x->k->mul_cols_narrow : x->k->mul_cols)(tile, packed, x->block->depth,
                                                                 v.b, x->load);
@@ -227,8 +248,29 @@ typedef struct {
     float *panels;
     int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
     bool own; /* a panel is one chunk's alone, which packs it, in its thread's place */
+    const uint16_t *half; /* or it makes floats there of these */
     size_t thread_bytes;
 } gemm_task;
+
+/* Make the panels [p0, p1) ready in a thread's place. */
+static float *
+own_panels(const gemm_task *t, int64_t p0, int64_t p1, int thread)
+{
+    const ae_kernels *k = t->k;
+    const int64_t K = t->g->K;
+    float *mine = (float *)((char *)t->panels + (size_t)thread * t->thread_bytes);
+    for (int64_t i = p0; i < p1; i++) {
+        float *panel = mine + (i - p0) * k->nr * K;
+        if (t->half != NULL) {
+            const int64_t width = t->g->N - i * k->nr <= k->vlen ? k->vlen : k->nr;
+            k->from_half(panel, t->half + i * k->nr * K, width * K);
+        }
+        else {
+            ae_pack_panel(panel, t->b, i, k);
+        }
+    }
+    return mine;
+}
 
 static void
 gemm_chunk(void *arg, int64_t chunk, int thread)
@@ -260,18 +302,44 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
         rows[i] = i * g->a_rs;
         out[i] = (i0 + i) * g->ldc;
     }
-    if (t->own) {
-        float *mine = (float *)((char *)t->panels + (size_t)thread * t->thread_bytes);
-        for (int64_t i = p.p0; i < p.p1; i++) {
-            ae_pack_panel(mine + (i - p.p0) * k->nr * g->K, t->b, i, k);
-        }
-        p.panels = mine;
+    if (t->own || t->half != NULL) {
+        p.panels = own_panels(t, p.p0, p.p1, thread);
         p.panel0 = p.p0;
     }
     ae_multiply(k, &p);
 }
 
 /* ---- few rows of A ------------------------------------------------------------------------- */
+
+/* Two panels, by weights that stay packed. */
+static void
+few_chunk(void *arg, int64_t chunk, int thread)
+{
+    const gemm_task *t = arg;
+    const ae_gemm_args *g = t->g;
+    const ae_kernels *k = t->k;
+    float tile[2 * AE_FEW_ROWS * AE_MAX_NR] __attribute__((aligned(64)));
+    const float *a[AE_FEW_ROWS];
+    int64_t out[AE_FEW_ROWS];
+    const int rows = g->M <= 2 ? (int)g->M : AE_FEW_ROWS;
+    (void)thread;
+    for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
+        a[i] = g->a + ae_min(i, g->M - 1) * g->a_rs;
+        out[i] = i * g->ldc;
+    }
+    int64_t n = chunk * 2 * k->nr, end = ae_min(g->N, n + 2 * k->nr);
+    while (n < end) {
+        const void *panel = t->half != NULL ? (const void *)(t->half + n * g->K)
+                                            : (const void *)(t->panels + n * g->K);
+        const int64_t width = end - n <= k->vlen ? k->vlen : k->nr;
+        const bool two = rows == 1 && end - n > k->nr + k->vlen;
+        k->mul_few(tile, a, rows, g->K, panel, two ? k->nr * g->K : 0, width, t->half != NULL);
+        for (int64_t j = 0; j <= two; j++, n += k->nr) {
+            k->store_tile(tile + j * AE_FEW_ROWS * k->nr, g->c, out, g->M, n,
+                          ae_min(k->nr, end - n), &g->epilogue);
+        }
+    }
+}
 
 #define TRANSPOSED_COLUMNS 32 /* of a task */
 
@@ -281,11 +349,11 @@ transposed_chunk(void *arg, int64_t chunk, int thread)
     const gemm_task *t = arg;
     const ae_gemm_args *g = t->g;
     const ae_kernels *k = t->k;
-    float tile[AE_TRANSPOSED_ROWS * AE_MAX_VLEN] __attribute__((aligned(64)));
-    const float *a[AE_TRANSPOSED_ROWS], *b[AE_MAX_VLEN];
-    int64_t out[AE_TRANSPOSED_ROWS];
+    float tile[AE_FEW_ROWS * AE_MAX_VLEN] __attribute__((aligned(64)));
+    const float *a[AE_FEW_ROWS], *b[AE_MAX_VLEN];
+    int64_t out[AE_FEW_ROWS];
     (void)thread;
-    for (int64_t i = 0; i < AE_TRANSPOSED_ROWS; i++) {
+    for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
         a[i] = g->a + ae_min(i, g->M - 1) * g->a_rs;
         out[i] = i * g->ldc;
     }
@@ -294,7 +362,7 @@ transposed_chunk(void *arg, int64_t chunk, int thread)
         for (int64_t j = 0; j < k->vlen; j++) {
             b[j] = g->b + ae_min(n + j, g->N - 1) * g->b_ns;
         }
-        k->mul_transposed(tile, a, b, g->K, g->M == 1 ? 1 : AE_TRANSPOSED_ROWS);
+        k->mul_transposed(tile, a, b, g->K, g->M == 1 ? 1 : AE_FEW_ROWS);
         k->store_tile(tile, g->c, out, g->M, n, ae_min(k->vlen, end - n), &g->epilogue);
     }
 }
@@ -320,6 +388,52 @@ pad_row(void *arg, int64_t i, int thread)
 
 /* ---- the driver ------------------------------------------------------------------------------ */
 
+typedef struct {
+    uint16_t *half;
+    const ae_panel_source *b;
+    const ae_kernels *k;
+    char *scratch; /* of each thread */
+    size_t thread_bytes;
+} half_task;
+
+static void
+pack_half(void *arg, int64_t panel, int thread)
+{
+    const half_task *t = arg;
+    const ae_kernels *k = t->k;
+    const int64_t K = t->b->nk, size = k->nr * K;
+    const int64_t width = t->b->N - panel * k->nr <= k->vlen ? k->vlen : k->nr;
+    float *floats = (float *)(t->scratch + (size_t)thread * t->thread_bytes);
+    ae_pack_panel(floats, t->b, panel, k);
+    k->to_half(t->half + panel * size, floats, width * K);
+}
+
+/* Take the weights that stay packed, and pack them if they aren't yet. */
+static ae_status
+take_kept(gemm_task *t, ae_form form, size_t bytes, const ae_ctx *ctx)
+{
+    ae_status status = AE_OK;
+    const ae_kernels *k = ctx->k;
+    bool ready;
+    float *data;
+    AE_TRY(ae_packed_take(&data, &ready, t->b->src, form, bytes, ctx));
+    if (form == AE_PACKED_LINEAR) {
+        t->panels = data;
+        if (!ready) {
+            ae_pack(data, t->b, ctx);
+        }
+        return AE_OK;
+    }
+    t->half = (const uint16_t *)data;
+    if (!ready) {
+        half_task task = {(uint16_t *)data, t->b, k, (char *)t->panels, t->thread_bytes};
+        double work = 8.0 * (double)t->b->nk * (double)t->b->N;
+        ae_parallel(ctx, ae_ceil_div(t->b->N, k->nr), work, pack_half, &task);
+    }
+done:
+    return status;
+}
+
 /* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
  * of one row makes both strides 1 and is then a product in rows. */
 ae_status
@@ -336,7 +450,12 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
     ae_gemm_args padded = *g;
     gemm_task t = {.g = g, .k = k, .b = &b};
-    if (g->M <= AE_TRANSPOSED_ROWS && g->a_ks == 1 && g->b_ks == 1) {
+    const bool few = g->M <= AE_FEW_ROWS && g->a_ks == 1;
+    const bool half = ctx->packed != NULL && ctx->packed->half;
+    const ae_form form = half ? AE_PACKED_HALF : AE_PACKED_LINEAR;
+    const size_t packed = ae_packed_bytes(k, g->K, g->N), held = half ? packed / 2 : packed;
+    const bool kept = ctx->packed != NULL && ae_packed_in_arena(ctx, g->b, form, held) == 0;
+    if (few && !kept && g->b_ks == 1) {
         ae_parallel(ctx, ae_ceil_div(g->N, TRANSPOSED_COLUMNS), work, transposed_chunk, &t);
         return AE_OK;
     }
@@ -346,23 +465,32 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     t.own = t.row_chunks == 1 && ctx->packed == NULL;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
-    size_t packed = t.own ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
-                          : ae_packed_bytes(k, g->K, g->N);
-    bool conflict = g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
+    const size_t own = t.own || (kept && half)
+                           ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
+                           : 0;
+    bool conflict = !few && g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = conflict ? ae_bytes(g->M, g->K + ROW_PADDING, sizeof(float)) : 0;
-    bool ready;
-    size_t panels = ae_packed_in_arena(ctx, g->b, AE_PACKED_LINEAR, packed);
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(panels, copied)));
-    AE_TRY(ae_packed_take(&t.panels, &ready, g->b, AE_PACKED_LINEAR, packed, ctx));
+    const size_t shared = t.own || kept ? 0 : packed;
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(own, shared), copied)));
+    if (own + shared > 0) {
+        t.panels = ae_arena_take(ctx->arena, own + shared);
+    }
+    if (shared > 0) {
+        ae_pack(t.panels, &b, ctx);
+    }
+    if (kept) {
+        AE_TRY(take_kept(&t, form, held, ctx));
+    }
+    if (few && kept) {
+        ae_parallel(ctx, ae_ceil_div(g->N, 2 * k->nr), work, few_chunk, &t);
+        return AE_OK;
+    }
     if (conflict) {
         pad_task task = {ae_arena_take(ctx->arena, copied), g};
         ae_parallel(ctx, g->M, 4.0 * (double)g->M * (double)g->K, pad_row, &task);
         padded.a = task.to;
         padded.a_rs = g->K + ROW_PADDING;
         t.g = &padded;
-    }
-    if (!t.own && !ready) {
-        ae_pack(t.panels, &b, ctx);
     }
     ae_parallel(ctx, t.row_chunks * t.panel_groups, work, gemm_chunk, &t);
 done:

@@ -141,6 +141,16 @@ pack_rows(const ae_kernels *k, float *panels, int64_t K, int64_t at, const float
     }
 }
 
+/* Zeros as row `at` of panels of depth K. */
+static void
+clear_row(const ae_kernels *k, float *panels, int64_t K, int64_t at, int64_t columns)
+{
+    for (int64_t c = 0; c < columns; c += k->nr) {
+        int64_t width = columns - c <= k->vlen ? k->vlen : k->nr;
+        memset(panels + c * K + at * width, 0, (size_t)width * sizeof(float));
+    }
+}
+
 /* The states before `len` steps of sample n from s on, in order of time. */
 static void
 pack_states(const backward_task *t, float *panels, int64_t K, int64_t at, int64_t n, int64_t s,
@@ -263,6 +273,11 @@ finish_block(const backward_task *t, const sample_block *b)
     if (cfg->repeat) {
         if (t->out->dw_ih != NULL) {
             pack_rows(t->k, b->x_panels, rows, 0, t->in->x + n0 * F, rows, F, F);
+            for (int64_t i = 0; i < rows; i++) {
+                if (ae_lstm_length(t->in, cfg, n0 + i) == 0) { /* whatever x holds there */
+                    clear_row(t->k, b->x_panels, rows, i, F);
+                }
+            }
             add_product(t, b->part + 4 * H * H, t->by_F, b->total, b->x_panels, rows, F);
         }
         for (int64_t i = 0; i < rows; i++) {

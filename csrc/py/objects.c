@@ -160,14 +160,15 @@ ae_end(ae_workspace *ws, ae_status status)
 static PyObject *
 packed_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"shared", NULL};
-    int shared = 0;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$p:Packed", names, &shared)) {
+    static char *names[] = {"shared", "half", NULL};
+    int shared = 0, half = 0;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$pp:Packed", names, &shared, &half)) {
         return NULL;
     }
     PyObject *self = type->tp_alloc(type, 0);
     if (self != NULL) {
         ((ae_packed_object *)self)->shared = shared;
+        ((ae_packed_object *)self)->packed.half = half;
     }
     return self;
 }
@@ -195,9 +196,10 @@ static PyGetSetDef packed_getset[] = {
 
 static PyType_Slot packed_slots[] = {
     {Py_tp_doc,
-     (void *)"Packed(shared=False)\n--\n\n"
+     (void *)"Packed(*, shared=False, half=False)\n--\n\n"
              "A layer's weights as its products want them, for as long as they don't change.\n"
-             "Where they never do, threads may share them: what is packed first stays."},
+             "Where they never do, threads may share them: what is packed first stays.\n"
+             "Half: those of linear layers are kept as bfloat16, and the products' sums as floats."},
     {Py_tp_new, packed_new},
     {Py_tp_dealloc, packed_dealloc},
     {Py_tp_getset, packed_getset},
@@ -253,7 +255,7 @@ ae_begin_packed(ae_workspace *ws, ae_packed_object **object, ae_ctx *ctx)
         return -1;
     }
     if (left) {
-        packed->packed = (ae_packed){0};
+        packed->packed = (ae_packed){.half = packed->packed.half};
     }
     ctx->packed = &packed->packed;
     return 0;

@@ -6,7 +6,7 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import _openmp as _openmp  # first: it loads the core
+from . import _load as _load  # first: it loads the core
 from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
@@ -120,7 +120,7 @@ __all__ = [
 
 moved.install()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)  # OpenMP may hang in a forked child
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 _LATER = {  # imported when they are used: names and where they are

@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(aecore.__file__).parent
 ROOMS = [
     {"_core"},
-    {"_openmp"},
+    {"_load"},
     {"base"},
     {"functional"},
     {"nn"},

@@ -191,7 +191,7 @@ class Module:
                 module.__dict__["seed"] = derived_seed(seed, first)
         return first
 
-    def freeze(self, shared: bool = False) -> None:
+    def freeze(self, shared: bool = False, half: bool = False) -> None:
         """Promise that no parameter changes before `thaw`.
 
         Layers then keep their weights in the form that their products want. Outputs stay the same.
@@ -200,9 +200,12 @@ class Module:
         ----------
         shared : bool
             Whether threads run the layers at the same time.
+        half : bool
+            Whether linear layers keep theirs as bfloat16, which the weights are to have been
+            rounded to.
         """
         for _, module in self.modules():
-            module._packed = _core.Packed(shared=shared)
+            module._packed = _core.Packed(shared=shared, half=half)
 
     def thaw(self) -> None:
         """Take parameters as they are again."""

@@ -21,6 +21,7 @@ from ..data.batches import Batch
 from ..data.readers import MapReader, Reader
 from ..data.tables.reader import TableReader
 from ..nn.containers import starts_flat
+from ..nn.linear import Linear
 from ..nn.module import Flat, Module
 from ..nn.ops.shapes import ConcatCondition, Reshape
 from ..nn.recurrent import AutoregressiveLSTM
@@ -242,19 +243,26 @@ class Network(Module):
         if not (self._changes or self._frozen):
             self.freeze()
 
-    def freeze(self, shared: bool = False) -> None:
+    def freeze(self, shared: bool = False, half: bool = False) -> None:
         """Let layers cache what follows from parameters, which stay the same until `thaw`."""
-        super().freeze(shared)
+        super().freeze(shared, half)
         self._frozen = True
         self._replays = {}
 
-    def sealed(self) -> Network:
-        """Return a copy that never changes, and has nothing that training takes."""
+    def sealed(self, half: bool = False) -> Network:
+        """Return a copy that never changes, and has nothing that training takes.
+
+        With `half` the weights of linear layers are rounded to bfloat16.
+        """
         with self.lock:
             state = copy.deepcopy(self._state() | {"moments": {}, "optimizer": ""})
         made = Network.__new__(Network)
         made.__setstate__(state)
-        made.freeze(shared=True)
+        if half:
+            for _, module in made.modules():
+                if isinstance(module, Linear):
+                    round_to_half(module.weight.value)
+        made.freeze(shared=True, half=half)
         made.is_sealed = True
         return made
 
@@ -432,6 +440,13 @@ def conditioned(module: Module, x: Value, condition: Value | None) -> Value:
     if starts_flat(module):
         x = Reshape(x, (x.shape[0], math.prod(x.shape[1:])))
     return ConcatCondition(x, condition)
+
+
+def round_to_half(weight: np.ndarray) -> None:
+    """Round an array of float32 to what bfloat16 holds, ties to even, in place."""
+    bits = weight.view(np.uint32)
+    bits += np.uint32(0x7FFF) + (bits >> 16 & 1)
+    bits &= np.uint32(0xFFFF0000)
 
 
 class Snapshot:

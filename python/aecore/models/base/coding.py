@@ -321,11 +321,19 @@ class BaseAutoencoder(BaseModel):
     # ---- serving --------------------------------------------------------------------------------
 
     @fitted
-    def frozen(self) -> Frozen:
+    def frozen(self, precision: str = "float32") -> Frozen:
         """Return a predictor that never changes, for many threads at once.
 
         It has a copy of the parameters, and takes no lock: while a model answers one thread at a
         time, a predictor answers all that ask.
+
+        Parameters
+        ----------
+        precision : {"float32", "bfloat16"}
+            What weights of linear layers are kept as. In bfloat16 they take half the memory and, for
+            a few samples at a time, about half the time: that is what it takes to read them. They have
+            8 bits in place of 24, so that outputs differ by about 1 %; samples, sums and all else
+            stay float32.
 
         Returns
         -------
@@ -342,7 +350,7 @@ class BaseAutoencoder(BaseModel):
         >>> np.array_equal(predictor.transform(X), model.transform(X))
         True
         """
-        return Frozen(self)
+        return Frozen(self, precision)
 
     # ---- walks through code space ---------------------------------------------------------------
 

@@ -7,19 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from ...base.checks import choice
 from ...base.params import names
 from .model import BaseModel
 
+PRECISIONS = "float32", "bfloat16"
 LEFT_OUT = ("history_", "prior_", "estimators_")  # what no answer needs
 
 
-def sealed(model: BaseModel) -> Any:
+def sealed(model: BaseModel, precision: str) -> Any:
     """Return a copy of a fitted model whose network is sealed, without callbacks and history."""
     params = names(type(model))
     state = model.__getstate__()  # of one moment
     kept = {k: v for k, v in state.items() if k not in (*LEFT_OUT, "_network", "callbacks")}
     made = type(model).__new__(type(model))
-    vars(made).update(copy.deepcopy(kept), history_=[], _network=model._fitted().sealed())
+    vars(made).update(copy.deepcopy(kept), history_=[])
+    made._network = model._fitted().sealed(half=precision == "bfloat16")
     if "callbacks" in params:
         made.callbacks = ()
     return made
@@ -29,18 +32,21 @@ class Predictor:
     """What a fitted model answers, and nothing that changes it."""
 
     _model: Any
+    _precision: str
 
-    def __init__(self, model: Any) -> None:
-        self.__setstate__({"_model": model})
+    def __init__(self, model: Any, precision: str = "float32") -> None:
+        choice("precision", precision, PRECISIONS)
+        self.__setstate__({"_model": model, "_precision": precision})
 
     @staticmethod
-    def _sealed(model: Any) -> Any:
+    def _sealed(model: Any, precision: str) -> Any:
         """Return a copy of a model that never changes."""
-        return sealed(model)
+        return sealed(model, precision)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a model: that to freeze, or the one in a copy or a pickle, whose seal is broken."""
-        vars(self)["_model"] = self._sealed(state["_model"])
+        precision = state["_precision"]
+        vars(self).update(_model=self._sealed(state["_model"], precision), _precision=precision)
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"{name}: a frozen model can't be changed: freeze another one")
@@ -49,7 +55,13 @@ class Predictor:
         self.__setattr__(name, None)
 
     def __repr__(self) -> str:
-        return f"{self._model!r}.frozen()"
+        how = "" if self.precision == "float32" else f"{self.precision!r}"
+        return f"{self._model!r}.frozen({how})"
+
+    @property
+    def precision(self) -> str:
+        """What the weights of linear layers are kept as, "float32" or "bfloat16"."""
+        return self._precision
 
     @property
     def n_features_in_(self) -> int:

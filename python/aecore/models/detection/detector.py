@@ -508,8 +508,13 @@ class AnomalyDetector(Estimator):
         )
         return tags
 
-    def frozen(self) -> FrozenDetector:
+    def frozen(self, precision: str = "float32") -> FrozenDetector:
         """Return a predictor that never changes, for many threads at once, as models do.
+
+        Parameters
+        ----------
+        precision : {"float32", "bfloat16"}
+            What weights of linear layers are kept as, as for a model's `frozen`.
 
         Returns
         -------
@@ -517,7 +522,7 @@ class AnomalyDetector(Estimator):
             With `score_samples`, `decision_function` and `predict`.
         """
         self._fitted_state()
-        return FrozenDetector(self)
+        return FrozenDetector(self, precision)
 
     # ---- files ----------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ class FrozenDetector(Predictor):
     """What a detector answered when it was frozen, as `Frozen` is for models."""
 
     @staticmethod
-    def _sealed(model: Any) -> Any:
+    def _sealed(model: Any, precision: str) -> Any:
         """Return a copy of a detector whose members are sealed."""
-        copies = {id(found): sealed(found) for found in model.estimators_}
+        copies = {id(found): sealed(found, precision) for found in model.estimators_}
         if model.model is not None:
             given = copies[id(model.model)] = copy.copy(model.model)
             given.callbacks = ()
