@@ -5,7 +5,8 @@ Everything else stands in pyproject.toml. Switches, all environment variables:
 AECORE_WERROR=1           warnings are errors
 AECORE_DEBUG=1            no optimisation, debug symbols, asserts
 AECORE_SANITIZE=LIST      -fsanitize=LIST (address,undefined), debug symbols, asserts
-AECORE_NO_OPENMP=1        one thread; also what a compiler without OpenMP gives
+AECORE_NO_OPENMP=1        one thread unless more are asked for; also what a compiler without OpenMP gives
+AECORE_OPENMP_TEAMS=1     OpenMP's own teams, as on Windows, in place of base/team.c: to compare
 AECORE_NATIVE=1           -march=native for what isn't dispatched: not portable
 AECORE_EMULATE_AVX512=1   the avx512 kernels in AVX2 instructions, to test them anywhere
 
@@ -126,7 +127,9 @@ if sanitize:
 threads = None if switch("NO_OPENMP") else openmp()
 flags += threads[0] if threads else ["-fopenmp-simd"]
 link += threads[1] if threads else []
-if not WINDOWS:
+if WINDOWS or switch("OPENMP_TEAMS"):
+    flags += ["-DAE_OPENMP_TEAMS"]
+else:
     flags += ["-pthread"]
     link += ["-pthread"]
 if not debug and PLATFORM.startswith("linux"):

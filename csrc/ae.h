@@ -108,7 +108,7 @@ const char *ae_cpu_kernel(int i); /* the name of the i-th kernel of a table, or 
  * floating point operations: small work runs serially. */
 typedef void (*ae_task)(void *arg, int64_t i, int thread);
 void ae_parallel(const ae_ctx *ctx, int64_t n, double work, ae_task fn, void *arg);
-int ae_max_threads(void); /* what OpenMP would use now; 1 without OpenMP */
+int ae_max_threads(void); /* what OpenMP says; 1 without OpenMP */
 #define AE_MOST_THREADS 4096
 
 /* ---- activations ------------------------------------------------------------------------ */

@@ -8,7 +8,7 @@
  * A helper without a job spins for some time, which spans the gap between two operations, and then
  * sleeps until it is woken. One that notices that others want its CPU doesn't spin for a while.
  */
-#ifndef _WIN32
+#ifndef AE_OPENMP_TEAMS
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* CPU_COUNT */
 #endif
@@ -113,7 +113,7 @@ spin_for_job(team *t, uint64_t seen)
             relax();
         }
         const int64_t time = now();
-        if (time - last > AWAY) {
+        if (spin == SPIN && time - last > AWAY) {
             atomic_store_explicit(&t->crowded, time + CROWDED, memory_order_relaxed);
         }
         last = time;

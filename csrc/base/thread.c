@@ -2,7 +2,7 @@
  *
  * One at a time, so that a thread on a busy core takes fewer of them. What a task computes must not
  * depend on the thread that runs it, nor on how many there are. OpenMP says how many threads a call may
- * use; they are those of team.c, or OpenMP's own on Windows.
+ * use; they are those of team.c, or OpenMP's own where there are no POSIX threads.
  */
 #include "ae.h"
 #include "base/math.h"
@@ -34,7 +34,7 @@ void
 ae_parallel(const ae_ctx *ctx, int64_t n, double work, ae_task fn, void *arg)
 {
     if (ctx->threads > 1 && n > 1 && work >= SERIAL_WORK) {
-#ifndef _WIN32
+#ifndef AE_OPENMP_TEAMS
         ae_team_run(ctx->threads, n, work >= WAKING_WORK, fn, arg);
         return;
 #elif defined(_OPENMP)

@@ -56,6 +56,25 @@ def test_all_results_and_gradients(isa, reverse, lengths, steps, rng, workspace)
         assert_same_bits(results[0], other, "the bits depend on the number of threads")
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("steps", [None, T], ids=["each", "repeated"])
+def test_what_no_step_takes_does_not_count(isa, steps, rng, workspace):
+    x, *rest = problem(rng, T if steps is None else 1)
+    options = {"lengths": np.array([0, T, 0, 1, 2][:N] + [0] * (N - 5)), "steps": steps}
+    blank = np.zeros_like(x)
+    for n, length in enumerate(options["lengths"]):
+        used = length if steps is None else min(length, 1)
+        blank[n, :used] = x[n, :used]
+    other = np.where(blank == 0, np.float32(np.nan), blank)
+    grad, dc = normal(rng, N, T, H), normal(rng, N, H)
+    workspace(2, isa)
+    results = [
+        F.lstm(v, *rest, **options) + F.lstm_backward(grad, v, *rest, **options, dc=dc)
+        for v in (blank, other)
+    ]
+    assert_same_bits(*results, "it depends on what lies behind a sequence's end")
+
+
 @pytest.mark.parametrize("reverse", [False, True])
 def test_twin_gradient_of_the_last_state(reverse, rng):
     inputs, weight = double(problem(rng)), rng.standard_normal((2, N, H))

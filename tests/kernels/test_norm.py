@@ -135,6 +135,11 @@ C = np.ones(6, np.float32)
     [
         (ValueError, "groups: expected a divisor of 6 channels, got 4", lambda: F.group_norm(X, 4)),
         (ValueError, "groups: expected a divisor of 6 channels, got 0", lambda: F.group_norm(X, 0)),
+        (
+            ValueError,
+            "groups: expected a divisor of 0 channels, got 9223372036854775807",
+            lambda: F.group_norm(X[..., :0], 2**63 - 1),
+        ),
         (TypeError, "integer", lambda: F.group_norm(X, 2.0)),
         (ValueError, "x: expected at least 2 dimensions", lambda: F.group_norm(C, 2)),
         (

@@ -35,6 +35,7 @@ print(len(before), sum(ticks().values()) - sum(before.values()))
 def helpers(**variables):
     """Return how many helpers a call leaves, and how many ticks they take in a second after it."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("OMP_")} | variables
+    env["OPENBLAS_NUM_THREADS"] = "1"  # NumPy's would be counted
     command = [sys.executable, "-c", CODE]
     run = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     return map(int, run.stdout.split())

@@ -207,3 +207,52 @@ def test_packed_once_and_read_together(make, shapes, isa, rng, workspace):
         thread.join()
     assert not errors
     assert layer._packed.nbytes > 0
+
+
+@pytest.mark.parametrize("name", ["Autoencoder", "Conv", "VAE", "TabularAutoencoder"])
+def test_bfloat16_is_the_model_with_rounded_weights(name, rng):
+    make, shape = MODELS[name]
+    X = rng.random(shape, np.float32)
+    model = make().fit(X)
+    predictor, plain = model.frozen(precision="bfloat16"), model.frozen()
+    assert predictor.precision == "bfloat16" and plain.precision == "float32"
+    for module in (m for _, m in model._network.modules() if isinstance(m, nn.Linear)):
+        weight = module.weight.value
+        bits = weight.view(np.uint32).astype(np.uint64)
+        weight[...] = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype("u4").view("f4")
+    rounded = model.frozen()
+    wanted = answers(rounded, X, ())
+    assert not np.array_equal(wanted["reconstruct"], plain.reconstruct(X))
+    for twin in (predictor, copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))):
+        same(answers(twin, X, ()), wanted)
+        for rows in (slice(0, 1), slice(5, 7), slice(3, 6), slice(0, 4), slice(9, 50)):
+            same(answers(twin, X[rows], ()), wanted, rows)
+        assert twin.precision == "bfloat16"
+    error = np.abs(wanted["reconstruct"] - plain.reconstruct(X)).max()
+    assert error < 0.05 * np.abs(wanted["reconstruct"]).max()
+
+
+def test_bfloat16_takes_half_the_memory(rng):
+    X = rng.random((40, 600), np.float32)
+    model = ae.Autoencoder(ae.Dense((500,)), 64, **KW).fit(X)
+    held = []
+    for precision in ("float32", "bfloat16"):
+        predictor = model.frozen(precision)
+        predictor.reconstruct(X)
+        modules = [m for _, m in predictor._model._network.modules()]
+        held.append(sum(m._packed.nbytes for m in modules))
+    assert 2 * held[1] == held[0] > 0
+
+
+def test_unknown_precisions_are_refused(rng):
+    model = ae.Autoencoder(ae.Dense((4,)), 2, **KW).fit(rng.random((40, 6), np.float32))
+    with pytest.raises(ValueError, match="precision: expected one of .*float32.*got 'half'"):
+        model.frozen("half")
+
+
+def test_a_detector_in_bfloat16(rng):
+    X = rng.random((200, 6), np.float32)
+    detector = ae.AnomalyDetector(random_state=0).fit(X)
+    scores = detector.frozen(precision="bfloat16").score_samples(X)
+    assert not np.array_equal(scores, detector.score_samples(X))
+    assert np.corrcoef(scores, detector.score_samples(X))[0, 1] > 0.99

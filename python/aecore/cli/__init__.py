@@ -113,7 +113,7 @@ def _warn(message: Any, *where: Any, **more: Any) -> None:
 def _parser() -> Parser:
     parser = Parser(
         prog="aecore",
-        description="Autoencoders for NumPy users, with an OpenMP-parallel C core.",
+        description="Autoencoders for NumPy users, with a parallel C core.",
         epilog="aecore COMMAND --help tells more, with examples",
         allow_abbrev=False,
     )
