@@ -116,8 +116,17 @@ multiply_rows(const block_product *x)
             else if (x->block->depth >= FAR_DEPTH) {
                 fetch_tile(p, i0, mr, v.n0, v.nn);
             }
-            (v.narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, x->block->seg,
-                                                          x->block->nseg, v.b, x->load);
+            if (mr <= AE_FEW_ROWS && x->block->nseg == 1 && !x->load) {
+                for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
+                    row[i] += x->block->seg[0].off;
+                }
+                k->mul_few(tile, row, mr <= 2 ? (int)mr : AE_FEW_ROWS, x->block->depth, v.b, 0,
+                           v.width, false);
+            }
+            else {
+                (v.narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, x->block->seg,
+                                                              x->block->nseg, v.b, x->load);
+            }
             k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
         }
     }
@@ -263,7 +272,7 @@ own_panels(const gemm_task *t, int64_t p0, int64_t p1, int thread)
         float *panel = mine + (i - p0) * k->nr * K;
         if (t->half != NULL) {
             const int64_t width = t->g->N - i * k->nr <= k->vlen ? k->vlen : k->nr;
-            k->from_half(panel, t->half + i * k->nr * K, width * K);
+            k->from_half(panel, t->half + i * k->nr * K, K, width);
         }
         else {
             ae_pack_panel(panel, t->b, i, k);
@@ -405,7 +414,7 @@ pack_half(void *arg, int64_t panel, int thread)
     const int64_t width = t->b->N - panel * k->nr <= k->vlen ? k->vlen : k->nr;
     float *floats = (float *)(t->scratch + (size_t)thread * t->thread_bytes);
     ae_pack_panel(floats, t->b, panel, k);
-    k->to_half(t->half + panel * size, floats, width * K);
+    k->to_half(t->half + panel * size, floats, K, width);
 }
 
 /* Take the weights that stay packed, and pack them if they aren't yet. */
