@@ -124,6 +124,7 @@ typedef struct {
 } ae_packed_object;
 
 extern PyType_Spec ae_packed_spec;
+extern PyType_Spec ae_replay_spec; /* py_replay.c */
 int ae_maybe_in_packed(PyObject *object,
                        void *packed); /* O& into ae_packed_object *; or None */
 

@@ -176,6 +176,7 @@ module_exec(PyObject *module)
     }
     if (add_type(module, "Workspace", &ae_workspace_spec) < 0 ||
         add_type(module, "Packed", &ae_packed_spec) < 0 ||
+        add_type(module, "Replay", &ae_replay_spec) < 0 ||
         add_activations(module, "ACTIVATIONS", false) < 0 ||
         add_activations(module, "FUSED", true) < 0) {
         return -1;

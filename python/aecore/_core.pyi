@@ -3,6 +3,7 @@
 Made from the signatures in csrc/py; tests/project/test_stub.py compares the two.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,12 @@ class Packed:
     def __init__(self, *, shared: bool = False, half: bool = False) -> None: ...
     @property
     def nbytes(self) -> int: ...
+
+class Replay:
+    def __init__(
+        self, x: Array, calls: tuple[tuple[Callable[..., Any], tuple[Any, ...]], ...], out: Array, /
+    ) -> None: ...
+    def __call__(self, samples: Any, /) -> Array | None: ...
 
 class Workspace:
     def __init__(self, n_threads: int = 0, isa: str | None = None) -> None: ...

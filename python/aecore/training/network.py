@@ -141,7 +141,7 @@ class Network(Module):
         if hasattr(self, "quantizer"):
             self.code_shape = self.encoder.output_shape(self.input_shape)
         self._frozen = self._changes = self._exposed = self.is_sealed = False
-        self._replays: dict[Any, Replay | None] = {}
+        self._replays: dict[Any, _core.Replay | None] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
@@ -279,7 +279,11 @@ class Network(Module):
         return _PooledTape(self._tapes, options)
 
     def replayed(
-        self, kind: str, samples: np.ndarray, made: Callable[[Batch], np.ndarray]
+        self,
+        kind: str,
+        samples: np.ndarray,
+        made: Callable[[Batch], np.ndarray],
+        possible: Callable[[], bool],
     ) -> np.ndarray | None:
         """Return what is made of a few samples, by the calls of an earlier pass over others.
 
@@ -289,24 +293,30 @@ class Network(Module):
         ----------
         kind : str
             Of what is made.
-        samples : ndarray of float32, shape (n, ...)
-            Samples as the network takes them, without conditions.
+        samples : ndarray
+            Samples as users give them, without conditions and masks.
         made : callable
             Makes it of a batch in a pass.
+        possible : callable
+            Says whether such samples, if they are plain, may be taken as they are.
 
         Returns
         -------
         ndarray, or None
             None while parameters may change, and for passes that can't be made again.
         """
-        if not self._frozen or len(samples) > REPLAYED:
+        if not self._frozen:
             return None
-        key = kind, len(samples), runtime.current()
-        known = self._replays.get(key, self)
-        if known is self:
+        key = kind, samples.shape[:1], runtime.current()
+        known = self._replays.get(key)
+        if known is None and key not in self._replays:
+            if not samples.ndim or len(samples) > REPLAYED:
+                return None
+            if not possible() or not self.reader.is_plain(samples):
+                return None
             if len(self._replays) >= REPLAYS:  # of threads that may be gone
                 self._replays.clear()
-            known = self._replays[key] = Replay.of(self, samples, made)
+            known = self._replays[key] = recorded(self, samples, made)
         return None if known is None else known(samples)
 
     def encode(self, x: Value, condition: Value | None = None) -> Value:
@@ -513,45 +523,24 @@ class InferencePass(_PooledTape):
         super().__exit__(*error)
 
 
-class Replay:
-    """A pass over few samples, to be made again with others: the calls of the core, and no ops.
+def recorded(
+    network: Network, samples: np.ndarray, made: Callable[[Batch], np.ndarray]
+) -> _core.Replay | None:
+    """Make a pass over few samples and record the calls of the core that it consists of.
 
-    Parameters
-    ----------
-    x : ndarray of float32, shape (n, ...)
-        Where the calls look for samples.
-    calls : list of (callable, tuple)
-    out : ndarray, shape (n, ...)
-        What they make of these.
+    Returns
+    -------
+    Replay, or None
+        None where there is more to the pass than calls, or much memory: layers of the user's may
+        do anything.
     """
-
-    __slots__ = ("calls", "out", "x")
-
-    def __init__(self, x: np.ndarray, calls: list[Any], out: np.ndarray) -> None:
-        self.x, self.calls, self.out = x, calls, out
-
-    @classmethod
-    def of(
-        cls, network: Network, samples: np.ndarray, made: Callable[[Batch], np.ndarray]
-    ) -> Replay | None:
-        """Make a pass and record it; None where there is more to it than calls, or much memory.
-
-        Layers of the user's may do anything.
-        """
-        package = __name__.partition(".")[0]
-        if any(type(m).__module__.partition(".")[0] != package for _, m in network.modules()):
-            return None
-        batch, tape, calls = Batch(len(samples)), Tape(), list[Any]()
-        batch.x, batch.target = samples.copy(), samples.reshape(len(samples), -1)
-        with InferencePass(network, batch, tape=tape, calls=calls):
-            out = made(batch)
-        if tape.calls is None or tape.nbytes > REPLAYED_BYTES:
-            return None
-        return cls(batch.x, calls, out)
-
-    def __call__(self, samples: np.ndarray) -> np.ndarray:
-        """Return what the pass makes of other samples."""
-        np.copyto(self.x, samples)
-        for kernel, given in self.calls:
-            kernel(*given)
-        return self.out.copy()
+    package = __name__.partition(".")[0]
+    if any(type(m).__module__.partition(".")[0] != package for _, m in network.modules()):
+        return None
+    batch, tape, calls = Batch(len(samples)), Tape(), list[Any]()
+    batch.x, batch.target = samples.copy(), samples.reshape(len(samples), -1)
+    with InferencePass(network, batch, tape=tape, calls=calls):
+        out = made(batch)
+    if tape.calls is None or tape.nbytes > REPLAYED_BYTES:
+        return None
+    return _core.Replay(batch.x, tuple(calls), out)

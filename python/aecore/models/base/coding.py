@@ -120,12 +120,13 @@ class BaseAutoencoder(BaseModel):
         self, X: Any, y: Any, mask: Any, kind: str, made: Callable[[Batch], np.ndarray]
     ) -> np.ndarray | None:
         """Return what is made of a few plain samples, quickly; None where that isn't possible."""
-        network = self._network
-        if y is not None or mask is not None or network.conditioner is not None:
+        if y is not None or mask is not None or type(X) is not np.ndarray:
             return None
-        if self._names_in is not None or not self._is_own or not network.reader.is_plain(X):
-            return None
-        return network.replayed(kind, X, made)
+        return self._network.replayed(kind, X, made, self._takes_plain)
+
+    def _takes_plain(self) -> bool:
+        """Whether arrays are read without anything beside them, by methods that are aecore's."""
+        return self._network.conditioner is None and self._names_in is None and self._is_own
 
     @property
     def _is_own(self) -> bool:
