@@ -16,6 +16,7 @@ from ...data.arrays import Data
 from ...data.batches import Batch, Condition, Input
 from ...data.conditions import conditions, shared
 from ...data.readers import Reader
+from ...losses import LINKS
 from ...nn.module import Module
 from ...nn.tape import Value
 from ...priors import Normal, Prior
@@ -236,7 +237,7 @@ class BaseAutoencoder(BaseModel):
         """
         output = self._replayed(X, y, sample_mask, "output", self._plain_output)
         if output is not None:
-            return self._loss.to_data(output)
+            return self._loss.to_data(output) if self.loss in LINKS else output
         given = self._input(X, y, sample_mask)
         return self._network.reader.samples(self._rebuilt(given), given.data)
 
