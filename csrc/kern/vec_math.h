@@ -70,6 +70,25 @@ v_exp_negative(vf x)
     return s * v_exp_poly(r) + s;
 }
 
+/* e^x for x <= 0 where sums of it are what counts: to an absolute 1e-7. By way of 2^(n + f), whose
+ * error grows with |x|, and so where the result is small. */
+V_INLINE vf
+v_exp_weight(vf x)
+{
+    const vf magic = v_set(12582912.0f + 127.0f); /* the sum's last bits are those of n + 127 */
+    x = v_max(v_set(-126.0f), x * 1.44269504088896341f);
+    vf m = x + magic;
+    vf f = x - (m - magic);
+    vf p = v_set(1.5353361955e-4f); /* minimax for |f| <= 1/2, exact at 0 */
+    p = p * f + 1.3398874414e-3f;
+    p = p * f + 9.6184373575e-3f;
+    p = p * f + 5.5503324711e-2f;
+    p = p * f + 2.4022647914e-1f;
+    p = p * f + 6.9314720286e-1f;
+    p = p * f + 1.0f;
+    return p * (vf)((vu)m << 23);
+}
+
 /* e^x - 1 for x <= 0, without cancellation. */
 V_INLINE vf
 v_expm1(vf x)

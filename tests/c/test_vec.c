@@ -67,6 +67,7 @@ cos2pi(vf u)
     }
 VECTOR(exp_, v_exp(x))
 VECTOR(exp_negative, v_exp_negative(x))
+VECTOR(exp_weight, v_exp_weight(x))
 VECTOR(expm1_, v_expm1(x))
 VECTOR(log_, v_log(x))
 VECTOR(log1p_, v_log1p(x))
@@ -202,6 +203,7 @@ exact_silu_grad(double x)
 static const check checks[] = {
     {"v_exp", exp_, exp, ALL, 1.5, 0},
     {"v_exp_negative", exp_negative, exp, -INFINITY, 0, 1.5, 0x1p-103},
+    {"v_exp_weight", exp_weight, exp, -INFINITY, 0, 2.0, 0.25},
     {"v_expm1", expm1_, expm1, -INFINITY, 0, 1.5, 0},
     {"v_log", log_, log, 0x1p-126, 0x1.fffffep127, 1.0, 0},
     {"v_log1p", log1p_, log1p, 0, 1, 2.2, 0},
