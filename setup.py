@@ -5,7 +5,7 @@ Everything else stands in pyproject.toml. Switches, all environment variables:
 AECORE_WERROR=1           warnings are errors
 AECORE_DEBUG=1            no optimisation, debug symbols, asserts
 AECORE_SANITIZE=LIST      -fsanitize=LIST (address,undefined), debug symbols, asserts
-AECORE_NO_OPENMP=1        one thread unless more are asked for; also what a compiler without OpenMP gives
+AECORE_NO_OPENMP=1        one thread unless more are asked for, as where a compiler has no OpenMP
 AECORE_OPENMP_TEAMS=1     OpenMP's own teams, as on Windows, in place of base/team.c: to compare
 AECORE_NATIVE=1           -march=native for what isn't dispatched: not portable
 AECORE_EMULATE_AVX512=1   the avx512 kernels in AVX2 instructions, to test them anywhere

@@ -1,4 +1,4 @@
-"""Weights that stay packed: the bits of those that don't, for any number of rows; as bfloat16 too."""
+"""Weights that stay packed: the bits of those that don't, for any number of rows."""
 
 import numpy as np
 import pytest

@@ -28,7 +28,7 @@ ROOMS = [
     {"files.load"},
     {"exchange", "compression", "metrics", "datasets"},
     {"plot"},
-    {"callbacks", "tuning"},
+    {"callbacks", "profiling", "tuning"},
     {""},  # the package itself, what `import aecore` gives
     {"_bench", "demo"},
     {"cli"},

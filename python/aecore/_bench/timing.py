@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 import aecore as ae
-from aecore import _core
+from aecore.base.limits import bandwidth as bandwidth
+from aecore.base.limits import fma_peak as fma_peak
 
 SETTLE = 0.01  # seconds
 
@@ -98,29 +99,6 @@ def interleave(
 def ratio(slow: Timing, fast: Timing) -> float:
     """Return the median over rounds of slow / fast."""
     return statistics.median(s / f for s, f in zip(slow.seconds, fast.seconds, strict=True))
-
-
-def fma_peak(seconds: float = 0.2) -> float:
-    """Return the multiply-adds that all threads reach together, in FLOP/s (two each)."""
-    workspace, steps, best = _core.Workspace(), 2000, 0.0
-    stop = time.perf_counter() + seconds
-    while not best or time.perf_counter() < stop:
-        start = time.perf_counter()
-        flops = _core.fma_peak(steps, workspace)
-        best = max(best, flops / (time.perf_counter() - start))
-    return best
-
-
-def bandwidth(seconds: float = 0.2) -> float:
-    """Return bytes a second read and written by adding a large array to another in place."""
-    a, b = np.zeros(2**24, np.float32), np.ones(2**24, np.float32)
-    workspace, best = _core.Workspace(), 0.0
-    stop = time.perf_counter() + seconds
-    while not best or time.perf_counter() < stop:
-        start = time.perf_counter()
-        _core.add(a, a, b, workspace)
-        best = max(best, 3 * a.nbytes / (time.perf_counter() - start))
-    return best
 
 
 def version(package: str) -> str | None:

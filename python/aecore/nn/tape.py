@@ -327,7 +327,7 @@ class Op(Value):
     def compute(self) -> None:
         """Compute the data, and take a place in the record if there is a way back."""
         tape = self.tape
-        self.forward()
+        tape.forward(self)
         if tape.calls is not None and not self.is_noted:
             tape.calls = None
         if not tape.records:
@@ -473,6 +473,14 @@ class Tape:
             pending[i] = None  # type: ignore[call-overload]  # what nobody needs any more goes
             op.compute()
 
+    def forward(self, op: Op) -> None:
+        """Let an op compute its data."""
+        op.forward()
+
+    def back(self, op: Op) -> None:
+        """Let an op add to the gradients of what it took."""
+        op.backward()
+
     def call(self, kernel: Callable[..., Any], *given: Any) -> None:
         """Call a function that writes into arrays of the pass; note it, if calls are noted."""
         kernel(*given)
@@ -543,7 +551,7 @@ class Tape:
         while len(record) > since:
             op = record.pop()  # what it holds is free for what comes next
             if op.grad is not None:
-                op.backward()
+                self.back(op)
                 op.grad = None
                 op.forget()
 

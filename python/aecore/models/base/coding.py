@@ -332,10 +332,10 @@ class BaseAutoencoder(BaseModel):
         Parameters
         ----------
         precision : {"float32", "bfloat16"}
-            What weights of linear layers are kept as. In bfloat16 they take half the memory and, for
-            a few samples at a time, about half the time: that is what it takes to read them. They have
-            8 bits in place of 24, so that outputs differ by about 1 %; samples, sums and all else
-            stay float32.
+            What weights of linear layers are kept as. In bfloat16 they take half the memory and,
+            for a few samples at a time, half the time: that is what it takes to read them. They
+            have 8 bits in place of 24, so that outputs differ by up to 1 %; samples, sums and all
+            else stay float32.
 
         Returns
         -------
