@@ -49,7 +49,7 @@ class ProfileRow(NamedTuple):
     >>> X = np.random.default_rng(0).random((64, 8), np.float32)
     >>> row = ae.profile(ae.Autoencoder(ae.Dense(()), 2), X).rows[0]
     >>> row.layer, row.op, row.forward_ms > 0
-    ('encoder', 'Linear 8 -> 2', True)
+    ('encoder.0', 'Linear 8 -> 2', True)
     """
 
     layer: str
