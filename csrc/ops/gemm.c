@@ -15,6 +15,7 @@
 #define RUNS 64          /* most runs in a block */
 #define ROW_TILES 16     /* tiles of rows in a chunk */
 #define MIN_CHUNKS 16
+#define FEW_PANELS 3 /* with no more of them rows are cut finer, so that there are chunks to share */
 
 typedef struct {
     ae_seg seg[RUNS];
@@ -443,6 +444,20 @@ done:
     return status;
 }
 
+/* Columns of A are packed a tile at a time: a chunk is one, which all panels then use, where that gives
+ * chunks enough. */
+static int64_t
+tiles_of_chunk(const ae_gemm_args *g, int64_t npanel, const ae_kernels *k)
+{
+    const int64_t tiles = ae_ceil_div(g->M, k->mr);
+    if (g->a_ks != 1) {
+        return tiles >= MIN_CHUNKS / 2 ? 1 : ROW_TILES;
+    }
+    return npanel > FEW_PANELS
+               ? ROW_TILES
+               : ae_min(ROW_TILES, ae_max(2, ae_ceil_div(tiles * npanel, MIN_CHUNKS)));
+}
+
 /* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
  * of one row makes both strides 1 and is then a product in rows. */
 ae_status
@@ -469,7 +484,7 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
         return AE_OK;
     }
     int64_t npanel = ae_ceil_div(g->N, k->nr);
-    t.row_chunks = ae_ceil_div(g->M, ROW_TILES * k->mr);
+    t.row_chunks = ae_ceil_div(ae_ceil_div(g->M, k->mr), tiles_of_chunk(g, npanel, k));
     t.panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
     t.own = t.row_chunks == 1 && ctx->packed == NULL;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
