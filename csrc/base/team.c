@@ -6,7 +6,9 @@
  * what OpenMP's teams can't do: all of their threads have to come to the end of a region.
  *
  * A helper without a job spins for some time, which spans the gap between two operations, and then
- * sleeps until it is woken. One that notices that others want its CPU doesn't spin for a while.
+ * sleeps until it is woken. One that notices that others want its CPU doesn't spin for a while. One that
+ * the system has put on its caller's CPU, as it does in virtual machines that take CPUs at rest for
+ * busy ones, moves away: there it would but keep its caller from making jobs.
  */
 #ifndef AE_OPENMP_TEAMS
 #ifndef _GNU_SOURCE
@@ -20,6 +22,9 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -45,6 +50,7 @@ typedef struct {
     void *arg;
     int64_t n;
     int threads;
+    _Atomic int cpu; /* that the caller was on */
     _Alignas(64) _Atomic int64_t next; /* the task that nobody has taken */
     _Atomic int entered;               /* helpers that have come to this job */
     _Alignas(64) _Atomic int asleep;
@@ -54,6 +60,7 @@ typedef struct {
     pthread_mutex_t mutex;
     pthread_cond_t woken;
     int size, most; /* helpers that there are, and that the system gives */
+    pid_t caller;
     int64_t ended;  /* when the last job did */
 } team;
 
@@ -82,6 +89,72 @@ relax(void)
 #endif
 }
 
+/* ---- the CPUs of a helper and its caller ------------------------------------------------------ */
+
+#ifdef __linux__
+
+static pid_t
+this_thread(void)
+{
+    return (pid_t)syscall(SYS_gettid);
+}
+
+static int
+this_cpu(void)
+{
+    return sched_getcpu();
+}
+
+/* Leave the caller's CPU, if there is another one that it may use. */
+static void
+move_away(const team *t, int cpu)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(t->caller, sizeof set, &set) == 0 && cpu < CPU_SETSIZE) {
+        CPU_CLR((size_t)cpu, &set);
+        if (CPU_COUNT(&set) > 0) {
+            sched_setaffinity(0, sizeof set, &set);
+        }
+    }
+}
+
+static int
+count_cpus(void)
+{
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                       : (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+#else
+
+static pid_t
+this_thread(void)
+{
+    return 0;
+}
+
+static int
+this_cpu(void)
+{
+    return -1;
+}
+
+static void
+move_away(const team *t, int cpu)
+{
+    (void)t;
+    (void)cpu;
+}
+
+static int
+count_cpus(void)
+{
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+#endif
+
 /* ---- a helper -------------------------------------------------------------------------------- */
 
 static void
@@ -106,6 +179,10 @@ spin_for_job(team *t, uint64_t seen)
     const int64_t start = now();
     int64_t last = start;
     do {
+        const int cpu = this_cpu();
+        if (cpu >= 0 && cpu == atomic_load_explicit(&t->cpu, memory_order_relaxed)) {
+            move_away(t, cpu);
+        }
         for (int i = 0; i < LOOKS; i++) {
             if (is_new(atomic_load_explicit(&t->job, memory_order_acquire), seen)) {
                 return true;
@@ -204,13 +281,7 @@ initialize(void)
     const char *policy = getenv("OMP_WAIT_POLICY");
     pthread_key_create(&key, dismiss);
     pthread_atfork(NULL, NULL, forget_team);
-    cpus = (int)ae_max(1, sysconf(_SC_NPROCESSORS_ONLN));
-#ifdef __linux__
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) {
-        cpus = CPU_COUNT(&set);
-    }
-#endif
+    cpus = (int)ae_max(1, count_cpus());
     if (policy != NULL && strcasecmp(policy, "passive") == 0) {
         spin = 0;
     }
@@ -229,6 +300,7 @@ make_team(void)
     }
     memset(t, 0, sizeof *t);
     t->most = AE_MOST_THREADS;
+    t->caller = this_thread();
     atomic_init(&t->users, 1);
     if (pthread_mutex_init(&t->mutex, NULL) != 0 || pthread_cond_init(&t->woken, NULL) != 0 ||
         pthread_setspecific(key, t) != 0) {
@@ -309,6 +381,7 @@ ae_team_run(int threads, int64_t n, bool wakes, ae_task fn, void *arg)
     t->arg = arg;
     t->n = n;
     t->threads = threads;
+    atomic_store_explicit(&t->cpu, this_cpu(), memory_order_relaxed);
     atomic_store_explicit(&t->next, 0, memory_order_relaxed);
     atomic_store_explicit(&t->entered, 0, memory_order_relaxed);
     const uint64_t job = atomic_load_explicit(&t->job, memory_order_relaxed);
