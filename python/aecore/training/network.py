@@ -29,8 +29,10 @@ from ..nn.tape import Shape, Tape, Value
 from .optim import Optimizer, StepSize
 
 REPLAYED = 4  # samples at most that a recorded pass is used for
-REPLAYED_BYTES = 1 << 22  # that its results may take
+REPLAYED_SEALED = 512  # by a predictor, from the second time on that so many come
+REPLAYED_BYTES = 1 << 24  # that its results may take
 REPLAYS = 64  # of a network: of several kinds, numbers of samples and threads
+REPLAYS_BYTES = 1 << 26  # that the results of all may take
 
 
 class _PooledTape:
@@ -104,7 +106,9 @@ class Network(Module):
         "_exposed",
         "_tapes",
         "is_sealed",
+        "_met",
         "_replays",
+        "_replays_bytes",
     )
 
     encoder: Module
@@ -142,6 +146,7 @@ class Network(Module):
             self.code_shape = self.encoder.output_shape(self.input_shape)
         self._frozen = self._changes = self._exposed = self.is_sealed = False
         self._replays: dict[Any, _core.Replay | None] = {}
+        self._forget_replays()
 
     def __getstate__(self) -> dict[str, Any]:
         with self.lock:
@@ -247,7 +252,7 @@ class Network(Module):
         """Let layers cache what follows from parameters, which stay the same until `thaw`."""
         super().freeze(shared, half)
         self._frozen = True
-        self._replays = {}
+        self._forget_replays()
 
     def sealed(self, half: bool = False) -> Network:
         """Return a copy that never changes, and has nothing that training takes.
@@ -270,7 +275,7 @@ class Network(Module):
         """Drop what layers cached, as parameters may change."""
         super().thaw()
         self._frozen = False
-        self._replays = {}
+        self._forget_replays()
 
     # ---- passes ---------------------------------------------------------------------------------
 
@@ -310,14 +315,31 @@ class Network(Module):
         key = kind, samples.shape[:1], runtime.current()
         known = self._replays.get(key)
         if known is None and key not in self._replays:
-            if not samples.ndim or len(samples) > REPLAYED:
+            if not (samples.ndim and self._is_worth_recording(key, len(samples))):
                 return None
             if not possible() or not self.reader.is_plain(samples):
                 return None
-            if len(self._replays) >= REPLAYS:  # of threads that may be gone
-                self._replays.clear()
-            known = self._replays[key] = recorded(self, samples, made)
+            known, nbytes = recorded(self, samples, made)
+            if len(self._replays) >= REPLAYS or self._replays_bytes + nbytes > REPLAYS_BYTES:
+                self._forget_replays()  # of threads that may be gone, and of other numbers
+            self._replays[key] = known
+            self._replays_bytes += nbytes
         return None if known is None else known(samples)
+
+    def _is_worth_recording(self, key: Any, n: int) -> bool:
+        """Whether a pass over n samples is short, or comes again in a network that never changes."""
+        if n <= REPLAYED or n > REPLAYED_SEALED or not self.is_sealed:
+            return n <= REPLAYED
+        if key in self._met:
+            return True
+        if len(self._met) >= REPLAYS:
+            self._met.clear()
+        self._met.add(key)
+        return False
+
+    def _forget_replays(self) -> None:
+        self._replays, self._replays_bytes = {}, 0
+        self._met: set[Any] = set()
 
     def encode(self, x: Value, condition: Value | None = None) -> Value:
         """Return the encoder's output for x (n, ...) beside conditions (n, p)."""
@@ -525,7 +547,7 @@ class InferencePass(_PooledTape):
 
 def recorded(
     network: Network, samples: np.ndarray, made: Callable[[Batch], np.ndarray]
-) -> _core.Replay | None:
+) -> tuple[_core.Replay | None, int]:
     """Make a pass over few samples and record the calls of the core that it consists of.
 
     Returns
@@ -533,14 +555,16 @@ def recorded(
     Replay, or None
         None where there is more to the pass than calls, or much memory: layers of the user's may
         do anything.
+    int
+        The bytes that it holds.
     """
     package = __name__.partition(".")[0]
     if any(type(m).__module__.partition(".")[0] != package for _, m in network.modules()):
-        return None
+        return None, 0
     batch, tape, calls = Batch(len(samples)), Tape(), list[Any]()
     batch.x, batch.target = samples.copy(), samples.reshape(len(samples), -1)
     with InferencePass(network, batch, tape=tape, calls=calls):
         out = made(batch)
     if tape.calls is None or tape.nbytes > REPLAYED_BYTES:
-        return None
-    return _core.Replay(batch.x, tuple(calls), out)
+        return None, 0
+    return _core.Replay(batch.x, tuple(calls), out), tape.nbytes + samples.nbytes
