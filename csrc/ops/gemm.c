@@ -15,6 +15,7 @@
 #define RUNS 64          /* most runs in a block */
 #define ROW_TILES 16     /* tiles of rows in a chunk */
 #define MIN_CHUNKS 16
+#define KEPT_CHUNKS 64
 #define FEW_PANELS 3 /* with no more of them rows are cut finer, so that there are chunks to share */
 
 typedef struct {
@@ -486,6 +487,10 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     int64_t npanel = ae_ceil_div(g->N, k->nr);
     t.row_chunks = ae_ceil_div(ae_ceil_div(g->M, k->mr), tiles_of_chunk(g, npanel, k));
     t.panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
+    if (kept && !half) { /* nothing is packed in a chunk: small ones let threads end together */
+        t.row_chunks = ae_max(t.row_chunks, ae_min(ae_ceil_div(g->M, k->mr),
+                                                   ae_ceil_div(KEPT_CHUNKS, npanel)));
+    }
     t.own = t.row_chunks == 1 && ctx->packed == NULL;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
