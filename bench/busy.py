@@ -1,4 +1,4 @@
-"""Training steps while another process keeps one core busy, beside quiet ones; PyTorch eager too.
+"""Training steps while another process keeps one core busy, beside quiet ones; PyTorch and JAX too.
 
 With the cores c, a fair scheduler leaves c - 1/2 of them: the least that the ratio can be is
 c / (c - 1/2), if the work moves to where there is room.
@@ -15,9 +15,9 @@ from typing import Any
 from aecore._bench import steps, timing
 from aecore._bench.timing import Settings
 
-from .train import torch_passes
+from .train import jax_passes, torch_passes
 
-NAMES = ("mlp-ae", "conv-ae", "vq-vae", "lstm-ae", "transformer-ae")
+NAMES = ("mlp-ae", "conv-ae", "vq-vae", "cvae", "lstm-ae", "transformer-ae")
 SPIN = """
 import os, sys
 if hasattr(os, "sched_setaffinity"):
@@ -47,7 +47,7 @@ def measure(workload: Any, settings: Settings) -> dict[str, Any]:
     x, y = workload.data(n)
     runs = {"aecore": steps.aecore_pass(workload, x, y)}
     if settings.peers:
-        runs["eager"] = torch_passes(workload, x, ("eager",))["eager"]
+        runs |= torch_passes(workload, x, ("eager",)) | jax_passes(workload, x)
     quiet, busy = ({name: timing.Timing() for name in runs} for _ in range(2))
     least = settings.at_least(0.2)
     for _ in range(min(settings.rounds, 5)):
@@ -63,6 +63,10 @@ def measure(workload: Any, settings: Settings) -> dict[str, Any]:
         ms = [t[name].median / n * 1e3 for t in (quiet, busy)]
         row[name] = {"quiet_ms": ms[0], "busy_ms": ms[1], "ratio": ratio}
         line += f" {ms[0]:9.2f} {ms[1]:9.2f} {ratio:6.2f}x"
+        if name != "aecore":
+            times = timing.ratio(busy[name], busy["aecore"])
+            row[name]["beside_ours"] = times
+            line += f" {times:6.2f}x ({name})"
     print(line, flush=True)
     return row
 
@@ -73,6 +77,6 @@ def run(settings: Settings) -> dict[str, Any]:
     bound = cores / (cores - 0.5)
     print(f"the least possible ratio on {cores} cores: {bound:.2f}x")
     columns = f" {'quiet':>9s} {'busy':>9s} {'ratio':>7s}"
-    print(f"{'workload, ms':15s}" + columns + (columns + " (PyTorch eager)") * settings.peers)
+    print(f"{'workload, ms':15s}" + columns + (columns + " busy, beside ours") * settings.peers)
     wanted = [w for w in steps.chosen(settings) if w.name in NAMES]
     return {"bound": bound, "rows": [measure(w, settings) for w in wanted]}

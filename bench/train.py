@@ -34,15 +34,20 @@ def torch_passes(
     return passes
 
 
-def others(workload: Any, x: Any) -> dict[str, steps.Pass]:
-    """Return the passes of PyTorch, and of JAX where it is installed and has the workload."""
-    passes = torch_passes(workload, x)
-    if importlib.util.find_spec("jax"):
-        from . import jax_peers
+def jax_passes(workload: Any, x: Any) -> dict[str, steps.Pass]:
+    """Return the pass of JAX, where it is installed and has the workload."""
+    if not importlib.util.find_spec("jax"):
+        return {}
+    from . import jax_peers
 
-        if workload.name in jax_peers.MODELS:
-            passes["JAX jit"] = jax_peers.make_pass(workload.name, x, workload.batch)
-    return passes
+    if workload.name not in jax_peers.MODELS:
+        return {}
+    return {"JAX jit": jax_peers.make_pass(workload.name, x, workload.batch)}
+
+
+def others(workload: Any, x: Any) -> dict[str, steps.Pass]:
+    """Return the passes of PyTorch and of JAX."""
+    return torch_passes(workload, x) | jax_passes(workload, x)
 
 
 def print_row(row: dict[str, Any]) -> None:

@@ -6,9 +6,12 @@
  * what OpenMP's teams can't do: all of their threads have to come to the end of a region.
  *
  * A helper without a job spins for some time, which spans the gap between two operations, and then
- * sleeps until it is woken. One that notices that others want its CPU doesn't spin for a while. One that
- * the system has put on its caller's CPU, as it does in virtual machines that take CPUs at rest for
- * busy ones, moves away: there it would but keep its caller from making jobs.
+ * sleeps until it is woken. One that the system has put on its caller's CPU, as it does in virtual machines
+ * that take CPUs at rest for busy ones, moves away: there it would but keep its caller from making jobs.
+ *
+ * Where other programs want its CPU, the system takes that from a helper when it has had its share, most
+ * likely in the middle of a task, which the caller then waits for. So for some time from when that has
+ * happened a helper doesn't spin, and works in short shifts, between which it rests without a task.
  */
 #ifndef AE_OPENMP_TEAMS
 #ifndef _GNU_SOURCE
@@ -22,6 +25,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #ifdef __linux__
 #include <sys/syscall.h>
 #endif
@@ -31,13 +35,15 @@
 #include "base/aligned.h"
 #include "base/math.h"
 
-#define SPIN 200000        /* ns that a helper spins for */
-#define RECENT 200000      /* ns after which a caller doesn't seem to come often */
-#define PATIENCE 20000     /* ns after which a caller that waits lets others have its CPU */
-#define AWAY 300000        /* ns between two looks at the clock that mean: others had the CPU */
-#define CROWDED 50000000   /* ns that nobody spins for after that */
-#define LOOKS 32           /* looks at the job between two at the clock */
-#define STACK (1 << 20)    /* bytes; kernels keep a few tiles there */
+#define SPIN 200000      /* ns that a helper spins for */
+#define RECENT 200000    /* ns after which a caller doesn't seem to come often */
+#define PATIENCE 20000   /* ns after which a caller that waits goes to sleep */
+#define CROWDED 50000000 /* ns that a CPU counts as shared for, once others have taken it */
+#define AGAIN 20000000   /* ns within which a CPU has to be taken twice for that */
+#define SHIFT 1000000    /* ns that a helper works for on such a CPU */
+#define REST 1200000     /* and rests */
+#define LOOKS 32         /* looks at the job between two at the clock */
+#define STACK (1 << 20)  /* bytes; kernels keep a few tiles there */
 
 /* A job's word: its number, whether it is open, and how many helpers are inside. */
 #define INSIDE ((uint64_t)0xffff)
@@ -50,18 +56,18 @@ typedef struct {
     void *arg;
     int64_t n;
     int threads;
-    _Atomic int cpu; /* that the caller was on */
+    _Atomic int cpu;                   /* that the caller was on */
     _Alignas(64) _Atomic int64_t next; /* the task that nobody has taken */
     _Atomic int entered;               /* helpers that have come to this job */
     _Alignas(64) _Atomic int asleep;
-    _Atomic int64_t crowded; /* until when nobody spins */
-    _Atomic int users;       /* the caller and its helpers: the last one frees the team */
+    _Atomic bool awaiting; /* whether the caller sleeps until no helper is inside */
+    _Atomic int users;     /* the caller and its helpers: the last one frees the team */
     _Atomic bool over;
     pthread_mutex_t mutex;
-    pthread_cond_t woken;
+    pthread_cond_t woken, left;
     int size, most; /* helpers that there are, and that the system gives */
     pid_t caller;
-    int64_t ended;  /* when the last job did */
+    int64_t ended; /* when the last job did */
 } team;
 
 static _Thread_local team *mine;
@@ -172,12 +178,41 @@ is_new(uint64_t job, uint64_t seen)
     return (job & OPEN) != 0 && job / NUMBER != seen;
 }
 
+/* A helper's own time. */
+typedef struct {
+    int64_t shared; /* until when its CPU counts as shared */
+    int64_t lost;   /* when the system was last seen to have taken its CPU */
+    int64_t began;  /* when its shift did */
+    long taken;     /* how often the system has taken its CPU */
+} shift;
+
+/* Find out whether others have had the CPU since the last time. */
+static void
+look_around(shift *s, int64_t time)
+{
+#ifdef RUSAGE_THREAD
+    struct rusage use;
+    if (spin == SPIN && getrusage(RUSAGE_THREAD, &use) == 0 && use.ru_nivcsw != s->taken) {
+        s->taken = use.ru_nivcsw;
+        if (time - s->lost <
+            AGAIN) { /* once alone is nothing: the system has work to do, too */
+            s->shared = time + CROWDED;
+        }
+        s->lost = time;
+    }
+#else
+    (void)s;
+    (void)time;
+#endif
+}
+
 /* Spin until there is a job after the one seen; false if there was none for some time. */
 static bool
-spin_for_job(team *t, uint64_t seen)
+spin_for_job(team *t, uint64_t seen, shift *s)
 {
     const int64_t start = now();
-    int64_t last = start;
+    int64_t time = start;
+    look_around(s, time);
     do {
         const int cpu = this_cpu();
         if (cpu >= 0 && cpu == atomic_load_explicit(&t->cpu, memory_order_relaxed)) {
@@ -189,13 +224,9 @@ spin_for_job(team *t, uint64_t seen)
             }
             relax();
         }
-        const int64_t time = now();
-        if (spin == SPIN && time - last > AWAY) {
-            atomic_store_explicit(&t->crowded, time + CROWDED, memory_order_relaxed);
-        }
-        last = time;
-    } while (last - start < spin && last > atomic_load_explicit(&t->crowded, memory_order_relaxed) &&
-             atomic_load_explicit(&awake, memory_order_relaxed) < cpus && !atomic_load(&t->over));
+        time = now();
+    } while (time - start < (time < s->shared ? 0 : spin) && !atomic_load(&t->over) &&
+             atomic_load_explicit(&awake, memory_order_relaxed) < cpus);
     return false;
 }
 
@@ -213,11 +244,29 @@ sleep_for_job(team *t, uint64_t seen)
     atomic_fetch_add(&awake, 1);
 }
 
+/* Rest, if this shift on a shared CPU has been long enough. */
+static void
+rest(shift *s)
+{
+    const int64_t time = now();
+    if (time - s->began < SHIFT) {
+        return;
+    }
+    look_around(s, time);
+    s->began = time;
+    if (time < s->shared) {
+        const struct timespec pause = {.tv_nsec = REST};
+        nanosleep(&pause, NULL);
+        s->began = now();
+    }
+}
+
 static void
 leave(team *t)
 {
     if (atomic_fetch_sub(&t->users, 1) == 1) {
         pthread_cond_destroy(&t->woken);
+        pthread_cond_destroy(&t->left);
         pthread_mutex_destroy(&t->mutex);
         ae_aligned_free(t);
     }
@@ -228,12 +277,14 @@ help(void *arg)
 {
     team *t = arg;
     uint64_t seen = 0;
+    shift s = {.began = now()};
     atomic_fetch_add(&awake, 1);
     while (!atomic_load(&t->over)) {
         uint64_t job = atomic_load_explicit(&t->job, memory_order_acquire);
         if (!is_new(job, seen)) {
-            if (!spin_for_job(t, seen)) {
+            if (!spin_for_job(t, seen, &s)) {
                 sleep_for_job(t, seen);
+                s.began = now();
             }
             continue;
         }
@@ -245,7 +296,12 @@ help(void *arg)
         if (thread < t->threads) {
             take_tasks(t, thread);
         }
-        atomic_fetch_sub(&t->job, 1);
+        if ((atomic_fetch_sub(&t->job, 1) & INSIDE) == 1 && atomic_load(&t->awaiting)) {
+            pthread_mutex_lock(&t->mutex);
+            pthread_cond_signal(&t->left);
+            pthread_mutex_unlock(&t->mutex);
+        }
+        rest(&s);
     }
     atomic_fetch_sub(&awake, 1);
     leave(t);
@@ -303,7 +359,7 @@ make_team(void)
     t->caller = this_thread();
     atomic_init(&t->users, 1);
     if (pthread_mutex_init(&t->mutex, NULL) != 0 || pthread_cond_init(&t->woken, NULL) != 0 ||
-        pthread_setspecific(key, t) != 0) {
+        pthread_cond_init(&t->left, NULL) != 0 || pthread_setspecific(key, t) != 0) {
         ae_aligned_free(t);
         return NULL;
     }
@@ -348,18 +404,31 @@ wake(team *t, int64_t helpers)
     pthread_mutex_unlock(&t->mutex);
 }
 
+static bool
+is_anybody_inside(team *t)
+{
+    return (atomic_load(&t->job) & INSIDE) != 0;
+}
+
 /* Wait until no helper is inside. */
 static void
 await_helpers(team *t)
 {
     int64_t start = 0;
-    for (int i = 1; (atomic_load_explicit(&t->job, memory_order_acquire) & INSIDE) != 0; i++) {
+    for (int i = 1; is_anybody_inside(t); i++) {
         relax();
-        if (i % LOOKS == 0) {
-            start = start == 0 ? now() : start;
-            if (now() - start > PATIENCE) {
-                sched_yield();
+        if (i % LOOKS != 0) {
+            continue;
+        }
+        start = start == 0 ? now() : start;
+        if (now() - start > PATIENCE) {
+            pthread_mutex_lock(&t->mutex);
+            atomic_store(&t->awaiting, true);
+            while (is_anybody_inside(t)) {
+                pthread_cond_wait(&t->left, &t->mutex);
             }
+            atomic_store(&t->awaiting, false);
+            pthread_mutex_unlock(&t->mutex);
         }
     }
 }

@@ -16,8 +16,10 @@
 #define SERIAL_WORK 0
 #define WAKING_WORK 0
 #else
-#define SERIAL_WORK 2e5 /* operations below which sharing costs more than it saves: about 2 us */
-#define WAKING_WORK 4e6 /* operations from which on it pays to wake a thread that sleeps: about 50 us */
+#define SERIAL_WORK \
+    2e5 /* operations below which sharing costs more than it saves: about 2 us */
+#define WAKING_WORK \
+    4e6 /* operations from which on it pays to wake a thread that sleeps: about 50 us */
 #endif
 
 int

@@ -16,7 +16,8 @@
 #define ROW_TILES 16     /* tiles of rows in a chunk */
 #define MIN_CHUNKS 16
 #define KEPT_CHUNKS 64
-#define FEW_PANELS 3 /* with no more of them rows are cut finer, so that there are chunks to share */
+#define FEW_PANELS \
+    3 /* with no more of them rows are cut finer, so that there are chunks to share */
 
 typedef struct {
     ae_seg seg[RUNS];
@@ -53,8 +54,9 @@ load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, 
     }
 }
 
-#define FAR_DEPTH 64 /* from this depth on a tile of C comes from memory while it is multiplied */
-#define LINE 16      /* floats of a cache line */
+#define FAR_DEPTH \
+    64          /* from this depth on a tile of C comes from memory while it is multiplied */
+#define LINE 16 /* floats of a cache line */
 
 static void
 fetch_tile(const ae_product *p, int64_t i0, int64_t mr, int64_t n0, int64_t nn)
@@ -488,15 +490,14 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     t.row_chunks = ae_ceil_div(ae_ceil_div(g->M, k->mr), tiles_of_chunk(g, npanel, k));
     t.panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
     if (kept && !half) { /* nothing is packed in a chunk: small ones let threads end together */
-        t.row_chunks = ae_max(t.row_chunks, ae_min(ae_ceil_div(g->M, k->mr),
-                                                   ae_ceil_div(KEPT_CHUNKS, npanel)));
+        t.row_chunks = ae_max(
+            t.row_chunks, ae_min(ae_ceil_div(g->M, k->mr), ae_ceil_div(KEPT_CHUNKS, npanel)));
     }
     t.own = t.row_chunks == 1 && ctx->packed == NULL;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
-    const size_t own = t.own || (kept && half)
-                           ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1)
-                           : 0;
+    const size_t own =
+        t.own || (kept && half) ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1) : 0;
     bool conflict = !few && g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = conflict ? ae_bytes(g->M, g->K + ROW_PADDING, sizeof(float)) : 0;
     const size_t shared = t.own || kept ? 0 : packed;

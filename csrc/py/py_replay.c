@@ -110,10 +110,11 @@ replay_call(PyObject *object, PyObject *args, PyObject *kwargs)
 
 static PyType_Slot replay_slots[] = {
     {Py_tp_doc,
-     (void *)"Replay(x, calls, out, /)\n--\n\n"
-             "A recorded pass: called with other samples, it puts them into x, makes the calls, pairs\n"
-             "of a callable and its arguments, and returns a copy of out. None for samples that aren't\n"
-             "a C-contiguous array of float32 of x's shape, all of it finite."},
+     (void
+          *)"Replay(x, calls, out, /)\n--\n\n"
+            "A recorded pass: called with other samples, it puts them into x, makes the calls, pairs\n"
+            "of a callable and its arguments, and returns a copy of out. None for samples that aren't\n"
+            "a C-contiguous array of float32 of x's shape, all of it finite."},
     {Py_tp_new, replay_new},
     {Py_tp_dealloc, replay_dealloc},
     {Py_tp_call, replay_call},
