@@ -10,6 +10,7 @@ from pathlib import Path
 import aecore as ae
 import numpy as np
 import pytest
+from aecore.data.tables.layout import Layout
 from aecore.files import document
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -277,3 +278,15 @@ def test_damage_that_nobody_thinks_of(command, n):
     run = subprocess.run(call, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr
     assert f"{command}: {n} inputs" in run.stdout and run.stdout.endswith(": 0 faults of 0 kinds\n")
+
+
+def test_a_columns_dtype_takes_no_memory(rng):
+    X = np.zeros(20, [("a", "f4"), ("w", "U3")])
+    X["a"], X["w"] = np.arange(20), ["x", "y"] * 10
+    model = ae.TabularAutoencoder(epochs=1, random_state=0).fit(X)
+    found = model._network.table.describe()
+    found["columns"][1]["dtype"] = "<U5000"  # words that fit didn't see
+    assert Layout.read(found).columns[1].dtype == "<U5000"
+    found["columns"][1]["dtype"] = "<U500000000"
+    with pytest.raises(ValueError, match="table: expected rows of at most 67108864 bytes"):
+        Layout.read(found)

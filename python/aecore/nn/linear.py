@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base.checks import integer
+from ..base.checks import boolean, integer
 from .module import Module, fresh_seed, shown
 from .ops.products import FUSED
 from .ops.products import Linear as LinearOp
@@ -41,7 +41,7 @@ class Affine(Module):
         self.activation = check_fused(activation)
         bound = 1 / max(1, fan_in) ** 0.5
         self.weight = weight if isinstance(weight, Parameter) else Parameter(weight, bound)
-        self.bias = Parameter((outputs,), bound) if bias else None
+        self.bias = Parameter((outputs,), bound) if boolean("bias", bias) else None
         fresh = self.bias if self.weight is weight else self
         if fresh is not None:
             fresh.initialize(fresh_seed(), 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.checks import integer, real
+from ..base.checks import boolean, integer, real
 from .module import Module, shown
 from .ops import norms
 from .parameter import Parameter
@@ -18,6 +18,7 @@ class _Norm(Module):
 
     def __init__(self, channels: int, eps: float, affine: bool) -> None:
         self.channels, self.eps = integer("channels", channels, 1), real("eps", eps, above=True)
+        affine = boolean("affine", affine)
         self.weight = Parameter((self.channels,), fill=1.0) if affine else None
         self.bias = Parameter((self.channels,), fill=0.0) if affine else None
         self.initialize(0)

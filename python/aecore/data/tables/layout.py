@@ -16,6 +16,7 @@ from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
 from .source import Table
 
 FORMS = ("pandas", "polars", "structured", "array")
+WIDEST = 1 << 26  # bytes that a row may have, whatever a file says of its columns
 KINDS: dict[str, Any] = {cls.kind: cls for cls in (Numeric, Levels, Empty)}
 
 
@@ -133,6 +134,9 @@ class Layout:
             raise ValueError("table: expected names")
         layout = cls([_read_column(c) for c in columns], names, form)
         if form in ("array", "structured"):
+            width = sum(np.dtype(c.dtype).itemsize for c in layout.columns)
+            if width > WIDEST:
+                raise ValueError(f"table: expected rows of at most {WIDEST} bytes, got {width}")
             layout.table(
                 np.zeros((1, len(columns)), np.float32)
             )  # ValueError for dtypes that can't hold the cells
