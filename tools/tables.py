@@ -58,11 +58,11 @@ def encode(found: list[dict]) -> str:
     others = list(dict.fromkeys(name for row in found for name in row["ratios"]))
     rows = []
     for row in found:
-        us = row["us"]
-        cells = [f"{row['workload']}, {row['method']}", str(row["batch"]), f"{us['aecore']:.0f}"]
-        cells.append(f"{row['batch'] / us['aecore'] * 1e6:,.0f}")
+        us, pause = row["us"], row.get("pause", 0)
+        cells = [f"{row['workload']}, {row['method']}", str(row["batch"])]
+        cells += [f"{1e3 * pause:.0f} ms" if pause else "", f"{us['aecore']:.0f}"]
         rows.append(cells + [f"{us[o]:.0f} (**{row['ratios'][o]:.2f}x**)" for o in others])
-    header = ["what", "samples", "aecore, µs", "samples a second", *(f"{o}, µs" for o in others)]
+    header = ["what", "samples", "after", "aecore, µs", *(f"{o}, µs" for o in others)]
     return table(header, rows)
 
 
@@ -112,16 +112,23 @@ def scaling(found: list[dict]) -> str:
 
 def busy(found: dict) -> str:
     rows = []
+    peers = list(
+        dict.fromkeys(k for row in found["rows"] for k in row if k in ("eager", "JAX jit"))
+    )
     for row in found["rows"]:
         cells = [row["workload"]]
-        for name in ("aecore", "eager"):
-            if name in row:
-                one = row[name]
-                cells += [f"{one['quiet_ms']:.1f}", f"{one['busy_ms']:.1f}", f"{one['ratio']:.2f}x"]
-        rows.append(cells + [""] * (7 - len(cells)))
+        for name in ("aecore", *peers):
+            one = row.get(name)
+            cells += (
+                [""] * 3
+                if one is None
+                else [f"{one['quiet_ms']:.1f}", f"{one['busy_ms']:.1f}", f"{one['ratio']:.2f}x"]
+            )
+        rows.append(cells)
     header = ["workload", "quiet, ms", "busy, ms", "ratio"]
-    eager = ["PyTorch eager: quiet", "busy", "ratio"]
-    return f"The least possible ratio was {found['bound']:.2f}x.\n\n{table(header + eager, rows)}"
+    for name in peers:
+        header += [f"{NAMES.get(name, name)}: quiet", "busy", "ratio"]
+    return f"The least possible ratio was {found['bound']:.2f}x.\n\n{table(header, rows)}"
 
 
 def python(found: dict) -> str:

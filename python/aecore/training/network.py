@@ -327,7 +327,7 @@ class Network(Module):
         return None if known is None else known(samples)
 
     def _is_worth_recording(self, key: Any, n: int) -> bool:
-        """Whether a pass over n samples is short, or comes again in a network that never changes."""
+        """Whether a pass over n samples is short, or comes again to a predictor."""
         if n <= REPLAYED or n > REPLAYED_SEALED or not self.is_sealed:
             return n <= REPLAYED
         if key in self._met:
