@@ -54,22 +54,6 @@ load_tile(float *tile, const ae_product *p, int64_t i0, int64_t mr, int64_t n0, 
     }
 }
 
-#define FAR_DEPTH \
-    64          /* from this depth on a tile of C comes from memory while it is multiplied */
-#define LINE 16 /* floats of a cache line */
-
-static void
-fetch_tile(const ae_product *p, int64_t i0, int64_t mr, int64_t n0, int64_t nn)
-{
-    for (int64_t i = 0; i < mr; i++) {
-        const float *row = p->c + p->c_row[i0 + i] + n0;
-        for (int64_t j = 0; j < nn; j += LINE) {
-            __builtin_prefetch(row + j, 1);
-        }
-        __builtin_prefetch(row + nn - 1, 1);
-    }
-}
-
 /* One block of depth of the product, and how its tiles go in and out of C. */
 typedef struct {
     const ae_kernels *k;
@@ -117,9 +101,6 @@ multiply_rows(const block_product *x)
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
             }
-            else if (x->block->depth >= FAR_DEPTH) {
-                fetch_tile(p, i0, mr, v.n0, v.nn);
-            }
             if (mr <= AE_FEW_ROWS && x->block->nseg == 1 && !x->load) {
                 for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
                     row[i] += x->block->seg[0].off;
@@ -153,9 +134,6 @@ multiply_columns(const block_product *x, int64_t p0, int64_t p1)
             v = view_panel(x, panel);
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
-            }
-            else if (x->block->depth >= FAR_DEPTH) {
-                fetch_tile(p, i0, mr, v.n0, v.nn);
             }
             (v.narrow ? x->k->mul_cols_narrow : x->k->mul_cols)(tile, packed, x->block->depth,
                                                                 v.b, x->load);
