@@ -1,5 +1,6 @@
 """Checkpoints: when they are written, and that going on from one gives the bits of a whole run."""
 
+import errno
 import json
 import os
 import signal
@@ -657,3 +658,18 @@ def test_the_place_of_a_prior_too(tmp_path, monkeypatch):
     assert model.prior is prior and prior.checkpoint == "prior.aecore"
     os.chdir(tmp_path)
     same(model.prior_, ae.load("prior.aecore"))
+
+
+def test_too_little_memory_for_a_folders_names(tmp_path, rng, monkeypatch):
+    def none_left(folder):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    X, path = rng.random((20, 4), np.float32), tmp_path / "run.safetensors"
+    model = ae.Autoencoder(
+        ae.Dense((4,)), 2, epochs=2, checkpoint=ae.Checkpoint(path, keep=1), random_state=0
+    )
+    monkeypatch.setattr(os, "listdir", none_left)
+    with pytest.raises(MemoryError, match="too little memory to read"):
+        model.fit(X)
+    monkeypatch.undo()
+    model.fit(X)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import errno
 import os
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -261,7 +262,18 @@ class Saver:
         folder, name = os.path.split(self.checkpoint.file())
         stem, suffix = os.path.splitext(name)
         pattern = rf"{re.escape(stem)}\.epoch-(\d+){re.escape(suffix)}"
-        matches = [re.fullmatch(pattern, name) for name in os.listdir(folder)]
+        matches = [re.fullmatch(pattern, name) for name in _names_in(folder)]
         found = {int(m[1]): m[0] for m in matches if m and int(m[1]) <= epoch}
         for number in sorted(found)[: -self.checkpoint.keep]:
-            Path(folder, found[number]).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, found[number]))
+
+
+def _names_in(folder: str) -> list[str]:
+    """Return the names in a folder; MemoryError where the system has no memory for them."""
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError(f"too little memory to read {folder}") from None
+        raise
