@@ -290,3 +290,7 @@ def test_a_columns_dtype_takes_no_memory(rng):
     found["columns"][1]["dtype"] = "<U500000000"
     with pytest.raises(ValueError, match="table: expected rows of at most 67108864 bytes"):
         Layout.read(found)
+    for old in ("a5", "<a5", "|a"):
+        found["columns"][1]["dtype"] = old
+        with pytest.raises(ValueError, match="table: expected a dtype, got '.*a"):
+            Layout.read(found)

@@ -1,6 +1,6 @@
 """Let allocations fail one by one, and look whether that is a MemoryError after which all goes on.
 
-    python tests/support/allocations.py SHIM [core|functions|models] [AT_MOST]
+    python tests/support/allocations.py SHIM core|functions|models AT_MOST [MODEL]
 
 SHIM is failing_malloc.c as a library, which has to be preloaded; `core` lets those of aecore._core
 fail while models work, `functions` all of a call of aecore.functional, `models` all while models

@@ -134,6 +134,9 @@ class Layout:
             raise ValueError("table: expected names")
         layout = cls([_read_column(c) for c in columns], names, form)
         if form in ("array", "structured"):
+            for column in layout.columns:  # NumPy warns of "a", which it calls "S" itself
+                if column.dtype.lstrip("<>=|")[:1] == "a":
+                    raise ValueError(f"table: expected a dtype, got {column.dtype!r}")
             width = sum(np.dtype(c.dtype).itemsize for c in layout.columns)
             if width > WIDEST:
                 raise ValueError(f"table: expected rows of at most {WIDEST} bytes, got {width}")
