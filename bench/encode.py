@@ -99,6 +99,7 @@ def after_pauses(runs: dict[str, Any], pause: float, settings: Settings) -> dict
     for _ in range(settings.rounds):
         for name, call in runs.items():
             taken = []
+            time.sleep(timing.SETTLE)
             for _ in range(1 if settings.quick else CALLS):
                 time.sleep(pause)
                 start = time.perf_counter()
