@@ -102,7 +102,7 @@ class OutlierScore:
         x, r = points - origin, references - origin
         # |x|^2 is the same for all references and left out; rounding may swap the ranks of near
         # references, but the distance to the chosen one is exact
-        order = (r * r).sum(1) - 2 * linear(x, r)
+        order = linear(x, -2 * r, (r * r).sum(1))
         k = min(neighbour_rank(self.share, len(r)), len(r)) - 1
         chosen = np.argpartition(order, k, axis=1)[:, k]
         away = (x - r[chosen]).astype(np.float64)
