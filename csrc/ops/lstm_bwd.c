@@ -284,6 +284,11 @@ finish_block(const backward_task *t, const sample_block *b)
             b->dx_row[i] = (n0 + i) * F;
         }
         input_gradient(t, b->dx_row, b->total, rows);
+        for (int64_t i = 0; i < rows && t->out->dx != NULL; i++) {
+            if (ae_lstm_length(t->in, cfg, n0 + i) == 0) { /* whatever the weights are */
+                copy_or_zero(t->out->dx + (n0 + i) * F, NULL, F);
+            }
+        }
     }
     for (int64_t n = n0; n < b->n1 && !cfg->repeat && t->out->dx != NULL; n++) {
         const int64_t length = ae_lstm_length(t->in, cfg, n);

@@ -73,6 +73,9 @@ def test_what_no_step_takes_does_not_count(isa, steps, rng, workspace):
         for v in (blank, other)
     ]
     assert_same_bits(*results, "it depends on what lies behind a sequence's end")
+    rest[0] = np.full_like(rest[0], np.nan)  # w_ih
+    dx = F.lstm_backward(grad, blank, *rest, **options, dc=dc)[0]
+    assert (dx[options["lengths"] == 0] == 0).all()
 
 
 @pytest.mark.parametrize("reverse", [False, True])
