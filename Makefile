@@ -102,7 +102,7 @@ kills: $(DEV)/.built ## kill what writes and trains at random moments; ARGS='100
 disks: $(DEV)/.built ## write to disks that are full at random places; ARGS='1000 7': so many, seed 7
 	$(DEV)/bin/python tests/support/disks.py $(ARGS)
 
-nomem: $(DEV)/.built ## let each allocation fail once; ARGS='500 VAE': so many of each step, of one model
+nomem: $(DEV)/.built ## let each allocation fail once; ARGS='500 LSTM': so many of each step, of one model
 	@mkdir -p build
 	$(CC) -O1 -fPIC -shared -fno-builtin tests/support/failing_malloc.c -o build/failing_malloc.so
 	set -e; for what in core functions models; do \

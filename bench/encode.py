@@ -21,8 +21,8 @@ from aecore._bench.workloads import WORKLOADS
 NAMES = ("mlp-ae", "conv-ae")
 BATCHES = (1, 128)
 PAUSES = (0.001, 0.05)  # seconds before each call of one sample
-TOLERANCE = {"bfloat16": 0.05}  # of the largest output
-FLOAT32 = 1e-4
+TOLERANCE = 1e-4
+BFLOAT16 = 0.05  # of the largest output
 CALLS = 15  # of a contestant's turn, where there are pauses
 
 
@@ -80,8 +80,9 @@ def contestants(model: Any, what: str, x: np.ndarray, peers: bool) -> dict[str, 
     for name, run in found.items():
         output = np.asarray(run())
         output = channels_first(output) if name in ("aecore", "bfloat16") else output
-        error = float(np.abs(output - expected).max() / np.abs(expected).max())
-        if output.shape != expected.shape or error > TOLERANCE.get(name, FLOAT32):
+        error = float(np.abs(output - expected).max())
+        allowed = BFLOAT16 * np.abs(expected).max() if name == "bfloat16" else TOLERANCE
+        if output.shape != expected.shape or error > allowed:
             raise ValueError(f"{name}: {what} differs from aecore's by up to {error:g}")
     return found
 

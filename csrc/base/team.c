@@ -194,8 +194,8 @@ look_around(shift *s, int64_t time)
     struct rusage use;
     if (spin == SPIN && getrusage(RUSAGE_THREAD, &use) == 0 && use.ru_nivcsw != s->taken) {
         s->taken = use.ru_nivcsw;
-        if (time - s->lost <
-            AGAIN) { /* once alone is nothing: the system has work to do, too */
+        /* once alone is nothing: the system has work to do, too */
+        if (time - s->lost < AGAIN) {
             s->shared = time + CROWDED;
         }
         s->lost = time;

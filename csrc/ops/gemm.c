@@ -105,8 +105,7 @@ multiply_rows(const block_product *x)
                 for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
                     row[i] += x->block->seg[0].off;
                 }
-                k->mul_few(tile, row, mr <= 2 ? (int)mr : AE_FEW_ROWS, x->block->depth, v.b, 0,
-                           v.width, false);
+                k->mul_few(tile, row, (int)mr, x->block->depth, v.b, 0, v.width, false);
             }
             else {
                 (v.narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, x->block->seg,
@@ -203,7 +202,7 @@ void
 ae_pack_panel(float *dst, const ae_panel_source *b, int64_t panel, const ae_kernels *k)
 {
     int64_t n0 = panel * k->nr, nn = ae_min(k->nr, b->N - n0);
-    int64_t width = nn <= k->vlen ? k->vlen : k->nr;
+    int64_t width = ae_panel_width(k, nn);
     for (int64_t tap = 0; tap < b->ntap; tap++) {
         k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
                       b->ks, b->ns);
@@ -238,10 +237,16 @@ typedef struct {
     const ae_panel_source *b;
     float *panels;
     int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
-    bool own; /* a panel is one chunk's alone, which packs it, in its thread's place */
-    const uint16_t *half; /* or it makes floats there of these */
+    bool own;       /* a panel is one chunk's alone, which packs it, in its thread's place */
+    uint16_t *half; /* or it makes floats there of these */
     size_t thread_bytes;
 } gemm_task;
+
+static float *
+place_of(const gemm_task *t, int thread)
+{
+    return (float *)((char *)t->panels + (size_t)thread * t->thread_bytes);
+}
 
 /* Make the panels [p0, p1) ready in a thread's place. */
 static float *
@@ -249,11 +254,11 @@ own_panels(const gemm_task *t, int64_t p0, int64_t p1, int thread)
 {
     const ae_kernels *k = t->k;
     const int64_t K = t->g->K;
-    float *mine = (float *)((char *)t->panels + (size_t)thread * t->thread_bytes);
+    float *mine = place_of(t, thread);
     for (int64_t i = p0; i < p1; i++) {
         float *panel = mine + (i - p0) * k->nr * K;
         if (t->half != NULL) {
-            const int64_t width = t->g->N - i * k->nr <= k->vlen ? k->vlen : k->nr;
+            const int64_t width = ae_panel_width(k, t->g->N - i * k->nr);
             k->from_half(panel, t->half + i * k->nr * K, K, width);
         }
         else {
@@ -312,7 +317,6 @@ few_chunk(void *arg, int64_t chunk, int thread)
     float tile[2 * AE_FEW_ROWS * AE_MAX_NR] __attribute__((aligned(64)));
     const float *a[AE_FEW_ROWS];
     int64_t out[AE_FEW_ROWS];
-    const int rows = g->M <= 2 ? (int)g->M : AE_FEW_ROWS;
     (void)thread;
     for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
         a[i] = g->a + ae_min(i, g->M - 1) * g->a_rs;
@@ -322,9 +326,10 @@ few_chunk(void *arg, int64_t chunk, int thread)
     while (n < end) {
         const void *panel = t->half != NULL ? (const void *)(t->half + n * g->K)
                                             : (const void *)(t->panels + n * g->K);
-        const int64_t width = end - n <= k->vlen ? k->vlen : k->nr;
-        const bool two = rows == 1 && end - n > k->nr + k->vlen;
-        k->mul_few(tile, a, rows, g->K, panel, two ? k->nr * g->K : 0, width, t->half != NULL);
+        const int64_t width = ae_panel_width(k, end - n);
+        const bool two = g->M == 1 && end - n > k->nr + k->vlen;
+        k->mul_few(tile, a, (int)g->M, g->K, panel, two ? k->nr * g->K : 0, width,
+                   t->half != NULL);
         for (int64_t j = 0; j <= two; j++, n += k->nr) {
             k->store_tile(tile + j * AE_FEW_ROWS * k->nr, g->c, out, g->M, n,
                           ae_min(k->nr, end - n), &g->epilogue);
@@ -379,24 +384,14 @@ pad_row(void *arg, int64_t i, int thread)
 
 /* ---- the driver ------------------------------------------------------------------------------ */
 
-typedef struct {
-    uint16_t *half;
-    const ae_panel_source *b;
-    const ae_kernels *k;
-    char *scratch; /* of each thread */
-    size_t thread_bytes;
-} half_task;
-
 static void
 pack_half(void *arg, int64_t panel, int thread)
 {
-    const half_task *t = arg;
+    const gemm_task *t = arg;
     const ae_kernels *k = t->k;
-    const int64_t K = t->b->nk, size = k->nr * K;
-    const int64_t width = t->b->N - panel * k->nr <= k->vlen ? k->vlen : k->nr;
-    float *floats = (float *)(t->scratch + (size_t)thread * t->thread_bytes);
-    ae_pack_panel(floats, t->b, panel, k);
-    k->to_half(t->half + panel * size, floats, K, width);
+    const int64_t K = t->b->nk, left = t->b->N - panel * k->nr;
+    ae_pack_panel(place_of(t, thread), t->b, panel, k);
+    k->to_half(t->half + panel * k->nr * K, place_of(t, thread), K, ae_panel_width(k, left));
 }
 
 /* Take the weights that stay packed, and pack them if they aren't yet. */
@@ -404,7 +399,6 @@ static ae_status
 take_kept(gemm_task *t, ae_form form, size_t bytes, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
-    const ae_kernels *k = ctx->k;
     bool ready;
     float *data;
     AE_TRY(ae_packed_take(&data, &ready, t->b->src, form, bytes, ctx));
@@ -415,11 +409,10 @@ take_kept(gemm_task *t, ae_form form, size_t bytes, const ae_ctx *ctx)
         }
         return AE_OK;
     }
-    t->half = (const uint16_t *)data;
+    t->half = (uint16_t *)data;
     if (!ready) {
-        half_task task = {(uint16_t *)data, t->b, k, (char *)t->panels, t->thread_bytes};
         double work = 8.0 * (double)t->b->nk * (double)t->b->N;
-        ae_parallel(ctx, ae_ceil_div(t->b->N, k->nr), work, pack_half, &task);
+        ae_parallel(ctx, ae_ceil_div(t->b->N, ctx->k->nr), work, pack_half, t);
     }
 done:
     return status;
@@ -474,16 +467,17 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     t.own = t.row_chunks == 1 && ctx->packed == NULL;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
     t.thread_bytes = ae_packed_bytes(k, g->K, columns);
-    const size_t own =
-        t.own || (kept && half) ? ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1) : 0;
     bool conflict = !few && g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = conflict ? ae_bytes(g->M, g->K + ROW_PADDING, sizeof(float)) : 0;
-    const size_t shared = t.own || kept ? 0 : packed;
-    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(ae_bytes_add(own, shared), copied)));
-    if (own + shared > 0) {
-        t.panels = ae_arena_take(ctx->arena, own + shared);
+    size_t room = kept ? 0 : packed; /* for floats of panels: all of them, or each thread's */
+    if (t.own || (kept && half)) {
+        room = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
     }
-    if (shared > 0) {
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(room, copied)));
+    if (room > 0) {
+        t.panels = ae_arena_take(ctx->arena, room);
+    }
+    if (!t.own && !kept) {
         ae_pack(t.panels, &b, ctx);
     }
     if (kept) {

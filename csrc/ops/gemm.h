@@ -31,6 +31,13 @@ void ae_multiply(const ae_kernels *k, const ae_product *p);
 ae_product ae_product_rows(int64_t *a_row, int64_t *c_row, const ae_seg *depth, int64_t m,
                            int64_t N, int64_t a_rs, int64_t c_rs, const ae_kernels *k);
 
+/* The width of a panel, where so many columns are left for it and those behind it. */
+static inline int64_t
+ae_panel_width(const ae_kernels *k, int64_t left)
+{
+    return left <= k->vlen ? k->vlen : k->nr;
+}
+
 /* The bytes that N columns of depth K take when packed. */
 size_t ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N);
 

@@ -136,7 +136,7 @@ pack_rows(const ae_kernels *k, float *panels, int64_t K, int64_t at, const float
           int64_t rows, int64_t columns, int64_t stride)
 {
     for (int64_t c = 0; c < columns && rows > 0; c += k->nr) {
-        int64_t nn = ae_min(k->nr, columns - c), width = nn <= k->vlen ? k->vlen : k->nr;
+        int64_t nn = ae_min(k->nr, columns - c), width = ae_panel_width(k, nn);
         k->pack_panel(panels + c * K + at * width, src + c, rows, nn, stride, 1);
     }
 }
@@ -146,7 +146,7 @@ static void
 clear_row(const ae_kernels *k, float *panels, int64_t K, int64_t at, int64_t columns)
 {
     for (int64_t c = 0; c < columns; c += k->nr) {
-        int64_t width = columns - c <= k->vlen ? k->vlen : k->nr;
+        int64_t width = ae_panel_width(k, columns - c);
         memset(panels + c * K + at * width, 0, (size_t)width * sizeof(float));
     }
 }

@@ -36,7 +36,7 @@ pack_pixels(const weight_task *t, float *panels, int64_t n0, int64_t n1, int64_t
     const ae_window *g = t->g;
     int64_t nr = t->k->nr, run = (p1 - p0) * g->Q, K = (n1 - n0) * run;
     for (int64_t c = 0; c < g->C; c += nr) {
-        int64_t nn = ae_min(nr, g->C - c), width = nn <= t->k->vlen ? t->k->vlen : nr;
+        int64_t nn = ae_min(nr, g->C - c), width = ae_panel_width(t->k, nn);
         for (int64_t n = n0; n < n1; n++) {
             const float *src = t->small + ((n * g->P + p0) * g->Q) * g->C + c;
             t->k->pack_panel(panels + c * K + (n - n0) * run * width, src, run, nn, g->C, 1);

@@ -8,8 +8,7 @@ typedef struct {
     const ae_kernels *k; /* the choice at import */
     int threads;         /* of set_num_threads; 0: what OpenMP says */
     PyObject *buffer;    /* "buffer", interned */
-    int forks; /* from the process that imported it: libgomp may hang in a forked child, */
-               /* so that one thread works there */
+    int forks; /* from the process that imported it: one thread works in a forked child */
 } ae_module_state;
 
 /* The settings are read and written without a lock, by any thread. */

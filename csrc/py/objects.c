@@ -196,11 +196,10 @@ static PyGetSetDef packed_getset[] = {
 
 static PyType_Slot packed_slots[] = {
     {Py_tp_doc,
-     (void
-          *)"Packed(*, shared=False, half=False)\n--\n\n"
-            "A layer's weights as its products want them, for as long as they don't change.\n"
-            "Where they never do, threads may share them: what is packed first stays.\n"
-            "Half: those of linear layers are kept as bfloat16, and the products' sums as floats."},
+     (void *)"Packed(*, shared=False, half=False)\n--\n\n"
+             "A layer's weights as its products want them, for as long as they don't change.\n"
+             "Where they never do, threads may share them: what is packed first stays.\n"
+             "Half: those of linear layers are kept as bfloat16; sums stay floats."},
     {Py_tp_new, packed_new},
     {Py_tp_dealloc, packed_dealloc},
     {Py_tp_getset, packed_getset},

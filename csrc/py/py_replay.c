@@ -24,12 +24,10 @@ is_plain(PyObject *object)
 static PyObject *
 replay_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"", "", "", NULL};
     PyObject *x, *calls, *out;
-    if (kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) {
-        PyErr_SetString(PyExc_TypeError, "Replay: expected no keywords");
-        return NULL;
-    }
-    if (!PyArg_ParseTuple(args, "OO!O:Replay", &x, &PyTuple_Type, &calls, &out)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO!O:Replay", names, &x, &PyTuple_Type,
+                                     &calls, &out)) {
         return NULL;
     }
     if (!is_plain(x) || !PyArray_ISWRITEABLE((PyArrayObject *)x) || !PyArray_CheckExact(out)) {
@@ -84,12 +82,11 @@ takes(const replay_object *self, PyObject *samples)
 static PyObject *
 replay_call(PyObject *object, PyObject *args, PyObject *kwargs)
 {
+    static char *names[] = {"", NULL};
     replay_object *self = (replay_object *)object;
     PyObject *samples;
-    if ((kwargs != NULL && PyDict_GET_SIZE(kwargs) > 0) ||
-        !PyArg_ParseTuple(args, "O:Replay", &samples)) {
-        return PyErr_Occurred() ? NULL
-                                : PyErr_Format(PyExc_TypeError, "Replay: expected no keywords");
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "O:Replay", names, &samples)) {
+        return NULL;
     }
     if (!takes(self, samples)) {
         Py_RETURN_NONE;

@@ -53,9 +53,11 @@ if TYPE_CHECKING:
     from . import callbacks, datasets, metrics, plot
     from . import compression as compression
     from . import exchange as exchange
+    from . import profiling as profiling
     from . import tuning as tuning
     from .compression import compress, decompress
     from .exchange import from_torch, to_onnx, to_torch
+    from .profiling import Profile, ProfileRow, profile
     from .tuning import LearningRates, find_learning_rate
 
 __all__ = [

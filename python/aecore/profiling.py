@@ -99,9 +99,6 @@ class Profile(NamedTuple):
     def __repr__(self) -> str:
         return "\n".join(self._lines())
 
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self))
-
     def _lines(self) -> Iterator[str]:
         yield (
             f"{self.step_ms:.3f} ms a step, the mean of {self.steps}; {self.threads} threads: "
@@ -283,15 +280,13 @@ def profile(model: BaseModel, X: Any, y: Any = None, *, sample_mask: Any = None)
     work.partial_fit(X, y, **given)
     network: Network = work._network
     tape = _TimedTape({id(p): name for name, p in network.flat.named.items()})
-    beside = [_Times("", "check of the gradient"), _Times("", "optimiser")]
     patched = vars(network)
     patched["_tapes"] = [tape]
-    patched["gradient_norm"] = _timed(network.gradient_norm, beside[0])
-    patched["descend"] = _timed(network.descend, beside[1])
     work.partial_fit(X, y, **given)
     tape.begin()
-    for times in beside:
-        times.seconds = [0.0, 0.0]
+    beside = [_Times("", "check of the gradient"), _Times("", "optimiser")]
+    patched["gradient_norm"] = _timed(network.gradient_norm, beside[0])
+    patched["descend"] = _timed(network.descend, beside[1])
     started = time.perf_counter()
     while (whole := time.perf_counter() - started) < SECONDS:
         work.partial_fit(X, y, **given)
@@ -301,6 +296,6 @@ def profile(model: BaseModel, X: Any, y: Any = None, *, sample_mask: Any = None)
     with runtime.threads(work.n_threads):
         peak, bandwidth = limits.fma_peak(LIMIT), limits.bandwidth(LIMIT)
     threads = work.n_threads or _core.get_num_threads()
-    steps = max(1, tape.steps_begun)
+    steps = tape.steps_begun
     rows = [line.row(whole, steps, peak, bandwidth) for line in (*lines, rest)]
     return Profile(rows, 1e3 * whole / steps, steps, threads, peak, bandwidth)

@@ -281,7 +281,9 @@ def model_faults(where, most):
     """Let allocations fail while small models work."""
     faults = []
     strict = where[0] < where[1]
-    wanted = sys.argv[4:] or MODELS
+    wanted = sys.argv[4:] or list(MODELS)
+    if not set(wanted) <= set(MODELS):
+        sys.exit(f"MODEL: expected some of {', '.join(MODELS)}, got {' '.join(wanted)}")
     for name, (make, X, y) in MODELS.items():
         if name not in wanted:
             continue

@@ -145,7 +145,6 @@ class Network(Module):
         if hasattr(self, "quantizer"):
             self.code_shape = self.encoder.output_shape(self.input_shape)
         self._frozen = self._changes = self._exposed = self.is_sealed = False
-        self._replays: dict[Any, _core.Replay | None] = {}
         self._forget_replays()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -338,8 +337,8 @@ class Network(Module):
         return False
 
     def _forget_replays(self) -> None:
-        self._replays, self._replays_bytes = {}, 0
-        self._met: set[Any] = set()
+        self._replays: dict[Any, _core.Replay | None] = {}
+        self._replays_bytes, self._met = 0, set[Any]()
 
     def encode(self, x: Value, condition: Value | None = None) -> Value:
         """Return the encoder's output for x (n, ...) beside conditions (n, p)."""
