@@ -160,7 +160,7 @@ PIXELS, KERNEL = rng.random((8, 16, 16, 16), np.float32), rng.random((16, 3, 3, 
 
 
 def call_functions():
-    """Return what all functions give for the same arrays; some are large enough to be shared out."""
+    """Return what all functions give for the same arrays; some are large enough to be shared."""
     found = [F.linear(LARGE, WEIGHT), F.conv2d(PIXELS, KERNEL, padding=1)]
     for name, arguments in SHARED.items():
         own = {k: v.copy() if k in CHANGED and v is not None else v for k, v in arguments.items()}
