@@ -80,6 +80,7 @@ typedef struct {
     int threads;
     const ae_kernels *k;
     ae_packed *packed; /* of the call's weights; NULL: they are packed in every call */
+    bool half;         /* linear layers multiply bfloat16; sums are float32 */
 } ae_ctx;
 
 typedef enum {

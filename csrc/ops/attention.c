@@ -30,7 +30,9 @@ typedef struct {
     int64_t queries;            /* of a task of the forward pass */
     int64_t pieces, key_pieces; /* tasks for the queries of a head, and for its keys */
     int64_t width;              /* keys in a block, whole vectors */
+    bool half;                  /* products are of bfloat16 */
     float *scratch;             /* (threads, floats) */
+    int64_t at_pairs;           /* where in a thread's scratch those of bfloat16 are */
     int64_t floats, d_floats, s_floats, t_floats; /* in all; of D x width, QUERIES x width, T */
 } attention_task;
 
@@ -83,10 +85,36 @@ first_block(const attention_task *t, int64_t q0, int64_t k0)
     return !t->g->causal || k0 <= q0 ? q0 : q0 + (k0 - q0) / QUERIES * QUERIES;
 }
 
+/* A product, for which a thread has scratch. */
+static void
+multiply(const attention_task *t, ae_small_product *p, float *scratch)
+{
+    if (!t->half) {
+        t->kern->mul_small(p);
+        return;
+    }
+    const int64_t two = ae_ceil_div(p->k, 2);
+    float *a = scratch + t->at_pairs, *b = a + p->m * two;
+    if (p->a_ks == 1) {
+        t->kern->pair_values(a, two, p->a, p->a_rs, p->m, p->k);
+        p->a_rs = two;
+    }
+    else {
+        t->kern->pair_rows(a, p->m, p->a, p->a_ks, p->k, p->m);
+        p->a_ks = p->m;
+    }
+    t->kern->pair_rows(b, p->n, p->b, p->b_ks, p->k, p->n);
+    p->a = a;
+    p->b = b;
+    p->b_ks = p->n;
+    p->k = two;
+    t->kern->mul_small_pairs(p);
+}
+
 /* out (rows, keys) = x (rows, D) transposed (D, keys), for scores and the gradients of weights. */
 static void
 score(const attention_task *t, float *out, const float *x, int64_t stride,
-      const float *transposed, const ae_scores *s)
+      const float *transposed, const ae_scores *s, float *scratch)
 {
     ae_small_product p = {.m = s->rows,
                           .n = s->width,
@@ -98,13 +126,13 @@ score(const attention_task *t, float *out, const float *x, int64_t stride,
                           .b_ks = s->width,
                           .c = out,
                           .c_rs = s->width};
-    t->kern->mul_small(&p);
+    multiply(t, &p, scratch);
 }
 
 /* out (rows, D) [+]= w (rows, keys) x (keys, D). */
 static void
 sum_keys(const attention_task *t, float *out, int64_t out_rs, const float *w, const float *x,
-         int64_t stride, const ae_scores *s, bool load)
+         int64_t stride, const ae_scores *s, bool load, float *scratch)
 {
     ae_small_product p = {.m = s->rows,
                           .n = t->g->D,
@@ -117,13 +145,13 @@ sum_keys(const attention_task *t, float *out, int64_t out_rs, const float *w, co
                           .c = out,
                           .c_rs = out_rs,
                           .load = load};
-    t->kern->mul_small(&p);
+    multiply(t, &p, scratch);
 }
 
 /* out (keys, D) [+]= w (rows, keys)^T x (rows, D). */
 static void
 sum_queries(const attention_task *t, float *out, int64_t out_rs, const float *w, const float *x,
-            int64_t stride, const ae_scores *s, bool load)
+            int64_t stride, const ae_scores *s, bool load, float *scratch)
 {
     ae_small_product p = {.m = s->keys,
                           .n = t->g->D,
@@ -136,7 +164,7 @@ sum_queries(const attention_task *t, float *out, int64_t out_rs, const float *w,
                           .c = out,
                           .c_rs = out_rs,
                           .load = load};
-    t->kern->mul_small(&p);
+    multiply(t, &p, scratch);
 }
 
 /* ---- forward -------------------------------------------------------------------------------- */
@@ -150,7 +178,8 @@ forward_piece(void *arg, int64_t i, int thread)
     const head_view v = view_head(t, i / t->pieces);
     const int64_t end = ae_min(q0 + t->queries, g->T);
     const int64_t q1 = v.S > 0 ? ae_max(q0, ae_min(end, v.T)) : q0;
-    float *transposed = t->scratch + thread * t->floats, *s = transposed + t->d_floats;
+    float *scratch = t->scratch + thread * t->floats, *transposed = scratch;
+    float *s = transposed + t->d_floats;
     float *top = s + t->s_floats, *sum = top + t->t_floats;
     float *y = t->y + v.y, *lse = t->lse_out + v.row;
     zero_rows(y, y_row, q1, end, g->D);
@@ -166,10 +195,10 @@ forward_piece(void *arg, int64_t i, int thread)
             if (r == first) {
                 t->kern->transpose_rows(transposed, b.width, t->k + at, g->kv_row, keys, g->D);
             }
-            score(t, s, t->q + v.q + r * g->q_row, g->q_row, transposed, &b);
+            score(t, s, t->q + v.q + r * g->q_row, g->q_row, transposed, &b, scratch);
             t->kern->softmax_rows(s, top + r - q0, sum + r - q0, y + r * y_row, y_row,
                                   k0 > 0 ? g->D : 0, &b);
-            sum_keys(t, y + r * y_row, y_row, s, t->v + at, g->kv_row, &b, k0 > 0);
+            sum_keys(t, y + r * y_row, y_row, s, t->v + at, g->kv_row, &b, k0 > 0, scratch);
         }
     }
     if (q1 > q0) {
@@ -189,7 +218,7 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
 {
     const ae_attention_cfg *g = t->g;
     const int64_t y_row = g->H * g->D;
-    float *k_transposed = t->scratch + thread * t->floats;
+    float *scratch = t->scratch + thread * t->floats, *k_transposed = scratch;
     float *v_transposed = k_transposed + t->d_floats;
     float *s = v_transposed + t->d_floats, *d = s + t->s_floats, *delta = d + t->s_floats;
     const float *dy = t->dy + v->y, *q = t->q + v->q, *lse = t->lse + v->row;
@@ -209,19 +238,20 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
                 t->kern->transpose_rows(k_transposed, b.width, k, g->kv_row, keys, g->D);
                 t->kern->transpose_rows(v_transposed, b.width, val, g->kv_row, keys, g->D);
             }
-            score(t, s, q + r * g->q_row, g->q_row, k_transposed, &b);
-            score(t, d, dy + r * y_row, y_row, v_transposed, &b);
+            score(t, s, q + r * g->q_row, g->q_row, k_transposed, &b, scratch);
+            score(t, d, dy + r * y_row, y_row, v_transposed, &b, scratch);
             t->kern->softmax_grad_rows(s, d, lse + r, delta + r - p->q0, &b);
             if (p->dq != NULL) {
                 sum_keys(t, p->dq + r * g->q_row, g->q_row, d, t->k + v->kv + at, g->kv_row, &b,
-                         k0 > p->k0);
+                         k0 > p->k0, scratch);
             }
             if (p->dk != NULL) {
                 sum_queries(t, p->dk + at, g->kv_row, d, q + r * g->q_row, g->q_row, &b,
-                            r > first);
+                            r > first, scratch);
             }
             if (p->dv != NULL) {
-                sum_queries(t, p->dv + at, g->kv_row, s, dy + r * y_row, y_row, &b, r > first);
+                sum_queries(t, p->dv + at, g->kv_row, s, dy + r * y_row, y_row, &b, r > first,
+                            scratch);
             }
         }
     }
@@ -288,7 +318,12 @@ reserve(attention_task *t, int64_t blocks, const ae_ctx *ctx)
     if (d == SIZE_MAX || q == SIZE_MAX) {
         return AE_ESIZE;
     }
-    t->floats = blocks * (t->d_floats + t->s_floats) + 2 * t->t_floats;
+    t->half = ctx->half;
+    t->at_pairs = blocks * (t->d_floats + t->s_floats) + 2 * t->t_floats;
+    t->floats = t->at_pairs;
+    if (t->half) { /* those of a matrix of values of rows or keys, and of one that it is multiplied by */
+        t->floats += QUERIES * (g->D + t->width) + (g->D + 1) * (t->width + 1);
+    }
     size_t bytes = ae_bytes(ctx->threads, t->floats, sizeof(float));
     AE_TRY(ae_arena_reserve(ctx->arena, bytes));
     t->scratch = ae_arena_take(ctx->arena, bytes);

@@ -69,6 +69,9 @@ typedef struct {
     bool narrow;
     int64_t mr, width; /* of its tile */
     const float *b;
+    void (*mul_rows)(float *tile, const float *const *a, const ae_seg *seg, int64_t nseg,
+                     const float *b, bool load);
+    void (*mul_cols)(float *tile, const float *a, int64_t depth, const float *b, bool load);
 } panel_view;
 
 static panel_view
@@ -80,6 +83,14 @@ view_panel(const block_product *x, int64_t panel)
     v.mr = v.narrow ? k->mr_narrow : k->mr;
     v.width = v.narrow ? k->vlen : k->nr;
     v.b = x->p->panels + (v.n0 - x->p->panel0 * k->nr) * x->p->K + x->k0 * v.width;
+    if (x->p->pairs) {
+        v.mul_rows = v.narrow ? k->mul_row_pairs_narrow : k->mul_row_pairs;
+        v.mul_cols = v.narrow ? k->mul_col_pairs_narrow : k->mul_col_pairs;
+    }
+    else {
+        v.mul_rows = v.narrow ? k->mul_rows_narrow : k->mul_rows;
+        v.mul_cols = v.narrow ? k->mul_cols_narrow : k->mul_cols;
+    }
     return v;
 }
 
@@ -101,15 +112,14 @@ multiply_rows(const block_product *x)
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
             }
-            if (mr <= AE_FEW_ROWS && x->block->nseg == 1 && !x->load) {
+            if (mr <= AE_FEW_ROWS && x->block->nseg == 1 && !x->load && !p->pairs) {
                 for (int64_t i = 0; i < AE_FEW_ROWS; i++) {
                     row[i] += x->block->seg[0].off;
                 }
                 k->mul_few(tile, row, (int)mr, x->block->depth, v.b, 0, v.width, false);
             }
             else {
-                (v.narrow ? k->mul_rows_narrow : k->mul_rows)(tile, row, x->block->seg,
-                                                              x->block->nseg, v.b, x->load);
+                v.mul_rows(tile, row, x->block->seg, x->block->nseg, v.b, x->load);
             }
             k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
         }
@@ -134,8 +144,7 @@ multiply_columns(const block_product *x, int64_t p0, int64_t p1)
             if (x->load) {
                 load_tile(tile, p, i0, mr, v.n0, v.nn, v.width);
             }
-            (v.narrow ? x->k->mul_cols_narrow : x->k->mul_cols)(tile, packed, x->block->depth,
-                                                                v.b, x->load);
+            v.mul_cols(tile, packed, x->block->depth, v.b, x->load);
             x->k->store_tile(tile, p->c, p->c_row + i0, mr, v.n0, v.nn, x->epilogue);
         }
     }
@@ -198,11 +207,38 @@ ae_packed_bytes(const ae_kernels *k, int64_t K, int64_t N)
     return ae_bytes(ae_round_up(N, k->nr), K, sizeof(float));
 }
 
+#define PAIR_DEPTH 256 /* pairs of a column at a time */
+
+/* A panel of pairs: columns n0 to n0 + nn. */
+static void
+pack_pairs(float *dst, const ae_panel_source *b, int64_t n0, int64_t nn, const ae_kernels *k)
+{
+    const int64_t width = ae_panel_width(k, nn);
+    const float *src = b->src + b->tap[0] + n0 * b->ns;
+    if (b->ns == 1) {
+        if (nn < width) {
+            memset(dst, 0, (size_t)(ae_ceil_div(b->nk, 2) * width) * sizeof(float));
+        }
+        k->pair_rows(dst, width, src, b->ks, b->nk, nn);
+        return;
+    }
+    float pairs[PAIR_DEPTH * AE_MAX_NR];
+    for (int64_t at = 0; at < b->nk; at += 2 * PAIR_DEPTH) {
+        const int64_t depth = ae_min(2 * PAIR_DEPTH, b->nk - at);
+        k->pair_values(pairs, PAIR_DEPTH, src + at, b->ns, nn, depth);
+        k->pack_panel(dst + at / 2 * width, pairs, ae_ceil_div(depth, 2), nn, 1, PAIR_DEPTH);
+    }
+}
+
 void
 ae_pack_panel(float *dst, const ae_panel_source *b, int64_t panel, const ae_kernels *k)
 {
     int64_t n0 = panel * k->nr, nn = ae_min(k->nr, b->N - n0);
     int64_t width = ae_panel_width(k, nn);
+    if (b->pairs) {
+        pack_pairs(dst, b, n0, nn, k);
+        return;
+    }
     for (int64_t tap = 0; tap < b->ntap; tap++) {
         k->pack_panel(dst + tap * b->nk * width, b->src + b->tap[tap] + n0 * b->ns, b->nk, nn,
                       b->ks, b->ns);
@@ -220,7 +256,8 @@ pack_one(void *arg, int64_t panel, int thread)
 {
     const pack_task *t = arg;
     (void)thread;
-    ae_pack_panel(t->panels + panel * t->k->nr * t->b->ntap * t->b->nk, t->b, panel, t->k);
+    int64_t depth = t->b->pairs ? ae_ceil_div(t->b->nk, 2) : t->b->ntap * t->b->nk;
+    ae_pack_panel(t->panels + panel * t->k->nr * depth, t->b, panel, t->k);
 }
 
 void
@@ -237,6 +274,7 @@ typedef struct {
     const ae_panel_source *b;
     float *panels;
     int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
+    bool pairs;     /* g is of pairs of bfloat16 */
     bool own;       /* a panel is one chunk's alone, which packs it, in its thread's place */
     uint16_t *half; /* or it makes floats there of these */
     size_t thread_bytes;
@@ -286,6 +324,7 @@ gemm_chunk(void *arg, int64_t chunk, int thread)
                     .seg = &all,
                     .nseg = 1,
                     .panels = t->panels,
+                    .pairs = t->pairs,
                     .K = g->K,
                     .N = g->N,
                     .p0 = group * npanel / t->panel_groups,
@@ -382,7 +421,7 @@ pad_row(void *arg, int64_t i, int thread)
            (size_t)t->g->K * sizeof(float));
 }
 
-/* ---- the driver ------------------------------------------------------------------------------ */
+/* ---- weights that stay packed, and how the work is cut -------------------------------------- */
 
 static void
 pack_half(void *arg, int64_t panel, int thread)
@@ -432,6 +471,94 @@ tiles_of_chunk(const ae_gemm_args *g, int64_t npanel, const ae_kernels *k)
                : ae_min(ROW_TILES, ae_max(2, ae_ceil_div(tiles * npanel, MIN_CHUNKS)));
 }
 
+/* ---- bfloat16 -------------------------------------------------------------------------------- */
+
+#define PAIR_ROWS 8 /* of a task */
+
+typedef struct {
+    float *to;
+    int64_t to_rs; /* of the pairs, where rows keep their place */
+    const ae_gemm_args *g;
+    const ae_kernels *k;
+} pair_task;
+
+/* Rows of A, or pairs of steps of its depth where it strides. */
+static void
+pair_some(void *arg, int64_t i, int thread)
+{
+    const pair_task *t = arg;
+    const ae_gemm_args *g = t->g;
+    int64_t at = i * PAIR_ROWS;
+    (void)thread;
+    if (g->a_ks == 1) {
+        t->k->pair_values(t->to + at * t->to_rs, t->to_rs, g->a + at * g->a_rs, g->a_rs,
+                          ae_min(PAIR_ROWS, g->M - at), g->K);
+    }
+    else {
+        t->k->pair_rows(t->to + at * g->M, g->M, g->a + 2 * at * g->a_ks, g->a_ks,
+                        ae_min(2 * PAIR_ROWS, g->K - 2 * at), g->M);
+    }
+}
+
+/* ---- the driver ------------------------------------------------------------------------------ */
+
+/* How the work is cut, and the bytes of floats of panels: all of them, or each thread's. */
+static size_t
+plan(gemm_task *t, bool kept, const ae_ctx *ctx)
+{
+    const ae_gemm_args *g = t->g;
+    const ae_kernels *k = t->k;
+    const int64_t npanel = ae_ceil_div(g->N, k->nr), tiles = ae_ceil_div(g->M, k->mr);
+    const bool half = kept && ctx->packed->half;
+    t->row_chunks = ae_ceil_div(tiles, tiles_of_chunk(g, npanel, k));
+    t->panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t->row_chunks));
+    if (kept && !half) { /* nothing is packed in a chunk: small ones let threads end together */
+        t->row_chunks =
+            ae_max(t->row_chunks, ae_min(tiles, ae_ceil_div(KEPT_CHUNKS, npanel)));
+    }
+    t->own = t->row_chunks == 1 && !kept;
+    int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t->panel_groups) * k->nr);
+    t->thread_bytes = ae_packed_bytes(k, g->K, columns);
+    if (t->own || half) {
+        return ae_bytes((int64_t)t->thread_bytes, ctx->threads, 1);
+    }
+    return kept ? 0 : ae_packed_bytes(k, g->K, g->N);
+}
+
+/* The product of bfloat16: A and B become pairs, and then it is one of floats half as deep. */
+static ae_status
+gemm_of_pairs(const ae_gemm_args *g, const ae_ctx *ctx)
+{
+    ae_status status = AE_OK;
+    const int64_t zero = 0, two = ae_ceil_div(g->K, 2);
+    const int64_t a_rs = two % PAGE_FLOATS == 0 ? two + ROW_PADDING : two;
+    const ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns, true};
+    const double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
+    ae_gemm_args pairs = *g;
+    gemm_task t = {.g = &pairs, .k = ctx->k, .b = &b, .pairs = true};
+    pairs.K = two;
+    size_t room = plan(&t, false, ctx);
+    size_t bytes = ae_bytes(g->M, a_rs, sizeof(float));
+    AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(room, bytes)));
+    t.panels = ae_arena_take(ctx->arena, room);
+    pair_task task = {ae_arena_take(ctx->arena, bytes), a_rs, g, ctx->k};
+    ae_parallel(ctx, ae_ceil_div(g->a_ks == 1 ? g->M : two, PAIR_ROWS),
+                4.0 * (double)g->M * (double)g->K, pair_some, &task);
+    pairs.a = task.to;
+    if (g->a_ks == 1) {
+        pairs.a_rs = a_rs;
+    }
+    else {
+        pairs.a_ks = g->M;
+    }
+    if (!t.own) {
+        ae_pack(t.panels, &b, ctx);
+    }
+    ae_parallel(ctx, t.row_chunks * t.panel_groups, work, gemm_chunk, &t);
+done:
+    return status;
+}
+
 /* Rows in columns are what only the weight gradient needs: a_rs is 1 and depth strides. A depth
  * of one row makes both strides 1 and is then a product in rows. */
 ae_status
@@ -444,8 +571,11 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
     if (g->M == 0 || g->N == 0) {
         return AE_OK;
     }
+    if (ctx->half && g->K > 0) {
+        return gemm_of_pairs(g, ctx);
+    }
     double work = 2.0 * (double)g->M * (double)g->N * (double)g->K;
-    ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns};
+    ae_panel_source b = {g->b, &zero, 1, g->K, g->N, g->b_ks, g->b_ns, false};
     ae_gemm_args padded = *g;
     gemm_task t = {.g = g, .k = k, .b = &b};
     const bool few = g->M <= AE_FEW_ROWS && g->a_ks == 1;
@@ -457,22 +587,9 @@ ae_gemm(const ae_gemm_args *g, const ae_ctx *ctx)
         ae_parallel(ctx, ae_ceil_div(g->N, TRANSPOSED_COLUMNS), work, transposed_chunk, &t);
         return AE_OK;
     }
-    int64_t npanel = ae_ceil_div(g->N, k->nr);
-    t.row_chunks = ae_ceil_div(ae_ceil_div(g->M, k->mr), tiles_of_chunk(g, npanel, k));
-    t.panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t.row_chunks));
-    if (kept && !half) { /* nothing is packed in a chunk: small ones let threads end together */
-        t.row_chunks = ae_max(
-            t.row_chunks, ae_min(ae_ceil_div(g->M, k->mr), ae_ceil_div(KEPT_CHUNKS, npanel)));
-    }
-    t.own = t.row_chunks == 1 && ctx->packed == NULL;
-    int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t.panel_groups) * k->nr);
-    t.thread_bytes = ae_packed_bytes(k, g->K, columns);
+    size_t room = plan(&t, kept, ctx);
     bool conflict = !few && g->a_ks == 1 && g->a_rs % PAGE_FLOATS == 0;
     size_t copied = conflict ? ae_bytes(g->M, g->K + ROW_PADDING, sizeof(float)) : 0;
-    size_t room = kept ? 0 : packed; /* for floats of panels: all of them, or each thread's */
-    if (t.own || (kept && half)) {
-        room = ae_bytes((int64_t)t.thread_bytes, ctx->threads, 1);
-    }
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(room, copied)));
     if (room > 0) {
         t.panels = ae_arena_take(ctx->arena, room);

@@ -15,6 +15,7 @@ typedef struct {
     int64_t nseg;
     const float *panels;
     int64_t panel0; /* the first one there */
+    bool pairs;     /* A and the panels are pairs of bfloat16, which the depth counts */
     int64_t K, N;   /* depth (the sum of the runs) and columns */
     int64_t p0, p1;
     float *c;
@@ -47,6 +48,7 @@ typedef struct {
     const float *src;
     const int64_t *tap;
     int64_t ntap, nk, N, ks, ns;
+    bool pairs; /* one block becomes pairs of bfloat16, (nk + 1) / 2 deep */
 } ae_panel_source;
 
 void ae_pack(float *panels, const ae_panel_source *b, const ae_ctx *ctx);

@@ -162,7 +162,7 @@ prepare(forward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
     t->scratch = ae_arena_take(ctx->arena, scratch);
     pack_weights(t, panels);
     if (repeat) {
-        ae_panel_source w = {t->in->w_ih, &zero, 1, F, 4 * H, 1, F};
+        ae_panel_source w = {t->in->w_ih, &zero, 1, F, 4 * H, 1, F, false};
         ae_pack(x_panels, &w, ctx);
     }
     t->panels = panels;

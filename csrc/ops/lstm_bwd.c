@@ -443,7 +443,7 @@ prepare(backward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
     pack_back(t, h_panels);
     t->h_weights = h_panels;
     if (t->out->dx != NULL) {
-        ae_panel_source w = {t->in->w_ih, &zero, 1, 4 * H, F, F, 1};
+        ae_panel_source w = {t->in->w_ih, &zero, 1, 4 * H, F, F, 1, false};
         ae_pack(x_panels, &w, ctx);
         t->x_weights = x_panels;
     }

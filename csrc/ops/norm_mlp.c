@@ -23,11 +23,13 @@ typedef struct {
     const ae_norm_mlp_cfg *g;
     const ae_norm_mlp *p;
     const ae_kernels *k;
+    bool half; /* products are of bfloat16 */
     float *y, *h_out, *mean_out, *rstd_out, *dx;
     const float *dy, *dh, *h, *x, *mean, *rstd;
     const float *panels1, *panels2; /* the weights */
     float *scratch;                 /* (threads, floats) */
     int64_t floats;
+    int64_t at_pairs; /* where in a thread's scratch those of bfloat16 are */
     int64_t block, blocks; /* rows of a block of gradients, and how many there are */
     float *part;           /* (blocks, part_size): w1, w2, b1, b2 */
     int64_t part_size, w_size;
@@ -37,37 +39,53 @@ typedef struct {
 
 /* c (m, N) = a (m, K) B, which is packed; at most CHUNK rows. */
 static void
-multiply(const ae_kernels *k, float *c, const float *a, const float *panels, int64_t m,
-         int64_t K, int64_t N, const ae_epilogue *epilogue)
+multiply(const mlp_task *t, float *c, const float *a, const float *panels, int64_t m, int64_t K,
+         int64_t N, const ae_epilogue *epilogue, float *pairs)
 {
     int64_t a_row[CHUNK], c_row[CHUNK];
+    if (t->half) {
+        const int64_t two = ae_ceil_div(K, 2);
+        t->k->pair_values(pairs, two, a, K, m, K);
+        a = pairs;
+        K = two;
+    }
     const ae_seg all = {0, K};
-    ae_product p = ae_product_rows(a_row, c_row, &all, m, N, K, N, k);
+    ae_product p = ae_product_rows(a_row, c_row, &all, m, N, K, N, t->k);
     p.a = a;
     p.panels = panels;
+    p.pairs = t->half;
     p.c = c;
     p.epilogue = epilogue;
     if (N > 0) {
-        ae_multiply(k, &p);
+        ae_multiply(t->k, &p);
     }
 }
 
 /* dw (O, I) += dy (rows, O)^T x (rows, I); `packed` is room for x. */
 static void
-weight_gradient(const ae_kernels *k, float *dw, const float *dy, int64_t O, const float *x,
-                int64_t I, int64_t rows, float *packed)
+weight_gradient(const mlp_task *t, float *dw, const float *dy, int64_t O, const float *x,
+                int64_t I, int64_t rows, float *packed, float *pairs)
 {
-    int64_t a_row[CHUNK], c_row[CHUNK];
-    const ae_seg all = {0, rows};
+    const ae_kernels *k = t->k;
+    const int64_t zero = 0;
+    int64_t a_row[CHUNK], c_row[CHUNK], depth = rows;
+    if (t->half) {
+        k->pair_rows(pairs, O, dy, O, rows, O);
+        dy = pairs;
+        depth = ae_ceil_div(rows, 2);
+    }
+    const ae_seg all = {0, depth};
     const ae_epilogue add = {.accumulate = true};
+    const ae_panel_source b = {x, &zero, 1, rows, I, I, 1, t->half};
     for (int64_t n = 0; n < I; n += k->nr) {
-        k->pack_panel(packed + n * rows, x + n, rows, ae_min(k->nr, I - n), I, 1);
+        ae_pack_panel(packed + n * depth, &b, n / k->nr, k);
     }
     for (int64_t o = 0; o < O && I > 0; o += CHUNK) {
         ae_product p = ae_product_rows(a_row, c_row, &all, ae_min(CHUNK, O - o), I, 1, I, k);
         p.a = dy + o;
         p.a_stride = O;
         p.panels = packed;
+        p.pairs = t->half;
         p.c = dw + o * I;
         p.epilogue = &add;
         ae_multiply(k, &p);
@@ -83,14 +101,15 @@ forward_chunk(void *arg, int64_t i, int thread)
     const ae_norm_mlp *p = t->p;
     const int64_t C = t->g->C, F = t->g->F, n = i * CHUNK, rows = ae_min(CHUNK, t->g->N - n);
     float *z = t->scratch + thread * t->floats, *g = z + CHUNK * C, *h = t->h_out + n * F;
+    float *pairs = z + t->at_pairs;
     const float *x = t->x + n * C;
     const ae_epilogue first = {.bias = p->b1}, second = {.bias = p->b2, .add = x};
     ae_layer_rows(t->k, z, t->mean_out + n, t->rstd_out + n, x, p->gamma, p->beta, rows, C,
                   t->g->eps);
-    multiply(t->k, h, z, t->panels1, rows, C, F, &first);
+    multiply(t, h, z, t->panels1, rows, C, F, &first, pairs);
     if (p->w2 != NULL) {
         t->k->act_fwd(g, h, rows * F, AE_GELU);
-        multiply(t->k, t->y + n * C, g, t->panels2, rows, F, C, &second);
+        multiply(t, t->y + n * C, g, t->panels2, rows, F, C, &second, pairs);
     }
 }
 
@@ -104,16 +123,16 @@ backward_rows(const mlp_task *t, int64_t b, int64_t n, int64_t rows, float *scra
     const float *x = t->x + n * C, *dy = t->dy + n * C, *dh = t->dh;
     const float *mean = t->mean + n, *rstd = t->rstd + n;
     float *z = scratch, *dz = z + CHUNK * C, *packed = dz + CHUNK * C;
-    float *dx = t->dx + n * C;
+    float *dx = t->dx + n * C, *pairs = scratch + t->at_pairs;
     float *dw1 = t->part + b * t->part_size, *dw2 = dw1 + t->w_size;
     float *db1 = t->p->w2 != NULL ? dw2 + t->w_size : dw2, *db2 = db1 + F;
     double *sums = t->sums + 2 * b * t->width;
     const ae_epilogue plain = {0};
     if (t->p->w2 != NULL) {
         float *g = packed + CHUNK * ae_max(t->width, F + AE_MAX_NR), *dg = g + CHUNK * F;
-        multiply(t->k, dg, dy, t->panels2, rows, C, F, &plain);
+        multiply(t, dg, dy, t->panels2, rows, C, F, &plain, pairs);
         t->k->gelu_both(g, dg, t->h + n * F, rows * F);
-        weight_gradient(t->k, dw2, dy, C, g, F, rows, packed);
+        weight_gradient(t, dw2, dy, C, g, F, rows, packed, pairs);
         t->k->add_columns(db2, dy, rows, C);
         dh = dg;
     }
@@ -123,9 +142,9 @@ backward_rows(const mlp_task *t, int64_t b, int64_t n, int64_t rows, float *scra
     for (int64_t i = 0; i < rows; i++) {
         t->k->norm_row(z + i * C, x + i * C, mean[i], rstd[i], t->p->gamma, t->p->beta, C);
     }
-    weight_gradient(t->k, dw1, dh, F, z, C, rows, packed);
+    weight_gradient(t, dw1, dh, F, z, C, rows, packed, pairs);
     t->k->add_columns(db1, dh, rows, F);
-    multiply(t->k, dz, dh, t->panels1, rows, F, C, &plain);
+    multiply(t, dz, dh, t->panels1, rows, F, C, &plain, pairs);
     ae_layer_rows_grad(t->k, dx, dz, x, mean, rstd, t->p->gamma, rows, C);
     t->k->column_dots_by_row(sums, sums + t->width, dz, x, mean, rstd, rows, C);
     t->k->add(dx, dx, dy, rows * C);
@@ -199,21 +218,24 @@ static ae_status
 prepare(mlp_task *t, bool transposed, const ae_ctx *ctx)
 {
     ae_status status = AE_OK;
-    const int64_t zero = 0, C = t->g->C, F = t->g->F;
+    const int64_t zero = 0, C = t->g->C, F = t->g->F, shrunk = ctx->half ? 2 : 1;
     /* B is w1^T (C, F) and w2^T (F, C), or w1 and w2 themselves */
-    ae_panel_source b1 = {t->p->w1, &zero, 1, C, F, 1, C},
-                    b2 = {t->p->w2, &zero, 1, F, C, 1, F};
+    ae_panel_source b1 = {t->p->w1, &zero, 1, C, F, 1, C, ctx->half},
+                    b2 = {t->p->w2, &zero, 1, F, C, 1, F, ctx->half};
     if (transposed) {
-        b1 = (ae_panel_source){t->p->w1, &zero, 1, F, C, C, 1};
-        b2 = (ae_panel_source){t->p->w2, &zero, 1, C, F, F, 1};
+        b1 = (ae_panel_source){t->p->w1, &zero, 1, F, C, C, 1, ctx->half};
+        b2 = (ae_panel_source){t->p->w2, &zero, 1, C, F, F, 1, ctx->half};
     }
-    size_t size1 = ae_packed_bytes(ctx->k, b1.nk, b1.N);
-    size_t size2 = ae_packed_bytes(ctx->k, b2.nk, b2.N);
+    t->k = ctx->k;
+    t->half = ctx->half;
+    t->at_pairs = t->floats;
+    t->floats += t->half ? CHUNK * (ae_max(C, F) + 1) / 2 : 0;
+    size_t size1 = ae_packed_bytes(ctx->k, ae_ceil_div(b1.nk, shrunk), b1.N);
+    size_t size2 = ae_packed_bytes(ctx->k, ae_ceil_div(b2.nk, shrunk), b2.N);
     size_t scratch = ae_bytes(ctx->threads, t->floats, sizeof(float));
     size_t part = ae_bytes(t->blocks, t->part_size, sizeof(float));
     size_t sums = ae_bytes(t->blocks, 2 * t->width, sizeof(double));
     size_t all = ae_bytes_add(ae_bytes_add(size1, size2), ae_bytes_add(part, sums));
-    t->k = ctx->k;
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(all, scratch)));
     float *panels1 = ae_arena_take(ctx->arena, size1);
     float *panels2 = ae_arena_take(ctx->arena, size2);

@@ -171,7 +171,7 @@ ae_vector_quantize_fwd(float *quantized, int64_t *index, const float *z, const f
     AE_TRY(ae_arena_reserve(ctx->arena, ae_bytes_add(packed, norms)));
     float *panels = ae_arena_take(ctx->arena, packed);
     float *half = ae_arena_take(ctx->arena, norms);
-    ae_panel_source b = {codebook, &zero, 1, D, E, 1, D};
+    ae_panel_source b = {codebook, &zero, 1, D, E, 1, D, false};
     ae_pack(panels, &b, ctx);
 
     nearest_task t = {.quantized = quantized,

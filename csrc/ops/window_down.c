@@ -122,7 +122,7 @@ ae_window_down(float *small, const float *big, const float *w, const ae_window *
     for (int64_t i = 0; i < taps; i++) {
         tap[i] = i * g->w_tap;
     }
-    ae_panel_source b = {w, tap, taps, g->B, g->C, g->w_big, g->w_small};
+    ae_panel_source b = {w, tap, taps, g->B, g->C, g->w_big, g->w_small, false};
     if (!ready) {
         ae_pack(panels, &b, ctx);
     }

@@ -121,7 +121,7 @@ pack_phase(phase *f, const float *w, const ae_window *g, int64_t *tap, const ae_
             tap[taps++] = (r * g->S + s) * g->w_tap;
         }
     }
-    ae_panel_source b = {w, tap, taps, g->C, g->B, g->w_small, g->w_big};
+    ae_panel_source b = {w, tap, taps, g->C, g->B, g->w_small, g->w_big, false};
     ae_pack(f->panels, &b, ctx);
 }
 

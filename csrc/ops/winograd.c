@@ -60,11 +60,11 @@ plan_weight(weight_task *t, const int64_t *tap)
     const ae_window *g = p->g;
     int64_t big = g->w_big == 1 ? 1 : p->inner, small = g->w_big == 1 ? p->inner : 1;
     if (p->up) {
-        t->b = (ae_panel_source){NULL, tap, 1, g->C, g->B, small, big};
+        t->b = (ae_panel_source){NULL, tap, 1, g->C, g->B, small, big, false};
         t->products = p->points * p->phases;
     }
     else {
-        t->b = (ae_panel_source){NULL, tap, p->phases, g->B, g->C, big, small};
+        t->b = (ae_panel_source){NULL, tap, p->phases, g->B, g->C, big, small, false};
         t->products = p->points;
     }
     size_t bytes = ae_packed_bytes(p->k, t->b.ntap * t->b.nk, t->b.N);

@@ -87,6 +87,7 @@ typedef struct {
     ae_arena arena;
     int threads;         /* 0: the module's setting */
     const ae_kernels *k; /* NULL: the module's choice */
+    bool half;           /* linear layers multiply bfloat16 */
     PyObject *module;
     int busy; /* 0, or the generation of the process one of whose threads has it */
 } ae_workspace;

@@ -34,11 +34,12 @@ give_back(int *busy)
 static PyObject *
 workspace_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *names[] = {"n_threads", "isa", NULL};
-    int threads = 0;
+    static char *names[] = {"n_threads", "isa", "half", NULL};
+    int threads = 0, half = 0;
     const char *isa = NULL;
     const ae_kernels *k = NULL;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|iz:Workspace", names, &threads, &isa)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|izp:Workspace", names, &threads, &isa,
+                                     &half)) {
         return NULL;
     }
     if (threads < 0 || threads > AE_MOST_THREADS) {
@@ -54,6 +55,7 @@ workspace_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (ws != NULL) {
         ws->threads = threads;
         ws->k = k;
+        ws->half = half;
         ws->module = Py_XNewRef(PyType_GetModule(type));
     }
     return (PyObject *)ws;
@@ -84,16 +86,40 @@ workspace_bytes(PyObject *self, void *closure)
     return PyLong_FromSize_t(AE_GET(((ae_workspace *)self)->arena.capacity));
 }
 
+static PyObject *
+workspace_half(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(AE_GET(((ae_workspace *)self)->half));
+}
+
+static int
+workspace_set_half(PyObject *self, PyObject *value, void *closure)
+{
+    (void)closure;
+    const int half = value == NULL ? -1 : PyObject_IsTrue(value);
+    if (half < 0) {
+        if (value == NULL) {
+            PyErr_SetString(PyExc_AttributeError, "half: it can't be deleted");
+        }
+        return -1;
+    }
+    AE_SET(((ae_workspace *)self)->half, half != 0);
+    return 0;
+}
+
 static PyGetSetDef workspace_getset[] = {
+    {"half", workspace_half, workspace_set_half, "Whether linear layers multiply bfloat16.", NULL},
     {"grown", workspace_grown, NULL, "How often memory was allocated.", NULL},
     {"nbytes", workspace_bytes, NULL, "Bytes held.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyType_Slot workspace_slots[] = {
-    {Py_tp_doc, "Workspace(n_threads=0, isa=None)\n--\n\n"
+    {Py_tp_doc, "Workspace(n_threads=0, isa=None, half=False)\n--\n\n"
                 "Scratch memory that one thread's calls share, with the number of threads\n"
-                "(0: as set_num_threads says) and the instruction set that they run with."},
+                "(0: as set_num_threads says) and the instruction set that they run with;\n"
+                "half: linear layers multiply bfloat16."},
     {Py_tp_new, workspace_new},
     {Py_tp_dealloc, workspace_dealloc},
     {Py_tp_getset, workspace_getset},
@@ -136,6 +162,7 @@ ae_begin(ae_workspace *ws, ae_ctx *ctx)
     ctx->threads = ae_state_threads(state, ws->threads);
     ctx->k = ws->k != NULL ? ws->k : state->k;
     ctx->packed = NULL;
+    ctx->half = AE_GET(ws->half);
     return 0;
 }
 

@@ -6,6 +6,8 @@ import threading
 
 from .. import _core
 
+PRECISIONS = "float32", "bfloat16"  # of what linear layers multiply
+
 _local = threading.local()
 
 
@@ -20,6 +22,22 @@ def current() -> _core.Workspace:
 def use(workspace: _core.Workspace | None) -> None:
     """Make `workspace` the calling thread's own; None for a fresh default one."""
     _local.workspace = workspace
+
+
+class products_of_half:  # noqa: N801
+    """A context in which the calling thread's linear layers multiply bfloat16, or don't."""
+
+    __slots__ = ("before", "half", "workspace")
+
+    def __init__(self, half: bool) -> None:
+        self.half = half
+
+    def __enter__(self) -> None:
+        self.workspace = current()
+        self.before, self.workspace.half = self.workspace.half, self.half
+
+    def __exit__(self, *error: object) -> None:
+        self.workspace.half = self.before
 
 
 class threads:  # noqa: N801

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from ..base import runtime
 from ..base.sums import sum_of
 from ..data.batches import Batch, BatchSource
 from ..nn.module import Module
@@ -117,6 +118,7 @@ class Plan:
     clip_norm: float | None
     epochs: int
     shuffle: bool
+    half: bool = False  # whether products of linear layers are of bfloat16
 
     def rate(self, epoch: float, first: float | None = None) -> float:
         """Return the learning rate at an epoch, counted from 0 with fractions.
@@ -185,7 +187,8 @@ def train(
         noted: dict[str, np.ndarray] = {}
         guard.begin_epoch()
         rows = batches.order(network.seed, network.samples) if plan.shuffle else None
-        with interrupts, np.errstate(all="ignore"):  # what isn't finite is found in each step
+        how = runtime.products_of_half(plan.half), np.errstate(all="ignore")
+        with interrupts, how[0], how[1]:  # what isn't finite is found in each step
             for i, batch in enumerate(batches(rows, network.samples)):
                 interrupts.check()
                 batch.epoch = network.epoch + i / len(batches)

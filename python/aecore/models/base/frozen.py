@@ -9,9 +9,9 @@ import numpy as np
 
 from ...base.checks import choice
 from ...base.params import names
+from ...base.runtime import PRECISIONS
 from .model import BaseModel
 
-PRECISIONS = "float32", "bfloat16"
 LEFT_OUT = ("history_", "prior_", "estimators_")  # what no answer needs
 
 

@@ -106,6 +106,7 @@ class BaseModel(Estimator):
     checkpoint: Any
     random_state: Any
     n_threads: int | None
+    precision: str
     verbose: int
 
     history_: list[dict[str, Any]]
@@ -238,6 +239,7 @@ class BaseModel(Estimator):
         check_random_state(self.random_state)
         if self.n_threads is not None:
             checks.integer("n_threads", self.n_threads, 1, 4096)
+        checks.choice("precision", self.precision, runtime.PRECISIONS)
         if not isinstance(self.verbose, (bool, np.bool_)):
             checks.integer("verbose", self.verbose)
 
@@ -672,7 +674,8 @@ class BaseModel(Estimator):
     def _plan(self, epochs: int, shuffle: bool) -> Plan:
         clip_norm = None if self.clip_norm is None else float(self.clip_norm)
         rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
-        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle))
+        half = self.precision == "bfloat16"
+        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle), half)
 
     def _train(
         self,
