@@ -331,6 +331,35 @@ done:
     return status;
 }
 
+typedef struct {
+    attention_task *t;
+    ae_task piece;
+    int64_t pieces; /* of a sample */
+} sample_task;
+
+static void
+run_sample(void *arg, int64_t n, int thread)
+{
+    const sample_task *s = arg;
+    for (int64_t i = 0; i < s->pieces; i++) {
+        s->piece(s->t, n * s->pieces + i, thread);
+    }
+}
+
+/* The pieces of all heads. Those of a sample are in the same cache lines: one thread takes them, where
+ * there are samples enough. */
+static void
+run(attention_task *t, int64_t heads, int64_t pieces, double work, ae_task piece,
+    const ae_ctx *ctx)
+{
+    if (t->g->N < MIN_TASKS) {
+        ae_parallel(ctx, heads * pieces, work, piece, t);
+        return;
+    }
+    sample_task s = {t, piece, t->g->H * pieces};
+    ae_parallel(ctx, t->g->N, work, run_sample, &s);
+}
+
 static double
 product_work(const ae_attention_cfg *g, double products)
 {
@@ -349,7 +378,7 @@ ae_attention_fwd(float *y, float *lse, const float *q, const float *k, const flo
     AE_TRY(reserve(&t, 1, ctx));
     t.queries = heads < MIN_TASKS ? LONG : ae_max(1, cfg->T);
     t.pieces = ae_ceil_div(cfg->T, t.queries);
-    ae_parallel(ctx, heads * t.pieces, product_work(cfg, 2.0), forward_piece, &t);
+    run(&t, heads, t.pieces, product_work(cfg, 2.0), forward_piece, ctx);
 done:
     return status;
 }
@@ -376,8 +405,7 @@ ae_attention_bwd(float *dq, float *dk, float *dv, const float *dy, const float *
     AE_TRY(reserve(&t, 2, ctx));
     t.pieces = shared ? ae_ceil_div(cfg->T, LONG) : 0;
     t.key_pieces = shared ? ae_ceil_div(cfg->S, LONG) : 1;
-    ae_parallel(ctx, heads * (t.pieces + t.key_pieces), product_work(cfg, 5.0), backward_piece,
-                &t);
+    run(&t, heads, t.pieces + t.key_pieces, product_work(cfg, 5.0), backward_piece, ctx);
 done:
     return status;
 }
