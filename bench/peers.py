@@ -193,11 +193,14 @@ def make_pass(name: str, variant: str, x: Tensor, batch: int) -> Callable[[], No
         x = x.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     loss = torch.compile(model.loss) if "compiled" in variant else model.loss
+    half = torch.autocast("cpu", torch.bfloat16, enabled="bfloat16" in variant)
 
     def one_pass() -> None:
         for part in x.split(batch):
             optimizer.zero_grad(set_to_none=True)
-            loss(part).backward()
+            with half:
+                value = loss(part)
+            value.backward()
             optimizer.step()
 
     return one_pass

@@ -162,10 +162,10 @@ DESCRIPTIONS = inspect.cleandoc(r"""
     n_threads : int or None
         None is what `set_num_threads` or OpenMP says.
     precision : {"float32", "bfloat16"}
-        What linear layers multiply in training. bfloat16 has 8 bits in place of 24: what goes into
-        a product is rounded to it, while sums, parameters, the optimiser and all other layers stay
-        float32, as does everything after training. It takes half the time where the CPU has
-        instructions for it (AVX512_BF16), and more time than float32 where it hasn't.
+        What linear layers and attention multiply in training. bfloat16 has 8 bits in place of 24:
+        what goes into a product is rounded to it, while sums, parameters, the optimiser and all
+        other layers stay float32, as does everything but the steps of training. Products take half
+        the time where the CPU has instructions for it (AVX512_BF16), and longer where it hasn't.
     verbose : int
         0 for silence, 1 for a progress bar, 2 for a line per epoch.
 """)
