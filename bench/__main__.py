@@ -2,6 +2,7 @@
 
 train     training steps: ms, share of the multiply-add peak, ratio to PyTorch's
 memory    peak memory of a training run, in a process of its own
+batches   training steps in batches of 16 to 1,024
 half      training with bfloat16 products, beside float32 and PyTorch's
 encode    encode and reconstruct: one sample and a batch, beside PyTorch and ONNX Runtime
 kernels   kernels one by one below the roof of bandwidth and multiply-adds
@@ -22,7 +23,7 @@ from typing import Any
 
 from aecore._bench import timing
 
-SECTIONS = ("train", "half", "memory", "encode", "kernels", "scaling", "busy", "python")
+SECTIONS = ("train", "batches", "half", "memory", "encode", "kernels", "scaling", "busy", "python")
 
 
 def section(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Training with products of bfloat16: steps beside float32 and PyTorch's, and what they arrive at."""
+"""Training with products of bfloat16: steps beside float32 and PyTorch's, and where they end."""
 
 from __future__ import annotations
 
@@ -41,7 +41,9 @@ def measure(workload: Workload, settings: Settings) -> dict[str, Any]:
     row["ms"] = {name: t.median / n * 1e3 for name, t in timings.items()}
     ours = timings["bfloat16"]
     row["beside"] = {k: timing.ratio(t, ours) for k, t in timings.items() if k != "bfloat16"}
-    print(f"{workload.name}, batches of {workload.batch}: {row['ms']['bfloat16']:.2f} ms; beside it")
+    print(
+        f"{workload.name}, batches of {workload.batch}: {row['ms']['bfloat16']:.2f} ms; beside it"
+    )
     for name, times in row["beside"].items():
         print(f"    {name:24s} {row['ms'][name]:8.2f} {times:7.2f}x", flush=True)
     return row

@@ -103,6 +103,7 @@ void ae_packed_free(ae_packed *packed);
 const ae_kernels *ae_cpu_select(const char *name);
 const ae_kernels *ae_cpu_table(int i); /* the i-th table this CPU runs, worst first, or NULL */
 const char *ae_cpu_isa(const ae_kernels *k);
+bool ae_cpu_has_pairs(const ae_kernels *k); /* whether they have instructions for bfloat16 */
 const char *ae_cpu_kernel(int i); /* the name of the i-th kernel of a table, or NULL */
 
 /* Run fn(arg, i, thread) for i in [0, n), handed out one at a time. `work` is the total in

@@ -44,6 +44,48 @@ def train(found: list[dict]) -> str:
     return table([*header, "share of peak"], rows)
 
 
+def batches(found: list[dict]) -> str:
+    rows = []
+    for row in found:
+        cells = [row["workload"], str(row["batch"]), f"{row['ms_median']:.2f}"]
+        cells.append(f"{row['share_of_peak']:.0%}")
+        for name in ("eager", "JAX jit"):
+            peer = row["peers"].get(name)
+            cells += [f"{peer['ms_median']:.2f}", f"**{peer['ratio']:.2f}x**"] if peer else ["", ""]
+        rows.append(cells)
+    header = [
+        "workload",
+        "batch",
+        "aecore, ms a step",
+        "share of peak",
+        "PyTorch eager, ms",
+        "ratio",
+    ]
+    return table([*header, "JAX, ms", "ratio"], rows)
+
+
+def half(found: dict) -> str:
+    peers = ("float32", "eager", "eager bfloat16", "compiled bfloat16")
+    rows = []
+    for row in found["rows"]:
+        cells = [row["workload"], str(row["batch"]), f"{row['ms']['bfloat16']:.1f}"]
+        for name in peers:
+            known = name in row["beside"]
+            cells.append(f"{row['ms'][name]:.1f} (**{row['beside'][name]:.2f}x**)" if known else "")
+        rows.append(cells)
+    header = ["workload", "batch", "bfloat16, ms a step", "float32", "PyTorch float32"]
+    text = table([*header, "PyTorch bfloat16", "PyTorch bfloat16, compiled"], rows)
+    if not found["losses"]:
+        return text
+    rows = []
+    for name, losses in found["losses"].items():
+        apart = [b / a - 1 for a, b in zip(losses["float32"], losses["bfloat16"], strict=True)]
+        rows.append(
+            [name, f"{sum(apart) / len(apart):+.2%}", ", ".join(f"{a:+.2%}" for a in apart)]
+        )
+    return text + "\n" + table(["last loss of", "apart, mean of seeds", "each"], rows)
+
+
 def memory(found: list[dict]) -> str:
     rows = []
     for row in found:
@@ -147,7 +189,9 @@ def python(found: dict) -> str:
     return f"{about}\n{table(header, rows)}"
 
 
-SECTIONS = {f.__name__: f for f in (train, memory, encode, kernels, scaling, busy, python)}
+SECTIONS = {
+    f.__name__: f for f in (train, batches, half, memory, encode, kernels, scaling, busy, python)
+}
 
 
 def reproductions(found: dict) -> str:

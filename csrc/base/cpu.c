@@ -75,6 +75,12 @@ ae_cpu_isa(const ae_kernels *k)
     return k->isa;
 }
 
+bool
+ae_cpu_has_pairs(const ae_kernels *k)
+{
+    return k->has_pairs();
+}
+
 const char *
 ae_cpu_kernel(int i)
 {

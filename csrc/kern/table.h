@@ -79,6 +79,8 @@ struct ae_kernels {
     int mr_narrow;    /* rows of the tile of a last panel with at most vlen columns */
     int planar_block; /* pixels of mul_planar */
     int lstm_rows;    /* rows of the tile in lstm.inc */
+    bool (*has_pairs)(
+        void); /* whether products of bfloat16 have instructions of their own here */
 #include "kern/table.def"
 };
 #undef AE_KERNEL

@@ -223,7 +223,7 @@ backward_part(const attention_task *t, const head_view *v, const head_part *p, i
     float *s = v_transposed + t->d_floats, *d = s + t->s_floats, *delta = d + t->s_floats;
     const float *dy = t->dy + v->y, *q = t->q + v->q, *lse = t->lse + v->row;
     t->kern->row_products(delta, dy + p->q0 * y_row, t->y_in + v->y + p->q0 * y_row, y_row,
-                          p->q1 - p->q0, g->D);
+                          p->q1 - p->q0, g->D, t->half);
     for (int64_t k0 = p->k0; k0 < p->k1; k0 += t->width) {
         const int64_t keys = ae_min(t->width, p->k1 - k0), at = k0 * g->kv_row;
         const int64_t first = first_block(t, p->q0, k0);

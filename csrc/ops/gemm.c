@@ -274,7 +274,7 @@ typedef struct {
     const ae_panel_source *b;
     float *panels;
     int64_t row_chunks, panel_groups; /* of nearly equal size, so that threads end together */
-    bool pairs;     /* g is of pairs of bfloat16 */
+    bool pairs;                       /* g is of pairs of bfloat16 */
     bool own;       /* a panel is one chunk's alone, which packs it, in its thread's place */
     uint16_t *half; /* or it makes floats there of these */
     size_t thread_bytes;
@@ -513,8 +513,7 @@ plan(gemm_task *t, bool kept, const ae_ctx *ctx)
     t->row_chunks = ae_ceil_div(tiles, tiles_of_chunk(g, npanel, k));
     t->panel_groups = ae_min(npanel, ae_ceil_div(MIN_CHUNKS, t->row_chunks));
     if (kept && !half) { /* nothing is packed in a chunk: small ones let threads end together */
-        t->row_chunks =
-            ae_max(t->row_chunks, ae_min(tiles, ae_ceil_div(KEPT_CHUNKS, npanel)));
+        t->row_chunks = ae_max(t->row_chunks, ae_min(tiles, ae_ceil_div(KEPT_CHUNKS, npanel)));
     }
     t->own = t->row_chunks == 1 && !kept;
     int64_t columns = ae_min(g->N, ae_ceil_div(npanel, t->panel_groups) * k->nr);

@@ -29,7 +29,7 @@ typedef struct {
     const float *panels1, *panels2; /* the weights */
     float *scratch;                 /* (threads, floats) */
     int64_t floats;
-    int64_t at_pairs; /* where in a thread's scratch those of bfloat16 are */
+    int64_t at_pairs;      /* where in a thread's scratch those of bfloat16 are */
     int64_t block, blocks; /* rows of a block of gradients, and how many there are */
     float *part;           /* (blocks, part_size): w1, w2, b1, b2 */
     int64_t part_size, w_size;

@@ -97,8 +97,9 @@ build_info(PyObject *module, PyObject *unused)
 #else
     int openmp = 0;
 #endif
-    return Py_BuildValue("{s:s,s:N,s:N,s:s,s:i,s:i}", "isa", ae_cpu_isa(state->k), "available",
-                         isa_names(module, NULL), "kernels", kernel_isas(state->k), "compiler",
+    return Py_BuildValue("{s:s,s:N,s:N,s:N,s:s,s:i,s:i}", "isa", ae_cpu_isa(state->k),
+                         "available", isa_names(module, NULL), "kernels", kernel_isas(state->k),
+                         "bfloat16", PyBool_FromLong(ae_cpu_has_pairs(state->k)), "compiler",
                          __VERSION__, "openmp", openmp, "threads", ae_state_threads(state, 0));
 }
 
@@ -112,7 +113,8 @@ static PyMethodDef module_methods[] = {
     {"isa_names", isa_names, METH_NOARGS,
      "isa_names($module, /)\n--\n\nThe instruction sets available here, worst first."},
     {"build_info", build_info, METH_NOARGS,
-     "build_info($module, /)\n--\n\nCompiler, threads and the kernels chosen."},
+     "build_info($module, /)\n--\n\nCompiler, threads, the kernels chosen and whether "
+     "these have instructions for products of bfloat16."},
     {NULL, NULL, 0, NULL},
 };
 

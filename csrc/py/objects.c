@@ -109,7 +109,8 @@ workspace_set_half(PyObject *self, PyObject *value, void *closure)
 }
 
 static PyGetSetDef workspace_getset[] = {
-    {"half", workspace_half, workspace_set_half, "Whether linear layers multiply bfloat16.", NULL},
+    {"half", workspace_half, workspace_set_half, "Whether linear layers multiply bfloat16.",
+     NULL},
     {"grown", workspace_grown, NULL, "How often memory was allocated.", NULL},
     {"nbytes", workspace_bytes, NULL, "Bytes held.", NULL},
     {NULL, NULL, NULL, NULL, NULL},

@@ -10,6 +10,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SECTIONS = {
     "train": "mlp-ae",
+    "batches": "mlp-ae",
+    "half": "mlp-ae",
     "memory": "cvae",
     "encode": "mlp-ae",
     "kernels": None,

@@ -28,7 +28,7 @@ def batches(settings: timing.Settings) -> int:
 
 def aecore_pass(workload: Workload, x: np.ndarray, y: np.ndarray | None) -> Pass:
     """Return a function that trains a fresh model over all batches once."""
-    model = workload.model()
+    model = workload.model().set_params(batch_size=workload.batch)
     arguments = (x,) if y is None else (x, y)
     return lambda: model.partial_fit(*arguments)
 
