@@ -194,7 +194,7 @@ class _Trial:
     def plan(self) -> Plan:
         """Return a plan whose schedule gives each step its rate."""
         plan = self.model._plan(-(-len(self.rates) // self.batches), self.model.shuffle)
-        plan.schedule = self._factor
+        plan.schedule, plan.parts = self._factor, 1  # which would give each part's loss
         return plan
 
     def _factor(self, epoch: float) -> float:

@@ -552,9 +552,9 @@ def test_drawn_cells_follow_their_probabilities(loss):
 
 def test_what_is_usual():
     usual, nats = CellStatistics(2), np.array([[1, 9], [3, 9.0], [5, 100]])
-    usual.update(np.ones((4, 2)), np.ones((4, 2), bool), True)
-    usual.update(nats[:2], np.array([[True, True], [True, False]]), True)  # forgets those before
-    usual.update(nats[2:], np.array([[True, False]]), False)
+    usual.start(usual.sums(np.ones((4, 2)), np.ones((4, 2), bool)))
+    usual.start(usual.sums(nats[:2], np.array([[True, True], [True, False]])))  # forgets the rest
+    usual.add(usual.sums(nats[2:], np.array([[True, False]])))
     got = usual.standardized(nats)
     np.testing.assert_allclose(got[:, 0], (nats[:, 0] - 3) / np.sqrt(8 / 3))
     np.testing.assert_allclose(got[:, 1], (nats[:, 1] - 9) / 0.1)  # one cell has no deviation

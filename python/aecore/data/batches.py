@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -59,6 +60,8 @@ class Batch:
         When in training this is, in epochs.
     total : int
         How many samples all batches have together.
+    before, whole : int
+        Of a part of a batch: how many samples of that come before its own, and how many it has.
 
     A pass begins with `begin` and sets
 
@@ -109,6 +112,7 @@ class Batch:
         self.observed = 0
         self.epoch = 0.0
         self.total = n
+        self.before, self.whole = 0, n
         self.noise, self.seed, self.position, self.draws = "off", 0, 0, 0
         self.weights: dict[str, float] = {}
         self.reported: dict[str, float] = {}
@@ -158,6 +162,22 @@ class Batch:
         own = self.__dict__
         for name in [name for name in own if name not in DATA]:
             del own[name]
+
+    def parts(self, count: int) -> list[Batch]:
+        """Return the batch in parts, views of it, as equal in size as can be."""
+        ends = [self.n * k // count for k in range(count + 1)]
+        return [self._part(slice(a, b)) for a, b in pairwise(ends)]
+
+    def _part(self, rows: slice) -> Batch:
+        part = Batch(rows.stop - rows.start)
+        part.before, part.whole, part.total, part.epoch = rows.start, self.n, self.total, self.epoch
+        for name in ("x", "target", "mask", "missing", "lengths", "condition"):
+            array = getattr(self, name)
+            setattr(part, name, None if array is None else array[rows])
+        part.observed = part.target.size
+        if part.missing is not None:
+            part.observed -= int(np.count_nonzero(part.missing))
+        return part
 
     def true_output(self) -> np.ndarray:
         """Return the target in the samples' shape, 0 where a value is missing."""

@@ -71,15 +71,19 @@ class CellStatistics(Module):
         self.add_buffer("moments", np.zeros((3, columns)))
 
     @np.errstate(all="ignore")
-    def update(self, nats: np.ndarray, counted: np.ndarray, reset: bool) -> None:
-        """Add the nats (n, C) of the cells that are counted; `reset` forgets those before."""
-        moments = self.buffer("moments")
-        if reset:
-            moments.fill(0)
-        moments[0] += counted.sum(0)
+    def sums(self, nats: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        """Return the moments (3, C) of the nats (n, C) of the cells that are counted."""
         values = np.where(counted, nats, 0).astype(np.float64)
-        moments[1] += values.sum(0)
-        moments[2] += (values * values).sum(0)
+        return np.array([counted.sum(0), values.sum(0), (values * values).sum(0)])
+
+    def start(self, sums: np.ndarray) -> None:
+        """Forget the moments before."""
+        self.buffer("moments")[...] = sums
+
+    def add(self, sums: np.ndarray) -> None:
+        """Add the moments of more cells."""
+        moments = self.buffer("moments")
+        moments += sums
 
     def standardized(self, nats: np.ndarray) -> np.ndarray:
         """Return nats (n, C) less their column's mean, in units of its deviation."""

@@ -42,10 +42,15 @@ class Dropout(Module):
     def forward(self, x: Value) -> Value:
         if not x.tape.training or self.rate == 0:
             return x
-        position = self.buffer("position")
-        start = int(position[0])
-        position += x.size
+        start, part = int(self.buffer("position")[0]), x.tape.part
+        if part is not None:
+            start += part.draw(self, x.size)
+        x.tape.learn(self._advance, np.array([x.size]))
         return DropoutOp(x, self.rate, self.seed, start)
+
+    def _advance(self, drawn: np.ndarray) -> None:
+        position = self.buffer("position")
+        position += drawn
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         return 1

@@ -30,6 +30,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import _core
 from ..base import runtime
+from .parts import Part
 
 if TYPE_CHECKING:
     from .module import Module
@@ -451,9 +452,11 @@ class Tape:
         target: np.ndarray | None = None,
         longer: tuple[int, int] | None = None,
         calls: list[Any] | None = None,
+        part: Part | None = None,
     ) -> Tape:
         """Forget the pass before and begin another; return self."""
         self.records, self.training, self.calls = records, training, calls
+        self.part = part
         self.lengths, self.target, self.longer = lengths, target, longer
         self.workspace = runtime.current()
         self.record.clear()
@@ -486,6 +489,22 @@ class Tape:
         kernel(*given)
         if self.calls is not None:
             self.calls.append((kernel, given))
+
+    def learn(self, update: Callable[..., None], *statistics: np.ndarray) -> None:
+        """Let a layer learn from a batch, beside its gradients.
+
+        Parameters
+        ----------
+        update : callable
+            Takes the statistics. It is called at once, or behind all parts of a batch.
+        *statistics : ndarray
+            Sums over samples, or shares of what a whole batch gives (`Part.share`): those of the
+            parts of a batch are added up.
+        """
+        if self.part is None:
+            update(*statistics)
+        else:
+            self.part.learned.append((update, tuple(np.array(s) for s in statistics)))
 
     def mark(self) -> int:
         """Return how many ops are in the record; see ``since`` of `backward`."""

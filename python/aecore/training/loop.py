@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -19,6 +20,7 @@ from .guard import Guard
 from .interrupts import Interrupts
 from .network import Network
 from .optim import Optimizer
+from .parts import PartedSteps
 from .progress import Progress
 from .schedules import Schedule
 
@@ -73,7 +75,7 @@ def backpropagate(
     since, frozen
         As of `Tape.backward`.
     """
-    weights, n = batch.weights, batch.n
+    weights, n = batch.weights, batch.whole
     ends = [(v, w / n) for k, v in terms.items() if (w := weights.get(k, 1.0))]
     ends = [(value, weight) for value, weight in ends if isinstance(value, Value)]
     batch.tape.backward(*ends, since=since, frozen=frozen)
@@ -119,6 +121,7 @@ class Plan:
     epochs: int
     shuffle: bool
     half: bool = False  # whether products of linear layers are of bfloat16
+    parts: int = 1  # of a batch, which have passes of their own
 
     def rate(self, epoch: float, first: float | None = None) -> float:
         """Return the learning rate at an epoch, counted from 0 with fractions.
@@ -133,37 +136,73 @@ class Plan:
         return 1.0 if self.clip_norm is None or norm <= self.clip_norm else self.clip_norm / norm
 
 
-def _step(
-    network: Network,
-    guard: Guard,
-    plan: Plan,
-    phases: Sequence[Phase],
-    i: int,
-    batch: Batch,
-    totals: dict[str, float],
-) -> float:
-    """Take the steps of batch i; add their sums to the totals, and return the learning rate.
+class _Stepper:
+    """Takes the steps that a batch gives.
 
-    Raises FloatingPointError where something isn't finite.
+    Parameters
+    ----------
+    network : Network
+    plan : Plan
+    phases : int
+        How many there are.
+
+    Attributes
+    ----------
+    rate : float
+        The last step's learning rate.
     """
-    target = batch.true_output() if network.is_teacher_forced else None
-    how = {"records": True, "training": True, "lengths": batch.lengths, "target": target}
-    with network.tape(**how) as tape:
-        batch.begin(tape, "on", network.seed, network.samples)
-        for k, phase in enumerate(phases):
-            guard.begin_step()
-            network.flat.forget_gradients()
-            sums = phase.run(batch)
-            loss, norm = sums[phase.minimized], network.gradient_norm(phase.part)
-            if not (math.isfinite(loss) and math.isfinite(norm)):
-                raise guard.failed(i, batch, [p.run for p in phases[: k + 1]], loss)
-            rate = plan.rate(batch.epoch, phase.learning_rate)
-            step = plan.optimizer, rate, plan.weight_decay, plan.grad_scale(norm), phase.part
-            guard.descend(i, norm, *step)
-            for name, value in sums.items():
-                totals[name] = totals.get(name, 0.0) + value
-        batch.end()
-    return rate
+
+    def __init__(self, network: Network, plan: Plan, phases: int) -> None:
+        self.network, self.plan = network, plan
+        self.guard, self.rate = Guard(network, phases), 0.0
+        self._parted = PartedSteps(network, plan.parts) if plan.parts > 1 else None
+
+    def take(
+        self, phases: Sequence[Phase], i: int, batch: Batch, totals: dict[str, float]
+    ) -> None:
+        """Take the steps of batch i, and add their sums to the totals.
+
+        Raises FloatingPointError where something isn't finite.
+        """
+        if self._parted is not None and batch.n > 1:
+            batch.noted = {}
+            self.guard.begin_step()
+            passes = self._parted.passes(batch, [phase.run for phase in phases])
+            with contextlib.closing(passes):
+                for k, sums in enumerate(passes):
+                    self._descend(phases[: k + 1], i, batch, sums, totals)
+                    self.guard.begin_step()
+            return
+        network = self.network
+        target = batch.true_output() if network.is_teacher_forced else None
+        how = {"records": True, "training": True, "lengths": batch.lengths, "target": target}
+        with network.tape(**how) as tape:
+            batch.begin(tape, "on", network.seed, network.samples)
+            for k, phase in enumerate(phases):
+                self.guard.begin_step()
+                network.flat.forget_gradients()
+                sums = phase.run(batch)
+                self._descend(phases[: k + 1], i, batch, sums, totals)
+            batch.end()
+
+    def _descend(
+        self,
+        phases: Sequence[Phase],
+        i: int,
+        batch: Batch,
+        sums: dict[str, float],
+        totals: dict[str, float],
+    ) -> None:
+        """Take the step of the last of some phases."""
+        network, plan, phase = self.network, self.plan, phases[-1]
+        loss, norm = sums[phase.minimized], network.gradient_norm(phase.part)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise self.guard.failed(i, batch, [p.run for p in phases], loss)
+        self.rate = plan.rate(batch.epoch, phase.learning_rate)
+        step = plan.optimizer, self.rate, plan.weight_decay, plan.grad_scale(norm), phase.part
+        self.guard.descend(i, norm, *step)
+        for name, value in sums.items():
+            totals[name] = totals.get(name, 0.0) + value
 
 
 def train(
@@ -180,12 +219,12 @@ def train(
         After a step, so that the network is in a state between two.
     """
     network.use(plan.optimizer)
-    guard, interrupts = Guard(network, len(objective._phases())), Interrupts()
+    stepper, interrupts = _Stepper(network, plan, len(objective._phases())), Interrupts()
     for _ in range(plan.epochs):
         phases = objective._phases()  # callbacks may have changed their rates
         started, totals, observed, n = time.perf_counter(), {"loss": 0.0}, 0, 0
         noted: dict[str, np.ndarray] = {}
-        guard.begin_epoch()
+        stepper.guard.begin_epoch()
         rows = batches.order(network.seed, network.samples) if plan.shuffle else None
         how = runtime.products_of_half(plan.half), np.errstate(all="ignore")
         with interrupts, how[0], how[1]:  # what isn't finite is found in each step
@@ -193,7 +232,7 @@ def train(
                 interrupts.check()
                 batch.epoch = network.epoch + i / len(batches)
                 with network.lock:  # others run the network between steps
-                    rate = _step(network, guard, plan, phases, i, batch, totals)
+                    stepper.take(phases, i, batch, totals)
                     for name, array in batch.noted.items():
                         if name in noted:
                             noted[name] += array
@@ -208,6 +247,6 @@ def train(
             means |= objective._epoch_terms(means, noted, n, observed)
         seconds = time.perf_counter() - started
         try:
-            yield {"epoch": network.epoch, **means, "learning_rate": rate, "seconds": seconds}
+            yield {"epoch": network.epoch, **means, "learning_rate": stepper.rate, "seconds": seconds}
         finally:
             interrupts.check()  # whether or not another epoch is wanted

@@ -44,17 +44,22 @@ class _PooledTape:
         self.tapes, self.options = tapes, options
 
     def __enter__(self) -> Tape:
-        try:
-            self.tape = self.tapes.pop()
-        except IndexError:
-            self.tape = Tape()
-        return self.tape.start(**self.options).__enter__()
+        self.tape = take_tape(self.tapes).start(**self.options)
+        return self.tape.__enter__()
 
     def __exit__(self, *error: Any) -> None:
         tape = self.tape
         tape.__exit__(*error)
         tape.record.clear()
         self.tapes.append(tape)
+
+
+def take_tape(tapes: list[Tape]) -> Tape:
+    """Return a tape of a pool, or a new one."""
+    try:
+        return tapes.pop()
+    except IndexError:
+        return Tape()
 
 
 class Network(Module):
@@ -281,6 +286,15 @@ class Network(Module):
     def tape(self, **options: Any) -> _PooledTape:
         """Lend a tape for a pass, with the options of `Tape.start`: one that no other pass has."""
         return _PooledTape(self._tapes, options)
+
+    def borrow(self, **options: Any) -> Tape:
+        """Begin a pass on a tape that no other pass has, until it is given back."""
+        return take_tape(self._tapes).start(**options)
+
+    def give_back(self, tape: Tape) -> None:
+        """Let others have a tape, whose pass is over."""
+        tape.record.clear()
+        self._tapes.append(tape)
 
     def replayed(
         self,

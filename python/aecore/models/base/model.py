@@ -97,6 +97,7 @@ class BaseModel(Estimator):
     schedule: Schedule | None
     clip_norm: float | None
     batch_size: int
+    accumulate: int
     epochs: int
     shuffle: bool
     validation_fraction: float
@@ -226,6 +227,7 @@ class BaseModel(Estimator):
         if self.clip_norm is not None:
             checks.real("clip_norm", self.clip_norm, above=True)
         checks.integer("batch_size", self.batch_size, 1)
+        checks.integer("accumulate", self.accumulate, 1)
         checks.integer("epochs", self.epochs, 0)
         checks.boolean("shuffle", self.shuffle)
         if checks.real("validation_fraction", self.validation_fraction, 0, 1) == 1:
@@ -675,7 +677,8 @@ class BaseModel(Estimator):
         clip_norm = None if self.clip_norm is None else float(self.clip_norm)
         rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
         half = self.precision == "bfloat16"
-        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle), half)
+        how = bool(shuffle), half, int(self.accumulate)
+        return Plan(self._optimizer(), *rates, int(epochs), *how)
 
     def _train(
         self,

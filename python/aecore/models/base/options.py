@@ -27,6 +27,7 @@ class Running(TypedDict, total=False):
     schedule: Any
     clip_norm: float | None
     batch_size: int
+    accumulate: int
     epochs: int
     shuffle: bool
     warm_start: bool
@@ -88,6 +89,7 @@ DEFAULTS: dict[str, Any] = {
     "schedule": None,
     "clip_norm": None,
     "batch_size": 128,
+    "accumulate": 1,
     "epochs": 20,
     "shuffle": True,
     "validation_fraction": 0.0,
@@ -139,6 +141,11 @@ DESCRIPTIONS = inspect.cleandoc(r"""
     clip_norm : float or None
         The largest norm that the gradient of all parameters together may have.
     batch_size : int
+    accumulate : int
+        Into how many parts a batch is cut, which pass one after another, so that memory is needed
+        for one alone. Gradients are added up, what noise there is is the same, and a step is that
+        of the whole batch, but for what follows from several samples at once: the statistics of
+        BatchNorm, `MMD`, `TotalCorrelation`, `KLSparsity` and ``free_bits`` are those of parts.
     epochs : int
     shuffle : bool
         Whether every epoch has the samples in a new order.

@@ -110,7 +110,7 @@ class Recirculation(
 
     def _settle(self, batch: Batch) -> dict[str, float]:
         """Update the units' states twice; the negated changes of weights are the gradients."""
-        tape, n = batch.tape, batch.n
+        tape, n = batch.tape, batch.whole
         h1, kept = self._latent(batch), 1 - self.regression
         made = tape.mark()
         batch.output = self._decode(h1.detach(), batch)

@@ -163,7 +163,8 @@ class TableModel(BaseAutoencoder):
         counted = ~np.isnan(batch.target)
         if self._hides:
             counted &= np.isnan(batch.x)
-        self._network.usual.update(nats, counted, batch.epoch == self._network.epoch)
+        usual, first = self._network.usual, batch.epoch == self._network.epoch
+        batch.tape.learn(usual.start if first else usual.add, usual.sums(nats, counted))
         return sums
 
     @property

@@ -186,17 +186,19 @@ class BatchNorm(_Norm):
         how = weight, bias, self.training, self.eps, tape.workspace
         tape.call(_core.batch_norm2d, *out, x, *how)
         if self.training:
-            self._follow(self.running[0], self.first, 1.0)
-            self._follow(self.running[1], self.second, view[0] / max(1, view[0] - 1))
+            share = 1.0 if tape.part is None else tape.part.share
+            scales = share, share * view[0] / max(1, view[0] - 1)
+            batch = zip((self.first, self.second), scales, strict=True)
+            tape.learn(self._follow, *(np.multiply(b, s, out=tape.take(b.shape)) for b, s in batch))
         self._data = y
 
-    def _follow(self, running: np.ndarray, batch: np.ndarray, scale: float) -> None:
-        """Move a running statistic towards the batch's, unless that isn't finite."""
-        step = np.multiply(batch, scale, out=self.tape.take(batch.shape))
-        step -= running
-        if math.isfinite(sum_of(step)):
-            step *= self.momentum
-            running += step
+    def _follow(self, *batch: np.ndarray) -> None:
+        """Move the running statistics towards the batch's, unless these aren't finite."""
+        for running, step in zip(self.running, batch, strict=True):
+            step -= running
+            if math.isfinite(sum_of(step)):
+                step *= self.momentum
+                running += step
 
     def backward(self) -> None:
         assert self.grad is not None

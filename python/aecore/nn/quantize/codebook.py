@@ -15,6 +15,7 @@ from ...base.sums import sum_of
 from ..module import Module, fresh_seed
 from ..ops.quantize import L2Normalize
 from ..parameter import Parameter, reserve
+from ..parts import Part
 from ..tape import Shape, Tape, Value
 
 EPSILON = 1e-5  # of Laplace smoothing, as in Sonnet
@@ -188,7 +189,7 @@ class Codebook(Quantizer):
         if self.mode == "ema":
             self.buffer("sum")[...] = self._stored
 
-    def follow(self, rows: np.ndarray, index: np.ndarray, tape: Tape) -> None:
+    def follow(self, rows: np.ndarray, index: np.ndarray, tape: Tape, most: int) -> None:
         """Move the averages and, by them, the entries; restart those out of use.
 
         Parameters
@@ -199,22 +200,29 @@ class Codebook(Quantizer):
             The entry that is nearest to each of them.
         tape : Tape
             Whose memory is used meanwhile.
+        most : int
+            How many there would be if all counted.
         """
         e, d = self._stored.shape
         counts, sums = tape.take((e,)), tape.take((e, d))
         _core.vq_statistics(counts, sums, rows, index, tape.workspace)
-        if not math.isfinite(sum_of(sums)):
-            return  # the step is going to fail: leave everything as it is
+        tape.learn(self._learn, counts, sums, *self._candidates(rows, tape.part, most))
+
+    def _learn(self, counts: np.ndarray, sums: np.ndarray, *candidates: np.ndarray) -> None:
+        """Learn from how often each entry was used (E,) and the sums of its vectors (E, D)."""
+        seen = int(counts.sum(dtype=np.float64))
+        if seen == 0 or not math.isfinite(sum_of(sums)):
+            return  # there is nothing, or the step is going to fail: leave everything as it is
         unused = counts == 0
         self._average("count", counts)
         if self.mode == "ema":
             self._average("sum", sums)
-        if self.restart_dead:
-            self._restart(rows, unused)
+        if candidates:
+            self._restart(unused, seen, *candidates)
         if self.mode == "ema":
             total = float(self.buffer("count").sum())
             smooth = self.buffer("count")[:, None] + np.float32(EPSILON)
-            smooth *= total / (total + e * EPSILON)
+            smooth *= total / (total + len(smooth) * EPSILON)
             np.divide(self.buffer("sum"), smooth, out=self._stored)
 
     def _average(self, name: str, batch: np.ndarray) -> None:
@@ -223,20 +231,40 @@ class Codebook(Quantizer):
         batch *= 1 - self.decay
         average += batch
 
-    def _restart(self, rows: np.ndarray, unused: np.ndarray) -> None:
-        """Put unused entries on random rows, as if these had been used a little."""
+    def _candidates(self, rows: np.ndarray, part: Part | None, most: int) -> tuple[Any, ...]:
+        """Return vectors (E, D) for dead entries to restart on, and which there are (E,).
+
+        There are none at all where no entry can be dead by now. Parts of a batch take turns.
+        """
+        count, position = self.buffer("count"), int(self.buffer("position")[0])
+        seen = most if part is None else most // max(1, part.n) * part.whole
+        mean = (self.decay * float(count.sum()) + (1 - self.decay) * seen) / len(count)
+        if not self.restart_dead or float(count.min()) * self.decay > 2 * DEAD * mean:
+            return ()
+        first, step = (0, 1) if part is None else (part.index, part.parts)
+        places = np.arange(first, len(count), step)[: len(rows)]
+        position += 0 if part is None else most // max(1, part.n) * part.before
+        order = shuffled(len(rows), self.seed, RESTART, position)[: len(places)]
+        vectors, there = np.zeros(self._stored.shape, np.float32), np.zeros(len(count), np.int64)
+        vectors[places], there[places] = rows[order], 1
+        return vectors, there
+
+    def _restart(
+        self, unused: np.ndarray, seen: int, vectors: np.ndarray, there: np.ndarray
+    ) -> None:
+        """Put unused entries on random vectors, as if these had been used a little."""
         count, position = self.buffer("count"), self.buffer("position")
         mean = float(count.sum()) / len(count)
         weight = RESTARTED * mean
         dead = unused & (count < DEAD * mean)
         if not dead.any():
             return
-        which = np.flatnonzero(dead)[: len(rows)]
-        chosen = rows[shuffled(len(rows), self.seed, RESTART, int(position[0]))[: len(which)]]
-        position += len(rows)
-        self._stored[which], count[which] = chosen, weight
+        chosen = vectors[np.flatnonzero(there)]
+        which = np.flatnonzero(dead)[: len(chosen)]
+        position += seen
+        self._stored[which], count[which] = chosen[: len(which)], weight
         if self.mode == "ema":
-            self.buffer("sum")[which] = weight * chosen
+            self.buffer("sum")[which] = weight * chosen[: len(which)]
 
 
 def _normalized(rows: np.ndarray) -> np.ndarray:

@@ -116,10 +116,10 @@ class VectorQuantizer(Codebook):
         op = VectorQuantize(x, entries, self.commitment, "VectorQuantizer", there)
         if tape.training:
             rows, index = op.chosen[0], op.index.reshape(-1)
+            most = len(rows)
             if there is not None:
                 rows, index = rows[there.reshape(-1)], index[there.reshape(-1)]
-            if len(rows):
-                self.follow(rows, index, tape)
+            self.follow(rows, index, tape, most)
         return Quantized(op.y, op, [{"vq": op.vq, "commitment": op.commitment}])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
