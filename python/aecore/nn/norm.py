@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..base.checks import boolean, integer, real
+from ..base.sums import sum_of
 from .module import Module, shown
 from .ops import norms
 from .parameter import Parameter
@@ -142,7 +144,16 @@ class BatchNorm2d(_Norm):
 
     def forward(self, x: Value) -> Value:
         running = self.buffer("running_mean"), self.buffer("running_var")
-        return norms.BatchNorm(x, self.weight, self.bias, running, self.momentum, self.eps)
+        return norms.BatchNorm(x, self.weight, self.bias, running, self._follow, self.eps)
+
+    def _follow(self, *batch: np.ndarray) -> None:
+        """Move the running statistics towards the batch's, unless these aren't finite."""
+        for name, step in zip(("running_mean", "running_var"), batch, strict=True):
+            running = self.buffer(name)
+            step -= running
+            if math.isfinite(sum_of(step)):
+                step *= self.momentum
+                running += step
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         walk.counters.append(f"{name}.num_batches_tracked")

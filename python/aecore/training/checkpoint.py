@@ -15,6 +15,7 @@ import numpy as np
 
 from ..base import atomic, checks
 from ..base.params import Choice
+from .group import first
 
 
 class Checkpoint(Choice):
@@ -207,6 +208,9 @@ class Saver:
 
     def after_epoch(self, record: dict[str, Any]) -> None:
         """Save what is due after an epoch, whose record is the last of the history."""
+        first(lambda: self._after_epoch(record))
+
+    def _after_epoch(self, record: dict[str, Any]) -> None:
         checkpoint = self.checkpoint
         if checkpoint is None:
             return
@@ -215,13 +219,16 @@ class Saver:
         if checkpoint.every_minutes is not None:
             due = time.monotonic() - self._time >= 60 * checkpoint.every_minutes
         if due:
-            self.save()
-            self.name(record)
+            self._save_now()
+            self._name(record)
         elif checkpoint.keep_best and self.stage.level is None and self._is_best(record):
             self._write(checkpoint.file("best"))
 
     def save(self) -> None:
         """Save now."""
+        first(self._save_now)
+
+    def _save_now(self) -> None:
         if self.checkpoint is None:
             return
         self._write(self.checkpoint.file())
@@ -232,6 +239,9 @@ class Saver:
 
         On going on this is done again, as what has ended the training may have come before it.
         """
+        first(lambda: self._name(record))
+
+    def _name(self, record: dict[str, Any]) -> None:
         checkpoint = self.checkpoint
         if checkpoint is None or self.stage.level is not None:
             return

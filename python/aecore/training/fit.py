@@ -10,6 +10,7 @@ from ..base.params import same
 from ..data.batches import Batches, BatchSource
 from .callbacks import EarlyStopping, TrainingState, back_to, closing
 from .checkpoint import Saver
+from .group import current, first
 from .loop import Objective, Plan, train
 from .network import Network
 from .progress import NUMBERS, Progress
@@ -52,7 +53,9 @@ def run(
     network, stopping = model._network, None
     if model.patience is not None:
         stopping = EarlyStopping(network, int(model.patience), saver.stage.best)
-    progress = Progress(model.verbose, plan.epochs, len(batches), network.epoch)
+    together = current()
+    verbose = model.verbose if together is None or together.rank == 0 else 0
+    progress = Progress(verbose, plan.epochs, len(batches), network.epoch)
     with progress, network.in_training(), closing(model.callbacks):
         again = again and network.epoch > saver.stage.first
         if again:
@@ -109,11 +112,28 @@ def _should_stop(
     """Call the callbacks; return whether one of them or early stopping ends the training."""
     state = TrainingState(model, record["epoch"], record)
     before = _training_params(model)
-    stops = [callback(state) is True for callback in model.callbacks]
+    stops = _called(model, state)
     _follow(model, before, plan)
     if stopping is not None:
         stops.append(stopping.update(record))
     return any(stops)
+
+
+def _called(model: Any, state: TrainingState) -> list[bool]:
+    """Call the callbacks, and return which would stop; in a group all change as the first does."""
+    if current() is None:
+        return [callback(state) is True for callback in model.callbacks]
+
+    def called() -> tuple[list[bool], dict[str, Any]]:
+        before = model.get_params(deep=False)
+        stops = [callback(state) is True for callback in model.callbacks]
+        after = model.get_params(deep=False)
+        return stops, {k: v for k, v in after.items() if not same(v, before[k])}
+
+    stops, changed = first(called)
+    for name, value in changed.items():
+        setattr(model, name, value)
+    return stops
 
 
 def _training_params(model: Any) -> dict[str, Any]:

@@ -7,15 +7,16 @@ number of parts alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import _core
 from ..base import runtime
 from ..data.batches import Batch
-from ..nn.parts import Part, learn
+from ..nn.parts import Learned, Part, learn
 from ..nn.tape import Tape
+from .group import Group, current
 from .network import Network
 
 Run = Callable[[Batch], dict[str, float]]
@@ -32,22 +33,28 @@ class TreeSum:
 
     def __init__(self, size: int) -> None:
         self._size, self._free = size, list[np.ndarray]()
-        self._nodes: list[tuple[int, np.ndarray]] = []  # how many arrays each is the sum of
+        self._nodes: list[tuple[int, int, np.ndarray]] = []  # sums: of arrays from where, how many
 
-    def add(self, array: np.ndarray) -> None:
-        """Add a copy of an array."""
+    def add(self, array: np.ndarray, first: int, count: int = 1) -> None:
+        """Add a copy of an array: the sum of so many, of which it is known which is the first."""
         node = self._free.pop() if self._free else np.empty(self._size, np.float32)
         np.copyto(node, array)
-        count = 1
-        while self._nodes and self._nodes[-1][0] == count:
-            node, count = self._joined(self._nodes.pop()[1], node), 2 * count
-        self._nodes.append((count, node))
+        while self._nodes and self._nodes[-1][1] == count and first % (2 * count) == count:
+            first, _, before = self._nodes.pop()
+            node, count = self._joined(before, node), 2 * count
+        self._nodes.append((first, count, node))
+
+    def nodes(self) -> list[tuple[int, int, np.ndarray]]:
+        """Return the sums so far, and begin another. They are overwritten by what is added next."""
+        found, self._nodes = self._nodes, []
+        self._free += [node for _, _, node in found]
+        return found
 
     def take(self) -> np.ndarray:
-        """Return the sum, and begin another. It is overwritten by what is added next."""
-        _, total = self._nodes.pop()
+        """Return the sum of all, and begin another. It is overwritten by what is added next."""
+        *_, total = self._nodes.pop()
         while self._nodes:
-            total = self._joined(self._nodes.pop()[1], total)
+            total = self._joined(self._nodes.pop()[2], total)
         self._free.append(total)
         return total
 
@@ -57,8 +64,16 @@ class TreeSum:
         return first
 
 
+class _Found(NamedTuple):
+    """What the passes of a phase over a part give, beside the gradient."""
+
+    sums: dict[str, float]
+    learned: list[Any]
+    noted: dict[str, np.ndarray]
+
+
 class PartedSteps:
-    """The steps of batches in parts.
+    """The steps of batches in parts, which the processes of a group share.
 
     Parameters
     ----------
@@ -68,43 +83,85 @@ class PartedSteps:
     """
 
     def __init__(self, network: Network, parts: int) -> None:
-        self.network, self.parts = network, parts
+        self.network, self.parts, self.group = network, parts, current()
+        if self.group is not None and self.group.size > parts:
+            raise ValueError(
+                f"comm: expected at most {parts} processes, as many as a batch has parts (see "
+                f"accumulate), got {self.group.size}"
+            )
         self._gradient = TreeSum(network.flat.grad.size)
 
     def passes(self, batch: Batch, runs: Sequence[Run]) -> Iterator[dict[str, float]]:
         """Run each phase over all parts; yield its sums, with the whole gradient in the network."""
         network, cut = self.network, batch.parts(min(self.parts, batch.n))
+        mine = range(len(cut)) if self.group is None else self.group.mine(len(cut))
         tapes: list[Tape] = []
         try:
             for k, run in enumerate(runs):
-                sums: dict[str, float] = {}
-                learned = []
-                for i, part in enumerate(cut):
+                last, found = k == len(runs) - 1, []
+                for i in mine:
+                    part = cut[i]
                     if k == 0:
                         tapes.append(self._begin(part, i, len(cut)))
-                    tape = part.tape
-                    assert tape.part is not None
-                    network.flat.forget_gradients()
-                    with tape:
-                        found = run(part)
-                    for name, value in found.items():
-                        sums[name] = sums.get(name, 0.0) + value
-                    self._gradient.add(network.flat.whole_gradient())
-                    learned.append(tape.part.learned)
-                    tape.part.learned = []
+                    found.append(self._run(run, part, i, last))
                     if len(runs) == 1:  # or else the next phase goes on from there
-                        self._note(batch, part)
                         part.end()
                         network.give_back(tapes.pop())
+                if self.group is not None:
+                    found = self._gather(self.group, found)
                 network.flat.take_gradient(self._gradient.take())
-                learn(learned)
+                sums: dict[str, float] = {}
+                for one in found:
+                    _add(sums, one.sums)
+                    _add(batch.noted, one.noted)
+                learn([one.learned for one in found])
                 yield sums
-            for part in cut if len(runs) > 1 else ():
-                self._note(batch, part)
-                part.end()
+            for i in mine if len(runs) > 1 else ():
+                cut[i].end()
         finally:
             for tape in tapes:
                 network.give_back(tape)
+
+    def _run(self, run: Run, part: Batch, i: int, last: bool) -> _Found:
+        """Run a phase over a part, and add its gradient to the sum."""
+        tape = part.tape
+        place = tape.part
+        assert place is not None
+        self.network.flat.forget_gradients()
+        with tape:
+            sums = run(part)
+        self._gradient.add(self.network.flat.whole_gradient(), i)
+        learned, place.learned = place.learned, []
+        return _Found(sums, learned, dict(part.noted) if last else {})
+
+    def _gather(self, group: Group, found: list[_Found]) -> list[_Found]:
+        """Return what all processes have found, in order; the sum is then that of all gradients."""
+        nodes = self._gradient.nodes()
+        about = [(first, count) for first, count, _ in nodes]
+        named = [one._replace(learned=self._names(one.learned)) for one in found]
+        all_found = group.exchange((about, named))
+        rows = np.array([node for *_, node in nodes]).reshape(len(nodes), self.network.flat.grad.size)
+        all_rows = group.rows(rows, [len(about) for about, _ in all_found])
+        for (about, _), rows in zip(all_found, all_rows, strict=True):
+            for (first, count), row in zip(about, rows, strict=True):
+                self._gradient.add(row, first, count)
+        modules = dict(self.network.modules())
+        return [
+            one._replace(learned=[(getattr(modules[m], f), a) for (m, f), a in one.learned])
+            for _, several in all_found
+            for one in several
+        ]
+
+    def _names(self, learned: list[Learned]) -> list[Any]:
+        """Return what is learned with names in the place of modules' methods."""
+        names = {id(module): name for name, module in self.network.modules()}
+        owners = [getattr(update, "__self__", None) for update, _ in learned]
+        if not all(id(owner) in names for owner in owners):
+            raise TypeError("learn: expected a method of one of the model's layers, with comm")
+        return [
+            ((names[id(owner)], update.__name__), arrays)
+            for owner, (update, arrays) in zip(owners, learned, strict=True)
+        ]
 
     def _begin(self, part: Batch, i: int, parts: int) -> Tape:
         """Begin the passes over a part."""
@@ -116,8 +173,8 @@ class PartedSteps:
         part.begin(tape, "on", network.seed, network.samples + part.before)
         return tape
 
-    def _note(self, batch: Batch, part: Batch) -> None:
-        """Add what a part's passes have noted to what the batch's have."""
-        for name, array in part.noted.items():
-            before = batch.noted.get(name)
-            batch.noted[name] = array.copy() if before is None else before + array
+
+def _add(totals: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add what stands under each name."""
+    for name, value in more.items():
+        totals[name] = totals[name] + value if name in totals else value

@@ -6,11 +6,12 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
+from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ... import penalties
+from ... import _core, penalties
 from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
@@ -32,7 +33,7 @@ from ...nn.parameter import budget
 from ...nn.recurrent import AutoregressiveLSTM
 from ...nn.tape import Value, heeds_lengths
 from ...training import callbacks as callback_checks
-from ...training import checkpoint, fit, optim
+from ...training import checkpoint, fit, group, optim
 from ...training.callbacks import back_to
 from ...training.checkpoint import Saver
 from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
@@ -57,6 +58,9 @@ if TYPE_CHECKING:
 INFERENCE_BATCH = 256
 LOOP = 16  # known epochs for each to come, from which on fits are taken for a loop without end
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
+
+OWN_PARAMS = {"callbacks", "checkpoint", "n_threads", "random_state", "verbose"}  # of a process
+COMPARED = 1024  # samples
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -255,6 +259,7 @@ class BaseModel(Estimator):
         X_val: Any = None,
         sample_mask: Any = None,
         resume: bool = False,
+        comm: Any = None,
     ) -> Self:
         """Train on samples.
 
@@ -281,6 +286,12 @@ class BaseModel(Estimator):
             total are done; else training starts as without it. So the same call can be repeated
             after an interruption, and gives the bits of an uninterrupted one. Data and parameters
             must be the same, but for ``epochs`` and those that affect no number.
+        comm : mpi4py communicator, or an object with rank, size and allgather, optional
+            The processes that train one model together, each with the same samples. They share the
+            parts of a batch (`accumulate`; 8 where that is 1), so that there may be as many
+            processes as parts, and all have the same bits, whatever their number. The first alone
+            shows progress, calls callbacks and writes files. What one raises ends all: elsewhere as
+            RuntimeError with its rank and traceback.
 
         Returns
         -------
@@ -311,9 +322,11 @@ class BaseModel(Estimator):
         in all methods: its items are x, (x,) or (x, y), and y is taken from there where one is
         needed. Tensors are taken like arrays.
         """
-        self._check_params()
-        saving = checkpoint_of(self)
-        self._fit_from(find_checkpoint(self, saving, resume), saving, X, y, X_val, sample_mask)
+        with group.joined(comm):
+            self._check_params()
+            saving = checkpoint_of(self)
+            found = find_checkpoint(self, saving, resume)
+            self._fit_from(found, saving, X, y, X_val, sample_mask)
         return self
 
     def _fit_from(
@@ -353,6 +366,7 @@ class BaseModel(Estimator):
             check_count(self, found, len(given.data) - held)
             take_fit(self, found.model)
         network = self._network
+        self._agree(given, validation, found)
         if going_on and found is None and 0 < LOOP * int(self.epochs) <= len(self.history_):
             fit.thin(self.history_)
         if held:
@@ -631,7 +645,9 @@ class BaseModel(Estimator):
         """
         with budget(most):
             modules = self._modules(reader, _width(conditioner)) | learned_by(self.loss)
-        network = Network(modules, reader, new_seed(self.random_state) if seed is None else seed)
+        if seed is None:
+            seed = group.first(lambda: new_seed(self.random_state))
+        network = Network(modules, reader, seed)
         network.conditioner = conditioner
         return network
 
@@ -677,8 +693,34 @@ class BaseModel(Estimator):
         clip_norm = None if self.clip_norm is None else float(self.clip_norm)
         rates = float(self.learning_rate), self.schedule, float(self.weight_decay), clip_norm
         half = self.precision == "bfloat16"
-        how = bool(shuffle), half, int(self.accumulate)
-        return Plan(self._optimizer(), *rates, int(epochs), *how)
+        parts = int(self.accumulate)
+        if parts == 1 and group.current() is not None:
+            parts = group.PARTS
+        return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle), half, parts)
+
+    def _agree(
+        self, given: Input, validation: Batches | None, found: LoadedCheckpoint | None
+    ) -> None:
+        """Make sure that all processes of a group train the same on the same samples."""
+        together = group.current()
+        if together is None:
+            return
+        network, data, facts = self._network, given.data, dict[str, Any]()
+        facts["version of aecore"] = metadata.version("aecore")
+        facts["instruction set"] = _core.build_info()["isa"]
+        facts["number of processes"] = together.size
+        with contextlib.suppress(TypeError, ValueError):  # of classes that no file can hold
+            params = state.written_params(self)
+            facts["parameters"] = {k: v for k, v in params.items() if k not in OWN_PARAMS}
+        facts["checkpoint"] = found is not None and network.epoch
+        facts["number of samples"] = len(data), None if validation is None else validation.total
+        if isinstance(data, Data):
+            rows = np.unique(np.linspace(0, len(data) - 1, COMPARED).astype(np.int64))
+            values = np.empty((len(rows), data.features), np.float32)
+            data.gather(rows, values)
+            facts["samples"] = values
+        facts["weights"] = network.flat.value
+        together.check_same(facts)
 
     def _train(
         self,

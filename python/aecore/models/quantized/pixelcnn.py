@@ -124,7 +124,7 @@ class PixelCNN(BaseModel, options=Training):
     # ---- fitting --------------------------------------------------------------------------------
 
     def fit(  # type: ignore[override]
-        self, X: Any, y: Any = None, *, X_val: Any = None, resume: bool = False
+        self, X: Any, y: Any = None, *, X_val: Any = None, resume: bool = False, comm: Any = None
     ) -> Self:
         """Train on maps of codes.
 
@@ -138,6 +138,8 @@ class PixelCNN(BaseModel, options=Training):
             Maps to measure after each epoch, in place of ``validation_fraction``.
         resume : bool
             Whether to go on from the checkpoint, as `Autoencoder.fit` says.
+        comm : optional
+            The processes that train together, as `Autoencoder.fit` says.
 
         Returns
         -------
@@ -152,7 +154,7 @@ class PixelCNN(BaseModel, options=Training):
         FloatingPointError
             If the loss stops being finite; the model is left in its last finite state.
         """
-        return super().fit(X, y, X_val=X_val, resume=resume)
+        return super().fit(X, y, X_val=X_val, resume=resume, comm=comm)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:  # type: ignore[override]
         """Make one pass over the maps in batches of ``batch_size``, in their order.

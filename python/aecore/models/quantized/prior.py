@@ -12,6 +12,7 @@ from ...data.arrays import is_stream
 from ...data.conditions import Conditioner
 from ...data.streams import Stream
 from ...files.codec import Decoder
+from ...training import group
 from ...training.checkpoint import Checkpoint, Stage
 from ..base import state
 from ..base.coding import BaseAutoencoder
@@ -78,12 +79,13 @@ class CodesWithPrior(BaseAutoencoder):
         X_val: Any = None,
         sample_mask: Any = None,
         resume: bool = False,
+        comm: Any = None,
     ) -> Self:
         """Train on samples, and then the prior, if any, on their codes.
 
         Parameters
         ----------
-        X, X_val, sample_mask, resume
+        X, X_val, sample_mask, resume, comm
             As `Autoencoder.fit`'s. The codes of X_val measure the prior too, unless it has a
             ``validation_fraction``. A prior whose training is interrupted begins it again, unless
             it has a ``checkpoint`` of its own.
@@ -95,6 +97,12 @@ class CodesWithPrior(BaseAutoencoder):
         -------
         self
         """
+        with group.joined(comm):
+            self._fit_both(X, y, X_val, sample_mask, resume)
+        return self
+
+    def _fit_both(self, X: Any, y: Any, X_val: Any, sample_mask: Any, resume: bool) -> None:
+        """Train the model, and then the prior, if any."""
         self._check_params()
         saving = checkpoint_of(self)
         found = find_checkpoint(self, saving, resume)
@@ -112,7 +120,6 @@ class CodesWithPrior(BaseAutoencoder):
             self._fit_prior(X, y, X_val, sample_mask, again, of_prior)
             saver.at(complete=True, best=None)
             saver.save()
-        return self
 
     def _fit_prior(
         self,

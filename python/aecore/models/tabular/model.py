@@ -116,6 +116,7 @@ class TableModel(BaseAutoencoder):
         X_val: Any = None,
         sample_mask: Any = None,
         resume: bool = False,
+        comm: Any = None,
     ) -> Self:
         """Learn the kinds of the columns, and train on the rows.
 
@@ -148,7 +149,7 @@ class TableModel(BaseAutoencoder):
         """
         if isinstance(X_val, tuple):
             raise TypeError("X_val: expected a table, which has no y, got a tuple")
-        return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume)
+        return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume, comm=comm)
 
     # ---- training -------------------------------------------------------------------------------
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ... import _core
-from ...base.sums import sum_of
 from ..parameter import Parameter, claim_grads
 from ..tape import Op, Shape, Value
 
@@ -151,11 +151,12 @@ class BatchNorm(_Norm):
     Parameters
     ----------
     running : (mean, variance)
-        Buffers (C,). While training they follow the batch's, by a share of `momentum`; otherwise
-        they are what is used.
+        Buffers (C,), which are used unless it is training.
+    follow : callable
+        Takes the mean and the variance of a batch while training.
     """
 
-    __slots__ = ("momentum", "running", "training")
+    __slots__ = ("follow", "running", "training")
 
     def __init__(
         self,
@@ -163,11 +164,11 @@ class BatchNorm(_Norm):
         weight: Scale,
         bias: Scale,
         running: tuple[np.ndarray, np.ndarray],
-        momentum: float,
+        follow: Callable[..., None],
         eps: float,
     ) -> None:
         check_channels("BatchNorm2d", x, len(running[0]))
-        self.running, self.momentum = running, momentum
+        self.running, self.follow = running, follow
         self.training = x.tape.training and math.prod(x.shape[:-1]) > 0
         self.begin(x, weight, bias, eps)
 
@@ -189,16 +190,8 @@ class BatchNorm(_Norm):
             share = 1.0 if tape.part is None else tape.part.share
             scales = share, share * view[0] / max(1, view[0] - 1)
             batch = zip((self.first, self.second), scales, strict=True)
-            tape.learn(self._follow, *(np.multiply(b, s, out=tape.take(b.shape)) for b, s in batch))
+            tape.learn(self.follow, *(np.multiply(b, s, out=tape.take(b.shape)) for b, s in batch))
         self._data = y
-
-    def _follow(self, *batch: np.ndarray) -> None:
-        """Move the running statistics towards the batch's, unless these aren't finite."""
-        for running, step in zip(self.running, batch, strict=True):
-            step -= running
-            if math.isfinite(sum_of(step)):
-                step *= self.momentum
-                running += step
 
     def backward(self) -> None:
         assert self.grad is not None

@@ -1,0 +1,178 @@
+"""Processes that train one model together: what they tell each other, and in which order.
+
+All of them do the same, but for the passes over a batch's parts, which they share, and for what the
+first alone does: callbacks, files, progress. Whatever they exchange goes through `Group.exchange`, in the
+same order everywhere, so that an error of one reaches the others in place of what they wait for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from ..base import checks
+
+PARTS = 8  # of a batch, unless a model's ``accumulate`` says more
+
+Result = TypeVar("Result")
+
+
+class Comm(Protocol):
+    """What connects processes: mpi4py's communicators are of this kind.
+
+    Attributes
+    ----------
+    rank, size : int
+        Which of how many processes this is.
+    """
+
+    rank: int
+    size: int
+
+    def allgather(self, value: Any) -> list[Any]:
+        """Return every process's value, an object that can be pickled, in order of rank."""
+
+
+class RankError(RuntimeError):
+    """Another process of a training has failed; the message has its rank and its traceback."""
+
+
+class _Failure:
+    """What a process sends in place of what the others expect."""
+
+    def __init__(self, error: BaseException) -> None:
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        self.text = "".join(lines).rstrip()
+
+
+class Group:
+    """The processes that train one model.
+
+    Parameters
+    ----------
+    comm : Comm
+    """
+
+    def __init__(self, comm: Comm) -> None:
+        rank, size = getattr(comm, "rank", None), getattr(comm, "size", None)
+        if not callable(getattr(comm, "allgather", None)) or rank is None or size is None:
+            raise TypeError(
+                "comm: expected rank, size and allgather, as mpi4py's communicators have them, got "
+                f"{comm!r}"
+            )
+        self.comm, self.told = comm, False
+        self.size = checks.integer("comm: size", size, 1)
+        self.rank = checks.integer("comm: rank", rank, 0, self.size - 1)
+
+    def mine(self, parts: int) -> range:
+        """Return which of a batch's parts this process has."""
+        return range(parts * self.rank // self.size, parts * (self.rank + 1) // self.size)
+
+    def exchange(self, value: Any) -> list[Any]:
+        """Return every process's value; RankError if one of them has failed."""
+        found = self.comm.allgather(value)
+        failed = [(i, v.text) for i, v in enumerate(found) if isinstance(v, _Failure)]
+        if failed:
+            self.told = True
+            rank, text = failed[0]
+            raise RankError(f"rank {rank} of {self.size} has failed:\n{text}")
+        return found
+
+    def tell(self, error: BaseException) -> None:
+        """Let the others know, who wait for something else, that this process has failed."""
+        if not self.told:
+            self.told = True
+            self.comm.allgather(_Failure(error))
+
+    def rows(self, array: np.ndarray, counts: list[int]) -> list[np.ndarray]:
+        """Return every process's rows of float32, of which each has so many."""
+        into = getattr(self.comm, "Allgatherv", None)  # mpi4py's, without pickles
+        if into is None:
+            return self.exchange(array)
+        width = array.shape[1]
+        found = np.empty((sum(counts), width), np.float32)
+        sizes = [count * width for count in counts]
+        starts = [sum(sizes[:i]) for i in range(self.size)]
+        into([array, "f"], [found, sizes, starts, "f"])
+        ends = np.cumsum(counts)
+        return [found[end - count : end] for count, end in zip(counts, ends, strict=True)]
+
+    def first(self, made: Callable[[], Result]) -> Result:
+        """Let the first process alone do something; return its result."""
+        result = None
+        if self.rank == 0:
+            with left():
+                result = made()
+        return self.exchange(result)[0]
+
+    def check_same(self, facts: dict[str, Any]) -> None:
+        """Raise ValueError unless all processes have the same facts, and name those that differ."""
+        found = self.exchange({name: _digest(fact) for name, fact in facts.items()})
+        for name in facts:
+            others = [i for i, one in enumerate(found) if one[name] != found[0][name]]
+            if others:
+                self.told = True
+                listed = ", ".join(map(str, others))
+                raise ValueError(
+                    f"comm: expected the same {name} in every process, got others on rank {listed} "
+                    "than on rank 0"
+                )
+
+
+def _digest(fact: Any) -> str:
+    if isinstance(fact, np.ndarray):
+        fact = np.ascontiguousarray(fact)
+        about = f"{fact.dtype.str} {fact.shape}".encode()
+        return hashlib.blake2b(about + fact.tobytes(), digest_size=16).hexdigest()
+    return repr(fact)
+
+
+_local = threading.local()
+
+
+def current() -> Group | None:
+    """Return the group that the calling thread trains in."""
+    return getattr(_local, "group", None)
+
+
+def first(made: Callable[[], Result]) -> Result:
+    """Do something, in a group in the first process alone; return its result."""
+    group = current()
+    return made() if group is None else group.first(made)
+
+
+@contextlib.contextmanager
+def left() -> Iterator[None]:
+    """Let the thread work alone in this context, as what is trained in it is the thread's own."""
+    before, _local.group = current(), None
+    try:
+        yield
+    finally:
+        _local.group = before
+
+
+@contextlib.contextmanager
+def joined(comm: Comm | None) -> Iterator[None]:
+    """Let the thread train with other processes in this context; None changes nothing.
+
+    An error ends it in all of them: as itself where it was raised, as `RankError` elsewhere.
+    """
+    if comm is None:
+        yield
+        return
+    group, before = Group(comm), current()
+    _local.group = group
+    try:
+        yield
+        group.exchange(None)  # so that whoever fails last is heard
+    except BaseException as error:
+        group.tell(error)
+        raise
+    finally:
+        _local.group = before
