@@ -11,6 +11,7 @@ import pytest
 from aecore.base import runtime
 from aecore.training.optim import StepSize, resolve
 from aecore.training.schedules import Product
+from support.objectives import OBJECTIVES, PAIRS, images
 from support.resuming import resumed, state
 
 KW = {"batch_size": 16, "random_state": 0}
@@ -27,68 +28,7 @@ def make(**params):
 
 # ---- determinism --------------------------------------------------------------------------------
 
-NETS = (
-    ae.nn.Sequential(
-        ae.nn.Conv2d(2, 4, 3, 2, 1),
-        ae.nn.BatchNorm2d(4),
-        ae.nn.Activation("gelu"),
-        ae.nn.Flatten(),
-        ae.nn.Dropout(0.2),
-        ae.nn.Linear(64, 3),
-    ),
-    ae.nn.Sequential(
-        ae.nn.Linear(3, 8, activation="relu"), ae.nn.Linear(8, 128), ae.nn.Reshape((8, 8, 2))
-    ),
-)
-
-OBJECTIVES = {
-    "denoising": lambda **k: ae.Autoencoder(
-        ae.Dense((8,)), 3, corruption=ae.GaussianNoise(0.1), **k
-    ),
-    "stack": lambda **k: ae.StackedAutoencoder(
-        ae.Dense((8, 6), "sigmoid"),
-        3,
-        pretrain_epochs=2,
-        corruption=(ae.Masking(0.1), None, ae.GaussianNoise(0.1)),
-        **k,
-    ),
-    "recirculation": lambda **k: ae.Recirculation(6, loss="bce", **k),
-    "own modules": lambda **k: ae.Autoencoder(NETS, 3, corruption=ae.Masking(0.1), **k),
-    "vae": lambda **k: ae.VAE(
-        ae.Conv((4,)), 3, kl_warmup=3, loss="bce", schedule=ae.Warmup(2) * ae.Cosine(5), **k
-    ),
-    "cvae": lambda **k: ae.CVAE(ae.Dense((8,)), 3, optimizer="adamw", weight_decay=0.01, **k),
-    "vqvae": lambda **k: ae.VQVAE(ae.ResNet(8, 4, 1), 32, 4, ema_decay=0.9, **k),
-    "vqvae loss": lambda **k: ae.VQVAE(
-        ae.Dense((8,)), 32, 4, codebook="loss", optimizer="sgd", learning_rate=1e-4, **k
-    ),
-    "vqvae residual": lambda **k: ae.VQVAE(ae.Conv((8,)), 32, 4, quantizers=3, ema_decay=0.9, **k),
-    "vqvae residual loss": lambda **k: ae.VQVAE(
-        ae.ResNet(8, 4, 1), 32, 4, quantizers=2, codebook="loss", codebook_init="normal", **k
-    ),
-    "vqvae cosine": lambda **k: ae.VQVAE(
-        ae.ResNet(8, 4, 1), 32, 4, distance="cosine", ema_decay=0.9, **k
-    ),
-    "vqvae cosine loss": lambda **k: ae.VQVAE(
-        ae.Dense((8,)), 32, 4, distance="cosine", codebook="loss", **k
-    ),
-    "vqvae levels": lambda **k: ae.VQVAE(ae.ResNet(8, 4, 1), levels=(4, 3, 5), **k),
-}
-
-# A step of these makes arrays for all pairs or draws of a batch.
-PAIRS = {
-    "importance-weighted": lambda **k: ae.CVAE(
-        ae.Dense((8,)), 3, importance_samples=3, loss="gaussian", **k
-    ),
-    "mmd": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.MMD(kl=0.1), free_bits=0.1, **k),
-    "tc": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(), **k),
-}
 SEEDED = OBJECTIVES | PAIRS
-
-
-def images(n=60):
-    x = np.random.default_rng(0).random((n, 8, 8, 2), dtype=np.float32)
-    return x, np.arange(n) % 3
 
 
 @pytest.mark.parametrize("name", SEEDED)

@@ -16,6 +16,7 @@ import numpy as np
 from ..base.params import defaults
 from ..files.load import load
 from ..models.base import traps
+from ..training.group import RankError
 from ..training.progress import summary
 from ._command import (
     CommandError,
@@ -27,6 +28,7 @@ from ._command import (
     command_errors,
     note,
     require,
+    sentence,
 )
 from ._flags import PREFIX, add_flags, flag, given, unknown
 from ._kinds import KINDS, kind_for, kind_of, read_kind, takes_tables
@@ -68,6 +70,7 @@ def add_train(commands: Subparsers) -> None:
             --penalty "KLSparsity(0.1)" --schedule "Cosine(20)"
         aecore train digits -o m.safetensors --checkpoint run.safetensors --resume
         aecore train --config run.toml --epochs 5
+        mpiexec -n 4 aecore train digits -o m.safetensors --mpi
         """,
     )
     parser.add_argument("data", metavar="DATA", nargs="?", help="samples; see below")
@@ -79,6 +82,7 @@ def add_train(commands: Subparsers) -> None:
     parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
     parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
     parser.add_argument("--resume", action="store_true", help=_RESUME)
+    parser.add_argument("--mpi", action="store_true", help=_MPI)
     add_reading(parser, training=True)
     titles = "parameters of the models", "parameters of some kinds"
     add_flags(parser, KINDS, OWN, titles)
@@ -90,6 +94,7 @@ _CONFIG = (
     "a TOML file of options by name (data, out, model, latent_dim, ...; values as here); those on "
     "the command line come first"
 )
+_MPI = "share the work with the other processes that mpiexec has started"
 _RESUME = "go on from the checkpoint, if there is one, to the epochs asked for in all"
 
 
@@ -118,6 +123,9 @@ def _train(options: Any) -> int:
                 raise CommandError(f"{path}: expected a file, got a folder")
             if Path(path).suffix.lower() not in MODELS:
                 raise CommandError(f"{path}: expected .safetensors, the form of a model's file")
+    comm = _comm() if options.mpi else None
+    is_first = comm is None or comm.rank == 0
+    options.quiet = options.quiet or not is_first
     reading = reading_of(options)
     source = open_samples(options.data, reading)
     if options.model is None:
@@ -137,6 +145,8 @@ def _train(options: Any) -> int:
         note(options, f"{text}; --shape {steps}x{features}x1 makes pictures of them")
         warnings.filterwarnings("ignore", traps.SEQUENCES)
     fit: dict[str, Any] = {"resume": True} if options.resume else {}
+    if comm is not None:
+        fit["comm"] = comm
     if options.validation is not None:
         fit["X_val"] = _validation(options, reading, model)
     if samples.mask is not None:
@@ -145,10 +155,20 @@ def _train(options: Any) -> int:
     if (mask := fit.get("sample_mask")) is not None and options.mask is None:
         missing = int(mask.size - np.count_nonzero(mask))
         note(options, f"{missing} values are missing; they take no part in the loss")
-    return _fit(options, model, samples, fit)
+    return _fit(options, model, samples, fit, is_first)
 
 
-def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
+def _comm() -> Any:
+    """Return the communicator of all processes that mpiexec has started."""
+    require("--mpi", "mpi", "mpi4py")
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # without an MPI to load
+        raise CommandError(f"--mpi: {sentence(error)}") from None
+    return MPI.COMM_WORLD
+
+
+def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any], is_first: bool) -> int:
     """Train, save and answer; an interrupted training is saved too."""
     started, status = time.perf_counter(), 0
     if options.resume and os.path.exists(options.checkpoint):
@@ -159,6 +179,10 @@ def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
     try:
         with command_errors():
             model.fit(samples.X, samples.y, **fit)
+    except CommandError as error:
+        if isinstance(error.__cause__, RankError):  # whose own process says what is wrong
+            return 1
+        raise
     except KeyboardInterrupt:
         if not model.__sklearn_is_fitted__():
             raise
@@ -166,6 +190,8 @@ def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any]) -> int:
     finally:
         quiet = {"verbose": 0, "callbacks": ()}
         model.set_params(**{k: v for k, v in quiet.items() if k in defaults(type(model))})
+    if not is_first:
+        return status
     with command_errors():
         model.save(options.out)
     if status:
@@ -241,8 +267,10 @@ def _check_takes(options: Any, model: Any, fit: dict[str, Any]) -> None:
         fit.pop("sample_mask", None)
     for name in fit:
         if name not in takes:
-            asked = {"X_val": "--validation", "sample_mask": "--mask", "resume": "--resume"}[name]
-            raise CommandError(f"{asked}: expected none for the kind {kind_of(model)}")
+            flags = {"X_val": "validation", "sample_mask": "mask", "comm": "mpi"}
+            raise CommandError(
+                f"--{flags.get(name, name)}: expected none for the kind {kind_of(model)}"
+            )
 
 
 # ---- the data -----------------------------------------------------------------------------------

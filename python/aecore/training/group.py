@@ -1,8 +1,9 @@
 """Processes that train one model together: what they tell each other, and in which order.
 
-All of them do the same, but for the passes over a batch's parts, which they share, and for what the
-first alone does: callbacks, files, progress. Whatever they exchange goes through `Group.exchange`, in the
-same order everywhere, so that an error of one reaches the others in place of what they wait for.
+All of them do the same, but for the passes over a batch's parts, which they share, and for what
+the first alone does: callbacks, files, progress. Whatever they exchange goes through
+`Group.exchange`, in the same order everywhere, so that an error of one reaches the others in place
+of what they wait for.
 """
 
 from __future__ import annotations

@@ -157,9 +157,7 @@ class _Stepper:
         self.guard, self.rate = Guard(network, phases), 0.0
         self._parted = PartedSteps(network, plan.parts) if plan.parts > 1 else None
 
-    def take(
-        self, phases: Sequence[Phase], i: int, batch: Batch, totals: dict[str, float]
-    ) -> None:
+    def take(self, phases: Sequence[Phase], i: int, batch: Batch, totals: dict[str, float]) -> None:
         """Take the steps of batch i, and add their sums to the totals.
 
         Raises FloatingPointError where something isn't finite.
@@ -247,6 +245,11 @@ def train(
             means |= objective._epoch_terms(means, noted, n, observed)
         seconds = time.perf_counter() - started
         try:
-            yield {"epoch": network.epoch, **means, "learning_rate": stepper.rate, "seconds": seconds}
+            yield {
+                "epoch": network.epoch,
+                **means,
+                "learning_rate": stepper.rate,
+                "seconds": seconds,
+            }
         finally:
             interrupts.check()  # whether or not another epoch is wanted

@@ -1,12 +1,12 @@
 """Steps over batches that are cut into parts: each has passes of its own, and gradients are added.
 
-They are added in a fixed tree, in pairs of neighbours, pairs of pairs and so on, which depends on the
-number of parts alone.
+They are added in a fixed tree, in pairs of neighbours, pairs of pairs and so on, which depends on
+the number of parts alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,7 +91,7 @@ class PartedSteps:
             )
         self._gradient = TreeSum(network.flat.grad.size)
 
-    def passes(self, batch: Batch, runs: Sequence[Run]) -> Iterator[dict[str, float]]:
+    def passes(self, batch: Batch, runs: Sequence[Run]) -> Generator[dict[str, float], None, None]:
         """Run each phase over all parts; yield its sums, with the whole gradient in the network."""
         network, cut = self.network, batch.parts(min(self.parts, batch.n))
         mine = range(len(cut)) if self.group is None else self.group.mine(len(cut))
@@ -140,7 +140,9 @@ class PartedSteps:
         about = [(first, count) for first, count, _ in nodes]
         named = [one._replace(learned=self._names(one.learned)) for one in found]
         all_found = group.exchange((about, named))
-        rows = np.array([node for *_, node in nodes]).reshape(len(nodes), self.network.flat.grad.size)
+        rows = np.array([node for *_, node in nodes]).reshape(
+            len(nodes), self.network.flat.grad.size
+        )
         all_rows = group.rows(rows, [len(about) for about, _ in all_found])
         for (about, _), rows in zip(all_found, all_rows, strict=True):
             for (first, count), row in zip(about, rows, strict=True):

@@ -1,0 +1,97 @@
+"""Training over a real MPI, where mpi4py is installed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import aecore as ae
+import pytest
+
+pytest.importorskip("mpi4py", exc_type=ImportError)
+MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
+if MPIEXEC is None:
+    pytest.skip("there is no mpiexec", allow_module_level=True)
+
+SCRIPT = """
+import hashlib, os, sys
+import numpy as np
+import aecore as ae
+from mpi4py import MPI
+
+what, folder = sys.argv[1:]
+comm = MPI.COMM_WORLD
+X = np.random.default_rng(0).random((90, 9, 9, 1), np.float32)
+
+
+class Model(ae.VAE):
+    def terms(self, batch):
+        if what == "raise" and comm.rank == 1 and self._network.epoch == 1:
+            raise ZeroDivisionError("of my own")
+        return super().terms(batch)
+
+
+def note(state):
+    print("epoch", state.epoch, flush=True)
+
+
+options = {"batch_size": 32, "random_state": 0, "n_threads": 1, "corruption": ae.Masking(0.1)}
+epochs = 100_000 if what == "long" else 2
+model = Model(ae.Conv((4, 8)), 3, epochs=epochs, callbacks=(note,), **options)
+open(os.path.join(folder, f"pid{comm.rank}"), "w").write(str(os.getpid()))
+model.fit(X, comm=comm)
+digest = hashlib.sha256(model._network.flat.value.tobytes()).hexdigest()
+print(f"rank {comm.rank}: {digest}\\n", end="", flush=True)
+"""
+
+
+def start(tmp_path, size, what):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    command = [MPIEXEC, "-n", str(size), sys.executable, str(script), what, str(tmp_path)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, **pipes)
+
+
+def test_the_same_bits_on_any_number_of_processes(tmp_path):
+    found = {}
+    for size in (1, 2, 3):
+        out, error = start(tmp_path, size, "").communicate(timeout=120)
+        assert out.count("epoch 1") == 1, error  # the first alone calls
+        lines = [line for line in out.splitlines() if line.startswith("rank")]
+        assert len(lines) == size, error
+        found[size] = {line.split()[-1] for line in lines}
+    assert found[1] == found[2] == found[3] and len(found[1]) == 1
+
+
+def test_an_error_of_one_ends_all(tmp_path):
+    process = start(tmp_path, 3, "raise")
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert error.count("rank 1 of 3 has failed") == 2  # by the others
+    assert "ZeroDivisionError: of my own" in error
+
+
+def test_a_killed_process_ends_all(tmp_path):
+    process = start(tmp_path, 3, "long")
+    for _ in range(3):  # epochs
+        assert process.stdout.readline().startswith("epoch")
+    os.kill(int((tmp_path / "pid1").read_text()), signal.SIGKILL)
+    started = time.monotonic()
+    process.communicate(timeout=60)
+    assert process.returncode != 0 and time.monotonic() - started < 30
+
+
+def test_the_command_line(tmp_path):
+    def train(*words):
+        options = ["--epochs", "2", "--seed", "0", "--threads", "1", "--mpi"]
+        command = [*words, sys.executable, "-m", "aecore", "train", "digits", "-o", "m.safetensors"]
+        done = subprocess.run([*command, *options], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("m.safetensors") == 1
+        return ae.load(tmp_path / "m.safetensors")._network.flat.value.tobytes()
+
+    assert train() == train(MPIEXEC, "-n", "2")
