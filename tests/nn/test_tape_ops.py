@@ -414,7 +414,7 @@ WRONG = {
     "GroupNorm": [(lambda: norms.GroupNorm(v(2, 3), 4, 2, None, None, 1e-5), "4 channels in")],
     "BatchNorm": [
         (
-            lambda: norms.BatchNorm(v(2, 3), None, None, (a(4), a(4)), 0.1, 1e-5),
+            lambda: norms.BatchNorm(v(2, 3), None, None, (a(4), a(4)), lambda *batch: None, 1e-5),
             "expected 4 channels",
         ),
     ],

@@ -219,8 +219,8 @@ class Saver:
         if checkpoint.every_minutes is not None:
             due = time.monotonic() - self._time >= 60 * checkpoint.every_minutes
         if due:
-            self._save_now()
-            self._name(record)
+            self.save()
+            self.name(record)
         elif checkpoint.keep_best and self.stage.level is None and self._is_best(record):
             self._write(checkpoint.file("best"))
 
