@@ -68,6 +68,7 @@ class Group:
                 f"{comm!r}"
             )
         self.comm, self.told = comm, False
+        self._rows = np.empty((0, 0), np.float32)
         self.size = checks.integer("comm: size", size, 1)
         self.rank = checks.integer("comm: rank", rank, 0, self.size - 1)
 
@@ -91,18 +92,22 @@ class Group:
             self.told = True
             self.comm.allgather(_Failure(error))
 
-    def rows(self, array: np.ndarray, counts: list[int]) -> list[np.ndarray]:
-        """Return every process's rows of float32, of which each has so many."""
+    def rows(self, mine: list[np.ndarray], width: int, counts: list[int]) -> list[Any]:
+        """Return every process's arrays of float32 and a width, of which each has so many.
+
+        They are overwritten by the next call's.
+        """
         into = getattr(self.comm, "Allgatherv", None)  # mpi4py's, without pickles
         if into is None:
-            return self.exchange(array)
-        width = array.shape[1]
-        found = np.empty((sum(counts), width), np.float32)
+            return self.exchange([array.copy() for array in mine])
+        if self._rows.shape != (sum(counts), width):
+            self._rows = np.empty((sum(counts), width), np.float32)
         sizes = [count * width for count in counts]
         starts = [sum(sizes[:i]) for i in range(self.size)]
-        into([array, "f"], [found, sizes, starts, "f"])
+        sent = mine[0] if len(mine) == 1 else np.array(mine, np.float32).ravel()
+        into([sent, "f"], [self._rows, sizes, starts, "f"])
         ends = np.cumsum(counts)
-        return [found[end - count : end] for count, end in zip(counts, ends, strict=True)]
+        return [self._rows[end - count : end] for count, end in zip(counts, ends, strict=True)]
 
     def first(self, made: Callable[[], Result]) -> Result:
         """Let the first process alone do something; return its result."""

@@ -36,12 +36,17 @@ class TreeSum:
         self._nodes: list[tuple[int, int, np.ndarray]] = []  # sums: of arrays from where, how many
 
     def add(self, array: np.ndarray, first: int, count: int = 1) -> None:
-        """Add a copy of an array: the sum of so many, of which it is known which is the first."""
-        node = self._free.pop() if self._free else np.empty(self._size, np.float32)
-        np.copyto(node, array)
+        """Add an array: the sum of so many, of which it is known which is the first."""
+        node: np.ndarray | None = None
         while self._nodes and self._nodes[-1][1] == count and first % (2 * count) == count:
             first, _, before = self._nodes.pop()
-            node, count = self._joined(before, node), 2 * count
+            _core.add(before, before, array if node is None else node, runtime.current())
+            if node is not None:
+                self._free.append(node)
+            node, count = before, 2 * count
+        if node is None:
+            node = self._free.pop() if self._free else np.empty(self._size, np.float32)
+            np.copyto(node, array)
         self._nodes.append((first, count, node))
 
     def nodes(self) -> list[tuple[int, int, np.ndarray]]:
@@ -54,14 +59,12 @@ class TreeSum:
         """Return the sum of all, and begin another. It is overwritten by what is added next."""
         *_, total = self._nodes.pop()
         while self._nodes:
-            total = self._joined(self._nodes.pop()[2], total)
+            *_, before = self._nodes.pop()
+            _core.add(before, before, total, runtime.current())
+            self._free.append(total)
+            total = before
         self._free.append(total)
         return total
-
-    def _joined(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        _core.add(first, first, second, runtime.current())
-        self._free.append(second)
-        return first
 
 
 class _Found(NamedTuple):
@@ -140,11 +143,10 @@ class PartedSteps:
         about = [(first, count) for first, count, _ in nodes]
         named = [one._replace(learned=self._names(one.learned)) for one in found]
         all_found = group.exchange((about, named))
-        rows = np.array([node for *_, node in nodes]).reshape(
-            len(nodes), self.network.flat.grad.size
-        )
-        all_rows = group.rows(rows, [len(about) for about, _ in all_found])
-        for (about, _), rows in zip(all_found, all_rows, strict=True):
+        abouts = [about for about, _ in all_found]
+        mine, width = [node for *_, node in nodes], self.network.flat.grad.size
+        all_rows = group.rows(mine, width, [len(about) for about in abouts])
+        for about, rows in zip(abouts, all_rows, strict=True):
             for (first, count), row in zip(about, rows, strict=True):
                 self._gradient.add(row, first, count)
         modules = dict(self.network.modules())
