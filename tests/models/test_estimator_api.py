@@ -257,7 +257,8 @@ def test_metadata_routing(X):
         with pytest.raises(TypeError, match="set_score_request: expected some of sample_mask, got"):
             m.set_score_request(weights=True)
         asked = clone(m).get_metadata_routing()
-        assert asked.fit.requests == {"X_val": None, "sample_mask": True, "resume": None}
+        wanted = {"X_val": None, "sample_mask": True, "resume": None, "comm": None}
+        assert asked.fit.requests == wanted
         assert asked.score.requests == {"sample_mask": True}
         found = cross_validate(
             m, X, params={"sample_mask": mask}, cv=2, error_score="raise", return_estimator=True
