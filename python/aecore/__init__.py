@@ -52,6 +52,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import callbacks, datasets, metrics, plot
     from . import compression as compression
+    from . import distributed as distributed
     from . import exchange as exchange
     from . import profiling as profiling
     from . import tuning as tuning
@@ -108,6 +109,7 @@ __all__ = [
     "callbacks",
     "compress",
     "datasets",
+    "distributed",
     "decompress",
     "find_learning_rate",
     "from_torch",
@@ -132,6 +134,7 @@ _LATER = {  # imported when they are used: names and where they are
     "callbacks": "",
     "compression": "",
     "datasets": "",
+    "distributed": "",
     "exchange": "",
     "metrics": "",
     "plot": "",

@@ -23,7 +23,7 @@ import aecore as ae
 from mpi4py import MPI
 
 what, folder = sys.argv[1:]
-comm = MPI.COMM_WORLD
+comm = ae.distributed.MPI(limit=3) if what == "frozen" else MPI.COMM_WORLD
 X = np.random.default_rng(0).random((90, 9, 9, 1), np.float32)
 
 
@@ -39,7 +39,7 @@ def note(state):
 
 
 options = {"batch_size": 32, "random_state": 0, "n_threads": 1, "corruption": ae.Masking(0.1)}
-epochs = 100_000 if what == "long" else 2
+epochs = 100_000 if what in ("long", "frozen") else 2
 model = Model(ae.Conv((4, 8)), 3, epochs=epochs, callbacks=(note,), **options)
 open(os.path.join(folder, f"pid{comm.rank}"), "w").write(str(os.getpid()))
 model.fit(X, comm=comm)
@@ -83,6 +83,30 @@ def test_a_killed_process_ends_all(tmp_path):
     started = time.monotonic()
     process.communicate(timeout=60)
     assert process.returncode != 0 and time.monotonic() - started < 30
+
+
+def test_a_frozen_process_is_noticed(tmp_path):
+    process = start(tmp_path, 3, "frozen")
+    for _ in range(3):
+        assert process.stdout.readline().startswith("epoch")
+    frozen = int((tmp_path / "pid1").read_text())
+    os.kill(frozen, signal.SIGSTOP)
+    started = time.monotonic()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode != 0 and time.monotonic() - started < 30
+    assert "rank 1 of 3 has been silent for 3 seconds" in error
+    with pytest.raises(ProcessLookupError):  # mpiexec has ended it
+        for _ in range(100):
+            os.kill(frozen, 0)
+            time.sleep(0.1)
+
+
+def test_what_is_no_communicator_of_mpi4py():
+    with pytest.raises(TypeError, match="intracommunicator"):
+        ae.distributed.MPI(3)
+    with pytest.raises(ValueError, match="limit"):
+        ae.distributed.MPI(limit=0)
+    assert repr(ae.distributed.MPI(limit=9)) == "MPI(limit=9), rank 0 of 1"
 
 
 def test_the_command_line(tmp_path):

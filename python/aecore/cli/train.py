@@ -16,7 +16,7 @@ import numpy as np
 from ..base.params import defaults
 from ..files.load import load
 from ..models.base import traps
-from ..training.group import RankError
+from ..training.mpi import RankError
 from ..training.progress import summary
 from ._command import (
     CommandError,

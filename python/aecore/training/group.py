@@ -18,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from ..base import checks
+from .mpi import MPI, RankError
 
 PARTS = 8  # of a batch, unless a model's ``accumulate`` says more
 
@@ -38,10 +39,6 @@ class Comm(Protocol):
 
     def allgather(self, value: Any) -> list[Any]:
         """Return every process's value, an object that can be pickled, in order of rank."""
-
-
-class RankError(RuntimeError):
-    """Another process of a training has failed; the message has its rank and its traceback."""
 
 
 class _Failure:
@@ -97,15 +94,12 @@ class Group:
 
         They are overwritten by the next call's.
         """
-        into = getattr(self.comm, "Allgatherv", None)  # mpi4py's, without pickles
-        if into is None:
+        gather = getattr(self.comm, "allgather_rows", None)  # without pickles
+        if gather is None:
             return self.exchange([array.copy() for array in mine])
         if self._rows.shape != (sum(counts), width):
             self._rows = np.empty((sum(counts), width), np.float32)
-        sizes = [count * width for count in counts]
-        starts = [sum(sizes[:i]) for i in range(self.size)]
-        sent = mine[0] if len(mine) == 1 else np.array(mine, np.float32).ravel()
-        into([sent, "f"], [self._rows, sizes, starts, "f"])
+        gather(mine, self._rows, counts)
         ends = np.cumsum(counts)
         return [self._rows[end - count : end] for count, end in zip(counts, ends, strict=True)]
 
@@ -153,6 +147,11 @@ def first(made: Callable[[], Result]) -> Result:
     return made() if group is None else group.first(made)
 
 
+def _connected(comm: Any) -> Any:
+    """Return what connects processes by a communicator: mpi4py's have no limit of their own."""
+    return MPI(comm) if type(comm).__module__.startswith("mpi4py.") else comm
+
+
 @contextlib.contextmanager
 def left() -> Iterator[None]:
     """Let the thread work alone in this context, as what is trained in it is the thread's own."""
@@ -172,11 +171,13 @@ def joined(comm: Comm | None) -> Iterator[None]:
     if comm is None:
         yield
         return
-    group, before = Group(comm), current()
+    group, before = Group(_connected(comm)), current()
     _local.group = group
     try:
         yield
         group.exchange(None)  # so that whoever fails last is heard
+    except RankError:
+        raise  # the others know
     except BaseException as error:
         group.tell(error)
         raise

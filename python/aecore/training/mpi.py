@@ -1,0 +1,124 @@
+"""MPI as what connects processes, with a limit on how long one may be waited for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..base import checks
+
+LIMIT = 1800.0  # seconds: the first process may be drawing pictures meanwhile
+SPIN = 0.02  # seconds of looking all the time; from then on there is a pause in between
+PAUSE = 1e-3
+TAGS = 1 << 14  # messages that are under way have different ones
+
+
+class RankError(RuntimeError):
+    """Another process of a training has failed: the message has its rank, and its traceback."""
+
+
+class MPI:
+    """A communicator for `fit` that doesn't wait forever.
+
+    `fit` makes one of a communicator of mpi4py's by itself. Make one to set the limit.
+
+    Parameters
+    ----------
+    comm : mpi4py.MPI.Comm, optional
+        MPI's ``COMM_WORLD`` by default. It is duplicated.
+    limit : float
+        For how many seconds others may be silent. A process that has waited for so long raises an
+        error with the rank of the one that is missing, and MPI ends all processes when it exits.
+        Callbacks and files of the first process take their time meanwhile.
+
+    Attributes
+    ----------
+    rank, size : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 12))
+    >>> model = ae.VAE(ae.Dense((8,)), 2, epochs=1, random_state=0)
+    >>> comm = ae.distributed.MPI(limit=60)  # doctest: +SKIP
+    >>> model.fit(X, comm=comm)  # doctest: +SKIP
+    """
+
+    def __init__(self, comm: Any = None, *, limit: float = LIMIT) -> None:
+        from mpi4py import MPI as mpi
+
+        if comm is None:
+            comm = mpi.COMM_WORLD
+        if not isinstance(comm, mpi.Intracomm):
+            raise TypeError(f"comm: expected an intracommunicator of mpi4py's, got {comm!r}")
+        self.limit = checks.real("limit", limit, 0, math.inf, above=True)
+        self._mpi, self._comm = mpi, comm.Dup()
+        self.rank, self.size = self._comm.rank, self._comm.size
+        self._others = [i for i in range(self.size) if i != self.rank]
+        self._count = 0
+
+    def __repr__(self) -> str:
+        return f"MPI(limit={self.limit:g}), rank {self.rank} of {self.size}"
+
+    def allgather(self, value: Any) -> list[Any]:
+        """Return every process's value, in order of rank."""
+        comm, tag, found = self._comm, self._tag(), {self.rank: value}
+        sent = [comm.isend(value, dest=i, tag=tag) for i in self._others]
+
+        def arrived(i: int) -> bool:
+            if not comm.iprobe(source=i, tag=tag):
+                return False
+            found[i] = comm.recv(source=i, tag=tag)
+            return True
+
+        self._wait({i: partial(arrived, i) for i in self._others})
+        self._wait({i: self._test(r) for i, r in zip(self._others, sent, strict=True)})
+        return [found[i] for i in range(self.size)]
+
+    def allgather_rows(self, mine: list[np.ndarray], rows: np.ndarray, counts: list[int]) -> None:
+        """Fill rows of float32 with every process's, of which each has so many."""
+        comm, tag, ends = self._comm, self._tag(), np.cumsum(counts)
+        places = [rows[end - n : end] for end, n in zip(ends, counts, strict=True)]
+        for place, array in zip(places[self.rank], mine, strict=True):
+            np.copyto(place, array)
+        waits: dict[int, Callable[[], bool]] = {}
+        for i in self._others:
+            if counts[i]:
+                waits[i] = self._test(comm.Irecv([places[i], "f"], source=i, tag=tag))
+        sent = []
+        if counts[self.rank]:
+            sent = [comm.Isend([places[self.rank], "f"], dest=i, tag=tag) for i in self._others]
+        self._wait(waits)
+        self._wait({i: self._test(r) for i, r in zip(self._others, sent, strict=False)})
+
+    def _tag(self) -> int:
+        """Return what the next messages are told apart by."""
+        self._count += 1
+        return self._count % TAGS
+
+    def _test(self, request: Any) -> Callable[[], bool]:
+        return lambda: bool(request.Test())
+
+    def _wait(self, waits: dict[int, Callable[[], bool]]) -> None:
+        """Wait until all are there; RankError if none of the others comes for too long."""
+        started = last = time.monotonic()
+        while waits:
+            there = [i for i, is_there in waits.items() if is_there()]
+            now = time.monotonic()
+            for i in there:
+                del waits[i]
+                last = now
+            if waits and now - last > self.limit:
+                self._mpi._set_abort_status(1)  # the missing one would keep MPI from its end
+                listed = ", ".join(map(str, sorted(waits)))
+                raise RankError(
+                    f"rank {listed} of {self.size} has been silent for {self.limit:g} seconds"
+                )
+            if not there and now - started > SPIN:
+                time.sleep(PAUSE)
