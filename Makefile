@@ -29,7 +29,7 @@ ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: asan bench clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
-    notebooks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
+    notebooks ranks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -98,6 +98,9 @@ commands: $(DEV)/.built ## call aecore in ways nobody thinks of; ARGS='10000 7':
 
 kills: $(DEV)/.built ## kill what writes and trains at random moments; ARGS='1000 7': so many, seed 7
 	$(DEV)/bin/python tests/support/kills.py $(ARGS)
+
+ranks: $(DEV)/.built ## let processes that train together fail at random moments; ARGS='200 7': so many, seed 7
+	$(DEV)/bin/python tests/support/ranks.py $(ARGS)
 
 disks: $(DEV)/.built ## write to disks that are full at random places; ARGS='1000 7': so many, seed 7
 	$(DEV)/bin/python tests/support/disks.py $(ARGS)

@@ -8,6 +8,7 @@ encode    encode and reconstruct: one sample and a batch, beside PyTorch and ONN
 kernels   kernels one by one below the roof of bandwidth and multiply-adds
 scaling   the cost of a step against the sizes of things: it must grow as the work does
 busy      the cost of a step while another process keeps one core busy
+processes training by two processes of one thread, beside one of two; PyTorch's DDP too
 python    Python's share of a step, time to import, size on disk
 """
 
@@ -23,7 +24,18 @@ from typing import Any
 
 from aecore._bench import timing
 
-SECTIONS = ("train", "batches", "half", "memory", "encode", "kernels", "scaling", "busy", "python")
+SECTIONS = (
+    "train",
+    "batches",
+    "half",
+    "memory",
+    "encode",
+    "kernels",
+    "scaling",
+    "busy",
+    "processes",
+    "python",
+)
 
 
 def section(name: str) -> Any:

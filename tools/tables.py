@@ -173,6 +173,20 @@ def busy(found: dict) -> str:
     return f"The least possible ratio was {found['bound']:.2f}x.\n\n{table(header, rows)}"
 
 
+def processes(found: list[dict]) -> str:
+    names = ("one process", "two processes", "without parts", "PyTorch", "PyTorch DDP")
+    rows = []
+    for row in found:
+        cells = [row["workload"], str(row["batch"])]
+        cells += [f"{row['ms'][name]:.1f}" if name in row["ms"] else "" for name in names]
+        for name in ("two processes", "PyTorch DDP"):
+            known = name in row["efficiency"]
+            cells.append(f"**{row['efficiency'][name]:.0%}**" if known else "")
+        rows.append(cells)
+    header = ["workload", "batch", *(f"{name}, ms" for name in names)]
+    return table([*header, "efficiency", "DDP's"], rows)
+
+
 def python(found: dict) -> str:
     rows = [
         [row["workload"], f"{row['share']:.1%}", f"{row['us']:.0f}", str(row["calls"])]
@@ -190,7 +204,8 @@ def python(found: dict) -> str:
 
 
 SECTIONS = {
-    f.__name__: f for f in (train, batches, half, memory, encode, kernels, scaling, busy, python)
+    f.__name__: f
+    for f in (train, batches, half, memory, encode, kernels, scaling, busy, processes, python)
 }
 
 

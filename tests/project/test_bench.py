@@ -17,6 +17,7 @@ SECTIONS = {
     "kernels": None,
     "scaling": "batch",
     "busy": "mlp-ae",
+    "processes": "mlp-ae",
     "python": "mlp-ae",
 }
 
