@@ -135,7 +135,8 @@ class PartedSteps:
             sums = run(part)
         self._gradient.add(self.network.flat.whole_gradient(), i)
         learned, place.learned = place.learned, []
-        return _Found(sums, learned, dict(part.noted) if last else {})
+        noted = {name: array.copy() for name, array in part.noted.items()} if last else {}
+        return _Found(sums, learned, noted)
 
     def _gather(self, group: Group, found: list[_Found]) -> list[_Found]:
         """Return what all processes have found, in order; the sum is then that of all gradients."""
