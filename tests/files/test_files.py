@@ -8,6 +8,7 @@ import threading
 import aecore as ae
 import numpy as np
 import pytest
+from aecore.files import document
 from aecore.training.schedules import Product
 from safetensors import safe_open
 
@@ -201,6 +202,43 @@ def test_round_trip(name, X, rng, tmp_path):
     np.testing.assert_array_equal(codes(again, x, y), codes(model, x, y))
     again.save(str(tmp_path / "again"))
     assert contents(tmp_path / "again") == contents(tmp_path / "m.safetensors")
+
+
+def without(value, names):
+    """Return what stands in a file without some parameters, as 0.1.0 wrote it."""
+    if isinstance(value, list):
+        return [without(v, names) for v in value]
+    if not isinstance(value, dict):
+        return value
+    return {k: without(v, names) for k, v in value.items() if k not in names}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_files_of_0_1_0_lack_what_came_later(name, X, rng, tmp_path):
+    (model, *_), path = fitted(name, X, rng), tmp_path / "m.safetensors"
+    model.save(path)
+    config, tensors = document.read(path)
+    old = without(config, ("accumulate", "precision", "max_steps"))
+    assert old != config
+    document.write(path, old, tensors)
+    again = ae.load(path)
+    assert_equal_models(model, again)
+
+
+def test_a_checkpoint_of_0_1_0_goes_on(rng, tmp_path):
+    X, path = rng.random((40, 6, 3), np.float32), tmp_path / "run.ae"
+
+    def made(epochs):
+        arch = ae.Transformer(8, 2, 1, 12)
+        return ae.VAE(arch, 3, **KW | {"epochs": epochs, "checkpoint": path})
+
+    whole = made(3).fit(X)
+    path.unlink()
+    made(2).fit(X)
+    config, tensors = document.read(path)
+    document.write(path, without(config, ("accumulate", "precision", "max_steps")), tensors)
+    resumed = made(3).fit(X, resume=True)
+    np.testing.assert_array_equal(resumed.transform(X), whole.transform(X))
 
 
 @pytest.mark.parametrize("name", MODELS)

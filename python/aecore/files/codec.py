@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..base.params import Params, defaults, names
+from ..base.params import Params, names
 from ..nn.module import Module
 
 # Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
-ADDED = {"Transformer": ("max_steps",)}
+ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
+ADDED = {"Transformer": {"max_steps": None}, "PixelCNN": ADDED_TO_MODELS}
 OLD_NAMES = {
     "EachStep": "TimeDistributed",
     "FedBack": "AutoregressiveLSTM",
@@ -149,9 +150,8 @@ class Decoder:
 
     def params(self, found: Any, cls: type) -> dict[str, Any]:
         """Return a class's parameters by name: all of them, but for those that came later."""
-        added = ADDED.get(cls.__name__, ())
         if isinstance(found, dict):
-            found = {k: v for k, v in defaults(cls).items() if k in added} | found
+            found = {**added_since(cls.__name__, names(cls)), **found}
         same_keys(found, names(cls), "parameters")
         return {k: self.value(found[k]) for k in names(cls)}
 
@@ -222,6 +222,27 @@ def shown(value: Any) -> str:
         inner = ", ".join(f"{k}={shown(v)}" for k, v in value["params"].items())
         return f"{value['class']}({inner})"
     return str(value.get("module", value))
+
+
+def added_since(name: str, known: Iterable[str]) -> dict[str, Any]:
+    """Return the parameters of a class that files of 0.1.0 lack, as they were then.
+
+    `known` are those that the class has.
+    """
+    added = ADDED_TO_MODELS | ADDED.get(name, {})
+    return {parameter: value for parameter, value in added.items() if parameter in known}
+
+
+def completed(value: Any) -> Any:
+    """Return what stands for a value in a file, with the parameters that files of 0.1.0 lack."""
+    if isinstance(value, list):
+        return [completed(v) for v in value]
+    if not isinstance(value, dict):
+        return value
+    value = {k: completed(v) for k, v in value.items()}
+    if value.keys() == {"class", "params"} and isinstance(value["params"], dict):
+        value["params"] = ADDED.get(str(value["class"]), {}) | value["params"]
+    return value
 
 
 def same_keys(found: Any, wanted: Any, what: str) -> None:

@@ -10,7 +10,7 @@ from ...base.params import names
 from ...base.text import printable
 from ...files import document
 from ...files.classes import VALUES
-from ...files.codec import Decoder, same_keys, shown
+from ...files.codec import Decoder, added_since, completed, same_keys, shown
 from ...training.checkpoint import Checkpoint, Saver, Stage, resolve
 from . import state
 from .state import written_params
@@ -104,7 +104,7 @@ def compare(cls: type, ours: dict[str, Any], config: Any, path: Any) -> None:
             f"resume: {path}: expected a checkpoint of {cls.__name__}, got one of "
             f"{printable(config.get('model'))}"
         )
-    theirs = config["params"]
+    theirs = added_since(cls.__name__, ours) | completed(config["params"])
     same_keys(theirs, ours, "parameters")
     for name in ours:
         if name not in FREE and ours[name] != theirs[name]:
