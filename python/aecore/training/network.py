@@ -168,8 +168,10 @@ class Network(Module):
         return made
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        state = {k: v for k, v in state.items() if k not in ("_scratch", "_kept")}
-        if "reader" not in state:  # of 0.1.0
+        state = dict(state)
+        for name in ("_scratch", "_kept"):  # of 0.1.0
+            state.pop(name, None)
+        if "reader" not in state:
             table, shape = state.pop("table", None), state.pop("input_shape")
             reader = MapReader if "pixelcnn" in state else Reader
             state["reader"] = reader(shape) if table is None else TableReader(table)
