@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, overload
 
 import numpy as np
@@ -206,10 +207,21 @@ class Codebook(Quantizer):
         e, d = self._stored.shape
         counts, sums = tape.take((e,)), tape.take((e, d))
         _core.vq_statistics(counts, sums, rows, index, tape.workspace)
-        tape.learn(self._learn, counts, sums, *self._candidates(rows, tape.part, most))
+        if tape.part is None:
+            self._learn(counts, sums, lambda: self._some(rows, np.arange(e), 0))
+        else:
+            tape.learn(self._learn_of_parts, counts, sums, *self._offer(rows, tape.part, most))
 
-    def _learn(self, counts: np.ndarray, sums: np.ndarray, *candidates: np.ndarray) -> None:
-        """Learn from how often each entry was used (E,) and the sums of its vectors (E, D)."""
+    def _learn_of_parts(self, counts: np.ndarray, sums: np.ndarray, *offered: np.ndarray) -> None:
+        self._learn(counts, sums, lambda: (offered[0], offered[1]))
+
+    def _learn(
+        self, counts: np.ndarray, sums: np.ndarray, offered: Callable[[], tuple[Any, Any]]
+    ) -> None:
+        """Learn from how often each entry was used (E,) and the sums of its vectors (E, D).
+
+        `offered` gives vectors for dead entries to restart on, if there are any.
+        """
         seen = int(counts.sum(dtype=np.float64))
         if seen == 0 or not math.isfinite(sum_of(sums)):
             return  # there is nothing, or the step is going to fail: leave everything as it is
@@ -217,8 +229,8 @@ class Codebook(Quantizer):
         self._average("count", counts)
         if self.mode == "ema":
             self._average("sum", sums)
-        if candidates:
-            self._restart(unused, seen, *candidates)
+        if self.restart_dead:
+            self._restart(unused, seen, offered)
         if self.mode == "ema":
             total = float(self.buffer("count").sum())
             smooth = self.buffer("count")[:, None] + np.float32(EPSILON)
@@ -231,26 +243,29 @@ class Codebook(Quantizer):
         batch *= 1 - self.decay
         average += batch
 
-    def _candidates(self, rows: np.ndarray, part: Part | None, most: int) -> tuple[Any, ...]:
-        """Return vectors (E, D) for dead entries to restart on, and which there are (E,).
+    def _offer(self, rows: np.ndarray, part: Part, most: int) -> tuple[np.ndarray, ...]:
+        """Return what a part of a batch offers: parts take turns.
 
-        There are none at all where no entry can be dead by now. Parts of a batch take turns.
+        That is nothing where no entry can be dead by now, whatever the other parts have used.
         """
-        count, position = self.buffer("count"), int(self.buffer("position")[0])
-        seen = most if part is None else most // max(1, part.n) * part.whole
-        mean = (self.decay * float(count.sum()) + (1 - self.decay) * seen) / len(count)
-        if not self.restart_dead or float(count.min()) * self.decay > 2 * DEAD * mean:
+        count, each = self.buffer("count"), most // max(1, part.n)
+        mean = (self.decay * float(count.sum()) + (1 - self.decay) * each * part.whole) / len(count)
+        if not self.restart_dead or float(count.min()) * self.decay > 2 * DEAD * mean:  # rounding
             return ()
-        first, step = (0, 1) if part is None else (part.index, part.parts)
-        places = np.arange(first, len(count), step)[: len(rows)]
-        position += 0 if part is None else most // max(1, part.n) * part.before
+        places = np.arange(part.index, len(count), part.parts)
+        return self._some(rows, places, each * part.before)
+
+    def _some(self, rows: np.ndarray, places: np.ndarray, start: int) -> tuple[Any, Any]:
+        """Return random vectors at some places of (E, D), and at which there are any (E,)."""
+        places, position = places[: len(rows)], int(self.buffer("position")[0]) + start
         order = shuffled(len(rows), self.seed, RESTART, position)[: len(places)]
-        vectors, there = np.zeros(self._stored.shape, np.float32), np.zeros(len(count), np.int64)
+        vectors = np.zeros(self._stored.shape, np.float32)
+        there = np.zeros(len(vectors), np.int64)
         vectors[places], there[places] = rows[order], 1
         return vectors, there
 
     def _restart(
-        self, unused: np.ndarray, seen: int, vectors: np.ndarray, there: np.ndarray
+        self, unused: np.ndarray, seen: int, offered: Callable[[], tuple[Any, Any]]
     ) -> None:
         """Put unused entries on random vectors, as if these had been used a little."""
         count, position = self.buffer("count"), self.buffer("position")
@@ -259,6 +274,7 @@ class Codebook(Quantizer):
         dead = unused & (count < DEAD * mean)
         if not dead.any():
             return
+        vectors, there = offered()
         chosen = vectors[np.flatnonzero(there)]
         which = np.flatnonzero(dead)[: len(chosen)]
         position += seen
