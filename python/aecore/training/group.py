@@ -9,9 +9,7 @@ of what they wait for.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -45,6 +43,8 @@ class _Failure:
     """What a process sends in place of what the others expect."""
 
     def __init__(self, error: BaseException) -> None:
+        import traceback
+
         lines = traceback.format_exception(type(error), error, error.__traceback__)
         self.text = "".join(lines).rstrip()
 
@@ -78,7 +78,6 @@ class Group:
         found = self.comm.allgather(value)
         failed = [(i, v.text) for i, v in enumerate(found) if isinstance(v, _Failure)]
         if failed:
-            self.told = True
             rank, text = failed[0]
             raise RankError(f"rank {rank} of {self.size} has failed:\n{text}")
         return found
@@ -126,6 +125,8 @@ class Group:
 
 
 def _digest(fact: Any) -> str:
+    import hashlib
+
     if isinstance(fact, np.ndarray):
         fact = np.ascontiguousarray(fact)
         about = f"{fact.dtype.str} {fact.shape}".encode()

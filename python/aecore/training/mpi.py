@@ -78,7 +78,7 @@ class MPI:
             return True
 
         self._wait({i: partial(arrived, i) for i in self._others})
-        self._wait({i: self._test(r) for i, r in zip(self._others, sent, strict=True)})
+        self._wait({i: r.Test for i, r in zip(self._others, sent, strict=True)})
         return [found[i] for i in range(self.size)]
 
     def allgather_rows(self, mine: list[np.ndarray], rows: np.ndarray, counts: list[int]) -> None:
@@ -90,20 +90,17 @@ class MPI:
         waits: dict[int, Callable[[], bool]] = {}
         for i in self._others:
             if counts[i]:
-                waits[i] = self._test(comm.Irecv([places[i], "f"], source=i, tag=tag))
+                waits[i] = comm.Irecv([places[i], "f"], source=i, tag=tag).Test
         sent = []
         if counts[self.rank]:
             sent = [comm.Isend([places[self.rank], "f"], dest=i, tag=tag) for i in self._others]
         self._wait(waits)
-        self._wait({i: self._test(r) for i, r in zip(self._others, sent, strict=False)})
+        self._wait({i: r.Test for i, r in zip(self._others, sent, strict=False)})
 
     def _tag(self) -> int:
         """Return what the next messages are told apart by."""
         self._count += 1
         return self._count % TAGS
-
-    def _test(self, request: Any) -> Callable[[], bool]:
-        return lambda: bool(request.Test())
 
     def _wait(self, waits: dict[int, Callable[[], bool]]) -> None:
         """Wait until all are there; RankError if none of the others comes for too long."""

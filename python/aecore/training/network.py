@@ -48,10 +48,8 @@ class _PooledTape:
         return self.tape.__enter__()
 
     def __exit__(self, *error: Any) -> None:
-        tape = self.tape
-        tape.__exit__(*error)
-        tape.record.clear()
-        self.tapes.append(tape)
+        self.tape.__exit__(*error)
+        give_tape(self.tapes, self.tape)
 
 
 def take_tape(tapes: list[Tape]) -> Tape:
@@ -60,6 +58,12 @@ def take_tape(tapes: list[Tape]) -> Tape:
         return tapes.pop()
     except IndexError:
         return Tape()
+
+
+def give_tape(tapes: list[Tape], tape: Tape) -> None:
+    """Give a tape, whose pass is over, back to a pool."""
+    tape.record.clear()
+    tapes.append(tape)
 
 
 class Network(Module):
@@ -295,8 +299,7 @@ class Network(Module):
 
     def give_back(self, tape: Tape) -> None:
         """Let others have a tape, whose pass is over."""
-        tape.record.clear()
-        self._tapes.append(tape)
+        give_tape(self._tapes, tape)
 
     def replayed(
         self,

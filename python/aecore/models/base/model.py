@@ -6,7 +6,6 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -59,7 +58,7 @@ INFERENCE_BATCH = 256
 LOOP = 16  # known epochs for each to come, from which on fits are taken for a loop without end
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
-OWN_PARAMS = {"callbacks", "checkpoint", "n_threads", "random_state", "verbose"}  # of a process
+OWN_PARAMS = {"n_threads", "random_state", "verbose"}  # of a process
 COMPARED = 1024  # samples
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -705,6 +704,8 @@ class BaseModel(Estimator):
         together = group.current()
         if together is None:
             return
+        from importlib import metadata  # slow to import
+
         network, data, facts = self._network, given.data, dict[str, Any]()
         facts["version of aecore"] = metadata.version("aecore")
         facts["instruction set"] = _core.build_info()["isa"]
