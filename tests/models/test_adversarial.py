@@ -13,6 +13,7 @@ from aecore.data.arrays import Data
 from aecore.data.batches import Batches
 from aecore.nn.ops import products
 from aecore.nn.tape import Tape
+from support.objectives import nets
 from support.resuming import resumed, state
 from support.steps import passes
 
@@ -318,19 +319,7 @@ def test_clip_norm_is_of_each_player(X):
 
 # ---- determinism and resuming -------------------------------------------------------------------
 
-OWN = (
-    ae.nn.Sequential(
-        ae.nn.Conv2d(2, 4, 3, 2, 1),
-        ae.nn.BatchNorm2d(4),
-        ae.nn.Activation("gelu"),
-        ae.nn.Flatten(),
-        ae.nn.Dropout(0.2),
-        ae.nn.Linear(80, 1),
-    ),
-    ae.nn.Sequential(
-        ae.nn.Linear(3, 8, activation="relu"), ae.nn.Linear(8, 144), ae.nn.Reshape((9, 8, 2))
-    ),
-)
+OWN = nets(80, 1, (9, 8, 2))
 OBJECTIVES = {
     "aae": lambda **k: aae(corruption=ae.GaussianNoise(0.1), validation_fraction=0.2, **k),
     "aae of labels": lambda **k: aae(

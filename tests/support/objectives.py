@@ -1,21 +1,29 @@
 """Models of every objective, to be trained on a few images with labels."""
 
+import math
+
 import aecore as ae
 import numpy as np
 
-NETS = (
-    ae.nn.Sequential(
+
+def nets(flat, outputs, shape):
+    """Return an encoder of images with 2 channels, and a decoder of 3 codes to a shape.
+
+    `flat` is how many values the convolution leaves of an image.
+    """
+    encoder = ae.nn.Sequential(
         ae.nn.Conv2d(2, 4, 3, 2, 1),
         ae.nn.BatchNorm2d(4),
         ae.nn.Activation("gelu"),
         ae.nn.Flatten(),
         ae.nn.Dropout(0.2),
-        ae.nn.Linear(64, 3),
-    ),
-    ae.nn.Sequential(
-        ae.nn.Linear(3, 8, activation="relu"), ae.nn.Linear(8, 128), ae.nn.Reshape((8, 8, 2))
-    ),
-)
+        ae.nn.Linear(flat, outputs),
+    )
+    first, last = ae.nn.Linear(3, 8, activation="relu"), ae.nn.Linear(8, math.prod(shape))
+    return encoder, ae.nn.Sequential(first, last, ae.nn.Reshape(shape))
+
+
+NETS = nets(64, 3, (8, 8, 2))
 
 OBJECTIVES = {
     "denoising": lambda **k: ae.Autoencoder(

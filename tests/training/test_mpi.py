@@ -1,18 +1,16 @@
 """Training over a real MPI, where mpi4py is installed."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import aecore as ae
 import pytest
+from support.ranks import MPIEXEC
 
 pytest.importorskip("mpi4py", exc_type=ImportError)
-MPIEXEC = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or shutil.which("mpiexec")
 if MPIEXEC is None:
     pytest.skip("there is no mpiexec", allow_module_level=True)
 
