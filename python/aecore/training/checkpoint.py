@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base import atomic, checks
 from ..base.params import Choice
-from .group import first
+from .group import by_first
 
 
 class Checkpoint(Choice):
@@ -206,11 +206,9 @@ class Saver:
         """Note where the training stands."""
         self.stage = self.stage._replace(**changes)
 
+    @by_first
     def after_epoch(self, record: dict[str, Any]) -> None:
         """Save what is due after an epoch, whose record is the last of the history."""
-        first(lambda: self._after_epoch(record))
-
-    def _after_epoch(self, record: dict[str, Any]) -> None:
         checkpoint = self.checkpoint
         if checkpoint is None:
             return
@@ -224,24 +222,20 @@ class Saver:
         elif checkpoint.keep_best and self.stage.level is None and self._is_best(record):
             self._write(checkpoint.file("best"))
 
+    @by_first
     def save(self) -> None:
         """Save now."""
-        first(self._save_now)
-
-    def _save_now(self) -> None:
         if self.checkpoint is None:
             return
         self._write(self.checkpoint.file())
         self._epochs, self._time = 0, time.monotonic()
 
+    @by_first
     def name(self, record: dict[str, Any]) -> None:
         """Give the file of an epoch, as it was saved, its other names.
 
         On going on this is done again, as what has ended the training may have come before it.
         """
-        first(lambda: self._name(record))
-
-    def _name(self, record: dict[str, Any]) -> None:
         checkpoint = self.checkpoint
         if checkpoint is None or self.stage.level is not None:
             return

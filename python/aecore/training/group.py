@@ -9,6 +9,7 @@ of what they wait for.
 from __future__ import annotations
 
 import contextlib
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -20,6 +21,7 @@ from .mpi import MPI, RankError
 
 PARTS = 8  # of a batch, unless a model's ``accumulate`` says more
 
+Method = TypeVar("Method", bound=Callable[..., Any])
 Result = TypeVar("Result")
 
 
@@ -146,6 +148,16 @@ def first(made: Callable[[], Result]) -> Result:
     """Do something, in a group in the first process alone; return its result."""
     group = current()
     return made() if group is None else group.first(made)
+
+
+def by_first(method: Method) -> Method:
+    """Let a method be called in the first process of a group alone."""
+
+    @functools.wraps(method)
+    def run(*args: Any) -> Any:
+        return first(lambda: method(*args))
+
+    return run  # type: ignore[return-value]
 
 
 def _connected(comm: Any) -> Any:
