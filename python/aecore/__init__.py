@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from . import profiling as profiling
     from . import tuning as tuning
     from .compression import compress, decompress
+    from .data.open import open_rows
     from .exchange import from_torch, to_onnx, to_torch
     from .profiling import Profile, ProfileRow, profile
     from .tuning import LearningRates, find_learning_rate
@@ -118,6 +119,7 @@ __all__ = [
     "load",
     "metrics",
     "nn",
+    "open_rows",
     "plot",
     "profile",
     "set_num_threads",
@@ -147,6 +149,7 @@ _LATER = {  # imported when they are used: names and where they are
     "decompress": "compression",
     "find_learning_rate": "tuning",
     "from_torch": "exchange",
+    "open_rows": "data.open",
     "profile": "profiling",
     "to_onnx": "exchange",
     "to_torch": "exchange",

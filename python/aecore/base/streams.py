@@ -21,6 +21,7 @@ PRIOR = 12  # draws of the prior that codes are compared with while training
 SWAP = 13  # from which sample a swapped value comes
 HIDING = 14  # which cells of a table are hidden
 CELLS = 15  # what the cells of a sampled table are, given their probabilities
+BLOCKS = 16  # the order of blocks of rows in an epoch
 OWN = 1 << 16  # from here on: draws of users' own objectives
 
 

@@ -123,6 +123,35 @@ class Data:
         there = ~sequences.behind(self.lengths[rows], self.shape[0])
         return np.repeat(there, self.features // self.shape[0], axis=1)
 
+    def taken(self, rows: np.ndarray) -> Data:
+        """Return some samples, of an array in memory, with the same scale."""
+        shape = (len(rows), *self.shape)
+        source = self._source[rows]
+        mask = None if self._mask is None else self._mask[rows].reshape(shape)
+        lengths = None if self.lengths is None else self.lengths[rows]
+        pixels = self.scale != 1
+        return Data(source, mask, self.name, self.columns, lengths, self.form, pixels)
+
+    def joined(self, parts: list[Data]) -> Data:
+        """Return samples in memory that are like these, and these among them, as one."""
+        if len({(part.dtype, part.scale) for part in parts}) == 1:
+            source, pixels = np.concatenate([part._source for part in parts]), self.scale != 1
+        else:  # scaled beforehand, or not
+            values = [np.empty((len(part), self.features), np.float32) for part in parts]
+            for part, out in zip(parts, values, strict=True):
+                part.gather(np.arange(len(part)), out)
+            source, pixels = np.concatenate(values).reshape(-1, *self.shape), False
+        mask = lengths = None
+        if any(part._mask is not None for part in parts):
+            masks = [np.ones(p._source.shape, bool) if p._mask is None else p._mask for p in parts]
+            mask = np.concatenate([m.reshape(-1, *self.shape) for m in masks])
+        if any(part.lengths is not None for part in parts):
+            whole = [
+                np.full(len(p), self.shape[0]) if p.lengths is None else p.lengths for p in parts
+            ]
+            lengths = np.concatenate(whole)
+        return Data(source, mask, self.name, self.columns, lengths, self.form, pixels)
+
     def formed(self, values: np.ndarray) -> Any:
         """Return values of all samples (N, F) in the form in which the samples came."""
         values = values.reshape(len(values), *self.shape)

@@ -16,6 +16,7 @@ import numpy as np
 from ..base import checks
 from . import arrays, foreign
 from .arrays import Data
+from .streams import Summary
 
 PIXELS, SPAN = "pixels", "range"  # in a file
 LARGEST_SCALED = 8.0  # numbers with fractions up to here aren't pixels of 0 to 255
@@ -60,6 +61,16 @@ class Reader:
         data = arrays.read(X, mask=mask, owner=type(model).__name__, pixels=model._pixels)
         arrays.warn_of_coarse(data)
         return data
+
+    @classmethod
+    def look(cls, model: Any, X: Any, mask: Any = None) -> Data:
+        """Check some samples, of which others follow."""
+        return cls.fresh(model, X, mask)
+
+    @classmethod
+    def summary(cls, model: Any) -> Summary:
+        """Return what takes note of samples that are looked at a part at a time."""
+        return Summary()
 
     @classmethod
     def of(cls, model: Any, data: Any) -> Reader:

@@ -16,6 +16,7 @@ import numpy as np
 from ..base import names
 from . import arrays as _data
 from . import foreign, sequences
+from .rows import Rows
 from .tables import Table
 from .tables.columns import as_numbers
 
@@ -33,7 +34,7 @@ class Samples:
 
     Parameters
     ----------
-    X : array-like, list of arrays (T_i, F), DataFrame or structured array
+    X : array-like, list of arrays (T_i, F), DataFrame, structured array or Rows
     table : bool
         Read X as a table, even if all its columns are numbers.
 
@@ -48,6 +49,16 @@ class Samples:
     """
 
     def __init__(self, X: Any, table: bool = False) -> None:
+        self._numbers = False  # whether cells of any type are read as numbers
+        if isinstance(X, Rows):
+            first = Samples(next(iter(X)).X, table)
+            self._source: Any = X
+            self._n, self._table = len(X), table
+            self.kind: str
+            self.shape: tuple[int, ...]
+            self.columns: np.ndarray | None
+            self.kind, self.shape, self.columns = first.kind, first.shape, first.columns
+            return
         if _data.is_stream(X):
             raise TypeError(
                 f"X: expected samples, got {type(X).__name__}: no batches are taken, but memory "
@@ -59,7 +70,7 @@ class Samples:
             )
         X = foreign.opened(X, "X")
         self._source = X
-        self.columns: np.ndarray | None = None
+        self.columns = None
         if not table and sequences.are_sequences(X):
             odd = next((i for i, x in enumerate(X) if np.ndim(x) != 2), None)
             if odd is not None:
@@ -91,6 +102,9 @@ class Samples:
         TypeError
             For other columns.
         """
+        if isinstance(self._source, Rows):
+            self.kind, self._numbers = "array", True
+            return self
         table, names = Table(self._source), self.columns
         cells = Samples(
             np.stack([as_numbers(table.column(j)) for j in range(table.shape[1])], axis=1)
@@ -127,7 +141,15 @@ class Samples:
 
     def chunks(self) -> Iterator[tuple[slice, Any]]:
         """Yield all samples in order, a chunk at a time, and the slice of each chunk."""
-        source, step = self._source, self._chunk
+        source, step, first = self._source, self._chunk, 0
+        if isinstance(source, Rows):
+            for X, _, _ in source:
+                part = Samples(X, self._table)
+                part = part.as_numbers() if self._numbers and part.kind == "table" else part
+                for rows, found in part.chunks():
+                    yield slice(first + rows.start, first + rows.stop), found
+                first += len(part)
+            return
         for first in range(0, len(self), step):
             rows = slice(first, min(first + step, len(self)))
             part = source.iloc[rows] if hasattr(source, "iloc") else source[rows]

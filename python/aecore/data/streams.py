@@ -63,12 +63,21 @@ class Summary:
         How many batches there are.
     """
 
+    form, name = None, "X"
+
     def __init__(self) -> None:
         self.shape: tuple[int, ...] = ()
         self.columns: np.ndarray | None = None
         self._low, self._high, self.scale = np.inf, -np.inf, 1.0
         self.batches = self._n = 0
         self._steps = (0, 0)
+
+    @classmethod
+    def like(cls, shape: tuple[int, ...], columns: np.ndarray | None, n: int) -> Summary:
+        """Return what is known of n samples that are as a fitted model has them."""
+        summary = cls()
+        summary.shape, summary.columns, summary._n = shape, columns, n
+        return summary
 
     def __len__(self) -> int:
         return self._n
@@ -77,6 +86,10 @@ class Summary:
     def features(self) -> int:
         """F, the number of values of a sample."""
         return math.prod(self.shape)
+
+    def formed(self, values: np.ndarray) -> np.ndarray:
+        """Return values of all samples (N, F) in the samples' shape."""
+        return values.reshape(len(values), *self.shape)
 
     @property
     def low(self) -> float:

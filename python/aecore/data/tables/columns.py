@@ -95,12 +95,16 @@ class Numeric:
     @classmethod
     def learn(cls, column: Column) -> Numeric:
         """Learn from a column that isn't missing altogether."""
-        kind = column.values.dtype.kind
-        time = kind if kind in "Mm" else ""
-        numbers = np.clip(as_numbers(column, time)[~column.missing], -LARGEST, LARGEST)
-        center = float(np.median(numbers))
-        scale = _robust_deviation(numbers - center)
-        squashed = _squash(numbers, center, scale)
+        numbers = numbers_of(column)
+        return cls.of(numbers, numbers, column)
+
+    @classmethod
+    def of(cls, some: np.ndarray, numbers: np.ndarray, column: Column) -> Numeric:
+        """Learn the scale from some of a column's numbers, and the range and step from others."""
+        time = time_of(column)
+        center = float(np.median(some))
+        scale = _robust_deviation(some - center)
+        squashed = _squash(some, center, scale)
         mean, deviation = float(squashed.mean()), max(float(squashed.std()), MIN_DEVIATION)
         low, high = float(numbers.min()), float(numbers.max())
         steps = (86400.0, 3600.0, 60.0, 1.0) if time else (1.0,)
@@ -403,6 +407,18 @@ def _narrow(dtype: str) -> str:
 def in_order(labels: Iterable[Level]) -> list[Level]:
     """Return labels sorted: numbers before strings."""
     return sorted(labels, key=lambda v: (isinstance(v, str), v))
+
+
+def time_of(column: Column) -> str:
+    """Return what kind of times a column has, "M" or "m"; "" for none."""
+    kind = column.values.dtype.kind
+    return kind if kind in "Mm" else ""
+
+
+def numbers_of(column: Column) -> np.ndarray:
+    """Return the numbers of the cells that aren't missing, none too large to learn from."""
+    _check_finite(column)
+    return np.clip(as_numbers(column, time_of(column))[~column.missing], -LARGEST, LARGEST)
 
 
 def as_numbers(column: Column, time: str = "", zone: str | None = None) -> np.ndarray:

@@ -53,10 +53,16 @@ class Layout:
         categorical : iterable of str or int
             Columns that have levels even if their cells are numbers, by name or index.
         """
-        chosen = {_place(table, key) for key in categorical}
+        chosen = places_of(table, categorical)
         columns = [learn(table.column(j), j in chosen) for j in range(table.shape[1])]
-        names = None if column_names.are_default(table.names) else table.names
-        return cls(columns, names, table.form)
+        return cls.of(columns, table.names, table.form, table.name)
+
+    @classmethod
+    def of(cls, columns: list[Kind], names: list[Any] | None, form: str, name: str = "X") -> Layout:
+        """Return the layout of columns that have been learned; ValueError if none has a cell."""
+        if all(isinstance(column, Empty) for column in columns):
+            raise ValueError(f"{name}: expected a cell that isn't missing, got none")
+        return cls(columns, None if column_names.are_default(names) else names, form)
 
     def matrix(self, table: Table, places: list[int] | None = None) -> np.ndarray:
         """Return a table's cells as float32 (N, C), NaN where they are missing.
@@ -144,6 +150,11 @@ class Layout:
                 np.zeros((1, len(columns)), np.float32)
             )  # ValueError for dtypes that can't hold the cells
         return layout
+
+
+def places_of(table: Table, keys: Iterable[Any]) -> set[int]:
+    """Return the indices of the columns that keys name."""
+    return {_place(table, key) for key in keys}
 
 
 def _place(table: Table, key: Any) -> int:

@@ -11,6 +11,7 @@ from ..arrays import Data
 from ..readers import Reader
 from . import Layout, Table
 from .samples import TableData
+from .summary import TableSummary
 
 TABLE = "table"  # in a file: what was learned of the columns
 
@@ -34,9 +35,17 @@ class TableReader(Reader):
         """Read a table, and learn the kinds of its columns."""
         table = Table(X, mask)
         layout = Layout.learn(table, model.categorical)
-        if max(layout.levels) < 0:
-            raise ValueError(f"{table.name}: expected a cell that isn't missing, got none")
         return TableData(layout.matrix(table), layout, _names(table.names))
+
+    @classmethod
+    def look(cls, model: Any, X: Any, mask: Any = None) -> Any:
+        """Return some rows of a table whose columns are to be learned from all."""
+        return Table(X, mask)
+
+    @classmethod
+    def summary(cls, model: Any) -> TableSummary:
+        """Return what takes note of such rows."""
+        return TableSummary(model.categorical)
 
     @classmethod
     def of(cls, model: Any, data: Any) -> TableReader:

@@ -40,6 +40,15 @@ class TableData(Data):
         """Whether cells are missing."""
         return self._incomplete
 
+    def taken(self, rows: np.ndarray) -> TableData:
+        """Return some rows."""
+        return TableData(self._source[rows], self.layout, self.columns)
+
+    def joined(self, parts: list[Any]) -> TableData:
+        """Return rows of tables that have this one's columns as one."""
+        matrix = np.concatenate([part._source for part in parts])
+        return TableData(matrix, self.layout, self.columns)
+
     def _range(self, name: str) -> tuple[float, float]:
         return 0.0, 1.0  # the layout has checked the numbers
 

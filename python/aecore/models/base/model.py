@@ -23,6 +23,7 @@ from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
+from ...data.rows import Rows
 from ...data.sequences import check_longest
 from ...data.streams import StreamBatch
 from ...files.codec import Decoder
@@ -49,7 +50,7 @@ from .resume import (
     saver_of,
     take_fit,
 )
-from .streams import read_stream
+from .streams import read_rows, read_stream, rows_to_validate
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -518,7 +519,7 @@ class BaseModel(Estimator):
 
     def _read_stream_batch(self, item: StreamBatch, reader: Reader | None) -> tuple[Data, Any]:
         """Check a batch that a stream gives; return its samples and y."""
-        read = self._reader.fresh if reader is None else reader.read
+        read = self._reader.look if reader is None else reader.read
         data = read(self, item.X, item.sample_mask)
         self._check_samples(data)
         return data, self._read_y(item.y)
@@ -536,6 +537,9 @@ class BaseModel(Estimator):
             )
         if self.validation_fraction:
             raise ValueError("X_val: expected None where validation_fraction is given, got both")
+        if isinstance(X_val, Rows):
+            rows = rows_to_validate(self, X_val, reader, conditioner, names_in)
+            return rows.batches(INFERENCE_BATCH)  # type: ignore[return-value]
         y_val = None
         if isinstance(X_val, tuple):
             if len(X_val) != 2:
@@ -801,6 +805,8 @@ class BaseModel(Estimator):
 
     def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
         """Check samples given to a fitted model, and what accompanies them."""
+        if isinstance(X, Rows):
+            return read_rows(self, X, y, sample_mask)  # type: ignore[return-value]
         data, y = self._samples(X, sample_mask), self._labels_beside(X, y)
         return Input(data, self._conditions(self._coding_conditioner, y, len(data)))
 

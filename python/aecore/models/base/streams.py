@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base import names
 from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
-from ...data.readers import Reader
+from ...data.rows import Rows, RowsInput
 from ...data.streams import Stream, StreamBatch, StreamInput, Summary
 
 if TYPE_CHECKING:
+    from ...data.readers import Reader
     from .model import BaseModel
 
 
 def read_stream(
     model: BaseModel, X: Any, y: Any, sample_mask: Any, going_on: bool
-) -> tuple[Conditioner | None, StreamInput]:
+) -> tuple[Conditioner | None, StreamInput | RowsInput]:
     """Look through a stream once: check its batches, and learn what they have in common.
 
     Raises
@@ -27,8 +29,9 @@ def read_stream(
         For arguments that a stream doesn't go with, and for an invalid batch, by its number.
     """
     _check_beside(model, y, sample_mask)
-    stream, summary, labels = Stream(X), Summary(), list[Any]()
+    stream, labels = Stream(X), list[Any]()
     like = model._network.reader if going_on else None
+    summary = model._reader.summary(model) if like is None else Summary()
     for number, item in enumerate(stream, 1):
         try:
             data, own = model._read_stream_batch(item, like)
@@ -50,13 +53,36 @@ def read_stream(
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
-    reader = Reader.of(model, summary) if like is None else like
+    reader = model._reader.of(model, summary) if like is None else like
 
     def read(item: StreamBatch) -> Input:
         data, own = model._read_stream_batch(item, reader)
         return Input(data, conditions(conditioner, own, len(data)))
 
+    if isinstance(X, Rows):
+        return conditioner, RowsInput(X, summary, read)
     return conditioner, StreamInput(stream, summary, read)
+
+
+def read_rows(model: BaseModel, rows: Rows, y: Any, sample_mask: Any) -> RowsInput:
+    """Return rows for a fitted model, which are checked when they are read."""
+    _check_beside(model, y, sample_mask)
+    summary = Summary.like(model._fitted().input_shape, model._names_in, len(rows))
+    return RowsInput(rows, summary, lambda item: model._input(*item))
+
+
+def rows_to_validate(
+    model: BaseModel, rows: Rows, reader: Reader, conditioner: Conditioner | None, names_in: Any
+) -> RowsInput:
+    """Return rows to validate on, which are checked when they are read."""
+
+    def read(item: StreamBatch) -> Input:
+        data = reader.read(model, item.X, item.sample_mask, name="X_val", longer=True)
+        names.check(type(model).__name__, names_in, data.columns, "X_val")
+        model._check_data(data, "X_val")
+        return Input(data, model._conditions(conditioner, model._read_y(item.y), len(data)))
+
+    return RowsInput(rows, Summary.like(reader.shape, names_in, len(rows)), read)
 
 
 def joined(parts: Iterable[Any]) -> np.ndarray | None:

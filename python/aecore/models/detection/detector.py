@@ -17,6 +17,7 @@ from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT, derived_seed
 from ...data.batches import shuffled
 from ...data.corruption import GaussianNoise
+from ...data.rows import Rows
 from ...data.samples import Samples
 from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder
@@ -33,6 +34,7 @@ AUTO_SHARE = 0.1  # of outliers, for contamination="auto"
 TUKEY_FENCE = 1.5  # interquartile ranges beyond the quartile
 STEPS = 500  # of training, for a default model
 MIN_SAMPLES, MAX_SAMPLES = 64, 1 << 16  # of a member, for max_samples="auto"
+MOST_ROWS = 1 << 20  # of those that aren't in memory, to learn from
 UNBOUNDED_LOSSES = ("mse", "l1", "huber", "gaussian")  # they take numbers of any size
 
 
@@ -251,7 +253,9 @@ class AnomalyDetector(Estimator):
         ----------
         X : array-like, shape (N, F), (N, T, F) or (N, H, W, C), list of arrays (T_i, F), DataFrame
             or structured array
-            NaN is a missing cell of a table. Memory maps are read as far as is needed.
+            NaN is a missing cell of a table. Memory maps are read as far as is needed. Of `Rows`
+            that `open_rows` has opened 1,048,576 are taken, evenly spaced, or as many as a member
+            has if those are more.
         y : ignored
 
         Returns
@@ -279,11 +283,13 @@ class AnomalyDetector(Estimator):
         ndarray of int64, shape (N,)
         """
         scores, offset = self._learn(X)
-        return _labels(scores, offset)
+        return self.predict(X) if isinstance(X, Rows) else _labels(scores, offset)
 
     def _learn(self, X: Any) -> tuple[np.ndarray, float]:
         """Train; return the training samples' scores, and the threshold of outliers."""
         self._check_params()
+        if isinstance(X, Rows):
+            X = X.spread(max(MOST_ROWS, self._subsample_size(len(X))))
         rows = Samples(X, table=isinstance(self.model, TableModel))
         if len(rows) < 2:
             raise ValueError(f"X: expected at least 2 samples, got n_samples = {len(rows)}")

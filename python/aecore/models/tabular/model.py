@@ -54,7 +54,6 @@ class TableModel(BaseAutoencoder):
     tied = False
     pretrain_epochs = 0
     _losses = ("mixed",)
-    _streams = False
     _reader = TableReader
 
     # ---- scikit-learn's tags ---------------------------------------------------------------------
