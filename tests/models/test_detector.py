@@ -421,7 +421,7 @@ def test_default_model_has_a_number_of_steps():
         (65536, 1, 128, 1, 1),
     ):
         X = np.zeros((n, width), np.float32)
-        model = ae.AnomalyDetector()._new_model(Samples(X), X, 3)
+        model = ae.AnomalyDetector()._new_model(X.shape[1:], X, 3)
         assert (model.batch_size, model.epochs, model.latent_dim) == (batch, epochs, latent)
         assert model.random_state == 3
 

@@ -20,7 +20,11 @@ from ..nn.module import Module
 
 # Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
 ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
-ADDED = {"Transformer": {"max_steps": None}, "PixelCNN": ADDED_TO_MODELS}
+ADDED = {
+    "AnomalyDetector": {"n_jobs": None},
+    "PixelCNN": ADDED_TO_MODELS,
+    "Transformer": {"max_steps": None},
+}
 OLD_NAMES = {
     "EachStep": "TimeDistributed",
     "FedBack": "AutoregressiveLSTM",

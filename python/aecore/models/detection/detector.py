@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -64,6 +65,30 @@ class Fitted(NamedTuple):
     columns: np.ndarray | None = None
 
 
+class Subset(NamedTuple):
+    """What a member is trained on.
+
+    Attributes
+    ----------
+    X : ndarray or list of ndarray
+        As models take it.
+    mask : ndarray of bool, or None
+        Of the observed values; None for all.
+    shape : tuple of int
+        Of a sample before it was scaled.
+    n : int
+        How many samples there are in all.
+    seed : int
+        Of the member.
+    """
+
+    X: Any
+    mask: np.ndarray | None
+    shape: tuple[int, ...]
+    n: int
+    seed: int
+
+
 class AnomalyDetector(Estimator):
     r"""Finds samples that an ensemble of autoencoders can't place among the others.
 
@@ -113,6 +138,10 @@ class AnomalyDetector(Estimator):
         (`TabularAutoencoder`) or a loss for numbers from 0 to 1 (bce, cross_entropy).
     verbose : int
         1 shows a bar for each member's training, 2 a line for each of its epochs.
+    n_jobs : int, optional
+        How many members joblib trains at a time, -1 for as many as there are cores. None is one,
+        or what a ``joblib.parallel_config`` around says: ``backend="dask"`` trains them on a
+        cluster. Results are the same.
 
     Attributes
     ----------
@@ -153,6 +182,7 @@ class AnomalyDetector(Estimator):
         trim: float = 0.0,
         scale: bool | None = None,
         verbose: int = 0,
+        n_jobs: int | None = None,
     ) -> None:
         self.model = model
         self.contamination = contamination
@@ -163,6 +193,7 @@ class AnomalyDetector(Estimator):
         self.trim = trim
         self.scale = scale
         self.verbose = verbose
+        self.n_jobs = n_jobs
 
     _state: Fitted
     _estimator_type = "outlier_detector"
@@ -182,6 +213,8 @@ class AnomalyDetector(Estimator):
         checks.integer("n_models", self.n_models, 1)
         checks.choice("measure", self.measure, MEASURES)
         checks.integer("verbose", self.verbose, 0)
+        if self.n_jobs is not None and checks.integer("n_jobs", self.n_jobs, -4096, 4096) == 0:
+            raise ValueError("n_jobs: expected another number than 0, got 0")
         if isinstance(self.max_samples, str):
             checks.choice("max_samples", self.max_samples, ("auto",))
         elif isinstance(self.max_samples, (float, np.floating)):
@@ -295,11 +328,7 @@ class AnomalyDetector(Estimator):
             raise ValueError(f"X: expected at least 2 samples, got n_samples = {len(rows)}")
         robust = RobustScaler.learn(rows) if self._should_scale(rows) else None
         seed = new_seed(self._seed_source())
-        members = []
-        for i in range(self.n_models):
-            # the first one's warnings are all's; codes may be wide where neighbours are looked at
-            with traps.silence("all" if i else "code"):
-                members.append(self._fit_member(rows, robust, derived_seed(seed, i + 1)))
+        members = self._fit_members(rows, robust, seed)
         raw = np.empty((len(members), len(parts(self.measure)), len(rows)))
         for chunk, found in self._member_scores(rows, robust, members):
             raw[:, :, chunk] = found
@@ -324,21 +353,54 @@ class AnomalyDetector(Estimator):
         self.n_features_in_ = math.prod(state.shape)
         self._set_names(state.columns)
 
-    def _fit_member(self, rows: Samples, robust: RobustScaler | None, seed: int) -> OutlierScore:
-        """Train a model on some of the samples and learn its outlier score."""
+    def _fit_members(
+        self, rows: Samples, robust: RobustScaler | None, seed: int
+    ) -> list[OutlierScore]:
+        """Train the members, by joblib if it is asked for."""
+        subsets = (
+            self._subset(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
+        )
+        if self._n_jobs() > 1:
+            import joblib  # type: ignore[import-untyped]
+
+            fresh = type(self)(**self.get_params(deep=False) | {"verbose": 0})
+            train = joblib.delayed(fresh._fit_member)
+            return list(joblib.Parallel(self.n_jobs)(train(*one) for one in enumerate(subsets)))
+        return [self._fit_member(i, subset) for i, subset in enumerate(subsets)]
+
+    def _n_jobs(self) -> int:
+        """Return how many members are trained at a time."""
+        if self.n_jobs is None and "joblib" not in sys.modules:  # nobody can have chosen a backend
+            return 1
+        import joblib
+
+        return int(joblib.effective_n_jobs(self.n_jobs))
+
+    def _subset(self, rows: Samples, robust: RobustScaler | None, seed: int) -> Subset:
+        """Return the samples of a member as models take them."""
         n = len(rows)
         chosen = shuffled(np.arange(n), seed, SPLIT, 0)[: self._subsample_size(n)]
         if rows.longest is not None:  # some networks take no longer ones than they have seen
             chosen = np.union1d(chosen, [rows.longest])
-        X, mask = _scaled(rows.take(np.sort(chosen)), robust)
-        model = self._new_model(rows, X, derived_seed(seed, 1))
+        return Subset(*_scaled(rows.take(np.sort(chosen)), robust), rows.shape, n, seed)
+
+    def _fit_member(self, i: int, subset: Subset) -> OutlierScore:
+        """Train the i-th model on its samples and learn its outlier score."""
+        # the first one's warnings are all's; codes may be wide where neighbours are looked at
+        with traps.silence("all" if i else "code"):
+            return self._trained(*subset)
+
+    def _trained(
+        self, X: Any, mask: np.ndarray | None, shape: tuple[int, ...], n: int, seed: int
+    ) -> OutlierScore:
+        model = self._new_model(shape, X, derived_seed(seed, 1))
         model.fit(X, **_mask_option(model, mask))
         if self.trim:
             loss = -model.score_samples(X, **_mask_option(model, mask))
-            if rows.longest is not None:
+            if isinstance(X, list):
                 loss /= [len(x) for x in X]
             kept = np.flatnonzero(loss <= np.quantile(loss, 1 - self.trim))
-            if rows.longest is not None:
+            if isinstance(X, list):
                 kept = np.union1d(kept, [int(np.argmax([len(x) for x in X]))])
             X, mask = _take(X, kept), None if mask is None else mask[kept]
             with traps.silence():
@@ -350,7 +412,7 @@ class AnomalyDetector(Estimator):
         known = _take(X, some), None if mask is None else mask[some]
         return OutlierScore.learn(model, self._outlier_share, self.measure, *known)
 
-    def _new_model(self, rows: Samples, X: Any, seed: int) -> BaseAutoencoder:
+    def _new_model(self, shape: tuple[int, ...], X: Any, seed: int) -> BaseAutoencoder:
         """Return an unfitted model for the samples of a member."""
         if self.model is not None:
             params = self.model.get_params(deep=False)
@@ -362,7 +424,7 @@ class AnomalyDetector(Estimator):
         epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
         training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}
         training["verbose"] = self.verbose
-        if len(rows.shape) > 1:
+        if len(shape) > 1:
             return Autoencoder(**training)
         width = X.shape[1]
         return Autoencoder(
