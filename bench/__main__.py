@@ -8,6 +8,7 @@ encode    encode and reconstruct: one sample and a batch, beside PyTorch and ONN
 kernels   kernels one by one below the roof of bandwidth and multiply-adds
 scaling   the cost of a step against the sizes of things: it must grow as the work does
 busy      the cost of a step while another process keeps one core busy
+rows      tables of 2 and 20 million rows from parquet and dask: time, and peak memory
 processes training by two processes of one thread, beside one of two; PyTorch's DDP too
 python    Python's share of a step, time to import, size on disk
 """
@@ -33,6 +34,7 @@ SECTIONS = (
     "kernels",
     "scaling",
     "busy",
+    "rows",
     "processes",
     "python",
 )

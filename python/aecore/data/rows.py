@@ -86,8 +86,7 @@ class Rows:
 
     def spread(self, most: int) -> Any:
         """Return at most so many samples X, evenly spaced, as one."""
-        n, start, found = len(self), 0, list[Any]()
-        wanted = np.arange(n) if n <= most else np.arange(most) * n // most
+        wanted, start, found = self.spaced(most), 0, list[Any]()
         for item in self:
             stop = start + rows_of(item.X)
             a, b = np.searchsorted(wanted, (start, stop))
@@ -95,6 +94,11 @@ class Rows:
                 found.append(taken(item.X, wanted[a:b] - start))
             start = stop
         return joined(found)
+
+    def spaced(self, most: int) -> np.ndarray:
+        """Return the numbers of at most so many samples, evenly spaced."""
+        n = len(self)
+        return np.arange(n) if n <= most else np.arange(most) * n // most
 
 
 def rows_of(X: Any) -> int:

@@ -207,7 +207,7 @@ class Levels:
             rows = slice(start, start + BLOCK)
             block = values[rows][~missing[rows]]
             cells = block.tolist() if block.dtype.kind == "O" else np.unique(block).tolist()
-            found.update(map(_plain, cells))
+            found.update(map(_plain, dict.fromkeys(cells)))
             if len(found) > MAX_LEVELS:
                 raise ValueError(
                     f"{column.label}: expected at most {MAX_LEVELS} levels, got more; leave out a "

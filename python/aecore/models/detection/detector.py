@@ -361,7 +361,7 @@ class AnomalyDetector(Estimator):
             self._subset(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
         )
         if self._n_jobs() > 1:
-            import joblib  # type: ignore[import-untyped]
+            import joblib
 
             fresh = type(self)(**self.get_params(deep=False) | {"verbose": 0})
             train = joblib.delayed(fresh._fit_member)
