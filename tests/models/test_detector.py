@@ -6,7 +6,6 @@ import pickle
 import aecore as ae
 import numpy as np
 import pytest
-from aecore.data.samples import Samples
 from aecore.files import document, load
 from aecore.files.classes import VALUES
 from aecore.files.codec import Decoder

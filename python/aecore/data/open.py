@@ -282,11 +282,14 @@ class CsvRows(ParquetRows):
         gaps: bool = False,
         buffer: int | None = None,
     ) -> None:
+        import shutil
         import tempfile
+        import weakref
 
         _needs("pyarrow", "pandas")
-        self._folder = tempfile.TemporaryDirectory(prefix="aecore-")
-        written = os.path.join(self._folder.name, "rows.parquet")
+        self.folder = tempfile.mkdtemp(prefix="aecore-")
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        written = os.path.join(self.folder, "rows.parquet")
         _write_parquet(path, delimiter, written)
         super().__init__([written], columns, drop, y, gaps, buffer)
 

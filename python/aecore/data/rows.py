@@ -204,17 +204,14 @@ class RowsBatches:
                 kept, new, position = taken_input(window, places[whole:]), [], position + whole
         if read != len(rows):
             raise ValueError(f"X: expected {len(rows)} rows, as before, got {read}")
-        window, places = self._window(kept, new, order, position)
-        if len(places):
-            yield window, places, position
+        if kept is not None or new:
+            yield *self._window(kept, new, order, position), position
 
     def _window(
         self, kept: Input | None, new: list[Input], order: np.ndarray | None, position: int
     ) -> tuple[Input, np.ndarray]:
         """Return samples as one, and their order: what was kept comes first."""
         parts = ([] if kept is None else [kept]) + new
-        if not parts:
-            raise ValueError("X: expected rows, got none")
         window, first = joined_inputs(parts), 0 if kept is None else len(kept.data)
         places = np.arange(len(window.data))
         if order is not None:
