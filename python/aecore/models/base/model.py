@@ -325,8 +325,13 @@ class BaseModel(Estimator):
             self._check_params()
             saving = checkpoint_of(self)
             found = find_checkpoint(self, saving, resume)
+            self._agree_on_call(self._goes_on(found), found)
             self._fit_from(found, saving, X, y, X_val, sample_mask)
         return self
+
+    def _goes_on(self, found: LoadedCheckpoint | None) -> bool:
+        """Return whether `fit` goes on with a network that is there."""
+        return found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
 
     def _fit_from(
         self,
@@ -338,8 +343,7 @@ class BaseModel(Estimator):
         sample_mask: Any,
     ) -> Saver:
         """Train, from a checkpoint if one was found; return the saver of checkpoints."""
-        reader = self if found is None else found.model
-        going_on = found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
+        reader, going_on = self if found is None else found.model, self._goes_on(found)
         with runtime.threads(self.n_threads):
             conditioner, given = reader._read_training(X, y, sample_mask, going_on)
             read = reader._network.reader if going_on else self._reader.of(self, given.data)
@@ -365,7 +369,7 @@ class BaseModel(Estimator):
             check_count(self, found, len(given.data) - held)
             take_fit(self, found.model)
         network = self._network
-        self._agree(given, validation, found)
+        self._agree(given, validation)
         if going_on and found is None and 0 < LOOP * int(self.epochs) <= len(self.history_):
             fit.thin(self.history_)
         if held:
@@ -387,7 +391,9 @@ class BaseModel(Estimator):
             back_to(network, stage.best)
         return saver
 
-    def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any = None, *, sample_mask: Any = None, comm: Any = None
+    ) -> Self:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
         The first call makes the network. The pass counts as an epoch. ``history_`` stays within
@@ -396,15 +402,16 @@ class BaseModel(Estimator):
 
         Parameters
         ----------
-        X, y, sample_mask
+        X, y, sample_mask, comm
             As in `fit`.
 
         Returns
         -------
         self
         """
-        self._check_params()
-        self._pass_over(X, y, sample_mask)
+        with group.joined(comm):
+            self._check_params()
+            self._pass_over(X, y, sample_mask)
         return self
 
     def _pass_over(
@@ -412,9 +419,11 @@ class BaseModel(Estimator):
     ) -> None:
         """Train on samples once; `known` as in `_read_training`."""
         resume = self.__sklearn_is_fitted__()
+        self._agree_on_call(resume)
         with runtime.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume, known)
             self._start_or_go_on(resume, conditioner, given)
+            self._agree(given, None)
             fit.thin(self.history_)
             self._train(given, None, None, self._plan(1, False))
 
@@ -697,30 +706,37 @@ class BaseModel(Estimator):
             parts = group.PARTS
         return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle), half, parts)
 
-    def _agree(
-        self, given: Input, validation: Batches | None, found: LoadedCheckpoint | None
-    ) -> None:
-        """Make sure that all processes of a group train the same on the same samples."""
+    def _agree_on_call(self, going_on: bool, found: LoadedCheckpoint | None = None) -> None:
+        """Make sure that all processes of a group are asked for the same."""
         together = group.current()
         if together is None:
             return
         from importlib import metadata  # slow to import
 
-        network, data, facts = self._network, given.data, dict[str, Any]()
+        facts = dict[str, Any]()
         facts["version of aecore"] = metadata.version("aecore")
         facts["instruction set"] = _core.build_info()["isa"]
         facts["number of processes"] = together.size
         with contextlib.suppress(TypeError, ValueError):  # of classes that no file can hold
             params = state.written_params(self)
             facts["parameters"] = {k: v for k, v in params.items() if k not in OWN_PARAMS}
-        facts["checkpoint"] = found is not None and network.epoch
+        facts["checkpoint"] = found is not None and found.model._network.epoch
+        facts["state, fitted or not,"] = going_on
+        together.check_same(facts)
+
+    def _agree(self, given: Input, validation: Batches | None) -> None:
+        """Make sure that all processes of a group train the same network on the same samples."""
+        together = group.current()
+        if together is None:
+            return
+        data, facts = given.data, dict[str, Any]()
         facts["number of samples"] = len(data), None if validation is None else validation.total
         if isinstance(data, Data):
             rows = np.unique(np.linspace(0, len(data) - 1, COMPARED).astype(np.int64))
             values = np.empty((len(rows), data.features), np.float32)
             data.gather(rows, values)
             facts["samples"] = values
-        facts["weights"] = network.flat.value
+        facts["weights"] = self._network.flat.value
         together.check_same(facts)
 
     def _train(

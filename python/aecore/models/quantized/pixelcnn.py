@@ -156,21 +156,23 @@ class PixelCNN(BaseModel, options=Training):
         """
         return super().fit(X, y, X_val=X_val, resume=resume, comm=comm)
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:  # type: ignore[override]
+    def partial_fit(  # type: ignore[override]
+        self, X: Any, y: Any = None, *, comm: Any = None
+    ) -> Self:
         """Make one pass over the maps in batches of ``batch_size``, in their order.
 
         The first call makes the network; give ``codebook_size`` where it may not see every code.
 
         Parameters
         ----------
-        X, y
+        X, y, comm
             As in `fit`.
 
         Returns
         -------
         self
         """
-        return super().partial_fit(X, y)
+        return super().partial_fit(X, y, comm=comm)
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         *shape, size = reader.shape

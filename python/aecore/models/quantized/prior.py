@@ -106,6 +106,7 @@ class CodesWithPrior(BaseAutoencoder):
         self._check_params()
         saving = checkpoint_of(self)
         found = find_checkpoint(self, saving, resume)
+        self._agree_on_call(self._goes_on(found), found)
         of_prior = None if self.prior is None else checkpoint_of(self.prior)
         if self.prior is not None:
             self._check_prior_data(X, y, X_val)
