@@ -40,6 +40,7 @@ class Reader:
     """
 
     keys: tuple[str, ...] = (PIXELS, SPAN)  # of `describe`
+    merges = True  # whether what it learns of several parts of samples is what it learns of all
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class Reader:
     @classmethod
     def of(cls, model: Any, data: Any) -> Reader:
         """Return what is learned of samples, so that others are read in the same way."""
-        return cls(data.shape, data.scale != 1, (data.low, data.high))
+        return cls(data.shape, data.pixels, (data.low, data.high))
 
     def read(
         self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False

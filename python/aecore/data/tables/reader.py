@@ -24,6 +24,7 @@ class TableReader(Reader):
     """
 
     keys = (TABLE,)
+    merges = False
 
     def __init__(self, layout: Layout) -> None:
         super().__init__((len(layout.columns),))

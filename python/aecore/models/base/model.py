@@ -24,7 +24,7 @@ from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
 from ...data.sequences import check_longest
-from ...data.streams import StreamBatch
+from ...data.streams import StreamBatch, Summary
 from ...files.codec import Decoder
 from ...losses import LINKS, NAMES, Loss, learned_by
 from ...nn.module import Module
@@ -37,6 +37,7 @@ from ...training.callbacks import back_to
 from ...training.checkpoint import Saver
 from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
+from ...training.parts import add
 from ...training.schedules import Schedule
 from . import state, traps
 from ._html import model_html
@@ -49,6 +50,7 @@ from .resume import (
     saver_of,
     take_fit,
 )
+from .rows import check_given, shared, summary_of, take_first_state
 from .streams import read_stream
 
 if TYPE_CHECKING:
@@ -361,19 +363,20 @@ class BaseModel(Estimator):
         saving: checkpoint.Checkpoint | None = None,
     ) -> Saver:
         """Train on samples that have been checked."""
-        held = self._held_out(len(given.data))
+        held, holds = self._held_out(len(given.data))
         others, rows = [] if validation is None else [validation.data], None
         reader = self if found is None else found.model
         reader._start_or_go_on(going_on, conditioner, given, *others)
         if found is not None:
-            check_count(self, found, len(given.data) - held)
+            check_count(self, found, group.place(len(given.data) - held)[1])
             take_fit(self, found.model)
         network = self._network
         self._agree(given, validation)
         if going_on and found is None and 0 < LOOP * int(self.epochs) <= len(self.history_):
             fit.thin(self.history_)
-        if held:
-            order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
+        if holds:
+            n = len(given.data)
+            order = shuffled(np.arange(n), network.seed, SPLIT, group.place(n)[0])
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
         saver = saver_of(self, saving or checkpoint_of(self), found)
@@ -480,13 +483,14 @@ class BaseModel(Estimator):
                 f"conditional: expected {not self._needs_y} to go on with the fitted model, got "
                 f"{self._needs_y}"
             )
+        check_given(self, X)
         if is_stream(X) and self._streams:
             return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
         y = self._read_y(self._labels_beside(X, y))
         if resume:
             data = self._network.reader.read(self, X, sample_mask)
         else:
-            data = self._reader.fresh(self, X, sample_mask)
+            data = self._read_fresh(X, sample_mask)
         self._check_samples(data)
         if resume:
             self._check_names(data.columns)
@@ -496,6 +500,19 @@ class BaseModel(Estimator):
             conditioner = known or self._conditioner(y, len(data))
             self._warn_of_traps(data)
         return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
+
+    def _read_fresh(self, X: Any, sample_mask: Any) -> Data:
+        """Check samples of which nothing is known, and hold them to what is learned of all rows."""
+        data = self._reader.fresh(self, X, sample_mask)
+        if not group.has_own_rows():
+            return data
+        own = Summary()
+        own.add(data)
+        known = summary_of(own)
+        if (known.shape, known.pixels) != (data.shape, data.pixels):
+            data = self._reader.of(self, known).read(self, X, sample_mask)
+        data.low, data.high = known.low, known.high
+        return data
 
     def _warn_of_traps(self, data: Data) -> None:
         """Warn of fresh samples that were hardly meant as they are read."""
@@ -559,15 +576,16 @@ class BaseModel(Estimator):
         given = Input(data, self._conditions(conditioner, y_val, len(data)))
         return given.batches(INFERENCE_BATCH)
 
-    def _held_out(self, n: int) -> int:
-        """Return how many of n samples are for validation."""
-        held = int(n * self.validation_fraction)
-        if self.validation_fraction and not 0 < held < n:
+    def _held_out(self, n: int) -> tuple[int, bool]:
+        """Return how many of n samples are for validation, and whether any of all rows are."""
+        before, total = group.place(n)
+        ends = [int(k * self.validation_fraction) for k in (before, before + n, total)]
+        if self.validation_fraction and not 0 < ends[2] < total:
             raise ValueError(
                 "validation_fraction: expected samples to validate on and others to train on, got "
-                f"{self.validation_fraction:g} of {n}"
+                f"{self.validation_fraction:g} of {total}"
             )
-        return held
+        return ends[1] - ends[0], ends[2] > 0
 
     def _allows_ragged(self, network: Network) -> bool:
         """Return whether sequences may have different lengths."""
@@ -638,6 +656,7 @@ class BaseModel(Estimator):
         self._prepare(network, given)
         if self.loss == "gaussian":
             network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
+        take_first_state(network)
         self._set_network(network, given.data.columns)
 
     def _make_network(
@@ -717,6 +736,7 @@ class BaseModel(Estimator):
         facts["version of aecore"] = metadata.version("aecore")
         facts["instruction set"] = _core.build_info()["isa"]
         facts["number of processes"] = together.size
+        facts["rows of comm"] = together.own_rows
         with contextlib.suppress(TypeError, ValueError):  # of classes that no file can hold
             params = state.written_params(self)
             facts["parameters"] = {k: v for k, v in params.items() if k not in OWN_PARAMS}
@@ -730,8 +750,12 @@ class BaseModel(Estimator):
         if together is None:
             return
         data, facts = given.data, dict[str, Any]()
-        facts["number of samples"] = len(data), None if validation is None else validation.total
-        if isinstance(data, Data):
+        if together.own_rows:
+            facts["shape of samples"] = data.shape
+            facts["presence of X_val"] = validation is not None
+        else:
+            facts["number of samples"] = len(data), None if validation is None else validation.total
+        if isinstance(data, Data) and not together.own_rows:
             rows = np.unique(np.linspace(0, len(data) - 1, COMPARED).astype(np.int64))
             values = np.empty((len(rows), data.features), np.float32)
             data.gather(rows, values)
@@ -750,9 +774,9 @@ class BaseModel(Estimator):
     ) -> None:
         """Train for the epochs of a plan, unless stopped early; `again` as in `run`."""
         network = self._network
-        batches = given.batches(
-            int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
-        )
+        size, noise = int(self.batch_size), self._corruptions()[0]
+        own = given.batches(size, rows=rows, corruption=noise, seed=network.seed)
+        batches = shared(own, size)
         network.use(plan.optimizer)
         saver = saver or saver_of(self, checkpoint_of(self))
         fit.run(self, batches, validation, plan, saver, again)
@@ -794,18 +818,22 @@ class BaseModel(Estimator):
 
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the loss, its terms and the squared error of held-out samples, as val_*."""
-        totals: dict[str, float] = {}
-        observed, done, records = 0, 0, self.penalty is not None
+        own: dict[str, float] = {}
+        observed, records = 0, self.penalty is not None
+        done, n = group.place(batches.total)
         for batch in batches():
-            network = self._network
+            network, batch.total = self._network, n
             with network.lock, self._pass(batch, "fixed", network.seed, done, records):
                 sums = self._sums(batch, self._all_terms(batch))
-            for name, value in sums.items():
-                totals[name] = totals.get(name, 0.0) + value
+            add(own, sums)
             done += batch.n
             observed += batch.observed
-        means = means_of(totals, done, observed)
-        means |= self._epoch_terms(means, {}, done, observed)
+        totals: dict[str, float] = {}
+        for sums in group.over_rows(own):
+            add(totals, sums)
+        observed = sum(group.over_rows(observed))
+        means = means_of(totals, n, observed)
+        means |= self._epoch_terms(means, {}, n, observed)
         return {f"val_{k}": v for k, v in means.items()}
 
     # ---- fitted models --------------------------------------------------------------------------

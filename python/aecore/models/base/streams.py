@@ -11,6 +11,7 @@ from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
 from ...data.readers import Reader
 from ...data.streams import Stream, StreamBatch, StreamInput, Summary
+from .rows import summary_of
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -42,6 +43,7 @@ def read_stream(
             raise type(error)(f"batch {number}: {error}") from None
         if not going_on and number == 1:
             model._warn_of_traps(data)
+    known = summary_of(summary)
     if not len(summary):
         raise ValueError("X: expected at least one batch, got none")
     if going_on:
@@ -50,13 +52,13 @@ def read_stream(
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
-    reader = Reader.of(model, summary) if like is None else like
+    reader = Reader.of(model, known) if like is None else like
 
     def read(item: StreamBatch) -> Input:
         data, own = model._read_stream_batch(item, reader)
         return Input(data, conditions(conditioner, own, len(data)))
 
-    return conditioner, StreamInput(stream, summary, read)
+    return conditioner, StreamInput(stream, known, read)
 
 
 def joined(parts: Iterable[Any]) -> np.ndarray | None:

@@ -22,6 +22,7 @@ from ...nn.pixelcnn.sampler import Sampler
 from ...nn.tape import Value
 from ..base.model import INFERENCE_BATCH, BaseModel, fitted
 from ..base.options import Training, Unpack
+from ..base.rows import optional_conditioner_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -183,7 +184,7 @@ class PixelCNN(BaseModel, options=Training):
         return {"pixelcnn": GatedPixelCNN(*sizes, condition, int(self.depth))}
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
-        return None if y is None else Conditioner.learn(y, n)
+        return optional_conditioner_of(y, n)
 
     # ---- steps ----------------------------------------------------------------------------------
 

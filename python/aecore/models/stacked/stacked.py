@@ -31,6 +31,7 @@ from ..base._html import model_html
 from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
 from ..base.options import Coding, Training, Unpack
+from ..base.rows import conditioner_of
 
 
 class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs": 10}):
@@ -377,7 +378,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         return stack._network.reader.pixels if stack.__sklearn_is_fitted__() else None
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
-        return Conditioner.learn(y, n)
+        return conditioner_of(y, n)
 
     def _check_data(self, data: Data, name: str) -> None:
         stack = self._stack()
