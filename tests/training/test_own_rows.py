@@ -327,6 +327,17 @@ def test_streams_of_different_numbers_of_batches(rng):
         assert model._network.samples == 2 * (20 + 40 + 30)
 
 
+@pytest.mark.parametrize("name", ["stack", "cvae", "prior", "vae", "gaussian"])
+def test_all_rows_of_a_process_may_be_held_out(name):
+    def work(c):
+        x, y = (part(a, c, (0, 1, 2, 60)) for a in images())
+        return ALL[name](**KW, validation_fraction=0.5).fit(x, y, comm=c)
+
+    models = own(3, work)
+    assert state(models[0]) == state(models[1]) == state(models[2])
+    assert models[0]._network.samples == 60 and "val_loss" in models[0].history_[-1]
+
+
 @pytest.mark.parametrize("name", ["stack", "cvae", "prior", "classifier", "gan"])
 def test_streams_of_images_with_labels(name):
     x, y = images()

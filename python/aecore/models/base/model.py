@@ -288,11 +288,14 @@ class BaseModel(Estimator):
             after an interruption, and gives the bits of an uninterrupted one. Data and parameters
             must be the same, but for ``epochs`` and those that affect no number.
         comm : mpi4py communicator, or an object with rank, size and allgather, optional
-            The processes that train one model together, each with the same samples. They share the
-            parts of a batch (`accumulate`; 8 where that is 1), so that there may be as many
-            processes as parts, and all have the same bits, whatever their number. The first alone
-            shows progress, calls callbacks and writes files. What one raises ends all: elsewhere as
-            RuntimeError with its rank and traceback.
+            The processes that train one model together. They share the parts of a batch
+            (`accumulate`; 8 where that is 1), so that there may be as many processes as parts. Each
+            has the same samples, and all have the same bits, whatever their number; or, where the
+            communicator's attribute ``rows`` is "own", as of ``ae.distributed.MPI(rows="own")``,
+            each has a part of the samples (X, y, sample_mask and X_val), which no other has, and
+            the model is trained on all of them, with bits that follow from the parts. The first
+            process alone shows progress, calls callbacks and writes files. What one raises ends
+            all: elsewhere as RuntimeError with its rank and traceback.
 
         Returns
         -------
