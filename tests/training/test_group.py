@@ -47,6 +47,41 @@ def test_bits_do_not_depend_on_the_number_of_processes(name):
                 assert state(other.prior_)[0] == state(fitted(2, made, x, y)[0].prior_)[0]
 
 
+@pytest.mark.parametrize("name", ["denoising", "stack", "cvae", "vqvae", "gan", "prior"])
+def test_one_pass_together(name):
+    (x, y), made = images(), lambda: (OBJECTIVES | MORE)[name](**KW, accumulate=group.PARTS)
+    one = made().partial_fit(x, y).partial_fit(x[:20], y[:20])
+
+    def work(comm):
+        return made().partial_fit(x, y, comm=comm).partial_fit(x[:20], y[:20], comm=comm)
+
+    for size in (1, 3):
+        assert [state(other) for other in together(size, work)] == [state(one)] * size
+
+
+def test_one_pass_of_a_prior_and_of_a_classifier(rng):
+    codes, (x, y) = rng.integers(0, 5, (40, 4, 4)), images()
+
+    def work(comm):
+        prior = ae.PixelCNN(5, layers=1, kernel_size=3, **KW).partial_fit(codes, comm=comm)
+        stack = ae.StackedAutoencoder(ae.Dense((8,)), 3, pretrain_epochs=1, **KW)
+        labels = {"classes": range(4)}
+        classifier = ae.SoftmaxClassifier(stack, **KW).partial_fit(x, y, **labels, comm=comm)
+        return state(prior), state(classifier)
+
+    first, *others = together(1, work) + together(2, work)
+    assert others == [first, first]
+
+
+def test_one_pass_over_other_samples_is_found(rng):
+    X = rng.random((40, 12), np.float32)
+    for error in failed(2, lambda comm: dense().partial_fit(X + comm.rank, comm=comm)):
+        assert "comm: expected the same samples in every process" in str(error)
+    old = dense().fit(X)
+    for error in failed(2, lambda comm: (dense(), old)[comm.rank].partial_fit(X, comm=comm)):
+        assert "comm: expected the same state, fitted or not, in every process" in str(error)
+
+
 def test_sequences_and_tables(rng):
     X = [rng.random((n, 3), np.float32) for n in rng.integers(2, 9, 30)]
     for arch in (ae.LSTM(5), ae.Transformer(8, 2, 1)):

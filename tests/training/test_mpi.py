@@ -23,6 +23,10 @@ from mpi4py import MPI
 what, folder = sys.argv[1:]
 comm = ae.distributed.MPI(limit=3) if what == "frozen" else MPI.COMM_WORLD
 X = np.random.default_rng(0).random((90, 9, 9, 1), np.float32)
+if what.startswith("own"):
+    comm = ae.distributed.MPI(limit=30, rows="own")
+    ends = [0, 1, 31, 90] if comm.size == 3 else [0, 90]
+    X = X[ends[comm.rank] : ends[comm.rank + 1]]
 
 
 class Model(ae.VAE):
@@ -40,7 +44,12 @@ options = {"batch_size": 32, "random_state": 0, "n_threads": 1, "corruption": ae
 epochs = 100_000 if what in ("long", "frozen") else 2
 model = Model(ae.Conv((4, 8)), 3, epochs=epochs, callbacks=(note,), **options)
 open(os.path.join(folder, f"pid{comm.rank}"), "w").write(str(os.getpid()))
-model.fit(X, comm=comm)
+if what == "own passes":
+    model = ae.CVAE(ae.Dense((8,)), 3, **options | {"corruption": None})
+    for _ in range(2):
+        model.partial_fit(X, np.arange(len(X)) % 2 + comm.rank, comm=comm)
+else:
+    model.fit(X, comm=comm)
 digest = hashlib.sha256(model._network.flat.value.tobytes()).hexdigest()
 print(f"rank {comm.rank}: {digest}\\n", end="", flush=True)
 """
@@ -63,6 +72,20 @@ def test_the_same_bits_on_any_number_of_processes(tmp_path):
         assert len(lines) == size, error
         found[size] = {line.split()[-1] for line in lines}
     assert found[1] == found[2] == found[3] and len(found[1]) == 1
+
+
+@pytest.mark.parametrize("what", ["own", "own passes"])
+def test_rows_of_ones_own(what, tmp_path):
+    found = {}
+    for size in (3, 3, 1):
+        out, error = start(tmp_path, size, what).communicate(timeout=120)
+        lines = [line for line in out.splitlines() if line.startswith("rank")]
+        assert len(lines) == size, error
+        found.setdefault(size, set()).update(line.split()[-1] for line in lines)
+    assert len(found[3]) == 1  # in all processes, each time
+    if what == "own":
+        out, error = start(tmp_path, 1, "").communicate(timeout=120)
+        assert out.split()[-1] in found[1], error
 
 
 def test_an_error_of_one_ends_all(tmp_path):
@@ -104,7 +127,10 @@ def test_what_is_no_communicator_of_mpi4py():
         ae.distributed.MPI(3)
     with pytest.raises(ValueError, match="limit"):
         ae.distributed.MPI(limit=0)
+    with pytest.raises(ValueError, match="rows: expected one of 'all', 'own', got 'some'"):
+        ae.distributed.MPI(rows="some")
     assert repr(ae.distributed.MPI(limit=9)) == "MPI(limit=9), rank 0 of 1"
+    assert repr(ae.distributed.MPI(rows="own")) == "MPI(limit=1800, rows='own'), rank 0 of 1"
 
 
 def test_the_command_line(tmp_path):

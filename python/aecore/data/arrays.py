@@ -58,8 +58,10 @@ class Data:
         Of a sample.
     features : int
         F, the number of values of a sample.
+    pixels : bool
+        Whether numbers are pixels of 0 to 255.
     scale : float
-        What values are multiplied by.
+        What values are multiplied by; 1 for pixels that were scaled before.
     low, high : float
         The range of the observed values, scaled.
     fill : float
@@ -97,6 +99,7 @@ class Data:
         low, high = self._range(name)
         if pixels is None:
             pixels = self.dtype == np.uint8 and high > 1
+        self.pixels = bool(pixels)
         self.scale = PIXEL if pixels else 1.0
         self.low, self.high = low * self.scale, high * self.scale
 

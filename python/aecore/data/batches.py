@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
@@ -62,6 +62,8 @@ class Batch:
         How many samples all batches have together.
     before, whole : int
         Of a part of a batch: how many samples of that come before its own, and how many it has.
+    pieces : list of int, or None
+        Of a batch whose other samples lie in other processes: how many each of these has of it.
 
     A pass begins with `begin` and sets
 
@@ -113,6 +115,7 @@ class Batch:
         self.epoch = 0.0
         self.total = n
         self.before, self.whole = 0, n
+        self.pieces: list[int] | None = None
         self.noise, self.seed, self.position, self.draws = "off", 0, 0, 0
         self.weights: dict[str, float] = {}
         self.reported: dict[str, float] = {}
@@ -165,12 +168,13 @@ class Batch:
 
     def parts(self, count: int) -> list[Batch]:
         """Return the batch in parts, views of it, as equal in size as can be."""
-        ends = [self.n * k // count for k in range(count + 1)]
+        ends = [self.n * k // max(1, count) for k in range(count + 1)]
         return [self._part(slice(a, b)) for a, b in pairwise(ends)]
 
     def _part(self, rows: slice) -> Batch:
         part = Batch(rows.stop - rows.start)
-        part.before, part.whole, part.total, part.epoch = rows.start, self.n, self.total, self.epoch
+        part.before, part.whole = self.before + rows.start, self.whole
+        part.total, part.epoch = self.total, self.epoch
         for name in ("x", "target", "mask", "missing", "lengths", "condition"):
             array = getattr(self, name)
             setattr(part, name, None if array is None else array[rows])
@@ -250,7 +254,7 @@ class Batches:
         self.data, self.condition = data, condition
         self._rows, self.total = rows, len(data) if rows is None else len(rows)
         self.corruption, self.seed = corruption, seed
-        self.size = size = min(size, self.total)
+        self.size = size = max(1, min(size, self.total))
         shape = (size, data.features)
         # the samples themselves, where nothing is to be done to them
         self._plain = None if corruption or data.masked or rows is not None else data.plain
@@ -292,11 +296,21 @@ class Batches:
         if rows is None and self._plain is not None:
             yield from self._views_of(self._plain)
             return
-        if self._clean is None:
-            self._clean = np.empty((self.size, self.data.features), np.float32)
-        rows = self.rows if rows is None else rows
-        for start in range(0, len(rows), self.size):
-            yield self._fill(rows[start : start + self.size], position + start)
+        n = self.total if rows is None else len(rows)
+        starts = range(0, n, self.size)
+        yield from self.cut(rows, [(min(self.size, n - s), position + s) for s in starts])
+
+    def cut(
+        self, rows: np.ndarray | None, cuts: Sequence[tuple[int, int]], start: int = 0
+    ) -> Iterator[Batch]:
+        """Yield batches of certain sizes, each behind as many samples as is said.
+
+        `start` is for other batches, whose order goes on from there.
+        """
+        rows, at = self.rows if rows is None else rows, 0
+        for n, position in cuts:
+            yield self.filled(rows[at : at + n], position)
+            at += n
 
     def _views_of(self, samples: np.ndarray) -> Iterator[Batch]:
         """Yield batches that are the samples (N, F) themselves."""
@@ -310,8 +324,13 @@ class Batches:
                 self._take_condition(self.rows[start : start + self.size], batch.condition)
             yield batch
 
-    def _fill(self, rows: np.ndarray, position: int) -> Batch:
+    def filled(self, rows: np.ndarray, position: int = 0) -> Batch:
+        """Return a batch of some samples, at most `size`, behind as many as `position` says."""
         n, data = len(rows), self.data
+        if not n:
+            return Batch(0)
+        if self._clean is None:
+            self._clean = np.empty((self.size, data.features), np.float32)
         batch = self._made.get(n) or self._views(n)
         x = batch.x.reshape(n, data.features)
         if self._noisy is None:

@@ -75,7 +75,7 @@ class Reader:
     @classmethod
     def of(cls, model: Any, data: Any) -> Reader:
         """Return what is learned of samples, so that others are read in the same way."""
-        return cls(data.shape, data.scale != 1, (data.low, data.high))
+        return cls(data.shape, data.pixels, (data.low, data.high))
 
     def read(
         self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False

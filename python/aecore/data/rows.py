@@ -10,7 +10,7 @@ two epochs with the same bits.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -180,43 +180,60 @@ class RowsBatches:
 
     def __call__(self, order: np.ndarray | None = None, position: int = 0) -> Iterator[Batch]:
         """Yield the batches of one pass, in order or in a new one, behind so many samples."""
-        for window, rows, start in ahead(lambda: self._windows(order, position)):
-            for batch in window.batches(self.size, rows=rows, **self._options)(rows, start):
-                batch.total = self.total
-                yield batch
+        starts = range(0, self.total, self.size)
+        cuts = [(min(self.size, self.total - start), position + start) for start in starts]
+        for batch in self.cut(order, cuts, position):
+            batch.total = self.total
+            yield batch
+
+    def cut(
+        self, order: np.ndarray | None, cuts: Sequence[tuple[int, int]], start: int
+    ) -> Iterator[Batch]:
+        """Yield batches of certain sizes, each behind as many samples as is said.
+
+        `start` is where the stream of the order goes on.
+        """
+        for window, rows, several in ahead(lambda: self._windows(order, cuts, start)):
+            batches, at = window.batches(self.size, rows=rows, **self._options), 0
+            for n, position in several:
+                yield batches.filled(rows[at : at + n], position)
+                at += n
 
     def _windows(
-        self, order: np.ndarray | None, position: int
-    ) -> Iterator[tuple[Input, np.ndarray, int]]:
-        """Yield samples in windows, the order of each, and how many were seen before."""
-        rows, new, read = self.given.rows, list[Input](), 0
+        self, order: np.ndarray | None, cuts: Sequence[tuple[int, int]], start: int
+    ) -> Iterator[tuple[Input, np.ndarray, list[tuple[int, int]]]]:
+        """Yield samples in windows, the order of each, and the batches that are cut of it."""
+        rows, new, left, read = self.given.rows, list[Input](), deque(cuts), 0
         kept: Input | None = None  # what is left of the window before
         pieces = rows._in_order() if order is None else rows.in_turn(order)
         most = rows.piece if order is None else max(rows.buffer, self.size)
         for item in pieces:
             new.append(self.given.read(item))
             read += len(new[-1].data)
-            if sum(len(one.data) for one in new) >= most:
-                window, places = self._window(kept, new, order, position)
-                whole = len(places) // self.size * self.size
-                if whole:
-                    yield window, places[:whole], position
-                kept, new, position = taken_input(window, places[whole:]), [], position + whole
+            if sum(len(one.data) for one in new) >= most or read == len(rows):
+                n = sum(len(one.data) for one in new)
+                window, places = _window(kept, new, order, self.seed, start + read - n)
+                several, used = list[tuple[int, int]](), 0
+                while left and used + left[0][0] <= len(places):
+                    several.append(left.popleft())
+                    used += several[-1][0]
+                if several:
+                    yield window, places[:used], several
+                kept, new = taken_input(window, places[used:]), []
         if read != len(rows):
             raise ValueError(f"X: expected {len(rows)} rows, as before, got {read}")
-        if kept is not None or new:
-            yield *self._window(kept, new, order, position), position
 
-    def _window(
-        self, kept: Input | None, new: list[Input], order: np.ndarray | None, position: int
-    ) -> tuple[Input, np.ndarray]:
-        """Return samples as one, and their order: what was kept comes first."""
-        parts = ([] if kept is None else [kept]) + new
-        window, first = joined_inputs(parts), 0 if kept is None else len(kept.data)
-        places = np.arange(len(window.data))
-        if order is not None:
-            places[first:] = shuffled(places[first:], self.seed, SHUFFLE, position + first)
-        return window, places
+
+def _window(
+    kept: Input | None, new: list[Input], order: np.ndarray | None, seed: int, start: int
+) -> tuple[Input, np.ndarray]:
+    """Return samples as one, and their order: what was kept comes first."""
+    parts = ([] if kept is None else [kept]) + new
+    window, first = joined_inputs(parts), 0 if kept is None else len(kept.data)
+    places = np.arange(len(window.data))
+    if order is not None:
+        places[first:] = shuffled(places[first:], seed, SHUFFLE, start)
+    return window, places
 
 
 def joined_inputs(parts: list[Input]) -> Input:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,17 +51,19 @@ class Stream:
 
 
 class Summary:
-    """What is known of a stream's samples after one look through them, as of `Data`.
+    """What is known of samples after one look through them, as of `Data`: of a stream's batches.
 
     Attributes
     ----------
-    shape, features, columns, scale, low, high
+    shape, features, columns, pixels, scale, low, high
         As of `Data`; T of sequences is that of the longest. Numbers are pixels if those of a batch
         are.
     lengths : ndarray of int64, or None
         The least and the greatest length of sequences, where there are several.
     batches : int
         How many batches there are.
+    ragged : bool
+        Whether sequences may have other lengths elsewhere.
     """
 
     form, name = None, "X"
@@ -70,7 +73,7 @@ class Summary:
         self.columns: np.ndarray | None = None
         self._low, self._high, self.scale = np.inf, -np.inf, 1.0
         self.batches = self._n = 0
-        self._steps = (0, 0)
+        self._steps, self.ragged = (0, 0), False
 
     @classmethod
     def like(cls, shape: tuple[int, ...], columns: np.ndarray | None, n: int) -> Summary:
@@ -90,6 +93,11 @@ class Summary:
     def formed(self, values: np.ndarray) -> np.ndarray:
         """Return values of all samples (N, F) in the samples' shape."""
         return values.reshape(len(values), *self.shape)
+
+    @property
+    def pixels(self) -> bool:
+        """Whether numbers are pixels of 0 to 255."""
+        return self.scale != 1
 
     @property
     def low(self) -> float:
@@ -113,6 +121,7 @@ class Summary:
             steps = (int(data.lengths.min()), int(data.lengths.max()))
         if not self.batches:
             self.shape, self.columns, self._steps = data.shape, data.columns, steps
+            self.ragged = data.form is not None
         ragged = data.form == "list" and self.shape[1:] == data.shape[1:]
         if self.shape != data.shape and not ragged:
             raise ValueError(
@@ -128,6 +137,18 @@ class Summary:
         self.scale = min(self.scale, data.scale)
         self.batches += 1
         self._n += len(data)
+
+    def over(self, parts: Sequence[Summary]) -> Summary:
+        """Return what is known of several parts, of which this is one, of so many samples."""
+        found = copy.copy(self)
+        found.shape = (max(part.shape[0] for part in parts), *self.shape[1:])
+        found._steps = (
+            min(part._steps[0] for part in parts),
+            max(part._steps[1] for part in parts),
+        )
+        found._low, found._high = min(p._low for p in parts), max(p._high for p in parts)
+        found.scale = min(part.scale for part in parts)
+        return found
 
 
 class StreamInput(NamedTuple):
@@ -182,15 +203,24 @@ class StreamBatches:
 
     def __call__(self, rows: np.ndarray | None = None, position: int = 0) -> Iterator[Batch]:
         """Yield the batches of one pass, behind as many samples as `position` says."""
-        before = position
+        for one in self.inputs():
+            yield self.batch(one, position)
+            position += len(one.data)
+
+    def inputs(self) -> Iterator[Input]:
+        """Yield what the stream gives, checked; ValueError if that is nothing."""
+        one = None
         for item in self.given.stream:
             one = self.given.read(item)
-            for batch in one.batches(len(one.data), **self._options)(None, position):
-                batch.total = self.total
-                yield batch
-            position += len(one.data)
-        if position == before:
+            yield one
+        if one is None:
             raise ValueError(
                 f"X: expected {len(self)} batches, as before training, got none: a generator gives "
                 "them once, not each time that it is iterated over"
             )
+
+    def batch(self, one: Input, position: int) -> Batch:
+        """Return what the stream has given as one batch, behind as many samples as that says."""
+        (batch,) = one.batches(len(one.data), **self._options)(None, position)
+        batch.total = self.total
+        return batch

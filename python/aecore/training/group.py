@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from ..base import checks
-from .mpi import MPI, RankError
+from .mpi import MPI, ROWS, RankError
 
 PARTS = 8  # of a batch, unless a model's ``accumulate`` says more
 
@@ -32,6 +32,8 @@ class Comm(Protocol):
     ----------
     rank, size : int
         Which of how many processes this is.
+    rows : {"all", "own"}, optional
+        Which samples each process has; "all" without the attribute.
     """
 
     rank: int
@@ -57,6 +59,11 @@ class Group:
     Parameters
     ----------
     comm : Comm
+
+    Attributes
+    ----------
+    own_rows : bool
+        Whether each process has samples of its own, rather than all of them.
     """
 
     def __init__(self, comm: Comm) -> None:
@@ -70,10 +77,16 @@ class Group:
         self._rows = np.empty((0, 0), np.float32)
         self.size = checks.integer("comm: size", size, 1)
         self.rank = checks.integer("comm: rank", rank, 0, self.size - 1)
+        rows = checks.choice("comm: rows", getattr(comm, "rows", ROWS[0]), ROWS)
+        self.own_rows = rows == "own"
 
     def mine(self, parts: int) -> range:
         """Return which of a batch's parts this process has."""
-        return range(parts * self.rank // self.size, parts * (self.rank + 1) // self.size)
+        return self.share(parts, self.rank)
+
+    def share(self, parts: int, rank: int) -> range:
+        """Return which of a batch's parts a process has."""
+        return range(parts * rank // self.size, parts * (rank + 1) // self.size)
 
     def exchange(self, value: Any) -> list[Any]:
         """Return every process's value; RankError if one of them has failed."""
@@ -142,6 +155,27 @@ _local = threading.local()
 def current() -> Group | None:
     """Return the group that the calling thread trains in."""
     return getattr(_local, "group", None)
+
+
+def has_own_rows() -> bool:
+    """Return whether the calling thread trains with others that have other samples."""
+    group = current()
+    return group is not None and group.own_rows
+
+
+def over_rows(value: Result) -> list[Result]:
+    """Return what each process knows of its rows, in order; one value where all have all rows."""
+    group = current()
+    return group.exchange(value) if group is not None and group.own_rows else [value]
+
+
+def place(n: int) -> tuple[int, int]:
+    """Return how many rows the processes before this one have, whose own are n, and how many all.
+
+    That is (0, n) where each process has all rows.
+    """
+    counts, group = over_rows(n), current()
+    return sum(counts[: group.rank]) if group is not None and group.own_rows else 0, sum(counts)
 
 
 def first(made: Callable[[], Result]) -> Result:

@@ -17,6 +17,7 @@ from ..base import runtime
 from ..data.batches import Batch
 from ..nn.module import Module
 from ..nn.tape import Op, Tape, Value
+from .group import over_rows
 from .network import Network, Snapshot
 from .optim import Optimizer
 
@@ -25,6 +26,7 @@ from .optim import Optimizer
 LARGE = 1e15  # of parameters, moments and gradients
 LARGE_RATE = 1e3
 LARGE_DECAY = 1.0
+LOSS = "the loss itself"
 FAR = 0.5  # of the parameters' norm: a step that goes so far may end where the loss isn't finite
 
 
@@ -110,7 +112,7 @@ class Guard:
         The last of the runs has failed; it needs what those before it computed.
         """
         self._buffers.restore()
-        where = first_not_finite(self.network, batch, runs)
+        where = _first_of_all(first_not_finite(self.network, batch, runs) if batch.n else LOSS)
         self._buffers.restore()
         if self._unsure and self._before is not None:
             self._before.restore()
@@ -125,6 +127,11 @@ class Guard:
             f"that is not finite is {where}. The model is in its last finite state. A lower "
             "learning_rate, clip_norm or scaled data may help"
         )
+
+
+def _first_of_all(where: str) -> str:
+    """Return what one process has found, where each looks at rows of its own."""
+    return next((found for found in over_rows(where) if found != LOSS), LOSS)
 
 
 def _norm(array: np.ndarray) -> float:
@@ -211,14 +218,14 @@ def first_not_finite(network: Network, batch: Batch, runs: Sequence[Callable[[Ba
     tape.start(records=True, training=True, lengths=batch.lengths, target=target)
     try:
         with tape, np.errstate(all="ignore"):
-            batch.begin(tape, "on", network.seed, network.samples)
+            batch.begin(tape, "on", network.seed, network.samples + batch.before)
             for run in runs:
                 network.flat.forget_gradients()
                 run(batch)
     finally:
         for module in watched:
             del vars(module)["forward"]
-    return tape.found or "the loss itself"
+    return tape.found or LOSS
 
 
 def _arrays(values: Sequence[Any]) -> list[np.ndarray]:

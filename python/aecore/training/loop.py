@@ -16,6 +16,7 @@ from ..base.sums import sum_of
 from ..data.batches import Batch, BatchSource
 from ..nn.module import Module
 from ..nn.tape import Value
+from .group import over_rows
 from .guard import Guard
 from .interrupts import Interrupts
 from .network import Network
@@ -162,7 +163,7 @@ class _Stepper:
 
         Raises FloatingPointError where something isn't finite.
         """
-        if self._parted is not None and batch.n > 1:
+        if self._parted is not None and (batch.n > 1 or batch.pieces is not None):
             batch.noted = {}
             self.guard.begin_step()
             passes = self._parted.passes(batch, [phase.run for phase in phases])
@@ -236,11 +237,12 @@ def train(
                             noted[name] += array
                         else:
                             noted[name] = array.copy()
-                    network.samples += batch.n
-                n += batch.n
+                    network.samples += batch.whole
+                n += batch.whole
                 observed += batch.observed
                 progress.batch()
             network.epoch += 1
+            observed = sum(over_rows(observed))
             means = means_of(totals, n, observed)
             means |= objective._epoch_terms(means, noted, n, observed)
         seconds = time.perf_counter() - started

@@ -15,6 +15,7 @@ from ..base import checks
 LIMIT = 1800.0  # seconds: the first process may be drawing pictures meanwhile
 SPIN = 0.02  # seconds of looking all the time; from then on there is a pause in between
 PAUSE = 1e-3
+ROWS = "all", "own"  # which samples each process has
 TAGS = 1 << 14  # messages that are under way have different ones
 
 
@@ -25,7 +26,8 @@ class RankError(RuntimeError):
 class MPI:
     """A communicator for `fit` that doesn't wait forever.
 
-    `fit` makes one of a communicator of mpi4py's by itself. Make one to set the limit.
+    `fit` makes one of a communicator of mpi4py's by itself. Make one to set the limit, or to give
+    each process samples of its own.
 
     Parameters
     ----------
@@ -35,6 +37,10 @@ class MPI:
         For how many seconds others may be silent. A process that has waited for so long raises an
         error with the rank of the one that is missing, and MPI ends all processes when it exits.
         Callbacks and files of the first process take their time meanwhile.
+    rows : {"all", "own"}
+        Which samples each process is given: all of them, or a part of its own, which no other has.
+        A model is trained on all rows either way. With all of them the bits don't depend on the
+        number of processes; with parts of them they follow from the parts.
 
     Attributes
     ----------
@@ -48,9 +54,11 @@ class MPI:
     >>> model = ae.VAE(ae.Dense((8,)), 2, epochs=1, random_state=0)
     >>> comm = ae.distributed.MPI(limit=60)  # doctest: +SKIP
     >>> model.fit(X, comm=comm)  # doctest: +SKIP
+    >>> comm = ae.distributed.MPI(rows="own")  # doctest: +SKIP
+    >>> model.fit(X[comm.rank :: comm.size], comm=comm)  # doctest: +SKIP
     """
 
-    def __init__(self, comm: Any = None, *, limit: float = LIMIT) -> None:
+    def __init__(self, comm: Any = None, *, limit: float = LIMIT, rows: str = ROWS[0]) -> None:
         from mpi4py import MPI as mpi
 
         if comm is None:
@@ -58,13 +66,15 @@ class MPI:
         if not isinstance(comm, mpi.Intracomm):
             raise TypeError(f"comm: expected an intracommunicator of mpi4py's, got {comm!r}")
         self.limit = checks.real("limit", limit, 0, math.inf, above=True)
+        self.rows = checks.choice("rows", rows, ROWS)
         self._mpi, self._comm = mpi, comm.Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
         self._others = [i for i in range(self.size) if i != self.rank]
         self._count = 0
 
     def __repr__(self) -> str:
-        return f"MPI(limit={self.limit:g}), rank {self.rank} of {self.size}"
+        rows = "" if self.rows == ROWS[0] else f", rows={self.rows!r}"
+        return f"MPI(limit={self.limit:g}{rows}), rank {self.rank} of {self.size}"
 
     def allgather(self, value: Any) -> list[Any]:
         """Return every process's value, in order of rank."""

@@ -82,7 +82,8 @@ class PartedSteps:
     ----------
     network : Network
     parts : int
-        Of a batch; one of fewer samples has as many parts as samples.
+        Of a batch; one of fewer samples has as many parts as samples. Where a process has a piece
+        of it, that has as many parts as the process has of the batch's.
     """
 
     def __init__(self, network: Network, parts: int) -> None:
@@ -96,16 +97,14 @@ class PartedSteps:
 
     def passes(self, batch: Batch, runs: Sequence[Run]) -> Generator[dict[str, float], None, None]:
         """Run each phase over all parts; yield its sums, with the whole gradient in the network."""
-        network, cut = self.network, batch.parts(min(self.parts, batch.n))
-        mine = range(len(cut)) if self.group is None else self.group.mine(len(cut))
+        network, (cut, count) = self.network, self._cut(batch)
         tapes: list[Tape] = []
         try:
             for k, run in enumerate(runs):
                 last, found = k == len(runs) - 1, []
-                for i in mine:
-                    part = cut[i]
+                for i, part in cut.items():
                     if k == 0:
-                        tapes.append(self._begin(part, i, len(cut)))
+                        tapes.append(self._begin(part, i, count))
                     found.append(self._run(run, part, i, last))
                     if len(runs) == 1:  # or else the next phase goes on from there
                         part.end()
@@ -115,15 +114,26 @@ class PartedSteps:
                 network.flat.take_gradient(self._gradient.take())
                 sums: dict[str, float] = {}
                 for one in found:
-                    _add(sums, one.sums)
-                    _add(batch.noted, one.noted)
+                    add(sums, one.sums)
+                    add(batch.noted, one.noted)
                 learn([one.learned for one in found])
                 yield sums
-            for i in mine if len(runs) > 1 else ():
-                cut[i].end()
+            for part in cut.values() if len(runs) > 1 else ():
+                part.end()
         finally:
             for tape in tapes:
                 network.give_back(tape)
+
+    def _cut(self, batch: Batch) -> tuple[dict[int, Batch], int]:
+        """Return the parts of a batch to pass here, by their numbers, and how many there are."""
+        group, pieces = self.group, batch.pieces
+        if group is None or pieces is None:
+            cut = batch.parts(min(self.parts, batch.n))
+            mine = range(len(cut)) if group is None else group.mine(len(cut))
+            return {i: cut[i] for i in mine}, len(cut)
+        counts = [min(len(group.share(self.parts, r)), n) for r, n in enumerate(pieces)]
+        first = sum(counts[: group.rank])
+        return dict(enumerate(batch.parts(counts[group.rank]), first)), sum(counts)
 
     def _run(self, run: Run, part: Batch, i: int, last: bool) -> _Found:
         """Run a phase over a part, and add its gradient to the sum."""
@@ -179,7 +189,7 @@ class PartedSteps:
         return tape
 
 
-def _add(totals: dict[str, Any], more: dict[str, Any]) -> None:
+def add(totals: dict[str, Any], more: dict[str, Any]) -> None:
     """Add what stands under each name."""
     for name, value in more.items():
         totals[name] = totals[name] + value if name in totals else value

@@ -6,18 +6,20 @@ numbers of a column, evenly spaced: of all of them, where there are no more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...base import names as column_names
 from ..streams import Summary
-from .columns import MAX_LEVELS, Empty, Kind, Levels, Numeric, in_order, numbers_of
+from .columns import MAX_LEVELS, Empty, Kind, Levels, Numeric, in_order, numbers_of, time_of
 from .layout import Layout, places_of
 from .source import Column
 
 SAMPLE = 1 << 17  # numbers of a column that its median is of, at most
+_NONE = np.zeros(0, bool)
 WHAT = {"levels": "levels", "": "numbers", "M": "times", "m": "durations"}
 
 
@@ -32,8 +34,18 @@ class Spaced:
         new = numbers[-self._seen % self._step :: self._step]
         self._seen += len(numbers)
         self._kept = np.concatenate([self._kept, new])
+        self._thin()
+
+    def _thin(self) -> None:
         while len(self._kept) > self.most:
             self._kept, self._step = self._kept[::2], 2 * self._step
+
+    def merge(self, other: Spaced) -> None:
+        """Take note of others' numbers, of all of which as few are kept as of these."""
+        step = max(self._step, other._step)
+        parts = [one._kept[:: step // one._step] for one in (self, other)]
+        self._kept, self._step, self._seen = np.concatenate(parts), step, self._seen + other._seen
+        self._thin()
 
     def values(self) -> np.ndarray:
         """Return what is kept of them."""
@@ -49,35 +61,55 @@ class ColumnSummary:
         self._column: Column | None = None  # one with cells, if there is any
         self._levels: Levels | None = None
         self._numbers, self._low, self._high, self._step = Spaced(), np.inf, -np.inf, np.inf
-        self._seen, self._truths = 0, {0: False, 1: False, 2: False}  # 2 stands for other numbers
+        self._seen, self._truths = 0, [False, False, False]  # whether there are 0, 1, others
 
     def add(self, column: Column) -> None:
         """Take note of some cells; TypeError for others than before."""
-        if column.missing.all():
+        cells, column = column, column._replace(values=column.values[:0], missing=_NONE)
+        if cells.missing.all():
             self._column = self._column or column
             return
-        kind = column.values.dtype.kind
+        kind = cells.values.dtype.kind
         leveled = self._categorical or column.grouped or kind in "bUO"
-        what = "levels" if leveled and kind not in "Mm" else kind if kind in "Mm" else ""
+        self._begin("levels" if leveled and kind not in "Mm" else time_of(cells), column)
+        if self._what == "levels":
+            self._add_levels(Levels.learn(cells), column.label)
+            return
+        numbers = numbers_of(cells)
+        self._numbers.add(numbers)
+        found = Numeric.of(numbers[:1], numbers, column)
+        zeros, ones = int((numbers == 0).sum()), int((numbers == 1).sum())
+        counts = zeros, ones, len(numbers) - zeros - ones
+        self._widen(found.low, found.high, found.step, len(numbers), [n > 0 for n in counts])
+
+    def merge(self, other: ColumnSummary) -> None:
+        """Take note of what is known of other cells; TypeError for others than before."""
+        assert other._column is not None
+        if other._what is None:
+            self._column = self._column or other._column
+            return
+        self._begin(other._what, other._column)
+        if other._levels is not None:
+            self._add_levels(other._levels, other._column.label)
+            return
+        self._numbers.merge(other._numbers)
+        self._widen(other._low, other._high, other._step, other._seen, other._truths)
+
+    def _begin(self, what: str, column: Column) -> None:
+        """Begin with cells of a kind."""
         if self._what not in (None, what):
             raise TypeError(
                 f"{column.label}: expected {WHAT[self._what or '']}, as in rows before, got "
                 f"{WHAT[what]}"
             )
-        if self._what is None or (self._is_whole() and kind == "f"):
+        if self._what is None or (self._is_whole() and column.values.dtype.kind == "f"):
             self._column = column
         self._what = what
-        if what == "levels":
-            self._add_levels(Levels.learn(column), column.label)
-            return
-        numbers = numbers_of(column)
-        self._numbers.add(numbers)
-        found = Numeric.of(numbers[:1], numbers, column)
-        self._low, self._high = min(self._low, found.low), max(self._high, found.high)
-        self._step, self._seen = min(self._step, found.step), self._seen + len(numbers)
-        zeros, ones = int((numbers == 0).sum()), int((numbers == 1).sum())
-        for value, there in enumerate((zeros, ones, len(numbers) - zeros - ones)):
-            self._truths[value] |= there > 0
+
+    def _widen(self, low: float, high: float, step: float, seen: int, truths: list[bool]) -> None:
+        self._low, self._high = min(self._low, low), max(self._high, high)
+        self._step, self._seen = min(self._step, step), self._seen + seen
+        self._truths = [a or b for a, b in zip(self._truths, truths, strict=True)]
 
     def _is_whole(self) -> bool:
         """Return whether the cells known are integers: those with gaps come as floats."""
@@ -107,7 +139,7 @@ class ColumnSummary:
         if self._what == "levels":
             assert self._levels is not None
             return self._levels
-        if self._what == "" and self._truths == {0: True, 1: True, 2: False}:
+        if self._what == "" and self._truths == [True, True, False]:
             return Levels([0, 1], self._seen, column.dtype, column.objects)
         found = Numeric.of(self._numbers.values(), np.array([self._low, self._high]), column)
         found.step = self._step
@@ -148,6 +180,15 @@ class TableSummary(Summary):
             column.add(table.column(j))
         self.batches += 1
         self._n += len(table)
+
+    def over(self, parts: Sequence[Any]) -> TableSummary:
+        """Return what is known of several parts, of which this is one, of so many rows."""
+        found = copy.copy(self)
+        found._columns = copy.deepcopy(parts[0]._columns)
+        for part in parts[1:]:
+            for column, other in zip(found._columns, part._columns, strict=True):
+                column.merge(other)
+        return found
 
     @property
     def layout(self) -> Layout:

@@ -14,6 +14,7 @@ from ...nn.ops.losses import Elementwise
 from ...nn.tape import Value
 from ...training.loop import Phase, backpropagate, sums_of
 from ..base.model import BaseModel
+from ..base.rows import conditioner_of
 
 
 class Adversarial(BaseModel):
@@ -48,7 +49,7 @@ class Adversarial(BaseModel):
         return bool(self.conditional)
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
-        return Conditioner.learn(y, n) if self.conditional else None
+        return conditioner_of(y, n) if self.conditional else None
 
     @property
     def classes_(self) -> np.ndarray:

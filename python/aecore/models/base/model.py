@@ -23,7 +23,7 @@ from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
-from ...data.rows import Rows
+from ...data.rows import Rows, RowsInput
 from ...data.sequences import check_longest
 from ...data.streams import StreamBatch
 from ...files.codec import Decoder
@@ -38,6 +38,7 @@ from ...training.callbacks import back_to
 from ...training.checkpoint import Saver
 from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
+from ...training.parts import add
 from ...training.schedules import Schedule
 from . import state, traps
 from ._html import model_html
@@ -50,6 +51,7 @@ from .resume import (
     saver_of,
     take_fit,
 )
+from .rows import check_given, shared, summary_of, take_first_state
 from .streams import read_rows, read_stream, rows_to_validate
 
 if TYPE_CHECKING:
@@ -287,11 +289,14 @@ class BaseModel(Estimator):
             after an interruption, and gives the bits of an uninterrupted one. Data and parameters
             must be the same, but for ``epochs`` and those that affect no number.
         comm : mpi4py communicator, or an object with rank, size and allgather, optional
-            The processes that train one model together, each with the same samples. They share the
-            parts of a batch (`accumulate`; 8 where that is 1), so that there may be as many
-            processes as parts, and all have the same bits, whatever their number. The first alone
-            shows progress, calls callbacks and writes files. What one raises ends all: elsewhere as
-            RuntimeError with its rank and traceback.
+            The processes that train one model together. They share the parts of a batch
+            (`accumulate`; 8 where that is 1), so that there may be as many processes as parts. Each
+            has the same samples, and all have the same bits, whatever their number; or, where the
+            communicator's attribute ``rows`` is "own", as of ``ae.distributed.MPI(rows="own")``,
+            each has a part of the samples (X, y, sample_mask and X_val), which no other has, and
+            the model is trained on all of them, with bits that follow from the parts. The first
+            process alone shows progress, calls callbacks and writes files. What one raises ends
+            all: elsewhere as RuntimeError with its rank and traceback.
 
         Returns
         -------
@@ -326,8 +331,13 @@ class BaseModel(Estimator):
             self._check_params()
             saving = checkpoint_of(self)
             found = find_checkpoint(self, saving, resume)
+            self._agree_on_call(self._goes_on(found), found)
             self._fit_from(found, saving, X, y, X_val, sample_mask)
         return self
+
+    def _goes_on(self, found: LoadedCheckpoint | None) -> bool:
+        """Return whether `fit` goes on with a network that is there."""
+        return found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
 
     def _fit_from(
         self,
@@ -339,8 +349,7 @@ class BaseModel(Estimator):
         sample_mask: Any,
     ) -> Saver:
         """Train, from a checkpoint if one was found; return the saver of checkpoints."""
-        reader = self if found is None else found.model
-        going_on = found is not None or (bool(self.warm_start) and self.__sklearn_is_fitted__())
+        reader, going_on = self if found is None else found.model, self._goes_on(found)
         with runtime.threads(self.n_threads):
             conditioner, given = reader._read_training(X, y, sample_mask, going_on)
             read = reader._network.reader if going_on else self._reader.of(self, given.data)
@@ -358,19 +367,20 @@ class BaseModel(Estimator):
         saving: checkpoint.Checkpoint | None = None,
     ) -> Saver:
         """Train on samples that have been checked."""
-        held = self._held_out(len(given.data))
+        held, holds = self._held_out(len(given.data))
         others, rows = [] if validation is None else [validation.data], None
         reader = self if found is None else found.model
         reader._start_or_go_on(going_on, conditioner, given, *others)
         if found is not None:
-            check_count(self, found, len(given.data) - held)
+            check_count(self, found, group.place(len(given.data) - held)[1])
             take_fit(self, found.model)
         network = self._network
-        self._agree(given, validation, found)
+        self._agree(given, validation)
         if going_on and found is None and 0 < LOOP * int(self.epochs) <= len(self.history_):
             fit.thin(self.history_)
-        if held:
-            order = shuffled(np.arange(len(given.data)), network.seed, SPLIT, 0)
+        if holds:
+            n = len(given.data)
+            order = shuffled(np.arange(n), network.seed, SPLIT, group.place(n)[0])
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
         saver = saver_of(self, saving or checkpoint_of(self), found)
@@ -388,7 +398,9 @@ class BaseModel(Estimator):
             back_to(network, stage.best)
         return saver
 
-    def partial_fit(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any = None, *, sample_mask: Any = None, comm: Any = None
+    ) -> Self:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
         The first call makes the network. The pass counts as an epoch. ``history_`` stays within
@@ -397,15 +409,16 @@ class BaseModel(Estimator):
 
         Parameters
         ----------
-        X, y, sample_mask
+        X, y, sample_mask, comm
             As in `fit`.
 
         Returns
         -------
         self
         """
-        self._check_params()
-        self._pass_over(X, y, sample_mask)
+        with group.joined(comm):
+            self._check_params()
+            self._pass_over(X, y, sample_mask)
         return self
 
     def _pass_over(
@@ -413,9 +426,11 @@ class BaseModel(Estimator):
     ) -> None:
         """Train on samples once; `known` as in `_read_training`."""
         resume = self.__sklearn_is_fitted__()
+        self._agree_on_call(resume)
         with runtime.threads(self.n_threads):
             conditioner, given = self._read_training(X, y, sample_mask, resume, known)
             self._start_or_go_on(resume, conditioner, given)
+            self._agree(given, None)
             fit.thin(self.history_)
             self._train(given, None, None, self._plan(1, False))
 
@@ -472,13 +487,14 @@ class BaseModel(Estimator):
                 f"conditional: expected {not self._needs_y} to go on with the fitted model, got "
                 f"{self._needs_y}"
             )
+        check_given(self, X)
         if is_stream(X) and self._streams:
             return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
         y = self._read_y(self._labels_beside(X, y))
         if resume:
             data = self._network.reader.read(self, X, sample_mask)
         else:
-            data = self._reader.fresh(self, X, sample_mask)
+            data = self._read_fresh(X, sample_mask)
         self._check_samples(data)
         if resume:
             self._check_names(data.columns)
@@ -488,6 +504,18 @@ class BaseModel(Estimator):
             conditioner = known or self._conditioner(y, len(data))
             self._warn_of_traps(data)
         return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
+
+    def _read_fresh(self, X: Any, sample_mask: Any) -> Data:
+        """Check samples of which nothing is known, and hold them to what is learned of all rows."""
+        if not group.has_own_rows():
+            return self._reader.fresh(self, X, sample_mask)
+        data, own = self._reader.look(self, X, sample_mask), self._reader.summary(self)
+        own.add(data)
+        known = summary_of(own)
+        if not isinstance(data, Data) or known.shape != data.shape or known.pixels != data.pixels:
+            data = self._reader.of(self, known).read(self, X, sample_mask)
+        data.low, data.high = known.low, known.high
+        return data
 
     def _warn_of_traps(self, data: Data) -> None:
         """Warn of fresh samples that were hardly meant as they are read."""
@@ -554,15 +582,16 @@ class BaseModel(Estimator):
         given = Input(data, self._conditions(conditioner, y_val, len(data)))
         return given.batches(INFERENCE_BATCH)
 
-    def _held_out(self, n: int) -> int:
-        """Return how many of n samples are for validation."""
-        held = int(n * self.validation_fraction)
-        if self.validation_fraction and not 0 < held < n:
+    def _held_out(self, n: int) -> tuple[int, bool]:
+        """Return how many of n samples are for validation, and whether any of all rows are."""
+        before, total = group.place(n)
+        ends = [int(k * self.validation_fraction) for k in (before, before + n, total)]
+        if self.validation_fraction and not 0 < ends[2] < total:
             raise ValueError(
                 "validation_fraction: expected samples to validate on and others to train on, got "
-                f"{self.validation_fraction:g} of {n}"
+                f"{self.validation_fraction:g} of {total}"
             )
-        return held
+        return ends[1] - ends[0], ends[2] > 0
 
     def _allows_ragged(self, network: Network) -> bool:
         """Return whether sequences may have different lengths."""
@@ -633,6 +662,7 @@ class BaseModel(Estimator):
         self._prepare(network, given)
         if self.loss == "gaussian":
             network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
+        take_first_state(network)
         self._set_network(network, given.data.columns)
 
     def _make_network(
@@ -701,30 +731,44 @@ class BaseModel(Estimator):
             parts = group.PARTS
         return Plan(self._optimizer(), *rates, int(epochs), bool(shuffle), half, parts)
 
-    def _agree(
-        self, given: Input, validation: Batches | None, found: LoadedCheckpoint | None
-    ) -> None:
-        """Make sure that all processes of a group train the same on the same samples."""
+    def _agree_on_call(self, going_on: bool, found: LoadedCheckpoint | None = None) -> None:
+        """Make sure that all processes of a group are asked for the same."""
         together = group.current()
         if together is None:
             return
         from importlib import metadata  # slow to import
 
-        network, data, facts = self._network, given.data, dict[str, Any]()
+        facts = dict[str, Any]()
         facts["version of aecore"] = metadata.version("aecore")
         facts["instruction set"] = _core.build_info()["isa"]
         facts["number of processes"] = together.size
+        facts["rows of comm"] = together.own_rows
         with contextlib.suppress(TypeError, ValueError):  # of classes that no file can hold
             params = state.written_params(self)
             facts["parameters"] = {k: v for k, v in params.items() if k not in OWN_PARAMS}
-        facts["checkpoint"] = found is not None and network.epoch
-        facts["number of samples"] = len(data), None if validation is None else validation.total
-        if isinstance(data, Data):
+        facts["checkpoint"] = found is not None and found.model._network.epoch
+        facts["state, fitted or not,"] = going_on
+        together.check_same(facts)
+
+    def _agree(self, given: Input | RowsInput, validation: Batches | None) -> None:
+        """Make sure that all processes of a group train the same network on the same samples."""
+        together = group.current()
+        if together is None:
+            return
+        data, facts = given.data, dict[str, Any]()
+        if together.own_rows:
+            facts["shape of samples"] = data.shape
+            facts["presence of X_val"] = validation is not None
+        else:
+            facts["number of samples"] = len(data), None if validation is None else validation.total
+        if isinstance(data, Data) and not together.own_rows:
             rows = np.unique(np.linspace(0, len(data) - 1, COMPARED).astype(np.int64))
             values = np.empty((len(rows), data.features), np.float32)
             data.gather(rows, values)
             facts["samples"] = values
-        facts["weights"] = network.flat.value
+        if isinstance(given, RowsInput) and not together.own_rows:
+            facts["blocks of rows"] = given.rows.sizes
+        facts["weights"] = self._network.flat.value
         together.check_same(facts)
 
     def _train(
@@ -738,9 +782,9 @@ class BaseModel(Estimator):
     ) -> None:
         """Train for the epochs of a plan, unless stopped early; `again` as in `run`."""
         network = self._network
-        batches = given.batches(
-            int(self.batch_size), rows=rows, corruption=self._corruptions()[0], seed=network.seed
-        )
+        size, noise = int(self.batch_size), self._corruptions()[0]
+        own = given.batches(size, rows=rows, corruption=noise, seed=network.seed)
+        batches = shared(own, size)
         network.use(plan.optimizer)
         saver = saver or saver_of(self, checkpoint_of(self))
         fit.run(self, batches, validation, plan, saver, again)
@@ -782,18 +826,22 @@ class BaseModel(Estimator):
 
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the loss, its terms and the squared error of held-out samples, as val_*."""
-        totals: dict[str, float] = {}
-        observed, done, records = 0, 0, self.penalty is not None
+        own: dict[str, float] = {}
+        observed, records = 0, self.penalty is not None
+        done, n = group.place(batches.total)
         for batch in batches():
-            network = self._network
+            network, batch.total = self._network, n
             with network.lock, self._pass(batch, "fixed", network.seed, done, records):
                 sums = self._sums(batch, self._all_terms(batch))
-            for name, value in sums.items():
-                totals[name] = totals.get(name, 0.0) + value
+            add(own, sums)
             done += batch.n
             observed += batch.observed
-        means = means_of(totals, done, observed)
-        means |= self._epoch_terms(means, {}, done, observed)
+        totals: dict[str, float] = {}
+        for sums in group.over_rows(own):
+            add(totals, sums)
+        observed = sum(group.over_rows(observed))
+        means = means_of(totals, n, observed)
+        means |= self._epoch_terms(means, {}, n, observed)
         return {f"val_{k}": v for k, v in means.items()}
 
     # ---- fitted models --------------------------------------------------------------------------

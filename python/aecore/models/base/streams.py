@@ -12,6 +12,7 @@ from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
 from ...data.rows import Rows, RowsInput
 from ...data.streams import Stream, StreamBatch, StreamInput, Summary
+from .rows import summary_of
 
 if TYPE_CHECKING:
     from ...data.readers import Reader
@@ -45,6 +46,7 @@ def read_stream(
             raise type(error)(f"batch {number}: {error}") from None
         if not going_on and number == 1:
             model._warn_of_traps(data)
+    known = summary_of(summary)
     if not len(summary):
         raise ValueError("X: expected at least one batch, got none")
     if going_on:
@@ -53,15 +55,15 @@ def read_stream(
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
-    reader = model._reader.of(model, summary) if like is None else like
+    reader = model._reader.of(model, known) if like is None else like
 
     def read(item: StreamBatch) -> Input:
         data, own = model._read_stream_batch(item, reader)
         return Input(data, conditions(conditioner, own, len(data)))
 
     if isinstance(X, Rows):
-        return conditioner, RowsInput(X, summary, read)
-    return conditioner, StreamInput(stream, summary, read)
+        return conditioner, RowsInput(X, known, read)
+    return conditioner, StreamInput(stream, known, read)
 
 
 def read_rows(model: BaseModel, rows: Rows, y: Any, sample_mask: Any) -> RowsInput:

@@ -22,6 +22,7 @@ from ...nn.pixelcnn.sampler import Sampler
 from ...nn.tape import Value
 from ..base.model import INFERENCE_BATCH, BaseModel, fitted
 from ..base.options import Training, Unpack
+from ..base.rows import optional_conditioner_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -156,21 +157,23 @@ class PixelCNN(BaseModel, options=Training):
         """
         return super().fit(X, y, X_val=X_val, resume=resume, comm=comm)
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:  # type: ignore[override]
+    def partial_fit(  # type: ignore[override]
+        self, X: Any, y: Any = None, *, comm: Any = None
+    ) -> Self:
         """Make one pass over the maps in batches of ``batch_size``, in their order.
 
         The first call makes the network; give ``codebook_size`` where it may not see every code.
 
         Parameters
         ----------
-        X, y
+        X, y, comm
             As in `fit`.
 
         Returns
         -------
         self
         """
-        return super().partial_fit(X, y)
+        return super().partial_fit(X, y, comm=comm)
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         *shape, size = reader.shape
@@ -181,7 +184,7 @@ class PixelCNN(BaseModel, options=Training):
         return {"pixelcnn": GatedPixelCNN(*sizes, condition, int(self.depth))}
 
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
-        return None if y is None else Conditioner.learn(y, n)
+        return optional_conditioner_of(y, n)
 
     # ---- steps ----------------------------------------------------------------------------------
 

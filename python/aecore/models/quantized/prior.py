@@ -9,7 +9,6 @@ import numpy as np
 
 from ...base import runtime
 from ...data.arrays import is_stream
-from ...data.conditions import Conditioner
 from ...data.streams import Stream
 from ...files.codec import Decoder
 from ...training import group
@@ -18,6 +17,7 @@ from ..base import state
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
 from ..base.resume import checkpoint_of, find_checkpoint
+from ..base.rows import optional_conditioner_of
 from ..base.streams import joined
 from .pixelcnn import PixelCNN
 
@@ -106,6 +106,7 @@ class CodesWithPrior(BaseAutoencoder):
         self._check_params()
         saving = checkpoint_of(self)
         found = find_checkpoint(self, saving, resume)
+        self._agree_on_call(self._goes_on(found), found)
         of_prior = None if self.prior is None else checkpoint_of(self.prior)
         if self.prior is not None:
             self._check_prior_data(X, y, X_val)
@@ -176,7 +177,7 @@ class CodesWithPrior(BaseAutoencoder):
         self.prior._held_out(n)
         if trained is not None:
             trained._conditions(trained._network.conditioner, y, n)
-        conditioner = None if y is None else Conditioner.learn(y, n)
+        conditioner = optional_conditioner_of(y, n)
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
             x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
             if y_val is None:

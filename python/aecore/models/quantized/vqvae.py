@@ -19,6 +19,7 @@ from ...nn import FiniteScalarQuantizer, ResidualQuantizer, VectorQuantizer
 from ...nn.module import Module
 from ...nn.quantize.scalar import checked_levels
 from ...nn.tape import Shape, Value
+from ...training import group
 from ...training.network import Network
 from ..base.model import fitted
 from ..base.options import Coding, Unpack
@@ -216,6 +217,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         if self.codebook_init != "kmeans" or self.levels is not None:
             return
         wanted, found, rows = VECTORS_PER_CODE * int(self.codebook_size), 0, []
+        wanted = -(-wanted * len(given.data) // group.place(len(given.data))[1])
         for batch in given.batches(int(self.batch_size))():
             with network.tape(records=False) as tape:
                 z = network.encode(tape.constant(batch.x)).data
@@ -225,7 +227,8 @@ class VQVAE(CodesWithPrior, options=Coding):
             found += len(rows[-1])
             if found >= wanted:
                 break
-        network.quantizer.start_kmeans(np.concatenate(rows)[:wanted])
+        vectors = np.concatenate(group.over_rows(np.concatenate(rows)[:wanted]))
+        network.quantizer.start_kmeans(vectors)
 
     @property
     def _quantizer(self) -> Quantizer:

@@ -24,12 +24,14 @@ from ...nn.linear import Linear
 from ...nn.module import Module
 from ...nn.ops.losses import CrossEntropy
 from ...nn.tape import Value
+from ...training import group
 from ...training.network import Network
 from ..autoencoder import Autoencoder
 from ..base._html import model_html
 from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
 from ..base.options import Coding, Training, Unpack
+from ..base.rows import conditioner_of
 
 
 class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs": 10}):
@@ -376,7 +378,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         return stack._network.reader.pixels if stack.__sklearn_is_fitted__() else None
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
-        return Conditioner.learn(y, n)
+        return conditioner_of(y, n)
 
     def _check_data(self, data: Data, name: str) -> None:
         stack = self._stack()
@@ -390,13 +392,19 @@ class SoftmaxClassifier(BaseModel, options=Training):
     # ---- training -------------------------------------------------------------------------------
 
     def partial_fit(
-        self, X: Any, y: Any = None, *, classes: Any = None, sample_mask: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        classes: Any = None,
+        sample_mask: Any = None,
+        comm: Any = None,
     ) -> SoftmaxClassifier:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
         Parameters
         ----------
-        X, y, sample_mask
+        X, y, sample_mask, comm
             As in `fit`.
         classes : array-like, shape (K,), optional
             All labels that will come, for the first call; those in y by default.
@@ -405,21 +413,26 @@ class SoftmaxClassifier(BaseModel, options=Training):
         -------
         self
         """
-        self._check_params()
-        known = None
-        if classes is not None:
-            if is_stream(X):
-                raise ValueError(
-                    "classes: expected None where X gives batches, all of which are seen, got "
-                    f"{classes}"
-                )
-            known = Conditioner.learn(self._read_y(classes), len(classes))
-            assert known.classes is not None
-            before = self.classes_ if self.__sklearn_is_fitted__() else known.classes
-            if not np.array_equal(known.classes, before):
-                raise ValueError(f"classes: expected {before}, as before, got {classes}")
-        self._pass_over(X, y, sample_mask, known)
+        with group.joined(comm):
+            self._check_params()
+            self._pass_over(X, y, sample_mask, self._known(X, classes))
         return self
+
+    def _known(self, X: Any, classes: Any) -> Conditioner | None:
+        """Return what stands for the classes that are given, if any are."""
+        if classes is None:
+            return None
+        if is_stream(X):
+            raise ValueError(
+                "classes: expected None where X gives batches, all of which are seen, got "
+                f"{classes}"
+            )
+        known = Conditioner.learn(self._read_y(classes), len(classes))
+        assert known.classes is not None
+        before = self.classes_ if self.__sklearn_is_fitted__() else known.classes
+        if not np.array_equal(known.classes, before):
+            raise ValueError(f"classes: expected {before}, as before, got {classes}")
+        return known
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         stack = self._stack()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...data.conditions import Conditioner
+from ..base.rows import conditioner_of
 from .vae import VAE
 
 
@@ -51,7 +52,7 @@ class CVAE(VAE):
     _needs_y = True
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
-        return Conditioner.learn(y, n)
+        return conditioner_of(y, n)
 
     @property
     def classes_(self) -> np.ndarray:
