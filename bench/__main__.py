@@ -9,6 +9,7 @@ kernels   kernels one by one below the roof of bandwidth and multiply-adds
 scaling   the cost of a step against the sizes of things: it must grow as the work does
 busy      the cost of a step while another process keeps one core busy
 processes training by two processes of one thread, beside one of two; PyTorch's DDP too
+cost      what steps of many processes take: a model, and what it says of networks
 python    Python's share of a step, time to import, size on disk
 """
 
@@ -34,6 +35,7 @@ SECTIONS = (
     "scaling",
     "busy",
     "processes",
+    "cost",
     "python",
 )
 
@@ -80,11 +82,23 @@ def with_peers(wanted: bool) -> bool:
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
-    """Write figures into a file; other sections of the same machine and versions stay in it."""
+    """Write figures into a file; other sections of the same machine and versions stay in it.
+
+    Those that say their own machine stay, and leave others in it, in any case.
+    """
     before = json.loads(path.read_text()) if path.exists() else {}
-    if before.get("machine") == found["machine"]:
+    new, old = _of_any_machine(found), _of_any_machine(before)
+    if before and {"machine", *new} == set(found):
+        found = before | new
+    elif before.get("machine") == found["machine"]:
         found = before | found
+    else:
+        found = old | found
     path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _of_any_machine(found: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in found.items() if isinstance(v, dict) and "machine" in v}
 
 
 def main(argv: list[str] | None = None) -> None:
