@@ -49,6 +49,12 @@ SIZES["table-ae"] = 128
 NAMES = tuple(SIZES)
 BATCHES = {"table-ae": 32}  # of a pass; of the others 4, as their steps are longer
 COUNTS = 1, 2, 4, 8, 16, 32, 64  # of processes
+PAYS = {  # processes, parts, speed-up
+    "2 faster than 1": (2, PARTS, 1.0),
+    "2, `accumulate=2`": (2, 2, 1.0),
+    "8 faster than 1": (8, PARTS, 1.0),
+    "8 four times as fast": (8, PARTS, 4.0),
+}
 # Steps that are timed: batches, a whole one being 1; parts, and processes among which they are.
 TIMED = [
     (share, parts, size)
@@ -116,24 +122,27 @@ class Cost:
         told = (size - 1) * math.ceil(parts / size) * self.told
         return 2 * (size - 1), most * 4 * self.params + told
 
-    def step(self, network: Network, n: int, size: int) -> float:
+    def step(self, network: Network, n: int, size: int, parts: int) -> float:
         """Return the seconds of a step of so many processes."""
-        if size == 1:
-            return self.whole(n)
-        parts = max(PARTS, size)
         own = self.passing(n, parts, size) + self.shared(n, parts, size)
         return own + network.seconds(*self.sent(parts, size))
 
-    def smallest(self, network: Network, size: int, speedup: float) -> int | None:
+    def smallest(self, network: Network, size: int, parts: int, speedup: float) -> int | None:
         """Return the smallest batch for which processes are so many times as fast as one."""
-        low, high = max(PARTS, size) - 1, 1 << 20
-        if self.whole(high) < speedup * self.step(network, high, size):
+        low, high = parts - 1, 1 << 20
+        if self.whole(high) < speedup * self.step(network, high, size, parts):
             return None
         while high - low > 1:
             n = (low + high) // 2
-            pays = self.whole(n) >= speedup * self.step(network, n, size)
+            pays = self.whole(n) >= speedup * self.step(network, n, size, parts)
             low, high = (low, n) if pays else (n, high)
         return high
+
+    def speedup(self, network: Network, n: int, size: int) -> float:
+        """Return how many times as fast as one process, and its whole batches, so many are."""
+        if size == 1:
+            return 1.0
+        return self.whole(n) / self.step(network, n, size, max(PARTS, size))
 
     def bounds(self, network: Network, n: int, size: int) -> dict[str, float]:
         """Return the speed-up as it is, and what it could be at best if messages went otherwise.
@@ -199,7 +208,7 @@ def time_row(params: int, rounds: int) -> float:
             total.add(row, i)
         total.take()
         found.append((time.perf_counter() - started) / len(rows))
-    return statistics.median(found[1:])
+    return min(found[1:])
 
 
 def fit(name: str, settings: Settings) -> tuple[Cost, list[dict[str, float]]]:
@@ -214,7 +223,7 @@ def fit(name: str, settings: Settings) -> tuple[Cost, list[dict[str, float]]]:
     for _ in range(rounds):
         for found, (model, x), comm in zip(times, models, comms, strict=True):
             found.append(seconds(model, x, comm))
-    wanted = np.array([statistics.median(found) for found in times])
+    wanted = np.array([min(found) for found in times])
     columns = np.array([[1, n, p // size, n // size] for n, p, size in points], float)
     factors = least_squares(columns, wanted)
     params = int(models[0][0]._network.flat.grad.size)
@@ -262,8 +271,8 @@ def simulated(comm: Any, name: str, rounds: int) -> dict[str, Any]:
         comm.allgather(None)
         comm.allgather_rows(mine, rows, [1] * comm.size)
         host.append(time.perf_counter() - begun)
-    found = {net: 1e3 * statistics.median(t) for net, t in times.items()}
-    return {"own_ms": found.pop("own"), "ms": found, "host_ms": 1e3 * statistics.median(host)}
+    found = {net: 1e3 * min(t) for net, t in times.items()}
+    return {"own_ms": found.pop("own"), "ms": found, "host_ms": 1e3 * min(host)}
 
 
 def crowd(comm: Any, passes: int) -> list[dict[str, Any]]:
@@ -276,8 +285,11 @@ def crowd(comm: Any, passes: int) -> list[dict[str, Any]]:
         slow = Slow(comm)
         model, x = fitted(crowded, n, parts, slow)
         begun = used(slow)
-        model.set_params(epochs=passes).fit(x, comm=slow)
-        cpu, waited, volume, wall = used(slow) - begun
+        model.fit(x, comm=slow)
+        once = used(slow) - begun  # what fit does before and after its passes too
+        begun = used(slow)
+        model.set_params(epochs=1 + passes).fit(x, comm=slow)
+        cpu, waited, volume, wall = used(slow) - begun - once
         digest = hashlib.sha256(model._network.flat.value.tobytes()).hexdigest()
         all_said = comm.allgather((cpu, waited, volume, resident("VmHWM"), digest))
         *numbers, digests = zip(*all_said, strict=True)
@@ -302,7 +314,7 @@ def used(slow: Slow) -> np.ndarray:
 def measure(name: str, settings: Settings) -> dict[str, Any]:
     """Fit the model to a workload, and compare it with two processes; return what it says."""
     cost, steps = fit(name, settings)
-    n, networks = SIZES[name], {net.name: net for net in NETWORKS}
+    n = SIZES[name]
     apart = [abs(step["fit_ms"] / step["ms"] - 1) for step in steps]
     print(
         f"{name}, us: {1e6 * cost.each:.0f} each step, {1e6 * cost.sample:.2f} a sample, "
@@ -312,23 +324,19 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
         flush=True,
     )
     row: dict[str, Any] = {"workload": name, "batch": n, "cost": asdict(cost), "steps": steps}
-    row["speedup"] = {
-        net: {str(p): cost.whole(n) / cost.step(networks[net], n, p) for p in COUNTS}
-        for net in networks
-    }
-    row["smallest"] = {
-        net: {f"{p}, {s}": cost.smallest(networks[net], p, s) for p, s in ((2, 1), (8, 1), (8, 4))}
-        for net in networks
-    }
-    row["bounds"] = {net: cost.bounds(networks[net], n, 8) for net in networks}
+    row |= {"speedup": {}, "smallest": {}, "bounds": {}}
+    for net in NETWORKS:
+        row["speedup"][net.name] = {str(p): cost.speedup(net, n, p) for p in COUNTS}
+        row["smallest"][net.name] = {k: cost.smallest(net, *what) for k, what in PAYS.items()}
+        row["bounds"][net.name] = cost.bounds(net, n, PARTS)
     row["sent"] = {str(p): cost.sent(max(PARTS, p), p) for p in COUNTS[1:]}
-    row["memory_mb"] = {str(p): 4e-6 * p * cost.params for p in COUNTS[1:]}
     rounds = 1 if settings.quick else settings.rounds
     found = started(2, "simulated", name, rounds)
-    found["fit_ms"] = 1e3 * (cost.passing(n, PARTS, 2) + cost.shared(n, PARTS, 2))
+    found["fit_ms"] = 1e3 * (cost.passing(n, PARTS, 2) + cost.shared(n, PARTS, 2) - cost.row)
     here = found["own_ms"] + 1e3 * cost.row + found["host_ms"]
-    link = {"none": 0.0} | {k: 1e3 * v.seconds(*cost.sent(PARTS, 2)) for k, v in networks.items()}
-    found["model_ms"] = {net: here + ms for net, ms in link.items()}
+    found["model_ms"] = {"none": here}
+    for net in NETWORKS:
+        found["model_ms"][net.name] = here + 1e3 * net.seconds(*cost.sent(PARTS, 2))
     print(
         f"  own share {found['fit_ms']:.2f} ms by the fit, {found['own_ms']:.2f} where both are "
         f"busy; messages of this machine {found['host_ms']:.2f}"
@@ -345,7 +353,8 @@ def run(settings: Settings) -> dict[str, Any]:
         print("there is no mpiexec here: pip install 'aecore[mpi]'")
         return {}
     rows = [measure(name, settings) for name in NAMES if settings.wants(name)]
-    found: dict[str, Any] = {"machine": timing.machine(), "rows": rows, "crowd": []}
+    here = timing.machine() | {"peers": {}}  # there are none
+    found: dict[str, Any] = {"machine": here, "rows": rows, "crowd": []}
     found["networks"] = [asdict(net) for net in NETWORKS]
     cost = next((Cost(**row["cost"]) for row in rows if row["workload"] == TABLE.name), None)
     for size in COUNTS[: 2 if settings.quick else None] if cost else ():

@@ -137,9 +137,11 @@ def test_cost_says_from_which_batch_on_processes_pay(bench):
     cost = importlib.import_module("bench.cost")
     network = cost.Network("", 1e9, 0, "")
     model = cost.Cost(0, 0, 0, 1e-3, 0, 250_000)  # a gradient takes a millisecond
-    assert model.smallest(network, 8, 1) == 8
-    assert model.smallest(network, 8, 4) == 56  # 56 / 4 = 56 / 8 + 7
-    assert cost.Cost(0, 1e-3, 0, 1e-3, 0, 1).smallest(network, 2, 1.5) is None
+    assert model.speedup(network, 56, 1) == 1
+    assert model.speedup(network, 56, 8) == pytest.approx(4)  # 56 / 4 = 56 / 8 + 7
+    assert model.smallest(network, 8, 8, 1) == 8
+    assert model.smallest(network, 8, 8, 3.99) == 56
+    assert cost.Cost(0, 1e-3, 0, 1e-3, 0, 1).smallest(network, 2, 8, 1.5) is None
     assert model.bounds(network, 56, 8) == pytest.approx(
         {"as it is": 4, "overlapped": 8, "in shares": 56 / (7 + 2 * 7 / 8)}
     )
