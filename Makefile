@@ -29,7 +29,7 @@ ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: asan bench clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
-    notebooks ranks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
+    notebooks pictures ranks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -83,6 +83,9 @@ format: $(VENV)/.has-lint ## lay out all sources as lint wants them
 readme: ## put the latest figures into README.md and docs
 	$(PYTHON) tools/tables.py
 	$(PYTHON) tools/readme.py
+
+pictures: $(VENV)/.has-plot ## draw the latest figures of what many processes cost
+	$(BIN)/python tools/cost_images.py
 
 asan: build/asan/.made ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	PYTHONPATH=build/asan $(ASAN) $(BIN)/python -m pytest --capture=sys $(ARGS)

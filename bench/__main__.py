@@ -10,6 +10,7 @@ scaling   the cost of a step against the sizes of things: it must grow as the wo
 busy      the cost of a step while another process keeps one core busy
 rows      tables of 2 and 20 million rows from parquet and dask: time, and peak memory
 processes training by two processes of one thread, beside one of two; PyTorch's DDP too
+cost      what steps of many processes take: a model, and what it says of networks
 python    Python's share of a step, time to import, size on disk
 """
 
@@ -36,6 +37,7 @@ SECTIONS = (
     "busy",
     "rows",
     "processes",
+    "cost",
     "python",
 )
 
@@ -82,11 +84,23 @@ def with_peers(wanted: bool) -> bool:
 
 
 def keep(path: Path, found: dict[str, Any]) -> None:
-    """Write figures into a file; other sections of the same machine and versions stay in it."""
+    """Write figures into a file; other sections of the same machine and versions stay in it.
+
+    Those that say their own machine stay, and leave others in it, in any case.
+    """
     before = json.loads(path.read_text()) if path.exists() else {}
-    if before.get("machine") == found["machine"]:
+    new, old = _of_any_machine(found), _of_any_machine(before)
+    if before and {"machine", *new} == set(found):
+        found = before | new
+    elif before.get("machine") == found["machine"]:
         found = before | found
+    else:
+        found = old | found
     path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _of_any_machine(found: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in found.items() if isinstance(v, dict) and "machine" in v}
 
 
 def main(argv: list[str] | None = None) -> None:

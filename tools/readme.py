@@ -4,7 +4,12 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "docs/performance.md", "docs/reproductions.md")
+PAGES = (
+    "README.md",
+    "docs/performance.md",
+    "docs/reproductions.md",
+    "docs/guides/cost-model.md",
+)
 BLOCK = re.compile(r"(<!-- (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 

@@ -187,6 +187,114 @@ def processes(found: list[dict]) -> str:
     return table([*header, "efficiency", "DDP's"], rows)
 
 
+def cost(found: dict) -> str:
+    units = {"each": 1e3, "sample": 1e6, "part": 1e3, "passes": 1e6, "row": 1e3}
+    rows = []
+    for row in found["rows"]:
+        numbers = [unit * row["cost"][name] for name, unit in units.items()]
+        apart = sorted(abs(step["fit_ms"] / step["ms"] - 1) for step in row["steps"])
+        cells = [row["workload"], f"{row['cost']['params']:,}"]
+        cells += [f"{v:.3f}" if v < 0.1 else f"{v:.2f}" if v < 10 else f"{v:.0f}" for v in numbers]
+        rows.append([*cells, f"{apart[len(apart) // 2]:.0%}", f"{apart[-1]:.0%}"])
+    header = ["workload", "parameters"]
+    header += [f"`{name}`, {'ms' if unit == 1e3 else 'µs'}" for name, unit in units.items()]
+    return table([*header, "fit apart, median", "most"], rows)
+
+
+def cost_networks(found: dict) -> str:
+    rows = [
+        [n["name"], f"{n['bandwidth'] / 1e6:,.0f}", f"{1e6 * n['latency']:.0f}", n["source"]]
+        for n in found["networks"]
+    ]
+    return table(["network", "bandwidth, MB/s", "latency, µs", "where from"], rows)
+
+
+def cost_sent(found: dict) -> str:
+    counts = list(found["rows"][0]["sent"])
+    rows = [
+        [row["workload"], *(f"{row['sent'][p][1] / 1e6:.3g}" for p in counts)]
+        for row in found["rows"]
+    ]
+    messages = [str(found["rows"][0]["sent"][p][0]) for p in counts]
+    header = ["MB a step, out of each process and in", *(f"P = {p}" for p in counts)]
+    return table(header, [*rows, ["messages a step, of each process", *messages]])
+
+
+def cost_speedup(found: dict) -> str:
+    counts = [p for p in found["rows"][0]["speedup"]["1 GbE"] if p != "1"]
+    rows = [
+        [f"{row['workload']}, {row['batch']}", net, *(f"{speedup[p]:.2f}" for p in counts)]
+        for row in found["rows"]
+        for net, speedup in row["speedup"].items()
+    ]
+    return table(["workload, batch", "network", *(f"P = {p}" for p in counts)], rows)
+
+
+def cost_smallest(found: dict) -> str:
+    rows = [
+        [row["workload"], net, *(f"{n:,}" if n else "never" for n in smallest.values())]
+        for row in found["rows"]
+        for net, smallest in row["smallest"].items()
+    ]
+    header = ["workload", "network", *found["rows"][0]["smallest"]["1 GbE"]]
+    return table(header, rows)
+
+
+def cost_bounds(found: dict) -> str:
+    rows = [
+        [f"{row['workload']}, {row['batch']}", net, *(f"{s:.2f}" for s in bounds.values())]
+        for row in found["rows"]
+        for net, bounds in row["bounds"].items()
+    ]
+    header = ["workload, batch", "network", "as it is", "overlapped, at best"]
+    return table([*header, "in shares, at best"], rows)
+
+
+def cost_simulated(found: dict) -> str:
+    rows = []
+    for row in found["rows"]:
+        s = row["simulated"]
+        for net, ms in s["ms"].items():
+            said = s["model_ms"][net]
+            cells = [row["workload"], net if net != "none" else "this machine's memory"]
+            rows.append([*cells, f"{ms:.1f}", f"{said:.1f}", f"{said / ms - 1:+.0%}"])
+    return table(["workload", "network", "measured, ms a step", "model, ms", "error"], rows)
+
+
+def cost_own(found: dict) -> str:
+    rows = []
+    for row in found["rows"]:
+        s = row["simulated"]
+        cells = [f"{s[name]:.2f}" for name in ("fit_ms", "own_ms", "host_ms")]
+        rows.append([row["workload"], *cells, f"{s['own_ms'] / s['fit_ms']:.2f}x"])
+    header = ["workload", "own share by the fit, ms", "while both cores are busy, ms"]
+    return table([*header, "this machine's messages, ms", "both beside one"], rows)
+
+
+def cost_crowd(found: dict) -> str:
+    rows = [
+        [
+            f"{row['kind']}, {row['batch']:,}",
+            str(row["processes"]),
+            *(f"{row[name]:.1f}" for name in ("work_ms", "model_ms", "message_ms", "wall_ms")),
+            f"{row['sent_mb']:.3g}",
+            f"{row['memory_mb']:.0f}",
+        ]
+        for row in sorted(found["crowd"], key=lambda row: row["kind"])
+    ]
+    strong = [row for row in found["crowd"] if row["kind"] == "strong"]
+    digests = {digest for row in strong for digest in row["digests"]}
+    counts = ", ".join(str(row["processes"]) for row in strong)
+    bits = "the same bits" if len(digests) == 1 else f"{len(digests)} kinds of bits: a fault"
+    header = ["batches", "P", "CPU of the work, ms", "model, ms", "CPU of messages, ms"]
+    text = table([*header, "time, ms", "sent, MB", "memory of each, MB"], rows)
+    return f"{text}\nThe strong kind's parameters, with P = {counts}: {bits}.\n"
+
+
+def cost_machine(found: dict) -> str:
+    return machine(found["machine"])
+
+
 def python(found: dict) -> str:
     rows = [
         [row["workload"], f"{row['share']:.1%}", f"{row['us']:.0f}", str(row["calls"])]
@@ -205,7 +313,21 @@ def python(found: dict) -> str:
 
 SECTIONS = {
     f.__name__: f
-    for f in (train, batches, half, memory, encode, kernels, scaling, busy, processes, python)
+    for f in (train, batches, half, memory, encode, kernels, scaling, busy, processes, cost, python)
+}
+MORE = {  # tables of a section that has several
+    f.__name__: f
+    for f in (
+        cost_machine,
+        cost_networks,
+        cost_sent,
+        cost_speedup,
+        cost_smallest,
+        cost_bounds,
+        cost_own,
+        cost_simulated,
+        cost_crowd,
+    )
 }
 
 
@@ -221,8 +343,9 @@ def write(folder: Path, found: dict) -> None:
     """Write the benchmarks' tables."""
     folder.mkdir(exist_ok=True)
     (folder / "machine.md").write_text(machine(found["machine"]))
-    for name, section in SECTIONS.items():
-        text = section(found[name]) if name in found else MISSING
+    for name, made in (SECTIONS | MORE).items():
+        section = name.partition("_")[0]
+        text = made(found[section]) if found.get(section) else MISSING
         (folder / f"{name}.md").write_text(text)
 
 

@@ -3,9 +3,14 @@
 import importlib
 import importlib.util
 import json
+import time
 from pathlib import Path
 
+import aecore as ae
+import numpy as np
 import pytest
+from aecore.training.parts import TreeSum
+from support.processes import together
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = {
@@ -18,6 +23,7 @@ SECTIONS = {
     "scaling": "batch",
     "busy": "mlp-ae",
     "processes": "mlp-ae",
+    "cost": "table-ae",
     "python": "mlp-ae",
 }
 
@@ -82,3 +88,79 @@ def test_peers_compute_the_same(bench, name):
     model, x = encode.fitted(name, settings)
     for what in ("encode", "reconstruct"):
         encode.contestants(model, what, x[:3], peers=True)  # compares them
+
+
+def test_cost_counts_what_is_sent(bench):
+    """The nodes of the tree of sums, and the messages and bytes of a step."""
+    cost = importlib.import_module("bench.cost")
+    for parts in (8, 11):
+        for size in range(1, parts + 1):
+            for rank in range(size):
+                total = TreeSum(1)
+                for i in range(parts * rank // size, parts * (rank + 1) // size):
+                    total.add(np.ones(1, np.float32), i)
+                assert cost.nodes(parts, size, rank) == len(total.nodes())
+    X = np.random.default_rng(0).random((48, 6), np.float32)
+    options = {"batch_size": 16, "n_threads": 1, "random_state": 0, "epochs": 1}
+
+    def sent(size, batches):
+        def work(comm):
+            slow = cost.Slow(Rows(comm))
+            model = ae.Autoencoder(ae.Dense((4,)), 2, **options).fit(X[: 16 * batches], comm=slow)
+            return slow.messages, slow.volume, model._network.flat.grad.size
+
+        return max(together(size, work))
+
+    for size in (2, 3, 8):
+        (messages, volume, params), more = sent(size, 1), sent(size, 3)
+        found = cost.Cost(0, 0, 0, 0, 0, params).sent(8, size)
+        assert (more[0] - messages) / 2 == found[0]
+        assert found[1] <= (more[1] - volume) / 2 <= found[1] + 1000 * (size - 1)  # of sums
+
+
+def test_a_slow_network_takes_its_time(bench):
+    networks = importlib.import_module("bench.networks")
+    network = networks.Network("", 1e6, 1e-3, "")
+    rows = [np.ones(5000, np.float32)]
+
+    def work(comm):
+        slow = networks.Slow(Rows(comm), network)
+        started = time.perf_counter()
+        slow.allgather_rows(rows, np.empty((3, 5000), np.float32), [1, 1, 1])
+        return time.perf_counter() - started
+
+    assert network.seconds(2, 40_000) == pytest.approx(0.042)
+    assert all(0.042 <= seconds < 5 for seconds in together(3, work))
+
+
+def test_cost_says_from_which_batch_on_processes_pay(bench):
+    cost = importlib.import_module("bench.cost")
+    network = cost.Network("", 1e9, 0, "")
+    model = cost.Cost(0, 0, 0, 1e-3, 0, 250_000)  # a gradient takes a millisecond
+    assert model.speedup(network, 56, 1) == 1
+    assert model.speedup(network, 56, 8) == pytest.approx(4)  # 56 / 4 = 56 / 8 + 7
+    assert model.smallest(network, 8, 8, 1) == 8
+    assert model.smallest(network, 8, 8, 3.99) == 56
+    assert cost.Cost(0, 1e-3, 0, 1e-3, 0, 1).smallest(network, 2, 8, 1.5) is None
+    assert model.bounds(network, 56, 8) == pytest.approx(
+        {"as it is": 4, "overlapped": 8, "in shares": 56 / (7 + 2 * 7 / 8)}
+    )
+
+
+class Rows:
+    """A communicator that carries rows too, without any messages."""
+
+    def __init__(self, comm):
+        self.comm, self.rank, self.size, self.allgather = comm, comm.rank, comm.size, comm.allgather
+
+    def allgather_rows(self, mine, rows, counts):
+        rows[...] = [array for one in self.allgather(list(map(np.copy, mine))) for array in one]
+
+
+def test_figures_of_any_machine_stay(bench, tmp_path):
+    file, mine = tmp_path / "results.json", {"machine": {"cpu": "b"}, "rows": [1]}
+    bench.keep(file, {"machine": {"cpu": "a"}, "train": [1]})
+    bench.keep(file, {"machine": {"cpu": "b"}, "cost": mine})
+    assert json.loads(file.read_text()) == {"machine": {"cpu": "a"}, "train": [1], "cost": mine}
+    bench.keep(file, {"machine": {"cpu": "c"}, "train": [2]})
+    assert json.loads(file.read_text()) == {"machine": {"cpu": "c"}, "train": [2], "cost": mine}

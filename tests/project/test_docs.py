@@ -24,7 +24,13 @@ def load(path):
 
 gallery = load(ROOT / "tools" / "gallery.py")
 PAGES = {str(page.relative_to(ROOT)): page for page in gallery.pages()}
-MEASURED = {"compression.png"}  # by scripts of reproductions
+MEASURED = {  # by scripts of reproductions, and by bench
+    "compression.png",
+    "cost-crowd.png",
+    "cost-simulated.png",
+    "cost-smallest.png",
+    "cost-speedup.png",
+}
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
