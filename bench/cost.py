@@ -1,10 +1,10 @@
 """What a step of P processes costs: a model of it, and what it says of networks that aren't here.
 
-A process passes its parts of a batch, sends their gradient to all others, adds what it gets, and
-takes the step:
+A process passes its parts of a batch, sends each of the others a slice of their gradient, adds what
+it gets of its own slice, sends the sum to all, and takes the step:
 
-    step(P) = each + n * sample + mine * part + mine * n / parts * passes + others' rows * row
-              + 2 (P - 1) messages * latency + bytes / bandwidth
+    step(P) = each + n * sample + mine * part + mine * n / parts * passes + others' rows / P * row
+              + messages * latency + bytes / bandwidth
 
 The times are least squares of steps of one process with one thread, which plays the first of P
 (`networks.Alone`). The model is then compared with two processes over MPI whose messages are made
@@ -30,7 +30,7 @@ import numpy as np
 from aecore._bench import timing
 from aecore._bench.timing import Settings
 from aecore._bench.workloads import COMMON, WORKLOADS, Workload
-from aecore.training.group import PARTS
+from aecore.training.group import PARTS, Group
 from aecore.training.parts import TreeSum
 
 from . import processes
@@ -113,14 +113,16 @@ class Cost:
     def shared(self, n: int, parts: int, size: int) -> float:
         """Return those of what every process does."""
         rows = sum(nodes(parts, size, rank) for rank in range(size)) if size > 1 else 1
-        return self.each + n * self.sample + (rows - 1) * self.row
+        return self.each + n * self.sample + (rows - 1) / size * self.row
 
     def sent(self, parts: int, size: int) -> tuple[int, int]:
         """Return the messages and bytes that the busiest link carries one way in a step."""
         rows = [nodes(parts, size, rank) for rank in range(size)]
-        most = max(max((size - 1) * row, sum(rows) - row) for row in rows)
-        told = (size - 1) * math.ceil(parts / size) * self.told
-        return 2 * (size - 1), most * 4 * self.params + told
+        others, most = size - 1, max(rows)
+        told = others * math.ceil(parts / size) * self.told
+        # slices of its sums to others, or of the others' to it; then the sum of a slice to all
+        gradients = (max(others * most, sum(rows) - min(rows)) + others) / size
+        return others * (2 + most), math.ceil(4 * self.params * gradients) + told
 
     def step(self, network: Network, n: int, size: int, parts: int) -> float:
         """Return the seconds of a step of so many processes."""
@@ -147,19 +149,14 @@ class Cost:
     def bounds(self, network: Network, n: int, size: int) -> dict[str, float]:
         """Return the speed-up as it is, and what it could be at best if messages went otherwise.
 
-        "overlapped": all of a gradient's way while the passes go on. "in shares": each process
-        adds a share of all gradients, and sends the sums to all, as in a ring.
+        "overlapped": all of a gradient's way while the passes go on.
         """
         parts = max(PARTS, size)
         passing, shared = self.passing(n, parts, size), self.shared(n, parts, size)
         gather = network.seconds(*self.sent(parts, size))
-        _, volume = self.sent(parts, size)
-        volume += int((2 / size - 1) * (size - 1) * 4 * self.params)  # shares there, and sums back
-        shares = network.seconds(3 * (size - 1), volume)
         seconds = {
             "as it is": passing + shared + gather,
             "overlapped": max(passing, gather) + shared,
-            "in shares": passing + shared + shares - (size - 2) * self.row,
         }
         return {name: self.whole(n) / s for name, s in seconds.items()}
 
@@ -264,12 +261,14 @@ def simulated(comm: Any, name: str, rounds: int) -> dict[str, Any]:
         for net, slow in comms.items():
             times[net].append(seconds(model, x, slow))
     params, host = model._network.flat.grad.size, []
-    mine, rows = [np.ones(params, np.float32)], np.empty((comm.size, params), np.float32)
+    mine, whole = [np.ones(params, np.float32)], np.empty(params, np.float32)
+    slices = Group(comm).slices(params)
     for _ in range(10 * rounds):
         comm.allgather(None)
         begun = time.perf_counter()
         comm.allgather(None)
-        comm.allgather_rows(mine, rows, [1] * comm.size)
+        comm.scatter_rows(mine, slices, [1] * comm.size)
+        comm.gather_slices(whole, slices)
         host.append(time.perf_counter() - begun)
     found = {net: 1e3 * min(t) for net, t in times.items()}
     return {"own_ms": found.pop("own"), "ms": found, "host_ms": 1e3 * min(host)}
@@ -332,8 +331,8 @@ def measure(name: str, settings: Settings) -> dict[str, Any]:
     row["sent"] = {str(p): cost.sent(max(PARTS, p), p) for p in COUNTS[1:]}
     rounds = 1 if settings.quick else settings.rounds
     found = started(2, "simulated", name, rounds)
-    found["fit_ms"] = 1e3 * (cost.passing(n, PARTS, 2) + cost.shared(n, PARTS, 2) - cost.row)
-    here = found["own_ms"] + 1e3 * cost.row + found["host_ms"]
+    found["fit_ms"] = 1e3 * (cost.passing(n, PARTS, 2) + cost.shared(n, PARTS, 2) - cost.row / 2)
+    here = found["own_ms"] + 1e3 * cost.row / 2 + found["host_ms"]
     found["model_ms"] = {"none": here}
     for net in NETWORKS:
         found["model_ms"][net.name] = here + 1e3 * net.seconds(*cost.sent(PARTS, 2))

@@ -73,9 +73,13 @@ class Alone:
             others, self.told = ([], []), self.told or len(pickle.dumps(value))
         return [value, *[others] * (self.size - 1)]
 
-    def allgather_rows(self, mine: list[np.ndarray], rows: np.ndarray, counts: list[int]) -> None:
-        for row, array in zip(rows, mine, strict=True):
-            np.copyto(row, array)
+    def scatter_rows(
+        self, mine: list[np.ndarray], slices: list[slice], counts: list[int]
+    ) -> list[list[np.ndarray]]:
+        return [[array[slices[0]] for array in mine], *[[]] * (self.size - 1)]
+
+    def gather_slices(self, whole: np.ndarray, slices: list[slice]) -> None:
+        pass
 
 
 class Slow:
@@ -84,7 +88,7 @@ class Slow:
     Parameters
     ----------
     comm : Comm
-        With ``allgather_rows``, as `aecore.distributed.MPI` has it.
+        With ``scatter_rows`` and ``gather_slices``, as `aecore.distributed.MPI` has them.
     network : Network, optional
         None adds nothing.
 
@@ -104,21 +108,31 @@ class Slow:
     def allgather(self, value: Any) -> list[Any]:
         begun = time.process_time()
         found = self.comm.allgather(value)
-        self._sent(1, len(pickle.dumps(value)), begun)
+        others = self.size - 1
+        self._sent(others, others * len(pickle.dumps(value)), begun)
         return found
 
-    def allgather_rows(self, mine: list[np.ndarray], rows: np.ndarray, counts: list[int]) -> None:
+    def scatter_rows(
+        self, mine: list[np.ndarray], slices: list[slice], counts: list[int]
+    ) -> list[list[np.ndarray]]:
         begun = time.process_time()
-        self.comm.allgather_rows(mine, rows, counts)
-        self._sent(bool(mine), sum(array.nbytes for array in mine), begun)
+        found = self.comm.scatter_rows(mine, slices, counts)
+        others = [s.stop - s.start for i, s in enumerate(slices) if i != self.rank]
+        self._sent(len(mine) * len(others), 4 * len(mine) * sum(others), begun)
+        return found
+
+    def gather_slices(self, whole: np.ndarray, slices: list[slice]) -> None:
+        begun = time.process_time()
+        self.comm.gather_slices(whole, slices)
+        own, others = slices[self.rank], self.size - 1
+        self._sent(others, 4 * (own.stop - own.start) * others, begun)
 
     def _sent(self, messages: int, volume: int, begun: float) -> None:
-        """Note what went to each of the others, and wait until the network has carried it."""
-        others = self.size - 1
-        self.messages += others * messages
-        self.volume += others * volume
+        """Note what was sent, and wait until the network has carried it."""
+        self.messages += messages
+        self.volume += volume
         if self.network is not None:
-            until = time.perf_counter() + self.network.seconds(others * messages, others * volume)
+            until = time.perf_counter() + self.network.seconds(messages, volume)
             while (left := until - time.perf_counter()) > 0:
                 if left > SPUN:
                     time.sleep(left - SPUN)

@@ -246,8 +246,7 @@ def cost_bounds(found: dict) -> str:
         for row in found["rows"]
         for net, bounds in row["bounds"].items()
     ]
-    header = ["workload, batch", "network", "as it is", "overlapped, at best"]
-    return table([*header, "in shares, at best"], rows)
+    return table(["workload, batch", "network", "as it is", "overlapped, at best"], rows)
 
 
 def cost_simulated(found: dict) -> str:

@@ -12,6 +12,7 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -74,7 +75,6 @@ class Group:
                 f"{comm!r}"
             )
         self.comm, self.told = comm, False
-        self._rows = np.empty((0, 0), np.float32)
         self.size = checks.integer("comm: size", size, 1)
         self.rank = checks.integer("comm: rank", rank, 0, self.size - 1)
         rows = checks.choice("comm: rows", getattr(comm, "rows", ROWS[0]), ROWS)
@@ -103,19 +103,10 @@ class Group:
             self.told = True
             self.comm.allgather(_Failure(error))
 
-    def rows(self, mine: list[np.ndarray], width: int, counts: list[int]) -> list[Any]:
-        """Return every process's arrays of float32 and a width, of which each has so many.
-
-        They are overwritten by the next call's.
-        """
-        gather = getattr(self.comm, "allgather_rows", None)  # without pickles
-        if gather is None:
-            return self.exchange([array.copy() for array in mine])
-        if self._rows.shape != (sum(counts), width):
-            self._rows = np.empty((sum(counts), width), np.float32)
-        gather(mine, self._rows, counts)
-        ends = np.cumsum(counts)
-        return [self._rows[end - count : end] for count, end in zip(counts, ends, strict=True)]
+    def slices(self, width: int) -> list[slice]:
+        """Return which part of an array each process adds up."""
+        ends = [width * i // self.size for i in range(self.size + 1)]
+        return [slice(a, b) for a, b in pairwise(ends)]
 
     def first(self, made: Callable[[], Result]) -> Result:
         """Let the first process alone do something; return its result."""

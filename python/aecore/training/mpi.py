@@ -70,7 +70,7 @@ class MPI:
         self._mpi, self._comm = mpi, comm.Dup()
         self.rank, self.size = self._comm.rank, self._comm.size
         self._others = [i for i in range(self.size) if i != self.rank]
-        self._count = 0
+        self._count, self._rows = 0, np.empty((0, 0), np.float32)
 
     def __repr__(self) -> str:
         rows = "" if self.rows == ROWS[0] else f", rows={self.rows!r}"
@@ -91,21 +91,61 @@ class MPI:
         self._wait({i: r.Test for i, r in zip(self._others, sent, strict=True)})
         return [found[i] for i in range(self.size)]
 
-    def allgather_rows(self, mine: list[np.ndarray], rows: np.ndarray, counts: list[int]) -> None:
-        """Fill rows of float32 with every process's, of which each has so many."""
-        comm, tag, ends = self._comm, self._tag(), np.cumsum(counts)
-        places = [rows[end - n : end] for end, n in zip(ends, counts, strict=True)]
-        for place, array in zip(places[self.rank], mine, strict=True):
-            np.copyto(place, array)
+    def scatter_rows(
+        self, mine: list[np.ndarray], slices: list[slice], counts: list[int]
+    ) -> list[list[np.ndarray]]:
+        """Return of every process's arrays of float32 this process's slice.
+
+        Parameters
+        ----------
+        mine : list of ndarray, shape (width,)
+        slices : list of slice
+            That of each process.
+        counts : list of int
+            How many arrays each has.
+
+        Returns
+        -------
+        list of lists of ndarray
+            They are overwritten by the next call's.
+        """
+        comm, tag, own = self._comm, self._tag(), slices[self.rank]
+        shape = (sum(counts), own.stop - own.start)
+        if self._rows.shape != shape:
+            self._rows = np.empty(shape, np.float32)
+        ends = np.cumsum(counts)
+        found = [list(self._rows[end - n : end]) for end, n in zip(ends, counts, strict=True)]
+        found[self.rank] = [array[own] for array in mine]
         waits: dict[int, Callable[[], bool]] = {}
-        for i in self._others:
-            if counts[i]:
-                waits[i] = comm.Irecv([places[i], "f"], source=i, tag=tag).Test
         sent = []
-        if counts[self.rank]:
-            sent = [comm.Isend([places[self.rank], "f"], dest=i, tag=tag) for i in self._others]
+        for i in self._others:
+            if found[i] and found[i][0].size:
+                got = [comm.Irecv([array, "f"], source=i, tag=tag) for array in found[i]]
+                waits[i] = partial(self._mpi.Request.Testall, got)
+            sent += [
+                comm.Isend([a[slices[i]], "f"], dest=i, tag=tag) for a in mine if _some(slices[i])
+            ]
         self._wait(waits)
-        self._wait({i: r.Test for i, r in zip(self._others, sent, strict=False)})
+        self._wait_for(sent)
+        return found
+
+    def gather_slices(self, whole: np.ndarray, slices: list[slice]) -> None:
+        """Fill an array of float32, of which this process has its slice, with those of all."""
+        comm, tag = self._comm, self._tag()
+        waits: dict[int, Callable[[], bool]] = {
+            i: comm.Irecv([whole[slices[i]], "f"], source=i, tag=tag).Test
+            for i in self._others
+            if _some(slices[i])
+        }
+        own = slices[self.rank]
+        sent = [comm.Isend([whole[own], "f"], dest=i, tag=tag) for i in self._others if _some(own)]
+        self._wait(waits)
+        self._wait_for(sent)
+
+    def _wait_for(self, sent: list[Any]) -> None:
+        """Wait until messages have left."""
+        if sent:
+            self._wait({self.rank: partial(self._mpi.Request.Testall, sent)})
 
     def _tag(self) -> int:
         """Return what the next messages are told apart by."""
@@ -129,3 +169,7 @@ class MPI:
                 )
             if not there and now - started > SPIN:
                 time.sleep(PAUSE)
+
+
+def _some(part: slice) -> bool:
+    return part.stop > part.start

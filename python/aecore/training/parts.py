@@ -32,7 +32,7 @@ class TreeSum:
     """
 
     def __init__(self, size: int) -> None:
-        self._size, self._free = size, list[np.ndarray]()
+        self.size, self._free = size, list[np.ndarray]()
         self._nodes: list[tuple[int, int, np.ndarray]] = []  # sums: of arrays from where, how many
 
     def add(self, array: np.ndarray, first: int, count: int = 1) -> None:
@@ -45,7 +45,7 @@ class TreeSum:
                 self._free.append(node)
             node, count = before, 2 * count
         if node is None:
-            node = self._free.pop() if self._free else np.empty(self._size, np.float32)
+            node = self._free.pop() if self._free else np.empty(self.size, np.float32)
             np.copyto(node, array)
         self._nodes.append((first, count, node))
 
@@ -94,6 +94,8 @@ class PartedSteps:
                 f"accumulate), got {self.group.size}"
             )
         self._gradient = TreeSum(network.flat.grad.size)
+        self._whole: np.ndarray | None = None  # sums of all slices
+        self._slice = TreeSum(0)
 
     def passes(self, batch: Batch, runs: Sequence[Run]) -> Generator[dict[str, float], None, None]:
         """Run each phase over all parts; yield its sums, with the whole gradient in the network."""
@@ -154,18 +156,37 @@ class PartedSteps:
         about = [(first, count) for first, count, _ in nodes]
         named = [one._replace(learned=self._names(one.learned)) for one in found]
         all_found = group.exchange((about, named))
-        abouts = [about for about, _ in all_found]
-        mine, width = [node for *_, node in nodes], self.network.flat.grad.size
-        all_rows = group.rows(mine, width, [len(about) for about in abouts])
-        for about, rows in zip(abouts, all_rows, strict=True):
-            for (first, count), row in zip(about, rows, strict=True):
-                self._gradient.add(row, first, count)
+        self._add_nodes(group, [node for *_, node in nodes], [about for about, _ in all_found])
         modules = dict(self.network.modules())
         return [
             one._replace(learned=[(getattr(modules[m], f), a) for (m, f), a in one.learned])
             for _, several in all_found
             for one in several
         ]
+
+    def _add_nodes(
+        self, group: Group, mine: list[np.ndarray], abouts: list[list[tuple[int, int]]]
+    ) -> None:
+        """Add all processes' sums: each does so for a slice of them, and sends that to all.
+
+        Additions are elementwise, so that slices change no bit. A communicator that carries objects
+        alone carries all sums to all.
+        """
+        total = self._gradient
+        scatter = getattr(group.comm, "scatter_rows", None)
+        if scatter is None:
+            _add_all(total, abouts, group.exchange([array.copy() for array in mine]))
+            return
+        if self._whole is None:
+            self._whole = np.zeros(total.size, np.float32)
+        slices, whole = group.slices(total.size), self._whole
+        own = whole[slices[group.rank]]
+        if self._slice.size != own.size:
+            self._slice = TreeSum(own.size)
+        _add_all(self._slice, abouts, scatter(mine, slices, [len(about) for about in abouts]))
+        np.copyto(own, self._slice.take())
+        group.comm.gather_slices(whole, slices)  # type: ignore[attr-defined]
+        total.add(whole, 0)
 
     def _names(self, learned: list[Learned]) -> list[Any]:
         """Return what is learned with names in the place of modules' methods."""
@@ -187,6 +208,15 @@ class PartedSteps:
         tape = network.borrow(target=target, part=place, **how)
         part.begin(tape, "on", network.seed, network.samples + part.before)
         return tape
+
+
+def _add_all(
+    total: TreeSum, abouts: list[list[tuple[int, int]]], arrays: list[list[np.ndarray]]
+) -> None:
+    """Add every process's sums, of which it is known of which parts they are."""
+    for about, own in zip(abouts, arrays, strict=True):
+        for (first, count), array in zip(about, own, strict=True):
+            total.add(array, first, count)
 
 
 def add(totals: dict[str, Any], more: dict[str, Any]) -> None:
