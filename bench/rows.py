@@ -4,6 +4,9 @@ A table of 40 mixed columns is generated and written to a parquet file. A detect
 and scores it, from the file and from dask's partitions; a `TabularAutoencoder` is trained for an
 epoch. Each does so in a process of its own: `python -m bench.rows TASK FILE` prints the seconds,
 and the most memory that the process, and the largest worker if it has any, took.
+
+How good it is to shuffle a few pieces at a time is measured on the worst that can be: a file sorted
+by a column, with as many row groups as large files have, beside a full shuffle and none.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from typing import Any
 
 import aecore as ae
 import numpy as np
+from aecore._bench import timing
 from aecore._bench.timing import Settings
 
 from .memory import ROOT, reset, resident
@@ -27,8 +31,10 @@ GROUP = 1 << 17  # rows of a row group
 FLOATS, COUNTS, WORDS, TRUTHS, TIMES = 22, 6, 6, 3, 3
 FACTORS = 6  # that numbers depend on
 SIZES = {"2 million rows": 2_000_000, "20 million rows": 20_000_000}
-NAMES = ("detector-parquet", "detector-dask", "tabular-parquet")
+NAMES = ("shuffling", "detector-parquet", "detector-dask", "tabular-parquet")
 WORKERS = 2
+GROUPS, SEEDS = 32, 3  # row groups of the sorted file, and trainings
+SHARES = (0.5, 0.125, 0.016)  # of its rows that are shuffled together
 
 
 def table(rows: int, seed: int) -> Any:
@@ -171,19 +177,44 @@ def measure(task: str, size: str, path: Path) -> dict[str, Any]:
     return row
 
 
-def run(settings: Settings) -> list[dict[str, Any]]:
+def shuffling(rows: int, folder: str) -> list[dict[str, Any]]:
+    """Train on a sorted file by ways to shuffle it; return the losses of rows that are held out."""
+    held = rows // 8
+    frame = table(rows + held, 1)
+    validation = frame.iloc[rows:]
+    frame = frame.iloc[:rows].sort_values("x1").reset_index(drop=True)
+    path = Path(folder, "sorted.parquet")
+    frame.to_parquet(path, row_group_size=-(-rows // GROUPS), index=False)
+    ways = {"all rows": None, **{f"{share:.1%} of the rows": share for share in SHARES}, "none": 0}
+    found = []
+    for way, share in ways.items():
+        given = ae.open_rows(path, buffer=int(rows * share)) if share else frame
+        losses = []
+        for seed in range(SEEDS):
+            options = {"epochs": 2, "shuffle": share != 0, "random_state": seed}
+            model = ae.TabularAutoencoder(ae.Dense((64,)), 8, **options).fit(given)
+            losses.append(-float(model.score(validation)))
+        found.append({"shuffled": way, "losses": losses})
+        print(f"shuffled: {way:18} {', '.join(f'{loss:.2f}' for loss in losses)}", flush=True)
+    return found
+
+
+def run(settings: Settings) -> dict[str, Any]:
     """Measure and print every task; return the rows."""
     sizes = {"20 thousand rows": 20_000} if settings.quick else SIZES
-    found = []
+    found: list[dict[str, Any]] = []
+    shuffled: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
+        if settings.wants("shuffling"):
+            shuffled = shuffling(2_000 if settings.quick else 1 << 17, folder)
         for size, rows in sizes.items():
             path = Path(folder, f"{rows}.parquet")
-            write(path, rows)
-            for task in NAMES:
-                if not settings.only or task in settings.only:
-                    found.append(measure(task, size, path))
-            path.unlink()
-    return found
+            tasks = [task for task in TASKS if settings.wants(task)]
+            if tasks:
+                write(path, rows)
+            found += [measure(task, size, path) for task in tasks]
+            path.unlink(missing_ok=True)
+    return {"machine": timing.machine() | {"peers": {}}, "rows": found, "shuffling": shuffled}
 
 
 if __name__ == "__main__":

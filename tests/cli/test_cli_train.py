@@ -455,3 +455,75 @@ def test_help_is_quick():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.endswith("\nTrue []\n")
+
+
+# ---- files larger than memory -------------------------------------------------------------------
+
+
+def test_a_stream_trains_what_the_library_does(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", IMAGES)
+    path = tmp_path / "model.safetensors"
+    options = ["--epochs", "2", "--latent-dim", "3", "--seed", "0"]
+    told(capsys, "train", tmp_path / "x.npy", "-o", path, "--stream", *options)
+    model = ae.Autoencoder(latent_dim=3, epochs=2, random_state=0)
+    assert_same(ae.load(path), model.fit(ae.open_rows(tmp_path / "x.npy")))
+    np.save(tmp_path / "y.npy", LABELS)
+    labels = ["--y", tmp_path / "y.npy", "--validation", tmp_path / "x.npy"]
+    told(capsys, "train", tmp_path / "x.npy", "-o", path, "--stream", *options, *labels)
+    told(
+        capsys,
+        "train",
+        tmp_path / "x.npy",
+        "-o",
+        path,
+        "--stream",
+        "-m",
+        "cvae",
+        *options,
+        *labels[:2],
+    )
+    model = ae.CVAE(latent_dim=3, epochs=2, random_state=0)
+    assert_same(ae.load(path), model.fit(ae.open_rows(tmp_path / "x.npy", y=LABELS)))
+
+
+def test_a_stream_of_a_table(tmp_path, capsys):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(TABLE, columns=list("abcdef"))
+    frame["word"] = np.where(TABLE[:, 0] > 0.5, "high", "low")
+    frame.loc[::9, "b"] = np.nan
+    files = [tmp_path / "t.parquet", tmp_path / "t.csv"]
+    frame.to_parquet(files[0], row_group_size=20)
+    frame.to_csv(files[1], index=False)
+    path = tmp_path / "model.safetensors"
+    options = ["--stream", "--seed", "0"]
+    for file in files:
+        told(capsys, "train", file, "-o", path, *options, "--epochs", "2")
+        model = ae.TabularAutoencoder(epochs=2, random_state=0)
+        assert_same(ae.load(path), model.fit(ae.open_rows(file)))
+        told(capsys, "train", file, "-o", path, *options, "-m", "detector", "--drop", "word,a")
+        found, wanted = ae.load(path), ae.AnomalyDetector(random_state=0)
+        wanted.fit(frame.drop(columns=["word", "a"]))
+        np.testing.assert_array_equal(
+            found.score_samples(frame[list("bcdef")]), wanted.score_samples(frame[list("bcdef")])
+        )
+        columns = ["--columns", "a,b", "--epochs", "2", "--latent-dim", "1"]
+        told(
+            capsys, "train", file, "-o", path, *options, "-m", "ae", *columns
+        )  # the gaps are masked
+        assert np.isfinite(ae.load(path).history_[-1]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        (["x.npy", "--mask", "m.npy"], "--mask: expected none with --stream"),
+        (["x.npy", "--shape", "64"], "--shape: expected none with --stream"),
+        (["x.npy", "--columns", "a"], "--columns and --drop: expected a table"),
+        (["none.parquet"], "none.parquet"),
+        (["digits"], "expected a file .parquet"),
+    ],
+)
+def test_streams_that_make_no_sense(tmp_path, monkeypatch, capsys, arguments, wrong):
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", IMAGES)
+    assert wrong in complaint(capsys, "train", "-o", "m.safetensors", "--stream", *arguments)

@@ -285,7 +285,10 @@ def test_several_parquet_files(tmp_path):
 def test_text(tmp_path, name, monkeypatch):
     monkeypatch.setattr(opening, "CHUNK", 100)
     monkeypatch.setattr(opening, "GROUP", 150)
-    table = frame(640).drop(columns="time")
+    table = frame(640)
+    table["time or word"] = [*table.time.astype(str)[:600], *["later"] * 40]
+    table["zoned"] = table.time.dt.tz_localize("UTC")
+    table.loc[5:9, "time"] = pd.NaT
     table["late"] = [None] * 300 + [1.5] * 340
     table["number or word"] = [*range(500), *["x"] * 140]
     table["whole or not"] = [*range(500), *[0.5] * 140]
@@ -303,6 +306,9 @@ def test_text(tmp_path, name, monkeypatch):
     np.testing.assert_array_equal(found.late, table.late.astype(float))
     assert found["number or word"].tolist() == list(map(str, table["number or word"]))
     assert found["whole or not"].tolist() == table["whole or not"].tolist()
+    assert found.time.equals(table.time.astype("M8[us]"))
+    assert found["time or word"].tolist() == table["time or word"].tolist()
+    assert isinstance(found.zoned[0], str)
     assert found.gaps.isna().sum() == 239
     assert [None if pd.isna(v) else bool(v) for v in found.truths] == list(table.truths)
     assert found.never.isna().all()

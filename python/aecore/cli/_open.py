@@ -15,7 +15,9 @@ import numpy as np
 
 from .. import datasets
 from ..base import atomic
-from ._command import CommandError, command_errors, positive, whole
+from ..data.open import open_rows
+from ..data.rows import Rows
+from ._command import CommandError, command_errors, positive, require, whole
 from ._images import Images
 from ._kinds import kind_of, takes_tables
 from ._source import Arrays, Reading, Source
@@ -25,8 +27,8 @@ TEXT = (".csv", ".tsv", ".txt")
 DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
 SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name != "load_images")
 FORMS = (
-    "DATA is a file (.npy, .npz or .npz:ARRAY, .csv, .tsv, .parquet, or - for CSV from stdin), "
-    "a folder of pictures, which may be in a folder for each label, or the name of a set: "
+    "DATA is a file (.npy, .npz or .npz:ARRAY, .zarr, .csv, .tsv, .parquet, or - for CSV from "
+    "stdin), a folder of pictures, which may be in a folder for each label, or the name of a set: "
     f"{', '.join(SETS)}, of which the training part is taken, or :test (digits:test)."
 )
 
@@ -57,6 +59,14 @@ def _source(data: str, reading: Reading) -> Source:
             )
         return _named_set(name, part or "train", reading)
     path, suffix = Path(data), Path(data).suffix.lower()
+    if suffix == ".zarr":
+        require("reading .zarr", "zarr", "zarr")
+        import zarr
+
+        found = zarr.open(data, mode="r")
+        if not hasattr(found, "shape"):
+            raise CommandError(f"{data}: expected an array, got a group of arrays")
+        return Arrays(found, reading, _labels(reading), _mask(reading))
     if path.is_dir():
         return _folder(data, reading)
     if data == "-" or suffix in TEXT:
@@ -66,6 +76,27 @@ def _source(data: str, reading: Reading) -> Source:
     if suffix in (".parquet", ".pq"):
         return Parquet(data, reading)
     return Arrays(_array(data), reading, _labels(reading), _mask(reading))
+
+
+def is_table_file(data: str) -> bool:
+    """Return whether rows that are read a piece at a time are those of a table."""
+    return Path(data).suffix.lower() not in (".npy", ".zarr")
+
+
+def stream(data: str, reading: Reading, kind: str) -> Rows:
+    """Return samples that are read a piece at a time, for training a kind of model."""
+    is_table = is_table_file(data)
+    if not is_table and (reading.columns or reading.drop):
+        raise CommandError("--columns and --drop: expected a table, whose columns have names")
+    require("--stream", "cli", *(("pyarrow", "pandas") if is_table else ()))
+    labels: Any = split_names(reading.y) if is_table else _labels(reading)
+    how: dict[str, Any] = {}
+    if is_table:
+        labels = labels[0] if len(labels) == 1 else labels or None
+        how = {"columns": list(reading.columns) or None, "drop": list(reading.drop)}
+        how["gaps"] = not takes_tables(kind)
+    with command_errors(data):
+        return open_rows(data, y=labels, **how)
 
 
 def _named_set(name: str, part: str, reading: Reading) -> Source:

@@ -32,7 +32,7 @@ from ._command import (
 )
 from ._flags import PREFIX, add_flags, flag, given, unknown
 from ._kinds import KINDS, kind_for, kind_of, read_kind, takes_tables
-from ._open import add_reading, open_samples, reading_of
+from ._open import add_reading, is_table_file, open_samples, reading_of, stream
 from ._results import check_place
 from ._source import Block, Reading, Source, network_of, shape_of
 from ._values import parse_file_value
@@ -70,6 +70,7 @@ def add_train(commands: Subparsers) -> None:
             --penalty "KLSparsity(0.1)" --schedule "Cosine(20)"
         aecore train digits -o m.safetensors --checkpoint run.safetensors --resume
         aecore train --config run.toml --epochs 5
+        aecore train large.parquet -o detector.safetensors --model detector --stream
         mpiexec -n 4 aecore train digits -o m.safetensors --mpi
         """,
     )
@@ -82,6 +83,7 @@ def add_train(commands: Subparsers) -> None:
     parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
     parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
     parser.add_argument("--resume", action="store_true", help=_RESUME)
+    parser.add_argument("--stream", action="store_true", help=_STREAM)
     parser.add_argument("--mpi", action="store_true", help=_MPI)
     add_reading(parser, training=True)
     titles = "parameters of the models", "parameters of some kinds"
@@ -95,6 +97,10 @@ _CONFIG = (
     "the command line come first"
 )
 _MPI = "share the work with the other processes that mpiexec has started"
+_STREAM = (
+    "read DATA a piece at a time: .parquet or a folder of such files, .csv, .tsv, .npy or .zarr, "
+    "larger than memory; pieces of several blocks are shuffled together"
+)
 _RESUME = "go on from the checkpoint, if there is one, to the epochs asked for in all"
 
 
@@ -127,6 +133,8 @@ def _train(options: Any) -> int:
     is_first = comm is None or comm.rank == 0
     options.quiet = options.quiet or not is_first
     reading = reading_of(options)
+    if options.stream:
+        return _train_on_rows(options, reading, comm, is_first)
     source = open_samples(options.data, reading)
     if options.model is None:
         options.model = kind_for(source.is_table and options.shape is None)
@@ -144,9 +152,7 @@ def _train(options: Any) -> int:
         text = f"each sample is taken for a sequence of {steps} steps with {features} values"
         note(options, f"{text}; --shape {steps}x{features}x1 makes pictures of them")
         warnings.filterwarnings("ignore", traps.SEQUENCES)
-    fit: dict[str, Any] = {"resume": True} if options.resume else {}
-    if comm is not None:
-        fit["comm"] = comm
+    fit = _fit_options(options, comm)
     if options.validation is not None:
         fit["X_val"] = _validation(options, reading, model)
     if samples.mask is not None:
@@ -156,6 +162,28 @@ def _train(options: Any) -> int:
         missing = int(mask.size - np.count_nonzero(mask))
         note(options, f"{missing} values are missing; they take no part in the loss")
     return _fit(options, model, samples, fit, is_first)
+
+
+def _train_on_rows(options: Any, reading: Reading, comm: Any, is_first: bool) -> int:
+    """Train on samples that are read a piece at a time."""
+    for name in ("mask", "shape", "size", "bits", "header"):
+        if getattr(options, name) is not None:
+            raise CommandError(f"--{name}: expected none with --stream")
+    is_table = is_table_file(options.data)
+    if options.model is None:
+        options.model = kind_for(is_table)
+    model = _model(options)
+    samples = Block(stream(options.data, reading, options.model))
+    fit = _fit_options(options, comm)
+    if options.validation is not None:
+        fit["X_val"] = stream(options.validation, reading, options.model)
+    _check_takes(options, model, fit)
+    return _fit(options, model, samples, fit, is_first)
+
+
+def _fit_options(options: Any, comm: Any) -> dict[str, Any]:
+    fit: dict[str, Any] = {"resume": True} if options.resume else {}
+    return fit if comm is None else fit | {"comm": comm}
 
 
 def _comm() -> Any:

@@ -262,7 +262,7 @@ class ParquetRows(Rows):
 class CsvRows(ParquetRows):
     """Rows of a CSV file, which is written to a parquet file for temporary use first.
 
-    A column's type is that of all its cells: integers, numbers, booleans, else text.
+    A column's type is that of all its cells: integers, numbers, booleans, times, else text.
 
     Parameters
     ----------
@@ -301,19 +301,22 @@ def _write_parquet(path: Any, delimiter: str, written: str) -> None:
     import pyarrow.parquet
 
     how: dict[str, Any] = {"sep": delimiter, "chunksize": CHUNK, "low_memory": False}
-    types: dict[str, str] = {}
+    kinds: dict[str, str] = {}
     with pandas.read_csv(path, **how) as chunks:
         for chunk in chunks:
-            for name, dtype in chunk.dtypes.items():
-                if not chunk[name].isna().all():
-                    types[name] = _wider(types.get(name), dtype, chunk[name])
-                types.setdefault(name, "")
-    if not types:
+            for name, cells in chunk.items():
+                there = cells.dropna()
+                known = kinds.setdefault(name, "")
+                if len(there):
+                    kinds[name] = _wider(known, _kind(cells, there, known))
+    if not kinds:
         raise ValueError(f"{os.fspath(path)}: expected columns, got none")
-    types = {name: kind or "float64" for name, kind in types.items()}
+    types = {name: TYPES[kind] for name, kind in kinds.items()}
     writer = None
     with pandas.read_csv(path, dtype=types, **how) as chunks:
         for chunk in chunks:
+            for name in (name for name, kind in kinds.items() if kind == "time"):
+                chunk[name] = pandas.to_datetime(chunk[name], format="ISO8601").astype("M8[us]")
             table = pyarrow.Table.from_pandas(chunk, preserve_index=False)
             if writer is None:
                 writer = pyarrow.parquet.ParquetWriter(written, table.schema)
@@ -322,17 +325,46 @@ def _write_parquet(path: Any, delimiter: str, written: str) -> None:
         writer.close()
 
 
-def _wider(known: str | None, dtype: Any, cells: Any) -> str:
-    """Return the type of a column that has these cells too."""
-    kind = getattr(dtype, "kind", "O")
-    if kind == "O" and cells.dropna().map(lambda cell: isinstance(cell, bool)).all():
-        kind = "b"
-    new = {"i": "int64", "u": "uint64", "f": "float64", "b": "boolean"}.get(kind, "str")
-    if kind == "f" and known in (None, "", "int64", "float64"):
-        return "float64"
+# what pandas reads cells of a kind as; "" is of a column without any
+TYPES = {
+    "": "float64",
+    "whole": "int64",
+    "number": "float64",
+    "truth": "boolean",
+    "time": "str",
+    "text": "str",
+}
+
+
+def _kind(cells: Any, there: Any, known: str) -> str:
+    """Return what kind of cells some of a column are, of which those that aren't missing are there.
+
+    Times are ISO 8601, without a zone.
+    """
+    kind = getattr(cells.dtype, "kind", "O")
+    if kind in "iufb":
+        return {"i": "whole", "b": "truth"}.get(kind, "number")
+    if there.map(lambda cell: isinstance(cell, bool)).all():
+        return "truth"
+    if known in ("", "time") and _are_times(there):
+        return "time"
+    return "text"
+
+
+def _are_times(cells: Any) -> bool:
+    import pandas
+
+    try:
+        return pandas.to_datetime(cells, format="ISO8601").dt.tz is None
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+def _wider(known: str, new: str) -> str:
+    """Return the kind of a column that has cells of two kinds."""
     if not known or known == new:
         return new
-    return "float64" if {known, new} <= {"int64", "float64"} else "str"
+    return "number" if {known, new} == {"whole", "number"} else "text"
 
 
 def _chosen(

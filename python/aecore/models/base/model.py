@@ -273,7 +273,8 @@ class BaseModel(Estimator):
             maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
             of sequences, which may have different lengths where the architecture is `LSTM` or
             `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream of
-            batches, or a data set that is read item by item, see Notes.
+            batches, a data set that is read item by item, see Notes, or rows of a file that doesn't
+            fit into memory, from `open_rows`.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
             classifier; others take no notice of it.
@@ -320,7 +321,8 @@ class BaseModel(Estimator):
         DataLoader is one), or a function that returns an iterator over them. A batch is what
         `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
         taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one pass over
-        them before training checks them. Validation takes X_val. Upper levels of a stack and priors
+        them before training checks them. Validation takes X_val. Rows that `open_rows` has opened
+        are a stream too, but are shuffled, and cut into batches of ``batch_size``. Upper levels of a stack and priors
         keep the codes that they are trained on in memory.
 
         X may also be an object with ``__len__`` and ``__getitem__`` (a PyTorch Dataset is one), as

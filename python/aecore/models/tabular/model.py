@@ -126,7 +126,8 @@ class TableModel(BaseAutoencoder):
             that of another library. Later ones have the columns by name, whatever the type of the
             names, and of the same kind: numbers, times with or without a zone, durations, levels.
             Missing cells are NaN, None, NaT or pandas.NA, and empty strings in arrays of strings of
-            a fixed width.
+            a fixed width. It may also be rows of a file that doesn't fit into memory, from
+            `open_rows`, or a stream of batches, as in `Autoencoder`.
         y : ignored
         X_val : like X, optional
             Rows to measure after each epoch, in place of ``validation_fraction``.
