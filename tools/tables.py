@@ -187,6 +187,25 @@ def processes(found: list[dict]) -> str:
     return table([*header, "efficiency", "DDP's"], rows)
 
 
+def rows(found: dict) -> str:
+    lines = []
+    for row in sorted(found["rows"], key=lambda row: row["task"]):
+        worker = f"{row['worker'] / 1e6:,.0f}" if "worker" in row else ""
+        times = [f"{row[what]:,.0f}" for what in ("fit", "score")]
+        lines.append([row["task"], row["rows"], *times, f"{row['peak'] / 1e6:,.0f}", worker])
+    header = ["task", "table", "fit, s", "score, s", "peak memory, MB", "of a worker, MB"]
+    return f"{machine(found['machine'])}\n{table(header, lines)}"
+
+
+def rows_shuffling(found: dict) -> str:
+    lines = [
+        [row["shuffled"], f"{sum(row['losses']) / len(row['losses']):.2f}"]
+        + [", ".join(f"{loss:.2f}" for loss in row["losses"])]
+        for row in found["shuffling"]
+    ]
+    return table(["shuffled together", "mean loss", "of each seed"], lines)
+
+
 def cost(found: dict) -> str:
     units = {"each": 1e3, "sample": 1e6, "part": 1e3, "passes": 1e6, "row": 1e3}
     rows = []
@@ -312,7 +331,20 @@ def python(found: dict) -> str:
 
 SECTIONS = {
     f.__name__: f
-    for f in (train, batches, half, memory, encode, kernels, scaling, busy, processes, cost, python)
+    for f in (
+        train,
+        batches,
+        half,
+        memory,
+        encode,
+        kernels,
+        scaling,
+        busy,
+        rows,
+        processes,
+        cost,
+        python,
+    )
 }
 MORE = {  # tables of a section that has several
     f.__name__: f
@@ -326,6 +358,7 @@ MORE = {  # tables of a section that has several
         cost_own,
         cost_simulated,
         cost_crowd,
+        rows_shuffling,
     )
 }
 

@@ -22,6 +22,7 @@ SECTIONS = {
     "kernels": None,
     "scaling": "batch",
     "busy": "mlp-ae",
+    "rows": "detector-parquet",
     "processes": "mlp-ae",
     "cost": "table-ae",
     "python": "mlp-ae",

@@ -17,6 +17,7 @@ from .streams import StreamBatch
 
 CELL_BYTES = 32  # of a table's cell while it is read, about
 CHUNK = 1 << 16  # rows of a CSV file that are read at a time
+LEAST = 1 << 12  # rows of a parquet file that are read at a time, as reading fewer takes as long
 GROUP = 1 << 17  # rows of a block that is written
 TEXT = {".csv": ",", ".tsv": "\t"}
 PARQUET = (".parquet", ".pq")
@@ -248,9 +249,11 @@ class ParquetRows(Rows):
 
         path, group = self._places[block]
         with pyarrow.parquet.ParquetFile(path) as file:
-            read = file.iter_batches(most, [group], self._wanted, use_threads=False)
-            for batch in read:
-                yield self._piece(batch.to_pandas())
+            rows = max(most, LEAST)
+            for batch in file.iter_batches(rows, [group], self._wanted, use_threads=False):
+                frame = batch.to_pandas()
+                for start in range(0, len(frame), most):
+                    yield self._piece(frame.iloc[start : start + most])
 
     def _piece(self, frame: Any) -> StreamBatch:
         y, X = None, frame[self.columns]

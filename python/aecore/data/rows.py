@@ -48,7 +48,6 @@ class Rows:
         self.buffer = PIECES * self.piece
         if buffer is not None:
             self.buffer = checks.integer("buffer", buffer, 1)
-            self.piece = min(self.piece, max(1, self.buffer // OPEN))
 
     def __len__(self) -> int:
         return int(self.sizes.sum())
@@ -74,9 +73,10 @@ class Rows:
     def in_turn(self, blocks: np.ndarray) -> Iterator[StreamBatch]:
         """Yield pieces of several blocks in turn, of eight at a time."""
         waiting, opened = iter(blocks.tolist()), deque[Iterator[StreamBatch]]()
+        most = min(self.piece, max(1, self.buffer // OPEN))
         while True:
             while len(opened) < OPEN and (block := next(waiting, None)) is not None:
-                opened.append(self.pieces(block, self.piece))
+                opened.append(self.pieces(block, most))
             if not opened:
                 return
             pieces = opened.popleft()
