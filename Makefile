@@ -28,7 +28,7 @@ ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
+.PHONY: asan bench bits clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
     notebooks pictures ranks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
@@ -101,6 +101,9 @@ commands: $(DEV)/.built ## call aecore in ways nobody thinks of; ARGS='10000 7':
 
 kills: $(DEV)/.built ## kill what writes and trains at random moments; ARGS='1000 7': so many, seed 7
 	$(DEV)/bin/python tests/support/kills.py $(ARGS)
+
+bits: $(DEV)/.built ## train all kinds of models with 1 to 7 processes of 1 and 2 threads over MPI, and compare their bits
+	$(DEV)/bin/python tests/support/bits.py
 
 ranks: $(DEV)/.built ## let processes that train together fail at random moments; ARGS='200 7': so many, seed 7
 	$(DEV)/bin/python tests/support/ranks.py $(ARGS)

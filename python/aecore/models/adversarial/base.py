@@ -14,7 +14,7 @@ from ...nn.ops.losses import Elementwise
 from ...nn.tape import Value
 from ...training.loop import Phase, backpropagate, sums_of
 from ..base.model import BaseModel
-from ..base.rows import conditioner_of
+from ..base.own_rows import conditioner_of
 
 
 class Adversarial(BaseModel):

@@ -43,6 +43,7 @@ from ...training.schedules import Schedule
 from . import state, traps
 from ._html import model_html
 from .options import complete
+from .own_rows import check_given, shared, summary_of, take_first_state
 from .resume import (
     LoadedCheckpoint,
     check_count,
@@ -51,7 +52,6 @@ from .resume import (
     saver_of,
     take_fit,
 )
-from .rows import check_given, shared, summary_of, take_first_state
 from .streams import read_rows, read_stream, rows_to_validate
 
 if TYPE_CHECKING:

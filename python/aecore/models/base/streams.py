@@ -12,7 +12,7 @@ from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
 from ...data.rows import Rows, RowsInput
 from ...data.streams import Stream, StreamBatch, StreamInput, Summary
-from .rows import summary_of
+from .own_rows import summary_of
 
 if TYPE_CHECKING:
     from ...data.readers import Reader

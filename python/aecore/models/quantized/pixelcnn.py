@@ -22,7 +22,7 @@ from ...nn.pixelcnn.sampler import Sampler
 from ...nn.tape import Value
 from ..base.model import INFERENCE_BATCH, BaseModel, fitted
 from ..base.options import Training, Unpack
-from ..base.rows import optional_conditioner_of
+from ..base.own_rows import optional_conditioner_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -16,8 +16,8 @@ from ...training.checkpoint import Checkpoint, Stage
 from ..base import state
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
+from ..base.own_rows import optional_conditioner_of
 from ..base.resume import checkpoint_of, find_checkpoint
-from ..base.rows import optional_conditioner_of
 from ..base.streams import joined
 from .pixelcnn import PixelCNN
 

@@ -31,7 +31,7 @@ from ..base._html import model_html
 from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
 from ..base.options import Coding, Training, Unpack
-from ..base.rows import conditioner_of
+from ..base.own_rows import conditioner_of
 
 
 class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs": 10}):

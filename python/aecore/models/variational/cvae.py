@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...data.conditions import Conditioner
-from ..base.rows import conditioner_of
+from ..base.own_rows import conditioner_of
 from .vae import VAE
 
 
