@@ -322,8 +322,8 @@ class BaseModel(Estimator):
         `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
         taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one pass over
         them before training checks them. Validation takes X_val. Rows that `open_rows` has opened
-        are a stream too, but are shuffled, and cut into batches of ``batch_size``. Upper levels of a stack and priors
-        keep the codes that they are trained on in memory.
+        are a stream too, but are shuffled, and cut into batches of ``batch_size``. Upper levels of
+        a stack and priors keep the codes that they are trained on in memory.
 
         X may also be an object with ``__len__`` and ``__getitem__`` (a PyTorch Dataset is one), as
         in all methods: its items are x, (x,) or (x, y), and y is taken from there where one is
