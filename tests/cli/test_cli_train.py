@@ -527,3 +527,30 @@ def test_streams_that_make_no_sense(tmp_path, monkeypatch, capsys, arguments, wr
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", IMAGES)
     assert wrong in complaint(capsys, "train", "-o", "m.safetensors", "--stream", *arguments)
+
+
+def test_what_is_streamed_is_read_by_other_commands(tmp_path, capsys):
+    pandas = pytest.importorskip("pandas")
+    frame, model = pandas.DataFrame(TABLE, columns=list("abcdef")), tmp_path / "m.safetensors"
+    (tmp_path / "folder").mkdir()
+    frame[:40].to_parquet(tmp_path / "folder/1.parquet")
+    frame[40:].to_parquet(tmp_path / "folder/2.parquet")
+    frame.to_csv(tmp_path / "t.csv.gz", index=False)
+    np.savetxt(tmp_path / "headless.csv", TABLE, delimiter=",")
+    np.savetxt(tmp_path / "headless.tsv", TABLE, delimiter="\t")
+    holes = TABLE.copy()
+    holes[::7, 2] = np.nan
+    np.save(tmp_path / "holes.npy", holes)
+    options = ["-m", "ae", "--epochs", "1", "--latent-dim", "2", "--stream"]
+    for name in ("folder", "t.csv.gz", "headless.csv", "headless.tsv", "holes.npy"):
+        assert told(capsys, "train", tmp_path / name, "-o", model, *options)["samples"] == 60
+        assert told(capsys, "score", model, tmp_path / name)["samples"] == 60
+    zarr = pytest.importorskip("zarr")
+    stored = zarr.open(str(tmp_path / "x.zarr"), mode="w", shape=TABLE.shape, dtype="f8")
+    stored[:] = TABLE
+    for more in (["--stream"], []):
+        told(capsys, "train", tmp_path / "x.zarr", "-o", model, *options[:-1], *more)
+        assert told(capsys, "score", model, tmp_path / "x.zarr")["samples"] == 60
+    (tmp_path / "odd.csv").write_text("a;b\n1;2\n3;4\n")
+    command = "train", tmp_path / "odd.csv", "-o", model, *options
+    assert "expected commas or tabs" in complaint(capsys, *command)

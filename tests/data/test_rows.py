@@ -1,8 +1,10 @@
 """Rows that are read a piece at a time: what is read, in which order, and with which result."""
 
+import copy
 import gc
 import gzip
 import os
+import pickle
 import threading
 import time
 
@@ -297,7 +299,7 @@ def test_text(tmp_path, name, monkeypatch):
     table["never"] = [None] * 640
     table.to_csv(tmp_path / name, index=False, sep="\t" if "tsv" in name else ",")
     rows = ae.open_rows(tmp_path / name)
-    folder = rows.folder
+    folder = rows.folder.path
     found = pd.concat([X for X, _, _ in rows], ignore_index=True)
     assert len(found) == len(rows) == 640
     assert list(found) == list(table)
@@ -379,7 +381,7 @@ def test_a_file_that_has_changed_is_noticed(tmp_path):
     path = written(tmp_path, frame(300)[["number", "whole"]].fillna(0), 100)
     rows = ae.open_rows(path)
     written(tmp_path, frame(290)[["number", "whole"]].fillna(0), 100)
-    with pytest.raises(ValueError, match="expected 300 rows, as before, got 290"):
+    with pytest.raises(ValueError, match="table.parquet: expected the file as it was opened"):
         ae.Autoencoder(D, 1, **KW).fit(rows)
 
 
@@ -458,8 +460,7 @@ def test_models_of_tables(tmp_path, make):
         np.testing.assert_array_equal(getattr(model, name)(table), wanted)
         np.testing.assert_array_equal(getattr(model, name)(rows), wanted)
     pd.testing.assert_frame_equal(model.reconstruct(rows), whole.reconstruct(table))
-    with pytest.raises(TypeError, match="expected a table"):
-        model.impute(rows)
+    pd.testing.assert_frame_equal(model.impute(rows), whole.impute(table))
     shuffled = make(D, 2, **KW).fit(rows)
     assert shuffled.history_[-1]["loss"] == pytest.approx(
         make(D, 2, **KW).fit(table).history_[-1]["loss"], rel=0.1
@@ -603,3 +604,163 @@ def test_gz_is_read(tmp_path):
     with gzip.open(tmp_path / "a.csv.gz", "wt") as file:
         file.write("a,b\n1,2\n3,4\n")
     assert len(ae.open_rows(tmp_path / "a.csv.gz")) == 2
+
+
+# ---- files as people have them ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t: t[t.whole > 10],  # an index with holes
+        lambda t: t.set_index("whole"),
+        lambda t: t.set_index(["whole", "bit"]),
+        lambda t: t.set_axis(pd.date_range("2026", periods=len(t)).rename("when")),
+        lambda t: t[["number", "whole", "bit"]].set_axis(range(3), axis=1),
+        lambda t: t[["number", "bit"]].set_axis(
+            pd.MultiIndex.from_tuples([("a", 1), ("b", 2)]), axis=1
+        ),
+    ],
+)
+def test_indices_and_names_are_those_of_pandas(tmp_path, change):
+    table = change(frame(200))
+    table.to_parquet(tmp_path / "t.parquet", row_group_size=50)
+    table = pd.read_parquet(tmp_path / "t.parquet")
+    rows = ae.open_rows(tmp_path / "t.parquet")
+    found = pd.concat([X for X, _, _ in rows], ignore_index=True)
+    pd.testing.assert_index_equal(pd.Index(found.columns), pd.Index(table.columns), exact=False)
+    np.testing.assert_array_equal(found.iloc[:, -1], table.iloc[:, -1])
+    model = ae.TabularAutoencoder(D, 1, **KW).fit(rows)
+    np.testing.assert_array_equal(model.transform(rows), model.transform(table))
+    chosen = ae.open_rows(tmp_path / "t.parquet", columns=table.columns[:1])
+    assert list(next(iter(chosen)).X.columns) == list(table.columns[:1])
+
+
+def test_columns_of_folders_are_not_lost(tmp_path):
+    frame(60).to_parquet(tmp_path / "set", partition_cols=["bit"])
+    with pytest.raises(ValueError, match="got a folder bit=0, whose name is one"):
+        ae.open_rows(tmp_path / "set")
+
+
+@pytest.mark.parametrize("rows", [(240, 80), (360, 120), (300, 100)])
+def test_a_file_that_was_written_anew_is_noticed(tmp_path, rows):
+    table = frame(360)[["whole", "bit"]]
+    path = written(tmp_path, table[:300], 100)
+    opened = ae.open_rows(path)
+    model = ae.AnomalyDetector(n_models=1, random_state=0).fit(opened)
+    time.sleep(0.01)
+    written(tmp_path, table[-rows[0] :], rows[1])
+    for call in (model.fit, model.score_samples, model.predict, list):
+        with pytest.raises(ValueError, match="it has changed"):
+            call(opened)
+
+
+class Shrinking(Rows):
+    def __init__(self, found):
+        super().__init__([10, 10], 8)
+        self.found = found
+
+    def pieces(self, block, most):
+        yield StreamBatch(np.random.default_rng(0).random((self.found, 3)))
+
+
+@pytest.mark.parametrize("found", [9, 11])
+def test_blocks_of_another_size_are_noticed(found):
+    rows = Shrinking(10)
+    model = ae.Autoencoder(D, 2, **KW).fit(rows)
+    detector = ae.AnomalyDetector(n_models=1, random_state=0).fit(rows)
+    rows.found = found
+    for call in (model.fit, model.transform, detector.fit, detector.score_samples):
+        with pytest.raises(
+            ValueError, match=f"expected 10 rows in a block, as before, got {found}"
+        ):
+            call(rows)
+
+
+def test_text_without_names(tmp_path):
+    x = np.random.default_rng(0).random((50, 3)).round(6)
+    np.savetxt(tmp_path / "x.csv", x, delimiter=",", fmt="%.6f")
+    rows = ae.open_rows(tmp_path / "x.csv", header=False)
+    assert len(rows) == 50
+    model = ae.Autoencoder(D, 2, shuffle=False, **KW).fit(rows)
+    np.testing.assert_array_equal(model.transform(rows), model.transform(x))
+    with pytest.raises(ValueError, match="header: expected True but for text files"):
+        ae.open_rows(written(tmp_path, frame(9)), header=False)
+
+
+def test_copies_of_text(tmp_path):
+    frame(20).to_csv(tmp_path / "x.csv", index=False)
+    copied = copy.deepcopy(ae.open_rows(tmp_path / "x.csv"))
+    gc.collect()
+    assert sum(len(X) for X, _, _ in copied) == 20
+    with pytest.raises(TypeError, match="can't be pickled: write a parquet file"):
+        pickle.dumps(copied)
+    opened = pickle.loads(pickle.dumps(ae.open_rows(written(tmp_path, frame(20)))))
+    assert sum(len(X) for X, _, _ in opened) == 20
+    (tmp_path / "empty.csv").write_text("a,b\n")
+    with pytest.raises(ValueError, match=r"empty.csv: expected rows, got none"):
+        ae.open_rows(tmp_path / "empty.csv")
+
+
+def test_an_array_in_a_group(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(str(tmp_path / "g.zarr"), mode="w")
+    group.create_array("a", data=np.zeros((9, 3)))
+    assert len(ae.open_rows(tmp_path / "g.zarr" / "a")) == 9
+    with pytest.raises(ValueError, match=r"got a group of arrays \(a\): open one"):
+        ae.open_rows(tmp_path / "g.zarr")
+
+
+def test_many_row_groups_are_read_soon(tmp_path):
+    """The file's footer isn't read again for each: that takes seconds for a thousand."""
+    import pyarrow.parquet
+
+    path, opened = written(tmp_path, frame(600), 1), []
+    rows, kept = ae.open_rows(path), pyarrow.parquet.ParquetFile
+
+    class File(kept):
+        def __init__(self, path, *, metadata=None):
+            opened.append(metadata is not None)
+            super().__init__(path, metadata=metadata)
+
+    pyarrow.parquet.ParquetFile = File
+    try:
+        assert sum(len(X) for X, _, _ in rows) == 600
+    finally:
+        pyarrow.parquet.ParquetFile = kept
+    assert opened == [True] * 600
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"y": 3}, ValueError, "y: expected some of the columns"),
+        ({"columns": np.array(["whole", "what"])}, ValueError, "got np.str_|got 'what'"),
+    ],
+)
+def test_names_of_other_types(tmp_path, options, error, message):
+    path = written(tmp_path, frame(20))
+    assert (
+        len(next(iter(ae.open_rows(path, columns=np.array(["whole"]), drop=None))).X.columns) == 1
+    )
+    with pytest.raises(error, match=message):
+        ae.open_rows(path, **options)
+    with pytest.raises(TypeError, match="y: expected an array of labels"):
+        ae.open_rows(np.zeros((4, 3)), y="a")
+
+
+# ---- more methods -------------------------------------------------------------------------------
+
+
+def test_classifiers_and_transformers_take_rows():
+    x, y = images()
+    rows = ae.open_rows(Chunked(x, 37), y=y)
+    stack = ae.StackedAutoencoder(D, 3, pretrain_epochs=1, **KW)
+    model = ae.SoftmaxClassifier(stack, **KW).fit(x, y)
+    np.testing.assert_array_equal(model.predict_proba(rows), model.predict_proba(x))
+    np.testing.assert_array_equal(model.predict(rows), model.predict(x))
+    assert model.score(rows) == model.score(x, y)
+    codes = ae.VAE(D, 3, shuffle=False, **KW).fit_transform(rows)
+    np.testing.assert_array_equal(codes, ae.VAE(D, 3, shuffle=False, **KW).fit_transform(x))
+    with pytest.raises(ValueError, match="y: expected None, as rows have their own"):
+        ae.CVAE(D, 3, **KW).fit(x, y).transform(rows, y)

@@ -184,6 +184,28 @@ def test_a_detector_learns_of_rows_that_workers_choose(client, monkeypatch):
     np.testing.assert_array_equal(found.score_samples(table), wanted.score_samples(table))
 
 
+def test_categories_that_are_not_known(anywhere):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"x": rng.random(90), "k": rng.integers(0, 5, 90) * 10})
+    lazy = dd.from_pandas(table, npartitions=3)
+    lazy = lazy.assign(k=lazy.k.astype("category"))
+    model = aed.fit(ae.TabularAutoencoder(D, 1, **KW), lazy)
+    given = table.assign(k=table.k.astype("category"))
+    for name in ("transform", "score_samples", "score_cells"):
+        found = getattr(aed, name)(model, lazy).compute()
+        np.testing.assert_array_equal(found, getattr(model, name)(given))
+    assert list(aed.impute(model, lazy).compute().k) == list(table.k)
+
+
+def test_models_that_give_frames(anywhere):
+    x = matrix()
+    lazy = da.from_array(x, chunks=(70, 12))
+    model = ae.VAE(D, 3, **KW).fit(x)
+    codes = model.transform(x)
+    model.set_output(transform="pandas")
+    np.testing.assert_array_equal(aed.transform(model, lazy).compute(), codes)
+
+
 # ---- bags ---------------------------------------------------------------------------------------
 
 
@@ -288,6 +310,8 @@ def test_others_are_refused():
     lazy = da.from_array(x, chunks=(70, 12))
     with pytest.raises(TypeError, match="X: expected a dask array, DataFrame or bag, got a nda"):
         aed.transform(model, x)
+    with pytest.raises(TypeError, match="model: expected one of aecore's models"):
+        aed.fit("x", lazy)
     with pytest.raises(TypeError, match="model: expected one with impute"):
         aed.impute(model, lazy)
     with pytest.raises(ValueError, match="y: expected 8 partitions, as X has, got 5"):

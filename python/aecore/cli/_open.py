@@ -8,6 +8,7 @@ import os
 import textwrap
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from .. import datasets
 from ..base import atomic
-from ..data.open import open_rows
+from ..data.open import PARQUET, is_zarr, open_rows, open_zarr, parquet_files, suffix_of
 from ..data.rows import Rows
 from ._command import CommandError, command_errors, positive, require, whole
 from ._images import Images
@@ -58,29 +59,26 @@ def _source(data: str, reading: Reading) -> Source:
                 f"{name}: expected {name}:train for the set or ./{name} for what is here, got both"
             )
         return _named_set(name, part or "train", reading)
-    path, suffix = Path(data), Path(data).suffix.lower()
-    if suffix == ".zarr":
+    path, suffix = Path(data), suffix_of(Path(data))
+    if is_zarr(path):
         require("reading .zarr", "zarr", "zarr")
-        import zarr
-
-        found = zarr.open(data, mode="r")
-        if not hasattr(found, "shape"):
-            raise CommandError(f"{data}: expected an array, got a group of arrays")
-        return Arrays(found, reading, _labels(reading), _mask(reading))
+        return Arrays(ZarrFile(open_zarr(path)), reading, _labels(reading), _mask(reading))
     if path.is_dir():
+        if any(p.suffix.lower() in PARQUET for p in path.iterdir()):
+            return Parquet([str(p) for p in parquet_files([path])], reading)
         return _folder(data, reading)
     if data == "-" or suffix in TEXT:
         return Text(data, reading)
     if path.exists():
         atomic.regular(data, os.stat(data).st_mode)  # what follows is not read from front to back
-    if suffix in (".parquet", ".pq"):
-        return Parquet(data, reading)
+    if suffix in PARQUET:
+        return Parquet([data], reading)
     return Arrays(_array(data), reading, _labels(reading), _mask(reading))
 
 
 def is_table_file(data: str) -> bool:
     """Return whether rows that are read a piece at a time are those of a table."""
-    return Path(data).suffix.lower() not in (".npy", ".zarr")
+    return suffix_of(Path(data)) != ".npy" and not is_zarr(Path(data))
 
 
 def stream(data: str, reading: Reading, kind: str) -> Rows:
@@ -89,13 +87,22 @@ def stream(data: str, reading: Reading, kind: str) -> Rows:
     if not is_table and (reading.columns or reading.drop):
         raise CommandError("--columns and --drop: expected a table, whose columns have names")
     require("--stream", "cli", *(("pyarrow", "pandas") if is_table else ()))
-    labels: Any = split_names(reading.y) if is_table else _labels(reading)
-    how: dict[str, Any] = {}
-    if is_table:
-        labels = labels[0] if len(labels) == 1 else labels or None
-        how = {"columns": list(reading.columns) or None, "drop": list(reading.drop)}
-        how["gaps"] = not takes_tables(kind)
+    how: dict[str, Any] = {"gaps": not takes_tables(kind)}
+    labels: Any = _labels(reading) if not is_table else None
     with command_errors(data):
+        if suffix_of(Path(data)) in TEXT:
+            text = Text(data, reading)
+            if text.delimiter not in (",", "\t") or text.head.start or text.head.header:
+                raise CommandError(
+                    f"{data}: expected commas or tabs, and names of columns or none in the first "
+                    "line, for --stream"
+                )
+            how["header"] = text.named
+            reading = replace(reading, drop=[*reading.drop, *([text.index] if text.index else [])])
+        if is_table:
+            names = split_names(reading.y)
+            labels = names[0] if len(names) == 1 else names or None
+            how |= {"columns": list(reading.columns) or None, "drop": list(reading.drop)}
         return open_rows(data, y=labels, **how)
 
 
@@ -120,7 +127,7 @@ def _labels(reading: Reading) -> Any:
     """Return labels or properties from a file of their own."""
     if reading.y is None:
         return None
-    if Path(reading.y).suffix.lower() in TEXT:
+    if suffix_of(Path(reading.y)) in TEXT:
         return Text(reading.y, Reading()).all_labels(reading)
     return read_array(reading.y)
 
@@ -128,7 +135,7 @@ def _labels(reading: Reading) -> Any:
 def _mask(reading: Reading) -> Any:
     if reading.mask is None:
         return None
-    if Path(reading.mask).suffix.lower() in TEXT:
+    if suffix_of(Path(reading.mask)) in TEXT:
         return np.asarray(Text(reading.mask, Reading()).read().X) != 0
     return read_array(reading.mask)
 
@@ -162,6 +169,23 @@ class NpyFile:
         """Return a memory map of the file, which training reads in any order."""
         mapped: np.ndarray = np.load(self.path, mmap_mode="r", allow_pickle=False)
         return mapped
+
+
+class ZarrFile:
+    """An array-like that reads slices of an array of zarr, which has no length."""
+
+    def __init__(self, array: Any) -> None:
+        self.array, self.shape, self.dtype = array, array.shape, array.dtype
+
+    def __len__(self) -> int:
+        return int(self.shape[0])
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return np.asarray(self.array[rows])
+
+    def whole(self) -> np.ndarray:
+        """Return all of it."""
+        return self[:]
 
 
 def _array(data: str) -> Any:

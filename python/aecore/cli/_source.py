@@ -196,7 +196,7 @@ class Arrays(Source):
         if self.is_table:
             X = X[feature_columns(list(X.dtype.names), reading, reading.drop)]
         self.X, self.y, self.mask, self.names, self.reading = X, y, mask, names, reading
-        self.count = int(X.shape[0])  # arrays of zarr have no length
+        self.count = len(X)
         for what, rows in (("y", y), ("mask", mask)):
             if rows is not None and len(rows) != self.count:
                 raise CommandError(f"{what}: expected {self.count} rows, got {len(rows)}")
@@ -210,9 +210,8 @@ class Arrays(Source):
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of rows."""
         step = rows_of_block(self.X.shape[1:], np.dtype(self.X.dtype).itemsize)
-        n = int(self.X.shape[0])
-        for start in range(0, n, step):
-            rows = slice(start, min(start + step, n))
+        for start in range(0, len(self.X), step):
+            rows = slice(start, start + step)
             parts = (None if a is None else a[rows] for a in (self.y, self.mask, self.names))
             yield self._block(self.X[rows], *parts)
 

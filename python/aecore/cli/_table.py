@@ -326,26 +326,32 @@ class Text(Columnar, TextFile):
 
 
 class Parquet(Columnar):
-    """A parquet file, read with pyarrow."""
+    """Parquet files with the same columns, read with pyarrow."""
 
-    def __init__(self, path: str, reading: Reading) -> None:
+    def __init__(self, paths: list[str], reading: Reading) -> None:
         require("reading parquet files", "cli", "pyarrow")
         import pyarrow.parquet
 
-        os.stat(path)  # whose error names the file
-        self.path, self.reading, self.named = path, reading, True
-        self._file = pyarrow.parquet.ParquetFile(path)
-        self.names = [str(name) for name in self._file.schema_arrow.names]
-        self.count = int(self._file.metadata.num_rows)
+        os.stat(paths[0])  # whose error names the file
+        self.path, self.reading, self.named = paths[0], reading, True
+        self._files = [pyarrow.parquet.ParquetFile(path) for path in paths]
+        self.names = [str(name) for name in self._files[0].schema_arrow.names]
+        for path, file in zip(paths, self._files, strict=True):
+            names = [str(name) for name in file.schema_arrow.names]
+            if sorted(names) != sorted(self.names):
+                raise CommandError(f"{path}: expected the columns {self.names}, got {names}")
+        self.count = sum(int(file.metadata.num_rows) for file in self._files)
         self._choose()
 
     def _columns(self, rows: int) -> Iterator[Rows]:
         first = 0
-        for batch in self._file.iter_batches(rows, columns=self._wanted()):
-            columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-            places = range(first, first + batch.num_rows)
-            yield Rows(places, {n: c.to_numpy(zero_copy_only=False) for n, c in columns.items()})
-            first += batch.num_rows
+        for file in self._files:
+            for batch in file.iter_batches(rows, columns=self._wanted()):
+                columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+                places = range(first, first + batch.num_rows)
+                cells = {n: c.to_numpy(zero_copy_only=False) for n, c in columns.items()}
+                yield Rows(places, cells)
+                first += batch.num_rows
 
 
 # ---- values -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ fills up rows that are cut short and knows no lines, and both it and pyarrow's a
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import os
 import stat
@@ -221,6 +222,8 @@ def _is_regular(path: str) -> bool:
 
 
 def _open(path: str) -> Any:
+    if path.lower().endswith(".gz"):
+        return gzip.open(path, "rt", encoding=_encoding(path), newline="")
     if path != "-":
         return open(path, encoding=_encoding(path), newline="")
     if sys.stdin is None:
@@ -250,7 +253,8 @@ def _encoding(path: str) -> str:
     """Return a file's encoding: UTF-8, unless it begins as UTF-16 does."""
     if not _is_regular(path):
         return "utf-8-sig"
-    with open(path, "rb") as file:
+    packed = path.lower().endswith(".gz")
+    with gzip.open(path) if packed else open(path, "rb") as file:
         mark = file.read(2)
     return "utf-16" if mark in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 

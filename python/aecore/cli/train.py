@@ -166,7 +166,7 @@ def _train(options: Any) -> int:
 
 def _train_on_rows(options: Any, reading: Reading, comm: Any, is_first: bool) -> int:
     """Train on samples that are read a piece at a time."""
-    for name in ("mask", "shape", "size", "bits", "header"):
+    for name in ("mask", "shape", "size", "bits"):
         if getattr(options, name) is not None:
             raise CommandError(f"--{name}: expected none with --stream")
     is_table = is_table_file(options.data)

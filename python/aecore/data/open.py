@@ -30,6 +30,7 @@ def open_rows(
     drop: Sequence[str] = (),
     y: Any = None,
     gaps: bool = False,
+    header: bool = True,
     buffer: int | None = None,
 ) -> Rows:
     """Open samples that don't fit into memory, for `fit` and all that a fitted model answers.
@@ -43,7 +44,8 @@ def open_rows(
     source : str, path-like, list of them, or array-like
         A parquet file, or a list or a folder of them: blocks are its row groups. A file .csv or
         .tsv, perhaps with .gz behind it: it is written to a parquet file first, in the folder for
-        temporary files, which goes when the rows do. A file .npy, or a folder .zarr. An array-like
+        temporary files, which goes when the rows do; times of ISO 8601 become times. A file .npy,
+        or the folder of an array of zarr. An array-like
         with shape, dtype and slicing: a memory map, a data set of h5py or zarr, whose blocks are
         its chunks.
     columns : list of str, optional
@@ -56,6 +58,8 @@ def open_rows(
     gaps : bool
         Whether NaN is a missing value of an array or a table of numbers, for models that take a
         ``sample_mask``. Models of tables take missing cells without.
+    header : bool
+        Whether the first row of a text file has the names of its columns.
     buffer : int, optional
         How many samples are shuffled together; by default as many as take 256 MB when they are
         read.
@@ -86,10 +90,12 @@ def open_rows(
     (1000, 2)
     """
     checks.boolean("gaps", gaps)
+    checks.boolean("header", header)
+    drop = () if drop is None else drop
     if isinstance(source, Rows):
         raise TypeError(f"source: expected a file or an array, got {source!r}, which are rows")
     if isinstance(source, (str, os.PathLike)) or _are_paths(source):
-        return _of_paths(source, columns, drop, y, gaps, buffer)
+        return _of_paths(source, columns, drop, y, gaps, header, buffer)
     if hasattr(source, "columns"):
         raise TypeError(
             f"source: expected a file or an array, got a {type(source).__name__}, which fit and "
@@ -104,38 +110,73 @@ def _are_paths(source: Any) -> bool:
     return several and all(isinstance(s, (str, os.PathLike)) for s in source)
 
 
-def _of_paths(source: Any, columns: Any, drop: Any, y: Any, gaps: bool, buffer: int | None) -> Rows:
+def _of_paths(
+    source: Any, columns: Any, drop: Any, y: Any, gaps: bool, header: bool, buffer: int | None
+) -> Rows:
     single = isinstance(source, (str, os.PathLike))
     paths = [Path(path) for path in ([source] if single else source)]
-    first = paths[0]
-    suffix = (first.with_suffix("") if first.suffix.lower() == ".gz" else first).suffix.lower()
+    first, suffix = paths[0], suffix_of(paths[0])
     if suffix in TEXT:
         if len(paths) > 1:
             raise ValueError(f"source: expected one file of text, got {len(paths)}")
-        return CsvRows(first, TEXT[suffix], columns, drop, y, gaps, buffer)
+        how: dict[str, Any] = {"sep": TEXT[suffix], "header": 0 if header else None}
+        return CsvRows(first, columns, drop, y, gaps, buffer, how)
+    if not header:
+        raise ValueError("header: expected True but for text files, got False")
     if suffix == ".npy" and len(paths) == 1:
         _no_columns(columns, drop)
         return ArrayRows(np.load(first, mmap_mode="r", allow_pickle=False), y, gaps, buffer)
-    if suffix == ".zarr" and len(paths) == 1:
-        _needs("zarr")
-        import zarr
-
+    if len(paths) == 1 and is_zarr(first):
         _no_columns(columns, drop)
-        found = zarr.open(str(first), mode="r")
-        if not hasattr(found, "shape"):
-            raise ValueError(f"{first}: expected an array, got a group of arrays: open one of them")
-        return ArrayRows(found, y, gaps, buffer)
-    if len(paths) == 1 and first.is_dir():
-        paths = sorted(p for p in first.rglob("*") if p.suffix.lower() in PARQUET)
+        return ArrayRows(open_zarr(first), y, gaps, buffer)
+    return ParquetRows(parquet_files(paths), columns, drop, y, gaps, buffer)
+
+
+def suffix_of(path: Path) -> str:
+    """Return what a file's name ends in, without .gz behind it."""
+    return (path.with_suffix("") if path.suffix.lower() == ".gz" else path).suffix.lower()
+
+
+def is_zarr(path: Path) -> bool:
+    """Return whether a path is that of an array of zarr, or of a group of them."""
+    inside = any((path / name).exists() for name in ("zarr.json", ".zarray", ".zgroup"))
+    return path.suffix.lower() == ".zarr" or inside
+
+
+def open_zarr(path: Path) -> Any:
+    """Open an array of zarr; ValueError for a group."""
+    _needs("zarr")
+    import zarr
+
+    found = zarr.open(str(path), mode="r")
+    if not hasattr(found, "shape"):
+        names = ", ".join(sorted(found))
+        raise ValueError(f"{path}: expected an array, got a group of arrays ({names}): open one")
+    return found
+
+
+def parquet_files(paths: list[Path]) -> list[Path]:
+    """Return the parquet files that paths name, those in a folder in order of their names."""
+    if len(paths) == 1 and paths[0].is_dir():
+        folder = paths[0]
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PARQUET)
         if not paths:
-            raise ValueError(f"{first}: expected a folder of parquet files, got one without any")
+            raise ValueError(f"{folder}: expected a folder of parquet files, got one without any")
+        for path in paths:
+            parts = path.relative_to(folder).parts[:-1]
+            if any("=" in part for part in parts):
+                raise ValueError(
+                    f"{folder}: expected files that have all columns, got a folder {parts[0]}, "
+                    "whose name is one: dask's read_parquet reads these, for "
+                    "aecore.distributed.dask"
+                )
     odd = next((p for p in paths if p.suffix.lower() not in PARQUET), None)
     if odd is not None:
         raise ValueError(
             f"source: expected a file .parquet, .csv, .tsv, .npy or .zarr, or a folder of parquet "
             f"files, got {str(odd)!r}"
         )
-    return ParquetRows(paths, columns, drop, y, gaps, buffer)
+    return paths
 
 
 def _no_columns(columns: Any, drop: Any) -> None:
@@ -181,6 +222,8 @@ class ArrayRows(Rows):
         self.array, self.gaps, self._starts, self.y = array, gaps, starts, None
         if y is not None:
             self.y = checks.array("y", y)
+            if self.y.ndim == 0:
+                raise TypeError(f"y: expected an array of labels, got {y!r}")
             if len(self.y) != n:
                 raise ValueError(f"y: expected {n} labels, one for each sample, got {len(self.y)}")
 
@@ -222,36 +265,44 @@ class ParquetRows(Rows):
         import pyarrow.parquet
 
         self.gaps, self._places, sizes = gaps, list[tuple[str, int]](), list[int]()
-        names: list[str] | None = None
+        self._names: dict[Any, str] = {}  # those in the files by those of pandas
+        self._opened: dict[str, tuple[Any, tuple[int, int]]] = {}  # metadata, size and time
         for path in map(os.fspath, paths):
             with pyarrow.parquet.ParquetFile(path) as file:
-                found = [str(name) for name in file.schema_arrow.names]
-                if names is not None and sorted(names) != sorted(found):
-                    raise ValueError(f"{path}: expected the columns {names}, got {found}")
-                names = names or found
+                names = _names_of(file.schema_arrow)
+                if self._names and set(names) != set(self._names):
+                    raise ValueError(
+                        f"{path}: expected the columns {list(self._names)}, got {list(names)}"
+                    )
+                self._names = self._names or names
+                self._opened[path] = file.metadata, _state(path)
                 for group in range(file.num_row_groups):
                     self._places.append((path, group))
                     sizes.append(int(file.metadata.row_group(group).num_rows))
         if not sum(sizes):
             raise ValueError(f"{os.fspath(paths[0])}: expected rows, got none")
-        assert names is not None
-        self.columns, self.labels = _chosen(names, columns, drop, y)
-        self._single = isinstance(y, str)
+        self.columns, self.labels = _chosen(list(self._names), columns, drop, y)
+        self._single = y is not None and self.labels == [y]
         super().__init__(sizes, CELL_BYTES * len(self._wanted), buffer)
 
     @property
-    def _wanted(self) -> list[str]:
+    def _wanted(self) -> list[Any]:
         return list(dict.fromkeys([*self.columns, *self.labels]))
 
     def pieces(self, block: int, most: int) -> Iterator[StreamBatch]:
         """Yield a block's samples; see `Rows.pieces`."""
         import pyarrow.parquet
 
-        path, group = self._places[block]
-        with pyarrow.parquet.ParquetFile(path) as file:
-            rows = max(most, LEAST)
-            for batch in file.iter_batches(rows, [group], self._wanted, use_threads=False):
-                frame = batch.to_pandas()
+        (path, group), wanted = self._places[block], self._wanted
+        metadata, state = self._opened[path]
+        if _state(path) != state:
+            raise ValueError(f"{path}: expected the file as it was opened, but it has changed")
+        names, rows = [self._names[name] for name in wanted], max(most, LEAST)
+        with pyarrow.parquet.ParquetFile(path, metadata=metadata) as file:
+            for batch in file.iter_batches(rows, [group], names, use_threads=False):
+                table = pyarrow.Table.from_batches([batch]).select(names)
+                frame = table.to_pandas(ignore_metadata=True)
+                frame.columns = wanted
                 for start in range(0, len(frame), most):
                     yield self._piece(frame.iloc[start : start + most])
 
@@ -262,6 +313,51 @@ class ParquetRows(Rows):
         return StreamBatch(X, y, X.notna().to_numpy() if self.gaps else None)
 
 
+def _names_of(schema: Any) -> dict[Any, str]:
+    """Return a file's columns by the names that pandas has for them; its index is none of them."""
+    index = [name for name in (schema.pandas_metadata or {}).get("index_columns", ())]
+    inside = [name for name in schema.names if name not in index]
+    found = list(schema.empty_table().to_pandas().columns) if index or schema.metadata else inside
+    if len(found) != len(inside):  # of other metadata than pandas writes
+        found = inside
+    if len(set(found)) < len(found):
+        twice = next(name for name in found if found.count(name) > 1)
+        raise ValueError(f"source: expected different names of columns, got {twice!r} twice")
+    return dict(zip(found, inside, strict=True))
+
+
+def _state(path: str) -> tuple[int, int]:
+    found = os.stat(path)
+    return found.st_size, found.st_mtime_ns
+
+
+class _Folder:
+    """A folder for temporary use, which goes with the last that has it, in this process."""
+
+    def __init__(self) -> None:
+        import tempfile
+        import weakref
+
+        self.path, self._pid = tempfile.mkdtemp(prefix="aecore-"), os.getpid()
+        weakref.finalize(self, _remove, self.path, self._pid)
+
+    def __deepcopy__(self, memo: Any) -> _Folder:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "rows of a text file are in a temporary file of this process, and can't be pickled: "
+            "write a parquet file"
+        )
+
+
+def _remove(path: str, pid: int) -> None:
+    import shutil
+
+    if os.getpid() == pid:  # and not that of a fork
+        shutil.rmtree(path, ignore_errors=True)
+
+
 class CsvRows(ParquetRows):
     """Rows of a CSV file, which is written to a parquet file for temporary use first.
 
@@ -270,62 +366,58 @@ class CsvRows(ParquetRows):
     Parameters
     ----------
     path : path-like
-    delimiter : str
     columns, drop, y, gaps, buffer
         As of `open_rows`.
+    how : dict
+        Of `pandas.read_csv`: ``sep`` and ``header``.
     """
 
     def __init__(
         self,
         path: Any,
-        delimiter: str = ",",
-        columns: Sequence[str] | None = None,
-        drop: Sequence[str] = (),
-        y: Any = None,
-        gaps: bool = False,
-        buffer: int | None = None,
+        columns: Sequence[str] | None,
+        drop: Sequence[str],
+        y: Any,
+        gaps: bool,
+        buffer: int | None,
+        how: dict[str, Any],
     ) -> None:
-        import shutil
-        import tempfile
-        import weakref
-
         _needs("pyarrow", "pandas")
-        self.folder = tempfile.mkdtemp(prefix="aecore-")
-        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
-        written = os.path.join(self.folder, "rows.parquet")
-        _write_parquet(path, delimiter, written)
+        self.folder = _Folder()
+        written = os.path.join(self.folder.path, "rows.parquet")
+        _write_parquet(os.fspath(path), written, how | {"chunksize": CHUNK, "low_memory": False})
         super().__init__([written], columns, drop, y, gaps, buffer)
 
 
-def _write_parquet(path: Any, delimiter: str, written: str) -> None:
+def _write_parquet(path: str, written: str, how: dict[str, Any]) -> None:
     """Write a CSV file to a parquet file, in two passes: for the columns' types, for the cells."""
     import pandas
     import pyarrow
     import pyarrow.parquet
 
-    how: dict[str, Any] = {"sep": delimiter, "chunksize": CHUNK, "low_memory": False}
-    kinds: dict[str, str] = {}
+    kinds, n = dict[Any, str](), 0
     with pandas.read_csv(path, **how) as chunks:
         for chunk in chunks:
+            n += len(chunk)
             for name, cells in chunk.items():
                 there = cells.dropna()
                 known = kinds.setdefault(name, "")
                 if len(there):
                     kinds[name] = _wider(known, _kind(cells, there, known))
-    if not kinds:
-        raise ValueError(f"{os.fspath(path)}: expected columns, got none")
+    if not n:
+        raise ValueError(f"{path}: expected rows, got none")
     types = {name: TYPES[kind] for name, kind in kinds.items()}
     writer = None
     with pandas.read_csv(path, dtype=types, **how) as chunks:
         for chunk in chunks:
             for name in (name for name, kind in kinds.items() if kind == "time"):
                 chunk[name] = pandas.to_datetime(chunk[name], format="ISO8601").astype("M8[us]")
-            table = pyarrow.Table.from_pandas(chunk, preserve_index=False)
+            table = pyarrow.Table.from_pandas(chunk.reset_index(drop=True))
             if writer is None:
                 writer = pyarrow.parquet.ParquetWriter(written, table.schema)
             writer.write_table(table.cast(writer.schema), row_group_size=GROUP)
-    if writer is not None:
-        writer.close()
+    assert writer is not None
+    writer.close()
 
 
 # what pandas reads cells of a kind as; "" is of a column without any
@@ -370,19 +462,19 @@ def _wider(known: str, new: str) -> str:
     return "number" if {known, new} == {"whole", "number"} else "text"
 
 
-def _chosen(
-    names: list[str], columns: Sequence[str] | None, drop: Sequence[str], y: Any
-) -> tuple[list[str], list[str]]:
+def _chosen(names: list[Any], columns: Any, drop: Any, y: Any) -> tuple[list[Any], list[Any]]:
     """Return which columns are taken, and which are labels; ValueError for unknown ones."""
-    labels = [] if y is None else [y] if isinstance(y, str) else list(y)
     if isinstance(columns, str) or isinstance(drop, str):
         raise TypeError("columns, drop: expected lists of names, got a string")
-    for what, asked in (("columns", columns or ()), ("drop", drop), ("y", labels)):
+    several = isinstance(y, (list, tuple)) and y not in names  # names may be tuples
+    labels = [] if y is None else list(y) if several else [y]
+    wanted = [n for n in names if n not in labels] if columns is None else list(columns)
+    drop = list(drop)
+    for what, asked in (("columns", wanted), ("drop", drop), ("y", labels)):
         for name in asked:
             if name not in names:
-                shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+                shown = ", ".join(map(str, names[:12])) + (", ..." if len(names) > 12 else "")
                 raise ValueError(f"{what}: expected some of the columns {shown}, got {name!r}")
-    wanted = list(columns) if columns is not None else [n for n in names if n not in labels]
     wanted = [name for name in wanted if name not in drop]
     if not wanted:
         raise ValueError("columns: expected at least one, got none")

@@ -68,7 +68,12 @@ class Rows:
 
     def _in_order(self) -> Iterator[StreamBatch]:
         for block in range(len(self.sizes)):
-            yield from self.pieces(block, self.piece)
+            yield from self._counted(block, self.piece)
+
+    def _counted(self, block: int, most: int) -> Iterator[StreamBatch]:
+        """Yield a block's samples; ValueError if they aren't as many as there were."""
+        pieces, wanted = self.pieces(block, most), int(self.sizes[block])
+        return _as_many(pieces, wanted)
 
     def in_turn(self, blocks: np.ndarray) -> Iterator[StreamBatch]:
         """Yield pieces of several blocks in turn, of eight at a time."""
@@ -76,7 +81,7 @@ class Rows:
         most = min(self.piece, max(1, self.buffer // OPEN))
         while True:
             while len(opened) < OPEN and (block := next(waiting, None)) is not None:
-                opened.append(self.pieces(block, most))
+                opened.append(self._counted(block, most))
             if not opened:
                 return
             pieces = opened.popleft()
@@ -99,6 +104,21 @@ class Rows:
         """Return the numbers of at most so many samples, evenly spaced."""
         n = len(self)
         return np.arange(n) if n <= most else np.arange(most) * n // most
+
+
+def _as_many(pieces: Iterator[StreamBatch], wanted: int) -> Iterator[StreamBatch]:
+    found = 0
+    for item in pieces:
+        found += rows_of(item.X)
+        if found > wanted:
+            break
+        yield item
+    if found != wanted:
+        more = " or more" if found > wanted else ""
+        raise ValueError(
+            f"X: expected {wanted} rows in a block, as before, got {found}{more}: samples have to "
+            "be the same each time that they are read"
+        )
 
 
 def rows_of(X: Any) -> int:
@@ -220,8 +240,6 @@ class RowsBatches:
                 if several:
                     yield window, places[:used], several
                 kept, new = taken_input(window, places[used:]), []
-        if read != len(rows):
-            raise ValueError(f"X: expected {len(rows)} rows, as before, got {read}")
 
 
 def _window(

@@ -37,6 +37,7 @@ __all__ = [
     "transform",
 ]
 
+UNKNOWN = "__UNKNOWN_CATEGORIES__"  # what dask has for categories before it looks
 ROW_BYTES = 1 << 10  # of a row of which nothing is known
 
 
@@ -96,6 +97,8 @@ def fit(
     -------
     model
     """
+    if not hasattr(model, "fit"):
+        raise TypeError(f"model: expected one of aecore's models, got {model!r}")
     if X_val is not None:
         options["X_val"] = rows(*X_val) if isinstance(X_val, tuple) else rows(X_val)
     return model.fit(rows(X, y, buffer=buffer), **options)
@@ -129,11 +132,6 @@ class DaskRows(Rows):
             n = len(X)
             if y is not None and len(y) != n:
                 raise ValueError(f"y: partition {block}: expected {n} labels, got {len(y)}")
-            if n != self.sizes[block]:
-                raise ValueError(
-                    f"X: partition {block}: expected {self.sizes[block]} rows, as before, got {n}: "
-                    "expected a collection that is the same each time it is computed"
-                )
             for start in range(0, n, most):
                 part = slice(start, start + most)
                 labels = None if y is None else np.asarray(y)[part]
@@ -456,7 +454,9 @@ class Shipped:
             found = getattr(self.model, self.name)(part, *(() if y is None else (np.asarray(y),)))
         if self.kind == "bag":
             return list(found.to_dict("records") if hasattr(found, "to_dict") else found)
-        return _framed(found, part.index, self.example) if self.kind == "frame" else found
+        if self.kind == "array":  # even where the model gives frames
+            return np.asarray(found)
+        return _framed(found, part.index, self.example)
 
 
 def _called(part: Any, *y: Any, model: Shipped) -> Any:
@@ -482,7 +482,9 @@ def _example(model: Any, name: str, X: Any, kind: str, y: Any) -> Any:
     if kind == "frame":
         import pandas
 
-        some = X._meta_nonempty
+        if name == "impute":
+            return X._meta
+        some = _some(X)
         found = _tried(model, name, some, y)
         if hasattr(found, "iloc"):
             return found.iloc[:0]
@@ -492,7 +494,17 @@ def _example(model: Any, name: str, X: Any, kind: str, y: Any) -> Any:
         if name == "transform":
             columns = model.get_feature_names_out()
         return pandas.DataFrame(flat, some.index[:0], columns=columns)
-    return _tried(model, name, np.zeros((1, *X.shape[1:]), X.dtype), y)[:0]
+    return np.asarray(_tried(model, name, np.zeros((1, *X.shape[1:]), X.dtype), y))[:0]
+
+
+def _some(X: Any) -> Any:
+    """Return rows of no meaning like those of a data frame, with gaps for unknown categories."""
+    some = X._meta_nonempty.copy()
+    for name, column in some.items():
+        known = getattr(column.dtype, "categories", ())
+        if UNKNOWN in list(known):
+            some[name] = column.astype(object).where(column != UNKNOWN)
+    return some
 
 
 def _tried(model: Any, name: str, some: Any, y: Any) -> Any:

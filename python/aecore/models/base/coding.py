@@ -16,6 +16,7 @@ from ...data.arrays import Data
 from ...data.batches import Batch, Condition, Input
 from ...data.conditions import conditions, shared
 from ...data.readers import Reader
+from ...data.rows import Rows
 from ...losses import LINKS
 from ...nn.module import Module
 from ...nn.tape import Value
@@ -168,7 +169,7 @@ class BaseAutoencoder(BaseModel):
         -------
         ndarray, shape (N, latent_dim)
         """
-        if arrays.is_stream(X):
+        if arrays.is_stream(X) and not isinstance(X, Rows):
             got = type(X).__name__
             raise TypeError(
                 f"X: expected an array to return codes of, got {got}; fit takes batches"

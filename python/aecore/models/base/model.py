@@ -860,6 +860,12 @@ class BaseModel(Estimator):
         data, y = self._samples(X, sample_mask), self._labels_beside(X, y)
         return Input(data, self._conditions(self._coding_conditioner, y, len(data)))
 
+    def _alone(self, X: Any, sample_mask: Any = None) -> Input:
+        """Check samples given to a fitted model, without what accompanies them."""
+        if isinstance(X, Rows):
+            return read_rows(self, X, None, sample_mask, alone=True)  # type: ignore[return-value]
+        return Input(self._samples(X, sample_mask))
+
     def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()

@@ -66,11 +66,23 @@ def read_stream(
     return conditioner, StreamInput(stream, known, read)
 
 
-def read_rows(model: BaseModel, rows: Rows, y: Any, sample_mask: Any) -> RowsInput:
-    """Return rows for a fitted model, which are checked when they are read."""
-    _check_beside(model, y, sample_mask)
-    summary = Summary.like(model._fitted().input_shape, model._names_in, len(rows))
-    return RowsInput(rows, summary, lambda item: model._input(*item))
+def read_rows(
+    model: BaseModel, rows: Rows, y: Any, sample_mask: Any, alone: bool = False
+) -> RowsInput:
+    """Return rows for a fitted model, which are checked when they are read.
+
+    `alone` leaves out what accompanies the samples.
+    """
+    for name, value in (("y", y), ("sample_mask", sample_mask)):
+        if value is not None:
+            raise ValueError(f"{name}: expected None, as rows have their own, got {value!r}")
+
+    def read(item: StreamBatch) -> Input:
+        return Input(model._samples(item.X, item.sample_mask)) if alone else model._input(*item)
+
+    return RowsInput(
+        rows, Summary.like(model._fitted().input_shape, model._names_in, len(rows)), read
+    )
 
 
 def rows_to_validate(

@@ -16,6 +16,7 @@ from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
 from ...data.readers import Reader
+from ...data.rows import Rows
 from ...files.codec import Decoder
 from ...losses import Loss
 from ...nn.containers import Sequential
@@ -32,6 +33,7 @@ from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
 from ..base.options import Coding, Training, Unpack
 from ..base.own_rows import conditioner_of
+from ..base.streams import joined
 
 
 class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs": 10}):
@@ -513,7 +515,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         ndarray of float32, shape (N, K)
             In the order of ``classes_``.
         """
-        given = Input(self._samples(X, sample_mask))
+        given = self._alone(X, sample_mask)
         loss = Loss("cross_entropy", (len(self.classes_),))
         return self._collected(given, lambda batch: loss.to_data(self._logits(batch).data))
 
@@ -532,7 +534,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         """
         return self.classes_[self.predict_proba(X, sample_mask=sample_mask).argmax(1)]
 
-    def score(self, X: Any, y: Any, *, sample_mask: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> float:
         """Return the share of samples that are classified as their labels say.
 
         Parameters
@@ -540,11 +542,14 @@ class SoftmaxClassifier(BaseModel, options=Training):
         X, sample_mask
             As in `predict_proba`.
         y : array-like, shape (N,)
+            Rows from `open_rows` have their own.
 
         Returns
         -------
         float
         """
+        if isinstance(X, Rows) and y is None:
+            y = joined(item.y for item in X)
         y = conditions.read(self._read_y(y))
         found = self.predict(X, sample_mask=sample_mask)
         if len(y) != len(found):

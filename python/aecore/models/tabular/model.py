@@ -12,6 +12,7 @@ from ...arch.base import Code
 from ...arch.dense import Dense
 from ...data.batches import Batch, Input
 from ...data.readers import Reader
+from ...data.rows import Rows, joined
 from ...data.tables import Layout, Table
 from ...data.tables.reader import TableReader
 from ...data.tables.samples import TableNoise
@@ -192,6 +193,10 @@ class TableModel(BaseAutoencoder):
             A column without a single cell in fit stays as it is. Where a column's type doesn't
             hold what is filled in, 900 in int8 for instance, it gets a wider one.
         """
+        if isinstance(X, Rows):
+            if sample_mask is not None:
+                raise ValueError("sample_mask: expected None, as rows have their own, got one")
+            return joined([self.impute(item.X) for item in X])
         rebuilt = self._rebuilt(Input(self._samples(X, sample_mask)))
         return self._layout.filled(Table(X, sample_mask), rebuilt)
 
