@@ -51,7 +51,7 @@ def data(name):
         table["x"][::9] = np.nan
         return table, y
     x = rng.random((210, 8, 8, 1), np.float32)
-    return (ae.open_rows(x, buffer=60) if name == "rows" else x), y
+    return (ae.open_rows(x, buffer=60), None) if name == "rows" else (x, y)
 
 
 def digest(model):
