@@ -253,6 +253,35 @@ def test_corruption_goes_with_every_objective(cls, noise, X):
     assert np.isfinite(noisy) and noisy != clean
 
 
+def test_noise_is_cut_to_its_range(tmp_path):
+    X = np.random.default_rng(0).random((64, 12), np.float32)
+    mask, seen = np.random.default_rng(1).random(X.shape) < 0.8, []
+
+    class Spy(ae.Autoencoder):
+        def terms(self, batch):
+            if batch.noise == "on":
+                seen.append((batch.x.copy(), batch.missing))
+            return super().terms(batch)
+
+    noise = ae.GaussianNoise(0.5, clip=(0.25, 0.75))
+    Spy(ae.Dense((8,)), 2, corruption=noise, epochs=1, shuffle=False, batch_size=64).fit(X)
+    ((x, _),) = seen
+    assert x.min() == np.float32(0.25)
+    assert x.max() == np.float32(0.75)
+    assert 0.1 < np.mean((x > 0.25) & (x < 0.75)) < 0.6
+    seen.clear()
+    Spy(ae.Dense((8,)), 2, corruption=noise, epochs=1).fit(X, sample_mask=mask)
+    assert all((x[missing] == 0).all() and (x[~missing] >= 0.25).all() for x, missing in seen)
+    model = ae.Autoencoder(ae.Dense((8,)), 2, corruption=noise, epochs=1).fit(X)
+    model.save(tmp_path / "m.safetensors")
+    assert ae.load(tmp_path / "m.safetensors").corruption.clip == (0.25, 0.75)
+    for clip, error in (((1, 0), ValueError), (0.5, TypeError), ((0, np.nan), ValueError)):
+        with pytest.raises(error, match="corruption: clip"):
+            ae.Autoencoder(corruption=ae.GaussianNoise(0.1, clip=clip)).fit(X)
+    with pytest.raises(ValueError, match="without clip for a table"):
+        ae.TabularAutoencoder(corruption=noise).fit(X)
+
+
 @pytest.mark.parametrize("cls", MODELS)
 @pytest.mark.parametrize("arch", [None, ae.Conv((4, 8)), ae.ResNet(8, 4, 1), ae.Dense((8,))])
 def test_images_go_with_every_objective(cls, arch, images):

@@ -348,6 +348,8 @@ class Batches:
             batch.observed = n * data.features - int(np.count_nonzero(batch.missing))
         if self.corruption is not None:
             self.corruption.finish(x, batch.target, self.seed, position)
+            if batch.missing is not None and self.corruption.kind is not None:
+                np.copyto(x, data.fill, where=batch.missing)
         if data.lengths is not None:
             np.take(data.lengths, rows, out=batch.lengths, mode="clip")
         if batch.condition is not None:

@@ -67,21 +67,26 @@ class GaussianNoise(Corruption):
     ----------
     sigma : float
         Standard deviation, in the units of the data (of the scaled ones for uint8: 0..1).
+    clip : (float, float), optional
+        The range that noisy values are cut to, (0, 1) for images: files hold no others, so that
+        noise as it is met is cut too.
 
     Examples
     --------
     >>> import numpy as np
     >>> import aecore as ae
     >>> X = np.random.default_rng(0).random((100, 20))
-    >>> model = ae.Autoencoder(ae.Dense((16,)), 8, corruption=ae.GaussianNoise(0.3), epochs=2)
+    >>> noise = ae.GaussianNoise(0.3, clip=(0, 1))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 8, corruption=noise, epochs=2)
     >>> model.fit(X).reconstruct(X + 0.3).shape  # nothing is added here
     (100, 20)
     """
 
     kind = "gaussian"
 
-    def __init__(self, sigma: float = 0.1) -> None:
+    def __init__(self, sigma: float = 0.1, clip: tuple[float, float] | None = None) -> None:
         self.sigma = sigma
+        self.clip = clip
 
     @property
     def amount(self) -> float:
@@ -89,8 +94,21 @@ class GaussianNoise(Corruption):
         return float(self.sigma)
 
     def check(self) -> None:
-        """Raise TypeError or ValueError for a sigma that isn't a number of at least 0."""
+        """Raise TypeError or ValueError for a sigma below 0, or a clip that is no range."""
         checks.real("corruption: sigma", self.sigma)
+        if self.clip is None:
+            return
+        if not isinstance(self.clip, (tuple, list)) or len(self.clip) != 2:
+            raise TypeError(f"corruption: clip: expected None or (low, high), got {self.clip!r}")
+        largest = 3.4e38  # of float32
+        low = checks.real("corruption: clip", self.clip[0], -largest, largest)
+        checks.real("corruption: clip", self.clip[1], low, largest)
+
+    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
+        """Cut noisy values to the range in place; see `Corruption.finish`."""
+        if self.clip is not None:
+            low, high = map(np.float32, self.clip)
+            np.clip(x, low, high, out=x)
 
 
 class Masking(Corruption):

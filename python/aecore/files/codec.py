@@ -22,6 +22,7 @@ from ..nn.module import Module
 ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
 ADDED = {
     "AnomalyDetector": {"n_jobs": None},
+    "GaussianNoise": {"clip": None},
     "PixelCNN": ADDED_TO_MODELS,
     "Transformer": {"max_steps": None},
 }

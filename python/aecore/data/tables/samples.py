@@ -105,6 +105,11 @@ class TableNoise(Corruption):
                 f"GaussianNoise (on numbers alone) for a table, got {self.corruption!r}"
             )
         self.corruption.check()
+        if getattr(self.corruption, "clip", None) is not None:
+            raise ValueError(
+                "corruption: expected GaussianNoise without clip for a table, whose columns are "
+                f"scaled, got {self.corruption!r}"
+            )
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Apply in place the corruptions that need a whole batch."""
