@@ -9,6 +9,7 @@ PAGES = (
     "docs/performance.md",
     "docs/reproductions.md",
     "docs/guides/cost-model.md",
+    "docs/guides/large-data.md",
 )
 BLOCK = re.compile(r"(<!-- (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
