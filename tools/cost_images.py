@@ -52,7 +52,7 @@ def speedup(found: dict) -> None:
         axis.set_xlabel("processes P")
     axes[0].set_ylabel("speed-up, one process = 1")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle("Where passes are long and networks fast, many processes pay; small models never gain")
+    figure.suptitle("Long passes and fast networks: many processes pay; small models never gain")
     save(figure, "cost-speedup.png")
 
 
