@@ -45,9 +45,8 @@ def open_rows(
         A parquet file, or a list or a folder of them: blocks are its row groups. A file .csv or
         .tsv, perhaps with .gz behind it: it is written to a parquet file first, in the folder for
         temporary files, which goes when the rows do; times of ISO 8601 become times. A file .npy,
-        or the folder of an array of zarr. An array-like
-        with shape, dtype and slicing: a memory map, a data set of h5py or zarr, whose blocks are
-        its chunks.
+        or the folder of an array of zarr. An array-like with shape, dtype and slicing: a memory
+        map, a data set of h5py or zarr, whose blocks are its chunks.
     columns : list of str, optional
         Columns of a table to take; by default all others.
     drop : list of str
@@ -315,7 +314,7 @@ class ParquetRows(Rows):
 
 def _names_of(schema: Any) -> dict[Any, str]:
     """Return a file's columns by the names that pandas has for them; its index is none of them."""
-    index = [name for name in (schema.pandas_metadata or {}).get("index_columns", ())]
+    index = (schema.pandas_metadata or {}).get("index_columns", ())
     inside = [name for name in schema.names if name not in index]
     found = list(schema.empty_table().to_pandas().columns) if index or schema.metadata else inside
     if len(found) != len(inside):  # of other metadata than pandas writes

@@ -223,16 +223,16 @@ class RowsBatches:
         self, order: np.ndarray | None, cuts: Sequence[tuple[int, int]], start: int
     ) -> Iterator[tuple[Input, np.ndarray, list[tuple[int, int]]]]:
         """Yield samples in windows, the order of each, and the batches that are cut of it."""
-        rows, new, left, read = self.given.rows, list[Input](), deque(cuts), 0
+        rows, new, left = self.given.rows, list[Input](), deque(cuts)
+        read = n = 0  # in windows before, and in the new one
         kept: Input | None = None  # what is left of the window before
         pieces = rows._in_order() if order is None else rows.in_turn(order)
         most = rows.piece if order is None else max(rows.buffer, self.size)
         for item in pieces:
             new.append(self.given.read(item))
-            read += len(new[-1].data)
-            if sum(len(one.data) for one in new) >= most or read == len(rows):
-                n = sum(len(one.data) for one in new)
-                window, places = _window(kept, new, order, self.seed, start + read - n)
+            n += len(new[-1].data)
+            if n >= most or read + n == len(rows):
+                window, places = _window(kept, new, order, self.seed, start + read)
                 several, used = list[tuple[int, int]](), 0
                 while left and used + left[0][0] <= len(places):
                     several.append(left.popleft())
@@ -240,6 +240,7 @@ class RowsBatches:
                 if several:
                     yield window, places[:used], several
                 kept, new = taken_input(window, places[used:]), []
+                read, n = read + n, 0
 
 
 def _window(

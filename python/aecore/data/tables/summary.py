@@ -27,29 +27,31 @@ class Spaced:
     """Numbers of a long series, evenly spaced, so that they stay few."""
 
     def __init__(self, most: int = SAMPLE) -> None:
-        self.most, self._step, self._seen, self._kept = most, 1, 0, np.empty(0)
+        self.most, self._step, self._seen = most, 1, 0
+        self._parts, self._kept = list[np.ndarray](), 0
 
     def add(self, numbers: np.ndarray) -> None:
         """Take note of the next numbers."""
-        new = numbers[-self._seen % self._step :: self._step]
-        self._seen += len(numbers)
-        self._kept = np.concatenate([self._kept, new])
-        self._thin()
-
-    def _thin(self) -> None:
-        while len(self._kept) > self.most:
-            self._kept, self._step = self._kept[::2], 2 * self._step
+        self._keep(numbers[-self._seen % self._step :: self._step].copy(), len(numbers))
 
     def merge(self, other: Spaced) -> None:
         """Take note of others' numbers, of all of which as few are kept as of these."""
         step = max(self._step, other._step)
-        parts = [one._kept[:: step // one._step] for one in (self, other)]
-        self._kept, self._step, self._seen = np.concatenate(parts), step, self._seen + other._seen
-        self._thin()
+        mine, theirs = (one.values()[:: step // one._step] for one in (self, other))
+        self._parts, self._kept, self._step = [mine], len(mine), step
+        self._keep(theirs, other._seen)
+
+    def _keep(self, numbers: np.ndarray, seen: int) -> None:
+        """Keep some numbers that stand for so many; leave out every second while they are many."""
+        self._parts.append(numbers)
+        self._kept, self._seen = self._kept + len(numbers), self._seen + seen
+        while self._kept > self.most:
+            self._parts, self._step = [self.values()[::2]], 2 * self._step
+            self._kept = len(self._parts[0])
 
     def values(self) -> np.ndarray:
         """Return what is kept of them."""
-        return self._kept
+        return np.concatenate([np.empty(0), *self._parts])
 
 
 class ColumnSummary:
