@@ -104,7 +104,7 @@ def detector_dask(path: str) -> dict[str, float]:
     from dask import dataframe
     from dask.distributed import Client, LocalCluster
 
-    cluster = LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=None)
+    cluster = LocalCluster(WORKERS, threads_per_worker=1, dashboard_address=":0")
     with cluster, Client(cluster) as client, Watch(client) as watch:
         frame = dataframe.read_parquet(path, split_row_groups=1)
         started = time.perf_counter()

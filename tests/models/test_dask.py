@@ -24,7 +24,7 @@ KW = {"batch_size": 32, "random_state": 0, "epochs": 2}
 def client():
     dask.config.set({"distributed.comm.timeouts.connect": "60s"})
     cluster = distributed.LocalCluster(
-        2, threads_per_worker=2, processes=True, dashboard_address=None
+        2, threads_per_worker=2, processes=True, dashboard_address=":0"
     )
     with cluster, distributed.Client(cluster) as found:
         yield found
