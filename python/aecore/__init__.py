@@ -10,7 +10,7 @@ from . import _load as _load  # first: it loads the core
 from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
-from .arch import LSTM, Conv, Dense, ResNet, Transformer
+from .arch import LSTM, Conv, Dense, ResNet, Transformer, UNet
 from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
@@ -105,6 +105,7 @@ __all__ = [
     "TotalCorrelation",
     "TrainingState",
     "Transformer",
+    "UNet",
     "Warmup",
     "build_info",
     "callbacks",

@@ -7,6 +7,7 @@ from .dense import Dense
 from .lstm import LSTM
 from .resnet import ResNet
 from .transformer import Transformer
+from .unet import UNet
 
 __all__ = [
     "LSTM",
@@ -16,5 +17,6 @@ __all__ = [
     "Dense",
     "ResNet",
     "Transformer",
+    "UNet",
     "build_network",
 ]

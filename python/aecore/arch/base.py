@@ -36,7 +36,23 @@ class Code(NamedTuple):
 
 
 class Arch(Choice):
-    """An architecture: parameters by name, compared by value. A subclass implements `build`."""
+    """An architecture: parameters by name, compared by value. A subclass implements `build`.
+
+    Attributes
+    ----------
+    has_maps : bool
+        Whether the codes of images are maps, whatever the model.
+    has_code : bool
+        Whether there is a code: one without has an encoder that gives back what it takes.
+    """
+
+    @property
+    def has_maps(self) -> bool:
+        return False
+
+    @property
+    def has_code(self) -> bool:
+        return True
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False

@@ -42,6 +42,10 @@ def build_network(
     if arch is None:
         arch = default_arch(input_shape)
     if isinstance(arch, Arch):
+        if not arch.has_code:  # what the decoder is given is the sample
+            code = Code(input_shape[-1], input_shape[-1], True)
+        elif arch.has_maps:
+            code = code._replace(spatial=True)
         pair = arch.build(input_shape, code, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:

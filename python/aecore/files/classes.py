@@ -12,6 +12,7 @@ CHOICES = (
     arch.ResNet,
     arch.LSTM,
     arch.Transformer,
+    arch.UNet,
     corruption.GaussianNoise,
     corruption.Masking,
     corruption.SaltAndPepper,

@@ -78,6 +78,7 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         self._store(Autoencoder, locals())
 
     _ragged = True
+    _takes_maps = _takes_codeless = True
     _pretrains = True
     _no_penalty = ""
 

@@ -3,7 +3,7 @@
 from ..base.hints import hint as _hint
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
-from .containers import Residual, Sequential, TimeDistributed
+from .containers import Residual, Sequential, SkipConcat, TimeDistributed
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from .dropout import Dropout
 from .gradients import check_gradients
@@ -18,6 +18,7 @@ from .quantize.scalar import FiniteScalarQuantizer
 from .quantize.vector import VectorQuantizer
 from .recurrent import LSTM, AutoregressiveLSTM
 from .shape import Flatten, Reshape
+from .sizes import CropToInput, PadToMultiple
 from .steps import MeanPool1d, PositionalEmbedding
 from .tape import Tape, Value
 
@@ -28,6 +29,7 @@ __all__ = [
     "BatchNorm2d",
     "Conv2d",
     "ConvTranspose2d",
+    "CropToInput",
     "Dropout",
     "FiniteScalarQuantizer",
     "Flat",
@@ -40,12 +42,14 @@ __all__ = [
     "MeanPool1d",
     "Module",
     "MultiHeadAttention",
+    "PadToMultiple",
     "Parameter",
     "PositionalEmbedding",
     "Reshape",
     "Residual",
     "ResidualQuantizer",
     "Sequential",
+    "SkipConcat",
     "Tape",
     "TiedConvTranspose2d",
     "TiedLinear",

@@ -7,7 +7,7 @@ from typing import Any
 
 from .module import Module
 from .ops.elementwise import add
-from .ops.shapes import Reshape
+from .ops.shapes import Concatenate, Reshape
 from .shape import Flatten
 from .tape import Shape, Value
 
@@ -91,6 +91,41 @@ class Residual(Module):
                 f"Residual: expected a body that keeps the shape {x.shape[1:]}, got {y.shape[1:]}"
             )
         return add(x, y)
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        walk.each(self.body, f"{name}.body", shape)
+        return 1
+
+
+class SkipConcat(Module):
+    """What a module gives, behind its input along the last axis: y = (x, body(x)).
+
+    Shapes: x (N, H, W, C) and body(x) (N, H, W, K) give (N, H, W, C + K). The skip connection of a
+    U-Net, Ronneberger et al., 2015.
+
+    Parameters
+    ----------
+    body : Module
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aecore import nn
+    >>> nn.SkipConcat(nn.Linear(3, 2))(np.zeros((5, 3))).shape
+    (5, 5)
+    """
+
+    def __init__(self, body: Module) -> None:
+        self.body = _module("SkipConcat", body)
+
+    def forward(self, x: Value) -> Value:
+        y = self.body(x)
+        if y.shape[:-1] != x.shape[:-1]:
+            raise ValueError(
+                f"SkipConcat: expected a body that keeps the shape {x.shape[1:]} but for the last "
+                f"axis, got {y.shape[1:]}"
+            )
+        return Concatenate((x, y), len(x.shape) - 1)
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         walk.each(self.body, f"{name}.body", shape)

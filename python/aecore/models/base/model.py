@@ -124,6 +124,8 @@ class BaseModel(Estimator):
     _losses: tuple[str, ...] = NAMES
     _pretrains = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
+    _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
+    _takes_codeless = False  # whether an architecture without a code will do
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
     _pixels: bool | None = None  # whether samples are pixels, if that is known before fit
     _no_validation = ""  # why nothing can be validated
@@ -331,6 +333,7 @@ class BaseModel(Estimator):
         """
         with group.joined(comm):
             self._check_params()
+            self._check_task()
             saving = checkpoint_of(self)
             found = find_checkpoint(self, saving, resume)
             self._agree_on_call(self._goes_on(found), found)
@@ -420,6 +423,7 @@ class BaseModel(Estimator):
         """
         with group.joined(comm):
             self._check_params()
+            self._check_task()
             self._pass_over(X, y, sample_mask)
         return self
 
@@ -714,6 +718,7 @@ class BaseModel(Estimator):
         """Return encoder and decoder, as the architecture builds them."""
         code = Code(int(outputs), int(inputs), spatial)
         arch = self.arch if arch is None else arch
+        self._check_arch(arch)
         encoder, decoder = build_network(
             arch, shape, code, condition=condition, tied=bool(self.tied)
         )
@@ -721,6 +726,42 @@ class BaseModel(Estimator):
         if isinstance(decoder, AutoregressiveLSTM):
             decoder.link = LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
+
+    def _check_arch(self, arch: Any) -> None:
+        """Raise ValueError for an architecture that the model has no use for."""
+        if not isinstance(arch, Arch):
+            return
+        owner, kind = type(self).__name__, type(arch).__name__
+        if not arch.has_code:
+            if not self._takes_codeless:
+                raise ValueError(
+                    f"arch: expected an architecture with a code for {owner}, got {kind}, which "
+                    "goes from image to image: an Autoencoder takes it"
+                )
+            if self.penalty is not None:
+                raise ValueError(
+                    f"penalty: expected None for {kind}, which has no code to penalise, got "
+                    f"{self.penalty!r}"
+                )
+        elif arch.has_maps and not self._takes_maps:
+            raise ValueError(
+                f"arch: expected flatten=True for {owner}, whose codes are vectors, got {arch!r}; "
+                "Autoencoder, VAE, CVAE and VQVAE take maps"
+            )
+
+    def _check_task(self, has_target: bool = False) -> None:
+        """Raise ValueError where training would have nothing to learn but to copy.
+
+        `has_target` is whether samples are to become something else.
+        """
+        arch = self.arch
+        if not isinstance(arch, Arch) or arch.has_code or has_target:
+            return
+        if all(noise is None for noise in self._corruptions()):
+            raise ValueError(
+                f"corruption: expected one, such as GaussianNoise(0.1), for {type(arch).__name__}, "
+                "which has no code and would learn to copy its input, got None"
+            )
 
     # ---- training -------------------------------------------------------------------------------
 
