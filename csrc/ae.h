@@ -473,6 +473,14 @@ typedef struct {
 ae_status ae_gather(float *clean, float *corrupted, const void *source, const int64_t *index,
                     int64_t N, int64_t B, int64_t F, const ae_gather_cfg *cfg,
                     const ae_ctx *ctx);
+/* clean (N, P, Q, C) = scale * crops of images, and corrupted as in ae_gather. The images (M, 3) are
+ * where each begins in pixels (total), its height and width; its channels are C. A crop (N, 4) is of the
+ * image with a number, from a row and a column on, which may lie outside, where the image is mirrored;
+ * bits of its kind: 1 from right to left, 2 upside down, 4 with rows for columns, after the others. */
+ae_status ae_gather_crops(float *clean, float *corrupted, const void *pixels,
+                          const int64_t *images, const int64_t *places, int64_t total,
+                          int64_t M, int64_t N, int64_t P, int64_t Q, int64_t C,
+                          const ae_gather_cfg *cfg, const ae_ctx *ctx);
 /* y (M, D) = table (E, D)[rows (M)], as float32. */
 ae_status ae_take_rows(float *y, const void *table, const int64_t *rows, ae_source source,
                        int64_t M, int64_t D, int64_t E, const ae_ctx *ctx);

@@ -44,6 +44,20 @@ match_batch(const ae_view *batch, int64_t B, int64_t F)
     return 0;
 }
 
+/* A ValueError for an amount that the corruption can't have. */
+static int
+check_amount(const ae_gather_cfg *cfg)
+{
+    bool share = cfg->corruption == AE_MASKING || cfg->corruption == AE_SALT_PEPPER;
+    if (cfg->corruption != AE_CLEAN &&
+        !(cfg->amount >= 0.0f && cfg->amount <= (share ? 1.0f : 3e38f))) {
+        PyErr_Format(PyExc_ValueError, "amount: expected %s",
+                     share ? "0 to 1" : "a finite number of at least 0");
+        return -1;
+    }
+    return 0;
+}
+
 static int
 check_gather(const ae_view *clean, const ae_view *corrupted, const ae_view *source,
              const ae_view *index, const ae_gather_cfg *cfg, int64_t *F)
@@ -65,14 +79,7 @@ check_gather(const ae_view *clean, const ae_view *corrupted, const ae_view *sour
         match_batch(corrupted, index->size, *F) < 0) {
         return -1;
     }
-    bool share = cfg->corruption == AE_MASKING || cfg->corruption == AE_SALT_PEPPER;
-    if (cfg->corruption != AE_CLEAN &&
-        !(cfg->amount >= 0.0f && cfg->amount <= (share ? 1.0f : 3e38f))) {
-        PyErr_Format(PyExc_ValueError, "amount: expected %s",
-                     share ? "0 to 1" : "a finite number of at least 0");
-        return -1;
-    }
-    return ae_check_stream(&cfg->stream, clean->size);
+    return check_amount(cfg) < 0 ? -1 : ae_check_stream(&cfg->stream, clean->size);
 }
 
 static PyObject *
@@ -100,6 +107,77 @@ gather(PyObject *module, PyObject *args)
     }
     AE_RUN(ws, ae_gather(clean.data, corrupted.data, source.data, index.data, source.shape[0],
                          index.size, F, &cfg, ctx));
+}
+
+/* A ValueError unless each image lies in the pixels, and each crop is of one of them. */
+static int
+check_crops(const ae_view *pixels, const ae_view *images, const ae_view *places, int64_t C)
+{
+    const int64_t *entry = images->data, *place = places->data;
+    for (int64_t i = 0; i < images->shape[0]; i++, entry += 3) {
+        int64_t size, at = entry[0];
+        if (!ae_is_side(entry[1]) || !ae_is_side(entry[2]) ||
+            __builtin_mul_overflow(entry[1] * entry[2], C, &size) || at < 0 ||
+            at > pixels->size || size > pixels->size - at) {
+            PyErr_Format(
+                PyExc_ValueError,
+                "images: expected images within %lld values, got %lld x %lld from %lld",
+                (long long)pixels->size, (long long)entry[1], (long long)entry[2],
+                (long long)at);
+            return -1;
+        }
+    }
+    for (int64_t n = 0; n < places->shape[0]; n++, place += 4) {
+        bool near = place[1] >= -INT32_MAX && place[1] <= INT32_MAX && place[2] >= -INT32_MAX &&
+                    place[2] <= INT32_MAX;
+        if (place[0] < 0 || place[0] >= images->shape[0] || !near || place[3] < 0 ||
+            place[3] > 7) {
+            PyErr_Format(
+                PyExc_ValueError,
+                "places: expected one of %lld images, places in it and a kind of 0 to 7, "
+                "got %lld, %lld, %lld, %lld",
+                (long long)images->shape[0], (long long)place[0], (long long)place[1],
+                (long long)place[2], (long long)place[3]);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyObject *
+gather_crops(PyObject *module, PyObject *args)
+{
+    ae_view clean = {.name = "clean"}, corrupted = {.name = "corrupted"};
+    ae_view pixels = {.name = "pixels"}, images = {.name = "images"};
+    ae_view places = {.name = "places"};
+    ae_gather_cfg cfg;
+    ae_stream *s = &cfg.stream;
+    ae_workspace *ws;
+    ae_dims d;
+    (void)module;
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&fO&fffO&O&O&O&:gather_crops", ae_out_f32, &clean,
+                          ae_maybe_out_f32, &corrupted, ae_in_source, &pixels, ae_in_i64,
+                          &images, ae_in_i64, &places, &cfg.scale, in_corruption,
+                          &cfg.corruption, &cfg.amount, &cfg.low, &cfg.high, ae_in_seed,
+                          &s->seed, ae_in_purpose, &s->purpose, ae_in_offset, &s->offset,
+                          ae_in_workspace, &ws)) {
+        return NULL;
+    }
+    cfg.source = (ae_source)pixels.kind;
+    ae_dims_init(&d);
+    d.size['D' - 'A'] = 3;
+    d.size['E' - 'A'] = 4;
+    if (ae_match(&d, &clean, "NPQC") < 0 || ae_match(&d, &corrupted, "NPQC") < 0 ||
+        ae_match(&d, &pixels, "T") < 0 || ae_match(&d, &images, "MD") < 0 ||
+        ae_match(&d, &places, "NE") < 0 ||
+        check_crops(&pixels, &images, &places, ae_dim(&d, 'C')) < 0 || check_amount(&cfg) < 0 ||
+        ae_check_stream(s, clean.size) < 0 ||
+        AE_DISTINCT(2, &clean, &corrupted, &pixels, &images, &places) < 0) {
+        return NULL;
+    }
+    AE_RUN(ws, ae_gather_crops(clean.data, corrupted.data, pixels.data, images.data,
+                               places.data, pixels.size, ae_dim(&d, 'M'), ae_dim(&d, 'N'),
+                               ae_dim(&d, 'P'), ae_dim(&d, 'Q'), ae_dim(&d, 'C'), &cfg, ctx));
 }
 
 static PyObject *
@@ -198,6 +276,12 @@ PyMethodDef ae_gather_methods[] = {
      "gather($module, clean, corrupted, source, index, scale, corruption, amount, low, high, "
      "seed, purpose, offset, workspace, /)\n--\n\n"
      "clean = scale * source[index], and corrupted likewise with noise, or None."},
+    {"gather_crops", gather_crops, METH_VARARGS,
+     "gather_crops($module, clean, corrupted, pixels, images, places, scale, corruption, amount, "
+     "low, high, seed, purpose, offset, workspace, /)\n--\n\n"
+     "clean (N, P, Q, C) = scale * crops of images, and corrupted likewise with noise, or None.\n\n"
+     "images (M, 3): begin in pixels, height, width. places (N, 4): image, row, column, kind: 1 "
+     "from right to left, 2 upside down, 4 with rows for columns."},
     {"take_rows", take_rows, METH_VARARGS,
      "take_rows($module, out, table, rows, workspace, /)\n--\n\n"
      "out (M, D) = table (E, D)[rows (M)], of uint8, bool, float32 or float64."},

@@ -210,6 +210,23 @@ def gather(
     workspace: Workspace,
     /,
 ) -> None: ...
+def gather_crops(
+    clean: Array,
+    corrupted: Array | None,
+    pixels: Array,
+    images: Array,
+    places: Array,
+    scale: float,
+    corruption: str | None,
+    amount: float,
+    low: float,
+    high: float,
+    seed: int,
+    purpose: int,
+    offset: int,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def gaussian_kl(out: Array, mean: Array, logvar: Array, workspace: Workspace, /) -> None: ...
 def gaussian_kl_backward(
     dmean: Array, dlogvar: Array, grad: Array, mean: Array, logvar: Array, workspace: Workspace, /

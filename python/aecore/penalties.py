@@ -44,9 +44,12 @@ class Penalty(Choice):
     ----------
     shapes : bool
         Whether `shape` makes another code of what the encoder gives.
+    takes_maps : bool
+        Whether codes may be maps (n, h, w, d).
     """
 
     shapes: ClassVar[bool] = False
+    takes_maps: ClassVar[bool] = False
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
@@ -115,6 +118,8 @@ class L1Sparsity(Penalty):
     True
     """
 
+    takes_maps = True
+
     def __init__(self, weight: float = 1e-3) -> None:
         self.weight = weight
 
@@ -124,7 +129,8 @@ class L1Sparsity(Penalty):
 
     def term(self, batch: Batch) -> Value:
         """Return each sample's part (n,)."""
-        return np.abs(batch.code).sum(axis=1) * self.weight
+        code = batch.code if batch.code.ndim == 2 else batch.code.reshape(batch.n, -1)
+        return np.abs(code).sum(axis=1) * self.weight
 
 
 class KLSparsity(Penalty):

@@ -13,6 +13,8 @@ from ..nn.containers import starts_flat
 from ..nn.convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
 from ..nn.module import Module
 from ..nn.ops.products import FUSED
+from ..nn.ops.sizes import Size, next_multiple
+from ..nn.sizes import CropToInput, PadToMultiple
 from ..nn.tape import Shape
 
 
@@ -80,6 +82,28 @@ class Arch(Choice):
             For samples of another form or too small, or parameters that make no sense.
         """
         raise NotImplementedError
+
+    def _any_size(
+        self, size: Size, stride: Any, levels: int
+    ) -> tuple[list[Module], Size, list[Module]]:
+        """Return what lets strided convolutions take images of any size, if they are to.
+
+        Returns
+        -------
+        list of Module
+            The layers before them.
+        (int, int)
+            The size that they are made for.
+        list of Module
+            The layers behind what goes back.
+        """
+        if not self.has_maps:
+            return [], size, []
+        multiple = integer("stride", stride, 1) ** levels
+        if multiple == 1:
+            return [], size, []
+        before, behind = PadToMultiple(multiple), CropToInput(size, multiple)
+        return [before], next_multiple(size, multiple), [behind]
 
     def _refuse_tied(self, tied: bool) -> None:
         if tied:

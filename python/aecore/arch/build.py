@@ -15,7 +15,13 @@ from .lstm import LSTM
 
 
 def build_network(
-    arch: Any, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
+    arch: Any,
+    input_shape: Shape,
+    code: Code,
+    *,
+    condition: int = 0,
+    tied: bool = False,
+    maps: bool = False,
 ) -> tuple[Module, Module]:
     """Return the encoder and decoder that an estimator's `arch` stands for.
 
@@ -26,6 +32,9 @@ def build_network(
         C), with fewer convolutions where the images are small. Modules are copied.
     input_shape, code, condition, tied
         See `Arch.build`.
+    maps : bool
+        Whether modules of the user's own may make maps of codes of images, where vectors are
+        asked for.
 
     Returns
     -------
@@ -54,6 +63,8 @@ def build_network(
                 "and nn.TiedConvTranspose2d, got True"
             )
         pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
+        if maps and len(input_shape) == 3:
+            code = code._replace(spatial=code.spatial or _makes_maps(pair[0], input_shape))
     else:
         raise TypeError(
             "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
@@ -61,6 +72,14 @@ def build_network(
         )
     check_network(*pair, input_shape, code, condition)
     return pair
+
+
+def _makes_maps(encoder: Module, shape: Shape) -> bool:
+    """Return whether an encoder makes a map of an image."""
+    try:
+        return len(encoder.output_shape(shape)) == 3
+    except ValueError:
+        return False  # it says what is wrong elsewhere
 
 
 def default_arch(input_shape: Shape) -> Arch:

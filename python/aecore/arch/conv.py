@@ -21,7 +21,9 @@ class Conv(Arch):
 
     The decoder is a linear layer with the activation and transposed convolutions, the last one
     linear; it restores any height and width exactly. A code that is a map comes from a 1 x 1
-    convolution instead, and goes back through one with the activation. With tied weights each
+    convolution instead, and goes back through one with the activation: always with
+    ``flatten=False``, where every call may have images of another size. Those that the strides
+    don't divide are extended by their mirror image, and the result is cut. With tied weights each
     transposed convolution has the kernels of the convolution that it mirrors, and the linear layer
     has the other one's weight.
 
@@ -33,6 +35,9 @@ class Conv(Arch):
         Of all of them. Padding keeps size / stride where it can: 1 for kernel 4 and stride 2.
     activation : str
         One of those that `aecore.functional.activation` lists.
+    flatten : bool
+        Whether the code of an image is a vector. Else it is a map (h, w, latent_dim), about
+        size / stride ** len(channels), and images of any size go through one fitted model.
 
     Examples
     --------
@@ -48,11 +53,17 @@ class Conv(Arch):
         kernel_size: int = 4,
         stride: int = 2,
         activation: str = "relu",
+        flatten: bool = True,
     ) -> None:
         self.channels = channels
         self.kernel_size = kernel_size
         self.stride = stride
         self.activation = activation
+        self.flatten = flatten
+
+    @property
+    def has_maps(self) -> bool:
+        return not self.flatten
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
@@ -62,7 +73,8 @@ class Conv(Arch):
             check_tied(code, condition)
         h, w, c, inputs = image_shape(self, input_shape, condition)
         channels = counts("channels", self.channels, 1)
-        down = Downsampling.of("Conv", (h, w), len(channels), self.kernel_size, self.stride)
+        before, size, behind = self._any_size((h, w), self.stride, len(channels))
+        down = Downsampling.of("Conv", size, len(channels), self.kernel_size, self.stride)
         geometry = down.kernel_size, down.stride, down.padding
         encoder: list[Module] = []
         for a, b in pairwise((inputs, *channels)):
@@ -70,7 +82,7 @@ class Conv(Arch):
         there = [layer for layer in encoder if isinstance(layer, Conv2d)] if tied else []
         to_code, of_code = self._coders((*down.sizes[-1], channels[-1]), code, condition, tied)
         decoder = of_code + down.upsampling((c, *channels), self.activation, there)
-        return Sequential(*encoder, *to_code), Sequential(*decoder)
+        return Sequential(*before, *encoder, *to_code), Sequential(*decoder, *behind)
 
     def _coders(
         self, top: Shape, code: Code, condition: int, tied: bool

@@ -33,6 +33,11 @@ class ResNet(Arch):
         How many there are, in encoder and decoder each.
     downsample : int
         How often height and width are halved.
+    flatten : bool
+        Whether the code of an image is a vector, but for a `VQVAE`, whose codes are maps always.
+        Else it is a map (h, w, latent_dim), and images of any size go through one fitted model:
+        those that can't be halved so often are extended by their mirror image, and the result is
+        cut.
 
     Examples
     --------
@@ -48,11 +53,17 @@ class ResNet(Arch):
         residual_channels: int = 32,
         blocks: int = 2,
         downsample: int = 2,
+        flatten: bool = True,
     ) -> None:
         self.channels = channels
         self.residual_channels = residual_channels
         self.blocks = blocks
         self.downsample = downsample
+        self.flatten = flatten
+
+    @property
+    def has_maps(self) -> bool:
+        return not self.flatten
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
@@ -61,7 +72,8 @@ class ResNet(Arch):
         self._refuse_tied(tied)
         h, w, c, inputs = image_shape(self, input_shape, condition)
         k, levels = integer("channels", self.channels, 2), integer("downsample", self.downsample, 1)
-        down = Downsampling.of("ResNet", (h, w), levels, 4, 2)
+        before, size, behind = self._any_size((h, w), 2, levels)
+        down = Downsampling.of("ResNet", size, levels, 4, 2)
         widths = (k // 2, *[k] * (levels - 1))
         encoder: list[Module] = [
             Conv2d(a, b, 4, 2, 1, activation="relu") for a, b in pairwise((inputs, *widths))
@@ -78,7 +90,7 @@ class ResNet(Arch):
             width = k
         decoder += self._blocks(width, k)
         decoder += down.upsampling((c, *widths[:-1], k), "relu")
-        return Sequential(*encoder), Sequential(*decoder)
+        return Sequential(*before, *encoder), Sequential(*decoder, *behind)
 
     def _blocks(self, inputs: int, k: int) -> list[Module]:
         """Return the 3 x 3 convolution to k channels, the residual blocks and the last ReLU."""

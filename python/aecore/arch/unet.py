@@ -8,7 +8,6 @@ from ..base.checks import boolean
 from ..nn.containers import Residual, Sequential, SkipConcat
 from ..nn.convolution import Conv2d, ConvTranspose2d
 from ..nn.module import Module
-from ..nn.sizes import CropToInput, PadToMultiple
 from ..nn.tape import Shape
 from .base import Arch, Code, activated, counts, image_shape
 
@@ -64,6 +63,10 @@ class UNet(Arch):
         self.activation = activation
 
     @property
+    def has_maps(self) -> bool:
+        return True
+
+    @property
     def has_code(self) -> bool:
         return False
 
@@ -78,9 +81,7 @@ class UNet(Arch):
         channels = counts("channels", self.channels, 1)
         inner = Sequential(*self._level(c, channels), Conv2d(channels[0], c, 3, 1, 1))
         whole = Residual(inner) if boolean("residual", self.residual) else inner
-        multiple = 2 ** (len(channels) - 1)
-        around = [PadToMultiple(multiple)], [CropToInput((h, w), multiple)]
-        before, behind = around if multiple > 1 else ([], [])
+        before, _, behind = self._any_size((h, w), 2, len(channels) - 1)
         return Sequential(), Sequential(*before, whole, *behind)
 
     def _level(self, inputs: int, channels: tuple[int, ...]) -> list[Module]:

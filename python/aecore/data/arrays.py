@@ -10,7 +10,7 @@ are lists of sequences of different lengths, which are padded (`sequences`).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
 FEW = 8  # so few numbers of float32 that those of a feature become are worth a warning
 MASK = "sample_mask"
+Sized = Callable[[tuple[int, ...]], bool]
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -375,6 +376,7 @@ def read(
     longer: bool = False,
     owner: str = "",
     pixels: bool | None = None,
+    sized: Sized | None = None,
 ) -> Data:
     """Check what a user passed as samples, and wrap it.
 
@@ -393,6 +395,8 @@ def read(
         The model's class, for messages.
     pixels : bool, optional
         As of `Data`.
+    sized : callable, optional
+        Says whether images of another size are taken too, by the shape of one.
 
     Raises
     ------
@@ -417,6 +421,9 @@ def read(
         if shape[2] == like[1] and shape[1] > like[0]:
             like = shape[1:]
     if like is not None and shape[1:] != like:
+        if sized is not None and len(like) == 3 and _are_resized(shape[1:], like, sized):
+            like = shape[1:]
+    if like is not None and shape[1:] != like:
         if len(like) == 1 and len(shape) == 2:  # in the words that scikit-learn's checks look for
             raise ValueError(
                 f"{name} has {shape[1]} features, but {owner} is expecting {like[0]} features as "
@@ -428,6 +435,11 @@ def read(
     if lengths is not None and (lengths == shape[1]).all():
         lengths = None
     return Data(source, mask, name, columns, lengths, form, pixels)
+
+
+def _are_resized(shape: tuple[int, ...], like: tuple[int, ...], sized: Sized) -> bool:
+    """Return whether samples are images with the channels of others, of a size that is taken."""
+    return len(shape) == 3 and shape[2] == like[2] and sized(tuple(map(int, shape)))
 
 
 def warn_of_coarse(data: Data) -> None:

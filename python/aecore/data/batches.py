@@ -80,6 +80,8 @@ class Batch:
         What the encoder was given, and its output.
     code, output : Value
         What the objective has made of the samples.
+    room : tuple of int
+        Height and width of codes that are maps and are taken for vectors; () otherwise.
     real, fake : Value
         What a discriminator is to tell from each other.
     weights : dict of str to float
@@ -96,6 +98,7 @@ class Batch:
     condition_value: Value | None
     given: Value
     encoded: Value
+    room: tuple[int, ...] = ()
     code: Value
     output: Value
     real: Value

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base import checks
 from . import arrays, foreign
-from .arrays import Data
+from .arrays import Data, Sized
 from .streams import Summary
 
 PIXELS, SPAN = "pixels", "range"  # in a file
@@ -78,15 +78,24 @@ class Reader:
         return cls(data.shape, data.pixels, (data.low, data.high))
 
     def read(
-        self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False
+        self,
+        model: Any,
+        X: Any,
+        mask: Any = None,
+        name: str = "X",
+        longer: bool = False,
+        sized: Sized | None = None,
     ) -> Data:
-        """Check samples that must be like those in `fit`, but for longer sequences if allowed."""
+        """Check samples that must be like those in `fit`, but for what is allowed.
+
+        That is longer sequences, and images of another size that `sized` says yes to.
+        """
         owner, pixels = type(model).__name__, self.pixels
         if pixels is None:
             first = X[0] if isinstance(X, (list, tuple)) and X else X
             pixels = getattr(first, "dtype", None) == np.uint8
         how: Any = {"mask": mask, "name": name, "like": self.shape, "owner": owner}
-        data = arrays.read(X, **how, longer=longer, pixels=bool(pixels))
+        data = arrays.read(X, **how, longer=longer, pixels=bool(pixels), sized=sized)
         if self.span is not None:
             self._check_scale(data, name)
         return data

@@ -22,8 +22,10 @@ from ..nn.module import Module
 ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
 ADDED = {
     "AnomalyDetector": {"n_jobs": None},
+    "Conv": {"flatten": True},
     "GaussianNoise": {"clip": None},
     "PixelCNN": ADDED_TO_MODELS,
+    "ResNet": {"flatten": True},
     "Transformer": {"max_steps": None},
 }
 OLD_NAMES = {

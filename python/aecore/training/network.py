@@ -20,7 +20,7 @@ from ..base.turns import Turns
 from ..data.batches import Batch
 from ..data.readers import MapReader, Reader
 from ..data.tables.reader import TableReader
-from ..nn.containers import starts_flat
+from ..nn.containers import Sequential, starts_flat
 from ..nn.linear import Linear
 from ..nn.module import Flat, Module
 from ..nn.ops.shapes import ConcatCondition, Reshape
@@ -107,6 +107,7 @@ class Network(Module):
         "pool",
         "is_teacher_forced",
         "code_shape",
+        "_rooms",
         "_lock",
         "_training",
         "_trainer",
@@ -153,6 +154,7 @@ class Network(Module):
         self.code_shape: Shape = ()  # of what a quantizer is given for a sample
         if hasattr(self, "quantizer"):
             self.code_shape = self.encoder.output_shape(self.input_shape)
+        self._rooms: dict[int, Shape] = {}
         self._frozen = self._changes = self._exposed = self.is_sealed = False
         self._forget_replays()
 
@@ -387,6 +389,37 @@ class Network(Module):
             except (ValueError, NotImplementedError):
                 return False
         return restored.shape[1:] == (steps, features)
+
+    # ---- images of other sizes than in fit -------------------------------------------------------
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the encoder makes something of samples, rather than giving them to the decoder."""
+        return not isinstance(self.encoder, Sequential) or bool(self.encoder.layers)
+
+    def room(self, condition: int) -> Shape:
+        """Return height and width of an image's code in fit, () where it is a vector."""
+        if len(self.input_shape) != 3:
+            return ()
+        if condition not in self._rooms:
+            given = conditioned_shape(self.encoder, self.input_shape, condition)
+            found = self.encoder.output_shape(given)
+            self._rooms[condition] = tuple(found[:-1]) if len(found) == 3 else ()
+        return self._rooms[condition]
+
+    def takes_size(self, shape: Shape, condition: int, latent: int) -> bool:
+        """Return whether encoder and decoder restore images (H, W, C) of a shape.
+
+        `condition` is the width of a condition's vectors, `latent` that of what the decoder takes.
+        """
+        given = conditioned_shape(self.encoder, shape, condition)
+        with Tape(abstract=True) as tape:
+            try:
+                room = self.encoder(tape.placeholder((1, *given))).shape[1:-1]
+                restored = self.decoder(tape.placeholder((1, *room, latent + condition)))
+            except (ValueError, NotImplementedError):
+                return False
+        return restored.shape[1:] == shape and len(room) == 2
 
     # ---- steps ----------------------------------------------------------------------------------
 

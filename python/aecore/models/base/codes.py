@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,15 @@ from ...training.network import Network
 def read_codes(Z: Any, width: int) -> np.ndarray:
     """Check codes that a user passed; return them as float32 (N, width)."""
     Z = checks.array("Z", Z)
-    if Z.dtype.kind not in "biuf":
-        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
     if Z.ndim != 2 or Z.shape[1] != width:
         raise ValueError(f"Z: expected codes of shape (N, {width}), got {Z.shape}")
+    return _finite(Z)
+
+
+def _finite(Z: np.ndarray) -> np.ndarray:
+    """Return codes as float32; TypeError or ValueError where they aren't finite numbers."""
+    if Z.dtype.kind not in "biuf":
+        raise TypeError(f"Z: expected numbers, got an array of {Z.dtype}")
     with np.errstate(over="ignore"):
         Z = np.ascontiguousarray(Z, np.float32)
     if not np.isfinite(Z).all():
@@ -53,3 +59,37 @@ class Codes:
     def decode(self, z: Value, condition: Value | None) -> Value:
         """Return the decoder's output for points."""
         return self.network.decode(z, condition)
+
+
+class Maps(Codes):
+    """Codes that are maps of points (h, w, latent_dim), of any size."""
+
+    def read(self, Z: Any) -> np.ndarray:
+        """Check maps that a user passed; of those in fit, rows (N, h w latent_dim) will do."""
+        Z = checks.array("Z", Z)
+        if Z.ndim == 2 and Z.shape[1] == math.prod(self.shape):
+            Z = Z.reshape(len(Z), *self.shape)
+        if Z.ndim != 4 or Z.shape[3] != self.shape[2] or 0 in Z.shape[1:]:
+            width = self.shape[2]
+            raise ValueError(f"Z: expected maps of shape (N, h, w, {width}), got {Z.shape}")
+        return _finite(Z)
+
+
+class NoCodes(Codes):
+    """What stands for codes where the architecture makes none: a `UNet`."""
+
+    def of(self, z: Value) -> np.ndarray:
+        """Raise ValueError."""
+        raise no_codes("transform")
+
+    def read(self, Z: Any) -> np.ndarray:
+        """Raise ValueError."""
+        raise no_codes("inverse_transform")
+
+
+def no_codes(method: str) -> ValueError:
+    """Return what to raise where a method is about codes, and there are none."""
+    return ValueError(
+        f"{method}: expected a model with a code, got one whose architecture goes from image to "
+        "image; reconstruct gives what it makes of samples"
+    )

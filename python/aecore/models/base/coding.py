@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arch.base import Arch
 from ...base import checks, sklearn
 from ...base.sklearn import new_seed
 from ...data import arrays
@@ -23,7 +24,7 @@ from ...nn.tape import Value
 from ...priors import Normal, Prior
 from ...training.loop import array_of
 from ...training.network import Network, conditioned
-from .codes import Codes
+from .codes import Codes, Maps, NoCodes, no_codes
 from .frozen import Frozen
 from .model import BaseModel, fitted
 
@@ -71,6 +72,19 @@ class BaseAutoencoder(BaseModel):
             return super()._takes_steps(network, steps)
         known = network.conditioner if self._coders_conditioned else None
         return network.takes_steps(steps, 0 if known is None else known.width, int(self.latent_dim))
+
+    def _takes_size(self, shape: tuple[int, ...]) -> bool:
+        """Return whether encoder and decoder restore images of another size than in fit."""
+        network = self._network
+        if not self._takes_maps or (network.has_code and not self._room):
+            return False
+        width = self._decoder_width if network.has_code else shape[2]
+        return network.takes_size(shape, self._condition_width, width)
+
+    @property
+    def _decoder_width(self) -> int:
+        """How many numbers the decoder takes at each place of a map, without a condition."""
+        return int(self.latent_dim)
 
     def _posterior(self, batch: Batch) -> tuple[Value, Value | None]:
         """Return the codes of samples, or means and log-variances of the codes."""
@@ -139,16 +153,41 @@ class BaseAutoencoder(BaseModel):
 
     @property
     def _code_space(self) -> Codes:
-        return Codes(self._fitted(), (self.latent_dim,))
+        network = self._fitted()
+        if not network.has_code:
+            return NoCodes(network, ())
+        room = self._room
+        return (Maps if room else Codes)(network, (*room, int(self.latent_dim)))
+
+    @property
+    def _room(self) -> tuple[int, ...]:
+        """Height and width of a code in fit that is a map; () of a vector."""
+        return self._network.room(self._condition_width)
+
+    @property
+    def _condition_width(self) -> int:
+        """How long the vectors of conditions are that encoder and decoder see."""
+        known = self._coding_conditioner
+        return 0 if known is None else known.width
 
     @property
     def _n_features_out(self) -> int:
         """How many numbers a sample's code has."""
+        self._check_codes("get_feature_names_out")
         return math.prod(self._code_space.shape)
+
+    def _check_codes(self, method: str) -> None:
+        """Raise ValueError for a method about codes where the fitted model has none."""
+        if not self._fitted().has_code:
+            raise no_codes(method)
 
     def _codes(self, batch: Batch) -> np.ndarray:
         """Return what `transform` gives for a batch."""
-        return self._code_space.of(self._latent(batch))
+        return self._mapped(batch, self._code_space.of(self._latent(batch)))
+
+    def _mapped(self, batch: Batch, codes: np.ndarray) -> np.ndarray:
+        """Return codes (n, ...) of a batch in the form in which the decoder takes them."""
+        return codes
 
     def _decoded(self, codes: np.ndarray, condition: Condition | None) -> Any:
         """Return the samples that codes, as `transform` gives them, are decoded to."""
@@ -174,6 +213,8 @@ class BaseAutoencoder(BaseModel):
             raise TypeError(
                 f"X: expected an array to return codes of, got {got}; fit takes batches"
             )
+        if isinstance(self.arch, Arch) and not self.arch.has_code:
+            raise no_codes("fit_transform")
         self.fit(X, y, **fit_params)
         mask = fit_params.get("sample_mask")
         return self.transform(X, y, sample_mask=mask)
@@ -196,6 +237,7 @@ class BaseAutoencoder(BaseModel):
         -------
         ndarray of float32, shape (N, latent_dim)
         """
+        self._check_codes("transform")
         codes = self._replayed(X, y, sample_mask, "codes", self._codes)
         if codes is None:
             codes = self._collected(self._input(X, y, sample_mask), self._codes)
@@ -387,6 +429,7 @@ class BaseAutoencoder(BaseModel):
         ----------
         T. White, "Sampling generative networks", 2016.
         """
+        self._check_codes("interpolate")
         n = checks.integer("n", n, 2)
         checks.choice("path", path, ("linear", "spherical"))
         ends = np.concatenate([self._point("a", a, y), self._point("b", b, y)])
@@ -414,12 +457,13 @@ class BaseAutoencoder(BaseModel):
         -------
         ndarray of float32, shape (n, ...)
         """
+        self._check_codes("traverse")
         dim = checks.integer("dim", dim, 0, self.latent_dim - 1)
         values = checks.array("values", values)
         if values.ndim != 1 or values.dtype.kind not in "biuf" or not np.isfinite(values).all():
             raise ValueError(f"values: expected a vector of finite numbers, got {values!r}")
         z = np.repeat(self._point("x", x, y), len(values), axis=0)
-        z[:, dim] = values
+        z[..., dim] = values.reshape(-1, *[1] * (z.ndim - 2))
         return self._decoded_points(z, y)
 
     def _sample(self, name: str, x: Any) -> Data:
@@ -434,7 +478,7 @@ class BaseAutoencoder(BaseModel):
     def _point(self, name: str, x: Any, y: Any) -> np.ndarray:
         """Return a sample's point in code space, with an axis of one sample in front."""
         given = Input(self._sample(name, x), shared(self._coding_conditioner, y, 1))
-        return self._collected(given, lambda batch: self._latent(batch).data)
+        return self._collected(given, lambda b: self._mapped(b, self._latent(b).data))
 
     def _decoded_points(self, z: np.ndarray, y: Any) -> Any:
         """Return the samples that points in code space are decoded to."""
@@ -481,6 +525,7 @@ class BaseAutoencoder(BaseModel):
             In data space: means, where the loss is a log-likelihood. Sequences have as many steps
             as the longest in fit.
         """
+        self._check_codes("sample")
         n, seed = checks.integer("n", n, 0), new_seed(random_state)
         checks.instance("prior", prior, Prior, "Normal()")
         condition = shared(self._coding_conditioner, y, n)
@@ -498,18 +543,24 @@ class BaseAutoencoder(BaseModel):
                 "such as GaussianMixture(10).fit(model.transform(X)), or near, got None"
             )
         label = y if prior.has_classes else None
-        z = prior.draw(n, self.latent_dim, seed, y=label)
+        places = math.prod(self._room)
+        if label is not None and places > 1 and np.ndim(label):
+            label = np.repeat(np.asarray(label), places, axis=0)
+        z = prior.draw(n * places, self.latent_dim, seed, y=label)
+        z = z.reshape(n, *self._code_space.shape)
         return self._generated(z, condition, self._code_space.decode, seed)
 
     def _near(self, x: Any, y: Any, n: int, scale: float, seed: int) -> np.ndarray:
         """Draw points about a sample's code."""
         given = Input(self._sample("near", x), shared(self._coding_conditioner, y, 1))
-        noise = Normal().draw(n, self.latent_dim, seed)
         for _, batch in self._chunks(given):
             point, logvar = self._posterior(batch)
+            width = math.prod(point.shape[1:])
+            noise = Normal().draw(n, width, seed).reshape(n, *point.shape[1:])
             deviation = 1.0 if logvar is None else np.exp(logvar.data / 2)
-            noise = point.data + np.float32(scale) * deviation * noise
-        return noise
+            z = point.data + np.float32(scale) * deviation * noise
+            z = self._mapped(batch, z)
+        return z
 
 
 def _slerp(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

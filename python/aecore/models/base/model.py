@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 INFERENCE_BATCH = 256
+INFERENCE_PIXELS = 1 << 20  # of images together, at most, unless one has more
 LOOP = 16  # known epochs for each to come, from which on fits are taken for a loop without end
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
@@ -611,6 +613,10 @@ class BaseModel(Estimator):
         """Return whether a network works on sequences of so many steps: shorter ones are padded."""
         return steps <= network.input_shape[0]
 
+    def _takes_size(self, shape: tuple[int, ...]) -> bool:
+        """Return whether the fitted network takes images (H, W, C) of another size than in fit."""
+        return False
+
     def _check_lengths(self, network: Network, *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
         most = network.input_shape[0]
@@ -719,9 +725,8 @@ class BaseModel(Estimator):
         code = Code(int(outputs), int(inputs), spatial)
         arch = self.arch if arch is None else arch
         self._check_arch(arch)
-        encoder, decoder = build_network(
-            arch, shape, code, condition=condition, tied=bool(self.tied)
-        )
+        how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied)}
+        encoder, decoder = build_network(arch, shape, code, **how, maps=self._takes_maps)
         penalties.check_encoder(self.penalty, encoder, conditioned_shape(encoder, shape, condition))
         if isinstance(decoder, AutoregressiveLSTM):
             decoder.link = LINKS.get(self.loss)
@@ -743,6 +748,11 @@ class BaseModel(Estimator):
                     f"penalty: expected None for {kind}, which has no code to penalise, got "
                     f"{self.penalty!r}"
                 )
+        elif arch.has_maps and self.penalty is not None and not self.penalty.takes_maps:
+            raise ValueError(
+                "penalty: expected None or L1Sparsity for codes that are maps, as with "
+                f"flatten=False, got {self.penalty!r}"
+            )
         elif arch.has_maps and not self._takes_maps:
             raise ValueError(
                 f"arch: expected flatten=True for {owner}, whose codes are vectors, got {arch!r}; "
@@ -910,7 +920,10 @@ class BaseModel(Estimator):
     def _samples(self, X: Any, sample_mask: Any = None) -> Data:
         """Check samples given to a fitted model."""
         network = self._fitted()
-        data = network.reader.read(self, X, sample_mask, longer=True)
+        how: dict[str, Any] = {"longer": True}
+        if len(network.input_shape) == 3:
+            how["sized"] = self._takes_size
+        data = network.reader.read(self, X, sample_mask, **how)
         if data.lengths is not None or data.shape != network.input_shape:
             self._check_lengths(network, data)
         self._check_names(data.columns)
@@ -930,7 +943,7 @@ class BaseModel(Estimator):
     def _chunks(self, given: Input, **options: Any) -> Iterator[tuple[slice, Batch]]:
         """Yield batches of samples for inference in a pass, and where they stand."""
         start = 0
-        for batch in given.batches(INFERENCE_BATCH)():
+        for batch in given.batches(at_once(given.data.shape))():
             with self._pass(batch, **options):
                 yield slice(start, start + batch.n), batch
             start += batch.n
@@ -960,10 +973,14 @@ class BaseModel(Estimator):
         They are means of the decoder's distribution; with a seed the loss may draw from it instead.
         """
         network, loss = self._fitted(), self._loss
-        n, parts = len(codes), []
-        out = np.empty((n, self.n_features_in_), np.float32)
-        for start in range(0, n, INFERENCE_BATCH):
-            rows = slice(start, start + INFERENCE_BATCH)
+        n, parts, shape = len(codes), [], network.input_shape
+        out, size = np.empty((n, self.n_features_in_), np.float32), INFERENCE_BATCH
+        if codes.ndim > 2 and len(shape) == 3:  # maps, of images of any size
+            width = codes.shape[-1] + _width(self._coding_conditioner)
+            shape = network.decoder.output_shape((*codes.shape[1:-1], width))
+            out, size = np.empty((n, math.prod(shape)), np.float32), at_once(shape)
+        for start in range(0, n, size):
+            rows = slice(start, start + size)
             with network.tape(records=False) as tape:
                 value = None if condition is None else tape.constant(condition.take(rows))
                 output = decode(tape.constant(codes[rows]), value).data
@@ -974,7 +991,7 @@ class BaseModel(Estimator):
                     parts.append(output.copy())
         if parts and seed is not None:
             out = loss.draw(np.concatenate(parts), seed)
-        return network.reader.samples(out)
+        return network.reader.samples(out) if shape == network.input_shape else out.reshape(n, *shape)
 
     @property
     def _loss(self) -> Loss:
@@ -1017,6 +1034,13 @@ class BaseModel(Estimator):
         path : str or path-like
         """
         state.save(self, path)
+
+
+def at_once(shape: tuple[int, ...]) -> int:
+    """Return how many samples of a shape are run together in inference: fewer large images."""
+    if len(shape) != 3:
+        return INFERENCE_BATCH
+    return max(1, min(INFERENCE_BATCH, INFERENCE_PIXELS // (shape[0] * shape[1])))
 
 
 def memory_limit() -> int:

@@ -153,6 +153,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     levels: Any
 
     _preserves_dtype: list[str] = []
+    _takes_maps = True
     _no_penalty = "whose codes are entries of a codebook, neither sparse nor smooth"
 
     def _check_params(self) -> None:
@@ -231,12 +232,17 @@ class VQVAE(CodesWithPrior, options=Coding):
         network.quantizer.start_kmeans(vectors)
 
     @property
+    def _decoder_width(self) -> int:
+        return int(self._network.code_shape[-1])
+
+    @property
     def _quantizer(self) -> Quantizer:
         return self._network.quantizer
 
     @property
     def _code_space(self) -> QuantizedCodes:
-        return QuantizedCodes(self._fitted())
+        network = self._fitted()
+        return QuantizedCodes(network, is_sized=len(network.code_shape) == 3)
 
     # ---- a pass ---------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ def weighted_terms(
         return _held_out(model, batch, mean, logvar, beta)
     s, tape, loss = int(model.importance_samples), batch.tape, model._loss
     many = _repeated(batch, s)
+    many.room = batch.room
     means, logvars = Repeat(mean, s), Repeat(logvar, s)
     z, eps = draw(many, means, logvars)
     assert eps is not None

@@ -71,13 +71,14 @@ def encode_distribution(
 
     Returns
     -------
-    mean, logvar : ndarray of float32, shape (N, latent_dim)
+    mean, logvar : ndarray of float32, shape (N, latent_dim), or (N, h, w, latent_dim) of maps
     """
-    given = self._input(X, y, sample_mask)
-    out = np.empty((2, len(given.data), self.latent_dim), np.float32)
+    given, out = self._input(X, y, sample_mask), np.empty(0, np.float32)
     for rows, batch in self._chunks(given):
-        mean, logvar = self._posterior(batch)
-        out[0, rows], out[1, rows] = mean.data, logvar.data
+        found = [self._mapped(batch, half.data) for half in self._posterior(batch)]
+        if not rows.start:
+            out = np.empty((2, len(given.data), *found[0].shape[1:]), np.float32)
+        out[0, rows], out[1, rows] = found
     return out[0], out[1]
 
 

@@ -12,6 +12,7 @@ from ...base import checks
 from ...data.batches import Batch
 from ...divergences import Divergence
 from ...nn.ops.latent import FreeBitsKL, GaussianKL, SplitLatent
+from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
 from ...priors import Normal, Prior
 from ..base.coding import BaseAutoencoder
@@ -109,7 +110,7 @@ class VAE(BaseAutoencoder, options=Coding):
     importance_samples: int
     divergence: Any
 
-    _ragged = True
+    _ragged = _takes_maps = True
     _no_penalty = ""
     _heads = 2  # mean and log-variance
 
@@ -141,12 +142,25 @@ class VAE(BaseAutoencoder, options=Coding):
         return {"recon": recon} | self._divergence(batch, z, mean, logvar)
 
     def _posterior(self, batch: Batch) -> tuple[Value, Value]:
-        """Return means and log-variances of the codes."""
-        halves = SplitLatent(self._encode(batch))
-        batch.code = self._shaped(halves.mu)
+        """Return means and log-variances of the codes: those of a map as one vector (n, h w d)."""
+        h = self._encode(batch)
+        batch.room = h.shape[1:-1]
+        halves = SplitLatent(Reshape(h, (-1, h.shape[-1])) if batch.room else h)
+        mean, logvar = halves.mu, halves.logvar
+        if batch.room:
+            mean, logvar = (Reshape(v, (batch.n, -1)) for v in (mean, logvar))
+        batch.code = self._shaped(mean)
         if batch.noise == "on":
-            batch.noted["moments"] = posterior.moments(batch.code.data, halves.logvar.data)
-        return batch.code, halves.logvar
+            batch.noted["moments"] = posterior.moments(batch.code.data, logvar.data)
+        return batch.code, logvar
+
+    def _mapped(self, batch: Batch, codes: np.ndarray) -> np.ndarray:
+        return codes.reshape(len(codes), *batch.room, -1) if batch.room else codes
+
+    def _decode(self, z: Value, batch: Batch) -> Value:
+        if batch.room:
+            z = Reshape(z, (z.shape[0], *batch.room, int(self.latent_dim)))
+        return super()._decode(z, batch)
 
     def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
         """Return the KL term, or the divergence that takes its place."""
