@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from . import _load as _load  # first: it loads the core
-from . import functional, nn
+from . import data, functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
 from .arch import LSTM, Conv, Dense, ResNet, Transformer, UNet
@@ -110,6 +110,7 @@ __all__ = [
     "build_info",
     "callbacks",
     "compress",
+    "data",
     "datasets",
     "decompress",
     "distributed",

@@ -1,1 +1,8 @@
-"""All that comes in: arrays, frames, sequences, streams; and how it becomes batches."""
+"""What samples are made of, whatever people have: arrays, frames, files, pictures.
+
+Models take most of it as it is; what has to be prepared first is here.
+"""
+
+from .crops import crops
+
+__all__ = ["crops"]

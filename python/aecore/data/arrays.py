@@ -275,6 +275,9 @@ class Data:
             f"finite in float32{hint}"
         )
 
+    def at(self, seed: int, position: int) -> None:
+        """Note the seed of the next batch, and how many samples came before, for crops."""
+
     def gather(
         self,
         rows: np.ndarray,

@@ -336,6 +336,7 @@ class Batches:
             self._clean = np.empty((self.size, data.features), np.float32)
         batch = self._made.get(n) or self._views(n)
         x = batch.x.reshape(n, data.features)
+        data.at(self.seed, position)
         if self._noisy is None:
             data.gather(rows, batch.target)
         elif self.corruption is None:

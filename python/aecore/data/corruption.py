@@ -15,7 +15,7 @@ import numpy as np
 from .. import _core
 from ..base import checks, runtime
 from ..base.params import Choice
-from ..base.streams import CORRUPTION, SWAP
+from ..base.streams import CORRUPTION, LEVEL, SWAP
 
 if TYPE_CHECKING:
     from .arrays import Data
@@ -65,8 +65,10 @@ class GaussianNoise(Corruption):
 
     Parameters
     ----------
-    sigma : float
-        Standard deviation, in the units of the data (of the scaled ones for uint8: 0..1).
+    sigma : float, or (float, float)
+        Standard deviation, in the units of the data (of the scaled ones for uint8: 0..1). Of two
+        each sample has one between them, drawn anew each time: a model that is to remove noise
+        whose strength nobody tells it.
     clip : (float, float), optional
         The range that noisy values are cut to, (0, 1) for images: files hold no others, so that
         noise as it is met is cut too.
@@ -84,18 +86,26 @@ class GaussianNoise(Corruption):
 
     kind = "gaussian"
 
-    def __init__(self, sigma: float = 0.1, clip: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self, sigma: float | tuple[float, float] = 0.1, clip: tuple[float, float] | None = None
+    ) -> None:
         self.sigma = sigma
         self.clip = clip
 
     @property
     def amount(self) -> float:
-        """The standard deviation."""
-        return float(self.sigma)
+        """The standard deviation; 1 where each sample has its own."""
+        return 1.0 if isinstance(self.sigma, (tuple, list)) else float(self.sigma)
 
     def check(self) -> None:
         """Raise TypeError or ValueError for a sigma below 0, or a clip that is no range."""
-        checks.real("corruption: sigma", self.sigma)
+        if not isinstance(self.sigma, (tuple, list)):
+            checks.real("corruption: sigma", self.sigma)
+        elif len(self.sigma) != 2:
+            raise TypeError(f"corruption: sigma: expected one or (low, high), got {self.sigma!r}")
+        else:
+            low = checks.real("corruption: sigma", self.sigma[0])
+            checks.real("corruption: sigma", self.sigma[1], low)
         if self.clip is None:
             return
         if not isinstance(self.clip, (tuple, list)) or len(self.clip) != 2:
@@ -105,7 +115,13 @@ class GaussianNoise(Corruption):
         checks.real("corruption: clip", self.clip[1], low, largest)
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
-        """Cut noisy values to the range in place; see `Corruption.finish`."""
+        """Scale each sample's noise, and cut to the range, in place; see `Corruption.finish`."""
+        if isinstance(self.sigma, (tuple, list)):
+            low, high = self.sigma
+            share = uniform((len(x), 1), seed, LEVEL, position)
+            x -= clean
+            x *= np.float32(low) + np.float32(high - low) * share
+            x += clean
         if self.clip is not None:
             low, high = map(np.float32, self.clip)
             np.clip(x, low, high, out=x)

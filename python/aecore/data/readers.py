@@ -16,6 +16,7 @@ import numpy as np
 from ..base import checks
 from . import arrays, foreign
 from .arrays import Data, Sized
+from .crops import CropData, Crops
 from .streams import Summary
 
 PIXELS, SPAN = "pixels", "range"  # in a file
@@ -58,6 +59,8 @@ class Reader:
     @classmethod
     def fresh(cls, model: Any, X: Any, mask: Any = None) -> Data:
         """Check samples of which nothing is known."""
+        if isinstance(X, Crops):
+            return _crops(model, X, mask)
         data = arrays.read(X, mask=mask, owner=type(model).__name__, pixels=model._pixels)
         arrays.warn_of_coarse(data)
         return data
@@ -90,12 +93,19 @@ class Reader:
 
         That is longer sequences, and images of another size that `sized` says yes to.
         """
+        if isinstance(X, Crops):
+            return self._held(_crops(model, X, mask, name, self), name)
         owner, pixels = type(model).__name__, self.pixels
         if pixels is None:
             first = X[0] if isinstance(X, (list, tuple)) and X else X
             pixels = getattr(first, "dtype", None) == np.uint8
         how: Any = {"mask": mask, "name": name, "like": self.shape, "owner": owner}
-        data = arrays.read(X, **how, longer=longer, pixels=bool(pixels), sized=sized)
+        return self._held(
+            arrays.read(X, **how, longer=longer, pixels=bool(pixels), sized=sized), name
+        )
+
+    def _held(self, data: Data, name: str) -> Data:
+        """Return samples that are held to the scale of those in `fit`."""
         if self.span is not None:
             self._check_scale(data, name)
         return data
@@ -157,6 +167,26 @@ class Reader:
         if not (real and span is not None and len(span) == 2 and span[0] <= span[1]):
             raise ValueError(f"{SPAN}: expected two numbers in order, got {span!r}")
         return cls(shape, pixels, (span[0], span[1]))
+
+
+def _crops(
+    model: Any, X: Crops, mask: Any, name: str = "X", like: Reader | None = None
+) -> CropData:
+    """Check crops of images, which must be like the samples in `fit`, if there are some."""
+    if mask is not None:
+        raise ValueError("sample_mask: expected None with crops, which have no missing values")
+    if like is None:
+        if getattr(model, "validation_fraction", 0):
+            raise ValueError(
+                "validation_fraction: expected 0 with crops, any of which may show the same part "
+                f"of an image, got {model.validation_fraction!r}; X_val takes other images"
+            )
+        return CropData(X, name, model._pixels)
+    if X.shape[1:] != like.shape:
+        raise ValueError(
+            f"{name}: expected samples of shape {like.shape}, as in fit, got {X.shape[1:]}"
+        )
+    return CropData(X, name, bool(like.pixels))
 
 
 class MapReader(Reader):
