@@ -109,8 +109,9 @@ class CropData(Data):
     """
 
     def __init__(self, crops: Crops, name: str = "X", pixels: bool | None = None) -> None:
+        self.crops = crops
         super().__init__(crops.pixels.reshape(1, -1), name=name, pixels=pixels)
-        self.crops, self._source, self._flat = crops, crops, None
+        self._source, self._flat = crops, None
         self._n, self.shape = crops.shape[0], crops.shape[1:]
         self.features = math.prod(self.shape)
         self._seed, self._position = SEED, 0

@@ -21,7 +21,7 @@ import io
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,7 +66,12 @@ class _Entry(NamedTuple):
 # ---- writing ------------------------------------------------------------------------------------
 
 
-def write(path: Any, tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
+def write(
+    path: Any,
+    tensors: Mapping[str, Any],
+    metadata: Mapping[str, str] | None = None,
+    halves: Container[str] = (),
+) -> None:
     """Write arrays and text to a file, all of it or nothing.
 
     Array by array: of those that aren't contiguous and little-endian there is one copy at a time.
@@ -78,6 +83,8 @@ def write(path: Any, tensors: Mapping[str, Any], metadata: Mapping[str, str] | N
         Of bool, integers, float16, float32, float64 or complex64.
     metadata : mapping of str to str, optional
         Written in its order.
+    halves : container of str
+        Names of arrays of float32 that are written as bfloat16: their lower halves are left out.
 
     Raises
     ------
@@ -93,6 +100,9 @@ def write(path: Any, tensors: Mapping[str, Any], metadata: Mapping[str, str] | N
 
     arrays = {name: np.asarray(array) for name, array in tensors.items()}
     dtypes = {_text(name, "name"): _dtype_of(name, array) for name, array in arrays.items()}
+    for name, dtype in dtypes.items():
+        if name in halves and dtype == "F32":
+            arrays[name], dtypes[name] = _upper_halves(arrays[name]), "BF16"
     order = sorted(arrays, key=lambda name: (_RANKS[dtypes[name]], name))
     header: dict[str, Any] = {}
     if metadata is not None:
@@ -136,6 +146,12 @@ def _dtype_of(name: Any, array: np.ndarray) -> str:
         known = ", ".join(np.dtype(name).name for name in _NAMES)
         raise TypeError(f"{name}: expected an array of {known}, got {array.dtype}")
     return dtype
+
+
+def _upper_halves(array: np.ndarray) -> np.ndarray:
+    """Return the upper halves of float32, which bfloat16 consists of."""
+    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+    return (bits >> 16).astype(np.uint16).reshape(array.shape)
 
 
 def _as_written(array: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ Writing is atomic: the file is there whole, or as it was before.
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,21 @@ class NewerFormat(ValueError):
     """A file is of a format that came after this version of aecore."""
 
 
-def write(path: Any, config: dict[str, Any], tensors: dict[str, np.ndarray]) -> None:
-    """Write a configuration, an object for JSON, and arrays by name."""
+def write(
+    path: Any,
+    config: dict[str, Any],
+    tensors: dict[str, np.ndarray],
+    halves: Container[str] = (),
+) -> None:
+    """Write a configuration, an object for JSON, and arrays by name.
+
+    `halves` are names of arrays whose values bfloat16 has, as which they are written.
+    """
     import json
 
     text = json.dumps(config, allow_nan=False)
     metadata = {"aecore": FORMAT, "config": text, "digest": _digest(text, tensors)}
-    container.write(path, tensors, metadata)
+    container.write(path, tensors, metadata, halves)
 
 
 def read(path: Any) -> tuple[Any, dict[str, np.ndarray]]:
