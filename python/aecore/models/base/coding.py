@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from ...training.network import Network, conditioned
 from .codes import Codes, Maps, NoCodes, no_codes
 from .frozen import Frozen
 from .model import BaseModel, fitted
+from .sizes import TILED, Sight, by_size, sight, tiled_codes, tiled_output
 
 
 class BaseAutoencoder(BaseModel):
@@ -58,9 +59,13 @@ class BaseAutoencoder(BaseModel):
         batch.output = self._decode(batch.code, batch)
         return {"recon": self._loss.term(batch.output, batch)}
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the loss of reconstructions is all that is minimised."""
+        return type(self).terms is BaseAutoencoder.terms
+
     def _may_copy(self) -> bool:
-        plain = type(self).terms is BaseAutoencoder.terms
-        return plain and self.penalty is None and all(c is None for c in self._corruptions())
+        return self._is_plain and self.penalty is None and all(c is None for c in self._corruptions())
 
     def _takes_steps(self, network: Network, steps: int) -> bool:
         """Return whether encoder and decoder work on sequences of so many steps.
@@ -80,6 +85,23 @@ class BaseAutoencoder(BaseModel):
             return False
         width = self._decoder_width if network.has_code else shape[2]
         return network.takes_size(shape, self._condition_width, width)
+
+    @property
+    def _takes_other_sizes(self) -> bool:
+        """Whether images may have other sizes than in fit: at least twice as many pixels a side."""
+        network = self._fitted()
+        if len(network.input_shape) != 3:
+            return False
+        h, w, c = network.input_shape
+        return self._takes_size((2 * h, 2 * w, c))
+
+    def _tiling(self, shape: tuple[int, ...]) -> Sight | None:
+        """Return how the network looks at images, if those of a shape are to be cut into tiles."""
+        if len(shape) != 3 or shape[0] * shape[1] <= TILED or not self._takes_other_sizes:
+            return None
+        network = self._network
+        width = self._decoder_width if network.has_code else shape[2]
+        return sight(network, self._condition_width, width)
 
     @property
     def _decoder_width(self) -> int:
@@ -219,6 +241,7 @@ class BaseAutoencoder(BaseModel):
         mask = fit_params.get("sample_mask")
         return self.transform(X, y, sample_mask=mask)
 
+    @by_size
     @fitted
     def transform(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Encode samples.
@@ -240,8 +263,15 @@ class BaseAutoencoder(BaseModel):
         self._check_codes("transform")
         codes = self._replayed(X, y, sample_mask, "codes", self._codes)
         if codes is None:
-            codes = self._collected(self._input(X, y, sample_mask), self._codes)
+            codes = self._encoded(self._input(X, y, sample_mask))
         return sklearn.contained(self, codes, X)
+
+    def _encoded(self, given: Input) -> np.ndarray:
+        """Return the codes of samples."""
+        looks = self._tiling(given.data.shape)
+        if looks is None or looks.margin is None or not looks.code_step:
+            return self._collected(given, self._codes)
+        return np.concatenate([tiled_codes(self, batch, looks) for batch in given.batches(1)()])
 
     @fitted
     def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
@@ -263,6 +293,7 @@ class BaseAutoencoder(BaseModel):
         codes = self._code_space.read(Z)
         return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
 
+    @by_size
     @fitted
     def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Encode samples and decode them again, without noise or corruption.
@@ -286,19 +317,34 @@ class BaseAutoencoder(BaseModel):
 
     def _plain_output(self, batch: Batch) -> np.ndarray:
         """Return the decoder's output, in the samples' shape, without the terms."""
-        output = self._code_space.decode(self._latent(batch), self._coder_condition(batch))
+        output = self._decode_latent(self._latent(batch), batch)
         return output.data.reshape(batch.x.shape)
+
+    def _decode_latent(self, z: Value, batch: Batch) -> Value:
+        """Return the decoder's output for what `_latent` gives."""
+        return self._code_space.decode(z, self._coder_condition(batch))
 
     def _rebuilt(self, given: Input) -> np.ndarray:
         """Return reconstructions in data space, (N, F)."""
         out = np.empty((len(given.data), given.data.features), np.float32)
-        for rows, batch in self._chunks(given):
-            self.terms(batch)
-            self._loss.to_data(self._output(batch), out[rows])
+        for rows, _, output in self._outputs(given):
+            self._loss.to_data(output, out[rows])
         return out
+
+    def _outputs(self, given: Input) -> Iterator[tuple[slice, Batch, np.ndarray]]:
+        """Yield batches, where they stand, and the decoder's output (n, F) for them."""
+        looks = self._tiling(given.data.shape)
+        if looks is None:
+            for rows, batch in self._chunks(given):
+                self.terms(batch)
+                yield rows, batch, self._output(batch)
+            return
+        for i, batch in enumerate(given.batches(1)()):
+            yield slice(i, i + 1), batch, tiled_output(self, batch, looks)
 
     # ---- scores ---------------------------------------------------------------------------------
 
+    @by_size
     @fitted
     def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
         """Return how well the model explains each sample: its loss, negated.
@@ -320,6 +366,14 @@ class BaseAutoencoder(BaseModel):
         """
         given = self._input(X, y, sample_mask)
         scores = np.zeros(len(given.data), np.float32)
+        if self._is_plain and (looks := self._tiling(given.data.shape)) is not None:
+            for i, batch in enumerate(given.batches(1)()):
+                error = np.empty(batch.target.shape, np.float32)
+                output = tiled_output(self, batch, looks)
+                self._loss.per_feature(error, output, batch.target)
+                seen = None if batch.missing is None else ~batch.missing
+                scores[i] = -error.sum(dtype=np.float64, where=True if seen is None else seen)
+            return scores
         for rows, batch in self._chunks(given):
             for name, value in self.terms(batch).items():
                 scores[rows] -= np.float32(batch.weights.get(name, 1.0)) * array_of(value)
@@ -339,6 +393,7 @@ class BaseAutoencoder(BaseModel):
         """
         return float(self.score_samples(X, y, sample_mask=sample_mask).mean(dtype=np.float64))
 
+    @by_size
     @fitted
     def errors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
         """Return what each feature adds to its sample's reconstruction loss.
@@ -356,9 +411,8 @@ class BaseAutoencoder(BaseModel):
         """
         given = self._input(X, y, sample_mask)
         out = np.empty((len(given.data), given.data.features), np.float32)
-        for rows, batch in self._chunks(given):
-            self.terms(batch)
-            self._loss.per_feature(out[rows], self._output(batch), batch.target)
+        for rows, batch, output in self._outputs(given):
+            self._loss.per_feature(out[rows], output, batch.target)
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
         return given.data.formed(out)

@@ -15,6 +15,7 @@ from ...divergences import Divergence, Estimated
 from ...nn.ops.latent import Reparameterize, log_ratio
 from ...nn.tape import Value
 from ..base.model import fitted
+from ..base.sizes import by_size
 
 if TYPE_CHECKING:
     from .vae import VAE
@@ -58,6 +59,7 @@ def activity(means: np.ndarray) -> dict[str, float]:
     return {"active_units": int((outer > ACTIVE).sum()), "information_bound": bound}
 
 
+@by_size
 @fitted
 def encode_distribution(
     self: VAE, X: Any, y: Any = None, *, sample_mask: Any = None
@@ -82,6 +84,7 @@ def encode_distribution(
     return out[0], out[1]
 
 
+@by_size
 @fitted
 def elbo(
     self: VAE,
@@ -124,6 +127,7 @@ def elbo(
     return out.astype(np.float32)
 
 
+@by_size
 @fitted
 def log_likelihood(
     self: VAE,

@@ -162,6 +162,9 @@ class VAE(BaseAutoencoder, options=Coding):
             z = Reshape(z, (z.shape[0], *batch.room, int(self.latent_dim)))
         return super()._decode(z, batch)
 
+    def _decode_latent(self, z: Value, batch: Batch) -> Value:
+        return self._decode(z, batch)
+
     def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
         """Return the KL term, or the divergence that takes its place."""
         batch.weights["kl"] = weight = self._kl_weight(batch)
