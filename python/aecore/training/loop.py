@@ -26,6 +26,9 @@ from .progress import Progress
 from .schedules import Schedule
 
 
+SQUARES = ("mse", "mse_input")  # sums over values, rather than over samples
+
+
 class Phase(NamedTuple):
     """A step of training that every batch gives.
 
@@ -103,10 +106,11 @@ def array_of(term: Any) -> np.ndarray:
 
 
 def means_of(totals: dict[str, float], n: int, observed: int) -> dict[str, float]:
-    """Return means over n samples; that of ``mse`` is over the values observed."""
-    means = {name: total / n for name, total in totals.items() if name != "mse"}
-    if "mse" in totals:
-        means["mse"] = totals["mse"] / max(observed, 1)
+    """Return means over n samples; those of squared errors are over the values observed."""
+    means = {name: total / n for name, total in totals.items() if name not in SQUARES}
+    for name in SQUARES:
+        if name in totals:
+            means[name] = totals[name] / max(observed, 1)
     return means
 
 

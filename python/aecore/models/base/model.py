@@ -41,7 +41,7 @@ from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
 from ...training.parts import add
 from ...training.schedules import Schedule
-from . import state, traps
+from . import psnr, state, traps
 from ._html import model_html
 from .options import complete
 from .own_rows import check_given, shared, summary_of, take_first_state
@@ -173,7 +173,7 @@ class BaseModel(Estimator):
 
         `observed` is how many values the samples had together.
         """
-        return {}
+        return psnr.of_epoch(means)
 
     def _corruptions(self) -> tuple[Any, ...]:
         """Return the corruption of the input, or of each level if levels are pretrained."""
@@ -340,6 +340,7 @@ class BaseModel(Estimator):
             found = find_checkpoint(self, saving, resume)
             self._agree_on_call(self._goes_on(found), found)
             self._fit_from(found, saving, X, y, X_val, sample_mask)
+        traps.warn_if_worse(self)
         return self
 
     def _goes_on(self, found: LoadedCheckpoint | None) -> bool:
@@ -764,7 +765,7 @@ class BaseModel(Estimator):
 
         `has_target` is whether samples are to become something else.
         """
-        arch = self.arch
+        arch = vars(self).get("arch")
         if not isinstance(arch, Arch) or arch.has_code or has_target:
             return
         if all(noise is None for noise in self._corruptions()):
@@ -858,6 +859,8 @@ class BaseModel(Estimator):
                 sums["mse"] = loss.squared_error(recon, self._output(batch), batch)
             if batch.noise == "on":
                 sums |= loss.report(recon, batch)
+                if self._corruptions()[0] is not None and psnr.is_known(self):
+                    sums[psnr.INPUT] = psnr.squared_error(batch)
         return sums | batch.reported
 
     def _all_terms(self, batch: Batch) -> dict[str, Any]:

@@ -32,6 +32,7 @@ SEQUENCES = r"X: samples of shape \(\d+, \d+\) are read as sequences"
 CHANNELS = r"X: samples of shape \(\d+, \d+, \d+\) are read as images"
 UNITS = "X: values are taken as they are"
 WIDE_CODE = "latent_dim: codes of"
+WORSE = "psnr: reconstructions have a PSNR of"
 
 LEAST_SIDE = 8  # of what may be an image
 SMOOTH = 0.55  # neighbours' squared difference, in that of pixels half an image apart, at most
@@ -65,6 +66,19 @@ def warn(model: BaseModel, data: Data) -> None:
         found = [_units(data), "" if silent == "code" else _code(model, data)]
     for text in filter(None, found):
         checks.warn(text, of_data=True)
+
+
+def warn_if_worse(model: BaseModel) -> None:
+    """Warn of a model that leaves images further from clean ones than they were corrupted."""
+    record = model.history_[-1] if model.history_ else {}
+    given, made = record.get("psnr_input", -math.inf), record.get("psnr", math.inf)
+    if _silent.get() == "all" or made >= given:
+        return
+    checks.warn(
+        f"{WORSE} {made:.1f} dB, and the corrupted images that they are made of {given:.1f} dB: "
+        "more epochs may help, or a network that loses less, as UNet, Conv(flatten=False) or one "
+        "with a larger latent_dim does"
+    )
 
 
 # ---- shapes -------------------------------------------------------------------------------------

@@ -270,11 +270,13 @@ class VQVAE(CodesWithPrior, options=Coding):
     def _epoch_terms(
         self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
     ) -> dict[str, float]:
+        known = super()._epoch_terms(means, noted, n, observed)
         if not noted:
-            return {}
+            return known
         found = [_perplexity(used) for used in noted["usage"]]
         each = {f"perplexity_{i}": value for i, value in enumerate(found, 1)}
-        return {"perplexity": float(np.mean(found)), **(each if len(found) > 1 else {})}
+        known["perplexity"] = float(np.mean(found))
+        return known | (each if len(found) > 1 else {})
 
     @property
     def codebook_(self) -> np.ndarray:

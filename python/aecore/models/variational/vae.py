@@ -198,14 +198,15 @@ class VAE(BaseAutoencoder, options=Coding):
     def _epoch_terms(
         self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
     ) -> dict[str, float]:
+        known = super()._epoch_terms(means, noted, n, observed)
         if not noted:
-            return {}
+            return known
         extra = posterior.activity(noted["moments"] / n)
         if self.loss in ("bce", "cross_entropy"):
             bound = means.get("iwae", means["recon"] + means["kl"])
             entries = self._loss.classes if self.loss == "cross_entropy" else 1  # of one variable
             extra["bits_per_dim"] = bound / (observed / n / entries * math.log(2))
-        return extra
+        return known | extra
 
     def _own_prior(self) -> Prior:
         return Normal()
