@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .compression import compress, decompress
     from .data.open import open_rows
     from .exchange import from_torch, to_onnx, to_torch
+    from .pretrained import load_denoiser
     from .profiling import Profile, ProfileRow, profile
     from .tuning import LearningRates, find_learning_rate
 
@@ -119,6 +120,7 @@ __all__ = [
     "functional",
     "get_num_threads",
     "load",
+    "load_denoiser",
     "metrics",
     "nn",
     "open_rows",
@@ -151,6 +153,7 @@ _LATER = {  # imported when they are used: names and where they are
     "decompress": "compression",
     "find_learning_rate": "tuning",
     "from_torch": "exchange",
+    "load_denoiser": "pretrained",
     "open_rows": "data.open",
     "profile": "profiling",
     "to_onnx": "exchange",

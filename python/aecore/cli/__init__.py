@@ -25,6 +25,7 @@ from .apply import add_decode, add_encode, add_impute, add_reconstruct, add_scor
 from .bench import add_bench
 from .completion import add_completion
 from .demo import add_demo
+from .denoise import add_denoise
 from .info import add_info
 from .plot import add_plot
 from .sample import add_sample
@@ -36,6 +37,7 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_encode,
     add_decode,
     add_reconstruct,
+    add_denoise,
     add_impute,
     add_sample,
     add_score,
