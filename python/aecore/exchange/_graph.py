@@ -47,11 +47,14 @@ class Graph:
     ----------
     lengths : str
         The name of the lengths (N,) of sequences; empty where all are full.
+    image_size : str
+        The name of the height and width of the images that came in, where a layer has noted them.
     reserved : set of str
         Names that no new value gets, as inputs have them.
     """
 
-    lengths = ""
+    lengths = image_size = ""
+    is_sized = False  # whether height and width of images are free
 
     def __init__(self, outer: Graph | None = None) -> None:
         self.nodes: list[Node] = []
@@ -147,6 +150,21 @@ class Graph:
         places = self.add("Unsqueeze", places, np.array([2], np.int64))
         places = self.add("Expand", places, np.array([1, 1, width], np.int64))
         return self.add("GatherElements", x, places, axis=1)
+
+    def mirrored(self, x: str, multiple: int) -> str:
+        """Return images (N, H, W, C) with their mirror image up to a multiple of both sizes."""
+        self.image_size = self.add("Shape", x, start=1, end=3)
+        for axis in (1, 2):
+            size = self.add("Shape", x, start=axis, end=axis + 1)
+            up = self.add("Add", size, np.int64(multiple - 1))
+            wanted = self.add("Mul", self.add("Div", up, np.int64(multiple)), np.int64(multiple))
+            ends = [self.add("Squeeze", v, np.array([0], np.int64)) for v in (wanted, size)]
+            twice = self.add("Mul", ends[1], np.int64(2))
+            line = self.add("Range", np.int64(0), ends[0], np.int64(1))
+            places = self.add("Mod", line, twice)
+            back = self.add("Sub", self.add("Sub", twice, np.int64(1)), places)
+            x = self.add("Gather", x, self.add("Min", places, back), axis=axis)
+        return x
 
     # ---- functions ------------------------------------------------------------------------------
 

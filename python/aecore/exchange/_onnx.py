@@ -29,6 +29,9 @@ def parts_of(model: Any) -> tuple[str, ...]:
     if isinstance(model, TableModel):
         return ("encode",)
     if isinstance(model, BaseAutoencoder):
+        network = vars(model).get("_network")
+        if network is not None and not network.has_code:
+            return ("reconstruct",)
         return ("reconstruct", "encode", "decode")
     if isinstance(model, AnomalyDetector):
         return ("score",)
@@ -97,7 +100,9 @@ def to_onnx(
 
     Notes
     -----
-    The opset is 17. N is free and may be 0.
+    The opset is 17. N is free and may be 0. Where a model takes images of any size, height and
+    width are free too, and codes are maps; decode, which isn't told the size of the image, gives
+    one of a whole multiple for each place of a map. A `UNet` has reconstruct alone.
     Labels that `fit` hasn't seen are an error to aecore; a graph can't raise one, and takes them
     for no class. The file's metadata have the model's class as ``aecore.model``, the part as
     ``aecore.part``, what an uint8 is multiplied by before it goes into a float32 x as
@@ -250,11 +255,16 @@ class _Export:
         self.words: dict[str, str] = {}
         if not isinstance(model, AnomalyDetector):
             self.network, self.conditioner = model._network, conditioner(model)
+            self.graph.is_sized = bool(getattr(model, "_takes_other_sizes", False))
+
+    def _free(self, shape: Shape) -> list[Any]:
+        """Return the form of samples of a shape: height and width of images may be free."""
+        return ["h", "w", shape[2]] if self.graph.is_sized else list(shape)
 
     def part(self, part: str) -> Body:
         if part == "score":
             return self._score()
-        name, form = "reconstruction", ["FLOAT", "n", *self.network.input_shape]
+        name, form = "reconstruction", ["FLOAT", "n", *self._free(self.network.input_shape)]
         with Tape(abstract=True) as tape:
             self.tape = tape
             if part == "decode":
@@ -323,7 +333,8 @@ class _Export:
             made = scaled or _tables.encoded(columns, model._layout)
             self.inputs, self.words = columns.found, columns.words
             return made
-        self.inputs.append(("x", ["UINT8" if self.uint8 else "FLOAT", "n", *shape]))
+        form = self._free(shape) if len(shape) == 3 else shape
+        self.inputs.append(("x", ["UINT8" if self.uint8 else "FLOAT", "n", *form]))
         x, zero = "x", np.float32(0)
         if self.uint8:
             self.words["x"] = "samples of bytes, which the first node divides by 255"
@@ -372,6 +383,8 @@ class _Export:
         if isinstance(model, VQVAE):
             found = self.network.quantizer.quantize(z)
             self._name(found.y)
+            if self.graph.is_sized:
+                return found.index, found.y
             return self.graph.reshape(found.index, 0, *model._code_space.shape), found.y
         return self._name(z), z
 
@@ -380,13 +393,17 @@ class _Export:
         batch = Batch(SAMPLES)
         batch.samples = self._placeholder(name, self.network.input_shape)
         batch.tape, batch.condition_value = self.tape, y
+        if self.graph.is_sized and not isinstance(self.model, VQVAE) and self.network.has_code:
+            encoded: Value = self.model._encode(batch)  # of a VAE the first half are means
+            return encoded[..., : int(self.model.latent_dim)]
         latent: Value = self.model._latent(batch)
         return latent
 
     def _codes_form(self) -> list[Any]:
-        if isinstance(self.model, VQVAE):
-            return ["INT64", "n", *self.model._code_space.shape]
-        return ["FLOAT", "n", self.model.latent_dim]
+        shape = self.model._code_space.shape
+        if self.graph.is_sized:
+            shape = ("rows", "columns", *shape[2:])
+        return ["INT64" if isinstance(self.model, VQVAE) else "FLOAT", "n", *shape]
 
     def _looked_up(self) -> Value:
         """Append what the decoder is given for codes."""
@@ -396,7 +413,8 @@ class _Export:
             return self._placeholder(self._some("codes", 1 + len(shape), np.float32(0)), shape)
         quantizer, space = self.network.quantizer, self.model._code_space
         codes = self._some("codes", 1 + len(space.shape), np.int64(0))
-        codes = self.graph.reshape(codes, 0, *space.map, *quantizer.code_shape)
+        if not self.graph.is_sized:
+            codes = self.graph.reshape(codes, 0, *space.map, *quantizer.code_shape)
         return self._placeholder(quantizer.lookup_onnx(self.graph, codes), shape)
 
     def _decoded(self, z: Value, y: Value | None) -> str:

@@ -25,7 +25,8 @@ def latent_shape(model: Any) -> Shape:
         return shape
     if isinstance(model, SoftmaxClassifier):
         return (network.decoder.weight.shape[1],)
-    if not network.has_code:
+    if hasattr(network, "encoder") and not network.has_code:
         unchanged: Shape = network.input_shape
         return unchanged
-    return (*model._room, int(model.latent_dim)) if hasattr(model, "_room") else (int(model.latent_dim),)
+    room: Shape = getattr(model, "_room", ())
+    return (*room, int(model.latent_dim))

@@ -42,7 +42,7 @@ class PadToMultiple(Module):
         return Mirror(x, self.multiple)
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
-        return 1
+        return 0  # there it is no layer
 
     def extra_repr(self) -> str:
         return str(self.multiple)
@@ -81,7 +81,7 @@ class CropToInput(Module):
         return x
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
-        return 1
+        return 0  # there it is no layer
 
     def extra_repr(self) -> str:
         return f"{self.size}, {self.multiple}"

@@ -78,10 +78,16 @@ class BaseAutoencoder(BaseModel):
         known = network.conditioner if self._coders_conditioned else None
         return network.takes_steps(steps, 0 if known is None else known.width, int(self.latent_dim))
 
+    @property
+    def _is_sized(self) -> bool:
+        """Whether the architecture is one for images of any size, or modules that may be."""
+        arch = vars(self).get("arch")
+        return self._takes_maps and (arch.has_maps if isinstance(arch, Arch) else arch is not None)
+
     def _takes_size(self, shape: tuple[int, ...]) -> bool:
         """Return whether encoder and decoder restore images of another size than in fit."""
         network = self._network
-        if not self._takes_maps or (network.has_code and not self._room):
+        if not self._is_sized or (network.has_code and not self._room):
             return False
         width = self._decoder_width if network.has_code else shape[2]
         return network.takes_size(shape, self._condition_width, width)
@@ -235,7 +241,8 @@ class BaseAutoencoder(BaseModel):
             raise TypeError(
                 f"X: expected an array to return codes of, got {got}; fit takes batches"
             )
-        if isinstance(self.arch, Arch) and not self.arch.has_code:
+        arch = vars(self).get("arch")
+        if isinstance(arch, Arch) and not arch.has_code:
             raise no_codes("fit_transform")
         self.fit(X, y, **fit_params)
         mask = fit_params.get("sample_mask")

@@ -127,6 +127,7 @@ class BaseModel(Estimator):
     _pretrains = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
+    _is_sized: Any = False  # whether images may have other sizes than in fit
     _takes_codeless = False  # whether an architecture without a code will do
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
     _pixels: bool | None = None  # whether samples are pixels, if that is known before fit
@@ -924,7 +925,7 @@ class BaseModel(Estimator):
         """Check samples given to a fitted model."""
         network = self._fitted()
         how: dict[str, Any] = {"longer": True}
-        if len(network.input_shape) == 3:
+        if len(network.input_shape) == 3 and self._is_sized:
             how["sized"] = self._takes_size
         data = network.reader.read(self, X, sample_mask, **how)
         if data.lengths is not None or data.shape != network.input_shape:

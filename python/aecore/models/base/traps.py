@@ -34,6 +34,8 @@ UNITS = "X: values are taken as they are"
 WIDE_CODE = "latent_dim: codes of"
 WORSE = "psnr: reconstructions have a PSNR of"
 
+TRIAL = 100  # steps of training, with fewer of which nothing is said about the result
+
 LEAST_SIDE = 8  # of what may be an image
 SMOOTH = 0.55  # neighbours' squared difference, in that of pixels half an image apart, at most
 LARGE_DEVIATION, LARGE_MEAN = 1500.0, 1000.0  # of a column
@@ -72,7 +74,7 @@ def warn_if_worse(model: BaseModel) -> None:
     """Warn of a model that leaves images further from clean ones than they were corrupted."""
     record = model.history_[-1] if model.history_ else {}
     given, made = record.get("psnr_input", -math.inf), record.get("psnr", math.inf)
-    if _silent.get() == "all" or made >= given:
+    if _silent.get() == "all" or made >= given or model._network.steps < TRIAL:
         return
     checks.warn(
         f"{WORSE} {made:.1f} dB, and the corrupted images that they are made of {given:.1f} dB: "

@@ -242,7 +242,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     @property
     def _code_space(self) -> QuantizedCodes:
         network = self._fitted()
-        return QuantizedCodes(network, is_sized=len(network.code_shape) == 3)
+        return QuantizedCodes(network, self._is_sized and len(network.code_shape) == 3)
 
     # ---- a pass ---------------------------------------------------------------------------------
 

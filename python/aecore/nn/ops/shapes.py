@@ -311,7 +311,12 @@ class ConcatCondition(Op):
         y, axes = graph.of(self.y), len(self.x.shape)
         if axes > 2:
             y = graph.add("Unsqueeze", y, np.arange(1, axes - 1, dtype=np.int64))
-            y = graph.add("Expand", y, np.array([1, *self.x.shape[1:-1], 1], np.int64))
+            room: Any = np.array([1, *self.x.shape[1:-1], 1], np.int64)
+            if graph.is_sized:
+                one = np.array([1], np.int64)
+                size = graph.add("Shape", graph.of(self.x), start=1, end=axes - 1)
+                room = graph.add("Concat", one, size, one, axis=0)
+            y = graph.add("Expand", y, room)
         return graph.add("Concat", graph.of(self.x), y, axis=-1)
 
 

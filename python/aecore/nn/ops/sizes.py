@@ -110,5 +110,8 @@ class Crop(_Resized):
         self.x.add_grad(dx)
 
     def onnx(self, graph: Any) -> str:
+        x = graph.of(self.x)
+        if graph.is_sized and not self.free:  # nothing says which size it is
+            return x
         size = graph.image_size if self.free else np.array(self.shape[1:3], np.int64)
-        return graph.add("Slice", graph.of(self.x), np.zeros(2, np.int64), size, np.array([1, 2]))
+        return graph.add("Slice", x, np.zeros(2, np.int64), size, np.array([1, 2]))
