@@ -21,3 +21,19 @@ def corrupt(x, corruption, amount, low, high, seed, purpose, offset):
     if corruption == "masking":
         return np.where(u < amount, 0.0, x)
     return np.where(u < amount / 2, low, np.where(u < amount, high, x))
+
+
+def crop(image, row, column, kind, height, width):
+    """A window of an image that goes on as its mirror image, in one of eight positions."""
+
+    def mirrored(first, count, size):
+        places = np.arange(first, first + count) % (2 * size)
+        return np.where(places < size, places, 2 * size - 1 - places)
+
+    if kind & 4:
+        height, width = width, height
+    h, w = image.shape[:2]
+    window = image[mirrored(row, height, h)][:, mirrored(column, width, w)]
+    window = window[:, ::-1] if kind & 1 else window
+    window = window[::-1] if kind & 2 else window
+    return window.transpose(1, 0, 2) if kind & 4 else window

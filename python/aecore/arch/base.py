@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from ..base import checks
 from ..base.checks import integer
 from ..base.params import Choice
 from ..nn.activation import Activation
@@ -97,6 +98,7 @@ class Arch(Choice):
         list of Module
             The layers behind what goes back.
         """
+        checks.boolean("flatten", getattr(self, "flatten", False))
         if not self.has_maps:
             return [], size, []
         multiple = integer("stride", stride, 1) ** levels

@@ -99,11 +99,15 @@ class Photo:
         how: dict[str, Any] = dict(WRITTEN.get(path.suffix.lower(), {}))
         if self._profile:
             how["icc_profile"] = self._profile
-        form = Image.registered_extensions().get(path.suffix.lower())
-        if form is None:
-            raise CommandError(f"{path}: expected a picture's suffix ({', '.join(SUFFIXES)})")
+        form = Image.registered_extensions()[path.suffix.lower()]
         with command_errors(str(path)), atomic.replacing(path) as file:
             picture.save(file, format=form, **how)
+
+
+def check_suffix(path: Path) -> None:
+    """Raise CommandError for a file that isn't called as pictures are."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise CommandError(f"{path}: expected a picture's suffix ({', '.join(SUFFIXES)})")
 
 
 def written_as(path: Path) -> Path:

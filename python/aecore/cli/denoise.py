@@ -93,6 +93,8 @@ def _denoise(options: Any) -> int:
     if not is_folder and (out.is_dir() or options.out.endswith(os.sep)):
         out = out / _photos.written_as(paths[0]).name
     check_place(str(out))
+    if not is_folder:
+        _photos.check_suffix(out)
     if not is_folder and out.exists() and out.samefile(paths[0]):
         raise CommandError(f"{out}: expected another file than the picture itself")
     started, model = time.perf_counter(), _model(options, paths)

@@ -767,6 +767,7 @@ class BaseModel(Estimator):
         `has_target` is whether samples are to become something else.
         """
         arch = vars(self).get("arch")
+        self._check_arch(arch)
         if not isinstance(arch, Arch) or arch.has_code or has_target:
             return
         if all(noise is None for noise in self._corruptions()):
