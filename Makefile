@@ -28,7 +28,7 @@ ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: asan bench bits clean commands demo dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
+.PHONY: asan bench bits clean commands demo denoiser dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
     notebooks pictures ranks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
 
 help: ## this list
@@ -52,6 +52,9 @@ reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
 
 notebooks: $(VENV)/.has-notebook ## execute the lessons in place, and say how long each takes
 	$(BIN)/python tools/notebooks.py $(ARGS)
+
+denoiser: $(VENV)/.has-reproductions ## train the denoiser that comes with the package, in ten minutes
+	$(BIN)/python tools/denoiser.py $(ARGS)
 
 docs: $(VENV)/.has-docs ## the site: pages and the API's reference, into build/docs
 	rm -rf docs/reference/api

@@ -2,9 +2,9 @@
 
 usage: AECORE_DATA=folder python tools/denoiser.py [--crops N] [--epochs N] [-o FILE]
 
-What it learns from: CIFAR-10's training images, a fifth of them in grey, and photographs and textures
-of scikit-image that are in the public domain, in random crops. The same seed gives the same file on
-the same type of machine.
+What it learns from: CIFAR-10's training images, a fifth of them in grey, and photographs and
+textures of scikit-image that are in the public domain, in random crops. The same seed gives the
+same file on the same type of machine.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ def in_grey(images: np.ndarray) -> np.ndarray:
     return np.repeat(np.rint(images @ [0.299, 0.587, 0.114]).astype(np.uint8)[..., None], 3, -1)
 
 
-def training_images() -> list[np.ndarray]:
+def training_images(grey: bool = True) -> list[np.ndarray]:
+    """Return images in colour, and others in grey if they are wanted."""
     small = ae.datasets.load_cifar10()[0]
-    few = len(small) // 5
+    few = len(small) // 5 if grey else 0
     large = [getattr(pictures, name)() for name in COLOUR]
-    large += [np.repeat(getattr(pictures, name)()[..., None], 3, -1) for name in GREY]
+    if grey:
+        large += [np.repeat(getattr(pictures, name)()[..., None], 3, -1) for name in GREY]
     return [*in_grey(small[:few]), *small[few:], *large * TIMES]
 
 
@@ -71,7 +73,7 @@ def write(model: ae.Autoencoder, path: Path) -> None:
     network.moments, network.optimizer = {}, ""
     for record in model.history_:
         del record["seconds"]  # which would make another file each time
-    for name, weight in model.parameters_.items():
+    for weight in model.parameters_.values():
         round_to_half(weight)
     config, tensors = model._describe()
     document.write(path, config, tensors, halves=tensors)

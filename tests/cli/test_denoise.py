@@ -52,7 +52,7 @@ def test_a_folder_keeps_names_sizes_depths_colours_and_alpha(pictures, tmp_path,
     folder, made = pictures
     facts = told(capsys, "denoise", folder, "-o", tmp_path / "out")
     assert [row["picture"] for row in facts["pictures"]] == sorted(
-        made, key=lambda name: (folder / name)
+        made, key=lambda name: folder / name
     )
     for name, (given, mode) in made.items():
         path = tmp_path / "out" / name
@@ -110,7 +110,15 @@ def test_a_model_of_grey_pictures_takes_colours_one_by_one(pictures, tmp_path, c
     ).fit(X)
     model.save(tmp_path / "grey.safetensors")
     out = tmp_path / "out.png"
-    told(capsys, "denoise", folder / "colour.png", "-o", out, "--model", tmp_path / "grey.safetensors")
+    told(
+        capsys,
+        "denoise",
+        folder / "colour.png",
+        "-o",
+        out,
+        "--model",
+        tmp_path / "grey.safetensors",
+    )
     want = model.reconstruct(np.moveaxis(smooth(37, 50), 2, 0)[..., None])[..., 0]
     want = np.rint(np.clip(want, 0, 1) * 255)
     assert np.abs(np.moveaxis(np.asarray(Image.open(out)), 2, 0) - want).max() <= 1

@@ -4,7 +4,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.data.batches import Batches
-from aecore.data.crops import CropData
+from aecore.data.cropping import CropData
 from support.resuming import state
 
 SIZES = ((50, 70, 3), (40, 33, 3), (5, 6, 3))
@@ -54,9 +54,7 @@ def test_crops_are_windows_that_change_from_epoch_to_epoch(images):
     X = ae.data.crops(images[:2], (16, 12), flip=False)
     assert X.shape == (24 + 9, 16, 12, 3) and len(X) == 33 and X.dtype == np.uint8
     batches = Batches(CropData(X), 33, seed=3)
-    first, second = (
-        np.rint(next(batches(None, p)).x * 255).astype(np.uint8) for p in (0, 33)
-    )
+    first, second = (np.rint(next(batches(None, p)).x * 255).astype(np.uint8) for p in (0, 33))
     whose = X.places(np.arange(33), 3, 0)[:, 0]
     assert (np.bincount(whose) == [24, 9]).all()  # as their areas say, in whole crops
     assert all(within(crop, images[i]) for crop, i in zip(first, whose, strict=True))
@@ -68,7 +66,9 @@ def test_windows_are_everywhere_equally_often(images):
     where = X.places(np.arange(6000), 0, 0)
     for column, count in ((1, 3), (2, 5), (3, 8)):
         times = np.bincount(where[:, column], minlength=count)
-        assert len(times) == count and (np.abs(times - 6000 / count) < 5 * (6000 / count) ** 0.5).all()
+        assert (
+            len(times) == count and (np.abs(times - 6000 / count) < 5 * (6000 / count) ** 0.5).all()
+        )
 
 
 def test_flips_and_turns(images):
@@ -113,18 +113,24 @@ def test_a_pass_over_crops_and_grey_ones(images):
     X = ae.data.crops(grey, 16)
     assert X.shape[3] == 1 and repr(X) == "Crops of 3 images: 30 of shape (16, 16, 1)"
     fitted = model(epochs=1).partial_fit(X).partial_fit(X)
-    assert len(fitted.history_) == 2 and fitted.reconstruct([grey[0][..., None]])[0].shape == (50, 70, 1)
+    assert len(fitted.history_) == 2 and fitted.reconstruct([grey[0][..., None]])[0].shape == (
+        50,
+        70,
+        1,
+    )
 
 
 def test_what_makes_no_sense_is_refused(images):
     crops, X = ae.data.crops, ae.data.crops(images, 16)
     for error, text, wrong in (
         (ValueError, "images: expected at least one, got none", lambda: crops([])),
-        (TypeError, r"expected a list of images \(H, W, C\), got an array", lambda: crops(images[0])),
+        (TypeError, r"a list of images \(H, W, C\), got an array", lambda: crops(images[0])),
         (TypeError, "images: expected a list", lambda: crops("folder")),
-        (ValueError, "image 1: expected 3 channels", lambda: crops([images[0], images[1][..., :1]])),
+        (ValueError, "image 1: expected 3 channels",
+         lambda: crops([images[0], images[1][..., :1]])),
         (ValueError, "image 0: expected an image", lambda: crops([np.zeros(3)])),
-        (TypeError, "image 0: expected numbers, got an array of <U1", lambda: crops([np.array([["a"]])])),
+        (TypeError, "image 0: expected numbers, got an array of <U1",
+         lambda: crops([np.array([["a"]])])),
         (ValueError, "NaN", lambda: model().fit(crops([np.full((9, 9, 1), np.nan)], 8))),
         (ValueError, "turn: expected False", lambda: crops(images, (8, 9), turn=True)),
         (TypeError, "turn: ", lambda: crops(images, 8, turn="yes")),

@@ -45,13 +45,13 @@ def test_crops(channels, size, corruption, dtype, isa, rng):
     where = places(rng, 24)
     want = np.stack([twin.crop(found[i].astype(float), *p, *size) for i, *p in where]) * 0.5
     noisy = twin.corrupt(want, corruption, 0.3, -0.5, 2.0, 1, 4, 77)
+    first = None
     for threads in (1, 2, 3):
         clean, y = cut(pixels, table, where, want.shape[1:], corruption, threads=threads, isa=isa)
         np.testing.assert_allclose(clean, want, rtol=1e-6)
         np.testing.assert_allclose(y, noisy, rtol=1e-5, atol=1e-4)
-        if threads > 1:
-            np.testing.assert_array_equal(y, first)
-        first = y
+        first = y if first is None else first
+        np.testing.assert_array_equal(y, first)
 
 
 def test_wide_pixels_and_nothing(rng):

@@ -41,7 +41,7 @@ def models(data):
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_method_takes_other_sizes(name, models, data):
-    model, (X, other) = models[name], data
+    model, (_, other) = models[name], data
     assert model.reconstruct(other).shape == model.errors(other).shape == other.shape
     scores = model.score_samples(other)
     assert scores.shape == (3,) and np.isfinite(scores).all()
@@ -68,7 +68,9 @@ def test_codes_are_maps(name, models, data):
         h, w = images.shape[1:3]
         np.testing.assert_allclose(rebuilt[:, :h, :w], model.reconstruct(images), atol=1e-5)
     flat = model.transform(X).reshape(len(X), -1)
-    np.testing.assert_array_equal(model.inverse_transform(flat), model.inverse_transform(model.transform(X)))
+    np.testing.assert_array_equal(
+        model.inverse_transform(flat), model.inverse_transform(model.transform(X))
+    )
     assert len(model.get_feature_names_out()) == flat.shape[1]
     with pytest.raises(ValueError, match="Z: expected"):
         model.inverse_transform(model.transform(X)[:, 0])
@@ -151,7 +153,9 @@ def test_files_copies_and_predictors(name, models, data, tmp_path):
 
 def test_a_predictor_in_bfloat16(models, data):
     want = models["conv"].reconstruct(data[1])
-    np.testing.assert_allclose(models["conv"].frozen("bfloat16").reconstruct(data[1]), want, atol=0.1)
+    np.testing.assert_allclose(
+        models["conv"].frozen("bfloat16").reconstruct(data[1]), want, atol=0.1
+    )
 
 
 # ---- tiles --------------------------------------------------------------------------------------
@@ -249,7 +253,9 @@ def test_a_unet_has_no_codes(models, data):
         ("penalty: expected None or L1", lambda: ae.VAE(CONV, 4, penalty=ae.KLSparsity(), **KW)),
         (
             "penalty: expected None for UNet",
-            lambda: ae.Autoencoder(ae.UNet((4,)), corruption=ae.Masking(), penalty=ae.L1Sparsity(), **KW),
+            lambda: ae.Autoencoder(
+                ae.UNet((4,)), corruption=ae.Masking(), penalty=ae.L1Sparsity(), **KW
+            ),
         ),
     ],
 )

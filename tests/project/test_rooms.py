@@ -26,7 +26,7 @@ ROOMS = [
     {"files"},
     {"models"},
     {"files.load"},
-    {"exchange", "compression", "metrics", "datasets", "distributed"},
+    {"exchange", "compression", "metrics", "datasets", "distributed", "pretrained"},
     {"plot"},
     {"callbacks", "profiling", "tuning"},
     {""},  # the package itself, what `import aecore` gives

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from ..base import checks
 from ..base.checks import integer
@@ -43,19 +43,16 @@ class Arch(Choice):
 
     Attributes
     ----------
-    has_maps : bool
-        Whether the codes of images are maps, whatever the model.
     has_code : bool
         Whether there is a code: one without has an encoder that gives back what it takes.
     """
 
-    @property
-    def has_maps(self) -> bool:
-        return False
+    has_code: ClassVar[bool] = True
 
     @property
-    def has_code(self) -> bool:
-        return True
+    def has_maps(self) -> bool:
+        """Whether codes of images are maps, whatever the model, and images have any size."""
+        return False
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False

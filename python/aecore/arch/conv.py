@@ -63,6 +63,7 @@ class Conv(Arch):
 
     @property
     def has_maps(self) -> bool:
+        """Whether codes are maps, whatever the model, and images have any size."""
         return not self.flatten
 
     def build(

@@ -63,6 +63,7 @@ class ResNet(Arch):
 
     @property
     def has_maps(self) -> bool:
+        """Whether codes are maps, whatever the model, and images have any size."""
         return not self.flatten
 
     def build(
@@ -72,8 +73,8 @@ class ResNet(Arch):
         self._refuse_tied(tied)
         h, w, c, inputs = image_shape(self, input_shape, condition)
         k, levels = integer("channels", self.channels, 2), integer("downsample", self.downsample, 1)
-        before, size, behind = self._any_size((h, w), 2, levels)
-        down = Downsampling.of("ResNet", size, levels, 4, 2)
+        before, whole, behind = self._any_size((h, w), 2, levels)
+        down = Downsampling.of("ResNet", whole, levels, 4, 2)
         widths = (k // 2, *[k] * (levels - 1))
         encoder: list[Module] = [
             Conv2d(a, b, 4, 2, 1, activation="relu") for a, b in pairwise((inputs, *widths))

@@ -62,13 +62,12 @@ class UNet(Arch):
         self.residual = residual
         self.activation = activation
 
-    @property
-    def has_maps(self) -> bool:
-        return True
+    has_code = False
 
     @property
-    def has_code(self) -> bool:
-        return False
+    def has_maps(self) -> bool:
+        """Whether images have any size: True."""
+        return True
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False

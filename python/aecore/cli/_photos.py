@@ -1,7 +1,7 @@
 """Pictures of any size, depth and number of channels, read and written as they are.
 
-Pixels are 0 to 1 in between. What a file has beside them stays: transparency, and the profile of its
-colours. A picture that EXIF says is to be turned is written turned.
+Pixels are 0 to 1 in between. What a file has beside them stays: transparency, and the profile of
+its colours. A picture that EXIF says is to be turned is written turned.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..base import atomic
 from ..datasets._images import DEPTHS, SUFFIXES, _is_grey, _opened, _pictures, _upright
 from ._command import CommandError, command_errors
 
-WRITTEN = {  # how files that lose nothing, or little, are written
+WRITTEN: dict[str, dict[str, Any]] = {  # how files that lose nothing, or little, are written
     ".jpg": {"quality": 95, "subsampling": 0},
     ".jpeg": {"quality": 95, "subsampling": 0},
     ".webp": {"lossless": True},
@@ -96,9 +96,9 @@ class Photo:
             picture = Image.fromarray(np.rint(values * self._white).astype(kind))
         if self.alpha is not None:
             picture.putalpha(Image.fromarray(self.alpha))
-        how: dict[str, Any] = dict(WRITTEN.get(path.suffix.lower(), {}))
+        how = WRITTEN.get(path.suffix.lower(), {})
         if self._profile:
-            how["icc_profile"] = self._profile
+            how = how | {"icc_profile": self._profile}
         form = Image.registered_extensions()[path.suffix.lower()]
         with command_errors(str(path)), atomic.replacing(path) as file:
             picture.save(file, format=form, **how)

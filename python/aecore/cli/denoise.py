@@ -41,14 +41,14 @@ def add_denoise(commands: Subparsers) -> None:
         "transparent. A small network that comes with aecore does it, for noise like that of film "
         "and sensors, of a deviation of 0.02 to 0.2 where white is 1; or one of your own.\n\n"
         "Says for each picture how far the result is from what was given, as PSNR in decibels. "
-        "With --noise the pictures are taken to be clean: noise is added first, and it says how far "
-        "they are with it and without.",
+        "With --noise the pictures are taken to be clean: noise is added first, and it says how "
+        "far they are with it and without.",
         """
         aecore denoise scan.png -o clean.png
         aecore denoise scans/ -o clean/
         aecore denoise photographs/ -o tried/ --noise 0.1
-        aecore denoise scans/ -o clean/ --train clean-scans/ --sigma 0.05 0.15 --save mine.safetensors
-        aecore denoise more/ -o clean/ --model mine.safetensors
+        aecore denoise scans/ -o clean/ --train good/ --sigma 0.05 0.15 --save m.safetensors
+        aecore denoise more/ -o clean/ --model m.safetensors
         """,
     )
     parser.add_argument("data", metavar="PICTURES", help="a picture, or a folder of them")
@@ -167,7 +167,7 @@ def _train(options: Any, model: Any, paths: list[Path]) -> None:
     channels = model._network.input_shape[2]
     images = [_as_channels(_photos.Photo(path).pixels, channels) for path in clean]
     given = options.sigma or NOISE
-    noise = float(given[0]) if len(given) == 1 else (float(given[0]), float(given[1]))
+    noise = given[0] if len(given) == 1 else tuple(given)
     size = model._network.input_shape[:2] if options.model is not None else (CROP, CROP)
     with command_errors():
         samples = crops(images, size)

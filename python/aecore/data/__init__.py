@@ -3,6 +3,6 @@
 Models take most of it as it is; what has to be prepared first is here.
 """
 
-from .crops import crops
+from .cropping import crops
 
 __all__ = ["crops"]

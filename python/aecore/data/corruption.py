@@ -123,8 +123,7 @@ class GaussianNoise(Corruption):
             x *= np.float32(low) + np.float32(high - low) * share
             x += clean
         if self.clip is not None:
-            low, high = map(np.float32, self.clip)
-            np.clip(x, low, high, out=x)
+            np.clip(x, *map(np.float32, self.clip), out=x)
 
 
 class Masking(Corruption):

@@ -16,7 +16,7 @@ import numpy as np
 from ..base import checks
 from . import arrays, foreign
 from .arrays import Data, Sized
-from .crops import CropData, Crops
+from .cropping import CropData, Crops
 from .streams import Summary
 
 PIXELS, SPAN = "pixels", "range"  # in a file
@@ -217,7 +217,13 @@ class MapReader(Reader):
         return cls((*data.shape, int(model.codebook_size or data.high + 1)))
 
     def read(
-        self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False
+        self,
+        model: Any,
+        X: Any,
+        mask: Any = None,
+        name: str = "X",
+        longer: bool = False,
+        sized: Any = None,
     ) -> Data:
         """Check maps that must be like those in `fit`."""
         return self._checked(model, X, name, self.shape[:-1], self.shape[-1] - 1)

@@ -25,7 +25,6 @@ from .parts import PartedSteps
 from .progress import Progress
 from .schedules import Schedule
 
-
 SQUARES = ("mse", "mse_input")  # sums over values, rather than over samples
 
 

@@ -394,7 +394,7 @@ class Network(Module):
 
     @property
     def has_code(self) -> bool:
-        """Whether the encoder makes something of samples, rather than giving them to the decoder."""
+        """Whether the encoder makes something of samples, rather than passing them on."""
         return not isinstance(self.encoder, Sequential) or bool(self.encoder.layers)
 
     def room(self, condition: int) -> Shape:

@@ -53,7 +53,13 @@ class TableReader(Reader):
         return cls(data.layout)
 
     def read(
-        self, model: Any, X: Any, mask: Any = None, name: str = "X", longer: bool = False
+        self,
+        model: Any,
+        X: Any,
+        mask: Any = None,
+        name: str = "X",
+        longer: bool = False,
+        sized: Any = None,
     ) -> TableData:
         """Read a table whose columns must be those in `fit`, by name or in order."""
         return self._data(model, Table(X, mask, name=name))

@@ -65,7 +65,9 @@ class BaseAutoencoder(BaseModel):
         return type(self).terms is BaseAutoencoder.terms
 
     def _may_copy(self) -> bool:
-        return self._is_plain and self.penalty is None and all(c is None for c in self._corruptions())
+        return (
+            self._is_plain and self.penalty is None and all(c is None for c in self._corruptions())
+        )
 
     def _takes_steps(self, network: Network, steps: int) -> bool:
         """Return whether encoder and decoder work on sequences of so many steps.

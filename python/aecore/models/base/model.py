@@ -996,7 +996,9 @@ class BaseModel(Estimator):
                     parts.append(output.copy())
         if parts and seed is not None:
             out = loss.draw(np.concatenate(parts), seed)
-        return network.reader.samples(out) if shape == network.input_shape else out.reshape(n, *shape)
+        return (
+            network.reader.samples(out) if shape == network.input_shape else out.reshape(n, *shape)
+        )
 
     @property
     def _loss(self) -> Loss:

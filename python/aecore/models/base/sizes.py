@@ -59,7 +59,9 @@ def by_size(method: Method) -> Method:
         mask = options.pop("sample_mask", None)
         for name, values in (("y", y), ("sample_mask", mask)):
             if values is not None and len(values) != len(X):
-                raise ValueError(f"{name}: expected {len(X)}, one for each image, got {len(values)}")
+                raise ValueError(
+                    f"{name}: expected {len(X)}, one for each image, got {len(values)}"
+                )
         y = None if y is None else as_array(y)
         found: list[Any] = [None] * len(X)
         for places in _alike(X):
@@ -247,7 +249,9 @@ def tiled_output(model: BaseAutoencoder, batch: Batch, looks: Sight) -> np.ndarr
             found = model._plain_output(part)
             if looks.margin is not None:
                 inner = _inner(rows), _inner(columns)
-                out[:, rows.first : rows.last, columns.first : columns.last] = found[:, inner[0], inner[1]]
+                out[:, rows.first : rows.last, columns.first : columns.last] = found[
+                    :, inner[0], inner[1]
+                ]
                 continue
             weight = np.multiply.outer(_fading(rows, size[0]), _fading(columns, size[1]))
             place = slice(rows.low, rows.high), slice(columns.low, columns.high)

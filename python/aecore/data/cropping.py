@@ -18,7 +18,7 @@ from .. import _core
 from ..base import checks, runtime
 from ..base.arrays import as_array
 from ..base.streams import CORRUPTION, CROPS
-from .arrays import DIRECT, PIXEL, Data
+from .arrays import DIRECT, Data
 from .corruption import Corruption
 
 SIDEWAYS, ALL = 1, 7  # which of the eight positions a crop may be in, as bits
@@ -38,7 +38,12 @@ class Crops:
     """
 
     def __init__(
-        self, images: Any, size: Any = 64, n: int | None = None, flip: bool = True, turn: bool = False
+        self,
+        images: Any,
+        size: Any = 64,
+        n: int | None = None,
+        flip: bool = True,
+        turn: bool = False,
     ) -> None:
         height, width = checks.pair("size", size, 1)
         found = [_image(x, i) for i, x in enumerate(_several(images))]
@@ -154,8 +159,8 @@ class CropData(Data):
             low, high = float(corruption.low), float(corruption.high)
         places = crops.places(rows, seed, position)
         out = clean.reshape(shape), None if noisy is None else noisy.reshape(shape)
-        how = scale, kind, amount, low, high, *stream, runtime.current()
-        _core.gather_crops(*out, crops.pixels, crops.images, places, *how)
+        source, noise = (crops.pixels, crops.images, places), (amount, low, high, *stream)
+        _core.gather_crops(*out, *source, scale, kind, *noise, runtime.current())
 
     def some(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a few crops (n, F) as they are."""
@@ -227,7 +232,7 @@ def _several(images: Any) -> list[Any]:
     """Return images as a list; TypeError or ValueError for what isn't several."""
     if isinstance(images, (list, tuple)):
         found = list(images)
-    elif getattr(images, "ndim", 0) == 4 or getattr(images, "dtype", None) == object:
+    elif getattr(images, "ndim", 0) == 4 or str(getattr(images, "dtype", "")) == "object":
         found = list(images)
     else:
         shape = getattr(images, "shape", None)
