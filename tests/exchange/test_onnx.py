@@ -119,6 +119,49 @@ def test_vqvae(arch, shape, options, rng, tmp_path):
     check(model, X, tmp_path)
 
 
+SIZED = {
+    "conv": lambda: ae.Autoencoder(ae.Conv((4, 6), flatten=False), 3, loss="bce", **KW),
+    "conv of any stride": lambda: ae.Autoencoder(ae.Conv((4,), 5, 3, flatten=False), 3, **KW),
+    "tied": lambda: ae.Autoencoder(ae.Conv((4, 6), flatten=False), 3, tied=True, **KW),
+    "resnet": lambda: ae.VAE(ae.ResNet(8, 4, flatten=False), 3, **KW),
+    "vae": lambda: ae.VAE(ae.Conv((4, 6), flatten=False), 3, **KW),
+    "cvae": lambda: ae.CVAE(ae.Conv((4, 6), flatten=False), 3, **KW),
+    "vqvae": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), 4, 3, **KW),
+    "residual": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), 4, 3, quantizers=2, **KW),
+    "levels": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), levels=(3, 4), **KW),
+    "unet": lambda: ae.Autoencoder(ae.UNet((4, 5, 6)), corruption=ae.Masking(), **KW),
+    "unet, whole": lambda: ae.Autoencoder(
+        ae.UNet((4, 5), residual=False), corruption=ae.Masking(), **KW
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", [(12, 8, 3), (13, 10, 3)], ids=str)
+@pytest.mark.parametrize("name", SIZED)
+def test_height_and_width_are_free(name, shape, rng, tmp_path):
+    X, y = table(rng, 5, *shape), np.arange(5) % 3
+    told = (y,) if name == "cvae" else ()
+    model = shaken(SIZED[name](), rng, X, *told)
+    for part in ("reconstruct",) if name.startswith("unet") else METHODS:
+        ae.to_onnx(model, tmp_path / "m.onnx", part)
+        session = ort.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+        for size in (shape[:2], (1, 1), (17, 3), (32, 40)):
+            x = table(rng, 2, *size, 3)
+            feed = {"y": y[:2]} if told else {}
+            given = model.transform(x, *(v[:2] for v in told)) if part == "decode" else x
+            feed["codes" if part == "decode" else "x"] = given
+            (got,) = session.run(None, feed)
+            want = getattr(model, METHODS[part])(given, *(v[:2] for v in told))
+            if part == "decode":  # which isn't told the size in fit
+                got = got[:, : want.shape[1], : want.shape[2]]
+            if want.dtype.kind == "i":  # but for ties
+                assert got.shape == want.shape and (got == want).mean() > 0.9
+            elif "codebook" in model.get_params() and part == "reconstruct":
+                assert got.shape == want.shape and np.isclose(got, want, atol=1e-4).mean() > 0.8
+            else:
+                np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("loss", ["mse", "l1", "huber", "bce", "gaussian", "cross_entropy"])
 @pytest.mark.parametrize("feedback", [False, True])
 def test_outputs_are_data(loss, feedback, rng, tmp_path):

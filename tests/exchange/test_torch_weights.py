@@ -256,6 +256,90 @@ def test_tied_weights_are_the_encoders(arch, t, rng):
     np.testing.assert_allclose(last(y.numpy()), model.reconstruct(X), rtol=1e-4, atol=1e-5)
 
 
+# ---- images of any size --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(12, 8), (9, 7), (20, 20)])
+def test_maps_of_codes(size, rng):
+    torch = pytest.importorskip("torch")
+    X = rng.random((4, 12, 8, 3), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Conv((4, 6), flatten=False), 3, **KW), rng, X)
+    nn = torch.nn
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 4, 4, 2, 1), nn.ReLU(), nn.Conv2d(4, 6, 4, 2, 1), nn.ReLU(), nn.Conv2d(6, 3, 1)
+    )
+    decoder = nn.Sequential(
+        nn.Conv2d(3, 6, 1), nn.ReLU(),
+        nn.ConvTranspose2d(6, 4, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(4, 3, 4, 2, 1),
+    )  # fmt: skip
+    whole = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+    state = {name: torch.from_numpy(v) for name, v in ae.to_torch(model).items()}
+    whole.load_state_dict(state)
+    x = rng.random((2, *size, 3), dtype=np.float32)
+    p, q = (-(-n // 4) * 4 for n in size)
+    padded = np.pad(x, ((0, 0), (0, p - size[0]), (0, q - size[1]), (0, 0)), mode="symmetric")
+    with torch.no_grad():
+        z = encoder(torch.from_numpy(padded.transpose(0, 3, 1, 2)))
+        y = decoder(z)
+    np.testing.assert_allclose(z.numpy().transpose(0, 2, 3, 1), model.transform(x), atol=1e-5)
+    want = y.numpy().transpose(0, 2, 3, 1)[:, : size[0], : size[1]]
+    np.testing.assert_allclose(want, model.reconstruct(x), atol=1e-5)
+
+
+def test_a_fully_convolutional_network_comes_in(rng):
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    theirs = nn.ModuleDict(
+        {
+            "encoder": nn.Sequential(
+                nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.BatchNorm2d(8), nn.Conv2d(8, 4, 3, 1, 1)
+            ),
+            "decoder": nn.Sequential(
+                nn.ConvTranspose2d(4, 8, 4, 2, 1), nn.ReLU(), nn.Conv2d(8, 3, 3, 1, 1)
+            ),
+        }
+    ).eval()
+    a = ae.nn
+    encoder = a.Sequential(
+        a.Conv2d(3, 8, 3, 2, 1), a.Activation("relu"), a.BatchNorm2d(8), a.Conv2d(8, 4, 3, 1, 1)
+    )
+    decoder = a.Sequential(
+        a.ConvTranspose2d(4, 8, 4, 2, 1), a.Activation("relu"), a.Conv2d(8, 3, 3, 1, 1)
+    )
+    X = rng.random((4, 8, 8, 3), dtype=np.float32)
+    model = ae.Autoencoder((encoder, decoder), 4, **KW).initialize(X)
+    ae.from_torch(model, theirs.state_dict())
+    x = rng.random((2, 14, 22, 3), dtype=np.float32)
+    with torch.no_grad():
+        y = theirs["decoder"](theirs["encoder"](torch.from_numpy(x.transpose(0, 3, 1, 2))))
+    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), model.reconstruct(x), atol=1e-5)
+    assert model.transform(x).shape == (2, 7, 11, 4)
+
+
+def test_a_unet(rng):
+    """Beside a network of PyTorch's that is written out."""
+    torch = pytest.importorskip("torch")
+    X = rng.random((4, 8, 12, 3), dtype=np.float32)
+    noise = ae.GaussianNoise(0.1)
+    model = shaken(ae.Autoencoder(ae.UNet((4, 6)), corruption=noise, **KW), rng, X)
+    state = {k: torch.from_numpy(v) for k, v in ae.to_torch(model).items()}
+    prefix = "decoder.0.body"
+
+    def conv(x, name, padding=1, stride=1):
+        weight, bias = state[f"{prefix}.{name}.weight"], state[f"{prefix}.{name}.bias"]
+        return torch.nn.functional.conv2d(x, weight, bias, stride, padding)
+
+    x = torch.from_numpy(X.transpose(0, 3, 1, 2))
+    fine = conv(conv(x, "0").relu(), "2").relu()
+    low = conv(fine, "4.body.0", 0, 2).relu()
+    low = conv(conv(low, "4.body.2").relu(), "4.body.4").relu()
+    up = state[f"{prefix}.4.body.6.weight"], state[f"{prefix}.4.body.6.bias"]
+    low = torch.nn.functional.conv_transpose2d(low, *up, stride=2).relu()
+    y = conv(conv(torch.cat([fine, low], 1), "5").relu(), "7").relu()
+    y = x + conv(y, "9")
+    np.testing.assert_allclose(y.numpy().transpose(0, 2, 3, 1), model.reconstruct(X), atol=1e-5)
+
+
 # ---- there and back ------------------------------------------------------------------------------
 
 
@@ -271,6 +355,8 @@ def fresh(name, rng):
         "dense": (ae.VAE(ae.Dense((8,)), 3, loss="gaussian", **KW), table),
         "conv": (ae.Autoencoder(ae.Conv((4, 6), activation="silu"), 3, **KW), images),
         "resnet": (ae.Autoencoder(ae.ResNet(8, 4), 3, **KW), images),
+        "maps": (ae.VAE(ae.ResNet(8, 4, flatten=False), 3, **KW), images),
+        "unet": (ae.Autoencoder(ae.UNet((4, 6)), corruption=ae.Masking(), **KW), images),
         "ema": (ae.VQVAE(ae.ResNet(8, 4), 6, 3, **KW), images),
         "learned": (ae.VQVAE(ae.Dense((8,)), 6, 3, codebook="loss", **KW), images),
         "residual": (ae.VQVAE(ae.Conv((4,)), 6, 3, quantizers=2, **KW), images),

@@ -159,6 +159,18 @@ def raw(header, data=b"", length=None):
     return struct.pack("<Q", len(header) if length is None else length) + header + data
 
 
+def test_upper_halves_are_written_as_bfloat16(tmp_path):
+    exact = np.float32([[0, 1, -2.5], [3e38, 1e-40, 0.15625]])
+    exact = (exact.view(np.uint32) & 0xFFFF0000).view(np.float32)
+    arrays = {"a": exact, "b": exact + np.float32(1e-3), "c": np.arange(3)}
+    container.write(tmp_path / "h", arrays, {"x": "y"}, halves=("a", "c"))
+    found, text = container.read(tmp_path / "h")
+    assert text == {"x": "y"} and (tmp_path / "h").stat().st_size % 2 == 0
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype and found[name].shape == array.shape
+
+
 @pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 200_000])
 def test_bfloat16_is_read_as_float32(size, tmp_path):
     bits = np.arange(size, dtype="<u2")

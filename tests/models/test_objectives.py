@@ -197,6 +197,40 @@ def test_step_gradients_by_finite_differences(case, X, images, rng):
 # ---- codes and reconstructions ------------------------------------------------------------------
 
 
+def test_noise_of_many_strengths(tmp_path):
+    """Each sample has its own, anew in each epoch, the same for any number of threads."""
+    X, seen = np.random.default_rng(0).random((64, 900), np.float32), []
+
+    class Spy(ae.Autoencoder):
+        def terms(self, batch):
+            if batch.noise == "on":
+                found = (batch.x - batch.target).std(1)
+                seen.append(found[:, None] if batch.missing is None else batch.x[batch.missing])
+            return super().terms(batch)
+
+    noise = ae.GaussianNoise((0.05, 0.25), clip=(-9, 9))
+    how = {"corruption": noise, "shuffle": False, "batch_size": 32, "random_state": 0}
+    for threads in (1, 2):
+        Spy(ae.Dense((8,)), 2, epochs=2, n_threads=threads, **how).fit(X)
+    first, second, *again = np.concatenate(seen)[:, 0].reshape(4, 64)
+    np.testing.assert_array_equal(again, [first, second])
+    assert 0.045 < first.min() < 0.08 < 0.22 < first.max() < 0.27
+    assert np.abs(np.corrcoef(first, second)[0, 1]) < 0.4
+    seen.clear()
+    mask = np.random.default_rng(1).random(X.shape) < 0.8
+    Spy(ae.Dense((8,)), 2, epochs=1, **how).fit(X, sample_mask=mask)
+    assert all((x == 0).all() for x in seen)
+    model = ae.Autoencoder(ae.Dense((8,)), 2, corruption=noise, epochs=1).fit(X)
+    model.save(tmp_path / "m.safetensors")
+    assert ae.load(tmp_path / "m.safetensors").corruption == noise
+    wrong = {(0.2, 0.1): ValueError, (0.1,): TypeError, (-1, 1): ValueError, (0, "a"): TypeError}
+    for sigma, error in wrong.items():
+        with pytest.raises(error, match="corruption: sigma"):
+            ae.Autoencoder(corruption=ae.GaussianNoise(sigma)).fit(X)
+    with pytest.raises(ValueError, match="one sigma for a table"):
+        ae.TabularAutoencoder(corruption=ae.GaussianNoise((0.1, 0.2))).fit(X)
+
+
 @pytest.mark.parametrize("cls", MODELS)
 def test_reconstruct_is_decoded_codes(cls, X):
     model = small(cls)

@@ -149,7 +149,7 @@ def _model(options: Any, paths: list[Path]) -> Any:
 
 def _check_model(model: Any) -> None:
     """Raise CommandError for a model that isn't one of pictures of any size."""
-    shape = getattr(getattr(model, "_network", None), "input_shape", ())
+    shape: tuple[int, ...] = getattr(getattr(model, "_network", None), "input_shape", ())
     if len(shape) != 3 or shape[2] not in (1, 3) or not getattr(model, "_takes_other_sizes", False):
         raise CommandError(
             "--model: expected an Autoencoder of pictures of any size, with UNet or "

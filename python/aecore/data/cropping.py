@@ -159,8 +159,8 @@ class CropData(Data):
             low, high = float(corruption.low), float(corruption.high)
         places = crops.places(rows, seed, position)
         out = clean.reshape(shape), None if noisy is None else noisy.reshape(shape)
-        source, noise = (crops.pixels, crops.images, places), (amount, low, high, *stream)
-        _core.gather_crops(*out, *source, scale, kind, *noise, runtime.current())
+        source, ws = (crops.pixels, crops.images, places), runtime.current()
+        _core.gather_crops(*out, *source, scale, kind, amount, low, high, *stream, ws)
 
     def some(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a few crops (n, F) as they are."""

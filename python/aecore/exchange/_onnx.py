@@ -400,6 +400,8 @@ class _Export:
         return latent
 
     def _codes_form(self) -> list[Any]:
+        if not isinstance(self.model, BaseAutoencoder):
+            return ["FLOAT", "n", self.model.latent_dim]
         shape = self.model._code_space.shape
         if self.graph.is_sized:
             shape = ("rows", "columns", *shape[2:])
