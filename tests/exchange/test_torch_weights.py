@@ -356,7 +356,6 @@ def fresh(name, rng):
         "conv": (ae.Autoencoder(ae.Conv((4, 6), activation="silu"), 3, **KW), images),
         "resnet": (ae.Autoencoder(ae.ResNet(8, 4), 3, **KW), images),
         "maps": (ae.VAE(ae.ResNet(8, 4, flatten=False), 3, **KW), images),
-        "unet": (ae.Autoencoder(ae.UNet((4, 6)), corruption=ae.Masking(), **KW), images),
         "ema": (ae.VQVAE(ae.ResNet(8, 4), 6, 3, **KW), images),
         "learned": (ae.VQVAE(ae.Dense((8,)), 6, 3, codebook="loss", **KW), images),
         "residual": (ae.VQVAE(ae.Conv((4,)), 6, 3, quantizers=2, **KW), images),

@@ -110,6 +110,11 @@ class TableNoise(Corruption):
                 "corruption: expected GaussianNoise without clip for a table, whose columns are "
                 f"scaled, got {self.corruption!r}"
             )
+        if isinstance(getattr(self.corruption, "sigma", 0), (tuple, list)):
+            raise ValueError(
+                "corruption: expected GaussianNoise of one sigma for a table, got "
+                f"{self.corruption!r}"
+            )
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Apply in place the corruptions that need a whole batch."""

@@ -19,6 +19,7 @@ from ...arch.base import counts
 from ...arch.conv import Conv
 from ...arch.dense import Dense
 from ...arch.resnet import ResNet
+from ...arch.unet import UNet
 from ...base import checks
 from ...base.params import names
 from ...data.arrays import Data
@@ -98,7 +99,7 @@ def _shape(model: BaseModel, data: Data) -> str:
             f"values. If they are grey images, give them a channel, {x}[..., np.newaxis]; if not, "
             "arch=LSTM() says so"
         )
-    if len(data.shape) == 3 and isinstance(arch, (Conv, ResNet, type(None))):
+    if len(data.shape) == 3 and isinstance(arch, (Conv, ResNet, UNet, type(None))):
         height, width, channels = data.shape
         square, least = width == channels, min(width, channels)
         if height in (1, 3) and least >= LEAST_SIDE and (square or (height == 3 and _bytes(data))):

@@ -170,7 +170,8 @@ def _loss(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]
 
 
 def _codes(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-    codes = model._latent(batch).data
+    model._check_codes("measure")
+    codes = model._mapped(batch, model._latent(batch).data)
     if codes.ndim > 2:  # a map: the mean over its places
         codes = codes.reshape(batch.n, -1, codes.shape[-1]).mean(1)
     loss = model._loss
