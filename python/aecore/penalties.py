@@ -44,9 +44,12 @@ class Penalty(Choice):
     ----------
     shapes : bool
         Whether `shape` makes another code of what the encoder gives.
+    of_batch : bool
+        Whether it is about a batch as a whole, so that its samples can't be weighted.
     """
 
     shapes: ClassVar[bool] = False
+    of_batch: ClassVar[bool] = False
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
@@ -163,7 +166,7 @@ class KLSparsity(Penalty):
     True
     """
 
-    shapes = True
+    shapes = of_batch = True
 
     def __init__(self, rho: float = 0.05, weight: float = 20.0) -> None:
         self.rho = rho

@@ -15,7 +15,13 @@ from .lstm import LSTM
 
 
 def build_network(
-    arch: Any, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
+    arch: Any,
+    input_shape: Shape,
+    code: Code,
+    output_shape: Shape | None = None,
+    *,
+    condition: int = 0,
+    tied: bool = False,
 ) -> tuple[Module, Module]:
     """Return the encoder and decoder that an estimator's `arch` stands for.
 
@@ -26,6 +32,8 @@ def build_network(
         C), with fewer convolutions where the images are small. Modules are copied.
     input_shape, code, condition, tied
         See `Arch.build`.
+    output_shape : tuple of int, optional
+        Of what the decoder is to give, if that isn't of the input's shape.
 
     Returns
     -------
@@ -39,9 +47,12 @@ def build_network(
         Where shapes don't agree.
     """
     input_shape = tuple(input_shape)
-    if arch is None:
+    restored = input_shape if output_shape is None else tuple(output_shape)
+    if arch is None and restored == input_shape:
         arch = default_arch(input_shape)
-    if isinstance(arch, Arch):
+    if arch is None or (isinstance(arch, Arch) and restored != input_shape):
+        pair = _between(arch, input_shape, restored, code, condition, tied)
+    elif isinstance(arch, Arch):
         pair = arch.build(input_shape, code, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
@@ -55,8 +66,26 @@ def build_network(
             "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
             f"made of aecore.nn modules, got {arch!r}"
         )
-    check_network(*pair, input_shape, code, condition)
+    check_network(*pair, input_shape, code, condition, restored)
     return pair
+
+
+def _between(
+    arch: Arch | None, shape: Shape, restored: Shape, code: Code, condition: int, tied: bool
+) -> tuple[Module, Module]:
+    """Return an encoder of samples of one shape, and a decoder to those of another."""
+    if tied:
+        raise ValueError(
+            f"tied: expected False for targets of another shape than samples, {shape}, got "
+            f"{restored} and True"
+        )
+    encoder, _ = (arch or default_arch(shape)).build(shape, code, condition=condition)
+    back = arch
+    if arch is None or (len(shape) != len(restored) and not isinstance(arch, Dense)):
+        back = default_arch(restored)  # arch is for samples of another kind
+    assert back is not None
+    _, decoder = back.build(restored, code, condition=condition)
+    return encoder, decoder
 
 
 def default_arch(input_shape: Shape) -> Arch:
@@ -76,9 +105,14 @@ def default_arch(input_shape: Shape) -> Arch:
 
 
 def check_network(
-    encoder: Module, decoder: Module, input_shape: Shape, code: Code, condition: int
+    encoder: Module,
+    decoder: Module,
+    input_shape: Shape,
+    code: Code,
+    condition: int,
+    output_shape: Shape,
 ) -> None:
-    """Raise ValueError unless the encoder gives the code and the decoder restores the shape."""
+    """Raise ValueError unless the encoder gives the code and the decoder the output's shape."""
 
     def through(name: str, module: Module, shape: Shape) -> Shape:
         try:
@@ -95,8 +129,8 @@ def check_network(
             f"{input_shape}, got {given}"
         )
     restored = through("decoder", decoder, (*room, code.inputs + condition))
-    if restored != input_shape:
+    if restored != output_shape:
         raise ValueError(
-            f"arch: decoder: expected samples of shape {input_shape} for codes of shape "
+            f"arch: decoder: expected samples of shape {output_shape} for codes of shape "
             f"{(*room, code.inputs)}, got {restored}"
         )

@@ -235,6 +235,7 @@ class SwapNoise(Corruption):
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Swap values in place; see `Corruption.finish`."""
+        x = x.reshape(len(x), -1)
         n, features = x.shape
         if n == 1:
             return

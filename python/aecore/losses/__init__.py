@@ -212,13 +212,19 @@ class Loss:
         output : ndarray, shape (n, F)
         batch : Batch
         """
+        if batch.weight is not None:
+            return batch.sum(self._squares(output, batch))
         if term.squares is not None:
             return term.squares * (self.sigma**4 if self.name == "gaussian" else 1.0)
         if self.name == "mse":
             return sum_of(term.data)
+        return sum_of(self._squares(output, batch))
+
+    def _squares(self, output: np.ndarray, batch: Batch) -> np.ndarray:
+        """Return the squared errors of each sample's reconstruction, (n,)."""
         tape = batch.tape
         x, errors = tape.take(output.shape), tape.take(output.shape[:1])
         self.to_data(output, x)
         how = batch.mask, DELTA, runtime.current()
         _core.loss("mse", errors, None, None, x, batch.target, *how)
-        return sum_of(errors)
+        return errors

@@ -99,11 +99,16 @@ class Autoencoder(BaseAutoencoder, options=Coding):
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         arch = self._dense() if self._is_stack else self.arch
-        return self._coders(reader.shape, self.latent_dim, self.latent_dim, condition, arch=arch)
+        return self._coders(reader, self.latent_dim, self.latent_dim, condition, arch=arch)
 
     # ---- layer by layer -------------------------------------------------------------------------
 
     _always_pretrains = False
+
+    @property
+    def _no_target(self) -> str:  # type: ignore[override]
+        """Why samples have no targets of their own."""
+        return "each of whose levels learns to restore its input" if self._is_stack else ""
 
     @property
     def _is_stack(self) -> bool:
@@ -198,11 +203,14 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         """Return the codes of samples, as the samples of the next level."""
         batches = given.batches(INFERENCE_BATCH, rows=rows)
         codes, start = np.empty((batches.total, self.latent_dim), np.float32), 0
+        weights: list[np.ndarray] = []
         for batch in batches():
             with self._pass(batch):
                 codes[start : start + batch.n] = self._latent(batch).data
+            if batch.weight is not None:
+                weights.append(batch.weight.copy())
             start += batch.n
-        return Input(Data(codes))
+        return Input(Data(codes), weight=np.concatenate(weights) if weights else None)
 
 
 Autoencoder._nested = (Autoencoder,)  # a level in training

@@ -408,6 +408,8 @@ class Tape:
     calls : list of (callable, tuple), or None
         The calls that the results come from, where the pass is to be made again with other samples;
         None where nobody asked, or an op has done more.
+    weight : ndarray of float32, shape (N,), or None
+        How much each sample counts in what layers learn from a batch.
     record : list of Op
     pending : list of Op
         Those that run once somebody looks at their data, in order.
@@ -458,6 +460,7 @@ class Tape:
         self.records, self.training, self.calls = records, training, calls
         self.part = part
         self.lengths, self.target, self.longer = lengths, target, longer
+        self.weight: np.ndarray | None = None
         self.workspace = runtime.current()
         self.record.clear()
         self.pending.clear()

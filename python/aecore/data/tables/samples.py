@@ -52,11 +52,12 @@ class TableData(Data):
     def _range(self, name: str) -> tuple[float, float]:
         return 0.0, 1.0  # the layout has checked the numbers
 
-    def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
-        """Fill `mask` (n, C) with 1 where cells are observed, and `missing` with True elsewhere."""
+    def gather_mask(self, rows: np.ndarray, mask: np.ndarray | None, missing: np.ndarray) -> None:
+        """Fill `missing` (n, C) with True where cells are, and `mask` with 1 elsewhere."""
         assert self._flat is not None
         np.isnan(self._flat[rows], out=missing)
-        np.logical_not(missing, out=mask, casting="unsafe")
+        if mask is not None:
+            np.logical_not(missing, out=mask, casting="unsafe")
 
 
 class TableNoise(Corruption):

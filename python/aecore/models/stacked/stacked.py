@@ -17,6 +17,7 @@ from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
 from ...data.readers import Reader
 from ...data.rows import Rows
+from ...data.streams import Item
 from ...files.codec import Decoder
 from ...losses import Loss
 from ...nn.containers import Sequential
@@ -352,6 +353,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
     loss = "mse"  # which accepts any samples; they are no targets here
     penalty = None
     _needs_y = True
+    _no_target = "whose targets are the labels y"
     _estimator_type = "classifier"
 
     # ---- parameters and labels ------------------------------------------------------------------
@@ -387,26 +389,27 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if not stack.__sklearn_is_fitted__():
             stack._check_data(data, name)
 
-    def _warn_of_traps(self, data: Data) -> None:
+    def _warn_of_traps(self, data: Data, paired: bool = False) -> None:
         if not self._stack().__sklearn_is_fitted__():  # whose own fit has warned
-            super()._warn_of_traps(data)
+            super()._warn_of_traps(data, paired)
 
     # ---- training -------------------------------------------------------------------------------
 
-    def partial_fit(
+    def partial_fit(  # type: ignore[override]
         self,
         X: Any,
         y: Any = None,
         *,
         classes: Any = None,
         sample_mask: Any = None,
+        sample_weight: Any = None,
         comm: Any = None,
     ) -> SoftmaxClassifier:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
         Parameters
         ----------
-        X, y, sample_mask, comm
+        X, y, sample_mask, sample_weight, comm
             As in `fit`.
         classes : array-like, shape (K,), optional
             All labels that will come, for the first call; those in y by default.
@@ -417,7 +420,8 @@ class SoftmaxClassifier(BaseModel, options=Training):
         """
         with group.joined(comm):
             self._check_params()
-            self._pass_over(X, y, sample_mask, self._known(X, classes))
+            given = Item(X, y, sample_mask, sample_weight=sample_weight)
+            self._pass_over(given, self._known(X, classes))
         return self
 
     def _known(self, X: Any, classes: Any) -> Conditioner | None:
@@ -484,7 +488,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         """Return what is minimised; see `BaseModel.terms`."""
         assert batch.condition is not None  # the labels as one-hot vectors
         labels, logits = batch.condition.argmax(1), self._logits(batch)
-        batch.reported["accuracy"] = float((logits.data.argmax(1) == labels).sum())
+        batch.reported["accuracy"] = batch.sum(logits.data.argmax(1) == labels)
         return {"cross_entropy": CrossEntropy(logits, labels[:, None])}
 
     def _logits(self, batch: Batch) -> Value:

@@ -42,8 +42,14 @@ def estimated(
     return Estimated(divergence, z, mean, logvar, prior, batch.total).terms
 
 
-def moments(mean: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-    """Return sums over samples: of means, their squares, variances and their logarithms, (4, D)."""
+def moments(mean: np.ndarray, logvar: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Return sums over samples: of means, their squares, variances and their logarithms, (4, D).
+
+    A sample counts by its weight.
+    """
+    if weight is not None:
+        counts = weight.astype(np.float64)
+        return np.stack([counts @ v for v in (mean, mean**2, np.exp(logvar), logvar)])
     sums = np.empty((4, mean.shape[1]))
     _core.latent_moments(sums, mean, logvar, runtime.current())
     return sums
@@ -89,6 +95,7 @@ def elbo(
     *,
     n_samples: int = 1,
     random_state: Any = None,
+    target: Any = None,
     sample_mask: Any = None,
 ) -> np.ndarray:
     r"""Estimate the evidence lower bound of each sample.
@@ -98,8 +105,8 @@ def elbo(
 
     Parameters
     ----------
-    X, y, sample_mask
-        As in `transform`.
+    X, y, target, sample_mask
+        As in `score_samples`.
     n_samples : int
         S.
     random_state : int, Generator, RandomState or None
@@ -111,7 +118,7 @@ def elbo(
         numbers as they are, in their own units (seconds for times).
     """
     n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
-    given = self._input(X, y, sample_mask)
+    given = self._input(X, y, sample_mask, target, compares=True)
     out = np.zeros(len(given.data), np.float64)
     for rows, batch in self._chunks(given, noise="fixed", seed=seed):
         mean, logvar = self._posterior(batch)
@@ -131,6 +138,7 @@ def log_likelihood(
     *,
     n_samples: int = 100,
     random_state: Any = None,
+    target: Any = None,
     sample_mask: Any = None,
 ) -> np.ndarray:
     r"""Estimate the log-likelihood of each sample by importance sampling.
@@ -142,8 +150,8 @@ def log_likelihood(
 
     Parameters
     ----------
-    X, y, sample_mask
-        As in `transform`.
+    X, y, target, sample_mask
+        As in `score_samples`.
     n_samples : int
         S: as many passes of the decoder.
     random_state : int, Generator, RandomState or None
@@ -154,7 +162,7 @@ def log_likelihood(
         As `elbo` gives it.
     """
     n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
-    given = self._input(X, y, sample_mask)
+    given = self._input(X, y, sample_mask, target, compares=True)
     out = np.empty(len(given.data), np.float64)
     for rows, batch in self._chunks(given, noise="fixed", seed=seed):
         mean, logvar = self._posterior(batch)

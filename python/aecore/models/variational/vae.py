@@ -117,6 +117,14 @@ class VAE(BaseAutoencoder, options=Coding):
     elbo = posterior.elbo
     log_likelihood = posterior.log_likelihood
 
+    @property
+    def _no_weights(self) -> str:
+        if self.free_bits:
+            return "whose free_bits are about means over a batch"
+        if isinstance(self.divergence, Divergence):
+            return "whose divergence is estimated from the codes of a whole batch"
+        return super()._no_weights
+
     def _check_params(self) -> None:
         checks.integer("latent_dim", self.latent_dim, 1)
         checks.real("beta", self.beta)
@@ -145,7 +153,9 @@ class VAE(BaseAutoencoder, options=Coding):
         halves = SplitLatent(self._encode(batch))
         batch.code = self._shaped(halves.mu)
         if batch.noise == "on":
-            batch.noted["moments"] = posterior.moments(batch.code.data, halves.logvar.data)
+            batch.noted["moments"] = posterior.moments(
+                batch.code.data, halves.logvar.data, batch.weight
+            )
         return batch.code, halves.logvar
 
     def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
@@ -171,7 +181,7 @@ class VAE(BaseAutoencoder, options=Coding):
         if batch.noise == "fixed":
             return self.beta
         weight = self.beta * (min(batch.epoch / self.kl_warmup, 1.0) if self.kl_warmup else 1.0)
-        batch.reported["kl_weight"] = weight * batch.n
+        batch.reported["kl_weight"] = weight * batch.counted
         return weight
 
     def _log_scale(self, batch: Batch) -> Any:
@@ -179,7 +189,7 @@ class VAE(BaseAutoencoder, options=Coding):
         return 0.0
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         if not noted:
             return {}

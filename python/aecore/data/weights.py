@@ -1,0 +1,58 @@
+"""How much samples count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..base import checks
+
+NOTHING = "expected weights that aren't all zero, got zero for every sample"
+
+
+def read(weight: Any, n: int, name: str = "sample_weight") -> np.ndarray:
+    """Check the weights of n samples; return them as float64 (n,).
+
+    Raises
+    ------
+    TypeError, ValueError
+        Unless there is a finite number of at least 0 for each sample, and one that isn't 0.
+    """
+    found = checks.array(name, weight)
+    if found.dtype.kind not in "biuf":
+        raise TypeError(f"{name}: expected numbers, got an array of {found.dtype}")
+    if found.ndim == 0:
+        found = np.full(n, found)
+    if found.shape != (n,):
+        raise ValueError(f"{name}: expected a number for each of {n} samples, got {found.shape}")
+    found = found.astype(np.float64)
+    if not (np.isfinite(found).all() and (found >= 0).all()):
+        raise ValueError(f"{name}: expected finite numbers of at least 0, got {_odd(found)}")
+    return found
+
+
+def _odd(found: np.ndarray) -> str:
+    row = int(np.flatnonzero(~(np.isfinite(found) & (found >= 0)))[0])
+    return f"{found[row]:g} in row {row}"
+
+
+def scaled(weight: np.ndarray, total: float, n: int) -> np.ndarray:
+    """Return weights as float32, divided by the mean of n samples whose weights add up to total.
+
+    So steps are as large as without weights, whatever these are measured in.
+    """
+    if not total > 0:
+        raise ValueError(f"sample_weight: {NOTHING}")
+    return (weight * (n / total)).astype(np.float32)
+
+
+def mean(values: np.ndarray, weight: Any = None) -> float:
+    """Return the mean of a number (n,) of each sample, by their weights."""
+    if weight is None:
+        return float(values.mean(dtype=np.float64))
+    found = read(weight, len(values))
+    total = float(found.sum())
+    if not total > 0:
+        raise ValueError(f"sample_weight: {NOTHING}")
+    return float(values.astype(np.float64) @ found / total)
