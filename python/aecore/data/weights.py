@@ -37,6 +37,39 @@ def _odd(found: np.ndarray) -> str:
     return f"{found[row]:g} in row {row}"
 
 
+def check_classes(weight: Any) -> None:
+    """Raise TypeError or ValueError for weights of classes that make no sense; None does."""
+    if weight is None or (isinstance(weight, str) and weight == "balanced"):
+        return
+    if not isinstance(weight, dict):
+        raise TypeError(
+            "class_weight: expected None, 'balanced' or a dictionary of numbers by label, got "
+            f"{weight!r}"
+        )
+    for label, value in weight.items():
+        checks.real(f"class_weight: {label!r}", value)
+
+
+def of_classes(weight: Any, classes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Return the weight of each class (K,): 1 for those that aren't named.
+
+    "balanced" is N / (K n) for a class of n samples among N, so that all classes count alike.
+    """
+    if isinstance(weight, str):
+        return counts.sum() / (len(classes) * np.maximum(counts, 1))
+    known = {label: i for i, label in enumerate(classes.tolist())}
+    found = np.ones(len(classes))
+    for label, value in weight.items():
+        plain = label.item() if isinstance(label, np.generic) else label
+        if plain not in known:
+            raise ValueError(
+                f"class_weight: expected some of the labels {', '.join(map(repr, known))}, got "
+                f"{plain!r}"
+            )
+        found[known[plain]] = value
+    return found
+
+
 def scaled(weight: np.ndarray, total: float, n: int) -> np.ndarray:
     """Return weights as float32, divided by the mean of n samples whose weights add up to total.
 

@@ -67,9 +67,12 @@ class Likelihood(Module):
         """Begin with the deviation of a batch's values about their features' means."""
         values = batch.target
         seen = np.ones_like(values) if batch.mask is None else batch.mask
-        counts = np.maximum(seen.sum(0, dtype=np.float64), 1)
+        if batch.weight is not None:
+            seen = seen * batch.weight[:, None]
+        counts = seen.sum(0, dtype=np.float64)
+        counts[counts == 0] = 1
         mean = (values * seen).sum(0, dtype=np.float64) / counts
-        square = (((values - mean) * seen) ** 2).sum() / max(1.0, float(seen.sum()))
+        square = ((values - mean) ** 2 * seen).sum() / (float(seen.sum()) or 1.0)
         self.log_sigma.value.fill(math.log(square) / 2 if square > 0 else 0.0)
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:

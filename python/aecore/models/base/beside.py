@@ -13,6 +13,8 @@ import numpy as np
 from ...base.arrays import as_array
 from ...data import foreign, weights
 from ...data.arrays import Data
+from ...data.batches import Condition
+from ...data.conditions import Conditioner
 from ...data.readers import Reader
 from ...data.streams import Item, item_of
 from ...training import group
@@ -182,6 +184,32 @@ def scale_of(own: list[np.ndarray | None], name: str = "sample_weight") -> tuple
     if len({weighted for _, _, weighted in found}) > 1:
         raise ValueError(f"{name}: expected weights in every process or in none, got some")
     return sum(total for total, _, _ in found), sum(n for _, n, _ in found)
+
+
+def class_factors(model: BaseModel, conditioner: Conditioner | None, y: Any) -> np.ndarray | None:
+    """Return the weight of each class (K,), by the labels of all samples; None for equal ones."""
+    chosen = getattr(model, "class_weight", None)
+    if chosen is None:
+        return None
+    if conditioner is None or conditioner.classes is None:
+        raise ValueError(
+            f"class_weight: expected None where y has properties and no labels, got {chosen!r}"
+        )
+    places = conditioner.read(y, len(y)).rows
+    assert places is not None
+    counts = np.bincount(places, minlength=len(conditioner.classes))
+    return weights.of_classes(chosen, conditioner.classes, np.sum(group.over_rows(counts), axis=0))
+
+
+def weighted(
+    weight: np.ndarray | None, condition: Condition | None, factors: np.ndarray | None
+) -> np.ndarray | None:
+    """Return the weights (n,) of samples of some classes."""
+    if factors is None:
+        return weight
+    assert condition is not None and condition.rows is not None
+    found = factors[condition.rows]
+    return found if weight is None else found * weight
 
 
 def read_weight(model: BaseModel, item: Item, n: int) -> np.ndarray | None:

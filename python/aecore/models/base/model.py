@@ -535,7 +535,6 @@ class BaseModel(Estimator):
             self._share_range(target)
         self._check_samples(data, target)
         weight = beside.read_weight(self, item, len(data))
-        total = beside.scale_of([weight])
         if resume:
             self._check_names(data.columns)
             self._check_loss()
@@ -544,6 +543,8 @@ class BaseModel(Estimator):
             conditioner = known or self._conditioner(y, len(data))
             self._warn_of_traps(data, target is not None)
         condition = self._conditions(conditioner, y, len(data))
+        weight = beside.weighted(weight, condition, beside.class_factors(self, conditioner, y))
+        total = beside.scale_of([weight])
         if weight is not None:
             weight = weights.scaled(weight, *total)
         return conditioner, Input(data, condition, target, weight)

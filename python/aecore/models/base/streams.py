@@ -55,7 +55,7 @@ def read_stream(
             raise type(error)(f"batch {number}: {error}") from None
         if not going_on and number == 1:
             model._warn_of_traps(data, target is not None)
-    known, total = summary_of(summary), beside.scale_of(found)
+    known = summary_of(summary)
     if targets is not None:
         targets = summary_of(targets)
     if not len(summary):
@@ -66,6 +66,11 @@ def read_stream(
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
+    factors = beside.class_factors(model, conditioner, joined(labels))
+    if factors is not None:
+        places = [conditions(conditioner, own, len(own)) for own in labels]
+        found = [beside.weighted(*pair, factors) for pair in zip(found, places, strict=True)]
+    total = beside.scale_of(found)
     reader = like
     if reader is None:
         reader = model._reader.of(model, known)
@@ -74,9 +79,11 @@ def read_stream(
 
     def read(item: Item) -> Input:
         data, own, target, weight = model._read_stream_batch(item, reader)
+        condition = conditions(conditioner, own, len(data))
+        weight = beside.weighted(weight, condition, factors)
         if weight is not None:
             weight = weights.scaled(weight, *total)
-        return Input(data, conditions(conditioner, own, len(data)), target, weight)
+        return Input(data, condition, target, weight)
 
     if isinstance(X, Rows):
         return conditioner, RowsInput(X, known, read, targets)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base import checks, sklearn
 from ...base.sklearn import Estimator, not_fitted
-from ...data import conditions, corruption
+from ...data import conditions, corruption, weights
 from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
@@ -308,6 +308,9 @@ class SoftmaxClassifier(BaseModel, options=Training):
         The share of values that training drops behind each level, from 0 up to but not 1.
     corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
         What is done to the input in training.
+    class_weight : None, "balanced" or dict
+        How much a sample counts in training by its label, as ``sample_weight`` does, with which it
+        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes.
 
     Attributes
     ----------
@@ -343,6 +346,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         level: int | None = None,
         dropout: float = 0.0,
         corruption: Any = None,
+        class_weight: Any = None,
         **options: Unpack[Training],
     ) -> None:
         self._store(SoftmaxClassifier, locals())
@@ -350,6 +354,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
     model: Any
     level: int | None
     dropout: float
+    class_weight: Any
     loss = "mse"  # which accepts any samples; they are no targets here
     penalty = None
     _needs_y = True
@@ -371,6 +376,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if checks.real("dropout", self.dropout, 0, 1) == 1:
             raise ValueError("dropout: expected less than 1, got 1")
         corruption.check(self.corruption)
+        weights.check_classes(self.class_weight)
         self._check_training_params()
 
     def _read_y(self, y: Any) -> np.ndarray:
