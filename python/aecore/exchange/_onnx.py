@@ -254,7 +254,7 @@ class _Export:
     def part(self, part: str) -> Body:
         if part == "score":
             return self._score()
-        name, form = "reconstruction", ["FLOAT", "n", *self.network.input_shape]
+        name, form = "reconstruction", ["FLOAT", "n", *self.network.reader.of_output.shape]
         with Tape(abstract=True) as tape:
             self.tape = tape
             if part == "decode":
@@ -269,6 +269,8 @@ class _Export:
                 if part == "encode":
                     made, name, form = codes, "codes", self._codes_form()
                 else:
+                    if not self.network.reader.keeps_form:
+                        self.graph.lengths = ""
                     made = self._decoded(latent, y)
                 if part == "predict_proba":
                     name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
@@ -405,7 +407,7 @@ class _Export:
         if isinstance(self.model, SoftmaxClassifier):
             return self.graph.link("softmax", x)
         x = self.graph.link(LINKS.get(self.model._loss.name), x)
-        return self._cut(x) if self.lengths else x
+        return self._cut(x) if self.lengths and self.network.reader.keeps_form else x
 
     def _cut(self, x: str) -> str:
         """Append what makes steps behind a sequence's end 0."""
