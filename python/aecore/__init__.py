@@ -14,7 +14,7 @@ from .arch import LSTM, Conv, Dense, ResNet, Transformer
 from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
-from .data.corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
+from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
 from .files.load import load
 from .models import (
@@ -42,6 +42,7 @@ from .training import (
     Checkpoint,
     Constant,
     Cosine,
+    Plateau,
     Step,
     TrainingState,
     Warmup,
@@ -75,6 +76,7 @@ __all__ = [
     "AdversarialAutoencoder",
     "AnomalyDetector",
     "Autoencoder",
+    "Blocks",
     "Checkpoint",
     "Constant",
     "Contractive",
@@ -90,6 +92,7 @@ __all__ = [
     "Normal",
     "Recirculation",
     "PixelCNN",
+    "Plateau",
     "Profile",
     "ProfileRow",
     "ResNet",

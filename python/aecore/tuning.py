@@ -11,6 +11,7 @@ import numpy as np
 
 from .base import checks, runtime
 from .data.batches import Batch
+from .data.corruption import made
 from .data.streams import Item
 from .models.base import traps
 from .models.base.model import BaseModel
@@ -136,7 +137,7 @@ def find_learning_rate(
         tried._start_or_go_on(going_on, conditioner, given)
         network = tried._network
         batches = given.batches(
-            int(tried.batch_size), corruption=tried._corruptions()[0], seed=network.seed
+            int(tried.batch_size), corruption=made(tried._corruptions()[0]), seed=network.seed
         )
         rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
         trial = _Trial(tried, rates, len(batches))

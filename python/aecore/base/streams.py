@@ -22,6 +22,7 @@ SWAP = 13  # from which sample a swapped value comes
 HIDING = 14  # which cells of a table are hidden
 CELLS = 15  # what the cells of a sampled table are, given their probabilities
 BLOCKS = 16  # the order of blocks of rows in an epoch
+PATCHES = 17  # which patches or blocks of a sample are hidden
 OWN = 1 << 16  # from here on: draws of users' own objectives
 
 

@@ -417,7 +417,7 @@ class Batches:
             np.copyto(x, data.fill, where=batch.absent)
         if self.corruption is not None:
             self.corruption.finish(batch.x, clean, self.seed, position)
-            if batch.absent is not None and self.corruption.kind is not None:
+            if batch.absent is not None and not self.corruption.moves_gaps:
                 np.copyto(x, data.fill, where=batch.absent)
         if data.lengths is not None:
             np.take(data.lengths, rows, out=batch.lengths, mode="clip")

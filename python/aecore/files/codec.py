@@ -24,6 +24,7 @@ ADDED = {
     "AnomalyDetector": {"n_jobs": None},
     "CVAE": {"class_weight": None},
     "GaussianNoise": {"clip": None},
+    "Masking": {"patch": None},
     "PixelCNN": ADDED_TO_MODELS,
     "SoftmaxClassifier": {"class_weight": None},
     "Transformer": {"max_steps": None},

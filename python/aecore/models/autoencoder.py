@@ -29,10 +29,12 @@ class Autoencoder(BaseAutoencoder, options=Coding):
 
     Parameters
     ----------
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
+    corruption : GaussianNoise or another corruption, callable, sequence of these, or None
         What is done to the encoder's input in training, while the target stays clean:
-        :math:`\tilde x`. Where layers are pretrained it is done to each level's input, and a
-        sequence has one for each level, the code's included; the first is the model's own.
+        :math:`\tilde x`. A function takes a batch (n, ...) and a `numpy.random.Generator`, and
+        returns the damaged batch; those of a sequence are done one after another. Where layers are
+        pretrained it is done to each level's input, and a sequence has one for each level, the
+        code's included; the first is the model's own.
     pretrain_epochs : int
         For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says;
         for `Dense` alone, which is then the default.
@@ -91,7 +93,11 @@ class Autoencoder(BaseAutoencoder, options=Coding):
                 f"counterpart in the decoder, got {self.arch!r}"
             )
         given = len(self._corruptions())
-        if isinstance(self.corruption, (tuple, list)) and given != (n := depth(self._dense())):
+        if (
+            self._is_stack
+            and isinstance(self.corruption, (tuple, list))
+            and given != (n := depth(self._dense()))
+        ):
             raise ValueError(
                 f"corruption: expected one for each of the {n} levels ({n - 1} widths and the "
                 f"code), got {given}"

@@ -270,9 +270,7 @@ def _lines_over_lines(
     return result
 
 
-def errors(
-    model: Any, X: Any, y: Any = None, *, target: Any = None, ax: Axes | None = None
-) -> Any:
+def errors(model: Any, X: Any, y: Any = None, *, target: Any = None, ax: Axes | None = None) -> Any:
     """Draw the error of each feature, averaged over samples.
 
     Images give a map (of all channels together). Sequences give a line over the steps, with a band

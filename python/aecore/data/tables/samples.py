@@ -84,6 +84,11 @@ class TableNoise(Corruption):
         return "gaussian" if isinstance(self.corruption, GaussianNoise) else None
 
     @property
+    def moves_gaps(self) -> bool:  # type: ignore[override]
+        """Whether cells are swapped."""
+        return isinstance(self.corruption, SwapNoise)
+
+    @property
     def amount(self) -> float:
         """The strength of that noise."""
         return self.corruption.amount if self.kind else 0.0
@@ -106,6 +111,11 @@ class TableNoise(Corruption):
                 f"GaussianNoise (on numbers alone) for a table, got {self.corruption!r}"
             )
         self.corruption.check()
+        if getattr(self.corruption, "patch", None) is not None:
+            raise ValueError(
+                "corruption: expected Masking without patch for a table, whose columns are in no "
+                f"order, got {self.corruption!r}"
+            )
         if getattr(self.corruption, "clip", None) is not None:
             raise ValueError(
                 "corruption: expected GaussianNoise without clip for a table, whose columns are "

@@ -504,7 +504,7 @@ class BaseModel(Estimator):
     def _check_samples(self, data: Data, target: Data | None = None) -> None:
         """Raise ValueError for samples that can't be trained on."""
         self._check_data(*((data, "X") if target is None else (target, "target")))
-        for noise in self._corruptions():
+        for noise in map(corruption.made, self._corruptions()):
             if noise is not None:
                 noise.check_data(data)
 
@@ -842,7 +842,7 @@ class BaseModel(Estimator):
     ) -> None:
         """Train for the epochs of a plan, unless stopped early; `again` as in `run`."""
         network = self._network
-        size, noise = int(self.batch_size), self._corruptions()[0]
+        size, noise = int(self.batch_size), corruption.made(self._corruptions()[0])
         own = given.batches(size, rows=rows, corruption=noise, seed=network.seed)
         batches = shared(own, size)
         network.use(plan.optimizer)

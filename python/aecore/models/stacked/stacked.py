@@ -62,7 +62,7 @@ class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs
     ----------
     arch : Dense or None
         None is ``Dense()``.
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, callable, None, or a sequence
         What is done to the input of every level, or of each of L + 1. The first is also
         what the last phase has at its input.
     pretrain_epochs : int
@@ -306,8 +306,8 @@ class SoftmaxClassifier(BaseModel, options=Training):
         denoising autoencoders were tried with.
     dropout : float
         The share of values that training drops behind each level, from 0 up to but not 1.
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
-        What is done to the input in training.
+    corruption : GaussianNoise or another corruption, callable, sequence of these, or None
+        What is done to the input in training, as in `Autoencoder`.
     class_weight : None, "balanced" or dict
         How much a sample counts in training by its label, as ``sample_weight`` does, with which it
         is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes.
