@@ -392,7 +392,7 @@ class Blocks(Corruption):
         return float(self.count)
 
     def check(self) -> None:
-        """Raise TypeError or ValueError for a size or count below 1, or a fill that isn't finite."""
+        """Raise TypeError or ValueError for a size or count below 1, or an infinite fill."""
         checks.pair("corruption: size", self.size, 1)
         checks.integer("corruption: count", self.count, 1)
         checks.real("corruption: fill", self.fill, -3.4e38, 3.4e38)
