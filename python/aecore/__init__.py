@@ -14,7 +14,7 @@ from .arch import LSTM, Conv, Dense, ResNet, Transformer, UNet
 from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
-from .data.corruption import GaussianNoise, Masking, SaltAndPepper, SwapNoise
+from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
 from .files.load import load
 from .models import (
@@ -42,6 +42,7 @@ from .training import (
     Checkpoint,
     Constant,
     Cosine,
+    Plateau,
     Step,
     TrainingState,
     Warmup,
@@ -76,6 +77,7 @@ __all__ = [
     "AdversarialAutoencoder",
     "AnomalyDetector",
     "Autoencoder",
+    "Blocks",
     "Checkpoint",
     "Constant",
     "Contractive",
@@ -91,6 +93,7 @@ __all__ = [
     "Normal",
     "Recirculation",
     "PixelCNN",
+    "Plateau",
     "Profile",
     "ProfileRow",
     "ResNet",

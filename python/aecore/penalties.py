@@ -46,10 +46,13 @@ class Penalty(Choice):
         Whether `shape` makes another code of what the encoder gives.
     takes_maps : bool
         Whether codes may be maps (n, h, w, d).
+    of_batch : bool
+        Whether it is about a batch as a whole, so that its samples can't be weighted.
     """
 
     shapes: ClassVar[bool] = False
     takes_maps: ClassVar[bool] = False
+    of_batch: ClassVar[bool] = False
 
     def check(self, latent_dim: int) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
@@ -169,7 +172,7 @@ class KLSparsity(Penalty):
     True
     """
 
-    shapes = True
+    shapes = of_batch = True
 
     def __init__(self, rho: float = 0.05, weight: float = 20.0) -> None:
         self.rho = rho

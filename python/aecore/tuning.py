@@ -11,6 +11,8 @@ import numpy as np
 
 from .base import checks, runtime
 from .data.batches import Batch
+from .data.corruption import made
+from .data.streams import Item
 from .models.base import traps
 from .models.base.model import BaseModel
 from .training.loop import Phase, Plan, train
@@ -73,6 +75,7 @@ def find_learning_rate(
     X: Any,
     y: Any = None,
     *,
+    target: Any = None,
     sample_mask: Any = None,
     lowest: float = 1e-6,
     highest: float = 10.0,
@@ -89,7 +92,7 @@ def find_learning_rate(
     Parameters
     ----------
     model : Autoencoder, VAE or another of aecore's models
-    X, y, sample_mask
+    X, y, target, sample_mask
         As in `fit`. An epoch has as many steps as there are batches of ``batch_size``; there are as
         many epochs as needed.
     lowest, highest : float
@@ -129,11 +132,12 @@ def find_learning_rate(
     model._check_params()
     tried, going_on = _copy_for_trial(model)
     with runtime.threads(tried.n_threads), traps.silence():
-        conditioner, given = tried._read_training(X, y, sample_mask, going_on)
+        item = Item(X, y, sample_mask, target)
+        conditioner, given = tried._read_training(item, going_on)
         tried._start_or_go_on(going_on, conditioner, given)
         network = tried._network
         batches = given.batches(
-            int(tried.batch_size), corruption=tried._corruptions()[0], seed=network.seed
+            int(tried.batch_size), corruption=made(tried._corruptions()[0]), seed=network.seed
         )
         rates = lowest * (highest / lowest) ** (np.arange(steps) / (steps - 1))
         trial = _Trial(tried, rates, len(batches))
@@ -221,7 +225,7 @@ class _Trial:
             raise _StopTrial
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         return {}
 

@@ -15,7 +15,7 @@ import pytest
 from aecore.data import open as opening
 from aecore.data.ahead import ahead
 from aecore.data.rows import OPEN, Rows
-from aecore.data.streams import StreamBatch
+from aecore.data.streams import Item
 from aecore.data.tables import Layout, Table, summary
 from support.processes import together
 from support.resuming import state
@@ -256,15 +256,15 @@ def test_parquet(tmp_path):
     table = frame()
     rows = ae.open_rows(written(tmp_path, table))
     assert repr(rows) == "ParquetRows of 1,000 samples in 8 blocks"
-    found = pd.concat([X for X, _, _ in rows], ignore_index=True)
+    found = pd.concat([item.X for item in rows], ignore_index=True)
     pd.testing.assert_frame_equal(found, pd.read_parquet(tmp_path / "table.parquet"))
     rows = ae.open_rows(str(tmp_path / "table.parquet"), columns=["whole", "bit"], y="word")
-    X, y, mask = next(iter(rows))
+    X, y, mask, *_ = next(iter(rows))
     assert list(X) == ["whole", "bit"]
     assert mask is None
     assert y.tolist()[:3] == table.word.tolist()[:3]
     rows = ae.open_rows(tmp_path / "table.parquet", drop=["word", "time"], y=["bit", "whole"])
-    X, y, _ = next(iter(rows))
+    X, y, *_ = next(iter(rows))
     assert list(X) == ["number", "truth"]
     assert y.shape == (len(X), 2)
 
@@ -274,7 +274,7 @@ def test_several_parquet_files(tmp_path):
     paths = [written(tmp_path, first, name="a.parquet"), written(tmp_path, second, name="b.pq")]
     for source in (paths, tmp_path):
         rows = ae.open_rows(source)
-        found = pd.concat([X for X, _, _ in rows], ignore_index=True)
+        found = pd.concat([item.X for item in rows], ignore_index=True)
         pd.testing.assert_frame_equal(
             found, pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
         )
@@ -300,7 +300,7 @@ def test_text(tmp_path, name, monkeypatch):
     table.to_csv(tmp_path / name, index=False, sep="\t" if "tsv" in name else ",")
     rows = ae.open_rows(tmp_path / name)
     folder = rows.folder.path
-    found = pd.concat([X for X, _, _ in rows], ignore_index=True)
+    found = pd.concat([item.X for item in rows], ignore_index=True)
     assert len(found) == len(rows) == 640
     assert list(found) == list(table)
     np.testing.assert_allclose(found.number, table.number)
@@ -326,7 +326,7 @@ def test_arrays_in_files(tmp_path):
     x, y = images()
     np.save(tmp_path / "x.npy", x)
     rows = ae.open_rows(tmp_path / "x.npy", y=y)
-    np.testing.assert_array_equal(np.concatenate([X for X, _, _ in rows]), x)
+    np.testing.assert_array_equal(np.concatenate([item.X for item in rows]), x)
     zarr = pytest.importorskip("zarr")
     stored = zarr.open(
         str(tmp_path / "x.zarr"), mode="w", shape=x.shape, chunks=(32, 8, 8, 1), dtype=x.dtype
@@ -334,8 +334,8 @@ def test_arrays_in_files(tmp_path):
     stored[:] = x
     rows = ae.open_rows(tmp_path / "x.zarr")
     assert rows.sizes.tolist() == [32, 32, 32, 32, 22]
-    np.testing.assert_array_equal(np.concatenate([X for X, _, _ in rows]), x)
-    np.testing.assert_array_equal(np.concatenate([X for X, _, _ in ae.open_rows(stored)]), x)
+    np.testing.assert_array_equal(np.concatenate([item.X for item in rows]), x)
+    np.testing.assert_array_equal(np.concatenate([item.X for item in ae.open_rows(stored)]), x)
 
 
 @pytest.mark.parametrize(
@@ -578,7 +578,7 @@ class Counted(Rows):
             n = min(most, int(self.sizes[block]) - start)
             X = rng.random((n, 16), np.float32)
             self.made.append(weakref.ref(X))
-            yield StreamBatch(X)
+            yield Item(X)
 
     def in_memory(self):
         return sum(ref().size for ref in self.made if ref() is not None) // 16
@@ -627,7 +627,7 @@ def test_indices_and_names_are_those_of_pandas(tmp_path, change):
     table.to_parquet(tmp_path / "t.parquet", row_group_size=50)
     table = pd.read_parquet(tmp_path / "t.parquet")
     rows = ae.open_rows(tmp_path / "t.parquet")
-    found = pd.concat([X for X, _, _ in rows], ignore_index=True)
+    found = pd.concat([item.X for item in rows], ignore_index=True)
     pd.testing.assert_index_equal(pd.Index(found.columns), pd.Index(table.columns), exact=False)
     np.testing.assert_array_equal(found.iloc[:, -1], table.iloc[:, -1])
     model = ae.TabularAutoencoder(D, 1, **KW).fit(rows)
@@ -661,7 +661,7 @@ class Shrinking(Rows):
         self.found = found
 
     def pieces(self, block, most):
-        yield StreamBatch(np.random.default_rng(0).random((self.found, 3)))
+        yield Item(np.random.default_rng(0).random((self.found, 3)))
 
 
 @pytest.mark.parametrize("found", [9, 11])
@@ -692,11 +692,11 @@ def test_copies_of_text(tmp_path):
     frame(20).to_csv(tmp_path / "x.csv", index=False)
     copied = copy.deepcopy(ae.open_rows(tmp_path / "x.csv"))
     gc.collect()
-    assert sum(len(X) for X, _, _ in copied) == 20
+    assert sum(len(item.X) for item in copied) == 20
     with pytest.raises(TypeError, match="can't be pickled: write a parquet file"):
         pickle.dumps(copied)
     opened = pickle.loads(pickle.dumps(ae.open_rows(written(tmp_path, frame(20)))))
-    assert sum(len(X) for X, _, _ in opened) == 20
+    assert sum(len(item.X) for item in opened) == 20
     (tmp_path / "empty.csv").write_text("a,b\n")
     with pytest.raises(ValueError, match=r"empty.csv: expected rows, got none"):
         ae.open_rows(tmp_path / "empty.csv")
@@ -725,7 +725,7 @@ def test_many_row_groups_are_read_soon(tmp_path):
 
     pyarrow.parquet.ParquetFile = File
     try:
-        assert sum(len(X) for X, _, _ in rows) == 600
+        assert sum(len(item.X) for item in rows) == 600
     finally:
         pyarrow.parquet.ParquetFile = kept
     assert opened == [True] * 600

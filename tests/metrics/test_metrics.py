@@ -312,3 +312,22 @@ def test_inputs_stay_as_they_are(rng):
     metrics.mmd(X, X)
     metrics.active_units(X)
     np.testing.assert_array_equal(X, before)
+
+
+def test_a_weight_of_two_is_the_sample_twice():
+    rng = np.random.default_rng(3)
+    y, c = rng.integers(0, 4, 60), rng.integers(0, 5, 60)
+    weight = rng.integers(0, 4, 60)
+    many = np.repeat(y, weight), np.repeat(c, weight)
+    for metric in (metrics.clustering_accuracy, metrics.nmi):
+        assert metric(y, c, sample_weight=weight) == pytest.approx(metric(*many))
+        assert metric(y, c, sample_weight=np.ones(60)) == pytest.approx(metric(y, c))
+        with pytest.raises(ValueError, match="sample_weight"):
+            metric(y, c, sample_weight=weight[:5])
+        with pytest.raises(ValueError, match="zero for every sample"):
+            metric(y, c, sample_weight=np.zeros(60))
+    codes, others = rng.random((50, 3)), rng.random((60, 3))
+    labels = rng.integers(0, 4, 50)
+    found = metrics.knn_accuracy(codes, labels, others, y, sample_weight=weight)
+    twice = metrics.knn_accuracy(codes, labels, np.repeat(others, weight, 0), many[0])
+    assert found == pytest.approx(twice)

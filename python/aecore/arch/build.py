@@ -12,12 +12,14 @@ from .base import Arch, Code, Downsampling, conditioned_shape
 from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
+from .unet import UNet
 
 
 def build_network(
     arch: Any,
     input_shape: Shape,
     code: Code,
+    output_shape: Shape | None = None,
     *,
     condition: int = 0,
     tied: bool = False,
@@ -32,6 +34,8 @@ def build_network(
         C), with fewer convolutions where the images are small. Modules are copied.
     input_shape, code, condition, tied
         See `Arch.build`.
+    output_shape : tuple of int, optional
+        Of what the decoder is to give, if that isn't of the input's shape.
     maps : bool
         Whether modules of the user's own may make maps of codes of images, where vectors are
         asked for.
@@ -48,13 +52,18 @@ def build_network(
         Where shapes don't agree.
     """
     input_shape = tuple(input_shape)
-    if arch is None:
+    restored = input_shape if output_shape is None else tuple(output_shape)
+    if arch is None and restored == input_shape:
         arch = default_arch(input_shape)
-    if isinstance(arch, Arch):
-        if not arch.has_code:  # what the decoder is given is the sample
-            code = Code(input_shape[-1], input_shape[-1], True)
-        elif arch.has_maps:
-            code = code._replace(spatial=True)
+    if isinstance(arch, Arch) and not arch.has_code:  # what the decoder is given is the sample
+        code = Code(input_shape[-1], input_shape[-1], True)
+    elif isinstance(arch, Arch) and arch.has_maps:
+        code = code._replace(spatial=True)
+    if isinstance(arch, UNet):
+        pair = arch.between(input_shape, restored, condition, tied)
+    elif arch is None or (isinstance(arch, Arch) and restored != input_shape):
+        pair = _between(arch, input_shape, restored, code, condition, tied)
+    elif isinstance(arch, Arch):
         pair = arch.build(input_shape, code, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
@@ -70,7 +79,7 @@ def build_network(
             "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
             f"made of aecore.nn modules, got {arch!r}"
         )
-    check_network(*pair, input_shape, code, condition)
+    check_network(*pair, input_shape, code, condition, restored)
     return pair
 
 
@@ -80,6 +89,24 @@ def _makes_maps(encoder: Module, shape: Shape) -> bool:
         return len(encoder.output_shape(shape)) == 3
     except ValueError:
         return False  # it says what is wrong elsewhere
+
+
+def _between(
+    arch: Arch | None, shape: Shape, restored: Shape, code: Code, condition: int, tied: bool
+) -> tuple[Module, Module]:
+    """Return an encoder of samples of one shape, and a decoder to those of another."""
+    if tied:
+        raise ValueError(
+            f"tied: expected False for targets of another shape than samples, {shape}, got "
+            f"{restored} and True"
+        )
+    encoder, _ = (arch or default_arch(shape)).build(shape, code, condition=condition)
+    back = arch
+    if arch is None or (len(shape) != len(restored) and not isinstance(arch, Dense)):
+        back = default_arch(restored)  # arch is for samples of another kind
+    assert back is not None
+    _, decoder = back.build(restored, code, condition=condition)
+    return encoder, decoder
 
 
 def default_arch(input_shape: Shape) -> Arch:
@@ -99,9 +126,14 @@ def default_arch(input_shape: Shape) -> Arch:
 
 
 def check_network(
-    encoder: Module, decoder: Module, input_shape: Shape, code: Code, condition: int
+    encoder: Module,
+    decoder: Module,
+    input_shape: Shape,
+    code: Code,
+    condition: int,
+    output_shape: Shape,
 ) -> None:
-    """Raise ValueError unless the encoder gives the code and the decoder restores the shape."""
+    """Raise ValueError unless the encoder gives the code and the decoder the output's shape."""
 
     def through(name: str, module: Module, shape: Shape) -> Shape:
         try:
@@ -118,8 +150,8 @@ def check_network(
             f"{input_shape}, got {given}"
         )
     restored = through("decoder", decoder, (*room, code.inputs + condition))
-    if restored != input_shape:
+    if restored != output_shape:
         raise ValueError(
-            f"arch: decoder: expected samples of shape {input_shape} for codes of shape "
+            f"arch: decoder: expected samples of shape {output_shape} for codes of shape "
             f"{(*room, code.inputs)}, got {restored}"
         )

@@ -22,8 +22,9 @@ SWAP = 13  # from which sample a swapped value comes
 HIDING = 14  # which cells of a table are hidden
 CELLS = 15  # what the cells of a sampled table are, given their probabilities
 BLOCKS = 16  # the order of blocks of rows in an epoch
-CROPS = 17  # where crops of images lie, and whether they are turned
-LEVEL = 18  # how strong a sample's noise is
+PATCHES = 17  # which patches or blocks of a sample are hidden
+CROPS = 18  # where crops of images lie, and whether they are turned
+LEVEL = 19  # how strong a sample's noise is
 OWN = 1 << 16  # from here on: draws of users' own objectives
 
 

@@ -54,11 +54,11 @@ def check_condition(y: Any) -> None:
 
 
 def apply_in_blocks(
-    options: Any, source: Source, function: Callable[..., Any]
+    options: Any, source: Source, function: Callable[..., Any], target: Any = None
 ) -> Iterator[tuple[Any, Block]]:
     """Yield the results of a model's method for each block of samples, and the block.
 
-    The method is given y and a mask if it takes them.
+    The method is given y and a mask if it takes them, and the targets if there are any.
     """
     takes, done = inspect.signature(function).parameters, 0
     conditional = is_conditional(getattr(function, "__self__", None)) and "y" in takes
@@ -67,6 +67,10 @@ def apply_in_blocks(
             check_condition(block.y)
         more = {"y": block.y, "sample_mask": block.mask}
         more = {k: v for k, v in more.items() if v is not None and k in takes}
+        if target is not None:
+            if "target" not in takes:
+                raise CommandError("--target: expected none for what is asked of this kind")
+            more["target"] = target[done : done + len(block.X)]
         with command_errors(f"from sample {done} on" if done else ""):
             found = function(block.X, **more)
         yield found, block

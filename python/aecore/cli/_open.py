@@ -263,6 +263,34 @@ def reading_of(options: Any, fitted: Any = None) -> Reading:
     )
 
 
+def read_target(path: str | None, reading: Reading, X: Any, names: Any, option: str) -> Any:
+    """Return what samples are to become, out of a file or folder; None without one.
+
+    Parameters
+    ----------
+    path : str or None
+    reading : Reading
+        That of the samples.
+    X, names : optional
+        The samples, if all are known, and the names of their files.
+    option : str
+        For messages.
+    """
+    if path is None:
+        return None
+    how = Reading(size=reading.size, bits=reading.bits, header=reading.header)
+    with command_errors(f"{option}: {path}"):
+        found = open_samples(path, how).read()
+    if X is not None and len(found.X) != len(X):
+        raise CommandError(f"{option}: expected {len(X)} samples, as in DATA, got {len(found.X)}")
+    if names is not None and found.names is not None and list(names) != list(found.names):
+        other = next((a for a, b in zip(names, found.names, strict=True) if a != b), names[0])
+        raise CommandError(f"{option}: expected pictures of the same names, got none for {other}")
+    if found.mask is not None:
+        raise CommandError(f"{option}: expected no missing values, got some")
+    return found.X
+
+
 def add_reading(parser: Any, *, training: bool = False) -> None:
     """Add the options for reading samples."""
     group = parser.add_argument_group("how DATA is read", textwrap.fill(FORMS, 76))

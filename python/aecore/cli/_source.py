@@ -26,6 +26,12 @@ def shape_of(model: Any) -> tuple[int, ...]:
     return shape
 
 
+def shape_of_output(model: Any) -> tuple[int, ...]:
+    """Return the shape of what a model makes of samples."""
+    network = network_of(model)
+    return shape_of(model) if network is None else network.reader.of_output.shape
+
+
 class Block(NamedTuple):
     """A block of samples with their labels, mask and names.
 

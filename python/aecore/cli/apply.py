@@ -25,9 +25,9 @@ from ._command import (
 )
 from ._kinds import kind_of
 from ._model import add_model, apply_in_blocks, load_model, method
-from ._open import add_reading, open_samples, reading_of
+from ._open import add_reading, open_samples, read_target, reading_of
 from ._results import FILE, FORMS, Csv, Results, open_results
-from ._source import Block, Reading, Source, shape_of
+from ._source import Block, Reading, Source, shape_of, shape_of_output
 
 LOWEST = 5  # samples with the lowest scores that are listed
 NO_PICTURES = FORMS.split(", or a new")[0]
@@ -102,15 +102,15 @@ def _write_samples(options: Any, model: Any, name: str, what: str) -> int:
     """Apply a method that returns an array or table like the samples."""
     function, results = method(model, name, what), _samples_to(options, model)
     source = open_samples(options.data, reading_of(options, model))
-    return _run(options, model, source, function, results)
+    target = _target(options, model, source)
+    return _run(options, model, source, function, results, target)
 
 
 def _samples_to(options: Any, model: Any) -> Results:
     """Return the writer for samples at the command's output."""
-    columns = getattr(model, "feature_names_in_", None)
-    names = None if columns is None else [str(c) for c in columns]
+    columns, shape = getattr(model, "feature_names_in_", None), shape_of_output(model)
+    names = None if columns is None or shape != shape_of(model) else [str(c) for c in columns]
     with command_errors():
-        shape = shape_of(model)
         return open_results(options.out, "x", columns=names, shape=shape)
 
 
@@ -186,11 +186,13 @@ class _Entries(Source):
             yield block._replace(X=entries) if (entries == block.X).all() else block
 
 
-def _run(options: Any, model: Any, source: Any, function: Any, results: Results) -> int:
+def _run(
+    options: Any, model: Any, source: Any, function: Any, results: Results, target: Any = None
+) -> int:
     """Apply a method to samples and write what it returns."""
     started = time.perf_counter()
     with results:
-        for found, block in apply_in_blocks(options, source, function):
+        for found, block in apply_in_blocks(options, source, function, target):
             with command_errors():
                 results.write(found, block.names)
     columns = getattr(found.dtype, "names", None)
@@ -233,8 +235,12 @@ def add_score(commands: Subparsers) -> None:
     each.add_argument(
         "--cells", action="store_true", help="write how odd each cell of a table is in its column"
     )
+    parser.add_argument("--target", metavar="FILE", help=_TARGET)
     add_reading(parser)
     add_answer(parser)
+
+
+_TARGET = "what the samples should become, as DATA: clean pictures for noisy ones, say"
 
 
 def _score(options: Any) -> int:
@@ -249,9 +255,10 @@ def _score(options: Any) -> int:
     with command_errors():
         found = None if options.out is None else open_results(options.out, "score", shape=(1,))
     source = open_samples(options.data, reading_of(options, model))
+    target = _target(options, model, source)
     summary = _Scores(getattr(model, "offset_", None))
     with found or nullcontext() as results:
-        for scores, block in apply_in_blocks(options, source, function):
+        for scores, block in apply_in_blocks(options, source, function, target):
             summary.add(scores, block.names)
             if isinstance(results, Csv) and summary.offset is not None:
                 results.write(_with_verdicts(scores, summary.offset), block.names)
@@ -260,6 +267,14 @@ def _score(options: Any) -> int:
     facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
     answer(options, facts, summary.lines())
     return 0
+
+
+def _target(options: Any, model: Any, source: Any) -> Any:
+    """Return what samples should become, if the command was given that."""
+    path = getattr(options, "target", None)
+    names, n = getattr(source, "names", None), source.count
+    X = None if n is None else range(n)
+    return read_target(path, reading_of(options, model), X, names, "--target")
 
 
 def _with_verdicts(scores: np.ndarray, offset: float) -> np.ndarray:

@@ -32,7 +32,7 @@ from ._command import (
 )
 from ._flags import PREFIX, add_flags, flag, given, unknown
 from ._kinds import KINDS, kind_for, kind_of, read_kind, takes_tables
-from ._open import add_reading, is_table_file, open_samples, reading_of, stream
+from ._open import add_reading, is_table_file, open_samples, read_target, reading_of, stream
 from ._results import check_place
 from ._source import Block, Reading, Source, network_of, shape_of
 from ._values import parse_file_value
@@ -70,6 +70,7 @@ def add_train(commands: Subparsers) -> None:
             --penalty "KLSparsity(0.1)" --schedule "Cosine(20)"
         aecore train digits -o m.safetensors --checkpoint run.safetensors --resume
         aecore train --config run.toml --epochs 5
+        aecore train noisy/ --target clean/ -o cleaner.safetensors --arch "Conv((32, 64))"
         aecore train large.parquet -o detector.safetensors --model detector --stream
         mpiexec -n 4 aecore train digits -o m.safetensors --mpi
         """,
@@ -80,7 +81,9 @@ def add_train(commands: Subparsers) -> None:
         "-m", "--model", type=read_kind, choices=KINDS, metavar="KIND", help=_kinds_text()
     )
     parser.add_argument("--config", metavar="FILE", help=_CONFIG)
+    parser.add_argument("--target", metavar="DATA", help=_TARGET)
     parser.add_argument("--validation", metavar="DATA", help="samples to measure after each epoch")
+    parser.add_argument("--validation-target", metavar="DATA", help=_VALIDATION_TARGET)
     parser.add_argument("--checkpoint", metavar="FILE", help="save the model after each epoch")
     parser.add_argument("--resume", action="store_true", help=_RESUME)
     parser.add_argument("--stream", action="store_true", help=_STREAM)
@@ -96,6 +99,11 @@ _CONFIG = (
     "a TOML file of options by name (data, out, model, latent_dim, ...; values as here); those on "
     "the command line come first"
 )
+_TARGET = (
+    "what the samples are to become: a file or folder like DATA, with as many samples, of any "
+    "shape; pictures have the same names"
+)
+_VALIDATION_TARGET = "the same of --validation"
 _MPI = "share the work with the other processes that mpiexec has started"
 _STREAM = (
     "read DATA a piece at a time: .parquet or a folder of such files, .csv, .tsv, .npy or .zarr, "
@@ -153,8 +161,13 @@ def _train(options: Any) -> int:
         note(options, f"{text}; --shape {steps}x{features}x1 makes pictures of them")
         warnings.filterwarnings("ignore", traps.SEQUENCES)
     fit = _fit_options(options, comm)
+    if options.validation_target is not None and options.validation is None:
+        raise CommandError("--validation-target: expected --validation beside it")
     if options.validation is not None:
         fit["X_val"] = _validation(options, reading, model)
+    if options.target is not None:
+        how = reading, samples.X, samples.names, "--target"
+        fit["target"] = read_target(options.target, *how)
     if samples.mask is not None:
         fit["sample_mask"] = samples.mask
     _check_takes(options, model, fit)
@@ -166,9 +179,9 @@ def _train(options: Any) -> int:
 
 def _train_on_rows(options: Any, reading: Reading, comm: Any, is_first: bool) -> int:
     """Train on samples that are read a piece at a time."""
-    for name in ("mask", "shape", "size", "bits"):
+    for name in ("mask", "shape", "size", "bits", "target", "validation_target"):
         if getattr(options, name) is not None:
-            raise CommandError(f"--{name}: expected none with --stream")
+            raise CommandError(f"--{name.replace('_', '-')}: expected none with --stream")
     is_table = is_table_file(options.data)
     if options.model is None:
         options.model = kind_for(is_table)
@@ -332,7 +345,11 @@ def _validation(options: Any, reading: Reading, model: Any) -> Any:
     samples = _read(options, open_samples(options.validation, reading), model)
     if samples.mask is not None:
         raise CommandError("--validation: expected samples without missing values, got some")
-    return (samples.X, samples.y) if model._needs_y else samples.X
+    how = reading, samples.X, samples.names, "--validation-target"
+    target = read_target(options.validation_target, *how)
+    if target is None:
+        return (samples.X, samples.y) if model._needs_y else samples.X
+    return {"X": samples.X, "y": samples.y if model._needs_y else None, "target": target}
 
 
 # ---- the configuration --------------------------------------------------------------------------

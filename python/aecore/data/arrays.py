@@ -326,15 +326,17 @@ class Data:
                 staged[run] = self._read(slice(first, first + len(run)))
         return staged, places
 
-    def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
-        """Fill `mask` (n, F) of float32 with 1 where rows are observed, `missing` with the rest."""
+    def gather_mask(self, rows: np.ndarray, mask: np.ndarray | None, missing: np.ndarray) -> None:
+        """Fill `missing` (n, F) with True where values of rows are, `mask` with 1 elsewhere."""
         if self._mask is None:
             assert self.lengths is not None
             ended = sequences.behind(self.lengths[rows], self.shape[0])
             missing.reshape(*ended.shape, -1)[...] = ended[:, :, None]
-            np.logical_not(missing, out=mask)
+            if mask is not None:
+                np.logical_not(missing, out=mask)
             return
-        _core.take_rows(mask, self._mask, rows, runtime.current())
+        if mask is not None:
+            _core.take_rows(mask, self._mask, rows, runtime.current())
         np.take(self._missing, rows, axis=0, out=missing, mode="clip")
 
 
@@ -455,8 +457,9 @@ def warn_of_coarse(data: Data) -> None:
     if len(data.shape) > 1:
         name = str(tuple(int(i) for i in np.unravel_index(feature, data.shape)))
     checks.warn(
-        f"X: feature {name}: its values, {low:.17g} to {high:.17g}, become at most {FEW} different "
-        "numbers in float32, in which models compute: subtract an offset in float64 before"
+        f"{data.name}: feature {name}: its values, {low:.17g} to {high:.17g}, become at most {FEW} "
+        "different numbers in float32, in which models compute: subtract an offset in float64 "
+        "before"
     )
 
 

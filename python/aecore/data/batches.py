@@ -11,6 +11,7 @@ import numpy as np
 from .. import _core
 from ..base import runtime
 from ..base.streams import CORRUPTION, ESTIMATE, OWN, SHUFFLE
+from ..base.sums import sum_of
 from ..nn.tape import Tape, Value
 from .arrays import Data
 from .corruption import Corruption
@@ -47,15 +48,24 @@ class Batch:
         missing.
     target : ndarray of float32, shape (n, F)
         What the decoder is to give.
+    target_shape : tuple of int
+        Of a sample that the decoder is to give.
     mask : ndarray of float32, shape (n, F), or None
-        1 where a value is observed.
+        1 where a value of the target is observed.
     missing : ndarray of bool, shape (n, F), or None
         The same, the other way round.
+    absent : ndarray of bool, shape (n, ...), or None
+        Where a value of what the encoder sees is missing: as `missing`, unless the target is
+        another sample.
+    weight : ndarray of float32, shape (n,), or None
+        How much each sample counts; 1 for all if None.
     lengths : ndarray of int64, shape (n,), or None
         How many steps of each sequence there are, where some have less than others.
     condition : ndarray of float32, shape (n, p), or None
-    observed : int
-        How many values are observed.
+    observed : float
+        How many values are observed; those of a sample count by its weight.
+    counted : float
+        The sum of the weights.
     epoch : float
         When in training this is, in epochs.
     total : int
@@ -86,6 +96,8 @@ class Batch:
         What a discriminator is to tell from each other.
     weights : dict of str to float
         How much each term counts in the loss, where that isn't 1.
+    unweighted : set of str
+        The terms that are about draws, in which no sample's weight has a part.
     terms : mapping of str to Value, shape (n,)
         What the objective has given.
     reported : dict of str to float
@@ -110,17 +122,22 @@ class Batch:
         self.n = n
         self.x: np.ndarray
         self.target: np.ndarray
+        self.target_shape: tuple[int, ...] = ()
         self.mask: np.ndarray | None = None
         self.missing: np.ndarray | None = None
+        self.absent: np.ndarray | None = None
+        self.weight: np.ndarray | None = None
         self.lengths: np.ndarray | None = None
         self.condition: np.ndarray | None = None
-        self.observed = 0
+        self.observed = 0.0
+        self.counted = float(n)
         self.epoch = 0.0
         self.total = n
         self.before, self.whole = 0, n
         self.pieces: list[int] | None = None
         self.noise, self.seed, self.position, self.draws = "off", 0, 0, 0
         self.weights: dict[str, float] = {}
+        self.unweighted: frozenset[str] = frozenset()
         self.reported: dict[str, float] = {}
         self.noted: dict[str, np.ndarray] = {}
 
@@ -128,6 +145,7 @@ class Batch:
         """Begin a pass; return self."""
         self.tape, self.noise, self.seed, self.position = tape, noise, seed, position
         self.weights, self.reported, self.noted, self.draws = {}, {}, {}, 0
+        self.unweighted, tape.weight = frozenset(), self.weight
         self.samples = tape.constant(self.x)
         self.condition_value = None if self.condition is None else tape.constant(self.condition)
         return self
@@ -163,6 +181,17 @@ class Batch:
         _core.random_normal(values, self.seed, purpose, start, self.tape.workspace)
         return values
 
+    def sum(self, values: np.ndarray, name: str = "") -> float:
+        """Return the sum of a number (n,) of each sample, times its weight.
+
+        That of a term whose `name` is among the unweighted ones is as if all had the mean weight.
+        """
+        if self.weight is None:
+            return sum_of(values)
+        if name in self.unweighted:
+            return sum_of(values) * self.counted / max(1, self.n)
+        return sum_of(values * self.weight)
+
     def end(self) -> None:
         """Let go of what the pass has made: its memory is for the next one."""
         own = self.__dict__
@@ -178,32 +207,43 @@ class Batch:
         part = Batch(rows.stop - rows.start)
         part.before, part.whole = self.before + rows.start, self.whole
         part.total, part.epoch = self.total, self.epoch
-        for name in ("x", "target", "mask", "missing", "lengths", "condition"):
+        part.target_shape = self.target_shape
+        for name in ARRAYS:
             array = getattr(self, name)
             setattr(part, name, None if array is None else array[rows])
-        part.observed = part.target.size
-        if part.missing is not None:
-            part.observed -= int(np.count_nonzero(part.missing))
+        part.count()
         return part
 
+    def count(self) -> None:
+        """Count the samples and the values that are observed, by the samples' weights."""
+        values = np.full(self.n, self.target.shape[1])
+        if self.missing is not None:
+            values -= np.count_nonzero(self.missing, axis=1)
+        self.observed, self.counted = float(values.sum()), float(self.n)
+        if self.weight is not None:
+            self.observed = float(values @ self.weight.astype(np.float64))
+            self.counted = float(self.weight.sum(dtype=np.float64))
+
     def true_output(self) -> np.ndarray:
-        """Return the target in the samples' shape, 0 where a value is missing."""
+        """Return the target in its shape, 0 where a value is missing."""
         target = self.target
         if self.missing is not None:
             target = np.where(self.missing, np.float32(0), target)
-        return target.reshape(self.x.shape)
+        return target.reshape(self.n, *self.target_shape)
 
     def own(self, g: np.ndarray) -> np.ndarray:
         """Make a gradient of `given` zero, in place, for what isn't a sample's own values."""
         p = 0 if self.condition is None else self.condition.shape[1]
         if p:
             g[..., -p:] = 0
-        if self.mask is not None:
+        if self.absent is not None:
             own = g[..., : g.shape[-1] - p]
-            own *= self.mask.reshape(own.shape)
+            own[self.absent.reshape(own.shape)] = 0
         return g
 
 
+# those with a row for each sample
+ARRAYS = ("x", "target", "mask", "missing", "absent", "weight", "lengths", "condition")
 DATA = frozenset(vars(Batch(0))) | {"x", "target"}  # what a batch has before a pass and behind it
 
 
@@ -232,6 +272,10 @@ class Batches:
     size : int
         Samples of a batch; the last one may have fewer.
     condition : Condition, optional
+    target : Data, optional
+        What the samples are to become; they themselves by default.
+    weight : ndarray of float32, shape (N,), optional
+        How much each sample counts.
     rows : ndarray of int64, optional
         Which samples take part, in order; all by default.
     corruption : Corruption, optional
@@ -250,21 +294,35 @@ class Batches:
         size: int,
         *,
         condition: Condition | None = None,
+        target: Data | None = None,
+        weight: np.ndarray | None = None,
         rows: np.ndarray | None = None,
         corruption: Corruption | None = None,
         seed: int = 0,
     ) -> None:
-        self.data, self.condition = data, condition
+        self.data, self.condition, self.target, self.weight = data, condition, target, weight
+        self._wanted = wanted = data if target is None else target
         self._rows, self.total = rows, len(data) if rows is None else len(rows)
         self.corruption, self.seed = corruption, seed
         self.size = size = max(1, min(size, self.total))
-        shape = (size, data.features)
         # the samples themselves, where nothing is to be done to them
-        self._plain = None if corruption or data.masked or rows is not None else data.plain
+        self._plain: tuple[np.ndarray, np.ndarray] | None = None
+        if not (corruption or data.masked or wanted.masked) and rows is None:
+            if data.plain is not None and wanted.plain is not None:
+                self._plain = data.plain, wanted.plain
+        shape = (size, data.features)
         self._clean = np.empty(shape, np.float32) if self._plain is None else None
         self._noisy = np.empty(shape, np.float32) if corruption or data.masked else None
-        self._mask = np.empty(shape, np.float32) if data.masked else None
-        self._missing = np.empty(shape, np.bool_) if data.masked else None
+        shape = (size, wanted.features)
+        self._targets = None
+        if target is not None and self._plain is None:
+            self._targets = np.empty(shape, np.float32)
+        self._mask = np.empty(shape, np.float32) if wanted.masked else None
+        self._missing = np.empty(shape, np.bool_) if wanted.masked else None
+        self._absent = self._missing
+        if target is not None:
+            self._absent = np.empty((size, data.features), np.bool_) if data.masked else None
+        self._weight = None if weight is None else np.empty(size, np.float32)
         self._lengths = None if data.lengths is None else np.empty(size, np.int64)
         self._condition = self._labels = None
         if condition is not None:
@@ -297,7 +355,7 @@ class Batches:
             How many samples were seen in training before: where the noise's stream goes on.
         """
         if rows is None and self._plain is not None:
-            yield from self._views_of(self._plain)
+            yield from self._views_of(*self._plain)
             return
         n = self.total if rows is None else len(rows)
         starts = range(0, n, self.size)
@@ -315,13 +373,20 @@ class Batches:
             yield self.filled(rows[at : at + n], position)
             at += n
 
-    def _views_of(self, samples: np.ndarray) -> Iterator[Batch]:
-        """Yield batches that are the samples (N, F) themselves."""
+    def _views_of(self, samples: np.ndarray, targets: np.ndarray) -> Iterator[Batch]:
+        """Yield batches that are the samples (N, F) and their targets themselves."""
         for start in range(0, len(samples), self.size):
-            target = samples[start : start + self.size]
-            batch = Batch(len(target))
-            batch.target, batch.x = target, target.reshape(len(target), *self.data.shape)
-            batch.observed, batch.total = target.size, len(samples)
+            x = samples[start : start + self.size]
+            batch = Batch(len(x))
+            batch.target, batch.target_shape = (
+                targets[start : start + self.size],
+                self._wanted.shape,
+            )
+            batch.x = x.reshape(len(x), *self.data.shape)
+            batch.total = len(samples)
+            if self.weight is not None:
+                batch.weight = self.weight[start : start + self.size]
+            batch.count()
             if self._condition is not None:
                 batch.condition = self._condition[: batch.n]
                 self._take_condition(self.rows[start : start + self.size], batch.condition)
@@ -334,42 +399,55 @@ class Batches:
             return Batch(0)
         if self._clean is None:
             self._clean = np.empty((self.size, data.features), np.float32)
+            if self.target is not None:
+                self._targets = np.empty((self.size, self.target.features), np.float32)
         batch = self._made.get(n) or self._views(n)
-        x = batch.x.reshape(n, data.features)
+        x, clean = batch.x.reshape(n, data.features), self._clean[:n]
         data.at(self.seed, position)
-        if self._noisy is None:
-            data.gather(rows, batch.target)
-        elif self.corruption is None:
-            data.gather(rows, batch.target)
-            np.copyto(x, batch.target)
+        if self.corruption is None:
+            data.gather(rows, clean)
+            if self._noisy is not None:
+                np.copyto(x, clean)
         else:
             stream = (self.seed, CORRUPTION, position * data.features)
-            data.gather(rows, batch.target, x, self.corruption, stream)
-        if batch.mask is not None:
-            assert batch.missing is not None
-            data.gather_mask(rows, batch.mask, batch.missing)
-            np.copyto(x, data.fill, where=batch.missing)
-            batch.observed = n * data.features - int(np.count_nonzero(batch.missing))
+            data.gather(rows, clean, x, self.corruption, stream)
+        if self.target is not None:
+            self.target.gather(rows, batch.target)
+        if batch.missing is not None:
+            self._wanted.gather_mask(rows, batch.mask, batch.missing)
+        if batch.absent is not None:
+            if batch.absent is not batch.missing:
+                data.gather_mask(rows, None, batch.absent)
+            np.copyto(x, data.fill, where=batch.absent)
         if self.corruption is not None:
-            self.corruption.finish(x, batch.target, self.seed, position)
-            if batch.missing is not None and self.corruption.kind is not None:
-                np.copyto(x, data.fill, where=batch.missing)
+            self.corruption.finish(batch.x, clean, self.seed, position)
+            if batch.absent is not None and not self.corruption.moves_gaps:
+                np.copyto(x, data.fill, where=batch.absent)
         if data.lengths is not None:
             np.take(data.lengths, rows, out=batch.lengths, mode="clip")
+        if self.weight is not None:
+            np.take(self.weight, rows, out=batch.weight, mode="clip")
         if batch.condition is not None:
             self._take_condition(rows, batch.condition)
+        if batch.missing is not None or batch.weight is not None:
+            batch.count()
         return batch
 
     def _views(self, n: int) -> Batch:
         batch = self._made[n] = Batch(n)
         assert self._clean is not None
-        batch.target = self._clean[:n]
+        batch.target = (self._clean if self._targets is None else self._targets)[:n]
+        batch.target_shape = self._wanted.shape
         source = self._clean if self._noisy is None else self._noisy
         batch.x = source[:n].reshape(n, *self.data.shape)
-        batch.observed = n * self.data.features
+        batch.observed = float(batch.target.size)
         batch.total = self.total
         if self._mask is not None and self._missing is not None:
             batch.mask, batch.missing = self._mask[:n], self._missing[:n]
+        if self._absent is not None:
+            batch.absent = batch.missing if self.target is None else self._absent[:n]
+        if self._weight is not None:
+            batch.weight = self._weight[:n]
         if self._lengths is not None:
             batch.lengths = self._lengths[:n]
         if self._condition is not None:
@@ -391,14 +469,19 @@ class Input(NamedTuple):
 
     data: Data
     condition: Condition | None = None
+    target: Data | None = None
+    weight: np.ndarray | None = None
 
     def batches(self, size: int, **options: Any) -> Batches:
         """Return them in batches."""
-        return Batches(self.data, size, condition=self.condition, **options)
+        _, condition, target, weight = self
+        return Batches(
+            self.data, size, condition=condition, target=target, weight=weight, **options
+        )
 
     def alone(self) -> Input:
-        """Return the samples without what accompanies them."""
-        return Input(self.data)
+        """Return the samples, with their weights, without what else accompanies them."""
+        return Input(self.data, weight=self.weight)
 
 
 def shuffled(rows: np.ndarray, seed: int, purpose: int, position: int) -> np.ndarray:

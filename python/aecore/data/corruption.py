@@ -3,6 +3,10 @@
 Corruption is drawn afresh for every batch while the batch is gathered, from a stream of the model's
 seed. Only `fit` and `partial_fit` corrupt; every other method reads what it is given.
 
+Damage of your own is a function of a batch (n, ...) and a `numpy.random.Generator`, which returns
+the damaged batch. Several corruptions in a list are done one after another. A file of the model
+doesn't hold functions: what is loaded goes on training once it is given them again.
+
 P. Vincent et al., "Stacked denoising autoencoders", JMLR 11, 2010.
 """
 
@@ -15,7 +19,7 @@ import numpy as np
 from .. import _core
 from ..base import checks, runtime
 from ..base.params import Choice
-from ..base.streams import CORRUPTION, LEVEL, SWAP
+from ..base.streams import CORRUPTION, LEVEL, PATCHES, SWAP, derived_seed
 
 if TYPE_CHECKING:
     from .arrays import Data
@@ -27,6 +31,7 @@ class Corruption(Choice):
     kind: ClassVar[str | None]  # what the gather of a batch does itself
     low: float = 0.0
     high: float = 1.0
+    moves_gaps: bool = False  # whether what is missing may be missing elsewhere behind it
 
     @property
     def amount(self) -> float:
@@ -41,11 +46,11 @@ class Corruption(Choice):
         """Raise ValueError for samples that it can't be done to."""
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
-        """Do in place what takes a whole batch.
+        """Do in place what takes a whole batch, behind the noise that the gather has added.
 
         Parameters
         ----------
-        x : ndarray of float32, shape (n, F)
+        x : ndarray of float32, shape (n, ...)
             What the encoder is to see.
         clean : ndarray of float32, shape (n, F)
             The samples.
@@ -53,11 +58,186 @@ class Corruption(Choice):
             Of the random stream, and how many samples training has seen before.
         """
 
+    def apply(self, x: np.ndarray, seed: int, position: int) -> None:
+        """Corrupt in place samples (n, ...) that have been gathered; arguments as of `finish`."""
+        flat = x.reshape(len(x), -1)
+        given = flat.copy()
+        if self.kind is not None:
+            noise = self.kind, self.amount, float(self.low), float(self.high)
+            stream = seed, CORRUPTION, position * flat.shape[1]
+            rows, ws = np.arange(len(x)), runtime.current()
+            _core.gather(np.empty_like(flat), flat, given, rows, 1.0, *noise, *stream, ws)
+        self.finish(x, given, seed, position)
+
 
 def check(corruption: Any) -> None:
     """Raise TypeError or ValueError for a corruption that makes no sense; None does."""
-    if checks.instance("corruption", corruption, Corruption, "GaussianNoise(0.1)") is not None:
-        corruption.check()
+    known = made(corruption)
+    if known is not None:
+        known.check()
+
+
+def made(corruption: Any) -> Corruption | None:
+    """Return what a parameter stands for: a corruption, a function, or a sequence of them."""
+    if isinstance(corruption, (tuple, list)):
+        parts = [made(part) for part in corruption]
+        if not parts or None in parts:
+            raise ValueError(
+                f"corruption: expected a sequence of at least one and no None, got {corruption!r}"
+            )
+        return Several([part for part in parts if part is not None])
+    if isinstance(corruption, type):
+        raise TypeError(
+            f"corruption: expected an object, such as {corruption.__name__}(), got the class"
+        )
+    if callable(corruption) and not isinstance(corruption, Corruption):
+        return Function(corruption)
+    return checks.instance(
+        "corruption", corruption, Corruption, "GaussianNoise(0.1), a function of (x, generator)"
+    )
+
+
+def written(corruption: Any) -> Any:
+    """Return what stands in a file for a corruption: functions are left out, but for their name."""
+    if isinstance(corruption, (tuple, list)):
+        return type(corruption)(map(written, corruption))
+    if callable(corruption) and not isinstance(corruption, (Corruption, type)):
+        return UnsavedFunction(name_of(corruption))
+    return corruption
+
+
+def name_of(function: Any) -> str:
+    """Return a function's name, or that of an object's class."""
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+class Several(Corruption):
+    """Corruptions that are done one after another.
+
+    Parameters
+    ----------
+    parts : list of Corruption
+    """
+
+    def __init__(self, parts: list[Corruption]) -> None:
+        self.parts = parts
+
+    @property
+    def kind(self) -> str | None:  # type: ignore[override]
+        """What the gather of a batch does itself: the first."""
+        return self.parts[0].kind
+
+    @property
+    def amount(self) -> float:
+        """That of the first."""
+        return self.parts[0].amount
+
+    @property
+    def low(self) -> float:  # type: ignore[override]
+        """That of the first."""
+        return self.parts[0].low
+
+    @property
+    def high(self) -> float:  # type: ignore[override]
+        """That of the first."""
+        return self.parts[0].high
+
+    @property
+    def moves_gaps(self) -> bool:  # type: ignore[override]
+        """Whether one of them does."""
+        return any(part.moves_gaps for part in self.parts)
+
+    def check(self) -> None:
+        """Check all."""
+        for part in self.parts:
+            part.check()
+
+    def check_data(self, data: Data) -> None:
+        """Raise ValueError for samples that one of them can't be done to."""
+        for part in self.parts:
+            part.check_data(data)
+
+    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
+        """Finish the first, and apply the others, each with numbers of its own."""
+        first, *others = self.parts
+        first.finish(x, clean, seed, position)
+        for k, other in enumerate(others, 1):
+            other.apply(x, derived_seed(seed, k), position)
+
+
+class Function(Corruption):
+    """Damage of the user's own.
+
+    Parameters
+    ----------
+    function : callable
+        Takes samples (n, ...) of float32, which it may change, and a `numpy.random.Generator`;
+        returns them damaged.
+    """
+
+    kind = None
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    @property
+    def amount(self) -> float:
+        """Nothing that is known."""
+        return 0.0
+
+    def check(self) -> None:
+        """Do nothing: what a function gives is checked when it is called."""
+
+    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
+        """Call the function on a batch; see `Corruption.finish`."""
+        from numpy.random import Generator, Philox
+
+        name = name_of(self.function)
+        generator = Generator(Philox(key=[seed, CORRUPTION], counter=[0, 0, 0, position]))
+        given = self.function(x, generator)
+        expected = f"corruption: expected an array of shape {x.shape} from {name}, got"
+        if given is None:
+            raise TypeError(f"{expected} None: return what was damaged")
+        with np.errstate(over="ignore"):
+            found = checks.numbers(f"corruption: {name}", given).astype(np.float32, copy=False)
+        if found.shape != x.shape:
+            raise ValueError(f"{expected} {found.shape}")
+        if not np.isfinite(found).all():
+            raise ValueError(f"corruption: expected finite numbers from {name}, got others")
+        if found is not x:
+            np.copyto(x, found)
+
+
+class UnsavedFunction(Corruption):
+    """What stands for a function in a model that was loaded: training asks for it again.
+
+    Parameters
+    ----------
+    name : str
+        The function's.
+    """
+
+    kind = None
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def amount(self) -> float:
+        """Nothing that is known."""
+        return 0.0
+
+    def check(self) -> None:
+        """Raise TypeError unless the name is text."""
+        if not isinstance(self.name, str):
+            raise TypeError(f"corruption: name: expected text, got {self.name!r}")
+
+    def check_data(self, data: Data) -> None:
+        """Raise ValueError: there is nothing to be done to samples."""
+        raise ValueError(
+            f"corruption: expected the function {self.name!r}, which a file doesn't hold: "
+            "set_params(corruption=...) gives it again"
+        )
 
 
 class GaussianNoise(Corruption):
@@ -119,25 +299,30 @@ class GaussianNoise(Corruption):
         if isinstance(self.sigma, (tuple, list)):
             low, high = self.sigma
             share = uniform((len(x), 1), seed, LEVEL, position)
-            x -= clean
-            x *= np.float32(low) + np.float32(high - low) * share
-            x += clean
+            flat = x.reshape(clean.shape)
+            flat -= clean
+            flat *= np.float32(low) + np.float32(high - low) * share
+            flat += clean
         if self.clip is not None:
             np.clip(x, *map(np.float32, self.clip), out=x)
 
 
 class Masking(Corruption):
-    """Set each value to zero with probability `rate`.
+    """Set each value, or each patch of values, to zero with probability `rate`.
 
     Parameters
     ----------
     rate : float
         In [0, 1].
+    patch : int or (int, int), optional
+        Height and width of the patches that an image is cut into from its upper left corner, all
+        channels of which are hidden together; the steps of such a piece of a sequence; or how many
+        neighbouring features of a vector.
 
     References
     ----------
     P. Vincent et al., "Extracting and composing robust features with denoising autoencoders", ICML
-    2008.
+    2008. K. He et al., "Masked autoencoders are scalable vision learners", CVPR 2022 (patches).
 
     Examples
     --------
@@ -147,10 +332,14 @@ class Masking(Corruption):
     >>> model = ae.VAE(ae.Dense((16,)), 8, corruption=ae.Masking(0.5), epochs=2).fit(X)
     """
 
-    kind = "masking"
-
-    def __init__(self, rate: float = 0.25) -> None:
+    def __init__(self, rate: float = 0.25, patch: Any = None) -> None:
         self.rate = rate
+        self.patch = patch
+
+    @property
+    def kind(self) -> str | None:  # type: ignore[override]
+        """What the gather of a batch does itself: single values."""
+        return "masking" if self.patch is None else None
 
     @property
     def amount(self) -> float:
@@ -158,8 +347,105 @@ class Masking(Corruption):
         return float(self.rate)
 
     def check(self) -> None:
-        """Raise TypeError or ValueError for a rate outside [0, 1]."""
+        """Raise TypeError or ValueError for a rate outside [0, 1], or a patch of no size."""
         checks.real("corruption: rate", self.rate, 0, 1)
+        if self.patch is not None:
+            checks.pair("corruption: patch", self.patch, 1)
+
+    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
+        """Hide patches in place; see `Corruption.finish`."""
+        if self.patch is None:
+            return
+        plane = as_planes(x)
+        h, w = sides(self.patch, plane)
+        rows, columns = -(-plane.shape[1] // h), -(-plane.shape[2] // w)
+        hidden = uniform((len(x), rows * columns), seed, PATCHES, position) < self.rate
+        hidden = hidden.reshape(-1, rows, columns).repeat(h, axis=1).repeat(w, axis=2)
+        plane[hidden[:, : plane.shape[1], : plane.shape[2]]] = 0
+
+
+class Blocks(Corruption):
+    """Cut blocks out of images or sequences, each at a random place: what inpainting undoes.
+
+    The target is whole, so that the model learns to fill in what it doesn't see.
+
+    Parameters
+    ----------
+    size : int or (int, int)
+        Height and width of a block of an image, all channels of which are cut out; the steps of a
+        block of a sequence, or how many neighbouring features of a vector.
+    count : int
+        How many blocks each sample has; they may overlap.
+    fill : float
+        What stands in a block, in the units of the data (of the scaled ones for uint8: 0..1).
+
+    References
+    ----------
+    T. DeVries and G. Taylor, "Improved regularization of convolutional neural networks with
+    cutout", 2017. D. Pathak et al., "Context encoders: feature learning by inpainting", CVPR 2016.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 8, 8, 1))
+    >>> model = ae.Autoencoder(ae.Conv((4,)), 8, corruption=ae.Blocks(3), epochs=2).fit(X)
+    >>> X[:, 2:5, 2:5] = 0
+    >>> model.reconstruct(X).shape
+    (100, 8, 8, 1)
+    """
+
+    kind = None
+
+    def __init__(self, size: Any = 8, count: int = 1, fill: float = 0.0) -> None:
+        self.size = size
+        self.count = count
+        self.fill = fill
+
+    @property
+    def amount(self) -> float:
+        """How many blocks there are."""
+        return float(self.count)
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for a size or count below 1, or an infinite fill."""
+        checks.pair("corruption: size", self.size, 1)
+        checks.integer("corruption: count", self.count, 1)
+        checks.real("corruption: fill", self.fill, -3.4e38, 3.4e38)
+
+    def check_data(self, data: Data) -> None:
+        """Raise ValueError for samples that a block doesn't fit into."""
+        height, width = data.shape[:2] if len(data.shape) == 3 else (data.shape[0], 1)
+        h, w = checks.pair("corruption: size", self.size, 1)
+        if h > height or (width > 1 and w > width):
+            raise ValueError(
+                f"corruption: expected blocks that fit into samples of shape {data.shape}, got "
+                f"size={self.size!r}"
+            )
+
+    def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
+        """Fill blocks in place; see `Corruption.finish`."""
+        plane = as_planes(x)
+        (n, height, width, _), (h, w) = plane.shape, sides(self.size, plane)
+        draws = uniform((n, 2 * self.count), seed, PATCHES, position).reshape(n, self.count, 2)
+        room = np.array([height - h + 1, width - w + 1])
+        corners = np.minimum((draws * room).astype(np.int64), room - 1)
+        for sample, places in zip(plane, corners.tolist(), strict=True):
+            for i, j in places:
+                sample[i : i + h, j : j + w] = self.fill
+
+
+def as_planes(x: np.ndarray) -> np.ndarray:
+    """Return samples as (n, height, width, channels), a view: sequences and vectors of width 1."""
+    if x.ndim == 4:
+        return x
+    return x.reshape(len(x), x.shape[1], 1, -1)
+
+
+def sides(size: Any, plane: np.ndarray) -> tuple[int, int]:
+    """Return the height and width of a patch; 1 wide where there is one column."""
+    h, w = checks.pair("corruption", size, 1)
+    return h, 1 if plane.shape[2] == 1 else w
 
 
 class SaltAndPepper(Corruption):
@@ -226,6 +512,7 @@ class SwapNoise(Corruption):
     """
 
     kind = None
+    moves_gaps = True
 
     def __init__(self, rate: float = 0.15) -> None:
         self.rate = rate
@@ -250,6 +537,7 @@ class SwapNoise(Corruption):
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Swap values in place; see `Corruption.finish`."""
+        x = x.reshape(len(x), -1)
         n, features = x.shape
         if n == 1:
             return

@@ -94,10 +94,12 @@ class Items:
         Its items are x, (x,) or (x, y), of one shape.
     name : str
         For messages.
+    part : {0, 1}
+        1 for what is second in each item.
     """
 
-    def __init__(self, source: Any, name: str) -> None:
-        self._source, self._name, n = source, name, len(source)
+    def __init__(self, source: Any, name: str, part: int = 0) -> None:
+        self._source, self._name, self._part, n = source, name, part, len(source)
         first = self._item(0) if n else np.empty(0, np.float32)
         self.shape, self.dtype = (n, *first.shape), first.dtype
 
@@ -122,7 +124,15 @@ class Items:
         return self[:] if dtype is None else self[:].astype(dtype)
 
     def _item(self, i: int) -> np.ndarray:
-        return as_array(_parts(self._source[i], f"{self._name}: item {i}")[0])
+        return as_array(_parts(self._source[i], f"{self._name}: item {i}")[self._part])
+
+
+def second(X: Any) -> np.ndarray | None:
+    """Return what is second in the first item of a data set; None if there is nothing."""
+    if not is_dataset(X) or not len(X):
+        return None
+    y = _parts(X[0], "X: item 0")[1]
+    return None if y is None else as_array(y)
 
 
 def labels(X: Any, name: str = "X") -> np.ndarray | None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..base import checks
 from . import arrays
 from .rows import Rows
-from .streams import StreamBatch
+from .streams import Item
 
 CELL_BYTES = 32  # of a table's cell while it is read, about
 CHUNK = 1 << 16  # rows of a CSV file that are read at a time
@@ -226,7 +226,7 @@ class ArrayRows(Rows):
             if len(self.y) != n:
                 raise ValueError(f"y: expected {n} labels, one for each sample, got {len(self.y)}")
 
-    def pieces(self, block: int, most: int) -> Iterator[StreamBatch]:
+    def pieces(self, block: int, most: int) -> Iterator[Item]:
         """Yield a block's samples; see `Rows.pieces`."""
         start = int(self._starts[block])
         stop = start + int(self.sizes[block])
@@ -234,7 +234,7 @@ class ArrayRows(Rows):
             rows = slice(first, min(first + most, stop))
             X = np.array(self.array[rows])  # in memory, even if the source is a memory map
             mask = ~np.isnan(X) if self.gaps and X.dtype.kind == "f" else None
-            yield StreamBatch(X, None if self.y is None else self.y[rows], mask)
+            yield Item(X, None if self.y is None else self.y[rows], mask)
 
 
 # ---- tables -------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ class ParquetRows(Rows):
     def _wanted(self) -> list[Any]:
         return list(dict.fromkeys([*self.columns, *self.labels]))
 
-    def pieces(self, block: int, most: int) -> Iterator[StreamBatch]:
+    def pieces(self, block: int, most: int) -> Iterator[Item]:
         """Yield a block's samples; see `Rows.pieces`."""
         import pyarrow.parquet
 
@@ -305,11 +305,11 @@ class ParquetRows(Rows):
                 for start in range(0, len(frame), most):
                     yield self._piece(frame.iloc[start : start + most])
 
-    def _piece(self, frame: Any) -> StreamBatch:
+    def _piece(self, frame: Any) -> Item:
         y, X = None, frame[self.columns]
         if self.labels:
             y = frame[self.labels[0] if self._single else self.labels].to_numpy()
-        return StreamBatch(X, y, X.notna().to_numpy() if self.gaps else None)
+        return Item(X, y, X.notna().to_numpy() if self.gaps else None)
 
 
 def _names_of(schema: Any) -> dict[Any, str]:

@@ -19,7 +19,7 @@ from .arrays import Data, Sized
 from .cropping import CropData, Crops
 from .streams import Summary
 
-PIXELS, SPAN = "pixels", "range"  # in a file
+PIXELS, SPAN, TARGET = "pixels", "range", "target"  # in a file
 LARGEST_SCALED = 8.0  # numbers with fractions up to here aren't pixels of 0 to 255
 LARGEST_CODE = 2**24 - 1  # float32, in which batches are gathered, holds it exactly
 
@@ -39,9 +39,12 @@ class Reader:
         which don't say: those of uint8 are then.
     span : (float, float) or None
         The range of the values in fit, scaled.
+    target : Reader or None
+        Reads what samples are to become, where that isn't themselves.
     """
 
-    keys: tuple[str, ...] = (PIXELS, SPAN)  # of `describe`
+    keys: tuple[str, ...] = (PIXELS, SPAN, TARGET)  # of `describe`
+    target: Reader | None = None
 
     def __init__(
         self,
@@ -56,12 +59,23 @@ class Reader:
         """How many values a sample has."""
         return math.prod(self.shape)
 
+    @property
+    def of_output(self) -> Reader:
+        """Who reads what the decoder gives: the target's reader, or this one."""
+        return self if self.target is None else self.target
+
+    @property
+    def keeps_form(self) -> bool:
+        """Whether reconstructions have the shape of samples, and their lengths."""
+        return self.target is None or self.target.shape == self.shape
+
     @classmethod
-    def fresh(cls, model: Any, X: Any, mask: Any = None) -> Data:
+    def fresh(cls, model: Any, X: Any, mask: Any = None, name: str = "X") -> Data:
         """Check samples of which nothing is known."""
         if isinstance(X, Crops):
-            return _crops(model, X, mask)
-        data = arrays.read(X, mask=mask, owner=type(model).__name__, pixels=model._pixels)
+            return _crops(model, X, mask, name)
+        owner, pixels = type(model).__name__, model._pixels
+        data = arrays.read(X, name=name, mask=mask, owner=owner, pixels=pixels)
         arrays.warn_of_coarse(data)
         return data
 
@@ -149,15 +163,40 @@ class Reader:
         """Return values (N, F) as samples look: those that the values are for, or those in fit."""
         return values.reshape(len(values), *self.shape) if data is None else data.formed(values)
 
+    def outputs(self, values: np.ndarray, data: Data | None = None) -> Any:
+        """Return what the decoder gives (N, F) for samples, or for codes, as it looks."""
+        return self.of_output.samples(values, data if self.keeps_form else None)
+
     # ---- files ----------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, Any]:
         """Return what a file has of it beside the shape."""
-        return {} if self.span is None else {PIXELS: self.pixels, SPAN: list(self.span)}
+        found: dict[str, Any] = {}
+        if self.span is not None:
+            found = {PIXELS: self.pixels, SPAN: list(self.span)}
+        if self.target is not None:
+            found[TARGET] = {"shape": list(self.target.shape), **self.target.describe()}
+        return found
 
     @classmethod
     def restored(cls, model: Any, shape: tuple[int, ...], found: dict[str, Any]) -> Reader:
         """Return the reader that a file describes."""
+        target = found.pop(TARGET, None)
+        reader = cls._restored(shape, found)
+        if target is not None:
+            if not isinstance(target, dict):
+                raise ValueError(f"{TARGET}: expected a dictionary, got {target!r}")
+            known = dict(target)
+            sizes = known.pop("shape", None)
+            if known.keys() != {PIXELS, SPAN}:
+                raise ValueError(f"{TARGET}: expected {PIXELS} and {SPAN}, got {sorted(known)}")
+            if not (isinstance(sizes, list) and sizes and all(map(_is_size, sizes))):
+                raise ValueError(f"{TARGET}: shape: expected positive integers, got {sizes!r}")
+            reader.target = Reader._restored(tuple(sizes), known)
+        return reader
+
+    @classmethod
+    def _restored(cls, shape: tuple[int, ...], found: dict[str, Any]) -> Reader:
         if not found:
             return cls(shape)
         pixels, span = found.get(PIXELS), found.get(SPAN)
@@ -189,6 +228,10 @@ def _crops(
     return CropData(X, name, bool(like.pixels))
 
 
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 1 <= value < 1 << 40
+
+
 class MapReader(Reader):
     """Reads maps of codes, for a `PixelCNN`.
 
@@ -206,10 +249,10 @@ class MapReader(Reader):
         return math.prod(self.shape[:-1])
 
     @classmethod
-    def fresh(cls, model: Any, X: Any, mask: Any = None) -> Data:
+    def fresh(cls, model: Any, X: Any, mask: Any = None, name: str = "X") -> Data:
         """Check maps of which nothing is known."""
         largest = (model.codebook_size or LARGEST_CODE + 1) - 1
-        return cls._checked(model, X, "X", None, largest)
+        return cls._checked(model, X, name, None, largest)
 
     @classmethod
     def of(cls, model: Any, data: Data) -> Reader:

@@ -19,7 +19,7 @@ from ..base import checks
 from ..base.streams import BLOCKS, SHUFFLE
 from .ahead import ahead
 from .batches import Batch, Condition, Input, shuffled
-from .streams import StreamBatch, Summary
+from .streams import Item, Summary
 
 OPEN = 8  # blocks that an epoch in a new order reads at a time
 PIECES = 16  # of a window
@@ -52,32 +52,32 @@ class Rows:
     def __len__(self) -> int:
         return int(self.sizes.sum())
 
-    def __iter__(self) -> Iterator[StreamBatch]:
+    def __iter__(self) -> Iterator[Item]:
         return ahead(self._in_order)
 
     def __repr__(self) -> str:
         blocks = f"{len(self.sizes):,} block{'s' * (len(self.sizes) != 1)}"
         return f"{type(self).__name__} of {len(self):,} samples in {blocks}"
 
-    def pieces(self, block: int, most: int) -> Iterator[StreamBatch]:
+    def pieces(self, block: int, most: int) -> Iterator[Item]:
         """Yield a block's samples in order, at most so many at a time.
 
         Several blocks may be read at the same time, by several threads.
         """
         raise NotImplementedError
 
-    def _in_order(self) -> Iterator[StreamBatch]:
+    def _in_order(self) -> Iterator[Item]:
         for block in range(len(self.sizes)):
             yield from self._counted(block, self.piece)
 
-    def _counted(self, block: int, most: int) -> Iterator[StreamBatch]:
+    def _counted(self, block: int, most: int) -> Iterator[Item]:
         """Yield a block's samples; ValueError if they aren't as many as there were."""
         pieces, wanted = self.pieces(block, most), int(self.sizes[block])
         return _as_many(pieces, wanted)
 
-    def in_turn(self, blocks: np.ndarray) -> Iterator[StreamBatch]:
+    def in_turn(self, blocks: np.ndarray) -> Iterator[Item]:
         """Yield pieces of several blocks in turn, of eight at a time."""
-        waiting, opened = iter(blocks.tolist()), deque[Iterator[StreamBatch]]()
+        waiting, opened = iter(blocks.tolist()), deque[Iterator[Item]]()
         most = min(self.piece, max(1, self.buffer // OPEN))
         while True:
             while len(opened) < OPEN and (block := next(waiting, None)) is not None:
@@ -106,7 +106,7 @@ class Rows:
         return np.arange(n) if n <= most else np.arange(most) * n // most
 
 
-def _as_many(pieces: Iterator[StreamBatch], wanted: int) -> Iterator[StreamBatch]:
+def _as_many(pieces: Iterator[Item], wanted: int) -> Iterator[Item]:
     found = 0
     for item in pieces:
         found += rows_of(item.X)
@@ -148,12 +148,15 @@ class RowsInput(NamedTuple):
     rows : Rows
     data : Summary
     read : callable
-        Turns a piece into samples and their conditions.
+        Turns a piece into samples and what accompanies them.
+    target : Summary or None
+        What is known of the targets.
     """
 
     rows: Rows
     data: Summary
-    read: Callable[[StreamBatch], Input]
+    read: Callable[[Item], Input]
+    target: Summary | None = None
 
     def batches(self, size: int, **options: Any) -> RowsBatches:
         """Return them in batches; there are no rows to choose."""
@@ -258,14 +261,19 @@ def _window(
 def joined_inputs(parts: list[Input]) -> Input:
     """Return samples, and what accompanies them, as one."""
     data = parts[0].data.joined([part.data for part in parts])
+    target, weight = parts[0].target, parts[0].weight
+    if target is not None:
+        target = target.joined([part.target for part in parts if part.target is not None])
+    if weight is not None:
+        weight = np.concatenate([part.weight for part in parts if part.weight is not None])
     conditions = [part.condition for part in parts if part.condition is not None]
-    if not conditions:
-        return Input(data)
-    table = conditions[0].table
-    if conditions[0].rows is None:
-        return Input(data, Condition(np.concatenate([c.table for c in conditions])))
-    places = [c.rows for c in conditions if c.rows is not None]
-    return Input(data, Condition(table, np.concatenate(places)))
+    condition = None
+    if conditions and conditions[0].rows is None:
+        condition = Condition(np.concatenate([c.table for c in conditions]))
+    elif conditions:
+        places = [c.rows for c in conditions if c.rows is not None]
+        condition = Condition(conditions[0].table, np.concatenate(places))
+    return Input(data, condition, target, weight)
 
 
 def taken_input(given: Input, rows: np.ndarray) -> Input | None:
@@ -277,4 +285,5 @@ def taken_input(given: Input, rows: np.ndarray) -> Input | None:
         condition = Condition(condition.table[rows])
     elif condition is not None and condition.rows is not None:
         condition = Condition(condition.table, condition.rows[rows])
-    return Input(data, condition)
+    target = None if given.target is None else given.target.taken(rows)
+    return Input(data, condition, target, None if given.weight is None else given.weight[rows])

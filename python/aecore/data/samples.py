@@ -143,8 +143,8 @@ class Samples:
         """Yield all samples in order, a chunk at a time, and the slice of each chunk."""
         source, step, first = self._source, self._chunk, 0
         if isinstance(source, Rows):
-            for X, _, _ in source:
-                part = Samples(X, self._table)
+            for item in source:
+                part = Samples(item.X, self._table)
                 part = part.as_numbers() if self._numbers and part.kind == "table" else part
                 for rows, found in part.chunks():
                     yield slice(first + rows.start, first + rows.stop), found

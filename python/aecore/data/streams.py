@@ -13,12 +13,21 @@ from .arrays import Data
 from .batches import Batch, Input
 
 
-class StreamBatch(NamedTuple):
-    """One batch of a stream, as `partial_fit` takes it."""
+class Item(NamedTuple):
+    """Samples and what accompanies them, as `partial_fit` takes them: a batch of a stream, say."""
 
     X: Any
     y: Any = None
     sample_mask: Any = None
+    target: Any = None
+    sample_weight: Any = None
+
+    @property
+    def beside(self) -> dict[str, Any]:
+        """What there is beside X, by name."""
+        found = self._asdict()
+        del found["X"]
+        return {name: value for name, value in found.items() if value is not None}
 
 
 class Stream:
@@ -38,16 +47,31 @@ class Stream:
                 f"{type(source).__name__}, which gives them once; partial_fit takes one batch"
             )
 
-    def __iter__(self) -> Iterator[StreamBatch]:
+    def __iter__(self) -> Iterator[Item]:
         source = self.source() if callable(self.source) else self.source
         for number, item in enumerate(source, 1):
-            parts = item if isinstance(item, (tuple, list)) else (item,)
-            if not 1 <= len(parts) <= 3:
-                raise ValueError(
-                    f"X: batch {number}: expected X, (X, y) or (X, y, sample_mask), got "
-                    f"{len(parts)} things; a list of sequences is given as (list,)"
-                )
-            yield StreamBatch(*parts)
+            yield item_of(item, f"X: batch {number}")
+
+
+def item_of(item: Any, name: str) -> Item:
+    """Return what a stream gives: X, (X, y), (X, y, sample_mask), or a dictionary of them."""
+    if isinstance(item, Item):
+        return item
+    if isinstance(item, dict):
+        unknown = sorted(str(key) for key in item if key not in Item._fields)
+        if unknown or "X" not in item:
+            raise ValueError(
+                f"{name}: expected a dictionary with X, and perhaps "
+                f"{', '.join(Item._fields[1:])}, got {', '.join(unknown) or 'no X'}"
+            )
+        return Item(**item)
+    parts = item if isinstance(item, (tuple, list)) else (item,)
+    if not 1 <= len(parts) <= 3:
+        raise ValueError(
+            f"{name}: expected X, (X, y) or (X, y, sample_mask), got {len(parts)} things; a list "
+            "of sequences is given as (list,), and a dictionary has what else there is"
+        )
+    return Item(*parts)
 
 
 class Summary:
@@ -159,12 +183,15 @@ class StreamInput(NamedTuple):
     stream : Stream
     data : Summary
     read : callable
-        Turns an item into samples and their conditions.
+        Turns an item into samples and what accompanies them.
+    target : Summary or None
+        What is known of the targets.
     """
 
     stream: Stream
     data: Summary
-    read: Callable[[StreamBatch], Input]
+    read: Callable[[Item], Input]
+    target: Summary | None = None
 
     def batches(self, size: int, **options: Any) -> StreamBatches:
         """Return the batches as they come, whatever the size; a stream has no rows to choose."""

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..base import runtime
 from ..data.rows import Rows, joined, taken
-from ..data.streams import StreamBatch
+from ..data.streams import Item
 
 __all__ = [
     "DaskRows",
@@ -119,14 +119,14 @@ class DaskRows(Rows):
         if not len(self):
             raise ValueError("X: expected rows, got none")
 
-    def pieces(self, block: int, most: int) -> Iterator[StreamBatch]:
+    def pieces(self, block: int, most: int) -> Iterator[Item]:
         """Begin to compute a partition; yield its samples, see `Rows.pieces`."""
         wanted = [self._parts[block]]
         if self._labels is not None:
             wanted.append(self._labels[block])
         found = _begun(wanted)
 
-        def cut() -> Iterator[StreamBatch]:
+        def cut() -> Iterator[Item]:
             X, y = (*found(), None)[:2]
             X = _as_samples(X)
             n = len(X)
@@ -135,7 +135,7 @@ class DaskRows(Rows):
             for start in range(0, n, most):
                 part = slice(start, start + most)
                 labels = None if y is None else np.asarray(y)[part]
-                yield StreamBatch(X.iloc[part] if hasattr(X, "iloc") else X[part], labels)
+                yield Item(X.iloc[part] if hasattr(X, "iloc") else X[part], labels)
 
         return cut()
 

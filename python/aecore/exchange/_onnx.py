@@ -264,7 +264,8 @@ class _Export:
     def part(self, part: str) -> Body:
         if part == "score":
             return self._score()
-        name, form = "reconstruction", ["FLOAT", "n", *self._free(self.network.input_shape)]
+        restored = self.network.reader.of_output.shape
+        name, form = "reconstruction", ["FLOAT", "n", *self._free(restored)]
         with Tape(abstract=True) as tape:
             self.tape = tape
             if part == "decode":
@@ -279,6 +280,8 @@ class _Export:
                 if part == "encode":
                     made, name, form = codes, "codes", self._codes_form()
                 else:
+                    if not self.network.reader.keeps_form:
+                        self.graph.lengths = ""
                     made = self._decoded(latent, y)
                 if part == "predict_proba":
                     name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
@@ -402,7 +405,7 @@ class _Export:
     def _codes_form(self) -> list[Any]:
         if not isinstance(self.model, BaseAutoencoder):
             return ["FLOAT", "n", self.model.latent_dim]
-        shape = self.model._code_space.shape
+        shape: tuple[Any, ...] = self.model._code_space.shape
         if self.graph.is_sized:
             shape = ("rows", "columns", *shape[2:])
         return ["INT64" if isinstance(self.model, VQVAE) else "FLOAT", "n", *shape]
@@ -425,7 +428,7 @@ class _Export:
         if isinstance(self.model, SoftmaxClassifier):
             return self.graph.link("softmax", x)
         x = self.graph.link(LINKS.get(self.model._loss.name), x)
-        return self._cut(x) if self.lengths else x
+        return self._cut(x) if self.lengths and self.network.reader.keeps_form else x
 
     def _cut(self, x: str) -> str:
         """Append what makes steps behind a sequence's end 0."""

@@ -23,9 +23,12 @@ ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
 ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "Conv": {"flatten": True},
+    "CVAE": {"class_weight": None},
     "GaussianNoise": {"clip": None},
+    "Masking": {"patch": None},
     "PixelCNN": ADDED_TO_MODELS,
     "ResNet": {"flatten": True},
+    "SoftmaxClassifier": {"class_weight": None},
     "Transformer": {"max_steps": None},
 }
 OLD_NAMES = {
@@ -55,6 +58,9 @@ class Encoder:
         if isinstance(value, (tuple, list, np.ndarray)):
             kind = "list" if isinstance(value, list) else "tuple"
             return {kind: [self.value(v, name) for v in value]}
+        if isinstance(value, dict):  # by labels
+            pairs = [(self._label(k, name), self.value(v, name)) for k, v in value.items()]
+            return {"dict": [list(pair) for pair in pairs]}
         if isinstance(value, Params):
             params = value.get_params(deep=False).items()
             inner = {k: self.value(v, f"{name}: {k}") for k, v in params}
@@ -64,6 +70,13 @@ class Encoder:
         raise ValueError(
             f"{name}: expected one of aecore's own objects to write, got {value!r}; pickle holds it"
         )
+
+    def _label(self, value: Any, name: str) -> bool | int | str:
+        """Return a dictionary's key for JSON, in a list, as there all keys become strings."""
+        plain = self.value(value, name)
+        if not isinstance(plain, (bool, int, str)):
+            raise ValueError(f"{name}: expected integers or strings as keys, got {value!r}")
+        return plain
 
     def module(self, module: Module, name: str) -> dict[str, Any]:
         """Return a module's structure, without its parameters."""
@@ -138,12 +151,21 @@ class Decoder:
             return tuple(self.value(v) for v in value["tuple"])
         if keys == {"list"} and isinstance(value["list"], list):
             return [self.value(v) for v in value["list"]]
+        if keys == {"dict"} and isinstance(value["dict"], list):
+            return dict(map(self._pair, value["dict"]))
         if keys == {"module"}:
             return self.module(value["module"])
         if keys == {"class", "params"}:
             cls = self.named(value["class"], "class", Params)
             return cls(**self.params(value["params"], cls))
         raise ValueError(f"expected a value, got a dictionary with {sorted(keys)}")
+
+    def _pair(self, found: Any) -> tuple[Any, Any]:
+        if not (isinstance(found, list) and len(found) == 2):
+            raise ValueError(f"expected a key and a value, got {found!r}")
+        if not isinstance(found[0], (bool, int, str)):
+            raise ValueError(f"expected an integer or a string as a key, got {found[0]!r}")
+        return found[0], self.value(found[1])
 
     def named(self, name: Any, what: str, kind: type) -> Any:
         """Return the class that a name stands for; ValueError if it isn't one of a kind."""
@@ -225,6 +247,8 @@ def shown(value: Any) -> str:
             inner = ", ".join(map(shown, value[kind]))
             comma = "," if kind == "tuple" and len(value[kind]) == 1 else ""
             return f"{ends[0]}{inner}{comma}{ends[1]}"
+    if "dict" in value:
+        return "{" + ", ".join(f"{k!r}: {shown(v)}" for k, v in value["dict"]) + "}"
     if "class" in value:
         inner = ", ".join(f"{k}={shown(v)}" for k, v in value["params"].items())
         return f"{value['class']}({inner})"

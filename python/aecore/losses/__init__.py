@@ -67,9 +67,12 @@ class Likelihood(Module):
         """Begin with the deviation of a batch's values about their features' means."""
         values = batch.target
         seen = np.ones_like(values) if batch.mask is None else batch.mask
-        counts = np.maximum(seen.sum(0, dtype=np.float64), 1)
+        if batch.weight is not None:
+            seen = seen * batch.weight[:, None]
+        counts = seen.sum(0, dtype=np.float64)
+        counts[counts == 0] = 1
         mean = (values * seen).sum(0, dtype=np.float64) / counts
-        square = (((values - mean) * seen) ** 2).sum() / max(1.0, float(seen.sum()))
+        square = ((values - mean) ** 2 * seen).sum() / (float(seen.sum()) or 1.0)
         self.log_sigma.value.fill(math.log(square) / 2 if square > 0 else 0.0)
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
@@ -212,13 +215,19 @@ class Loss:
         output : ndarray, shape (n, F)
         batch : Batch
         """
+        if batch.weight is not None:
+            return batch.sum(self._squares(output, batch))
         if term.squares is not None:
             return term.squares * (self.sigma**4 if self.name == "gaussian" else 1.0)
         if self.name == "mse":
             return sum_of(term.data)
+        return sum_of(self._squares(output, batch))
+
+    def _squares(self, output: np.ndarray, batch: Batch) -> np.ndarray:
+        """Return the squared errors of each sample's reconstruction, (n,)."""
         tape = batch.tape
         x, errors = tape.take(output.shape), tape.take(output.shape[:1])
         self.to_data(output, x)
         how = batch.mask, DELTA, runtime.current()
         _core.loss("mse", errors, None, None, x, batch.target, *how)
-        return sum_of(errors)
+        return errors

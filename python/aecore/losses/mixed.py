@@ -256,10 +256,12 @@ class Mixed(Loss):
 
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
         """Return the sum of squared errors of numbers and of the levels' probabilities."""
-        if term.squares is not None:
+        if term.squares is not None and batch.weight is None:
             return term.squares
         grad, weight = np.empty_like(output), np.ones(len(output), np.float32)
         self.cell_losses(grad, weight, output, batch.target, learns=False)
+        if batch.weight is not None:
+            grad *= np.sqrt(batch.weight)[:, None]
         return self.squares_of(grad)
 
     @np.errstate(all="ignore")

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
 from ..base.checks import Floats
+from ..data import weights
 from ._distances import squared_distances
 from ._rate_distortion import RateDistortion, rate_distortion
 
@@ -38,7 +39,9 @@ def __dir__() -> list[str]:
 _BLOCK = 1 << 22
 
 
-def clustering_accuracy(y: ArrayLike, clusters: ArrayLike) -> float:
+def clustering_accuracy(
+    y: ArrayLike, clusters: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
     r"""Measure how well clusters match classes, under the best one-to-one matching of the two.
 
     .. math:: \max_m \frac{1}{N} \sum_{n=1}^{N} [y_n = m(c_n)]
@@ -53,6 +56,8 @@ def clustering_accuracy(y: ArrayLike, clusters: ArrayLike) -> float:
         True class of each sample: integers, booleans or strings.
     clusters : array-like (N,)
         Cluster of each sample; the names have no meaning.
+    sample_weight : array-like (N,), optional
+        How much each sample counts: 2 is the sample twice.
 
     Returns
     -------
@@ -75,7 +80,7 @@ def clustering_accuracy(y: ArrayLike, clusters: ArrayLike) -> float:
     >>> clustering_accuracy([0, 0, 1, 1, 2], ["b", "b", "a", "c", "c"])
     0.8
     """
-    rows, columns, counts, n = _contingency(y, clusters)
+    rows, columns, counts, n = _contingency(y, clusters, sample_weight)
     table = np.zeros((rows.max() + 1, columns.max() + 1))
     table[rows, columns] = counts
     if table.shape[0] > table.shape[1]:
@@ -84,7 +89,7 @@ def clustering_accuracy(y: ArrayLike, clusters: ArrayLike) -> float:
     return float(matched.sum() / n)
 
 
-def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
+def nmi(y: ArrayLike, clusters: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
     r"""Measure the information two labellings share, normalised by the mean of their entropies.
 
     .. math:: \mathrm{NMI} = \frac{2\, I(y; c)}{H(y) + H(c)}, \qquad
@@ -94,6 +99,8 @@ def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
     ----------
     y, clusters : array-like (N,)
         Two labellings of the same samples: integers, booleans or strings.
+    sample_weight : array-like (N,), optional
+        How much each sample counts: 2 is the sample twice.
 
     Returns
     -------
@@ -119,7 +126,7 @@ def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
     >>> nmi([0, 0, 1, 1], [0, 1, 0, 1])
     0.0
     """
-    rows, columns, counts, n = _contingency(y, clusters)
+    rows, columns, counts, n = _contingency(y, clusters, sample_weight)
     joint = counts / n
     p, q = np.bincount(rows, joint), np.bincount(columns, joint)
     if len(p) == 1 or len(q) == 1:  # a labelling without entropy
@@ -131,7 +138,13 @@ def nmi(y: ArrayLike, clusters: ArrayLike) -> float:
 
 
 def knn_accuracy(
-    codes: ArrayLike, y: ArrayLike, codes_test: ArrayLike, y_test: ArrayLike, *, k: int = 5
+    codes: ArrayLike,
+    y: ArrayLike,
+    codes_test: ArrayLike,
+    y_test: ArrayLike,
+    *,
+    k: int = 5,
+    sample_weight: ArrayLike | None = None,
 ) -> float:
     """Classify test codes by their k nearest training codes, and return the share that is right.
 
@@ -151,6 +164,8 @@ def knn_accuracy(
         Their classes.
     k : int, default 5
         Number of neighbours, from 1 to N.
+    sample_weight : array-like (M,), optional
+        How much each test code counts.
 
     Returns
     -------
@@ -186,15 +201,16 @@ def knn_accuracy(
         raise ValueError(f"k: expected at most the number of training codes, {len(X)}, got {k}")
     classes, coded = np.unique(np.concatenate([labels, labels_test]), return_inverse=True)
     target, target_test = coded[: len(X)], coded[len(X) :]
-    right, centre = 0, np.median(X, axis=0)
+    weight = _weights(sample_weight, len(X_test))
+    right, centre = 0.0, np.median(X, axis=0)
     for block in _blocks(len(X_test), len(X)):
         distances = squared_distances(X_test[block], X, centre)
         nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
         votes = np.zeros((len(nearest), len(classes)), np.int64)
         for column in target[nearest].T:
             votes[np.arange(len(votes)), column] += 1
-        right += int((votes.argmax(axis=1) == target_test[block]).sum())
-    return right / len(X_test)
+        right += float(weight[block] @ (votes.argmax(axis=1) == target_test[block]))
+    return right / float(weight.sum())
 
 
 def active_units(means: ArrayLike, *, threshold: float = 0.01) -> int:
@@ -426,17 +442,37 @@ def _assignment(cost: Floats) -> NDArray[np.int64]:
 
 
 def _contingency(
-    y: ArrayLike, clusters: ArrayLike
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], int]:
-    """Count the pairs of labels that occur: class index, cluster index, count; and N."""
+    y: ArrayLike, clusters: ArrayLike, weight: ArrayLike | None
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[Any], float]:
+    """Count the pairs of labels that occur: class index, cluster index, count; and N.
+
+    Samples count by their weights; those of none have no label.
+    """
     a, b = checks.labels("y", y), checks.labels("clusters", clusters)
     checks.same_length("y", a, "clusters", b)
+    if weight is not None:
+        counted = _weights(weight, len(a))
+        a, b, counted = a[counted > 0], b[counted > 0], counted[counted > 0]
     rows = np.unique(a, return_inverse=True)[1]
     columns = np.unique(b, return_inverse=True)[1]
     width = int(columns.max()) + 1
     # Only pairs that occur are stored: two labellings with N names don't need an N x N table.
-    pairs, counts = np.unique(rows * width + columns, return_counts=True)
-    return pairs // width, pairs % width, counts, len(a)
+    pairs, places, counts = np.unique(
+        rows * width + columns, return_inverse=True, return_counts=True
+    )
+    if weight is None:
+        return pairs // width, pairs % width, counts, len(a)
+    return pairs // width, pairs % width, np.bincount(places, counted), float(counted.sum())
+
+
+def _weights(weight: ArrayLike | None, n: int) -> Floats:
+    """Check the weights of n samples; 1 for each without any."""
+    if weight is None:
+        return np.ones(n)
+    found = weights.read(weight, n)
+    if not found.sum() > 0:
+        raise ValueError(f"sample_weight: {weights.NOTHING}")
+    return found
 
 
 def _kernel_sum(A: Floats, B: Floats, bandwidth: float, centre: Floats) -> float:

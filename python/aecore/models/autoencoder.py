@@ -29,10 +29,12 @@ class Autoencoder(BaseAutoencoder, options=Coding):
 
     Parameters
     ----------
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
+    corruption : GaussianNoise or another corruption, callable, sequence of these, or None
         What is done to the encoder's input in training, while the target stays clean:
-        :math:`\tilde x`. Where layers are pretrained it is done to each level's input, and a
-        sequence has one for each level, the code's included; the first is the model's own.
+        :math:`\tilde x`. A function takes a batch (n, ...) and a `numpy.random.Generator`, and
+        returns the damaged batch; those of a sequence are done one after another. Where layers are
+        pretrained it is done to each level's input, and a sequence has one for each level, the
+        code's included; the first is the model's own.
     pretrain_epochs : int
         For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says;
         for `Dense` alone, which is then the default.
@@ -92,7 +94,11 @@ class Autoencoder(BaseAutoencoder, options=Coding):
                 f"counterpart in the decoder, got {self.arch!r}"
             )
         given = len(self._corruptions())
-        if isinstance(self.corruption, (tuple, list)) and given != (n := depth(self._dense())):
+        if (
+            self._is_stack
+            and isinstance(self.corruption, (tuple, list))
+            and given != (n := depth(self._dense()))
+        ):
             raise ValueError(
                 f"corruption: expected one for each of the {n} levels ({n - 1} widths and the "
                 f"code), got {given}"
@@ -100,11 +106,16 @@ class Autoencoder(BaseAutoencoder, options=Coding):
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         arch = self._dense() if self._is_stack else self.arch
-        return self._coders(reader.shape, self.latent_dim, self.latent_dim, condition, arch=arch)
+        return self._coders(reader, self.latent_dim, self.latent_dim, condition, arch=arch)
 
     # ---- layer by layer -------------------------------------------------------------------------
 
     _always_pretrains = False
+
+    @property
+    def _no_target(self) -> str:  # type: ignore[override]
+        """Why samples have no targets of their own."""
+        return "each of whose levels learns to restore its input" if self._is_stack else ""
 
     @property
     def _is_stack(self) -> bool:
@@ -199,11 +210,14 @@ class Autoencoder(BaseAutoencoder, options=Coding):
         """Return the codes of samples, as the samples of the next level."""
         batches = given.batches(INFERENCE_BATCH, rows=rows)
         codes, start = np.empty((batches.total, self.latent_dim), np.float32), 0
+        weights: list[np.ndarray] = []
         for batch in batches():
             with self._pass(batch):
                 codes[start : start + batch.n] = self._latent(batch).data
+            if batch.weight is not None:
+                weights.append(batch.weight.copy())
             start += batch.n
-        return Input(Data(codes))
+        return Input(Data(codes), weight=np.concatenate(weights) if weights else None)
 
 
 Autoencoder._nested = (Autoencoder,)  # a level in training

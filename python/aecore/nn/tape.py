@@ -410,6 +410,8 @@ class Tape:
         None where nobody asked, or an op has done more.
     image_size : (int, int) or None
         Height and width of the images that the pass was given, where a layer has noted them.
+    weight : ndarray of float32, shape (N,), or None
+        How much each sample counts in what layers learn from a batch.
     record : list of Op
     pending : list of Op
         Those that run once somebody looks at their data, in order.
@@ -461,6 +463,7 @@ class Tape:
         self.part = part
         self.lengths, self.target, self.longer = lengths, target, longer
         self.image_size: tuple[int, int] | None = None
+        self.weight: np.ndarray | None = None
         self.workspace = runtime.current()
         self.record.clear()
         self.pending.clear()

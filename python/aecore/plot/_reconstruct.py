@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ def reconstructions(
     *,
     n: int = 10,
     noisy: Any = None,
+    target: Any = None,
     error: bool = False,
     names: Sequence[Any] | None = None,
     ax: Axes | None = None,
@@ -58,6 +60,9 @@ def reconstructions(
         Number of samples.
     noisy : like X, optional
         Corrupted samples. They are drawn too, and it is them that the model is given.
+    target : like X, of any shape, optional
+        What the model was to make of X, where it was fitted to pairs. It takes the place of the
+        originals; images that it was given are drawn beside, in its size.
     error : bool, default False
         Also draw how far rebuilt and original are apart: images have a map of the absolute
         difference (the mean over channels), sequences a shade between the lines, tables another
@@ -85,6 +90,8 @@ def reconstructions(
     """
     checks.integer("n", n, 1)
     rebuild = lookup(model, "reconstruct", "reconstructions")
+    if target is not None:
+        return _pairs(rebuild, X[:n], y, target[:n], names, error, ax)
     named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
     given, is_table = list(named.values())[-1], is_mixed(X)
     if not is_table:  # before the model is asked
@@ -103,19 +110,55 @@ def reconstructions(
     return draw(rows, beside, error, ax)
 
 
+def _pairs(
+    rebuild: Any,
+    X: Any,
+    y: Any,
+    target: Any,
+    names: Sequence[Any] | None,
+    error: bool,
+    ax: Axes | None,
+) -> Any:
+    """Draw targets beside what a model makes of samples, and images that it was given."""
+    y = None if y is None else condition_of(y[: len(X)], len(X))
+    beside = names_of_samples(names, y, len(X))
+    rows = {"target": as_samples("target", target)}
+    given = as_samples("X", X)
+    if given.ndim == rows["target"].ndim == 4:
+        rows["given"] = _resized(given, rows["target"].shape[1:])
+    elif given.shape == rows["target"].shape:
+        rows["given"] = given
+    rows["rebuilt"] = as_samples("rebuilt", call(rebuild, X, y=y))
+    _check_alike(rows)
+    if rows["target"].ndim == 2:
+        what = "" if names is not None else "label" if beside else "sample"
+        return _strips(rows, target, beside, what, error, [], ax)
+    draw = _image_rows if rows["target"].ndim == 4 else _lines_over_lines
+    return draw(rows, beside, error, ax)
+
+
+def _resized(images: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return images in another size, by the nearest pixels, with as many channels."""
+    for axis in (1, 2):
+        places = np.arange(shape[axis - 1]) * images.shape[axis] // shape[axis - 1]
+        images = images.take(places, axis=axis)
+    if images.shape[3] != shape[2]:
+        images = np.repeat(images.mean(axis=3, keepdims=True), shape[2], axis=3)
+    return images
+
+
 def _check_alike(rows: dict[str, NDArray[np.float32]]) -> None:
-    original = rows["original"]
+    first, original = next(iter(rows.items()))
     for label, row in rows.items():
         if row.shape != original.shape:
-            raise ValueError(
-                f"{label} samples: expected X's shape {original.shape}, got {row.shape}"
-            )
+            whose = "X's shape" if first == "original" else "the target's shape"
+            raise ValueError(f"{label} samples: expected {whose} {original.shape}, got {row.shape}")
 
 
 def _image_rows(
     rows: dict[str, NDArray[np.float32]], names: list[str], error: bool, ax: Axes | None
 ) -> Any:
-    original, rebuilt = rows["original"], rows["rebuilt"]
+    original, rebuilt = next(iter(rows.values())), rows["rebuilt"]
     low, high = limits = limits_of(original)
     cells, labels = np.stack(list(rows.values())), list(rows)
     if not error:
@@ -227,7 +270,7 @@ def _lines_over_lines(
     return result
 
 
-def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
+def errors(model: Any, X: Any, y: Any = None, *, target: Any = None, ax: Axes | None = None) -> Any:
     """Draw the error of each feature, averaged over samples.
 
     Images give a map (of all channels together). Sequences give a line over the steps, with a band
@@ -242,6 +285,8 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
         Samples. Means at a step are over the sequences that reach it.
     y : array-like (N,) or (N, P), optional
         The condition of a conditional model.
+    target : like X, of any shape, optional
+        What X was to become, where the model was fitted to pairs.
     ax : Axes, optional
         Where to draw.
 
@@ -261,7 +306,11 @@ def errors(model: Any, X: Any, y: Any = None, *, ax: Axes | None = None) -> Any:
     >>> model = ae.Autoencoder(latent_dim=8, epochs=1, random_state=0).fit(X)
     >>> figure = ae.plot.errors(model, X_test)
     """
-    found = call(lookup(model, "errors", "errors"), X, y=y)
+    measure = lookup(model, "errors", "errors")
+    if target is not None:
+        measure = functools.partial(measure, target=target)
+    found = call(measure, X, y=y)
+    X = X if target is None else target
     if is_ragged(X):
         X, found = pad_sequences("X", X), pad_sequences("errors", found)
     shape, found = tuple(getattr(X, "shape", None) or np.shape(X)), np.asarray(found)

@@ -3,7 +3,7 @@
 from .callbacks import TrainingState
 from .checkpoint import Checkpoint
 from .optim import SGD, Adam, AdamW
-from .schedules import Constant, Cosine, Step, Warmup
+from .schedules import Constant, Cosine, Plateau, Step, Warmup
 
 __all__ = [
     "SGD",
@@ -12,6 +12,7 @@ __all__ = [
     "Checkpoint",
     "Constant",
     "Cosine",
+    "Plateau",
     "Step",
     "TrainingState",
     "Warmup",

@@ -14,6 +14,7 @@ from .group import current, first
 from .loop import Objective, Plan, train
 from .network import Network
 from .progress import NUMBERS, Progress
+from .schedules import Schedule
 
 MOST_RECORDS = 512  # of a history, behind passes without end
 
@@ -26,6 +27,7 @@ class Trained(Objective, Protocol):
 
     _network: Network
     patience: int | None
+    schedule: Schedule | None
     callbacks: Any
     verbose: int
     history_: list[dict[str, Any]]
@@ -61,6 +63,7 @@ def run(
         if again:
             saver.name(model.history_[-1])
         stopped = again and _should_stop(model, model.history_[-1], stopping, plan)
+        _look_back(model, plan)
         if not stopped:
             with contextlib.closing(train(network, model, batches, plan, progress)) as records:
                 for record in records:
@@ -70,6 +73,7 @@ def run(
                     progress.epoch(record)
                     saver.after_epoch(record)
                     stopped = _should_stop(model, record, stopping, plan)
+                    _look_back(model, plan)
                     saver.at(best=stopping.best if stopping is not None else None)
                     if stopped:
                         break
@@ -80,6 +84,12 @@ def run(
     saver.save()
     if best is not None:
         back_to(network, best)
+
+
+def _look_back(model: Trained, plan: Plan) -> None:
+    """Let the schedule see what the epochs have come to."""
+    if model.schedule is not None:
+        plan.schedule = model.schedule.behind(model.history_)
 
 
 def thin(history: list[dict[str, Any]]) -> None:

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..base import runtime
-from ..base.sums import sum_of
 from ..data.batches import Batch, BatchSource
 from ..nn.module import Module
 from ..nn.tape import Value
@@ -56,7 +55,7 @@ class Objective(Protocol):
         """Return the steps that each batch gives, in order; they share a tape."""
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         """Return more numbers of an epoch of n samples, beside its terms' means.
 
@@ -79,8 +78,14 @@ def backpropagate(
         As of `Tape.backward`.
     """
     weights, n = batch.weights, batch.whole
-    ends = [(v, w / n) for k, v in terms.items() if (w := weights.get(k, 1.0))]
+    ends: list[Any] = [(v, w / n) for k, v in terms.items() if (w := weights.get(k, 1.0))]
     ends = [(value, weight) for value, weight in ends if isinstance(value, Value)]
+    if batch.weight is not None:
+        plain = {id(terms[name]) for name in batch.unweighted if name in terms}
+        ends = [
+            (value, weight if id(value) in plain else batch.weight * np.float32(weight))
+            for value, weight in ends
+        ]
     batch.tape.backward(*ends, since=since, frozen=frozen)
 
 
@@ -89,14 +94,14 @@ def weighted_sums(batch: Batch, terms: Mapping[str, Any], name: str = "loss") ->
 
     A term of that name is part of the sum and isn't returned by itself.
     """
-    sums = sums_of(terms)
+    sums = sums_of(batch, terms)
     total = sum(batch.weights.get(k, 1.0) * value for k, value in sums.items())
     return {name: total} | {k: value for k, value in sums.items() if k != name}
 
 
-def sums_of(terms: Mapping[str, Any]) -> dict[str, float]:
-    """Return each term's sum over samples."""
-    return {name: sum_of(array_of(value)) for name, value in terms.items()}
+def sums_of(batch: Batch, terms: Mapping[str, Any]) -> dict[str, float]:
+    """Return each term's sum over samples, times their weights."""
+    return {name: batch.sum(array_of(value), name) for name, value in terms.items()}
 
 
 def array_of(term: Any) -> np.ndarray:
@@ -104,12 +109,15 @@ def array_of(term: Any) -> np.ndarray:
     return term.data if isinstance(term, Value) else np.asarray(term)
 
 
-def means_of(totals: dict[str, float], n: int, observed: int) -> dict[str, float]:
-    """Return means over n samples; those of squared errors are over the values observed."""
-    means = {name: total / n for name, total in totals.items() if name not in SQUARES}
+def means_of(totals: dict[str, float], n: float, observed: float) -> dict[str, float]:
+    """Return means over n samples; those of squared errors are over the values observed.
+
+    Samples and values count by their weights.
+    """
+    means = {name: total / (n or 1) for name, total in totals.items() if name not in SQUARES}
     for name in SQUARES:
         if name in totals:
-            means[name] = totals[name] / max(observed, 1)
+            means[name] = totals[name] / (observed or 1)
     return means
 
 
@@ -224,7 +232,7 @@ def train(
     stepper, interrupts = _Stepper(network, plan, len(objective._phases())), Interrupts()
     for _ in range(plan.epochs):
         phases = objective._phases()  # callbacks may have changed their rates
-        started, totals, observed, n = time.perf_counter(), {"loss": 0.0}, 0, 0
+        started, totals, observed, counted = time.perf_counter(), {"loss": 0.0}, 0.0, 0.0
         noted: dict[str, np.ndarray] = {}
         stepper.guard.begin_epoch()
         rows = batches.order(network.seed, network.samples) if plan.shuffle else None
@@ -241,13 +249,13 @@ def train(
                         else:
                             noted[name] = array.copy()
                     network.samples += batch.whole
-                n += batch.whole
+                counted += batch.counted
                 observed += batch.observed
                 progress.batch()
             network.epoch += 1
-            observed = sum(over_rows(observed))
-            means = means_of(totals, n, observed)
-            means |= objective._epoch_terms(means, noted, n, observed)
+            observed, counted = (sum(over_rows(count)) for count in (observed, counted))
+            means = means_of(totals, counted, observed)
+            means |= objective._epoch_terms(means, noted, counted, observed)
         seconds = time.perf_counter() - started
         try:
             yield {

@@ -4,11 +4,14 @@ A schedule's horizon is its own parameter, in epochs since the model was made, a
 of epochs that `fit` happens to run. So ten epochs, a saved file and ten more give the same steps as
 twenty. The factor multiplies ``learning_rate`` and is taken afresh for every batch, at the epoch as
 a fraction: 2.5 is the middle of the third one. Schedules multiply: ``Warmup(2) * Cosine(20)``.
+`Plateau` looks at the history of the training, too.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ..base import checks
 from ..base.params import Choice
@@ -24,6 +27,10 @@ class Schedule(Choice):
     def check(self) -> None:
         """Raise TypeError or ValueError for parameters that make no sense."""
         raise NotImplementedError
+
+    def behind(self, history: Iterable[Mapping[str, Any]]) -> Schedule:
+        """Return what it comes to behind the epochs of a history, which few look at."""
+        return self
 
     def __mul__(self, other: Schedule) -> Product:
         if not isinstance(other, Schedule):
@@ -132,6 +139,89 @@ class Warmup(Schedule):
         checks.real("schedule: start", self.start, 0, 1)
 
 
+class Plateau(Schedule):
+    """Multiply by `factor` whenever the loss hasn't become lower for so many epochs.
+
+    The loss is that of validation, ``val_loss``, where there is one. The factor follows from the
+    model's ``history_`` alone, so that a training that is resumed goes on as it would have.
+
+    Parameters
+    ----------
+    patience : int
+        Epochs without a lower loss, after which the rate falls; so many again, and it falls again.
+    factor : float
+        In (0, 1).
+    threshold : float
+        By which share of itself a loss has to become lower.
+    least : float
+        The smallest factor in all.
+    monitor : str, optional
+        Another number of ``history_`` to look at, which is better the lower it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> X = np.random.default_rng(0).random((100, 20))
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 4, schedule=ae.Plateau(2), epochs=30)
+    >>> model = model.set_params(validation_fraction=0.2, random_state=0).fit(X)
+    >>> model.history_[-1]["learning_rate"] < model.history_[0]["learning_rate"]
+    True
+    """
+
+    def __init__(
+        self,
+        patience: int = 5,
+        factor: float = 0.5,
+        threshold: float = 1e-4,
+        least: float = 1e-3,
+        monitor: str | None = None,
+    ) -> None:
+        self.patience = patience
+        self.factor = factor
+        self.threshold = threshold
+        self.least = least
+        self.monitor = monitor
+
+    def __call__(self, epoch: float) -> float:
+        """Return 1: nothing has been seen yet."""
+        return 1.0
+
+    def behind(self, history: Iterable[Mapping[str, Any]]) -> Schedule:
+        """Return the factor behind the epochs of a history."""
+        lowest, since, found = math.inf, 0, 1.0
+        for record in history:
+            if "level" in record:  # of a pretraining
+                continue
+            epoch, value = record["epoch"], self._value(record)
+            if value is None:
+                continue
+            if lowest == math.inf or value < lowest - self.threshold * abs(lowest):
+                lowest, since = value, epoch
+            elif epoch - since >= self.patience:
+                found, since = max(found * self.factor, self.least), epoch
+        return Constant(found)
+
+    def _value(self, record: Mapping[str, Any]) -> float | None:
+        """Return what is to become lower; None where that isn't known."""
+        name = self.monitor
+        if name is not None and name not in record:
+            known = ", ".join(key for key in record if key not in ("epoch", "seconds"))
+            raise ValueError(f"schedule: monitor: expected one of {known}, got {name!r}")
+        value = record.get(name or "val_loss", record["loss"] if name is None else None)
+        return float(value) if value is not None and math.isfinite(value) else None
+
+    def check(self) -> None:
+        """Raise TypeError or ValueError for parameters that make no sense."""
+        checks.integer("schedule: patience", self.patience, 1)
+        if checks.real("schedule: factor", self.factor, 0, 1, above=True) == 1:
+            raise ValueError("schedule: factor: expected less than 1, got 1")
+        checks.real("schedule: threshold", self.threshold, 0, 1)
+        checks.real("schedule: least", self.least, 0, 1)
+        if self.monitor is not None and not isinstance(self.monitor, str):
+            raise TypeError(f"schedule: monitor: expected a name or None, got {self.monitor!r}")
+
+
 class Product(Schedule):
     """The product of two schedules; made by multiplying them.
 
@@ -147,6 +237,10 @@ class Product(Schedule):
     def __call__(self, epoch: float) -> float:
         """Return the product of the two factors at an epoch."""
         return self.first(epoch) * self.second(epoch)
+
+    def behind(self, history: Iterable[Mapping[str, Any]]) -> Schedule:
+        """Return the product of what both come to."""
+        return Product(self.first.behind(history), self.second.behind(history))
 
     def check(self) -> None:
         """Check both."""

@@ -31,9 +31,9 @@ class TableReader(Reader):
         self.layout = layout
 
     @classmethod
-    def fresh(cls, model: Any, X: Any, mask: Any = None) -> TableData:
+    def fresh(cls, model: Any, X: Any, mask: Any = None, name: str = "X") -> TableData:
         """Read a table, and learn the kinds of its columns."""
-        table = Table(X, mask)
+        table = Table(X, mask, name=name)
         layout = Layout.learn(table, model.categorical)
         return TableData(layout.matrix(table), layout, _names(table.names))
 

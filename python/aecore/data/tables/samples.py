@@ -52,11 +52,12 @@ class TableData(Data):
     def _range(self, name: str) -> tuple[float, float]:
         return 0.0, 1.0  # the layout has checked the numbers
 
-    def gather_mask(self, rows: np.ndarray, mask: np.ndarray, missing: np.ndarray) -> None:
-        """Fill `mask` (n, C) with 1 where cells are observed, and `missing` with True elsewhere."""
+    def gather_mask(self, rows: np.ndarray, mask: np.ndarray | None, missing: np.ndarray) -> None:
+        """Fill `missing` (n, C) with True where cells are, and `mask` with 1 elsewhere."""
         assert self._flat is not None
         np.isnan(self._flat[rows], out=missing)
-        np.logical_not(missing, out=mask, casting="unsafe")
+        if mask is not None:
+            np.logical_not(missing, out=mask, casting="unsafe")
 
 
 class TableNoise(Corruption):
@@ -83,6 +84,11 @@ class TableNoise(Corruption):
         return "gaussian" if isinstance(self.corruption, GaussianNoise) else None
 
     @property
+    def moves_gaps(self) -> bool:  # type: ignore[override]
+        """Whether cells are swapped."""
+        return isinstance(self.corruption, SwapNoise)
+
+    @property
     def amount(self) -> float:
         """The strength of that noise."""
         return self.corruption.amount if self.kind else 0.0
@@ -105,6 +111,11 @@ class TableNoise(Corruption):
                 f"GaussianNoise (on numbers alone) for a table, got {self.corruption!r}"
             )
         self.corruption.check()
+        if getattr(self.corruption, "patch", None) is not None:
+            raise ValueError(
+                "corruption: expected Masking without patch for a table, whose columns are in no "
+                f"order, got {self.corruption!r}"
+            )
         if getattr(self.corruption, "clip", None) is not None:
             raise ValueError(
                 "corruption: expected GaussianNoise without clip for a table, whose columns are "

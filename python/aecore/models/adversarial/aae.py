@@ -105,6 +105,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
 
     _ragged = True
     _coders_conditioned = False
+    _of_draws = frozenset({"real"})
     _no_penalty = ""
 
     def _check_params(self) -> None:
@@ -147,7 +148,7 @@ class AdversarialAutoencoder(Adversarial, BaseAutoencoder, options=Matching):
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         d = int(self.latent_dim)
-        parts = self._coders(reader.shape, d, d)
+        parts = self._coders(reader, d, d)
         judge, _ = Dense(self.discriminator_widths).build((d,), Code(1, 1), condition=condition)
         return {**parts, "discriminator": judge}
 

@@ -36,6 +36,8 @@ class Adversarial(BaseModel):
     pretrain_epochs = 0
     patience = None
 
+    _of_draws: frozenset[str] = frozenset()  # the terms about draws, which samples' weights leave
+
     def _check_adversarial_params(self) -> None:
         checks.integer("latent_dim", self.latent_dim, 1)
         checks.boolean("conditional", self.conditional)
@@ -68,6 +70,7 @@ class Adversarial(BaseModel):
 
     def _discriminate(self, batch: Batch) -> dict[str, float]:
         """Run the discriminator's passes; return its loss, and how many it classifies correctly."""
+        batch.unweighted = self._of_draws
         batch.real, batch.fake = self._pair(batch)
         fake = batch.fake.detach()
         made = batch.tape.mark()  # the ops before get their gradients in the generator's step
@@ -75,10 +78,10 @@ class Adversarial(BaseModel):
         for name, x in (("real", batch.real), ("fake", fake)):
             logits = self._network.discriminate(x, self._condition(batch))
             correct = logits.data > 0 if name == "real" else logits.data < 0
-            right[f"{name}_accuracy"] = float(np.count_nonzero(correct))
+            right[f"{name}_accuracy"] = batch.sum(correct.reshape(-1), name)
             terms[name] = cross_entropy(logits, 1.0 if name == "real" else 0.0)
         backpropagate(batch, terms, since=made)
-        return {"discriminator": sum(sums_of(terms).values()), **right}
+        return {"discriminator": sum(sums_of(batch, terms).values()), **right}
 
     def _condition(self, batch: Batch) -> Value | None:
         """Return the conditions of a batch that the discriminator sees."""

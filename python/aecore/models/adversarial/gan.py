@@ -137,13 +137,16 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
             arch = default_arch(reader.shape)
             if "activation" in arch.get_params():
                 arch.set_params(activation="elu")
-        parts = self._coders(reader.shape, 1, self.latent_dim, condition, arch=arch)
+        parts = self._coders(reader, 1, self.latent_dim, condition, arch=arch)
         if is_teacher_forced(parts["decoder"]):
             raise ValueError(
                 "arch: expected teacher_forcing=False for a GAN, whose generator has no true "
                 "sequences to follow, got True"
             )
         return {"decoder": parts["decoder"], "discriminator": parts["encoder"]}
+
+    _of_draws = frozenset({"fake", "loss"})
+    _no_target = "which draws samples out of nothing"
 
     @property
     def _loss(self) -> Loss:

@@ -12,7 +12,7 @@ import numpy as np
 from ...arch.base import Arch
 from ...base import checks, sklearn
 from ...base.sklearn import new_seed
-from ...data import arrays
+from ...data import arrays, weights
 from ...data.arrays import Data
 from ...data.batches import Batch, Condition, Input
 from ...data.conditions import conditions, shared
@@ -49,7 +49,7 @@ class BaseAutoencoder(BaseModel):
         return sklearn.transformer_tags(super().__sklearn_tags__(), self._preserves_dtype)
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
-        return self._coders(reader.shape, self._heads * self.latent_dim, self.latent_dim, condition)
+        return self._coders(reader, self._heads * self.latent_dim, self.latent_dim, condition)
 
     # ---- a pass ---------------------------------------------------------------------------------
 
@@ -84,7 +84,9 @@ class BaseAutoencoder(BaseModel):
     def _is_sized(self) -> bool:
         """Whether the architecture is one for images of any size, or modules that may be."""
         arch = vars(self).get("arch")
-        return self._takes_maps and (arch.has_maps if isinstance(arch, Arch) else arch is not None)
+        if not self._takes_maps or not self._network.reader.keeps_form:
+            return False
+        return arch.has_maps if isinstance(arch, Arch) else arch is not None
 
     def _takes_size(self, shape: tuple[int, ...]) -> bool:
         """Return whether encoder and decoder restore images of another size than in fit."""
@@ -156,7 +158,12 @@ class BaseAutoencoder(BaseModel):
 
     def _decode(self, z: Value, batch: Batch) -> Value:
         """Return the decoder's output for the codes of a batch."""
-        return self._network.decode(z, self._coder_condition(batch))
+        network, tape, lengths = self._network, batch.tape, batch.tape.lengths
+        if not network.reader.keeps_form:
+            tape.lengths = None
+        output = network.decode(z, self._coder_condition(batch))
+        tape.lengths = lengths
+        return output
 
     def _coder_condition(self, batch: Batch) -> Value | None:
         """Return the conditions of a batch that encoder and decoder see."""
@@ -316,18 +323,21 @@ class BaseAutoencoder(BaseModel):
         -------
         ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
             In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy. 0
-            where a mask (N, T) says that there is no step.
+            where a mask (N, T) says that there is no step. Of the target's shape, where `fit` was
+            given one of another shape.
         """
         output = self._replayed(X, y, sample_mask, "output", self._plain_output)
         if output is not None:
             return self._loss.to_data(output) if self.loss in LINKS else output
         given = self._input(X, y, sample_mask)
-        return self._network.reader.samples(self._rebuilt(given), given.data)
+        return self._network.reader.outputs(self._rebuilt(given), given.data)
 
     def _plain_output(self, batch: Batch) -> np.ndarray:
-        """Return the decoder's output, in the samples' shape, without the terms."""
+        """Return the decoder's output, in the targets' shape, without the terms."""
         output = self._decode_latent(self._latent(batch), batch)
-        return output.data.reshape(batch.x.shape)
+        reader = self._network.reader
+        shape = batch.x.shape[1:] if reader.keeps_form else reader.of_output.shape
+        return output.data.reshape(batch.n, *shape)
 
     def _decode_latent(self, z: Value, batch: Batch) -> Value:
         """Return the decoder's output for what `_latent` gives."""
@@ -335,7 +345,7 @@ class BaseAutoencoder(BaseModel):
 
     def _rebuilt(self, given: Input) -> np.ndarray:
         """Return reconstructions in data space, (N, F)."""
-        out = np.empty((len(given.data), given.data.features), np.float32)
+        out = np.empty((len(given.data), self._output_features(given)), np.float32)
         for rows, _, output in self._outputs(given):
             self._loss.to_data(output, out[rows])
         return out
@@ -351,11 +361,18 @@ class BaseAutoencoder(BaseModel):
         for i, batch in enumerate(given.batches(1)()):
             yield slice(i, i + 1), batch, tiled_output(self, batch, looks)
 
+    def _output_features(self, given: Input) -> int:
+        """Return how many values the decoder gives for each of some samples."""
+        reader = self._network.reader
+        return given.data.features if reader.keeps_form else reader.of_output.features
+
     # ---- scores ---------------------------------------------------------------------------------
 
     @by_size
     @fitted
-    def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+    def score_samples(
+        self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None
+    ) -> np.ndarray:
         """Return how well the model explains each sample: its loss, negated.
 
         Nothing is drawn, so that equal samples have equal scores. A `VAE` decodes the mean of the
@@ -366,6 +383,9 @@ class BaseAutoencoder(BaseModel):
         ----------
         X, y, sample_mask
             As in `transform`.
+        target : like X, of the shape of the target in fit, optional
+            What samples should become, where `fit` was given that; elsewhere it may be given too,
+            such as what is clean for what is noisy.
 
         Returns
         -------
@@ -373,7 +393,7 @@ class BaseAutoencoder(BaseModel):
             In nats where the loss is a log-likelihood; see `aecore.losses` for the constants left
             out.
         """
-        given = self._input(X, y, sample_mask)
+        given = self._input(X, y, sample_mask, target, compares=True)
         scores = np.zeros(len(given.data), np.float32)
         if self._is_plain and (looks := self._tiling(given.data.shape)) is not None:
             for i, batch in enumerate(given.batches(1)()):
@@ -388,43 +408,57 @@ class BaseAutoencoder(BaseModel):
                 scores[rows] -= np.float32(batch.weights.get(name, 1.0)) * array_of(value)
         return scores
 
-    def score(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> float:
+    def score(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        target: Any = None,
+        sample_mask: Any = None,
+        sample_weight: Any = None,
+    ) -> float:
         """Return the mean of `score_samples`.
 
         Parameters
         ----------
-        X, y, sample_mask
-            As in `transform`.
+        X, y, target, sample_mask
+            As in `score_samples`.
+        sample_weight : array-like, shape (N,), optional
+            How much each sample counts in the mean.
 
         Returns
         -------
         float
         """
-        return float(self.score_samples(X, y, sample_mask=sample_mask).mean(dtype=np.float64))
+        how = {} if target is None else {"target": target}
+        scores = self.score_samples(X, y, sample_mask=sample_mask, **how)
+        return weights.mean(scores, sample_weight)
 
     @by_size
     @fitted
-    def errors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
+    def errors(self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None) -> Any:
         """Return what each feature adds to its sample's reconstruction loss.
 
         Parameters
         ----------
-        X, y, sample_mask
-            As in `transform`.
+        X, y, target, sample_mask
+            As in `score_samples`.
 
         Returns
         -------
         ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
+            Of the target's shape, where that is another.
             Squared differences where the loss is mse, nats where it is a log-likelihood. 0 where a
             value is not observed.
         """
-        given = self._input(X, y, sample_mask)
-        out = np.empty((len(given.data), given.data.features), np.float32)
+        given = self._input(X, y, sample_mask, target, compares=True)
+        out = np.empty((len(given.data), self._output_features(given)), np.float32)
         for rows, batch, output in self._outputs(given):
             self._loss.per_feature(out[rows], output, batch.target)
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
-        return given.data.formed(out)
+        reader = self._network.reader
+        return given.data.formed(out) if reader.keeps_form else reader.outputs(out)
 
     # ---- serving --------------------------------------------------------------------------------
 

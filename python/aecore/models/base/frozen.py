@@ -96,11 +96,14 @@ class Frozen(Predictor):
         """Encode and decode samples, as the model's `reconstruct`."""
         return self._model.reconstruct(X, y, sample_mask=sample_mask)
 
-    def score_samples(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
+    def score_samples(
+        self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None
+    ) -> np.ndarray:
         """Score samples, as the model's `score_samples`."""
-        scores: np.ndarray = self._model.score_samples(X, y, sample_mask=sample_mask)
+        how: dict[str, Any] = {"target": target, "sample_mask": sample_mask}
+        scores: np.ndarray = self._model.score_samples(X, y, **how)
         return scores
 
-    def errors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
+    def errors(self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None) -> Any:
         """Return errors of features, as the model's `errors`."""
-        return self._model.errors(X, y, sample_mask=sample_mask)
+        return self._model.errors(X, y, target=target, sample_mask=sample_mask)

@@ -19,14 +19,14 @@ from ...base import names as column_names
 from ...base.params import defaults, unexpected
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT
-from ...data import corruption, foreign
+from ...data import corruption, weights
 from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Batches, Condition, Input, shuffled
 from ...data.conditions import Conditioner, conditions
 from ...data.readers import Reader
 from ...data.rows import Rows, RowsInput
 from ...data.sequences import check_longest
-from ...data.streams import StreamBatch
+from ...data.streams import Item, Summary
 from ...files.codec import Decoder
 from ...losses import LINKS, NAMES, Loss, learned_by
 from ...nn.module import Module
@@ -41,7 +41,7 @@ from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
 from ...training.parts import add
 from ...training.schedules import Schedule
-from . import psnr, state, traps
+from . import beside, psnr, state, traps
 from ._html import model_html
 from .options import complete
 from .own_rows import check_given, shared, summary_of, take_first_state
@@ -138,6 +138,7 @@ class BaseModel(Estimator):
     _reader: type[Reader] = Reader  # of samples
     _streams = True  # whether `fit` takes batches
     _ignores_y = True  # whether conditions are ignored that it was fitted without
+    _no_target = ""  # why samples have no targets of their own; empty where they may
     _repr_html_ = model_html
 
     # ---- what subclasses say --------------------------------------------------------------------
@@ -168,11 +169,11 @@ class BaseModel(Estimator):
         return (Phase(self._step),)
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         """Return more numbers of an epoch, from its means over n samples and what batches noted.
 
-        `observed` is how many values the samples had together.
+        `observed` is how many values the samples had together. Both count by weights.
         """
         return psnr.of_epoch(means)
 
@@ -191,6 +192,19 @@ class BaseModel(Estimator):
 
     def _prepare(self, network: Network, given: Input) -> None:
         """Learn from the data what has to be there before training, such as k-means centres."""
+
+    @property
+    def _no_weights(self) -> str:
+        """Why all samples count alike; empty where they needn't."""
+        penalty = getattr(self, "penalty", None)
+        if penalty is not None and penalty.of_batch:
+            return f"whose penalty {type(penalty).__name__} is about means over a batch"
+        return ""
+
+    @property
+    def _takes_y(self) -> bool:
+        """Whether y is used."""
+        return self._needs_y or not self._ignores_y
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -263,12 +277,14 @@ class BaseModel(Estimator):
         X: Any,
         y: Any = None,
         *,
+        target: Any = None,
         X_val: Any = None,
         sample_mask: Any = None,
+        sample_weight: Any = None,
         resume: bool = False,
         comm: Any = None,
     ) -> Self:
-        """Train on samples.
+        """Train on samples, or on pairs of samples and what they are to become.
 
         Parameters
         ----------
@@ -282,13 +298,28 @@ class BaseModel(Estimator):
             fit into memory, from `open_rows`.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
-            classifier; others take no notice of it.
-        X_val : like X, or (X_val, y_val) for a model that takes y, optional
-            Samples to measure after each epoch, in place of ``validation_fraction``.
+            classifier; others take no notice of labels, and refuse more than that.
+        target : like X, of any shape (N, ...), optional
+            What the decoder is to make of X: the clean image of a noisy one, the large of a small
+            one, the next steps of a sequence. The decoder is that of ``arch`` for samples of this
+            shape, or the default one, where ``arch`` is for samples of another kind; of modules of
+            your own it has to give it. Without a target it is X itself. What is given with
+            ``corruption`` is corrupted further, and the target stays as it is. Sequences of
+            different lengths have targets of the same lengths, or all of one.
+        X_val : like X, (X_val, target_val), (X_val, y_val) or a dict, optional
+            Samples to measure after each epoch, in place of ``validation_fraction``. The second
+            array is y for a model that takes it; a dictionary has the names of these arguments:
+            ``{"X": X_val, "y": y_val, "target": target_val}``.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
             True where a value is observed. The others take no part in the loss, are 0 to the
             encoder, and may be NaN. A mask (N, T) for sequences (N, T, F) says how long they are:
             True for the first steps of each sample, and then False; it stands for the list of them.
+            Where there is a target, it says what is observed of X alone.
+        sample_weight : array-like, shape (N,), optional
+            How much each sample counts: 2 is the sample twice. Weights are divided by their mean,
+            so that steps are as large as without. Terms, ``mse`` and all that is reported are
+            weighted means. What is learned before training (the scales of a table's columns and of
+            properties, first entries of a codebook) and statistics of batches take no notice.
         resume : bool
             Whether to go on from the file of ``checkpoint``, if there is one, until `epochs` in
             total are done; else training starts as without it. So the same call can be repeated
@@ -324,23 +355,25 @@ class BaseModel(Estimator):
         -----
         X may be an object that gives batches anew each time it is iterated over (a PyTorch
         DataLoader is one), or a function that returns an iterator over them. A batch is what
-        `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask). Batches are
-        taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one pass over
-        them before training checks them. Validation takes X_val. Rows that `open_rows` has opened
-        are a stream too, but are shuffled, and cut into batches of ``batch_size``. Upper levels of
-        a stack and priors keep the codes that they are trained on in memory.
+        `partial_fit` takes: X, or a tuple or list (X,), (X, y) or (X, y, sample_mask), or a
+        dictionary with the names of arguments: X, y, sample_mask, target, sample_weight. The second
+        array of a pair (X, Y) is the target of a model that takes no y, unless it is labels (n,).
+        Batches are taken as they come, one at a time, whatever ``batch_size`` and ``shuffle``; one
+        pass over them before training checks them. Validation takes X_val. Rows that `open_rows`
+        has opened are a stream too, but are shuffled, and cut into batches of ``batch_size``. Upper
+        levels of a stack and priors keep the codes that they are trained on in memory.
 
         X may also be an object with ``__len__`` and ``__getitem__`` (a PyTorch Dataset is one), as
         in all methods: its items are x, (x,) or (x, y), and y is taken from there where one is
-        needed. Tensors are taken like arrays.
+        needed; more than a label is the target, as in a stream. Tensors are taken like arrays.
         """
         with group.joined(comm):
             self._check_params()
-            self._check_task()
             saving = checkpoint_of(self)
             found = find_checkpoint(self, saving, resume)
             self._agree_on_call(self._goes_on(found), found)
-            self._fit_from(found, saving, X, y, X_val, sample_mask)
+            given = Item(X, y, sample_mask, target, sample_weight)
+            self._fit_from(found, saving, given, X_val)
         traps.warn_if_worse(self)
         return self
 
@@ -352,16 +385,15 @@ class BaseModel(Estimator):
         self,
         found: LoadedCheckpoint | None,
         saving: checkpoint.Checkpoint | None,
-        X: Any,
-        y: Any,
+        item: Item,
         X_val: Any,
-        sample_mask: Any,
     ) -> Saver:
         """Train, from a checkpoint if one was found; return the saver of checkpoints."""
         reader, going_on = self if found is None else found.model, self._goes_on(found)
         with runtime.threads(self.n_threads):
-            conditioner, given = reader._read_training(X, y, sample_mask, going_on)
-            read = reader._network.reader if going_on else self._reader.of(self, given.data)
+            conditioner, given = reader._read_training(item, going_on)
+            reader._check_task(given)
+            read = reader._network.reader if going_on else self._reader_of(given)
             names_in = reader._names_in if going_on else given.data.columns
             validation = reader._read_validation(X_val, read, conditioner, names_in)
             return self._fit(going_on, conditioner, given, validation, found, saving)
@@ -408,7 +440,14 @@ class BaseModel(Estimator):
         return saver
 
     def partial_fit(
-        self, X: Any, y: Any = None, *, sample_mask: Any = None, comm: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        target: Any = None,
+        sample_mask: Any = None,
+        sample_weight: Any = None,
+        comm: Any = None,
     ) -> Self:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
@@ -418,7 +457,7 @@ class BaseModel(Estimator):
 
         Parameters
         ----------
-        X, y, sample_mask, comm
+        X, y, target, sample_mask, sample_weight, comm
             As in `fit`.
 
         Returns
@@ -427,24 +466,22 @@ class BaseModel(Estimator):
         """
         with group.joined(comm):
             self._check_params()
-            self._check_task()
-            self._pass_over(X, y, sample_mask)
+            self._pass_over(Item(X, y, sample_mask, target, sample_weight))
         return self
 
-    def _pass_over(
-        self, X: Any, y: Any, sample_mask: Any, known: Conditioner | None = None
-    ) -> None:
+    def _pass_over(self, item: Item, known: Conditioner | None = None) -> None:
         """Train on samples once; `known` as in `_read_training`."""
         resume = self.__sklearn_is_fitted__()
         self._agree_on_call(resume)
         with runtime.threads(self.n_threads):
-            conditioner, given = self._read_training(X, y, sample_mask, resume, known)
+            conditioner, given = self._read_training(item, resume, known)
+            self._check_task(given)
             self._start_or_go_on(resume, conditioner, given)
             self._agree(given, None)
             fit.thin(self.history_)
             self._train(given, None, None, self._plan(1, False))
 
-    def initialize(self, X: Any, y: Any = None) -> Self:
+    def initialize(self, X: Any, y: Any = None, *, target: Any = None) -> Self:
         """Make the network that `fit` would start from, and don't train it.
 
         With ``warm_start=True`` a following `fit` goes on from there, with weights that were copied
@@ -452,7 +489,7 @@ class BaseModel(Estimator):
 
         Parameters
         ----------
-        X, y
+        X, y, target
             As in `fit`; they give the shapes, and what a model learns from data before training.
 
         Returns
@@ -461,7 +498,7 @@ class BaseModel(Estimator):
         """
         self._check_params()
         with runtime.threads(self.n_threads), traps.silence():
-            conditioner, given = self._read_training(X, y, None, False)
+            conditioner, given = self._read_training(Item(X, y, target=target), False)
             self._start(conditioner, given)
         return self
 
@@ -472,10 +509,10 @@ class BaseModel(Estimator):
         if self.loss in NAMES:
             Loss(self.loss, data.shape).check(data, name)
 
-    def _check_samples(self, data: Data) -> None:
+    def _check_samples(self, data: Data, target: Data | None = None) -> None:
         """Raise ValueError for samples that can't be trained on."""
-        self._check_data(data, "X")
-        for noise in self._corruptions():
+        self._check_data(*((data, "X") if target is None else (target, "target")))
+        for noise in map(corruption.made, self._corruptions()):
             if noise is not None:
                 noise.check_data(data)
 
@@ -484,12 +521,7 @@ class BaseModel(Estimator):
         return y
 
     def _read_training(
-        self,
-        X: Any,
-        y: Any,
-        sample_mask: Any,
-        resume: bool,
-        known: Conditioner | None = None,
+        self, item: Item, resume: bool, known: Conditioner | None = None
     ) -> tuple[Conditioner | None, Input]:
         """Check what fit is given; `known` is the conditioner of a fresh model, if there is one."""
         if resume and self._ignores_y and self._needs_y == (self._network.conditioner is None):
@@ -497,23 +529,45 @@ class BaseModel(Estimator):
                 f"conditional: expected {not self._needs_y} to go on with the fitted model, got "
                 f"{self._needs_y}"
             )
-        check_given(self, X)
-        if is_stream(X) and self._streams:
-            return read_stream(self, X, y, sample_mask, resume)  # type: ignore[return-value]
-        y = self._read_y(self._labels_beside(X, y))
-        if resume:
-            data = self._network.reader.read(self, X, sample_mask)
+        check_given(self, item.X)
+        if is_stream(item.X) and self._streams:
+            return read_stream(self, item, resume)  # type: ignore[return-value]
+        item, reader = beside.placed(self, item), self._network.reader if resume else None
+        y = self._read_y(item.y)
+        if reader is not None:
+            data = reader.read(self, item.X, item.sample_mask)
         else:
-            data = self._read_fresh(X, sample_mask)
-        self._check_samples(data)
+            data = self._read_fresh(item.X, item.sample_mask)
+        target = beside.read_target(self, item, data, reader)
+        if target is not None and reader is None:
+            self._share_range(target)
+        self._check_samples(data, target)
+        weight = beside.read_weight(self, item, len(data))
         if resume:
             self._check_names(data.columns)
             self._check_loss()
             conditioner = self._network.conditioner
         else:
             conditioner = known or self._conditioner(y, len(data))
-            self._warn_of_traps(data)
-        return conditioner, Input(data, self._conditions(conditioner, y, len(data)))
+            self._warn_of_traps(data, target is not None)
+        condition = self._conditions(conditioner, y, len(data))
+        weight = beside.weighted(weight, condition, beside.class_factors(self, conditioner, y))
+        total = beside.scale_of([weight])
+        if weight is not None:
+            weight = weights.scaled(weight, *total)
+        return conditioner, Input(data, condition, target, weight)
+
+    def _share_range(self, target: Data) -> None:
+        """Hold targets of which nothing is known to what is learned of those of all rows."""
+        if group.has_own_rows():
+            own = Summary()
+            own.add(target)
+            known = summary_of(own)
+            if known.shape != target.shape or known.pixels != target.pixels:
+                raise ValueError(
+                    "target: expected targets of one shape and scale in every process, got several"
+                )
+            target.low, target.high = known.low, known.high
 
     def _read_fresh(self, X: Any, sample_mask: Any) -> Data:
         """Check samples of which nothing is known, and hold them to what is learned of all rows."""
@@ -527,17 +581,13 @@ class BaseModel(Estimator):
         data.low, data.high = known.low, known.high
         return data
 
-    def _warn_of_traps(self, data: Data) -> None:
+    def _warn_of_traps(self, data: Data, paired: bool = False) -> None:
         """Warn of fresh samples that were hardly meant as they are read."""
-        traps.warn(self, data)
+        traps.warn(self, data, paired)
 
     def _may_copy(self) -> bool:
         """Return whether nothing but its width keeps a code from being a copy of its sample."""
         return False
-
-    def _labels_beside(self, X: Any, y: Any) -> Any:
-        """Return y, or the labels of a data set's items where y is needed and there is none."""
-        return foreign.labels(X) if y is None and self._needs_y else y
 
     def _conditions(
         self, known: Conditioner | None, y: Any, n: int, read: Any = conditions
@@ -555,12 +605,15 @@ class BaseModel(Estimator):
         if self.loss == "gaussian":
             _ = self._loss.sigma
 
-    def _read_stream_batch(self, item: StreamBatch, reader: Reader | None) -> tuple[Data, Any]:
-        """Check a batch that a stream gives; return its samples and y."""
+    def _read_stream_batch(self, item: Item, reader: Reader | None) -> beside.Parts:
+        """Check a batch that a stream gives."""
+        item = beside.placed(self, item, stream=True)
         read = self._reader.look if reader is None else reader.read
         data = read(self, item.X, item.sample_mask)
-        self._check_samples(data)
-        return data, self._read_y(item.y)
+        target = beside.read_target(self, item, data, reader)
+        self._check_samples(data, target)
+        weight = beside.read_weight(self, item, len(data))
+        return beside.Parts(data, self._read_y(item.y), target, weight)
 
     def _read_validation(
         self, X_val: Any, reader: Reader, conditioner: Conditioner | None, names_in: Any
@@ -578,18 +631,16 @@ class BaseModel(Estimator):
         if isinstance(X_val, Rows):
             rows = rows_to_validate(self, X_val, reader, conditioner, names_in)
             return rows.batches(INFERENCE_BATCH)  # type: ignore[return-value]
-        y_val = None
-        if isinstance(X_val, tuple):
-            if len(X_val) != 2:
-                raise ValueError(f"X_val: expected an array or (X, y), got {len(X_val)} things")
-            X_val, y_val = X_val
-        elif self._needs_y and (y_val := foreign.labels(X_val, "X_val")) is None:
-            raise ValueError("X_val: expected (X, y), as y is needed too, got X alone")
-        y_val = self._read_y(y_val)
-        data = reader.read(self, X_val, name="X_val", longer=True)
+        item = beside.validation_of(self, X_val, reader)
+        y_val = self._read_y(item.y)
+        data = reader.read(self, item.X, item.sample_mask, name="X_val", longer=True)
         column_names.check(type(self).__name__, names_in, data.columns, "X_val")
-        self._check_data(data, "X_val")
-        given = Input(data, self._conditions(conditioner, y_val, len(data)))
+        target = beside.read_target(self, item, data, reader, "X_val: target")
+        self._check_data(data if target is None else target, "X_val")
+        weight = beside.read_weight(self, item, len(data))
+        if weight is not None:
+            weight = weights.scaled(weight, *beside.scale_of([weight]))
+        given = Input(data, self._conditions(conditioner, y_val, len(data)), target, weight)
         return given.batches(INFERENCE_BATCH)
 
     def _held_out(self, n: int) -> tuple[int, bool]:
@@ -618,6 +669,13 @@ class BaseModel(Estimator):
     def _takes_size(self, shape: tuple[int, ...]) -> bool:
         """Return whether the fitted network takes images (H, W, C) of another size than in fit."""
         return False
+
+    def _reader_of(self, given: Input) -> Reader:
+        """Return what is learned of samples and their targets, so that others are read alike."""
+        reader = self._reader.of(self, given.data)
+        if given.target is not None:
+            reader.target = Reader.of(self, given.target)
+        return reader
 
     def _check_lengths(self, network: Network, *given: Data) -> None:
         """Raise ValueError for sequences of different lengths that a model can't take."""
@@ -671,7 +729,7 @@ class BaseModel(Estimator):
     def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
         most = memory_limit() // BYTES_PER_PARAMETER
-        network = self._make_network(self._reader.of(self, given.data), conditioner, most)
+        network = self._make_network(self._reader_of(given), conditioner, most)
         self._check_lengths(network, given.data, *others)
         self._prepare(network, given)
         if self.loss == "gaussian":
@@ -716,7 +774,7 @@ class BaseModel(Estimator):
 
     def _coders(
         self,
-        shape: tuple[int, ...],
+        reader: Reader,
         outputs: int,
         inputs: int,
         condition: int = 0,
@@ -724,11 +782,12 @@ class BaseModel(Estimator):
         arch: Any = None,
     ) -> dict[str, Module]:
         """Return encoder and decoder, as the architecture builds them."""
-        code = Code(int(outputs), int(inputs), spatial)
+        code, shape = Code(int(outputs), int(inputs), spatial), reader.shape
         arch = self.arch if arch is None else arch
         self._check_arch(arch)
         how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied)}
-        encoder, decoder = build_network(arch, shape, code, **how, maps=self._takes_maps)
+        how["maps"] = self._takes_maps
+        encoder, decoder = build_network(arch, shape, code, reader.of_output.shape, **how)
         penalties.check_encoder(self.penalty, encoder, conditioned_shape(encoder, shape, condition))
         if isinstance(decoder, AutoregressiveLSTM):
             decoder.link = LINKS.get(self.loss)
@@ -761,19 +820,17 @@ class BaseModel(Estimator):
                 "Autoencoder, VAE, CVAE and VQVAE take maps"
             )
 
-    def _check_task(self, has_target: bool = False) -> None:
-        """Raise ValueError where training would have nothing to learn but to copy.
-
-        `has_target` is whether samples are to become something else.
-        """
+    def _check_task(self, given: Input) -> None:
+        """Raise ValueError where training on samples would have nothing to learn but to copy."""
         arch = vars(self).get("arch")
         self._check_arch(arch)
-        if not isinstance(arch, Arch) or arch.has_code or has_target:
+        if not isinstance(arch, Arch) or arch.has_code or given.target is not None:
             return
         if all(noise is None for noise in self._corruptions()):
             raise ValueError(
-                f"corruption: expected one, such as GaussianNoise(0.1), for {type(arch).__name__}, "
-                "which has no code and would learn to copy its input, got None"
+                f"corruption: expected one, such as GaussianNoise(0.1), or a target for "
+                f"{type(arch).__name__}, which has no code and would learn to copy its input, got "
+                "None"
             )
 
     # ---- training -------------------------------------------------------------------------------
@@ -817,11 +874,12 @@ class BaseModel(Estimator):
             facts["presence of X_val"] = validation is not None
         else:
             facts["number of samples"] = len(data), None if validation is None else validation.total
-        if isinstance(data, Data) and not together.own_rows:
-            rows = np.unique(np.linspace(0, len(data) - 1, COMPARED).astype(np.int64))
-            values = np.empty((len(rows), data.features), np.float32)
-            data.gather(rows, values)
-            facts["samples"] = values
+        for name, samples in (("samples", data), ("targets", given.target)):
+            if isinstance(samples, Data) and not together.own_rows:
+                rows = np.unique(np.linspace(0, len(samples) - 1, COMPARED).astype(np.int64))
+                values = np.empty((len(rows), samples.features), np.float32)
+                samples.gather(rows, values)
+                facts[name] = values
         if isinstance(given, RowsInput) and not together.own_rows:
             facts["blocks of rows"] = given.rows.sizes
         facts["weights"] = self._network.flat.value
@@ -838,7 +896,7 @@ class BaseModel(Estimator):
     ) -> None:
         """Train for the epochs of a plan, unless stopped early; `again` as in `run`."""
         network = self._network
-        size, noise = int(self.batch_size), self._corruptions()[0]
+        size, noise = int(self.batch_size), corruption.made(self._corruptions()[0])
         own = given.batches(size, rows=rows, corruption=noise, seed=network.seed)
         batches = shared(own, size)
         network.use(plan.optimizer)
@@ -861,7 +919,7 @@ class BaseModel(Estimator):
                 sums["mse"] = loss.squared_error(recon, self._output(batch), batch)
             if batch.noise == "on":
                 sums |= loss.report(recon, batch)
-                if self._corruptions()[0] is not None and psnr.is_known(self):
+                if psnr.is_known(self):
                     sums[psnr.INPUT] = psnr.squared_error(batch)
         return sums | batch.reported
 
@@ -885,7 +943,7 @@ class BaseModel(Estimator):
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the loss, its terms and the squared error of held-out samples, as val_*."""
         own: dict[str, float] = {}
-        observed, records = 0, self.penalty is not None
+        observed, counted, records = 0.0, 0.0, self.penalty is not None
         done, n = group.place(batches.total)
         for batch in batches():
             network, batch.total = self._network, n
@@ -894,12 +952,13 @@ class BaseModel(Estimator):
             add(own, sums)
             done += batch.n
             observed += batch.observed
+            counted += batch.counted
         totals: dict[str, float] = {}
         for sums in group.over_rows(own):
             add(totals, sums)
-        observed = sum(group.over_rows(observed))
-        means = means_of(totals, n, observed)
-        means |= self._epoch_terms(means, {}, n, observed)
+        observed, counted = (sum(group.over_rows(count)) for count in (observed, counted))
+        means = means_of(totals, counted, observed)
+        means |= self._epoch_terms(means, {}, counted, observed)
         return {f"val_{k}": v for k, v in means.items()}
 
     # ---- fitted models --------------------------------------------------------------------------
@@ -909,17 +968,36 @@ class BaseModel(Estimator):
             raise not_fitted(type(self).__name__)
         return self._network
 
-    def _input(self, X: Any, y: Any, sample_mask: Any = None) -> Input:
-        """Check samples given to a fitted model, and what accompanies them."""
+    def _input(
+        self, X: Any, y: Any, sample_mask: Any = None, target: Any = None, compares: bool = False
+    ) -> Input:
+        """Check samples given to a fitted model, and what accompanies them.
+
+        `compares` says that the decoder's output is measured against the targets.
+        """
+        item = Item(X, y, sample_mask, target)
         if isinstance(X, Rows):
-            return read_rows(self, X, y, sample_mask)  # type: ignore[return-value]
-        data, y = self._samples(X, sample_mask), self._labels_beside(X, y)
-        return Input(data, self._conditions(self._coding_conditioner, y, len(data)))
+            return read_rows(self, item, compares=compares)  # type: ignore[return-value]
+        return self._read_input(item, compares)
+
+    def _read_input(self, item: Item, compares: bool = False, stream: bool = False) -> Input:
+        """Do so for samples that aren't rows of a file."""
+        if item.y is not None or compares or self._needs_y:
+            item = beside.placed(self, item, stream)
+        data, reader = self._samples(item.X, item.sample_mask), self._network.reader
+        if compares:
+            aim = beside.read_target(self, item, data, reader)
+            if aim is not None:
+                self._check_data(aim, "target")
+        else:
+            aim = beside.blank(reader, len(data))
+        return Input(data, self._conditions(self._coding_conditioner, item.y, len(data)), aim)
 
     def _alone(self, X: Any, sample_mask: Any = None) -> Input:
         """Check samples given to a fitted model, without what accompanies them."""
         if isinstance(X, Rows):
-            return read_rows(self, X, None, sample_mask, alone=True)  # type: ignore[return-value]
+            rows = read_rows(self, Item(X, None, sample_mask), alone=True)
+            return rows  # type: ignore[return-value]
         return Input(self._samples(X, sample_mask))
 
     def _samples(self, X: Any, sample_mask: Any = None) -> Data:
@@ -978,12 +1056,13 @@ class BaseModel(Estimator):
         They are means of the decoder's distribution; with a seed the loss may draw from it instead.
         """
         network, loss = self._fitted(), self._loss
-        n, parts, shape = len(codes), [], network.input_shape
-        out, size = np.empty((n, self.n_features_in_), np.float32), INFERENCE_BATCH
+        n, parts, shape = len(codes), [], network.reader.of_output.shape
+        size = INFERENCE_BATCH
         if codes.ndim > 2 and len(shape) == 3:  # maps, of images of any size
             width = codes.shape[-1] + _width(self._coding_conditioner)
             shape = network.decoder.output_shape((*codes.shape[1:-1], width))
-            out, size = np.empty((n, math.prod(shape)), np.float32), at_once(shape)
+            size = at_once(shape)
+        out = np.empty((n, math.prod(shape)), np.float32)
         for start in range(0, n, size):
             rows = slice(start, start + size)
             with network.tape(records=False) as tape:
@@ -996,14 +1075,14 @@ class BaseModel(Estimator):
                     parts.append(output.copy())
         if parts and seed is not None:
             out = loss.draw(np.concatenate(parts), seed)
-        return (
-            network.reader.samples(out) if shape == network.input_shape else out.reshape(n, *shape)
-        )
+        usual = shape == network.reader.of_output.shape
+        return network.reader.outputs(out) if usual else out.reshape(n, *shape)
 
     @property
     def _loss(self) -> Loss:
         network = self._fitted()
-        return Loss(self.loss, network.input_shape, getattr(network, "likelihood", None))
+        shape = network.reader.of_output.shape
+        return Loss(self.loss, shape, getattr(network, "likelihood", None))
 
     @property
     def parameters_(self) -> dict[str, np.ndarray]:

@@ -124,8 +124,10 @@ DESCRIPTIONS = inspect.cleandoc(r"""
         sample and a mean over samples.
     tied : bool
         Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
-        What is done to the encoder's input in training, while the target stays clean.
+    corruption : GaussianNoise or another corruption, callable, sequence of these, or None
+        What is done to the encoder's input in training, while the target stays clean. A function
+        takes a batch (n, ...) and a `numpy.random.Generator`, and returns the damaged batch; those
+        of a sequence are done one after another.
     penalty : L1Sparsity, KLSparsity, TopK, Contractive or None
         What the code is charged for, or how it is made sparse, see `aecore.penalties`. Codes may
         be longer than samples then.
@@ -136,7 +138,7 @@ DESCRIPTIONS = inspect.cleandoc(r"""
     learning_rate : float
     weight_decay : float
         An L2 penalty, or decoupled for adamw.
-    schedule : Constant, Cosine, Step, Warmup, a product of them, or None
+    schedule : Constant, Cosine, Step, Warmup, Plateau, a product of them, or None
         A factor of the learning rate over the epochs.
     clip_norm : float or None
         The largest norm that the gradient of all parameters together may have.

@@ -13,17 +13,20 @@ import numpy as np
 
 from ... import _core
 from ...base import runtime
-from ...base.sums import sum_of
 from ...data.batches import Batch
 
 INPUT = "mse_input"  # a sum of squares, until the end of an epoch
 
 
 def is_known(model: Any) -> bool:
-    """Return whether a fitted model's samples are images whose values are known to be 0 to 1."""
+    """Return whether a model is trained to undo damage of images whose values are 0 to 1."""
     reader = model._network.reader
-    span, pixels = getattr(reader, "span", None), getattr(reader, "pixels", False)
-    if span is None or model.loss == "cross_entropy":
+    damaged = model._corruptions()[0] is not None or reader.target is not None
+    if not damaged or not reader.keeps_form or model.loss == "cross_entropy":
+        return False
+    wanted = reader.of_output
+    span, pixels = getattr(wanted, "span", None), getattr(wanted, "pixels", False)
+    if span is None:
         return False
     return bool(0 <= span[0] and span[1] <= 1 and (pixels or len(reader.shape) == 3))
 
@@ -33,7 +36,7 @@ def squared_error(batch: Batch) -> float:
     errors, given = batch.tape.take((batch.n,)), batch.x.reshape(batch.target.shape)
     how = batch.mask, 1.0, runtime.current()
     _core.loss("mse", errors, None, None, given, batch.target, *how)
-    return sum_of(errors)
+    return batch.sum(errors)
 
 
 def of_epoch(means: dict[str, float]) -> dict[str, float]:

@@ -56,8 +56,8 @@ def by_size(method: Method) -> Method:
     def run(self: Any, X: Any, y: Any = None, **options: Any) -> Any:
         if not are_images(X) or not self._takes_other_sizes:
             return method(self, X, y, **options)
-        mask = options.pop("sample_mask", None)
-        for name, values in (("y", y), ("sample_mask", mask)):
+        others = {name: options.pop(name, None) for name in ("sample_mask", "target")}
+        for name, values in {"y": y, **others}.items():
             if values is not None and len(values) != len(X):
                 raise ValueError(
                     f"{name}: expected {len(X)}, one for each image, got {len(values)}"
@@ -65,9 +65,11 @@ def by_size(method: Method) -> Method:
         y = None if y is None else as_array(y)
         found: list[Any] = [None] * len(X)
         for places in _alike(X):
-            some = options
-            if mask is not None:
-                some = options | {"sample_mask": np.stack([mask[i] for i in places])}
+            some = options | {
+                name: np.stack([as_array(values[i]) for i in places])
+                for name, values in others.items()
+                if values is not None
+            }
             images = np.stack([as_array(X[i]) for i in places])
             made = method(self, images, None if y is None else y[places], **some)
             for k, i in enumerate(places):

@@ -17,6 +17,7 @@ import numpy as np
 from ...base import names as column_names
 from ...base.params import Params
 from ...base.text import printable
+from ...data import corruption
 from ...data.conditions import Conditioner
 from ...files import document
 from ...files.codec import Decoder, Encoder, same_keys
@@ -140,6 +141,8 @@ def own_params(model: Any) -> Config:
         params["callbacks"] = ()  # code
     if "checkpoint" in params:
         params["checkpoint"] = None  # a path of this machine, which nobody else is to write to
+    if "corruption" in params:
+        params["corruption"] = corruption.written(params["corruption"])
     if not isinstance(params["random_state"], (int, np.integer)):
         params["random_state"] = None  # the seed drawn from it is in the state
     for name, value in params.items():

@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base import names
+from ...data import weights
 from ...data.batches import Input
 from ...data.conditions import Conditioner, check_length, conditions
+from ...data.readers import Reader
 from ...data.rows import Rows, RowsInput
-from ...data.streams import Stream, StreamBatch, StreamInput, Summary
+from ...data.streams import Item, Stream, StreamInput, Summary
+from . import beside
 from .own_rows import summary_of
 
 if TYPE_CHECKING:
-    from ...data.readers import Reader
     from .model import BaseModel
 
 
 def read_stream(
-    model: BaseModel, X: Any, y: Any, sample_mask: Any, going_on: bool
+    model: BaseModel, given: Item, going_on: bool
 ) -> tuple[Conditioner | None, StreamInput | RowsInput]:
     """Look through a stream once: check its batches, and learn what they have in common.
 
@@ -29,24 +31,33 @@ def read_stream(
     TypeError, ValueError
         For arguments that a stream doesn't go with, and for an invalid batch, by its number.
     """
-    _check_beside(model, y, sample_mask)
-    stream, labels = Stream(X), list[Any]()
+    _check_beside(model, given)
+    X, stream, labels, found = given.X, Stream(given.X), list[Any](), list[Any]()
     like = model._network.reader if going_on else None
     summary = model._reader.summary(model) if like is None else Summary()
+    targets: Summary | None = None
     for number, item in enumerate(stream, 1):
         try:
-            data, own = model._read_stream_batch(item, like)
+            data, own, target, weight = model._read_stream_batch(item, like)
             summary.add(data)
+            if target is not None:
+                targets = targets or Summary()
+                targets.add(target)
+            if len(summary) != len(targets or summary):
+                raise ValueError("expected targets with every batch or with none")
             if going_on and number == 1:
                 model._check_names(data.columns)
             if own is not None:
                 check_length(own, len(data))
             labels.append(own)
+            found.append(weight)
         except (TypeError, ValueError) as error:
             raise type(error)(f"batch {number}: {error}") from None
         if not going_on and number == 1:
-            model._warn_of_traps(data)
+            model._warn_of_traps(data, target is not None)
     known = summary_of(summary)
+    if targets is not None:
+        targets = summary_of(targets)
     if not len(summary):
         raise ValueError("X: expected at least one batch, got none")
     if going_on:
@@ -55,34 +66,48 @@ def read_stream(
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 
-    reader = model._reader.of(model, known) if like is None else like
+    factors = beside.class_factors(model, conditioner, joined(labels))
+    if factors is not None:
+        places = [conditions(conditioner, own, len(own)) for own in labels]
+        found = [beside.weighted(*pair, factors) for pair in zip(found, places, strict=True)]
+    total = beside.scale_of(found)
+    reader = like
+    if reader is None:
+        reader = model._reader.of(model, known)
+        if targets is not None:
+            reader.target = Reader.of(model, targets)
 
-    def read(item: StreamBatch) -> Input:
-        data, own = model._read_stream_batch(item, reader)
-        return Input(data, conditions(conditioner, own, len(data)))
+    def read(item: Item) -> Input:
+        data, own, target, weight = model._read_stream_batch(item, reader)
+        condition = conditions(conditioner, own, len(data))
+        weight = beside.weighted(weight, condition, factors)
+        if weight is not None:
+            weight = weights.scaled(weight, *total)
+        return Input(data, condition, target, weight)
 
     if isinstance(X, Rows):
-        return conditioner, RowsInput(X, known, read)
-    return conditioner, StreamInput(stream, known, read)
+        return conditioner, RowsInput(X, known, read, targets)
+    return conditioner, StreamInput(stream, known, read, targets)
 
 
 def read_rows(
-    model: BaseModel, rows: Rows, y: Any, sample_mask: Any, alone: bool = False
+    model: BaseModel, given: Item, alone: bool = False, compares: bool = False
 ) -> RowsInput:
     """Return rows for a fitted model, which are checked when they are read.
 
-    `alone` leaves out what accompanies the samples.
+    `alone` leaves out what accompanies the samples; `compares` is as of `BaseModel._input`.
     """
-    for name, value in (("y", y), ("sample_mask", sample_mask)):
-        if value is not None:
-            raise ValueError(f"{name}: expected None, as rows have their own, got {value!r}")
+    rows: Rows = given.X
+    for name, value in given.beside.items():
+        raise ValueError(f"{name}: expected None, as rows have their own, got {value!r}")
 
-    def read(item: StreamBatch) -> Input:
-        return Input(model._samples(item.X, item.sample_mask)) if alone else model._input(*item)
+    def read(item: Item) -> Input:
+        if alone:
+            return Input(model._samples(item.X, item.sample_mask))
+        return model._read_input(item, compares, stream=True)
 
-    return RowsInput(
-        rows, Summary.like(model._fitted().input_shape, model._names_in, len(rows)), read
-    )
+    known = Summary.like(model._fitted().input_shape, model._names_in, len(rows))
+    return RowsInput(rows, known, read)
 
 
 def rows_to_validate(
@@ -90,11 +115,14 @@ def rows_to_validate(
 ) -> RowsInput:
     """Return rows to validate on, which are checked when they are read."""
 
-    def read(item: StreamBatch) -> Input:
+    def read(item: Item) -> Input:
+        item = beside.placed(model, item, stream=True)
         data = reader.read(model, item.X, item.sample_mask, name="X_val", longer=True)
         names.check(type(model).__name__, names_in, data.columns, "X_val")
-        model._check_data(data, "X_val")
-        return Input(data, model._conditions(conditioner, model._read_y(item.y), len(data)))
+        target = beside.read_target(model, item, data, reader, "X_val: target")
+        model._check_data(data if target is None else target, "X_val")
+        y = model._read_y(item.y)
+        return Input(data, model._conditions(conditioner, y, len(data)), target)
 
     return RowsInput(rows, Summary.like(reader.shape, names_in, len(rows)), read)
 
@@ -105,13 +133,13 @@ def joined(parts: Iterable[Any]) -> np.ndarray | None:
     return None if any(part is None for part in found) else np.concatenate(found)
 
 
-def _check_beside(model: BaseModel, y: Any, sample_mask: Any) -> None:
-    for name, value in (("y", y), ("sample_mask", sample_mask)):
-        if value is not None:
-            raise ValueError(
-                f"{name}: expected None where X gives batches, which may be (X, y) or "
-                f"(X, y, sample_mask), got {type(value).__name__}"
-            )
+def _check_beside(model: BaseModel, given: Item) -> None:
+    for name, value in given.beside.items():
+        raise ValueError(
+            f"{name}: expected None where X gives batches, which may be (X, y), "
+            "(X, y, sample_mask) or dictionaries with the names of arguments, got "
+            f"{type(value).__name__}"
+        )
     if model.validation_fraction:
         raise ValueError(
             "validation_fraction: expected 0 where X gives batches, of which none are held out, "

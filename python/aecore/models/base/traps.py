@@ -57,8 +57,11 @@ def silence(what: str = "all") -> Iterator[None]:
         _silent.reset(token)
 
 
-def warn(model: BaseModel, data: Data) -> None:
-    """Warn of traps that a fresh model's samples, or the first batch of them, have led into."""
+def warn(model: BaseModel, data: Data, paired: bool = False) -> None:
+    """Warn of traps that a fresh model's samples, or the first batch of them, have led into.
+
+    `paired` says that they have targets of their own, and so can't be copied.
+    """
     silent = _silent.get()
     if silent == "all" or model._reader is not Reader:  # others know what their columns are
         return
@@ -66,7 +69,7 @@ def warn(model: BaseModel, data: Data) -> None:
         return
     found = [_shape(model, data)]
     if not found[0] and model.epochs:  # or nothing is learned
-        found = [_units(data), "" if silent == "code" else _code(model, data)]
+        found = [_units(data), "" if silent == "code" or paired else _code(model, data)]
     for text in filter(None, found):
         checks.warn(text, of_data=True)
 

@@ -101,6 +101,7 @@ class PixelCNN(BaseModel, options=Training):
 
     loss, corruption, penalty = "nll", None, None  # parameters of other models
     _ignores_y = _streams = False
+    _no_target = "whose maps are predicted from themselves"
     _reader = MapReader
     _estimator_type = "density_estimator"
 
@@ -205,7 +206,7 @@ class PixelCNN(BaseModel, options=Training):
         return math.prod(above), width * depth
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         per_code = means["nll"] / self.n_features_in_
         return {"nats_per_code": per_code, "bits_per_dim": per_code / math.log(2)}

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...base import runtime
 from ...data.arrays import is_stream
-from ...data.streams import Stream
+from ...data.streams import Item, Stream
 from ...files.codec import Decoder
 from ...training import group
 from ...training.checkpoint import Checkpoint, Stage
@@ -76,8 +76,10 @@ class CodesWithPrior(BaseAutoencoder):
         X: Any,
         y: Any = None,
         *,
+        target: Any = None,
         X_val: Any = None,
         sample_mask: Any = None,
+        sample_weight: Any = None,
         resume: bool = False,
         comm: Any = None,
     ) -> Self:
@@ -85,10 +87,10 @@ class CodesWithPrior(BaseAutoencoder):
 
         Parameters
         ----------
-        X, X_val, sample_mask, resume, comm
-            As `Autoencoder.fit`'s. The codes of X_val measure the prior too, unless it has a
-            ``validation_fraction``. A prior whose training is interrupted begins it again, unless
-            it has a ``checkpoint`` of its own.
+        X, target, X_val, sample_mask, sample_weight, resume, comm
+            As `Autoencoder.fit`'s; the prior takes no notice of weights. The codes of X_val measure
+            the prior too, unless it has a ``validation_fraction``. A prior whose training is
+            interrupted begins it again, unless it has a ``checkpoint`` of its own.
         y : array-like, shape (N,) or (N, p), optional
             Labels or properties that the prior is conditioned on. Without a prior no notice is
             taken of it.
@@ -98,10 +100,14 @@ class CodesWithPrior(BaseAutoencoder):
         self
         """
         with group.joined(comm):
-            self._fit_both(X, y, X_val, sample_mask, resume)
+            self._fit_both(Item(X, y, sample_mask, target, sample_weight), X_val, resume)
         return self
 
-    def _fit_both(self, X: Any, y: Any, X_val: Any, sample_mask: Any, resume: bool) -> None:
+    @property
+    def _takes_y(self) -> bool:
+        return super()._takes_y or self.prior is not None
+
+    def _fit_both(self, item: Item, X_val: Any, resume: bool) -> None:
         """Train the model, and then the prior, if any."""
         self._check_params()
         saving = checkpoint_of(self)
@@ -109,8 +115,8 @@ class CodesWithPrior(BaseAutoencoder):
         self._agree_on_call(self._goes_on(found), found)
         of_prior = None if self.prior is None else checkpoint_of(self.prior)
         if self.prior is not None:
-            self._check_prior_data(X, y, X_val)
-        saver = self._fit_from(found, saving, X, y, X_val, sample_mask)
+            self._check_prior_data(item.X, item.y, X_val)
+        saver = self._fit_from(found, saving, item, X_val)
         if self.prior is None:
             vars(self).pop("prior_", None)
         elif not saver.stage.complete:
@@ -118,20 +124,15 @@ class CodesWithPrior(BaseAutoencoder):
             if stage.complete:  # the prior was trained on codes before these epochs
                 vars(self).pop("prior_", None)
             again = stage.over and not stage.complete and of_prior is not None
-            self._fit_prior(X, y, X_val, sample_mask, again, of_prior)
+            self._fit_prior(item, X_val, again, of_prior)
             saver.at(complete=True, best=None)
             saver.save()
 
     def _fit_prior(
-        self,
-        X: Any,
-        y: Any,
-        X_val: Any,
-        sample_mask: Any,
-        resume: bool,
-        checkpoint: Checkpoint | None,
+        self, item: Item, X_val: Any, resume: bool, checkpoint: Checkpoint | None
     ) -> None:
-        trained, params = vars(self).get("prior_"), self.prior.get_params(deep=False)
+        X, y, trained = item.X, item.y, vars(self).get("prior_")
+        params = self.prior.get_params(deep=False)
         if trained is None:
             trained = PixelCNN()
         params |= {
@@ -143,13 +144,13 @@ class CodesWithPrior(BaseAutoencoder):
         if params["random_state"] is None:
             params["random_state"] = (self._network.seed + 1) % 2**63
         if is_stream(X):
-            parts = [(self._all_codes(x, mask), labels) for x, labels, mask in Stream(X)]
+            parts = [(self._all_codes(part.X, part.sample_mask), part.y) for part in Stream(X)]
             codes, y = np.concatenate([part for part, _ in parts]), joined(y for _, y in parts)
         else:
-            codes = self._all_codes(X, sample_mask)
+            codes = self._all_codes(X, item.sample_mask)
         validation = None
         if X_val is not None and not self.prior.validation_fraction:
-            x, y_val = X_val if isinstance(X_val, tuple) else (X_val, None)
+            x, y_val = _validation(X_val)
             validation = self._all_codes(x), None if y is None else y_val
         with runtime.threads(self.n_threads):
             trained.set_params(**params)
@@ -163,7 +164,7 @@ class CodesWithPrior(BaseAutoencoder):
         """Raise the errors of the prior's own `fit`, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None
         if is_stream(X):
-            counts, labels = zip(*((len(x), labels) for x, labels, _ in Stream(X)), strict=True)
+            counts, labels = zip(*((len(part.X), part.y) for part in Stream(X)), strict=True)
             n, y = sum(counts), joined(labels)
             self._check_prior_labels(n, y, X_val, trained)
             return
@@ -179,7 +180,7 @@ class CodesWithPrior(BaseAutoencoder):
             trained._conditions(trained._network.conditioner, y, n)
         conditioner = optional_conditioner_of(y, n)
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
-            x, y_val = X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)
+            x, y_val = _validation(X_val)
             if y_val is None:
                 raise ValueError(
                     "X_val: expected (X_val, y_val) where the prior takes y, got no y_val"
@@ -212,3 +213,10 @@ class CodesWithPrior(BaseAutoencoder):
         if shape != wanted:
             raise ValueError(f"{PRIOR}: expected the model's maps of codes {wanted}, got {shape}")
         self.prior_ = trained
+
+
+def _validation(X_val: Any) -> tuple[Any, Any]:
+    """Return the samples to validate on, and their y or None."""
+    if isinstance(X_val, dict):
+        return X_val.get("X"), X_val.get("y")
+    return X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)

@@ -196,7 +196,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         dim = int(self.code_dim) if self.levels is None else len(self.levels)
         arch = ResNet() if self.arch is None and len(reader.shape) == 3 else self.arch
-        parts = self._coders(reader.shape, dim, dim, spatial=True, arch=arch)
+        parts = self._coders(reader, dim, dim, spatial=True, arch=arch)
         quantizer = self._make_quantizer()
         return {"encoder": parts["encoder"], "quantizer": quantizer, "decoder": parts["decoder"]}
 
@@ -268,7 +268,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         return usage
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         known = super()._epoch_terms(means, noted, n, observed)
         if not noted:
@@ -380,8 +380,8 @@ def _steps_there(batch: Batch, shape: Shape) -> np.ndarray | None:
     None where all are, or codes (n, ...) don't have one for each step.
     """
     x = batch.x
-    if batch.mask is None or len(shape) != 3 or x.ndim != 3 or shape[1] != x.shape[1]:
+    if batch.absent is None or len(shape) != 3 or x.ndim != 3 or shape[1] != x.shape[1]:
         return None
-    seen: np.ndarray = np.any(batch.mask.reshape(x.shape) > 0, axis=2)
+    seen: np.ndarray = ~np.all(batch.absent.reshape(x.shape), axis=2)
     there = np.ascontiguousarray(np.logical_or.accumulate(seen[:, ::-1], axis=1)[:, ::-1])
     return None if there.all() else there

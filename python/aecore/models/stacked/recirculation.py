@@ -105,6 +105,8 @@ class Recirculation(
         encoder, decoder = shallow(reader.shape, int(self.latent_dim), self.activation)
         return {"encoder": encoder, "decoder": decoder}
 
+    _no_target = "whose rule compares samples with what they come back as"
+
     def _phases(self) -> tuple[Phase, ...]:
         return (Phase(self._settle),)
 
@@ -123,10 +125,14 @@ class Recirculation(
         v2, moved = tape.take(batch.x.shape), tape.take(h1.shape)
         np.multiply(change.reshape(v2.shape), n, out=v2)
         v2 += batch.x  # 0 where a value is missing, which then doesn't change
+        if batch.weight is not None:
+            change *= batch.weight.reshape(-1, *[1] * (change.ndim - 1))
         tape.backward(since=made)  # the decoder
         h3 = self._network.encode(tape.constant(v2))
         np.subtract(h3.data, h1.data, out=moved)
         moved *= kept / n  # (h3 - h1) / n
+        if batch.weight is not None:
+            moved *= batch.weight[:, None]
         h3.add_grad(moved, gated=True)  # the rule has no slope of f in it
         tape.backward(since=made)
         return self._sums(batch, terms)

@@ -11,12 +11,13 @@ import numpy as np
 
 from ...base import checks, sklearn
 from ...base.sklearn import Estimator, not_fitted
-from ...data import conditions, corruption
+from ...data import conditions, corruption, weights
 from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
 from ...data.readers import Reader
 from ...data.rows import Rows
+from ...data.streams import Item
 from ...files.codec import Decoder
 from ...losses import Loss
 from ...nn.containers import Sequential
@@ -61,7 +62,7 @@ class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs
     ----------
     arch : Dense or None
         None is ``Dense()``.
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, None, or a sequence of these
+    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise, callable, None, or a sequence
         What is done to the input of every level, or of each of L + 1. The first is also
         what the last phase has at its input.
     pretrain_epochs : int
@@ -305,8 +306,11 @@ class SoftmaxClassifier(BaseModel, options=Training):
         denoising autoencoders were tried with.
     dropout : float
         The share of values that training drops behind each level, from 0 up to but not 1.
-    corruption : GaussianNoise, Masking, SaltAndPepper, SwapNoise or None
-        What is done to the input in training.
+    corruption : GaussianNoise or another corruption, callable, sequence of these, or None
+        What is done to the input in training, as in `Autoencoder`.
+    class_weight : None, "balanced" or dict
+        How much a sample counts in training by its label, as ``sample_weight`` does, with which it
+        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes.
 
     Attributes
     ----------
@@ -342,6 +346,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         level: int | None = None,
         dropout: float = 0.0,
         corruption: Any = None,
+        class_weight: Any = None,
         **options: Unpack[Training],
     ) -> None:
         self._store(SoftmaxClassifier, locals())
@@ -349,9 +354,11 @@ class SoftmaxClassifier(BaseModel, options=Training):
     model: Any
     level: int | None
     dropout: float
+    class_weight: Any
     loss = "mse"  # which accepts any samples; they are no targets here
     penalty = None
     _needs_y = True
+    _no_target = "whose targets are the labels y"
     _estimator_type = "classifier"
 
     # ---- parameters and labels ------------------------------------------------------------------
@@ -369,6 +376,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if checks.real("dropout", self.dropout, 0, 1) == 1:
             raise ValueError("dropout: expected less than 1, got 1")
         corruption.check(self.corruption)
+        weights.check_classes(self.class_weight)
         self._check_training_params()
 
     def _read_y(self, y: Any) -> np.ndarray:
@@ -387,26 +395,27 @@ class SoftmaxClassifier(BaseModel, options=Training):
         if not stack.__sklearn_is_fitted__():
             stack._check_data(data, name)
 
-    def _warn_of_traps(self, data: Data) -> None:
+    def _warn_of_traps(self, data: Data, paired: bool = False) -> None:
         if not self._stack().__sklearn_is_fitted__():  # whose own fit has warned
-            super()._warn_of_traps(data)
+            super()._warn_of_traps(data, paired)
 
     # ---- training -------------------------------------------------------------------------------
 
-    def partial_fit(
+    def partial_fit(  # type: ignore[override]
         self,
         X: Any,
         y: Any = None,
         *,
         classes: Any = None,
         sample_mask: Any = None,
+        sample_weight: Any = None,
         comm: Any = None,
     ) -> SoftmaxClassifier:
         """Make one pass over the samples in batches of ``batch_size``, in their order.
 
         Parameters
         ----------
-        X, y, sample_mask, comm
+        X, y, sample_mask, sample_weight, comm
             As in `fit`.
         classes : array-like, shape (K,), optional
             All labels that will come, for the first call; those in y by default.
@@ -417,7 +426,8 @@ class SoftmaxClassifier(BaseModel, options=Training):
         """
         with group.joined(comm):
             self._check_params()
-            self._pass_over(X, y, sample_mask, self._known(X, classes))
+            given = Item(X, y, sample_mask, sample_weight=sample_weight)
+            self._pass_over(given, self._known(X, classes))
         return self
 
     def _known(self, X: Any, classes: Any) -> Conditioner | None:
@@ -484,7 +494,7 @@ class SoftmaxClassifier(BaseModel, options=Training):
         """Return what is minimised; see `BaseModel.terms`."""
         assert batch.condition is not None  # the labels as one-hot vectors
         labels, logits = batch.condition.argmax(1), self._logits(batch)
-        batch.reported["accuracy"] = float((logits.data.argmax(1) == labels).sum())
+        batch.reported["accuracy"] = batch.sum(logits.data.argmax(1) == labels)
         return {"cross_entropy": CrossEntropy(logits, labels[:, None])}
 
     def _logits(self, batch: Batch) -> Value:

@@ -55,6 +55,7 @@ class TableModel(BaseAutoencoder):
     tied = False
     pretrain_epochs = 0
     _losses = ("mixed",)
+    _no_target = "whose target is the table itself"
     _reader = TableReader
 
     # ---- scikit-learn's tags ---------------------------------------------------------------------
@@ -108,13 +109,14 @@ class TableModel(BaseAutoencoder):
 
     # ---- tables in ------------------------------------------------------------------------------
 
-    def fit(
+    def fit(  # type: ignore[override]
         self,
         X: Any,
         y: Any = None,
         *,
         X_val: Any = None,
         sample_mask: Any = None,
+        sample_weight: Any = None,
         resume: bool = False,
         comm: Any = None,
     ) -> Self:
@@ -134,6 +136,8 @@ class TableModel(BaseAutoencoder):
             Rows to measure after each epoch, in place of ``validation_fraction``.
         sample_mask : array-like of bool, shape (N, C), optional
             False where a cell counts as missing.
+        sample_weight : array-like, shape (N,), optional
+            How much each row counts in the loss, as in `Autoencoder`.
         resume : bool
             Whether to go on from the file of ``checkpoint``, if there is one, as in `Autoencoder`.
 
@@ -150,7 +154,8 @@ class TableModel(BaseAutoencoder):
         """
         if isinstance(X_val, tuple):
             raise TypeError("X_val: expected a table, which has no y, got a tuple")
-        return super().fit(X, y, X_val=X_val, sample_mask=sample_mask, resume=resume, comm=comm)
+        how = {"X_val": X_val, "sample_mask": sample_mask, "sample_weight": sample_weight}
+        return super().fit(X, y, **how, resume=resume, comm=comm)
 
     # ---- training -------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...data import weights
 from ...data.conditions import Conditioner
 from ..base.own_rows import conditioner_of
 from .vae import VAE
@@ -24,6 +25,9 @@ class CVAE(VAE):
     ----------
     beta : float
         The weight of the KL term, or of the divergence. 1 is the evidence lower bound of p(x | y).
+    class_weight : None, "balanced" or dict
+        How much a sample counts in training by its label, as ``sample_weight`` does, with which it
+        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes.
 
     Attributes
     ----------
@@ -49,7 +53,22 @@ class CVAE(VAE):
     (5, 8)
     """
 
+    def __init__(
+        self,
+        arch: Any = None,
+        latent_dim: int = 32,
+        *,
+        class_weight: Any = None,
+        **options: Any,
+    ) -> None:
+        self._store(CVAE, locals())
+
+    class_weight: Any
     _needs_y = True
+
+    def _check_params(self) -> None:
+        weights.check_classes(self.class_weight)
+        super()._check_params()
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
         return conditioner_of(y, n)

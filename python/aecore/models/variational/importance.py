@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...base.sums import sum_of
 from ...data.batches import Batch
 from ...nn.ops.latent import ImportanceBound, log_mean, log_ratio
 from ...nn.ops.shapes import Repeat
@@ -40,9 +39,9 @@ def weighted_terms(
     bound = ImportanceBound(recon, z, logvars, eps, s, beta)
     flat = many.output.data.reshape(many.n, -1)
     batch.reported |= {
-        "recon": sum_of(recon.data) / s,
-        "kl": -sum_of(bound.ratio) / s,
-        "iwae": -sum_of(bound.log_mean(1.0)[0]),
+        "recon": many.sum(recon.data) / s,
+        "kl": -many.sum(bound.ratio) / s,
+        "iwae": -batch.sum(bound.log_mean(1.0)[0]),
         "mse": loss.squared_error(recon, flat, many) / s,
     }
     batch.output = many.output
@@ -62,9 +61,9 @@ def _held_out(model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float)
         ratio[:, i], recon[:, i] = log_ratio(z.data, eps, logvar.data), term.data
     flat = batch.output.data.reshape(n, -1)
     batch.reported |= {
-        "recon": sum_of(recon) / s,
-        "kl": -sum_of(ratio) / s,
-        "iwae": -sum_of(log_mean((ratio - recon).reshape(-1), s)[0]),
+        "recon": batch.sum(recon.sum(1)) / s,
+        "kl": -batch.sum(ratio.sum(1)) / s,
+        "iwae": -batch.sum(log_mean((ratio - recon).reshape(-1), s)[0]),
         "mse": model._loss.squared_error(term, flat, batch),
     }
     return {"loss": -log_mean((beta * ratio - recon).reshape(-1), s)[0]}
@@ -81,8 +80,9 @@ def _repeated(batch: Batch, times: int) -> Batch:
     """Return a batch with what the decoder and the loss need of each sample, several times."""
     many, tape = Batch(batch.n * times), batch.tape
     many.target = _rows(tape, batch.target, times)
-    many.x = many.target.reshape(many.n, *batch.x.shape[1:])
-    for name in ("mask", "missing", "lengths", "condition"):
+    many.x = many.target.reshape(many.n, *batch.target_shape)
+    many.target_shape = batch.target_shape
+    for name in ("mask", "missing", "weight", "lengths", "condition"):
         values = getattr(batch, name)
         if values is not None:
             setattr(many, name, _rows(tape, values, times))

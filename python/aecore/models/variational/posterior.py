@@ -43,8 +43,14 @@ def estimated(
     return Estimated(divergence, z, mean, logvar, prior, batch.total).terms
 
 
-def moments(mean: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-    """Return sums over samples: of means, their squares, variances and their logarithms, (4, D)."""
+def moments(mean: np.ndarray, logvar: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    """Return sums over samples: of means, their squares, variances and their logarithms, (4, D).
+
+    A sample counts by its weight.
+    """
+    if weight is not None:
+        counts = weight.astype(np.float64)
+        return np.stack([counts @ v for v in (mean, mean**2, np.exp(logvar), logvar)])
     sums = np.empty((4, mean.shape[1]))
     _core.latent_moments(sums, mean, logvar, runtime.current())
     return sums
@@ -93,6 +99,7 @@ def elbo(
     *,
     n_samples: int = 1,
     random_state: Any = None,
+    target: Any = None,
     sample_mask: Any = None,
 ) -> np.ndarray:
     r"""Estimate the evidence lower bound of each sample.
@@ -102,8 +109,8 @@ def elbo(
 
     Parameters
     ----------
-    X, y, sample_mask
-        As in `transform`.
+    X, y, target, sample_mask
+        As in `score_samples`.
     n_samples : int
         S.
     random_state : int, Generator, RandomState or None
@@ -115,7 +122,7 @@ def elbo(
         numbers as they are, in their own units (seconds for times).
     """
     n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
-    given = self._input(X, y, sample_mask)
+    given = self._input(X, y, sample_mask, target, compares=True)
     out = np.zeros(len(given.data), np.float64)
     for rows, batch in self._chunks(given, noise="fixed", seed=seed):
         mean, logvar = self._posterior(batch)
@@ -136,6 +143,7 @@ def log_likelihood(
     *,
     n_samples: int = 100,
     random_state: Any = None,
+    target: Any = None,
     sample_mask: Any = None,
 ) -> np.ndarray:
     r"""Estimate the log-likelihood of each sample by importance sampling.
@@ -147,8 +155,8 @@ def log_likelihood(
 
     Parameters
     ----------
-    X, y, sample_mask
-        As in `transform`.
+    X, y, target, sample_mask
+        As in `score_samples`.
     n_samples : int
         S: as many passes of the decoder.
     random_state : int, Generator, RandomState or None
@@ -159,7 +167,7 @@ def log_likelihood(
         As `elbo` gives it.
     """
     n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
-    given = self._input(X, y, sample_mask)
+    given = self._input(X, y, sample_mask, target, compares=True)
     out = np.empty(len(given.data), np.float64)
     for rows, batch in self._chunks(given, noise="fixed", seed=seed):
         mean, logvar = self._posterior(batch)

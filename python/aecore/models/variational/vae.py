@@ -118,6 +118,14 @@ class VAE(BaseAutoencoder, options=Coding):
     elbo = posterior.elbo
     log_likelihood = posterior.log_likelihood
 
+    @property
+    def _no_weights(self) -> str:
+        if self.free_bits:
+            return "whose free_bits are about means over a batch"
+        if isinstance(self.divergence, Divergence):
+            return "whose divergence is estimated from the codes of a whole batch"
+        return super()._no_weights
+
     def _check_params(self) -> None:
         checks.integer("latent_dim", self.latent_dim, 1)
         checks.real("beta", self.beta)
@@ -151,7 +159,7 @@ class VAE(BaseAutoencoder, options=Coding):
             mean, logvar = (Reshape(v, (batch.n, -1)) for v in (mean, logvar))
         batch.code = self._shaped(mean)
         if batch.noise == "on":
-            batch.noted["moments"] = posterior.moments(batch.code.data, logvar.data)
+            batch.noted["moments"] = posterior.moments(batch.code.data, logvar.data, batch.weight)
         return batch.code, logvar
 
     def _mapped(self, batch: Batch, codes: np.ndarray) -> np.ndarray:
@@ -188,7 +196,7 @@ class VAE(BaseAutoencoder, options=Coding):
         if batch.noise == "fixed":
             return self.beta
         weight = self.beta * (min(batch.epoch / self.kl_warmup, 1.0) if self.kl_warmup else 1.0)
-        batch.reported["kl_weight"] = weight * batch.n
+        batch.reported["kl_weight"] = weight * batch.counted
         return weight
 
     def _log_scale(self, batch: Batch) -> Any:
@@ -196,7 +204,7 @@ class VAE(BaseAutoencoder, options=Coding):
         return 0.0
 
     def _epoch_terms(
-        self, means: dict[str, float], noted: dict[str, np.ndarray], n: int, observed: int
+        self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
     ) -> dict[str, float]:
         known = super()._epoch_terms(means, noted, n, observed)
         if not noted:

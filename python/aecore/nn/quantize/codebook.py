@@ -190,7 +190,14 @@ class Codebook(Quantizer):
         if self.mode == "ema":
             self.buffer("sum")[...] = self._stored
 
-    def follow(self, rows: np.ndarray, index: np.ndarray, tape: Tape, most: int) -> None:
+    def follow(
+        self,
+        rows: np.ndarray,
+        index: np.ndarray,
+        tape: Tape,
+        most: int,
+        weight: np.ndarray | None = None,
+    ) -> None:
         """Move the averages and, by them, the entries; restart those out of use.
 
         Parameters
@@ -203,10 +210,17 @@ class Codebook(Quantizer):
             Whose memory is used meanwhile.
         most : int
             How many there would be if all counted.
+        weight : ndarray of float32, shape (M,), optional
+            How much each counts.
         """
         e, d = self._stored.shape
         counts, sums = tape.take((e,)), tape.take((e, d))
-        _core.vq_statistics(counts, sums, rows, index, tape.workspace)
+        if weight is None:
+            _core.vq_statistics(counts, sums, rows, index, tape.workspace)
+        else:
+            heavy = np.multiply(rows, weight[:, None], out=tape.take(rows.shape))
+            _core.vq_statistics(counts, sums, heavy, index, tape.workspace)
+            counts[...] = np.bincount(index, weight, e)
         if tape.part is None:
             self._learn(counts, sums, lambda: self._some(rows, np.arange(e), 0))
         else:

@@ -116,10 +116,14 @@ class VectorQuantizer(Codebook):
         op = VectorQuantize(x, entries, self.commitment, "VectorQuantizer", there)
         if tape.training:
             rows, index = op.chosen[0], op.index.reshape(-1)
-            most = len(rows)
+            most, weight = len(rows), tape.weight
+            if weight is not None:
+                weight = np.repeat(weight, most // max(1, len(weight)))
             if there is not None:
-                rows, index = rows[there.reshape(-1)], index[there.reshape(-1)]
-            self.follow(rows, index, tape, most)
+                seen = there.reshape(-1)
+                rows, index = rows[seen], index[seen]
+                weight = None if weight is None else weight[seen]
+            self.follow(rows, index, tape, most, weight)
         return Quantized(op.y, op, [{"vq": op.vq, "commitment": op.commitment}])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
