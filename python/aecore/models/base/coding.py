@@ -266,7 +266,9 @@ class BaseAutoencoder(BaseModel):
         ----------
         X : array-like, shape (N, ...), or list of arrays (T_i, F)
             Samples of the shape that the model was fitted to; sequences, if the architecture takes
-            lengths, with fewer steps too, and `LSTM` with more.
+            lengths, with fewer steps too, and `LSTM` with more. Images of any height and width for
+            a `UNet`, and for `Conv` and `ResNet` with ``flatten=False``; also a list of images (H_i,
+            W_i, C) of different sizes, which gives a list.
         y : array-like, optional
             The condition of a `CVAE`; other models take no notice of it.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
@@ -274,7 +276,7 @@ class BaseAutoencoder(BaseModel):
 
         Returns
         -------
-        ndarray of float32, shape (N, latent_dim)
+        ndarray of float32, shape (N, latent_dim), or (N, h, w, latent_dim) of maps
         """
         self._check_codes("transform")
         codes = self._replayed(X, y, sample_mask, "codes", self._codes)
@@ -295,7 +297,7 @@ class BaseAutoencoder(BaseModel):
 
         Parameters
         ----------
-        Z : array-like, shape (N, latent_dim)
+        Z : array-like, shape (N, latent_dim), or (N, h, w, latent_dim) of maps
             Codes, as `transform` gives them.
         y : array-like, optional
             The condition of a `CVAE`.
@@ -304,7 +306,8 @@ class BaseAutoencoder(BaseModel):
         -------
         ndarray of float32, shape (N, ...)
             Samples in data space: probabilities where the loss is bce or cross_entropy. Sequences
-            have as many steps as the longest in fit.
+            have as many steps as the longest in fit. A map of another size than in fit gives an
+            image that is so many pixels high and wide for each of its places.
         """
         codes = self._code_space.read(Z)
         return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
