@@ -52,8 +52,8 @@ def psnr(found: dict[str, np.ndarray]) -> np.ndarray:
     return -10 * np.log10(errors)
 
 
-def told(name: str, found: dict[str, np.ndarray]) -> str:
-    """Return the figures of some pictures, and write them where that is asked for."""
+def keep(name: str, found: dict[str, np.ndarray]) -> None:
+    """Write some pictures, if that is asked for."""
     if len(sys.argv) > 1:
         from PIL import Image
 
@@ -62,6 +62,11 @@ def told(name: str, found: dict[str, np.ndarray]) -> str:
         for key, x in found.items():
             pixels = np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / f"{key} {name}.png")
+
+
+def told(name: str, found: dict[str, np.ndarray]) -> str:
+    """Keep some pictures, and return their figures."""
+    keep(name, found)
     each = psnr(found)
     parts = ", ".join(f"{k} {v:.2f}" for k, v in zip(CLEAN, each, strict=True))
     return f"{each.mean():.2f} dB ({parts})"
@@ -126,7 +131,7 @@ def pretrained() -> str:
 
 
 if __name__ == "__main__":
-    told("clean", CLEAN)
+    keep("clean", CLEAN)
     task = "Noise of 0.1 on 4 photographs: "
     source = "the same run"
     record(task + "as they are", "20", "the deviation", lambda: told("noisy", NOISY))

@@ -267,8 +267,8 @@ class BaseAutoencoder(BaseModel):
         X : array-like, shape (N, ...), or list of arrays (T_i, F)
             Samples of the shape that the model was fitted to; sequences, if the architecture takes
             lengths, with fewer steps too, and `LSTM` with more. Images of any height and width for
-            a `UNet`, and for `Conv` and `ResNet` with ``flatten=False``; also a list of images (H_i,
-            W_i, C) of different sizes, which gives a list.
+            a `UNet`, and for `Conv` and `ResNet` with ``flatten=False``; also a list of images of
+            different sizes, (H_i, W_i, C), which gives a list.
         y : array-like, optional
             The condition of a `CVAE`; other models take no notice of it.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
