@@ -53,7 +53,7 @@ reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
 notebooks: $(VENV)/.has-notebook ## execute the lessons in place, and say how long each takes
 	$(BIN)/python tools/notebooks.py $(ARGS)
 
-denoiser: $(VENV)/.has-reproductions ## train the denoiser that comes with the package, in ten minutes
+denoiser: $(VENV)/.has-reproductions ## train the denoisers that come with the package, in minutes
 	$(BIN)/python tools/denoiser.py $(ARGS)
 
 docs: $(VENV)/.has-docs ## the site: pages and the API's reference, into build/docs

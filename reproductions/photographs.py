@@ -119,7 +119,7 @@ def trained() -> str:
         epochs=EPOCHS,
         random_state=0,
         verbose=1,
-    ).fit(ae.data.crops(training_images(grey=False), 32, CROPS))
+    ).fit(ae.data.crops(training_images(), 32, CROPS))
     return told("unet", dict(zip(NOISY, model.reconstruct(list(NOISY.values())), strict=True)))
 
 

@@ -20,6 +20,7 @@ COMMANDS = (
         "encode",
         "decode",
         "reconstruct",
+        "denoise",
         "impute",
         "sample",
         "score",

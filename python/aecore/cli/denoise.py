@@ -38,7 +38,7 @@ def add_denoise(commands: Subparsers) -> None:
         "denoise",
         "Take the noise out of pictures. Of a file, or of all in a folder: each keeps its name, "
         "size and depth (8 bits, and 16 if it is grey), stays grey or in colour, and keeps what is "
-        "transparent. A small network that comes with aecore does it, for noise like that of film "
+        "transparent. Small networks that come with aecore do it, for noise like that of film "
         "and sensors, of a deviation of 0.02 to 0.2 where white is 1; or one of your own.\n\n"
         "Says for each picture how far the result is from what was given, as PSNR in decibels. "
         "With --noise the pictures are taken to be clean: noise is added first, and it says how "
@@ -97,17 +97,17 @@ def _denoise(options: Any) -> int:
         _photos.check_suffix(out)
     if not is_folder and out.exists() and out.samefile(paths[0]):
         raise CommandError(f"{out}: expected another file than the picture itself")
-    started, model = time.perf_counter(), _model(options, paths)
+    started, models = time.perf_counter(), _models(options, paths)
     rows: list[dict[str, Any]] = []
     if not is_folder:
-        rows.append(_one(options, model, paths[0], out, 0))
+        rows.append(_one(options, models, paths[0], out, 0))
     else:
         root = Path(options.data)
         with command_errors(), atomic.replacing_folder(out) as folder:
             for number, path in enumerate(paths):
                 place = Path(folder) / _photos.written_as(path.relative_to(root))
                 place.parent.mkdir(parents=True, exist_ok=True)
-                rows.append(_one(options, model, path, place, number))
+                rows.append(_one(options, models, path, place, number))
                 rows[-1]["picture"] = path.relative_to(root).as_posix()
     facts = {"out": str(out), "pictures": rows, "seconds": time.perf_counter() - started}
     if options.noise is not None:
@@ -131,20 +131,22 @@ def _check(options: Any) -> None:
         check_place(options.save)
 
 
-def _model(options: Any, paths: list[Path]) -> Any:
-    """Return the model that a command asks for, trained if it says so."""
+def _models(options: Any, paths: list[Path]) -> dict[int, Any]:
+    """Return the models for pictures of 1 and 3 channels, trained if a command says so."""
     if options.model is not None:
         model = load_model(options)
         _check_model(model)
+        models = {1: model, 3: model}
     else:
-        from ..pretrained import load_denoiser
+        from ..pretrained import FILES, load_denoiser
 
-        model = load_denoiser()
+        models = {channels: load_denoiser(channels) for channels in FILES}
         if options.threads is not None:
-            model.set_params(n_threads=options.threads)
+            for model in models.values():
+                model.set_params(n_threads=options.threads)
     if options.train is not None:
-        _train(options, model, paths)
-    return model
+        _train(options, models, paths)
+    return models
 
 
 def _check_model(model: Any) -> None:
@@ -157,15 +159,31 @@ def _check_model(model: Any) -> None:
         )
 
 
-def _train(options: Any, model: Any, paths: list[Path]) -> None:
-    """Train a model further, on clean pictures."""
-    from .. import Cosine, GaussianNoise
-    from ..data import crops
+def _train(options: Any, models: dict[int, Any], paths: list[Path]) -> None:
+    """Train further, on clean pictures, what pictures like those to be cleaned take."""
     from . import _photos
 
     clean = _photos.find(options.train)[0] if options.train else paths
+    wanted = {_photos.Photo(path).pixels.shape[2] for path in paths}
+    several = list({id(models[k]): models[k] for k in wanted}.values())
+    if options.save is not None and len(several) > 1:
+        raise CommandError(
+            "--save: expected pictures that are all grey or all in colour, as each kind has a "
+            "model of its own, got both"
+        )
+    images = [_photos.Photo(path).pixels for path in clean]
+    for model in several:
+        _train_one(options, model, images)
+    note(options, f"trained on {len(images)} picture{'s' * (len(images) != 1)}")
+
+
+def _train_one(options: Any, model: Any, pictures: list[np.ndarray]) -> None:
+    """Train a model further on clean pictures, and save it if a command says so."""
+    from .. import Cosine, GaussianNoise
+    from ..data import crops
+
     channels = model._network.input_shape[2]
-    images = [_as_channels(_photos.Photo(path).pixels, channels) for path in clean]
+    images = [_as_channels(pixels, channels) for pixels in pictures]
     given = options.sigma or NOISE
     noise = given[0] if len(given) == 1 else tuple(given)
     size = model._network.input_shape[:2] if options.model is not None else (CROP, CROP)
@@ -184,7 +202,6 @@ def _train(options: Any, model: Any, paths: list[Path]) -> None:
         model.fit(samples)
         if options.save is not None:
             model.save(options.save)
-    note(options, f"trained on {len(images)} picture{'s' * (len(images) != 1)}")
 
 
 def _as_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
@@ -216,7 +233,9 @@ def clean(model: Any, pixels: np.ndarray) -> np.ndarray:
     return np.clip(found, 0, 1)
 
 
-def _one(options: Any, model: Any, path: Path, out: Path, number: int) -> dict[str, Any]:
+def _one(
+    options: Any, models: dict[int, Any], path: Path, out: Path, number: int
+) -> dict[str, Any]:
     """Clean a picture and write it; return what there is to say of it."""
     from . import _photos
 
@@ -227,7 +246,7 @@ def _one(options: Any, model: Any, path: Path, out: Path, number: int) -> dict[s
         noisy = noisy + options.noise * rng.standard_normal(noisy.shape)
         noisy = np.clip(noisy, 0, 1).astype(np.float32)
     with command_errors(str(path)):
-        found = clean(model, noisy)
+        found = clean(models[noisy.shape[2]], noisy)
     photo.save(out, found)
     facts: dict[str, Any] = {"picture": path.name, "kind": photo.kind}
     if options.noise is not None:

@@ -5,21 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..base import checks
 from ..files.load import load
 
 __all__ = ["load_denoiser"]
 
-DENOISER = Path(__file__).with_name("denoiser.safetensors")
+_HERE = Path(__file__).parent
+FILES = {3: _HERE / "denoiser-colour.safetensors", 1: _HERE / "denoiser-grey.safetensors"}
 
 
-def load_denoiser() -> Any:
+def load_denoiser(channels: int = 3) -> Any:
     """Return a small network that takes noise out of photographs, trained beforehand.
 
-    It is an `Autoencoder` of a `UNet`, for images (N, H, W, 3) of any size, as uint8 or 0..1, and
-    for normal noise of a deviation of 0.02 to 0.2 that nobody tells it, the same or another one in
-    each channel. A grey image goes in three times over, and the mean of the channels comes out. To
-    make it better at photographs of one kind, train it on: ``set_params(warm_start=True)`` and
-    `fit`, or begin afresh with `aecore.data.crops` and the noise that there is.
+    It is an `Autoencoder` of a `UNet`, for images (N, H, W, channels) of any size, as uint8 or
+    0..1, and for normal noise of a deviation of 0.02 to 0.2 that nobody tells it, another one in
+    each channel. To make it better at photographs of one kind, go on with it:
+    ``set_params(warm_start=True)`` and `fit` on `aecore.data.crops` of them.
+
+    Parameters
+    ----------
+    channels : {3, 1}
+        Whether images are in colour or grey.
 
     Returns
     -------
@@ -28,8 +34,8 @@ def load_denoiser() -> Any:
 
     Notes
     -----
-    Its 129,059 weights are rounded to bfloat16. The training images are CIFAR-10's, and nine of
-    scikit-image's photographs and textures.
+    Its weights, 129,059 for colours and 15,324 for grey, are rounded to bfloat16. The training
+    images are CIFAR-10's, and nine of scikit-image's photographs and textures.
 
     Examples
     --------
@@ -41,4 +47,6 @@ def load_denoiser() -> Any:
     >>> bool(np.square(model.reconstruct(noisy) - clean).mean() < 0.1 * 0.1**2)
     True
     """
-    return load(DENOISER)
+    if checks.integer("channels", channels, 1) not in FILES:
+        raise ValueError(f"channels: expected 3 or 1, got {channels}")
+    return load(FILES[int(channels)])
