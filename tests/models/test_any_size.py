@@ -120,6 +120,13 @@ def test_posteriors_bounds_and_draws_of_maps(models, data):
     assert drawn.shape == (3, 13, 22, 3)
 
 
+def test_pictures_of_maps(models, data):
+    pytest.importorskip("matplotlib").use("agg")
+    for name in ("conv", "vae"):
+        for draw in (ae.plot.traversal, ae.plot.reconstructions, ae.plot.errors):
+            draw(models[name], data[0][0] if draw is ae.plot.traversal else data[0])
+
+
 def test_conditions_stand_at_every_place(data):
     X, other = data
     y = np.arange(len(X)) % 3

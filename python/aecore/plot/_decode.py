@@ -293,13 +293,17 @@ def _nats(nats: float) -> str:
 
 
 def _divergences(model: Any, X: Any, y: Any) -> NDArray[np.float64] | None:
-    """Return each latent dimension's mean divergence from N(0, 1); None without posteriors."""
+    """Return each latent dimension's mean divergence from N(0, 1); None without posteriors.
+
+    That of a map is the sum over its places.
+    """
     posterior = getattr(model, "encode_distribution", None)
     if posterior is None:
         return None
     mean, logvar = (np.asarray(part, np.float64) for part in
                     call(posterior, X, y=repeated(y, len(X))))  # fmt: skip
-    return np.asarray((mean**2 + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2)
+    each = (mean**2 + np.exp(logvar) - 1 - logvar).mean(axis=0) / 2
+    return np.asarray(each.reshape(-1, each.shape[-1]).sum(axis=0))
 
 
 def manifold(
