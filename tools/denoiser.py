@@ -71,7 +71,7 @@ def write(model: ae.Autoencoder, path: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--crops", type=int, default=25_000, help="in an epoch (default: 25000)")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("-o", "--out", type=Path, default=FILES[3].parent, metavar="FOLDER")
     options = parser.parse_args()
     for channels, file in FILES.items():
