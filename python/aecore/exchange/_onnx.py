@@ -12,6 +12,7 @@ import numpy as np
 from ..base import atomic, checks
 from ..data.arrays import PIXEL
 from ..data.batches import Batch
+from ..data.conditions import MixedConditioner
 from ..losses import LINKS
 from ..models import GAN, VQVAE, AnomalyDetector, SoftmaxClassifier
 from ..models.base.coding import BaseAutoencoder
@@ -353,6 +354,10 @@ class _Export:
         found, graph = self.conditioner, self.graph
         if found is None:
             return None
+        if isinstance(found, MixedConditioner):
+            raise NotImplementedError(
+                "y: expected labels or properties in ONNX, got a table of words and numbers"
+            )
         if found.classes is None:
             assert found.mean is not None and found.scale is not None
             self.inputs.append(("y", ["DOUBLE", "n", len(found.mean)]))

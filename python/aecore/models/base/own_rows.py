@@ -13,7 +13,7 @@ import numpy as np
 from ...data import conditions
 from ...data.arrays import is_stream
 from ...data.batches import BatchSource
-from ...data.conditions import Conditioner
+from ...data.conditions import Conditioner, MixedConditioner
 from ...data.pieces import Pieces, StreamPieces
 from ...data.streams import StreamBatches, Summary
 from ...training import group
@@ -75,6 +75,8 @@ def conditioner_of(y: Any, n: int) -> Conditioner:
     """Return what a fresh model learns of its conditions, y of n samples."""
     if not group.has_own_rows():
         return Conditioner.learn(y, n)
+    if (columns := conditions.mixed(y)) is not None:
+        return MixedConditioner([conditioner_of(column, n) for column in columns])
     y = conditions.read(y, labels=True)
     conditions.check_length(y, n)
     kinds = group.over_rows((y.shape[1:], y.dtype.kind in "US"))
