@@ -386,7 +386,7 @@ ae_status ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh
 
 /* ---- losses: per-sample sums over F features, loss (N), and dx = dloss[n] * dloss/dx ------------ */
 
-typedef enum { AE_MSE = 0, AE_L1, AE_HUBER, AE_BCE_WITH_LOGITS, AE_LOSSES } ae_loss;
+typedef enum { AE_MSE = 0, AE_L1, AE_HUBER, AE_BCE_WITH_LOGITS, AE_POISSON, AE_LOSSES } ae_loss;
 
 /* mask (N, F) or NULL: weights, where 0 drops a value whatever it is, and its gradient. Either of
  * loss and dx may be NULL. dloss (N) or NULL for ones. delta is huber's. */
@@ -399,6 +399,17 @@ ae_status ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss,
                                    const float *logits, const int64_t *labels,
                                    const float *mask, int64_t N, int64_t T, int64_t E,
                                    const ae_ctx *ctx);
+/* Counts target (N, F) >= 0 of means e^x and inverse dispersions e^log_theta, (F), or (N, F) where
+ * `per_row`. dtheta (N, F), or NULL, = dloss[n] times the gradient of log_theta. */
+ae_status ae_negative_binomial_fwd_bwd(float *loss, float *dx, float *dtheta,
+                                       const float *dloss, const float *x, const float *target,
+                                       const float *mask, const float *log_theta, bool per_row,
+                                       int64_t N, int64_t F, const ae_ctx *ctx);
+/* Counts (N, T, E) >= 0 of outcomes with probabilities softmax(logits); mask (N, T, E) or NULL:
+ * where it is 0, an outcome can't be. loss (N) sums over T. */
+ae_status ae_multinomial_fwd_bwd(float *loss, float *dx, const float *dloss,
+                                 const float *logits, const float *counts, const float *mask,
+                                 int64_t N, int64_t T, int64_t E, const ae_ctx *ctx);
 
 /* ---- optimisers over one flat buffer ----------------------------------------------------------- */
 

@@ -369,6 +369,28 @@ def mean_steps(out: Array, x: Array, lengths: Array | None, workspace: Workspace
 def mean_steps_backward(
     dx: Array, grad: Array, lengths: Array | None, workspace: Workspace, /
 ) -> None: ...
+def multinomial(
+    out: Array | None,
+    dx: Array | None,
+    grad: Array | None,
+    logits: Array,
+    counts: Array,
+    mask: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def negative_binomial(
+    out: Array | None,
+    dx: Array | None,
+    dlog_theta: Array | None,
+    grad: Array | None,
+    x: Array,
+    target: Array,
+    mask: Array | None,
+    log_theta: Array,
+    workspace: Workspace,
+    /,
+) -> None: ...
 def norm_mlp(
     out: Array | None,
     hidden: Array,

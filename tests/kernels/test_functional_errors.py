@@ -32,6 +32,7 @@ ATTENTION = dict(
 CONV = dict(x=IMAGE, weight=KERNEL, bias=ones(6), stride=(2, 1), padding=(1, 0))
 UP = dict(CONV, output_padding=(1, 0))
 LOSS = dict(x=ones(2, 3, 4), target=ones(2, 3, 4), mask=ones(2, 3, 4))
+OUTCOMES = dict(logits=ones(2, 3), counts=ones(2, 3), mask=ones(2, 3))
 ENTROPY = dict(logits=ones(2, 3, 4), labels=indices(2, 3), mask=ones(2, 3))
 POOL = dict(x=IMAGE, kernel_size=(2, 2), stride=(1, 2), padding=(1, 0))
 LATENT = dict(mean=ones(2, 3), logvar=ones(2, 3))
@@ -89,6 +90,12 @@ VALID = {
     ),
     "mse": dict(LOSS, out=ones(2)),
     "mse_backward": dict(LOSS, grad=ones(2)),
+    "multinomial": dict(OUTCOMES, out=ones(2)),
+    "multinomial_backward": dict(OUTCOMES, grad=ones(2)),
+    "negative_binomial": dict(LOSS, log_theta=ones(3, 4), out=ones(2)),
+    "negative_binomial_backward": dict(LOSS, log_theta=ones(3, 4), grad=ones(2)),
+    "poisson": dict(LOSS, out=ones(2)),
+    "poisson_backward": dict(LOSS, grad=ones(2)),
     "random_normal": dict(shape=(2, 3), seed=1, offset=2, out=ones(2, 3)),
     "random_uniform": dict(shape=(2, 3), seed=1, offset=2, out=ones(2, 3)),
     "reparameterize": dict(LATENT, eps=ones(2, 3), out=ones(2, 3)),

@@ -143,6 +143,25 @@ def cross_entropy(rng: Rng) -> Arguments:
     }  # fmt: skip
 
 
+def poisson(rng: Rng) -> Arguments:
+    found = loss(rng)
+    found["target"] = rng.poisson(np.exp(found["x"])).astype(np.float32)
+    return found
+
+
+def negative_binomial(rng: Rng) -> Arguments:
+    found = poisson(rng)
+    shape = found["x"].shape if rng.random() < 0.3 else found["x"].shape[1:]
+    return {**found, "log_theta": normal(rng, *shape)}
+
+
+def multinomial(rng: Rng) -> Arguments:
+    shape = size(rng), *_axes(rng), size(rng, least=1)
+    counts = rng.poisson(3, shape).astype(np.float32)
+    mask = maybe(rng, (rng.random(shape) < 0.7).astype(np.float32))
+    return {"logits": normal(rng, *shape), "counts": counts, "mask": mask}
+
+
 def dropout(rng: Rng) -> Arguments:
     return {
         "x": normal(rng, size(rng), *_axes(rng)), "rate": float(rng.choice([0, 0.3, 0.9])),
@@ -281,7 +300,9 @@ MAKERS: dict[str, Callable[[Rng], Arguments]] = {
     "conv_transpose2d": conv_transpose2d, "cross_entropy": cross_entropy, "dropout": dropout,
     "embedding": embedding, "gated_tanh": gated_tanh, "gaussian_kl": gaussian_kl,
     "group_norm": group_norm, "huber": huber, "l1": loss, "layer_norm": layer_norm,
-    "linear": linear, "lstm": lstm, "max_pool2d": max_pool2d, "mse": loss, "random_normal": draw,
+    "linear": linear, "lstm": lstm, "max_pool2d": max_pool2d, "mse": loss,
+    "multinomial": multinomial, "negative_binomial": negative_binomial, "poisson": poisson,
+    "random_normal": draw,
     "random_uniform": draw, "reparameterize": reparameterize, "sgd_step": sgd_step,
     "upsample2d": upsample2d, "vector_quantize": vector_quantize,
 }  # fmt: skip
@@ -293,7 +314,8 @@ SAMPLED = {
     "embedding": ("indices",), "gated_tanh": ("x", "bias"), "gaussian_kl": ("mean", "logvar"),
     "group_norm": ("x",), "huber": ("x", "target", "mask"), "l1": ("x", "target", "mask"),
     "linear": ("x",), "lstm": ("x", "h0", "c0", "lengths"), "max_pool2d": ("x",),
-    "mse": ("x", "target", "mask"), "reparameterize": ("mean", "logvar", "eps"),
+    "mse": ("x", "target", "mask"), "multinomial": ("logits", "counts", "mask"),
+    "poisson": ("x", "target", "mask"), "reparameterize": ("mean", "logvar", "eps"),
     "upsample2d": ("x",), "vector_quantize": ("z",),
 }  # fmt: skip
 

@@ -25,6 +25,12 @@ from .loss import (
     l1_backward,
     mse,
     mse_backward,
+    multinomial,
+    multinomial_backward,
+    negative_binomial,
+    negative_binomial_backward,
+    poisson,
+    poisson_backward,
 )
 from .lstm import lstm, lstm_backward
 from .norm import (
@@ -80,6 +86,12 @@ __all__ = [
     "max_pool2d_backward",
     "mse",
     "mse_backward",
+    "multinomial",
+    "multinomial_backward",
+    "negative_binomial",
+    "negative_binomial_backward",
+    "poisson",
+    "poisson_backward",
     "random_normal",
     "random_uniform",
     "reparameterize",
