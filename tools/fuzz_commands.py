@@ -298,7 +298,17 @@ BY_DEST = {
 }
 BY_DEST |= {
     "arch": ["Dense((4,))", "Conv((2,))", "LSTM(2)", "Transformer(4, 2, 1, 4)", "ResNet(2)"],
-    "loss": ["mse", "bce", "huber", "l1", "gaussian", "cross_entropy"],
+    "loss": [
+        "mse",
+        "bce",
+        "huber",
+        "l1",
+        "gaussian",
+        "cross_entropy",
+        "poisson",
+        "negative_binomial",
+        "multinomial",
+    ],
     "corruption": ["Masking(0.3)", "GaussianNoise(0.1)", "SwapNoise(0.1)", "SaltAndPepper(0.1)"],
     "penalty": ["TopK(1)", "KLSparsity(0.1)", "L1Sparsity(0.1)", "Contractive(0.1)"],
     "optimizer": ["adam", "sgd", "SGD(0.9)", "AdamW()"],

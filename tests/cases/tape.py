@@ -1073,6 +1073,18 @@ def cross_entropy(x: Any, labels: Any, mask: Any = None) -> Any:
     return twin.cross_entropy(x.reshape(*labels.shape, classes), labels, mask)
 
 
+def negative_binomial(x: Any, target: Any, *rest: Any) -> Any:
+    *mask, log_theta = rest
+    n, features = target.shape
+    each = np.tile(log_theta, (n, features // log_theta.size))
+    return twin.negative_binomial(x.reshape(target.shape), target, each, *mask)
+
+
+def multinomial(x: Any, target: Any, mask: Any = None) -> Any:
+    seen = None if mask is None else mask.reshape(x.shape)
+    return twin.multinomial(x, target.reshape(x.shape), seen)
+
+
 def gaussian(x: Any, target: Any, *rest: Any) -> Any:
     *mask, log_sigma = rest
     counted = mask[0] if mask else np.ones_like(target)
@@ -1115,7 +1127,7 @@ def mixed_target(rng: np.random.Generator) -> np.ndarray:
 
 def loss_cases() -> list[TapeCase]:
     found = []
-    for kind in ("mse", "l1", "huber", "bce_with_logits"):
+    for kind in ("mse", "l1", "huber", "bce_with_logits", "poisson"):
         reference = flat(getattr(twin, kind))
         for x, masked in (
             ((5, 7), False),
@@ -1126,7 +1138,7 @@ def loss_cases() -> list[TapeCase]:
             ((33, 65), True),
         ):
             table = x[0], int(np.prod(x[1:]))
-            target = above(0, *table) if kind == "bce_with_logits" else table
+            target = above(0, *table) if kind in ("bce_with_logits", "poisson") else table
             constants = [target, bits(*table)] if masked else [target]
             label = f"{kind},{name_of([x])},{masked}"
             how = {"constants": constants, "reference": reference}
@@ -1163,6 +1175,15 @@ def loss_cases() -> list[TapeCase]:
                 parameters=[scaled(0.3, 1)],
             )
         )
+    for x, masked in (((5, 7), False), ((5, 2, 3), True), ((0, 3), False), ((1, 1), False)):
+        table = above(0, x[0], int(np.prod(x[1:])))
+        constants = [table] + [bits(x[0], int(np.prod(x[1:])))] * masked
+        how = {"constants": constants, "parameters": [scaled(0.3, x[-1])]}
+        label, late_theta = f"{name_of([x])},{masked}", losses.NegativeBinomial
+        apply = late_theta if masked else lambda x, t, p: losses.NegativeBinomial(x, t, None, p)
+        found.append(TapeCase("NegativeBinomial", apply, [x], label, negative_binomial, **how))
+        how = {"constants": constants}
+        found.append(TapeCase("Multinomial", losses.Multinomial, [x], label, multinomial, **how))
     found.append(
         TapeCase(
             "Mixed",

@@ -7,6 +7,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import nn
+from aecore.losses import COUNTS
 from cases.base import normal
 
 onnx = pytest.importorskip("onnx")
@@ -119,9 +120,14 @@ def test_vqvae(arch, shape, options, rng, tmp_path):
     check(model, X, tmp_path)
 
 
-@pytest.mark.parametrize("loss", ["mse", "l1", "huber", "bce", "gaussian", "cross_entropy"])
+LOSSES = "mse", "l1", "huber", "bce", "gaussian", "cross_entropy", *COUNTS
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("feedback", [False, True])
 def test_outputs_are_data(loss, feedback, rng, tmp_path):
+    if feedback and loss == "multinomial":
+        pytest.skip("a decoder that gives no counts for the next step to see")
     X = np.eye(4, dtype=np.float32)[rng.integers(4, size=(6, 5))]
     model = ae.Autoencoder(ae.LSTM(5, teacher_forcing=feedback), 3, loss=loss, **KW)
     model = shaken(model, rng, X)
@@ -129,6 +135,16 @@ def test_outputs_are_data(loss, feedback, rng, tmp_path):
     if loss == "cross_entropy":
         path = str(tmp_path / "reconstruct.onnx")
         np.testing.assert_allclose(run(path, x=X).sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", COUNTS)
+def test_counts(loss, rng, tmp_path):
+    X = rng.poisson(np.exp(2 * rng.standard_normal((6, 9)))).astype(np.float32)
+    check(shaken(ae.VAE(ae.Dense((8,)), 3, loss=loss, **KW), rng, X), X, tmp_path)
+    detector = ae.AnomalyDetector(ae.Autoencoder(ae.Dense((8,)), 3, loss=loss, **KW)).fit(X)
+    ae.to_onnx(detector, tmp_path / "score.onnx", "score")
+    got = run(str(tmp_path / "score.onnx"), x=X)
+    np.testing.assert_allclose(got, detector.score_samples(X), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -155,7 +155,9 @@ class Graph:
         return x if kind is None else FORMULAS[kind].onnx(self, x)
 
     def link(self, kind: str | None, x: str) -> str:
-        """Append what turns a decoder's output into data: "sigmoid", "softmax" or None."""
+        """Append what turns a decoder's output into data: see `apply_link`."""
+        if kind == "exp":
+            return self.add("Exp", x)
         return self.add("Softmax", x, axis=-1) if kind == "softmax" else self.activation(kind, x)
 
     def body(self, append: Callable[[Graph], tuple[list[Any], list[Any]]]) -> Body:

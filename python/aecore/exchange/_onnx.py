@@ -60,9 +60,10 @@ def to_onnx(
 
     What comes out is what the method gives, without noise: means for a `VAE`, codes as int64 for a
     `VQVAE`, and data as aecore has them, for images with channels last, for bce and cross_entropy
-    as probabilities. Where the model is conditional there is a second input ``y``: labels
-    (N,) as `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has
-    the part decode alone, a `SoftmaxClassifier` predict_proba, and an `AnomalyDetector` score.
+    as probabilities, for losses of counts as expected counts (decode of multinomial:
+    probabilities). Where the model is conditional there is a second input ``y``: labels (N,) as
+    `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has the part
+    decode alone, a `SoftmaxClassifier` predict_proba, and an `AnomalyDetector` score.
 
     A `TabularAutoencoder` or `TabularVAE` has the part encode, with an input (N,) for each column
     under its name, in place of x: numbers, and levels that are numbers or booleans, as double with
@@ -272,7 +273,7 @@ class _Export:
                 else:
                     if not self.network.reader.keeps_form:
                         self.graph.lengths = ""
-                    made = self._decoded(latent, y)
+                    made = self._decoded(latent, y, x)
                 if part == "predict_proba":
                     name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
         self.graph.finish(self._all(made), name)
@@ -314,7 +315,7 @@ class _Export:
                 codes = graph.add("ReduceMean", codes, axes=[1], keepdims=0)
             if isinstance(model, VQVAE):
                 z = model._network.quantizer.quantize(z).y
-            return codes, inner._decoded(z, None)
+            return codes, inner._decoded(z, None, x)
 
     def _samples(self, shape: Shape) -> str:
         """Add the inputs of samples; return the name of what the network takes."""
@@ -406,13 +407,17 @@ class _Export:
         codes = self.graph.reshape(codes, 0, *space.map, *quantizer.code_shape)
         return self._placeholder(quantizer.lookup_onnx(self.graph, codes), shape)
 
-    def _decoded(self, z: Value, y: Value | None) -> str:
-        """Append the decoder, to data space."""
-        x = self._name(self.network.decode(z, y))
+    def _decoded(self, z: Value, y: Value | None, x: str = "") -> str:
+        """Append the decoder, to data space, where the samples x may say what their totals are."""
+        graph, made = self.graph, self._name(self.network.decode(z, y))
         if isinstance(self.model, SoftmaxClassifier):
-            return self.graph.link("softmax", x)
-        x = self.graph.link(LINKS.get(self.model._loss.name), x)
-        return self._cut(x) if self.lengths and self.network.reader.keeps_form else x
+            return graph.link("softmax", made)
+        loss = self.model._loss.name
+        made = graph.link(LINKS.get(loss), made)
+        if loss == "multinomial" and x and self.network.reader.target is None:
+            total = graph.add("ReduceSum", x, np.array([-1], np.int64), keepdims=1)
+            made = graph.add("Mul", made, total)
+        return self._cut(made) if self.lengths and self.network.reader.keeps_form else made
 
     def _cut(self, x: str) -> str:
         """Append what makes steps behind a sequence's end 0."""

@@ -164,8 +164,9 @@ class AutoregressiveLSTM(Module):
     ----------
     lstm : LSTM
     out : Linear
-    link : {None, "sigmoid", "softmax"}
-        What turns the linear layer's output into a step of data, which the LSTM is fed with.
+    link : {None, "sigmoid", "softmax", "softplus"}
+        What turns the linear layer's output into a step of data, which the LSTM is fed with. Data
+        are counts where it is softplus, and fed as log(1 + x).
     """
 
     def __init__(
@@ -214,6 +215,8 @@ class AutoregressiveLSTM(Module):
             before[some, ends[some] - 1] = 0
         else:
             before[:, 1:] = target[:, :-1]
+        if self.link == "softplus":
+            np.log1p(before, out=before)
         if x.ndim == 2:
             wide = (n, self.steps, self.codes)
             x = BroadcastTo(Reshape(x, (n, 1, self.codes)), wide)

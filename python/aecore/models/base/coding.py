@@ -100,10 +100,10 @@ class BaseAutoencoder(BaseModel):
 
     def _encode(self, batch: Batch) -> Value:
         """Return the encoder's output for a batch."""
-        batch.given = conditioned(
-            self._network.encoder, batch.samples, self._coder_condition(batch)
-        )
-        batch.encoded = self._network.encoder(batch.given)
+        network = self._network
+        seen = network.seen(batch.samples)
+        batch.given = conditioned(network.encoder, seen, self._coder_condition(batch))
+        batch.encoded = network.encoder(batch.given)
         return batch.encoded
 
     def _shaped(self, z: Value) -> Value:
@@ -220,8 +220,9 @@ class BaseAutoencoder(BaseModel):
         Returns
         -------
         ndarray of float32, shape (N, ...)
-            Samples in data space: probabilities where the loss is bce or cross_entropy. Sequences
-            have as many steps as the longest in fit.
+            Samples in data space: probabilities where the loss is bce, cross_entropy or
+            multinomial, expected counts where it is poisson or negative_binomial. Sequences have as
+            many steps as the longest in fit.
         """
         codes = self._code_space.read(Z)
         return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
@@ -238,13 +239,17 @@ class BaseAutoencoder(BaseModel):
         Returns
         -------
         ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
-            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy. 0
-            where a mask (N, T) says that there is no step. Of the target's shape, where `fit` was
+            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy,
+            expected counts where it is one of counts; of multinomial they have the samples' totals.
+            0 where a mask (N, T) says that there is no step. Of the target's shape, where `fit` was
             given one of another shape.
         """
         output = self._replayed(X, y, sample_mask, "output", self._plain_output)
         if output is not None:
-            return self._loss.to_data(output) if self.loss in LINKS else output
+            if self.loss not in LINKS:
+                return output
+            paired = self._network.reader.target is not None
+            return self._loss.to_data(output, None, None if paired else X.reshape(len(X), -1))
         given = self._input(X, y, sample_mask)
         return self._network.reader.outputs(self._rebuilt(given), given.data)
 
@@ -258,7 +263,8 @@ class BaseAutoencoder(BaseModel):
         out = np.empty((len(given.data), self._output_features(given)), np.float32)
         for rows, batch in self._chunks(given):
             self.terms(batch)
-            self._loss.to_data(self._output(batch), out[rows])
+            target = None if self._network.reader.target is not None else batch.target
+            self._loss.to_data(self._output(batch), out[rows], target, batch.mask)
         return out
 
     def _output_features(self, given: Input) -> int:
@@ -345,7 +351,7 @@ class BaseAutoencoder(BaseModel):
         out = np.empty((len(given.data), self._output_features(given)), np.float32)
         for rows, batch in self._chunks(given):
             self.terms(batch)
-            self._loss.per_feature(out[rows], self._output(batch), batch.target)
+            self._loss.per_feature(out[rows], self._output(batch), batch.target, batch.mask)
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
         reader = self._network.reader

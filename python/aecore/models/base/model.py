@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Iterator
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -27,7 +28,7 @@ from ...data.rows import Rows, RowsInput
 from ...data.sequences import check_longest
 from ...data.streams import Item, Summary
 from ...files.codec import Decoder
-from ...losses import LINKS, NAMES, Loss, learned_by
+from ...losses import COUNTS, LEARNED, LINKS, NAMES, Loss, learned_by, start_at_means
 from ...nn.module import Module
 from ...nn.parameter import budget
 from ...nn.recurrent import AutoregressiveLSTM
@@ -61,6 +62,7 @@ INFERENCE_BATCH = 256
 LOOP = 16  # known epochs for each to come, from which on fits are taken for a loop without end
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
+DATA_FIRST = {*LEARNED, *COUNTS}  # losses that begin with what the data say
 OWN_PARAMS = {"n_threads", "random_state", "verbose"}  # of a process
 COMPARED = 1024  # samples
 
@@ -125,7 +127,6 @@ class BaseModel(Estimator):
     _pretrains = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
-    _pixels: bool | None = None  # whether samples are pixels, if that is known before fit
     _no_validation = ""  # why nothing can be validated
     _ragged = False  # whether it takes sequences of different lengths, if the architecture does
     _own_optimizer: optim.Optimizer | None = None  # what None stands for
@@ -179,6 +180,20 @@ class BaseModel(Estimator):
     def _conditioner(self, y: Any, n: int) -> Conditioner | None:
         """Return what a fresh model learns of its conditions from y; None if it has none."""
         return None
+
+    @property
+    def _counts(self) -> bool:
+        """Whether what the decoder is to give are counts."""
+        return self.loss in COUNTS
+
+    def _sees_logs(self, reader: Reader) -> bool:
+        """Return whether the encoder sees log(1 + x): counts that are to be rebuilt."""
+        return self._counts and reader.target is None
+
+    @property
+    def _pixels(self) -> bool | None:
+        """Whether samples are pixels, if that is known before fit."""
+        return False if self._counts else None
 
     @property
     def _coding_conditioner(self) -> Conditioner | None:
@@ -594,8 +609,14 @@ class BaseModel(Estimator):
 
     def _check_loss(self) -> None:
         """Raise ValueError where the network lacks what the loss learns."""
-        if self.loss == "gaussian":
-            _ = self._loss.sigma
+        if self.loss in NAMES:
+            self._loss.check_learned()
+        if self._sees_logs(self._network.reader) != self._network.counts:
+            which = "is" if self._network.counts else "isn't"
+            raise ValueError(
+                f"loss: expected one that {which} of counts, as in fit, of which the encoder sees "
+                f"log(1 + x), got {self.loss!r}; fit it afresh"
+            )
 
     def _read_stream_batch(self, item: Item, reader: Reader | None) -> beside.Parts:
         """Check a batch that a stream gives."""
@@ -720,8 +741,12 @@ class BaseModel(Estimator):
         network = self._make_network(self._reader_of(given), conditioner, most)
         self._check_lengths(network, given.data, *others)
         self._prepare(network, given)
-        if self.loss == "gaussian":
-            network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
+        if self.loss in DATA_FIRST:
+            first = next(given.batches(INFERENCE_BATCH)())
+            if hasattr(network, "likelihood"):
+                network.likelihood.start(first)
+            if self.loss in COUNTS and isinstance(self.arch, (Arch, NoneType)):
+                start_at_means(network.decoder, first)
         take_first_state(network)
         self._set_network(network, given.data.columns)
 
@@ -737,10 +762,11 @@ class BaseModel(Estimator):
         Without a seed it has that of ``random_state``.
         """
         with budget(most):
-            modules = self._modules(reader, _width(conditioner)) | learned_by(self.loss)
+            modules = self._modules(reader, _width(conditioner))
+            modules |= learned_by(self.loss, reader.of_output.shape)
         if seed is None:
             seed = group.first(lambda: new_seed(self.random_state))
-        network = Network(modules, reader, seed)
+        network = Network(modules, reader, seed, self._sees_logs(reader))
         network.conditioner = conditioner
         return network
 
@@ -776,7 +802,13 @@ class BaseModel(Estimator):
         encoder, decoder = build_network(arch, shape, code, reader.of_output.shape, **how)
         penalties.check_encoder(self.penalty, encoder, conditioned_shape(encoder, shape, condition))
         if isinstance(decoder, AutoregressiveLSTM):
-            decoder.link = LINKS.get(self.loss)
+            if self.loss == "multinomial":
+                raise ValueError(
+                    "arch: expected teacher_forcing=False for loss='multinomial', whose decoder "
+                    "gives no counts for the next step to see, got True"
+                )
+            # of counts it sees log(1 + x), which for e^o is softplus
+            decoder.link = "softplus" if self._counts else LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
 
     # ---- training -------------------------------------------------------------------------------

@@ -119,9 +119,11 @@ DESCRIPTIONS = inspect.cleandoc(r"""
         `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int
         The length of a code.
-    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
-        What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
-        sample and a mean over samples.
+    loss : str
+        What a reconstruction is measured by, see `aecore.losses`: "mse", "bce", "l1", "huber",
+        "cross_entropy" or "gaussian", and for counts "poisson", "negative_binomial" or
+        "multinomial". It is a sum over the features of a sample and a mean over samples. Of counts
+        the encoder sees log(1 + x).
     tied : bool
         Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
     corruption : GaussianNoise or another corruption, callable, sequence of these, or None

@@ -23,6 +23,7 @@ from ...base import checks
 from ...base.params import names
 from ...data.arrays import Data
 from ...data.readers import Reader
+from ...losses import COUNTS
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 SEQUENCES = r"X: samples of shape \(\d+, \d+\) are read as sequences"
 CHANNELS = r"X: samples of shape \(\d+, \d+, \d+\) are read as images"
 UNITS = "X: values are taken as they are"
+NO_COUNTS = "X: values are taken for counts"
 WIDE_CODE = "latent_dim: codes of"
 
 LEAST_SIDE = 8  # of what may be an image
@@ -65,7 +67,11 @@ def warn(model: BaseModel, data: Data, paired: bool = False) -> None:
         return
     found = [_shape(model, data)]
     if not found[0] and model.epochs:  # or nothing is learned
-        found = [_units(data), "" if silent == "code" or paired else _code(model, data)]
+        counts = getattr(model, "loss", None) in COUNTS and not paired
+        found = [
+            _counts(data) if counts else _units(data),
+            "" if silent == "code" or paired else _code(model, data),
+        ]
     for text in filter(None, found):
         checks.warn(text, of_data=True)
 
@@ -169,6 +175,18 @@ def _units(data: Data) -> str:
     return (
         f"{UNITS}, and {_column(data, last)} ranges more than {OUTWEIGHS:g} times as far as "
         f"{_column(data, first)}: the loss is hardly about the latter. {_remedy(data)}"
+    )
+
+
+def _counts(data: Data) -> str:
+    """Return what to say of numbers that are hardly counts."""
+    some, mask = data.some()
+    values = some[some != 0] if mask is None else some[mask & (some != 0)]
+    if 2 * np.count_nonzero(values == np.rint(values)) >= values.size:
+        return ""
+    return (
+        f"{NO_COUNTS}, and most aren't whole. If they have been scaled, or are logarithms, pass "
+        "the counts themselves: the encoder sees log(1 + x) of them"
     )
 
 

@@ -199,7 +199,7 @@ def _manifold(model: BaseAutoencoder, batch: Batch) -> tuple[np.ndarray, np.ndar
     output, loss = model._output(batch), model._loss
     if isinstance(loss, Mixed):
         return _table_distances(loss, output, batch)
-    points = loss.to_data(output, np.empty_like(output))
+    points = loss.to_data(output, np.empty_like(output), batch.target, batch.mask)
     errors = (batch.target - points).astype(np.float64)
     steps = model._network.input_shape[0] / batch.x.shape[1] if batch.x.ndim == 3 else 1.0
     if batch.missing is None:

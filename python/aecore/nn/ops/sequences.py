@@ -442,10 +442,14 @@ class Unrolled(_One):
 def apply_link(kind: str | None, x: np.ndarray, out: np.ndarray) -> None:
     """Write the data (N, C) that a decoder's output stands for; `out` may be `x`.
 
-    The kinds are "sigmoid", "softmax" over C, and None, which leaves numbers as they are.
+    The kinds are "sigmoid", "softplus", "softmax" over C, "exp", and None, which leaves numbers as
+    they are.
     """
-    if kind == "sigmoid":
-        _core.activation(out, x, "sigmoid", runtime.current())
+    if kind in ("sigmoid", "softplus"):
+        _core.activation(out, x, kind, runtime.current())
+    elif kind == "exp":
+        with np.errstate(over="ignore"):
+            np.exp(x, out=out)
     elif kind == "softmax":
         np.subtract(x, x.max(1, keepdims=True), out=out)
         np.exp(out, out=out)
