@@ -440,10 +440,11 @@ def negative_binomial(
 
     Examples
     --------
+    >>> import math
     >>> import numpy as np
     >>> import aecore.functional as F
     >>> zero = np.zeros((1, 1), np.float32)  # mean 1, theta 1: half of all counts are 0
-    >>> F.negative_binomial(zero, zero, zero) / np.log(2)
+    >>> F.negative_binomial(zero, zero, zero) / math.log(2)
     array([1.], dtype=float32)
     """
     tables = _tables(x, target, mask)
@@ -540,10 +541,11 @@ def multinomial(
 
     Examples
     --------
+    >>> import math
     >>> import numpy as np
     >>> import aecore.functional as F
     >>> even = np.zeros((1, 2), np.float32)  # one head and one tail have a chance of 1/2
-    >>> F.multinomial(even, np.ones((1, 2), np.float32)) / np.log(2)
+    >>> F.multinomial(even, np.ones((1, 2), np.float32)) / math.log(2)
     array([1.], dtype=float32)
     """
     tables = _outcomes(logits, counts, mask)
