@@ -346,7 +346,7 @@ ae_status ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, c
 ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64_t *index,
                            int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
 
-/* ---- lstm: x (N, T, F), state h and c (N, H) --------------------------------------------------- */
+/* ---- lstm and gru: x (N, T, F), state h and c (N, H) -------------------------------------------- */
 
 /* Backward: which gradients go on from what they hold. */
 typedef struct {
@@ -360,12 +360,14 @@ typedef struct {
     int64_t stride; /* from one step of y and dy to the next: H or more */
     bool repeat;    /* x is (N, F), the same at every step */
     bool reverse;   /* from each sample's last step to its first */
+    bool gru;       /* a GRU: see ae_gru_fwd */
     ae_lstm_adds adds;
 } ae_lstm_cfg;
 
 typedef struct {
     const float *x;
     const float *h0, *c0;         /* (N, H), each NULL for zeros */
+    const float *mask;            /* (N, H) or NULL: what h is multiplied by before w_hh is */
     const int64_t *lengths;       /* (N), 0 to T, or NULL for T: later steps don't exist */
     const float *w_ih, *w_hh, *b; /* (4H, F), (4H, H), (4H) or NULL; gates i, f, g, o */
 } ae_lstm_inputs;
@@ -383,6 +385,17 @@ ae_status ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells,
 ae_status ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh,
                       const float *dc, const float *y, const float *gates, const float *cells,
                       const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
+
+/* A GRU (Cho et al. 2014), with the reset gate behind the product, as in cuDNN. With the gates r, z
+ * and n one below the other in w_ih (3H, F) and w_hh (3H, H), and b (4H) of r, z, n and n's part u,
+ *   r, z = sigmoid(.) of x w_ih^T + h w_hh^T + b;  u = h w_hh_n^T + b_u;
+ *   n = tanh(x w_ih_n^T + b_n + r u);  h = (1 - z) n + z h.
+ * gates (N, T, 4H) is the only cache; c0, dc0 and what is about c are NULL. cfg->gru is true. */
+ae_status ae_gru_fwd(float *y, float *h, float *gates, const ae_lstm_inputs *in,
+                     const ae_lstm_cfg *cfg, const ae_ctx *ctx);
+ae_status ae_gru_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const float *y,
+                     const float *gates, const ae_lstm_inputs *in, const ae_lstm_cfg *cfg,
+                     const ae_ctx *ctx);
 
 /* ---- losses: per-sample sums over F features, loss (N), and dx = dloss[n] * dloss/dx ------------ */
 

@@ -130,7 +130,7 @@ def test_nothing_is_written_beyond_the_outputs(isa, lengths, rng, workspace):
     shapes = [(N, T, wide), (N, H), (N, H), (N, T, 4 * H), (N, T, H)]
     outs, checks = zip(*(guarded(*s) for s in shapes), strict=True)
     outs[0].fill(GUARD)
-    _core.lstm(*outs, x, h0, c0, lengths, w_ih, w_hh, bias, offset, False, ws)
+    _core.lstm(*outs, x, h0, c0, lengths, None, w_ih, w_hh, bias, offset, False, ws)
     mine = slice(offset, offset + H)
     np.testing.assert_array_equal(outs[0][..., mine], F.lstm(*inputs, lengths=lengths)[0])
     others = np.delete(outs[0], np.arange(wide)[mine], axis=2)
@@ -140,7 +140,22 @@ def test_nothing_is_written_beyond_the_outputs(isa, lengths, rng, workspace):
     grads, more = zip(*(guarded(*s) for s in shapes), strict=True)
     for g in grads[3:]:
         g.fill(1)  # parameter gradients are added to
-    given = grad, None, None, outs[0], outs[3], outs[4], x, h0, c0, lengths, w_ih, w_hh, offset
+    given = (
+        grad,
+        None,
+        None,
+        outs[0],
+        outs[3],
+        outs[4],
+        x,
+        h0,
+        c0,
+        lengths,
+        None,
+        w_ih,
+        w_hh,
+        offset,
+    )
     _core.lstm_backward(*grads, *given, False, (True,) * 3, ws)
     dx, dw_ih, dw_hh, db, dh0, dc0 = F.lstm_backward(
         np.ascontiguousarray(grad[..., mine]), *inputs, lengths=lengths
@@ -248,10 +263,12 @@ def test_columns_and_memory_are_checked(rng):
     ws = _core.Workspace()
     for offset in (-1, 1):
         with pytest.raises(ValueError, match="offset: .* leaves no room for 18 units in 18"):
-            rest = x, None, None, None, w_ih, w_hh, None, offset, False, ws
+            rest = x, None, None, None, None, w_ih, w_hh, None, offset, False, ws
             _core.lstm(y, h, c0, gates, y.copy(), *rest)
     with pytest.raises(ValueError, match="h: shares memory with h0"):
-        _core.lstm(y, h0, c0, gates, y.copy(), x, h0, None, None, w_ih, w_hh, bias, 0, False, ws)
+        _core.lstm(
+            y, h0, c0, gates, y.copy(), x, h0, None, None, None, w_ih, w_hh, bias, 0, False, ws
+        )
 
 
 # ---- the layer ----------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ from .loss import (
     poisson,
     poisson_backward,
 )
-from .lstm import lstm, lstm_backward
+from .lstm import gru, gru_backward, lstm, lstm_backward
 from .norm import (
     batch_norm2d,
     batch_norm2d_backward,
@@ -72,6 +72,8 @@ __all__ = [
     "gaussian_kl_backward",
     "group_norm",
     "group_norm_backward",
+    "gru",
+    "gru_backward",
     "huber",
     "huber_backward",
     "l1",

@@ -230,7 +230,7 @@ class LSTM(_One):
             cells = tape.take((n, self.steps, units))
             tape.call(
                 _core.lstm,
-                y, h, c, gates, cells, x, None, None, self.lengths, w.value, u.value, b.value,
+                y, h, c, gates, cells, x, None, None, self.lengths, None, w.value, u.value, b.value,
                 i * units, self.reverse[i], tape.workspace,
             )  # fmt: skip
             self.caches.append((gates, cells))
@@ -254,7 +254,7 @@ class LSTM(_One):
             _core.lstm_backward(
                 dx, None, None, dw, du, db,
                 None if self.last else self.grad, dh, None, self.y, gates, cells, x.data, None,
-                None, self.lengths, w.value, u.value, i * units, self.reverse[i], adds,
+                None, self.lengths, None, w.value, u.value, i * units, self.reverse[i], adds,
                 tape.workspace,
             )  # fmt: skip
             if total is None or dx is None:
@@ -380,7 +380,7 @@ class Unrolled(_One):
         w, u, b = (p.value for p in cell)
         y, h1, c1 = tape.take((n, 1, units)), tape.take((n, units)), tape.take((n, units))
         gates, cells = tape.take((n, 1, 4 * units)), tape.take((n, 1, units))
-        _core.lstm(y, h1, c1, gates, cells, x, h, c, None, w, u, b, 0, False, tape.workspace)
+        _core.lstm(y, h1, c1, gates, cells, x, h, c, None, None, w, u, b, 0, False, tape.workspace)
         return y, (h1, c1)
 
     def _order(self) -> tuple[np.ndarray, np.ndarray]:
