@@ -297,7 +297,14 @@ BY_DEST = {
     "rows": ["0", "1", "5"],
 }
 BY_DEST |= {
-    "arch": ["Dense((4,))", "Conv((2,))", "LSTM(2)", "Transformer(4, 2, 1, 4)", "ResNet(2)"],
+    "arch": [
+        "Dense((4,))",
+        "Conv((2,))",
+        "LSTM(2)",
+        "GRU(2)",
+        "Transformer(4, 2, 1, 4)",
+        "ResNet(2)",
+    ],
     "loss": [
         "mse",
         "bce",

@@ -15,7 +15,7 @@ static const lstm_views named = {.y = {.name = "out"},
                                  .h0 = {.name = "h0"},
                                  .c0 = {.name = "c0"},
                                  .lengths = {.name = "lengths"},
-                                 .mask = {.name = "mask"},
+                                 .mask = {.name = "recurrent_mask"},
                                  .w_ih = {.name = "weight_ih"},
                                  .w_hh = {.name = "weight_hh"}};
 

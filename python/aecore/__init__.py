@@ -10,7 +10,7 @@ from . import _load as _load  # first: it loads the core
 from . import functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
-from .arch import LSTM, Conv, Dense, ResNet, Transformer
+from .arch import GRU, LSTM, Conv, Dense, ResNet, Transformer
 from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CVAE",
     "GAN",
+    "GRU",
     "LSTM",
     "MMD",
     "SGD",

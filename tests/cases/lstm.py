@@ -1,5 +1,5 @@
-"""Cases of the LSTM and the GRU: edges of vectors and tiles of units and samples, blocks of samples, blocks of
-steps, sequences of every length, both directions, repeated inputs."""
+"""Cases of the LSTM and the GRU: edges of vectors and tiles of units and samples, blocks of samples,
+blocks of steps, sequences of every length, both directions, repeated inputs, masks of the state."""
 
 import numpy as np
 

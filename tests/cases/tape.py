@@ -735,18 +735,21 @@ def attention(heads: int, lengths: Any) -> tuple[Callable[..., Any], Callable[..
     return apply, reference
 
 
-def lstm(reverse: tuple[bool, ...], steps: int, last: bool, lengths: Any) -> tuple[Any, Any]:
+def recurrent(
+    kind: str, reverse: tuple[bool, ...], steps: int, last: bool, lengths: Any
+) -> tuple[Any, Any]:
     def apply(x: Any, *p: Any) -> Any:
         weights = [p[3 * i : 3 * i + 3] for i in range(len(reverse))]
-        return sequences.LSTM(x, weights, reverse, steps, last)
+        return getattr(sequences, kind)(x, weights, reverse, steps, last)
 
     def reference(x: Any, *p: Any) -> Any:
         how = {"lengths": None if lengths is None else np.array(lengths)}
         if x.shape[1] != steps:
             how["steps"] = steps
         weights = [p[3 * i : 3 * i + 3] for i in range(len(reverse))]
-        runs = [twin.lstm(x, *w, reverse=r, **how) for w, r in zip(weights, reverse, strict=True)]
-        return np.concatenate([h if last else y for y, h, _ in runs], -1)
+        one = getattr(twin, kind.lower())
+        runs = [one(x, *w, reverse=r, **how)[:2] for w, r in zip(weights, reverse, strict=True)]
+        return np.concatenate([h if last else y for y, h in runs], -1)
 
     return apply, reference
 
@@ -845,20 +848,22 @@ def sequence_cases() -> list[TapeCase]:
         ("nothing", (0, 4, 2), 5, (False,), 4, False, None),
         ("large", (19, 7, 9), 18, (False, True), 7, False, None),
     ):
-        apply, reference = lstm(reverse, steps, last, lengths)
-        one: list[Draw] = [scaled(0.7, 4 * units, i), scaled(0.5, 4 * units, units), (4 * units,)]
-        found.append(
-            TapeCase(
-                "LSTM",
-                apply,
-                [(n, t, i)],
-                label,
-                reference,
-                parameters=one * len(reverse),
-                lengths=lengths,
-                flops=8 * n * units * len(reverse) * (t * i + steps * units),
+        for kind, gates in (("LSTM", 4), ("GRU", 3)):
+            apply, reference = recurrent(kind, reverse, steps, last, lengths)
+            rows = gates * units
+            one: list[Draw] = [scaled(0.7, rows, i), scaled(0.5, rows, units), (4 * units,)]
+            found.append(
+                TapeCase(
+                    kind,
+                    apply,
+                    [(n, t, i)],
+                    label,
+                    reference,
+                    parameters=one * len(reverse),
+                    lengths=lengths,
+                    flops=2 * n * rows * len(reverse) * (t * i + steps * units),
+                )
             )
-        )
     for label, z, reverse, link, lengths in (
         ("plain", (3, 2), False, None, None),
         ("sigmoid", (3, 2), True, "sigmoid", None),

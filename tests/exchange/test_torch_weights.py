@@ -166,28 +166,33 @@ def test_residual_blocks_and_codebooks(t, rng):
 
 @torch_only
 @pytest.mark.parametrize("both", [False, True])
-def test_lstm(both, t, rng):
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent(kind, both, t, rng):
+    layer = getattr(t, kind)
+
     class Encoder(t.Module):
         def __init__(self):
             super().__init__()
-            self.add_module("0", t.LSTM(2, 5, 2, batch_first=True, bidirectional=both))
+            self.add_module("0", layer(2, 5, 2, batch_first=True, bidirectional=both))
             self.add_module("1", t.Linear(5 * (1 + both), 3))
 
         def forward(self, x):
-            y, (h, _) = getattr(self, "0")(x)
+            h = getattr(self, "0")(x)[1]
+            h = h[0] if kind == "LSTM" else h
             return getattr(self, "1")(h[-1 - both :].transpose(0, 1).flatten(1))
 
     class Decoder(t.Module):
         def __init__(self):
             super().__init__()
-            self.add_module("0", t.LSTM(3, 5, 2, batch_first=True, bidirectional=both))
+            self.add_module("0", layer(3, 5, 2, batch_first=True, bidirectional=both))
             self.add_module("1", t.Linear(5 * (1 + both), 2))
 
         def forward(self, z):
             return getattr(self, "1")(getattr(self, "0")(z[:, None].expand(-1, 7, -1))[0])
 
     X = rng.random((4, 7, 2), dtype=np.float32)
-    model = shaken(ae.Autoencoder(ae.LSTM(5, 2, bidirectional=both), 3, **KW), rng, X)
+    arch = getattr(ae, kind)(5, 2, bidirectional=both)
+    model = shaken(ae.Autoencoder(arch, 3, **KW), rng, X)
     agree(model, X, Encoder(), Decoder())
 
 
@@ -275,6 +280,7 @@ def fresh(name, rng):
         "learned": (ae.VQVAE(ae.Dense((8,)), 6, 3, codebook="loss", **KW), images),
         "residual": (ae.VQVAE(ae.Conv((4,)), 6, 3, quantizers=2, **KW), images),
         "lstm": (ae.Autoencoder(ae.LSTM(5, 2, bidirectional=True), 3, **KW), series),
+        "gru": (ae.Autoencoder(ae.GRU(5, 2, bidirectional=True), 3, **KW), series),
         "backwards": (ae.Autoencoder(ae.LSTM(5, 2, reverse=True), 3, **KW), series),
         "fed back": (ae.Autoencoder(ae.LSTM(5, teacher_forcing=True), 3, **KW), series),
         "transformer": (ae.VAE(ae.Transformer(8, 2), 3, **KW), series),
@@ -308,8 +314,9 @@ def test_there_and_back_is_exact(name, rng, tmp_path):
     before, state = values(model), ae.to_torch(model)
     others, _, _ = fresh(name, np.random.default_rng(7))
     assert any((v != before[k]).any() for k, v in values(others).items())
-    # all that is learned is in it: each value once, but for biases of LSTMs
+    # all that is learned is in it: each value once, but for biases of recurrent layers
     size = sum(v.size for k, v in state.items() if "bias_hh" not in k and "tracked" not in k)
+    size += sum((v != 0).sum() for k, v in state.items() if "bias_hh" in k)
     assert size == sum(v.size for v in before.values())
     save_file(state, tmp_path / "w.safetensors")
     for source in (state, tmp_path / "w.safetensors", str(tmp_path / "w.safetensors")):

@@ -143,6 +143,9 @@ MODELS = {
     ).initialize(X),
     "own quantizers": lambda X, x, y: own_quantizers(X),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "gru": lambda X, x, y: ae.VAE(ae.GRU(5, 2, recurrent_dropout=0.2), 3, **KW).fit(
+        X.reshape(40, 6, 2)
+    ),
     "lstm, forced": lambda X, x, y: ae.VAE(
         ae.LSTM(5, 2, reverse=True, teacher_forcing=True), 3, **KW
     ).fit(X.reshape(40, 6, 2)),

@@ -21,7 +21,11 @@ def indices(*shape):
 IMAGE, KERNEL = ones(2, 5, 4, 3), ones(6, 3, 2, 3)
 LSTM = dict(
     x=ones(2, 3, 5), w_ih=ones(8, 5), w_hh=ones(8, 2), bias=ones(8), h0=ones(2, 2), c0=ones(2, 2),
-    lengths=np.array([3, 1]), reverse=False,
+    lengths=np.array([3, 1]), recurrent_mask=ones(2, 2), reverse=False,
+)  # fmt: skip
+GRU = dict(
+    x=ones(2, 3, 5), w_ih=ones(6, 5), w_hh=ones(6, 2), bias=ones(8), h0=ones(2, 2),
+    lengths=np.array([3, 1]), recurrent_mask=ones(2, 2), reverse=False,
 )  # fmt: skip
 NORM = dict(x=ones(2, 3, 4), weight=ones(4), bias=ones(4), eps=1e-5)
 BATCH = dict(NORM, running_mean=ones(4), running_var=ones(4), training=True, momentum=0.1)
@@ -74,6 +78,8 @@ VALID = {
     "gaussian_kl_backward": dict(LATENT, grad=ones(2)),
     "group_norm": dict(NORM, groups=2, out=ones(2, 3, 4)),
     "group_norm_backward": dict(NORM, groups=2, grad=ones(2, 3, 4)),
+    "gru": dict(GRU, steps=None),
+    "gru_backward": dict(GRU, steps=None, grad=ones(2, 3, 2), dh=ones(2, 2)),
     "huber": dict(LOSS, delta=1.0, out=ones(2)),
     "huber_backward": dict(LOSS, delta=1.0, grad=ones(2)),
     "l1": dict(LOSS, out=ones(2)),

@@ -13,6 +13,7 @@ ARCHS = {
     "conv": (lambda: ae.Conv((4, 6)), IMAGES),
     "resnet": (lambda: ae.ResNet(8, 4, 1, 1), IMAGES),
     "lstm": (lambda: ae.LSTM(5, reverse=True), SEQUENCES),
+    "gru": (lambda: ae.GRU(5, recurrent_dropout=0.2), SEQUENCES),
     "lstm, forced": (lambda: ae.LSTM(5, 2, teacher_forcing=True), SEQUENCES),
     "transformer": (lambda: ae.Transformer(8, 2, 1, 12), SEQUENCES),
 }

@@ -27,6 +27,7 @@ REPLAYED = {
     "ResNet": (lambda: ae.Autoencoder(ae.ResNet(8, 4, 2), 3, **KW), IMAGES),
     "norms": (lambda: ae.Autoencoder(NORMS, 4, **KW), IMAGES),
     "LSTM": (lambda: ae.Autoencoder(ae.LSTM(6, 2, True), 3, **KW), SERIES),
+    "GRU": (lambda: ae.Autoencoder(ae.GRU(6, 2, True), 3, **KW), SERIES),
     "Transformer": (lambda: ae.Autoencoder(ae.Transformer(8, 2, 2, 12), 3, **KW), SERIES),
     "StackedAutoencoder": (
         lambda: ae.StackedAutoencoder(ae.Dense((8,)), 4, pretrain_epochs=1, **KW), TABLE,

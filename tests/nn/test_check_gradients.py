@@ -16,6 +16,7 @@ RIGHT = {
     "Flatten": (nn.Flatten, (2, 3)),
     "GroupNorm": (lambda: nn.GroupNorm(2, 4), (3, 4)),
     "LSTM": (lambda: nn.LSTM(3, 4, 2, True), (5, 3)),
+    "GRU": (lambda: nn.GRU(3, 4, 2, True), (5, 3)),
     "LayerNorm": (lambda: nn.LayerNorm(6), (6,)),
     "Linear": (lambda: nn.Linear(7, 3, activation="sigmoid"), (7,)),
     "MaskedConv2d": (lambda: nn.MaskedConv2d(2, 3, 3, "vertical"), (4, 4, 2)),

@@ -31,6 +31,7 @@ def deep_stack():
         nn.VectorQuantizer(32, 16, codebook="loss", restart_dead=False),
         nn.Reshape((64, 16)),
         nn.LSTM(16, 8, 2, True),
+        nn.GRU(16, 8),
         nn.TimeDistributed(nn.Linear(16, 16)),
         nn.Flatten(),
         nn.Linear(1024, 128, activation="tanh"),
@@ -305,6 +306,7 @@ REPRS = {
     "LayerNorm(5)": lambda: nn.LayerNorm(5),
     "GroupNorm(2, 4)": lambda: nn.GroupNorm(2, 4),
     "LSTM(3, 4)": lambda: nn.LSTM(3, 4),
+    "GRU(3, 4, layers=2, recurrent_dropout=0.2)": lambda: nn.GRU(3, 4, 2, recurrent_dropout=0.2),
     "LSTM(3, 4, layers=2, bidirectional=True, steps=5, last=True)": lambda: nn.LSTM(
         3, 4, 2, True, steps=5, last=True
     ),

@@ -465,6 +465,16 @@ WRONG = {
             "expected",
         ),
     ],
+    "GRU": [
+        (
+            lambda: sequences.GRU(v(2, 3, 4), [(p(6, 3), p(6, 2), p(8))], (False,), 3, False),
+            "weight_ih: expected shape",
+        ),
+        (
+            lambda: sequences.GRU(v(2, 3, 4), [(p(8, 4), p(8, 2), p(8))], (False,), 3, False),
+            "expected shape",
+        ),
+    ],
     "Unrolled": [
         (
             lambda: sequences.Unrolled(

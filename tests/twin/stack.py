@@ -9,7 +9,7 @@ from .activation import activate
 from .attention import attention
 from .convolution import conv2d, conv_transpose2d
 from .linear import linear
-from .lstm import lstm
+from .lstm import gru, lstm
 
 
 def _linear(m, x, value, training):
@@ -71,17 +71,18 @@ def _dropout(m, x, value, training):
     return x
 
 
-def _lstm(m, x, value, training):
+def _recurrent(m, x, value, training):
+    function = lstm if isinstance(m, nn.LSTM) else gru
     if m.steps is not None:
         x = x[:, None].repeat(m.steps, 1)
     for layer in m.layers:
         runs = [
-            lstm(
+            function(
                 x, value(one.weight_ih), value(one.weight_hh), value(one.bias), reverse=one.reverse
-            )
+            )[:2]
             for one in layer
         ]
-        x, h, _ = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))
+        x, h = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))
     return h if m.last else x
 
 
@@ -140,7 +141,8 @@ TWINS = {
     nn.BatchNorm2d: _batch_norm,
     nn.Dropout: _dropout,
     nn.Flatten: _view,
-    nn.LSTM: _lstm,
+    nn.LSTM: _recurrent,
+    nn.GRU: _recurrent,
     nn.Reshape: _view,
     nn.TimeDistributed: _each_step,
     nn.MeanPool1d: lambda m, x, v, t: x.mean(1),

@@ -38,7 +38,16 @@ SMALL = np.array([0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7])
 KINDS = (None, *_core.ACTIVATIONS)
 SMOOTH = "gelu", "silu"  # whose gradients are of inputs
 IN_PLACE = "param", "m", "v", "running_mean", "running_var"
-STRICT = "activation", "mse", "l1", "huber", "bce", "cross_entropy", "lstm"  # beside infinities
+STRICT = (
+    "activation",
+    "mse",
+    "l1",
+    "huber",
+    "bce",
+    "cross_entropy",
+    "lstm",
+    "gru",
+)  # beside infinities
 NEAR, FAR = 5e-5, 1e-3  # of a result's size; where variances may be small
 
 
@@ -238,8 +247,16 @@ def lstm(rng: Rng) -> Arguments:
         "w_hh": kernel(rng, 4 * h, h), "bias": maybe(rng, normal(rng, 4 * h)),
         "h0": maybe(rng, normal(rng, n, h)), "c0": maybe(rng, normal(rng, n, h)),
         "lengths": lengths(rng, n, t), "reverse": bool(rng.integers(2)),
+        "recurrent_mask": maybe(rng, (rng.random((n, h)) < 0.7).astype(np.float32)),
         "steps": t if repeat else None,
     }  # fmt: skip
+
+
+def gru(rng: Rng) -> Arguments:
+    found = lstm(rng)
+    del found["c0"]
+    rows = 3 * found["w_hh"].shape[1]
+    return found | {name: found[name][:rows].copy() for name in ("w_ih", "w_hh")}
 
 
 def max_pool2d(rng: Rng) -> Arguments:
@@ -299,7 +316,7 @@ MAKERS: dict[str, Callable[[Rng], Arguments]] = {
     "batch_norm2d": batch_norm2d, "bce_with_logits": loss, "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d, "cross_entropy": cross_entropy, "dropout": dropout,
     "embedding": embedding, "gated_tanh": gated_tanh, "gaussian_kl": gaussian_kl,
-    "group_norm": group_norm, "huber": huber, "l1": loss, "layer_norm": layer_norm,
+    "group_norm": group_norm, "gru": gru, "huber": huber, "l1": loss, "layer_norm": layer_norm,
     "linear": linear, "lstm": lstm, "max_pool2d": max_pool2d, "mse": loss,
     "multinomial": multinomial, "negative_binomial": negative_binomial, "poisson": poisson,
     "random_normal": draw,
@@ -313,7 +330,8 @@ SAMPLED = {
     "conv2d": ("x",), "conv_transpose2d": ("x",), "cross_entropy": ("logits", "labels", "mask"),
     "embedding": ("indices",), "gated_tanh": ("x", "bias"), "gaussian_kl": ("mean", "logvar"),
     "group_norm": ("x",), "huber": ("x", "target", "mask"), "l1": ("x", "target", "mask"),
-    "linear": ("x",), "lstm": ("x", "h0", "c0", "lengths"), "max_pool2d": ("x",),
+    "linear": ("x",), "gru": ("x", "h0", "lengths", "recurrent_mask"),
+    "lstm": ("x", "h0", "c0", "lengths", "recurrent_mask"), "max_pool2d": ("x",),
     "mse": ("x", "target", "mask"), "multinomial": ("logits", "counts", "mask"),
     "poisson": ("x", "target", "mask"), "reparameterize": ("mean", "logvar", "eps"),
     "upsample2d": ("x",), "vector_quantize": ("z",),
@@ -343,9 +361,10 @@ def right(name: str, rng: Rng) -> Arguments:
     y = y[0] if isinstance(y, tuple) else y
     for option in FORWARD_ONLY:
         found.pop(option, None)
-    if base == "lstm":
+    if base in ("lstm", "gru"):
         n, h = len(found["x"]), found["w_hh"].shape[1]
-        found |= {key: maybe(rng, normal(rng, n, h)) for key in ("dh", "dc")}
+        last = ("dh", "dc") if base == "lstm" else ("dh",)
+        found |= {key: maybe(rng, normal(rng, n, h)) for key in last}
     if base == "batch_norm2d" and not found.pop("training"):
         found["training"] = False
     if base == "max_pool2d" and rng.random() < 0.5:

@@ -77,7 +77,7 @@ def to_onnx(
     path : str or path-like
     part : {"reconstruct", "encode", "decode", "predict_proba", "score"}
     lengths : bool
-        Whether sequences may have different lengths, for the architectures `LSTM` and
+        Whether sequences may have different lengths, for the architectures `LSTM`, `GRU` and
         `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
         1. What stands in x behind a sequence's end counts for nothing but must be finite, and is 0
         in the reconstruction. Without it all are as long as the longest in `fit`.
@@ -140,7 +140,7 @@ def to_onnx(
             locks.enter_context(network.lock)
         export = _Export(model, Graph(), lengths, uint8)
         body = export.part(part)
-        if body.has("LSTM"):
+        if body.has("LSTM") or body.has("GRU"):
             export = _Export(model, Graph(), lengths, uint8, never_empty=True)
             body = export.part(part)
     title = f"{type(model).__name__}.{part}"
@@ -234,8 +234,8 @@ def _checked(
 class _Export:
     """A model's parts as a graph: what its passes record, op by op.
 
-    ONNX Runtime ends the process where an LSTM gets no samples. With `never_empty` the network gets
-    one then, which is cut off behind it.
+    ONNX Runtime ends the process where an LSTM or a GRU gets no samples. With `never_empty` the
+    network gets one then, which is cut off behind it.
     """
 
     def __init__(

@@ -37,6 +37,11 @@ class Weight:
     order: list[np.ndarray | None]
     twin: str = ""
 
+    @property
+    def shape(self) -> Shape:
+        """That of PyTorch's array."""
+        return self.value.shape
+
     def places(self) -> Any:
         """Return the index by which the view's places stand in PyTorch's order."""
         pairs = zip(self.value.shape, self.order, strict=True)
@@ -49,6 +54,26 @@ class Weight:
     def put(self, given: np.ndarray) -> None:
         """Take values in PyTorch's layout."""
         self.value[self.places()] = given
+
+
+@dataclass
+class SecondBias(Weight):
+    """The recurrent bias of a GRU: of the gates that have one bias it is added to the first."""
+
+    size: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        return (self.size,)
+
+    def get(self) -> np.ndarray:
+        own = self.value[self.size :]
+        return np.concatenate([np.zeros(self.size - own.size, np.float32), own])
+
+    def put(self, given: np.ndarray) -> None:
+        shared = self.size - (self.value.size - self.size)
+        self.value[:shared] += given[:shared]
+        self.value[self.size :] = given[shared:]
 
 
 def channels_first(shape: Shape) -> np.ndarray | None:
@@ -100,6 +125,11 @@ class Walk:
         weight = Weight(name, view, [None] * view.ndim, twin)
         self.weights.append(weight)
         return weight
+
+    def add_split(self, first: str, second: str, bias: np.ndarray, size: int) -> None:
+        """Collect a bias that is two in PyTorch, of a size: what is beyond is the second's end."""
+        self.add(first, bias[:size])
+        self.weights.append(SecondBias(second, bias, [None], size=size))
 
     # ---- with an order of features ---------------------------------------------------------------
 

@@ -24,6 +24,7 @@ ADDED = {
     "AnomalyDetector": {"n_jobs": None},
     "CVAE": {"class_weight": None},
     "GaussianNoise": {"clip": None},
+    "LSTM": {"recurrent_dropout": 0.0},
     "Masking": {"patch": None},
     "PixelCNN": ADDED_TO_MODELS,
     "SoftmaxClassifier": {"class_weight": None},

@@ -173,7 +173,8 @@ def lstm_backward(
     dh0, dc0 = maybe_like("h0", h0), maybe_like("c0", c0)
     _core.lstm_backward(
         dx, dh0, dc0, dw_ih, dw_hh, dbias, grad, dh, dc, run.y, run.gates, run.cells, x, h0, c0,
-        lengths, recurrent_mask, w_ih, w_hh, 0, bool(reverse), (False, False, False), runtime.current(),
+        lengths, recurrent_mask, w_ih, w_hh, 0, bool(reverse), (False, False, False),
+        runtime.current(),
     )  # fmt: skip
     return dx, dw_ih, dw_hh, dbias, dh0, dc0
 

@@ -16,12 +16,13 @@ from .pooling import MaxPool2d, Upsample2d
 from .quantize.residual import ResidualQuantizer
 from .quantize.scalar import FiniteScalarQuantizer
 from .quantize.vector import VectorQuantizer
-from .recurrent import LSTM, AutoregressiveLSTM
+from .recurrent import GRU, LSTM, AutoregressiveLSTM
 from .shape import Flatten, Reshape
 from .steps import MeanPool1d, PositionalEmbedding
 from .tape import Tape, Value
 
 __all__ = [
+    "GRU",
     "LSTM",
     "Activation",
     "AutoregressiveLSTM",

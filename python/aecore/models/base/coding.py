@@ -191,7 +191,7 @@ class BaseAutoencoder(BaseModel):
         ----------
         X : array-like, shape (N, ...), or list of arrays (T_i, F)
             Samples of the shape that the model was fitted to; sequences, if the architecture takes
-            lengths, with fewer steps too, and `LSTM` with more.
+            lengths, with fewer steps too, and `LSTM` and `GRU` with more.
         y : array-like, optional
             The condition of a `CVAE`; other models take no notice of it.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional

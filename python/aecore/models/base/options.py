@@ -114,7 +114,7 @@ PARAMETERS = {
 }
 
 DESCRIPTIONS = inspect.cleandoc(r"""
-    arch : Dense, Conv, ResNet, LSTM, Transformer, (encoder, decoder) or None
+    arch : Dense, Conv, ResNet, LSTM, GRU, Transformer, (encoder, decoder) or None
         The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
         `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int

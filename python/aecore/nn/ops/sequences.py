@@ -180,10 +180,15 @@ class SelfAttention(_One):
 # ---- recurrent ----------------------------------------------------------------------------------
 
 GATES = (0, 3, 1, 2)  # ONNX has i, o, f and g where aecore has i, f, g and o
+GRU_GATES = (1, 0, 2)  # and z, r and n where aecore has r, z and n
+
+Weights = tuple[Parameter, Parameter, Parameter]
 
 
-class LSTM(_One):
+class _Recurrent(_One):
     """One layer over sequences, in one direction or both: x (N, T, I) to y (N, T, Y) or h (N, Y).
+
+    A subclass makes the passes of one direction, and says what the layer is called in ONNX.
 
     Parameters
     ----------
@@ -195,22 +200,27 @@ class LSTM(_One):
         Which way each goes.
     last : bool
         Give the last state h of each direction side by side in place of y.
+    masks : list of ndarray of float32, shape (N, H), optional
+        What each direction's h is multiplied by before weight_hh is.
     """
 
-    __slots__ = ("caches", "last", "lengths", "reverse", "steps", "weights", "y")
+    __slots__ = ("caches", "last", "lengths", "masks", "reverse", "steps", "weights", "y")
 
     heeds_lengths = is_noted = True
+    name = ""  # in ONNX
 
     def __init__(
         self,
         x: Value,
-        weights: list[tuple[Parameter, Parameter, Parameter]],
+        weights: list[Weights],
         reverse: tuple[bool, ...],
         steps: int,
         last: bool,
+        masks: list[np.ndarray] | None = None,
     ) -> None:
         self.start(x)
         self.weights, self.reverse, self.steps, self.last = weights, reverse, steps, last
+        self.masks = [None] * len(weights) if masks is None else masks
         self.lengths = x.tape.lengths
         n, width = x.shape[0], len(weights) * self.units
         self.place(x.tape, (n, width) if last else (n, steps, width), x.tape.records)
@@ -220,20 +230,25 @@ class LSTM(_One):
         """H."""
         return self.weights[0][1].value.shape[1]
 
+    def run_direction(self, i: int, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Write one direction's y and last h; return what its way back needs."""
+        raise NotImplementedError
+
+    def go_back(self, i: int, dx: np.ndarray | None, dh: np.ndarray | None) -> None:
+        """Write one direction's gradient of x, and add those of its parameters to theirs."""
+        raise NotImplementedError
+
+    def onnx_weights(self) -> list[np.ndarray]:
+        """Return W, R and B."""
+        raise NotImplementedError
+
     def forward(self) -> None:
-        tape, x, (n, units) = self.tape, self.x.data, (self.shape[0], self.units)
-        y = tape.take((n, self.steps, self.shape[-1]))
+        tape, (n, units) = self.tape, (self.shape[0], self.units)
+        y = tape.take((n, self.steps, len(self.weights) * units))
         self.caches, states = [], []
-        for i, (w, u, b) in enumerate(self.weights):
-            h, c = tape.take((n, units)), tape.take((n, units))
-            gates = tape.take((n, self.steps, 4 * units))
-            cells = tape.take((n, self.steps, units))
-            tape.call(
-                _core.lstm,
-                y, h, c, gates, cells, x, None, None, self.lengths, None, w.value, u.value, b.value,
-                i * units, self.reverse[i], tape.workspace,
-            )  # fmt: skip
-            self.caches.append((gates, cells))
+        for i in range(len(self.weights)):
+            h = tape.take((n, units))
+            self.caches.append(self.run_direction(i, y, h))
             states.append(h)
         self.y = self._data = y
         if self.last:
@@ -244,19 +259,10 @@ class LSTM(_One):
             self._data = out
 
     def backward(self) -> None:
-        tape, x, units, total = self.tape, self.x, self.units, None
-        for i, ((w, u, b), (gates, cells)) in enumerate(
-            zip(self.weights, self.caches, strict=True)
-        ):
+        tape, x, total = self.tape, self.x, None
+        for i in range(len(self.weights)):
             dx = tape.take(x.shape) if x.needs_grad else None
-            dh = self._last_grad(i) if self.last else None
-            (dw, du, db), adds = claim_grads(w, u, b)
-            _core.lstm_backward(
-                dx, None, None, dw, du, db,
-                None if self.last else self.grad, dh, None, self.y, gates, cells, x.data, None,
-                None, self.lengths, None, w.value, u.value, i * units, self.reverse[i], adds,
-                tape.workspace,
-            )  # fmt: skip
+            self.go_back(i, dx, self._last_grad(i) if self.last else None)
             if total is None or dx is None:
                 total = dx
             else:
@@ -275,7 +281,7 @@ class LSTM(_One):
         return part
 
     def forget(self) -> None:
-        self.x = self.caches = self.y = None  # type: ignore[assignment]
+        self.x = self.caches = self.y = self.masks = None  # type: ignore[assignment]
 
     def flops(self) -> int:
         n, t, inputs = self.x.shape
@@ -290,14 +296,90 @@ class LSTM(_One):
         if self.reverse == (True,):
             direction = "reverse"
         lengths = [graph.add("Cast", graph.lengths, to=6)] if graph.lengths else []  # INT32
-        how = {"hidden_size": self.units, "direction": direction}
+        how = {"hidden_size": self.units, "direction": direction, **self.onnx_options()}
         # sequences are (T, N, I) here, outputs (T, D, N, H)
-        y, h = graph.several(2, "LSTM", x, *onnx_weights(self.weights), *lengths, **how)
+        y, h = graph.several(2, self.name, x, *self.onnx_weights(), *lengths, **how)
         width = self.shape[-1]
         if self.last:
             return graph.reshape(graph.add("Transpose", h, perm=[1, 0, 2]), 0, width)
         y = graph.reshape(graph.add("Transpose", y, perm=[0, 2, 1, 3]), 0, 0, width)
         return graph.add("Transpose", y, perm=[1, 0, 2])
+
+    def onnx_options(self) -> dict[str, Any]:
+        """Return attributes of the layer's own."""
+        return {}
+
+
+class LSTM(_Recurrent):
+    """A layer of long short-term memory; see `_Recurrent`."""
+
+    __slots__ = ()
+    name = "LSTM"
+
+    def run_direction(self, i: int, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        tape, (n, units), (w, u, b) = self.tape, h.shape, self.weights[i]
+        c, gates = tape.take((n, units)), tape.take((n, self.steps, 4 * units))
+        cells = tape.take((n, self.steps, units))
+        tape.call(
+            _core.lstm,
+            y, h, c, gates, cells, self.x.data, None, None, self.lengths, self.masks[i], w.value,
+            u.value, b.value, i * units, self.reverse[i], tape.workspace,
+        )  # fmt: skip
+        return gates, cells
+
+    def go_back(self, i: int, dx: np.ndarray | None, dh: np.ndarray | None) -> None:
+        (w, u, b), (gates, cells) = self.weights[i], self.caches[i]
+        (dw, du, db), adds = claim_grads(w, u, b)
+        grad = None if self.last else self.grad
+        _core.lstm_backward(
+            dx, None, None, dw, du, db, grad, dh, None, self.y, gates, cells, self.x.data, None,
+            None, self.lengths, self.masks[i], w.value, u.value, i * self.units, self.reverse[i],
+            adds, self.tape.workspace,
+        )  # fmt: skip
+
+    def onnx_weights(self) -> list[np.ndarray]:
+        return onnx_weights(self.weights)
+
+
+class GRU(_Recurrent):
+    """A layer of gated recurrent units; see `_Recurrent`. The bias is (4H,)."""
+
+    __slots__ = ()
+    name = "GRU"
+
+    def run_direction(self, i: int, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        tape, (n, units), (w, u, b) = self.tape, h.shape, self.weights[i]
+        gates = tape.take((n, self.steps, 4 * units))
+        tape.call(
+            _core.gru,
+            y, h, gates, self.x.data, None, self.lengths, self.masks[i], w.value, u.value, b.value,
+            i * units, self.reverse[i], tape.workspace,
+        )  # fmt: skip
+        return (gates,)
+
+    def go_back(self, i: int, dx: np.ndarray | None, dh: np.ndarray | None) -> None:
+        (w, u, b), (gates,) = self.weights[i], self.caches[i]
+        (dw, du, db), adds = claim_grads(w, u, b)
+        grad = None if self.last else self.grad
+        _core.gru_backward(
+            dx, None, dw, du, db, grad, dh, self.y, gates, self.x.data, None, self.lengths,
+            self.masks[i], w.value, u.value, i * self.units, self.reverse[i], adds,
+            self.tape.workspace,
+        )  # fmt: skip
+
+    def onnx_options(self) -> dict[str, Any]:
+        return {"linear_before_reset": 1}
+
+    def onnx_weights(self) -> list[np.ndarray]:
+        def in_order(w: np.ndarray) -> np.ndarray:
+            return np.concatenate([np.split(w, 3)[gate] for gate in GRU_GATES])
+
+        units, found = self.units, []
+        for w, u, b in self.weights:
+            recurrent = np.concatenate([np.zeros(2 * units, np.float32), b.value[3 * units :]])
+            biases = in_order(b.value[: 3 * units]), recurrent  # z and r have theirs in the first
+            found.append((in_order(w.value), in_order(u.value), np.concatenate(biases)))
+        return [np.stack(same) for same in zip(*found, strict=True)]
 
 
 def onnx_weights(weights: list[tuple[Parameter, Parameter, Parameter]]) -> list[np.ndarray]:
