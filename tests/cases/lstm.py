@@ -1,5 +1,5 @@
-"""Cases of the LSTM and the GRU: edges of vectors and tiles of units and samples, blocks of samples,
-blocks of steps, sequences of every length, both directions, repeated inputs, masks of the state."""
+"""Cases of the LSTM and the GRU: edges of vectors and tiles of units and samples, blocks of them,
+blocks of steps, sequences of every length, both directions, repeated inputs, masks of states."""
 
 import numpy as np
 

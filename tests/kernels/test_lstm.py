@@ -352,7 +352,7 @@ def test_a_layer_that_is_not_finite_is_named(rng):
         model.partial_fit(x)
 
 
-# ---- the GRU, and masks of the state --------------------------------------------------------------
+# ---- the GRU, and masks of the state -------------------------------------------------------------
 
 
 def gru_problem(rng, steps=T):

@@ -31,7 +31,7 @@ def deep_stack():
         nn.VectorQuantizer(32, 16, codebook="loss", restart_dead=False),
         nn.Reshape((64, 16)),
         nn.LSTM(16, 8, 2, True),
-        nn.GRU(16, 8),
+        nn.GRU(16, 16),
         nn.TimeDistributed(nn.Linear(16, 16)),
         nn.Flatten(),
         nn.Linear(1024, 128, activation="tanh"),

@@ -20,7 +20,7 @@ from ..nn.module import Module
 
 # Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
 ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
-ADDED = {
+ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "CVAE": {"class_weight": None},
     "GaussianNoise": {"clip": None},
