@@ -205,8 +205,8 @@ def test_a_multinomial_decoder_has_no_step_before(X):
 def test_decoders_begin_at_the_mean(loss, X):
     model = ae.Autoencoder(ae.Dense((8,)), 3, loss=loss, **KW).initialize(X)
     bias = model.parameters_["decoder.1.bias"]
-    first = X[:256].astype(float)
-    np.testing.assert_allclose(np.exp(bias), (first.sum(0) + 0.5) / (len(first) + 1), rtol=1e-5)
+    mean = X[:256].astype(float).mean(0)
+    np.testing.assert_allclose(np.exp(bias), mean + mean.mean() / 1000, rtol=1e-5)
     own = ae.nn.Sequential(ae.nn.Linear(12, 3)), ae.nn.Sequential(ae.nn.Linear(3, 12))
     before = own[1].layers[0].bias.value.copy()
     model = ae.Autoencoder(own, 3, loss=loss, **KW).initialize(X)
@@ -301,3 +301,38 @@ def test_a_stack_and_its_classifier_see_the_same(loss, X):
     np.testing.assert_allclose(hidden[:, 8:], stack.transform(X), rtol=1e-5, atol=1e-6)
     classifier = stack.fine_tune(X, y, epochs=20, learning_rate=1e-2)
     assert classifier._network.counts and classifier.score(X, y) > 0.8
+
+
+@pytest.mark.parametrize("loss", COUNTS)
+def test_counts_as_targets_of_anything(loss, X, rng, tmp_path):
+    """With pairs the target is what is counted, and X is seen as it is."""
+    given = rng.standard_normal((len(X), 5)).astype(np.float32)
+    model = ae.Autoencoder(ae.Dense((8,)), 3, loss=loss, epochs=2, **KW)
+    model.fit(given, target=X, X_val=(given, X))
+    assert not model._network.counts
+    rebuilt = model.reconstruct(given)
+    np.testing.assert_array_equal(model.reconstruct(given[:2]).shape, (2, 12))
+    if loss == "multinomial":  # nobody knows the total
+        np.testing.assert_allclose(rebuilt.sum(1), 1, rtol=1e-5)
+        np.testing.assert_allclose(model.reconstruct(given[:2]).sum(1), 1, rtol=1e-5)
+    else:
+        assert rebuilt.max() > 1
+    errors = model.errors(given, target=X)
+    scores = model.score_samples(given, target=X)
+    np.testing.assert_allclose(errors.sum(1), -scores, rtol=1e-4, atol=1e-3)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(ae.load(tmp_path / "model").reconstruct(given), rebuilt)
+    with pytest.raises(ValueError, match="target: expected counts"):
+        model.fit(given, target=-X)
+
+
+@pytest.mark.parametrize("loss", COUNTS)
+def test_a_weight_of_two_is_the_sample_twice(loss, X):
+    how = {"optimizer": "sgd", "learning_rate": 1e-4, "batch_size": 1000, "random_state": 0}
+    model = ae.Autoencoder(ae.Dense((8,)), 3, loss=loss, epochs=3, shuffle=False, **how)
+    X = X[:150]
+    weight = 1.0 + (np.arange(len(X)) % 2)
+    many = ae.Autoencoder(**model.get_params(deep=False)).fit(np.repeat(X, weight.astype(int), 0))
+    for name, value in model.fit(X, sample_weight=weight).parameters_.items():
+        want = many.parameters_[name]
+        np.testing.assert_allclose(value, want, rtol=1e-4, atol=1e-5, err_msg=name)

@@ -36,7 +36,8 @@ errors shrink, the loss falls below zero.
 a deviation that grows with their mean. For poisson, negative_binomial and multinomial
 
 - samples are counts as they are, neither scaled nor logarithms; uint8 isn't divided by 255. Numbers
-  that aren't whole (expected counts) have :math:`\Gamma(x + 1)` for x!. Below 0 is an error.
+  that aren't whole (expected counts) have :math:`\Gamma(x + 1)` for x!. Below 0 is an error. With
+  a ``target``, that is the counts, and X is anything, which the encoder sees as it is.
 - the encoder sees :math:`\ln(1 + x)`, as is usual: the range of counts is too large for it. That is
   so for encoders of your own too, and after a corruption, of which what is below 0 counts as 0.
   Targets, scores and reconstructions are counts.
@@ -60,9 +61,9 @@ Methods, 2018.
 
 multinomial is about how a total n is shared along the last axis, and says nothing of n: for
 documents and baskets of different lengths. Reconstructions have the sample's own total, of the
-values that are observed; codes alone have none, so that `inverse_transform`, `sample` and all else
-that decodes codes give probabilities. After D. Liang et al., "Variational autoencoders for
-collaborative filtering", WWW 2018.
+values that are observed; codes alone, and samples with a ``target``, have none, so that
+`inverse_transform`, `sample` and all else that decodes codes give probabilities. After D. Liang et
+al., "Variational autoencoders for collaborative filtering", WWW 2018.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ LINKS = {  # from the decoder's output to data
     "negative_binomial": "exp",
     "multinomial": "softmax",
 }
+LEAST_SHARE = 1e-3  # of the mean of all features, that each begins with
 LEAST_THETA, MOST_THETA = 0.1, 100.0  # that a dispersion begins with
 
 
@@ -151,10 +153,10 @@ class Dispersions(Module):
     def start(self, batch: Batch) -> None:
         """Begin with what the means and variances of a batch's features say."""
         log_theta = self.log_theta.value
-        rows = batch.target.reshape(-1, log_theta.size).astype(np.float64)
-        seen = np.ones_like(rows) if batch.mask is None else batch.mask.reshape(rows.shape)
-        rows, n = np.where(seen > 0, rows, 0), np.maximum(seen.sum(0), 1)
-        mean = rows.sum(0) / n
+        rows, seen = counted(batch, log_theta.size)
+        n = seen.sum(0)
+        n[n == 0] = 1
+        mean = (seen * rows).sum(0) / n
         variance = (seen * (rows - mean) ** 2).sum(0) / n
         beyond = np.maximum(variance - mean, mean**2 / MOST_THETA)  # that of a Poisson variable
         theta = np.divide(mean**2, beyond, out=np.ones_like(mean), where=beyond > 0)
@@ -164,6 +166,18 @@ class Dispersions(Module):
         """Say how it is called in PyTorch."""
         walk.inside(self, name)
         return 1
+
+
+def counted(batch: Batch, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch's targets in rows of features, in float64, and how much each value counts."""
+    rows = batch.target.reshape(-1, features).astype(np.float64)
+    seen = np.ones_like(rows)
+    if batch.mask is not None:
+        seen *= batch.mask.reshape(rows.shape)
+        rows = np.where(seen > 0, rows, 0)
+    if batch.weight is not None:
+        seen *= np.repeat(batch.weight, len(rows) // max(1, batch.n))[:, None]
+    return rows, seen
 
 
 LEARNED = {"gaussian": Likelihood, "negative_binomial": Dispersions}
@@ -181,10 +195,11 @@ def start_at_means(decoder: Module, batch: Batch) -> None:
     name, bias = list(decoder.parameters())[-1]
     if not name.endswith("bias") or batch.target.shape[1] % max(1, bias.value.size):
         return
-    rows = batch.target.reshape(-1, bias.value.size)
-    seen = np.ones_like(rows) if batch.mask is None else batch.mask.reshape(rows.shape)
-    total = np.where(seen > 0, rows, 0).sum(0, dtype=np.float64)
-    np.copyto(bias.value, np.log((total + 0.5) / (seen.sum(0) + 1)))
+    rows, seen = counted(batch, bias.value.size)
+    n = seen.sum(0)
+    mean = (seen * rows).sum(0) / np.where(n > 0, n, 1)
+    least = LEAST_SHARE * (float(mean.mean()) or 1.0)  # of what the batch never has
+    np.copyto(bias.value, np.log(mean + least))
 
 
 class Loss:
