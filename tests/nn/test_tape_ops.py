@@ -23,7 +23,7 @@ from conftest import ISAS
 
 THREADS = (1, 2, 3)
 ABSTRACT = {
-    Op, Binary, Unary, Reduction, _One,
+    Op, Binary, Unary, Reduction, _One, sequences._Recurrent,
     losses.Late, norms._Norm, norms._Whole, products.Product,
 }  # fmt: skip
 
