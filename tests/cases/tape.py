@@ -427,6 +427,9 @@ def conv_cases() -> list[TapeCase]:
         ("stride", (2, 7, 6, 3), 4, 3, 2, {"stride": (2, 1), "padding": (1, 0)}),
         ("pixels", (3, 4, 1, 5), 7, 1, 1, {"activation": "elu"}),
         ("sides", (2, 5, 4, 3), 2, 2, 3, {"padding": (1, 0, 2, -1), "winograd": False}),
+        ("spread", (2, 7, 9, 3), 4, 3, 2, {"dilation": (2, 3), "padding": (1, 1)}),
+        ("groups", (2, 5, 6, 4), 6, 3, 3, {"groups": 2, "activation": "elu"}),
+        ("depthwise", (3, 5, 6, 5), 5, 3, 3, {"groups": 5, "padding": (1, 1)}),
         ("transforms", (3, 8, 7, 32), 40, 3, 3, {"padding": (1, 1)}),
         ("nothing", (0, 5, 5, 3), 4, 3, 3, {}),
         ("the window alone", (2, 3, 2, 1), 1, 3, 2, {"activation": "softplus"}),
@@ -434,9 +437,11 @@ def conv_cases() -> list[TapeCase]:
         stride, padding = how.get("stride", (1, 1)), how.get("padding", (0, 0))
         sides = padding if len(padding) == 2 else (padding[:2], padding[2:])
         top, bottom, left, right = padding if len(padding) == 4 else np.repeat(padding, 2)
-        p = (x[1] + top + bottom - r) // stride[0] + 1
-        q = (x[2] + left + right - s) // stride[1] + 1
+        dilation, groups = how.get("dilation", (1, 1)), how.get("groups", 1)
+        p = (x[1] + top + bottom - (r - 1) * dilation[0] - 1) // stride[0] + 1
+        q = (x[2] + left + right - (s - 1) * dilation[1] - 1) // stride[1] + 1
         options = {"stride": stride, "padding": sides, "activation": how.get("activation")}
+        options |= {"dilation": dilation, "groups": groups}
         found.append(
             TapeCase(
                 "Conv2d",
@@ -444,8 +449,8 @@ def conv_cases() -> list[TapeCase]:
                 [x],
                 label,
                 lambda *given, o=options: twin.conv2d(*given, **o),
-                parameters=[(k, r, s, x[3]), (k,)],
-                flops=int(2 * x[0] * p * q * k * r * s * x[3]),
+                parameters=[(k, r, s, x[3] // groups), (k,)],
+                flops=int(2 * x[0] * p * q * k * r * s * x[3] // groups),
             )
         )
     added = lambda x, y, w: np.tanh(products.Conv2d(x, w) + y)  # noqa: E731

@@ -267,6 +267,14 @@ STACKS = {
             nn.Conv2d(3, 1, 1),
         ],
     ),
+    "spread convolutions": (
+        (9, 8, 4),
+        [
+            nn.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2, activation="elu"),
+            nn.Conv2d(6, 6, 2, padding="same", groups=6),
+            nn.ConvTranspose2d(6, 2, 3, 2, 1, dilation=2),
+        ],
+    ),
     "attention": (
         (5, 8),
         [nn.MultiHeadAttention(8, 2), nn.PositionalEmbedding(5, 8), nn.MeanPool1d()],

@@ -219,6 +219,34 @@ def test_transformer(t, rng):
 
 
 @torch_only
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_convolutions_with_groups_and_dilation(t, rng):
+    X = rng.random((5, 7, 6, 4), dtype=np.float32)
+    encoder = nn.Sequential(
+        nn.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2, activation="relu"),
+        nn.Conv2d(6, 6, 4, padding="same", groups=6),
+        nn.Flatten(),
+        nn.Linear(7 * 6 * 6, 3),
+    )
+    decoder = nn.Sequential(
+        nn.Linear(3, 4 * 3 * 5), nn.Reshape((4, 3, 5)),
+        nn.ConvTranspose2d(5, 4, (3, 2), 2, (2, 1), 1, dilation=(2, 3)), nn.Flatten(),
+        nn.Linear(8 * 7 * 4, 7 * 6 * 4), nn.Reshape((7, 6, 4)),
+    )  # fmt: skip
+    model = shaken(ae.Autoencoder((encoder, decoder), 3, **KW), rng, X)
+    theirs = t.Sequential(
+        t.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2), t.ReLU(),
+        t.Conv2d(6, 6, 4, padding="same", groups=6), t.Flatten(), t.Linear(7 * 6 * 6, 3),
+    )  # fmt: skip
+    back = t.Sequential(
+        t.Linear(3, 60), t.Unflatten(1, (5, 4, 3)),
+        t.ConvTranspose2d(5, 4, (3, 2), 2, (2, 1), 1, dilation=(2, 3)), t.Flatten(),
+        t.Linear(8 * 7 * 4, 7 * 6 * 4), t.Unflatten(1, (4, 7, 6)),
+    )  # fmt: skip
+    agree(model, X, theirs, back)
+
+
+@torch_only
 def test_norms_and_attention(t, rng):
     X = rng.random((6, 6, 4, 4), dtype=np.float32)
     ours = nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.BatchNorm2d(4), nn.Activation("relu")

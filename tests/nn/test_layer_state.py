@@ -289,6 +289,12 @@ REPRS = {
     "TiedLinear(4, 3)": lambda: nn.TiedLinear(nn.Linear(3, 4)),
     "Conv2d(3, 8, 4, stride=2, padding=1)": lambda: nn.Conv2d(3, 8, 4, 2, 1),
     "Conv2d(3, 8, (2, 3), bias=False)": lambda: nn.Conv2d(3, 8, (2, 3), bias=False),
+    "Conv2d(3, 8, 3, padding='same', dilation=2)": lambda: nn.Conv2d(
+        3, 8, 3, padding="same", dilation=2
+    ),
+    "Conv2d(4, 8, 2, padding='same', groups=2)": lambda: nn.Conv2d(
+        4, 8, 2, padding="same", groups=2
+    ),
     "ConvTranspose2d(3, 8, 4, stride=2, padding=1, output_padding=(0, 1), "
     "activation='elu')": lambda: nn.ConvTranspose2d(3, 8, 4, 2, 1, (0, 1), activation="elu"),
     "Activation('gelu')": lambda: nn.Activation("gelu"),

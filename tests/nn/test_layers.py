@@ -24,6 +24,9 @@ LAYERS = {
     "conv": (lambda: nn.Conv2d(3, 4, 3, 2, 1, activation=RELU), (5, 6, 3)),
     "conv-pairs": (lambda: nn.Conv2d(1, 2, (2, 3), (1, 2), (0, 1), bias=False), (5, 6, 1)),
     "conv-1x1": (lambda: nn.Conv2d(5, 3, 1, activation="elu"), (1, 1, 5)),
+    "conv-same": (lambda: nn.Conv2d(3, 4, (2, 5), padding="same", dilation=(1, 2)), (5, 6, 3)),
+    "conv-groups": (lambda: nn.Conv2d(4, 6, 3, 2, 1, groups=2, activation="tanh"), (5, 6, 4)),
+    "depthwise": (lambda: nn.Conv2d(5, 5, 3, 1, 2, 2, 5, activation=RELU), (6, 5, 5)),
     "masked-above": (lambda: nn.MaskedConv2d(3, 4, 5, "vertical"), (5, 6, 3)),
     "masked-above-own": (
         lambda: nn.MaskedConv2d(3, 4, 3, "vertical", True, activation="tanh"),
@@ -35,6 +38,14 @@ LAYERS = {
     "transpose-pairs": (
         lambda: nn.ConvTranspose2d(2, 3, (2, 3), (2, 1), (0, 1), (1, 0), bias=False),
         (2, 3, 2),
+    ),
+    "transpose-dilated": (
+        lambda: nn.ConvTranspose2d(2, 3, 3, 2, 2, 1, dilation=2, activation="elu"),
+        (3, 2, 2),
+    ),
+    "transpose-tied-dilated": (
+        lambda: nn.TiedConvTranspose2d(nn.Conv2d(3, 4, 3, 2, 1, 3)),
+        (3, 4, 4),
     ),
     "transpose-tied": (
         lambda: nn.TiedConvTranspose2d(nn.Conv2d(3, 4, 4, 2, 1), (1, 0), activation=RELU),

@@ -21,7 +21,9 @@ def _tied_linear(m, x, value, training):
 
 
 def _conv2d(m, x, value, training):
-    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    options = {"stride": m.stride, "dilation": m.dilation, "groups": m.groups}
+    padding = m.padding if len(m.padding) == 2 else (m.padding[:2], m.padding[2:])
+    options |= {"padding": padding, "activation": m.activation}
     return conv2d(x, value(m.weight), value(m.bias), **options)
 
 
@@ -32,7 +34,8 @@ def _masked_conv2d(m, x, value, training):
 
 
 def _conv_transpose2d(m, x, value, training):
-    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    options = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
+    options |= {"activation": m.activation}
     extra = m.output_padding
     return conv_transpose2d(x, value(m.weight), value(m.bias), output_padding=extra, **options)
 
@@ -119,7 +122,8 @@ def _view(m, x, value, training):
 
 
 def _tied_conv_transpose2d(m, x, value, training):
-    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    options = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
+    options |= {"activation": m.activation}
     weight = value(m.weight).transpose(3, 1, 2, 0)
     extra = m.output_padding
     return conv_transpose2d(x, weight, value(m.bias), output_padding=extra, **options)
