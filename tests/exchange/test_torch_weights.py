@@ -247,6 +247,55 @@ def test_convolutions_with_groups_and_dilation(t, rng):
 
 
 @torch_only
+@pytest.mark.parametrize("steps", [13, 8, 4])
+def test_convolutions_of_sequences(steps, t, rng):
+    X = rng.random((6, steps, 3), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Conv((4, 6)), 5, **KW), rng, X)
+    left = steps // 2 // 2
+    encoder = t.Sequential(
+        t.Conv1d(3, 4, 4, 2, 1), t.ReLU(), t.Conv1d(4, 6, 4, 2, 1), t.ReLU(), t.Flatten(),
+        t.Linear(6 * left, 5),
+    )  # fmt: skip
+    decoder = t.Sequential(
+        t.Linear(5, 6 * left), t.ReLU(), t.Unflatten(1, (6, left)),
+        t.ConvTranspose1d(6, 4, 4, 2, 1, steps // 2 % 2), t.ReLU(),
+        t.ConvTranspose1d(4, 3, 4, 2, 1, steps % 2),
+    )  # fmt: skip
+    torch = pytest.importorskip("torch")
+    encoder, decoder = taken(encoder, model, "encoder"), taken(decoder, model, "decoder")
+    x = torch.from_numpy(X.transpose(0, 2, 1).copy())
+    with torch.no_grad():
+        z = encoder(x)
+        y = decoder(z).numpy().transpose(0, 2, 1)
+    np.testing.assert_allclose(model.transform(X), z.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(X), y, rtol=1e-4, atol=1e-5)
+    fresh = ae.Autoencoder(ae.Conv((4, 6)), 5, **KW).initialize(X)
+    state = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+    state |= {f"decoder.{k}": v for k, v in decoder.state_dict().items()}
+    np.testing.assert_array_equal(ae.from_torch(fresh, state).transform(X), model.transform(X))
+
+
+@torch_only
+def test_layers_of_sequences_beside_pytorchs(t, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((3, 20, 4)).astype(np.float32)
+    for ours, theirs in (
+        (nn.Conv1d(4, 6, 3, 2, 2, 2, 2), t.Conv1d(4, 6, 3, 2, 2, 2, 2)),
+        (nn.Conv1d(4, 4, 5, padding="same", groups=4), t.Conv1d(4, 4, 5, padding="same", groups=4)),
+        (nn.Conv1d(4, 5, 3, dilation=4, causal=True),
+         t.Sequential(t.ZeroPad1d((8, 0)), t.Conv1d(4, 5, 3, dilation=4))),
+        (nn.ConvTranspose1d(4, 3, 4, 3, 1, 2, dilation=2),
+         t.ConvTranspose1d(4, 3, 4, 3, 1, 2, dilation=2)),
+    ):  # fmt: skip
+        weight = [p for p in theirs.parameters() if p.ndim == 3][0].detach().numpy()
+        axes = (1, 2, 0) if isinstance(ours, nn.ConvTranspose1d) else (0, 2, 1)
+        ours.weight.value[:] = weight.transpose(axes)
+        ours.bias.value[:] = [p for p in theirs.parameters() if p.ndim == 1][0].detach().numpy()
+        y = theirs(torch.from_numpy(x.transpose(0, 2, 1).copy())).detach().numpy()
+        np.testing.assert_allclose(ours(x), y.transpose(0, 2, 1), rtol=1e-4, atol=1e-5)
+
+
+@torch_only
 def test_norms_and_attention(t, rng):
     X = rng.random((6, 6, 4, 4), dtype=np.float32)
     ours = nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.BatchNorm2d(4), nn.Activation("relu")

@@ -53,6 +53,16 @@ def own_tied(x):
     return ae.Autoencoder((nn.Sequential(a, nn.Flatten(), b), decoder), 2, **KW).fit(x)
 
 
+def own_tied_steps(X):
+    a, b = nn.Conv1d(2, 3, 3, 2, 1, activation="tanh"), nn.Linear(9, 2)
+    back = nn.TiedConvTranspose1d(a, 1, bias=False)
+    middle = nn.Sequential(
+        nn.Conv1d(3, 3, 3, dilation=2, causal=True), nn.Conv1d(3, 3, 2, padding="same", groups=3)
+    )
+    decoder = nn.Sequential(nn.TiedLinear(b), nn.Reshape((3, 3)), nn.ConvTranspose1d(3, 3, 1), back)
+    return ae.Autoencoder((nn.Sequential(a, middle, nn.Flatten(), b), decoder), 2, **KW).fit(X)
+
+
 def own_lstm(X):
     encoder = nn.Sequential(nn.LSTM(2, 4, 1, True), nn.LSTM(8, 3, last=True))
     decoder = nn.Sequential(
@@ -142,6 +152,8 @@ MODELS = {
         ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW
     ).initialize(X),
     "own quantizers": lambda X, x, y: own_quantizers(X),
+    "strided steps": lambda X, x, y: ae.VAE(ae.Conv((4,)), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "own, tied steps": lambda X, x, y: own_tied_steps(X.reshape(40, 6, 2)),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
     "lstm, forced": lambda X, x, y: ae.VAE(
         ae.LSTM(5, 2, reverse=True, teacher_forcing=True), 3, **KW

@@ -12,6 +12,7 @@ ARCHS = {
     "dense, images": (lambda: ae.Dense((8,), "tanh"), IMAGES),
     "conv": (lambda: ae.Conv((4, 6)), IMAGES),
     "resnet": (lambda: ae.ResNet(8, 4, 1, 1), IMAGES),
+    "conv of sequences": (lambda: ae.Conv((4,)), SEQUENCES),
     "lstm": (lambda: ae.LSTM(5, reverse=True), SEQUENCES),
     "lstm, forced": (lambda: ae.LSTM(5, 2, teacher_forcing=True), SEQUENCES),
     "transformer": (lambda: ae.Transformer(8, 2, 1, 12), SEQUENCES),

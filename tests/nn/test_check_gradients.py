@@ -10,7 +10,9 @@ from aecore import nn
 RIGHT = {
     "Activation": (lambda: nn.Activation("gelu"), (5,)),
     "BatchNorm2d": (lambda: nn.BatchNorm2d(3), (4, 2, 3)),
+    "Conv1d": (lambda: nn.Conv1d(3, 4, 3, 2, 1, activation="tanh"), (6, 3)),
     "Conv2d": (lambda: nn.Conv2d(3, 4, 3, 2, 1, activation="tanh"), (5, 6, 3)),
+    "ConvTranspose1d": (lambda: nn.ConvTranspose1d(3, 4, 4, 2, 1, activation="elu"), (3, 3)),
     "ConvTranspose2d": (lambda: nn.ConvTranspose2d(3, 4, 4, 2, 1, activation="elu"), (3, 2, 3)),
     "Dropout": (lambda: nn.Dropout(0.0), (5,)),
     "Flatten": (nn.Flatten, (2, 3)),
@@ -29,6 +31,7 @@ RIGHT = {
         lambda: nn.Sequential(nn.Linear(4, 6, activation="tanh"), nn.Linear(6, 2)),
         (4,),
     ),
+    "TiedConvTranspose1d": (lambda: nn.TiedConvTranspose1d(nn.Conv1d(2, 3, 3)), (3, 3)),
     "TiedConvTranspose2d": (lambda: nn.TiedConvTranspose2d(nn.Conv2d(2, 3, 3)), (3, 3, 3)),
     "TiedLinear": (lambda: nn.TiedLinear(nn.Linear(3, 5), activation="tanh"), (5,)),
     "TimeDistributed": (lambda: nn.TimeDistributed(nn.Linear(3, 2)), (4, 3)),

@@ -295,6 +295,17 @@ REPRS = {
     "Conv2d(4, 8, 2, padding='same', groups=2)": lambda: nn.Conv2d(
         4, 8, 2, padding="same", groups=2
     ),
+    "Conv1d(3, 8, 4, stride=2, padding=1)": lambda: nn.Conv1d(3, 8, 4, 2, 1),
+    "Conv1d(4, 8, 3, padding='same', groups=2, activation='relu')": lambda: nn.Conv1d(
+        4, 8, 3, padding="same", groups=2, activation=RELU
+    ),
+    "Conv1d(3, 8, 3, dilation=4, causal=True, bias=False)": lambda: nn.Conv1d(
+        3, 8, 3, dilation=4, causal=True, bias=False
+    ),
+    "ConvTranspose1d(3, 8, 4, stride=2, padding=1, output_padding=1)": lambda: nn.ConvTranspose1d(
+        3, 8, 4, 2, 1, 1
+    ),
+    "TiedConvTranspose1d(8, 3, 4, stride=2)": lambda: nn.TiedConvTranspose1d(nn.Conv1d(3, 8, 4, 2)),
     "ConvTranspose2d(3, 8, 4, stride=2, padding=1, output_padding=(0, 1), "
     "activation='elu')": lambda: nn.ConvTranspose2d(3, 8, 4, 2, 1, (0, 1), activation="elu"),
     "Activation('gelu')": lambda: nn.Activation("gelu"),

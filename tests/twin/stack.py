@@ -40,6 +40,21 @@ def _conv_transpose2d(m, x, value, training):
     return conv_transpose2d(x, value(m.weight), value(m.bias), output_padding=extra, **options)
 
 
+def _conv1d(m, x, value, training):
+    weight, (left, right) = value(m.weight)[:, None], m.padding
+    options = {"stride": (1, m.stride), "dilation": (1, m.dilation), "groups": m.groups}
+    options |= {"padding": ((0, 0), (left, right)), "activation": m.activation}
+    return conv2d(x[:, None], weight, value(m.bias), **options)[:, 0]
+
+
+def _conv_transpose1d(m, x, value, training):
+    weight = value(m.weight)
+    weight = (weight.transpose(2, 1, 0) if m.tied else weight)[:, None]
+    options = {"stride": (1, m.stride), "padding": (0, m.padding), "dilation": (1, m.dilation)}
+    options |= {"output_padding": (0, m.output_padding), "activation": m.activation}
+    return conv_transpose2d(x[:, None], weight, value(m.bias), **options)[:, 0]
+
+
 def _max_pool2d(m, x, value, training):
     (r, s), (sh, sw), (ph, pw) = m.kernel_size, m.stride, m.padding
     big = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)), constant_values=-np.inf)
@@ -136,6 +151,9 @@ TWINS = {
     nn.ConvTranspose2d: _conv_transpose2d,
     nn.MaskedConv2d: _masked_conv2d,
     nn.TiedConvTranspose2d: _tied_conv_transpose2d,
+    nn.Conv1d: _conv1d,
+    nn.ConvTranspose1d: _conv_transpose1d,
+    nn.TiedConvTranspose1d: _conv_transpose1d,
     nn.Activation: lambda m, x, value, training: activate(x, m.kind),
     nn.MaxPool2d: _max_pool2d,
     nn.Upsample2d: lambda m, x, v, t: x.repeat(m.factor[0], 1).repeat(m.factor[1], 2),

@@ -124,7 +124,8 @@ def conv2d(rng: Rng) -> Arguments:
     return {
         "x": normal(rng, n, h, w, c), "weight": kernel(rng, k, r, s, c // groups),
         "bias": maybe(rng, normal(rng, k)), "stride": either(rng, 1, 4), "padding": padding,
-        "dilation": either(rng, 1, 4), "groups": groups, "activation": rng.choice(KINDS), "winograd": bool(rng.integers(2)),
+        "dilation": either(rng, 1, 4), "groups": groups, "activation": rng.choice(KINDS),
+        "winograd": bool(rng.integers(2)),
     }  # fmt: skip
 
 

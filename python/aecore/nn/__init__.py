@@ -5,6 +5,7 @@ from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential, TimeDistributed
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
+from .convolution1d import Conv1d, ConvTranspose1d, TiedConvTranspose1d
 from .dropout import Dropout
 from .gradients import check_gradients
 from .linear import Linear, TiedLinear
@@ -26,7 +27,9 @@ __all__ = [
     "Activation",
     "AutoregressiveLSTM",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "Dropout",
     "FiniteScalarQuantizer",
@@ -47,6 +50,7 @@ __all__ = [
     "ResidualQuantizer",
     "Sequential",
     "Tape",
+    "TiedConvTranspose1d",
     "TiedConvTranspose2d",
     "TiedLinear",
     "TimeDistributed",
