@@ -67,6 +67,11 @@ class Conv(Arch):
             check_tied(code, condition)
         if len(input_shape) == 2:
             return self._build_steps(input_shape, code, condition, tied)
+        if len(input_shape) != 3:
+            raise ValueError(
+                "Conv: expected images (H, W, C) or sequences (T, F), got samples of shape "
+                f"{input_shape}"
+            )
         h, w, c, inputs = image_shape(self, input_shape, condition)
         channels = counts("channels", self.channels, 1)
         down = Downsampling.of("Conv", (h, w), len(channels), self.kernel_size, self.stride)
