@@ -202,6 +202,7 @@ typedef struct {
     int64_t N, H, W, C;
     int64_t P, Q; /* output */
     int64_t R, S, stride_h, stride_w, pad_h, pad_w;
+    bool bilinear; /* upsampling: between the four nearest pixels, in place of the nearest */
 } ae_pool_cfg;
 
 /* index holds, for each output, h * W + w of its maximum: the first in case of a tie. */
@@ -209,7 +210,8 @@ ae_status ae_max_pool2d_fwd(float *y, int32_t *index, const float *x, const ae_p
                             const ae_ctx *ctx);
 ae_status ae_max_pool2d_bwd(float *dx, const float *dy, const int32_t *index,
                             const ae_pool_cfg *cfg, const ae_ctx *ctx);
-/* Nearest neighbour by whole factors: P = H * R, Q = W * S. */
+/* By whole factors, P = H * R and Q = W * S: blocks of equal pixels, or bilinear between the pixels'
+ * centres, where those of the border go on outwards. */
 ae_status ae_upsample2d_fwd(float *y, const float *x, const ae_pool_cfg *cfg,
                             const ae_ctx *ctx);
 ae_status ae_upsample2d_bwd(float *dx, const float *dy, const ae_pool_cfg *cfg,

@@ -269,6 +269,13 @@ STACKS = {
             nn.Conv2d(3, 1, 1),
         ],
     ),
+    "enlarging": (
+        (3, 4, 8),
+        [
+            nn.PixelShuffle(2), nn.Upsample2d((3, 2), "bilinear"), nn.PixelUnshuffle(2),
+            nn.Conv2d(8, 9, 1), nn.PixelShuffle(3),
+        ],
+    ),
     "spread convolutions": (
         (9, 8, 4),
         [

@@ -296,6 +296,30 @@ def test_layers_of_sequences_beside_pytorchs(t, rng):
 
 
 @torch_only
+def test_enlarging_without_weights(t, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((3, 4, 6, 8)).astype(np.float32)
+    for ours, theirs in (
+        (nn.Upsample2d(3), t.Upsample(scale_factor=3)),
+        (nn.Upsample2d(2, "bilinear"), t.Upsample(scale_factor=2, mode="bilinear")),
+        (nn.Upsample2d((1, 5), "bilinear"), t.Upsample(scale_factor=(1, 5), mode="bilinear")),
+        (nn.PixelShuffle(2), t.PixelShuffle(2)),
+        (nn.PixelUnshuffle(2), t.PixelUnshuffle(2)),
+    ):
+        given = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).requires_grad_()
+        y = theirs(given)
+        want = y.detach().numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(ours(x), want, rtol=1e-6, atol=1e-6)
+        grad = rng.standard_normal(want.shape).astype(np.float32)
+        y.backward(torch.from_numpy(grad.transpose(0, 3, 1, 2).copy()))
+        tape = nn.Tape()
+        z = tape.variable(x)
+        tape.backward((ours(z), grad))
+        wanted = given.grad.numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(z.grad, wanted, rtol=1e-5, atol=1e-5)
+
+
+@torch_only
 def test_norms_and_attention(t, rng):
     X = rng.random((6, 6, 4, 4), dtype=np.float32)
     ours = nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.BatchNorm2d(4), nn.Activation("relu")

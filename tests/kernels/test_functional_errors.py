@@ -94,8 +94,8 @@ VALID = {
     "reparameterize": dict(LATENT, eps=ones(2, 3), out=ones(2, 3)),
     "reparameterize_backward": dict(LATENT, eps=ones(2, 3), grad=ones(2, 3)),
     "sgd_step": SGD,
-    "upsample2d": dict(x=IMAGE, factor=(2, 3), out=ones(2, 10, 12, 3)),
-    "upsample2d_backward": dict(x=IMAGE, factor=(2, 3), grad=ones(2, 10, 12, 3)),
+    "upsample2d": dict(x=IMAGE, factor=(2, 3), mode="bilinear", out=ones(2, 10, 12, 3)),
+    "upsample2d_backward": dict(x=IMAGE, factor=(2, 3), mode="nearest", grad=ones(2, 10, 12, 3)),
     "vector_quantize": VQ,
     "vector_quantize_backward": dict(
         VQ, grad=ones(2, 3, 4), indices=indices(2, 3), commitment=0.25, scale=1.0

@@ -24,6 +24,8 @@ RIGHT = {
     "MaxPool2d": (lambda: nn.MaxPool2d(2), (4, 6, 2)),
     "MeanPool1d": (nn.MeanPool1d, (5, 3)),
     "MultiHeadAttention": (lambda: nn.MultiHeadAttention(6, 2), (5, 6)),
+    "PixelShuffle": (lambda: nn.PixelShuffle(2), (2, 3, 8)),
+    "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), (2, 4, 3)),
     "PositionalEmbedding": (lambda: nn.PositionalEmbedding(5, 3), (3,)),
     "Reshape": (lambda: nn.Reshape((3, 2)), (6,)),
     "Residual": (lambda: nn.Residual(nn.Linear(4, 4, activation="softplus")), (4,)),

@@ -315,6 +315,9 @@ REPRS = {
     "MaxPool2d(2)": lambda: nn.MaxPool2d(2),
     "MaxPool2d((3, 2), stride=1, padding=1)": lambda: nn.MaxPool2d((3, 2), 1, 1),
     "Upsample2d(2)": lambda: nn.Upsample2d(2),
+    "Upsample2d((1, 2), mode='bilinear')": lambda: nn.Upsample2d((1, 2), "bilinear"),
+    "PixelShuffle(2)": lambda: nn.PixelShuffle(2),
+    "PixelUnshuffle(3)": lambda: nn.PixelUnshuffle(3),
     "BatchNorm2d(5)": lambda: nn.BatchNorm2d(5),
     "BatchNorm2d(5, eps=0.1, affine=False, momentum=0.2)": lambda: nn.BatchNorm2d(
         5, eps=0.1, momentum=0.2, affine=False

@@ -10,6 +10,7 @@ from .attention import attention
 from .convolution import conv2d, conv_transpose2d
 from .linear import linear
 from .lstm import lstm
+from .pool import pixel_shuffle, pixel_unshuffle, upsample2d
 
 
 def _linear(m, x, value, training):
@@ -156,7 +157,9 @@ TWINS = {
     nn.TiedConvTranspose1d: _conv_transpose1d,
     nn.Activation: lambda m, x, value, training: activate(x, m.kind),
     nn.MaxPool2d: _max_pool2d,
-    nn.Upsample2d: lambda m, x, v, t: x.repeat(m.factor[0], 1).repeat(m.factor[1], 2),
+    nn.Upsample2d: lambda m, x, v, t: upsample2d(x, m.factor, mode=m.mode),
+    nn.PixelShuffle: lambda m, x, v, t: pixel_shuffle(x, m.factor),
+    nn.PixelUnshuffle: lambda m, x, v, t: pixel_unshuffle(x, m.factor),
     nn.LayerNorm: lambda m, x, v, t: _affine(m, _normalized(m, x, -1, v), v),
     nn.GroupNorm: _group_norm,
     nn.BatchNorm2d: _batch_norm,

@@ -250,7 +250,8 @@ def reparameterize(rng: Rng) -> Arguments:
 
 def upsample2d(rng: Rng) -> Arguments:
     shape = [size(rng, small=True) for _ in range(4)]
-    return {"x": normal(rng, *shape), "factor": either(rng, 1, 4)}
+    mode = str(rng.choice(["nearest", "bilinear"]))
+    return {"x": normal(rng, *shape), "factor": either(rng, 1, 4), "mode": mode}
 
 
 def vector_quantize(rng: Rng) -> Arguments:

@@ -20,14 +20,17 @@ from ..nn.module import Module
 
 # Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
 ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
-ADDED = {
+ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "CVAE": {"class_weight": None},
+    "Conv2d": {"dilation": 1, "groups": 1},
+    "ConvTranspose2d": {"dilation": 1},
     "GaussianNoise": {"clip": None},
     "Masking": {"patch": None},
     "PixelCNN": ADDED_TO_MODELS,
     "SoftmaxClassifier": {"class_weight": None},
     "Transformer": {"max_steps": None},
+    "Upsample2d": {"mode": "nearest"},
 }
 OLD_NAMES = {
     "EachStep": "TimeDistributed",

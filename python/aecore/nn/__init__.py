@@ -13,7 +13,7 @@ from .module import Flat, Module
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .parameter import Parameter
 from .pixelcnn.masked import MaskedConv2d
-from .pooling import MaxPool2d, Upsample2d
+from .pooling import MaxPool2d, PixelShuffle, PixelUnshuffle, Upsample2d
 from .quantize.residual import ResidualQuantizer
 from .quantize.scalar import FiniteScalarQuantizer
 from .quantize.vector import VectorQuantizer
@@ -44,6 +44,8 @@ __all__ = [
     "Module",
     "MultiHeadAttention",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PositionalEmbedding",
     "Reshape",
     "Residual",

@@ -135,7 +135,7 @@ class Conv1d(_Convolution1d):
         """Return the padding at the beginning and at the end."""
         rest = self.reach - 1
         if self.causal:
-            if padding != 0:
+            if isinstance(padding, str) or integer("padding", padding, 0):
                 raise ValueError(f"padding: expected 0 with causal=True, got {padding!r}")
             return rest, 0
         if not isinstance(padding, str):
