@@ -239,6 +239,21 @@ def test_files_of_0_1_0_lack_what_came_later(name, X, rng, tmp_path):
     assert_equal_models(model, again)
 
 
+def test_layers_of_0_1_0_lack_what_came_later(rng, tmp_path):
+    x, path = rng.random((40, 4, 4, 3), dtype=np.float32), tmp_path / "m.safetensors"
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2, 1), nn.Upsample2d(1), nn.Flatten(), nn.Linear(16, 2)
+    )
+    decoder = nn.Sequential(nn.Linear(2, 16), nn.Reshape((2, 2, 4)), nn.ConvTranspose2d(4, 3, 2, 2))
+    model = ae.Autoencoder((encoder, decoder), 2, **KW).fit(x)
+    model.save(path)
+    config, tensors = document.read(path)
+    old = without(config, ("dilation", "groups", "mode"))
+    assert str(old).count("Conv") == 2 and "dilation" in str(config) and "dilation" not in str(old)
+    document.write(path, old, tensors)
+    assert_equal_models(model, ae.load(path))
+
+
 def test_a_checkpoint_of_0_1_0_goes_on(rng, tmp_path):
     X, path = rng.random((40, 6, 3), np.float32), tmp_path / "run.ae"
 
