@@ -192,6 +192,7 @@ class Decoder:
             raise ValueError(f"expected a module, got {spec!r}")
         name = OLD_NAMES.get(layer, layer)
         cls = self.named(name, "layer", Module)
+        spec = ADDED.get(name, {}) | spec
         several: list[Module] = []
         single, options = "", dict[str, Any]()
         for key, parameter in inspect.signature(cls.__init__).parameters.items():
