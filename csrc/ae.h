@@ -176,13 +176,15 @@ typedef struct {
     int64_t R, S;    /* kernel */
     int64_t stride_h, stride_w;
     int64_t pad_h, pad_w; /* at the start of an axis; P and Q say what there is at its end */
-    ae_act act, x_act;    /* as in ae_linear_cfg */
-    bool winograd;        /* where it is faster; rounding errors are 3 to 5 times as large */
+    int64_t dilation_h, dilation_w; /* pixels from tap to tap */
+    int64_t groups;    /* of channels, each with kernels of its own: it divides C and K */
+    ae_act act, x_act; /* as in ae_linear_cfg */
+    bool winograd;     /* where it is faster; rounding errors are 3 to 5 times as large */
     ae_adds adds;
 } ae_conv_cfg;
 
-/* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if that isn't
- * NULL */
+/* w (K, R, S, C / groups): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if
+ * that isn't NULL */
 ae_status ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b,
                         const float *r, const ae_conv_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
@@ -200,6 +202,7 @@ typedef struct {
     int64_t N, H, W, C;
     int64_t P, Q; /* output */
     int64_t R, S, stride_h, stride_w, pad_h, pad_w;
+    bool bilinear; /* upsampling: between the four nearest pixels, in place of the nearest */
 } ae_pool_cfg;
 
 /* index holds, for each output, h * W + w of its maximum: the first in case of a tie. */
@@ -207,7 +210,8 @@ ae_status ae_max_pool2d_fwd(float *y, int32_t *index, const float *x, const ae_p
                             const ae_ctx *ctx);
 ae_status ae_max_pool2d_bwd(float *dx, const float *dy, const int32_t *index,
                             const ae_pool_cfg *cfg, const ae_ctx *ctx);
-/* Nearest neighbour by whole factors: P = H * R, Q = W * S. */
+/* By whole factors, P = H * R and Q = W * S: blocks of equal pixels, or bilinear between the pixels'
+ * centres, where those of the border go on outwards. */
 ae_status ae_upsample2d_fwd(float *y, const float *x, const ae_pool_cfg *cfg,
                             const ae_ctx *ctx);
 ae_status ae_upsample2d_bwd(float *dx, const float *dy, const ae_pool_cfg *cfg,

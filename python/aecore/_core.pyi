@@ -122,6 +122,8 @@ def conv2d(
     activation: str | None,
     stride: Pair,
     padding: Padding,
+    dilation: Pair,
+    groups: int,
     winograd: bool,
     added: Array | None,
     packed: Packed | None,
@@ -138,6 +140,8 @@ def conv2d_backward(
     x_activation: str | None,
     stride: Pair,
     padding: Padding,
+    dilation: Pair,
+    groups: int,
     adds: Adds,
     workspace: Workspace,
     /,
@@ -150,6 +154,8 @@ def conv_transpose2d(
     activation: str | None,
     stride: Pair,
     padding: Pair,
+    dilation: Pair,
+    groups: int,
     winograd: bool,
     added: Array | None,
     packed: Packed | None,
@@ -166,6 +172,8 @@ def conv_transpose2d_backward(
     x_activation: str | None,
     stride: Pair,
     padding: Pair,
+    dilation: Pair,
+    groups: int,
     adds: Adds,
     workspace: Workspace,
     /,
@@ -551,8 +559,12 @@ def split_latent_backward(
 def sum(x: Array, workspace: Workspace, /) -> float: ...
 def sum_squares(x: Array, workspace: Workspace, /) -> float: ...
 def take_rows(out: Array, table: Array, rows: Array, workspace: Workspace, /) -> None: ...
-def upsample2d(out: Array, x: Array, factor: Pair, workspace: Workspace, /) -> None: ...
-def upsample2d_backward(dx: Array, grad: Array, factor: Pair, workspace: Workspace, /) -> None: ...
+def upsample2d(
+    out: Array, x: Array, factor: Pair, bilinear: bool, workspace: Workspace, /
+) -> None: ...
+def upsample2d_backward(
+    dx: Array, grad: Array, factor: Pair, bilinear: bool, workspace: Workspace, /
+) -> None: ...
 def vector_quantize(
     quantized: Array | None, indices: Array, z: Array, codebook: Array, workspace: Workspace, /
 ) -> None: ...

@@ -241,6 +241,8 @@ SMALL = {
     "conv-one": (Conv((3,), 3, 1, "elu"), (1, 1, 2)),
     "conv-silu": (Conv((3, 4, 5), 3, 2, "silu"), (7, 10, 2)),
     "resnet": (ResNet(6, 3, 2, 2), (10, 7, 2)),
+    "conv-steps": (Conv((4, 5)), (9, 2)),
+    "conv-steps-odd": (Conv((4,), 3, 2, "gelu"), (7, 1)),
     "lstm": (LSTM(5), (6, 2)),
     "lstm-layers": (LSTM(4, 2, True), (4, 3)),
     "gru": (GRU(5), (6, 2)),

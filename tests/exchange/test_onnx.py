@@ -72,6 +72,8 @@ ARCHS = {
     "conv": (ae.Conv((4, 6)), (13, 10, 3)),
     "conv silu": (ae.Conv((4, 6), 3, 2, "silu"), (9, 9, 1)),
     "resnet": (ae.ResNet(8, 4), (11, 8, 2)),
+    "conv of sequences": (ae.Conv((4, 6), activation="softplus"), (7, 3)),
+    "conv of sequences, silu": (ae.Conv((4,), 3, 3, "silu"), (7, 3)),
     "lstm": (ae.LSTM(5), (7, 3)),
     "lstm both ways": (ae.LSTM(5, 2, bidirectional=True), (7, 3)),
     "lstm backwards": (ae.LSTM(5, 2, reverse=True), (7, 3)),
@@ -284,6 +286,31 @@ STACKS = {
             nn.Conv2d(2, 4, (3, 2), (2, 1), (1, 0), bias=False, activation="elu"),
             nn.ConvTranspose2d(4, 3, (3, 4), (2, 3), (1, 2), (1, 2), activation="softplus"),
             nn.Conv2d(3, 1, 1),
+        ],
+    ),
+    "enlarging": (
+        (3, 4, 8),
+        [
+            nn.PixelShuffle(2), nn.Upsample2d((3, 2), "bilinear"), nn.PixelUnshuffle(2),
+            nn.Conv2d(8, 9, 1), nn.PixelShuffle(3),
+        ],
+    ),
+    "spread convolutions": (
+        (9, 8, 4),
+        [
+            nn.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2, activation="elu"),
+            nn.Conv2d(6, 6, 2, padding="same", groups=6),
+            nn.ConvTranspose2d(6, 2, 3, 2, 1, dilation=2),
+        ],
+    ),
+    "convolutions of sequences": (
+        (9, 4),
+        [
+            nn.Conv1d(4, 6, 3, padding="same", dilation=2, groups=2, activation="elu"),
+            nn.Conv1d(6, 5, 4, 2, 1, bias=False),
+            nn.Conv1d(5, 5, 2, dilation=3, causal=True, activation="relu"),
+            nn.ConvTranspose1d(5, 2, 4, 2, 1, 1, activation="tanh"),
+            nn.TiedConvTranspose1d(nn.Conv1d(3, 2, 2)),
         ],
     ),
     "attention": (

@@ -224,6 +224,107 @@ def test_transformer(t, rng):
 
 
 @torch_only
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_convolutions_with_groups_and_dilation(t, rng):
+    X = rng.random((5, 7, 6, 4), dtype=np.float32)
+    encoder = nn.Sequential(
+        nn.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2, activation="relu"),
+        nn.Conv2d(6, 6, 4, padding="same", groups=6),
+        nn.Flatten(),
+        nn.Linear(7 * 6 * 6, 3),
+    )
+    decoder = nn.Sequential(
+        nn.Linear(3, 4 * 3 * 5), nn.Reshape((4, 3, 5)),
+        nn.ConvTranspose2d(5, 4, (3, 2), 2, (2, 1), 1, dilation=(2, 3)), nn.Flatten(),
+        nn.Linear(8 * 7 * 4, 7 * 6 * 4), nn.Reshape((7, 6, 4)),
+    )  # fmt: skip
+    model = shaken(ae.Autoencoder((encoder, decoder), 3, **KW), rng, X)
+    theirs = t.Sequential(
+        t.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2), t.ReLU(),
+        t.Conv2d(6, 6, 4, padding="same", groups=6), t.Flatten(), t.Linear(7 * 6 * 6, 3),
+    )  # fmt: skip
+    back = t.Sequential(
+        t.Linear(3, 60), t.Unflatten(1, (5, 4, 3)),
+        t.ConvTranspose2d(5, 4, (3, 2), 2, (2, 1), 1, dilation=(2, 3)), t.Flatten(),
+        t.Linear(8 * 7 * 4, 7 * 6 * 4), t.Unflatten(1, (4, 7, 6)),
+    )  # fmt: skip
+    agree(model, X, theirs, back)
+
+
+@torch_only
+@pytest.mark.parametrize("steps", [13, 8, 4])
+def test_convolutions_of_sequences(steps, t, rng):
+    X = rng.random((6, steps, 3), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Conv((4, 6)), 5, **KW), rng, X)
+    left = steps // 2 // 2
+    encoder = t.Sequential(
+        t.Conv1d(3, 4, 4, 2, 1), t.ReLU(), t.Conv1d(4, 6, 4, 2, 1), t.ReLU(), t.Flatten(),
+        t.Linear(6 * left, 5),
+    )  # fmt: skip
+    decoder = t.Sequential(
+        t.Linear(5, 6 * left), t.ReLU(), t.Unflatten(1, (6, left)),
+        t.ConvTranspose1d(6, 4, 4, 2, 1, steps // 2 % 2), t.ReLU(),
+        t.ConvTranspose1d(4, 3, 4, 2, 1, steps % 2),
+    )  # fmt: skip
+    torch = pytest.importorskip("torch")
+    encoder, decoder = taken(encoder, model, "encoder"), taken(decoder, model, "decoder")
+    x = torch.from_numpy(X.transpose(0, 2, 1).copy())
+    with torch.no_grad():
+        z = encoder(x)
+        y = decoder(z).numpy().transpose(0, 2, 1)
+    np.testing.assert_allclose(model.transform(X), z.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(X), y, rtol=1e-4, atol=1e-5)
+    fresh = ae.Autoencoder(ae.Conv((4, 6)), 5, **KW).initialize(X)
+    state = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+    state |= {f"decoder.{k}": v for k, v in decoder.state_dict().items()}
+    np.testing.assert_array_equal(ae.from_torch(fresh, state).transform(X), model.transform(X))
+
+
+@torch_only
+def test_layers_of_sequences_beside_pytorchs(t, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((3, 20, 4)).astype(np.float32)
+    for ours, theirs in (
+        (nn.Conv1d(4, 6, 3, 2, 2, 2, 2), t.Conv1d(4, 6, 3, 2, 2, 2, 2)),
+        (nn.Conv1d(4, 4, 5, padding="same", groups=4), t.Conv1d(4, 4, 5, padding="same", groups=4)),
+        (nn.Conv1d(4, 5, 3, dilation=4, causal=True),
+         t.Sequential(t.ZeroPad1d((8, 0)), t.Conv1d(4, 5, 3, dilation=4))),
+        (nn.ConvTranspose1d(4, 3, 4, 3, 1, 2, dilation=2),
+         t.ConvTranspose1d(4, 3, 4, 3, 1, 2, dilation=2)),
+    ):  # fmt: skip
+        weight = [p for p in theirs.parameters() if p.ndim == 3][0].detach().numpy()
+        axes = (1, 2, 0) if isinstance(ours, nn.ConvTranspose1d) else (0, 2, 1)
+        ours.weight.value[:] = weight.transpose(axes)
+        ours.bias.value[:] = [p for p in theirs.parameters() if p.ndim == 1][0].detach().numpy()
+        y = theirs(torch.from_numpy(x.transpose(0, 2, 1).copy())).detach().numpy()
+        np.testing.assert_allclose(ours(x), y.transpose(0, 2, 1), rtol=1e-4, atol=1e-5)
+
+
+@torch_only
+def test_enlarging_without_weights(t, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((3, 4, 6, 8)).astype(np.float32)
+    for ours, theirs in (
+        (nn.Upsample2d(3), t.Upsample(scale_factor=3)),
+        (nn.Upsample2d(2, "bilinear"), t.Upsample(scale_factor=2, mode="bilinear")),
+        (nn.Upsample2d((1, 5), "bilinear"), t.Upsample(scale_factor=(1, 5), mode="bilinear")),
+        (nn.PixelShuffle(2), t.PixelShuffle(2)),
+        (nn.PixelUnshuffle(2), t.PixelUnshuffle(2)),
+    ):
+        given = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).requires_grad_()
+        y = theirs(given)
+        want = y.detach().numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(ours(x), want, rtol=1e-6, atol=1e-6)
+        grad = rng.standard_normal(want.shape).astype(np.float32)
+        y.backward(torch.from_numpy(grad.transpose(0, 3, 1, 2).copy()))
+        tape = nn.Tape()
+        z = tape.variable(x)
+        tape.backward((ours(z), grad))
+        wanted = given.grad.numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(z.grad, wanted, rtol=1e-5, atol=1e-5)
+
+
+@torch_only
 def test_norms_and_attention(t, rng):
     X = rng.random((6, 6, 4, 4), dtype=np.float32)
     ours = nn.Conv2d(4, 4, 3, 1, 1, bias=False), nn.BatchNorm2d(4), nn.Activation("relu")

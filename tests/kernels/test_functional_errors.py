@@ -33,7 +33,7 @@ ATTENTION = dict(
     q=ones(2, 3, 2, 4), k=ones(2, 3, 2, 4), v=ones(2, 3, 2, 4), lengths=np.array([3, 0]),
     causal=False, scale=0.5,
 )  # fmt: skip
-CONV = dict(x=IMAGE, weight=KERNEL, bias=ones(6), stride=(2, 1), padding=(1, 0))
+CONV = dict(x=IMAGE, weight=KERNEL, bias=ones(6), stride=(2, 1), padding=(1, 0), dilation=(1, 1))
 UP = dict(CONV, output_padding=(1, 0))
 LOSS = dict(x=ones(2, 3, 4), target=ones(2, 3, 4), mask=ones(2, 3, 4))
 OUTCOMES = dict(logits=ones(2, 3), counts=ones(2, 3), mask=ones(2, 3))
@@ -62,8 +62,8 @@ VALID = {
     "batch_norm2d_backward": dict(BATCH, grad=ones(2, 3, 4)),
     "bce_with_logits": dict(LOSS, out=ones(2)),
     "bce_with_logits_backward": dict(LOSS, grad=ones(2)),
-    "conv2d": dict(CONV, activation="relu", winograd=True, out=ones(2, 3, 3, 6)),
-    "conv2d_backward": dict(CONV, grad=ones(2, 3, 3, 6)),
+    "conv2d": dict(CONV, groups=1, activation="relu", winograd=True, out=ones(2, 3, 3, 6)),
+    "conv2d_backward": dict(CONV, groups=1, grad=ones(2, 3, 3, 6)),
     "conv_transpose2d": dict(UP, activation="relu", winograd=True, out=ones(2, 10, 5, 6)),
     "conv_transpose2d_backward": dict(UP, grad=ones(2, 10, 5, 6)),
     "cross_entropy": dict(ENTROPY, out=ones(2)),
@@ -107,8 +107,8 @@ VALID = {
     "reparameterize": dict(LATENT, eps=ones(2, 3), out=ones(2, 3)),
     "reparameterize_backward": dict(LATENT, eps=ones(2, 3), grad=ones(2, 3)),
     "sgd_step": SGD,
-    "upsample2d": dict(x=IMAGE, factor=(2, 3), out=ones(2, 10, 12, 3)),
-    "upsample2d_backward": dict(x=IMAGE, factor=(2, 3), grad=ones(2, 10, 12, 3)),
+    "upsample2d": dict(x=IMAGE, factor=(2, 3), mode="bilinear", out=ones(2, 10, 12, 3)),
+    "upsample2d_backward": dict(x=IMAGE, factor=(2, 3), mode="nearest", grad=ones(2, 10, 12, 3)),
     "vector_quantize": VQ,
     "vector_quantize_backward": dict(
         VQ, grad=ones(2, 3, 4), indices=indices(2, 3), commitment=0.25, scale=1.0

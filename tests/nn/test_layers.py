@@ -24,6 +24,21 @@ LAYERS = {
     "conv": (lambda: nn.Conv2d(3, 4, 3, 2, 1, activation=RELU), (5, 6, 3)),
     "conv-pairs": (lambda: nn.Conv2d(1, 2, (2, 3), (1, 2), (0, 1), bias=False), (5, 6, 1)),
     "conv-1x1": (lambda: nn.Conv2d(5, 3, 1, activation="elu"), (1, 1, 5)),
+    "conv-same": (lambda: nn.Conv2d(3, 4, (2, 5), padding="same", dilation=(1, 2)), (5, 6, 3)),
+    "conv-groups": (lambda: nn.Conv2d(4, 6, 3, 2, 1, groups=2, activation="tanh"), (5, 6, 4)),
+    "depthwise": (lambda: nn.Conv2d(5, 5, 3, 1, 2, 2, 5, activation=RELU), (6, 5, 5)),
+    "conv1d": (lambda: nn.Conv1d(3, 4, 4, 2, 1, activation=RELU), (9, 3)),
+    "conv1d-same": (lambda: nn.Conv1d(4, 6, 2, padding="same", dilation=3, groups=2), (7, 4)),
+    "conv1d-causal": (lambda: nn.Conv1d(2, 3, 3, 2, dilation=2, causal=True, bias=False), (9, 2)),
+    "conv1d-depthwise": (lambda: nn.Conv1d(5, 5, 3, 1, 1, 1, 5, activation="tanh"), (6, 5)),
+    "conv1d-long": (lambda: nn.Conv1d(33, 40, 3, 1, 2, 2), (200, 33)),
+    "transpose1d": (lambda: nn.ConvTranspose1d(3, 4, 4, 2, 1, 1, activation=RELU), (5, 3)),
+    "transpose1d-dilated": (lambda: nn.ConvTranspose1d(3, 2, 3, 3, dilation=2), (4, 3)),
+    "transpose1d-few": (lambda: nn.ConvTranspose1d(16, 2, 4, 2, 1), (50, 16)),
+    "transpose1d-tied": (
+        lambda: nn.TiedConvTranspose1d(nn.Conv1d(3, 5, 4, 2, 1), 1, activation="elu"),
+        (4, 5),
+    ),
     "masked-above": (lambda: nn.MaskedConv2d(3, 4, 5, "vertical"), (5, 6, 3)),
     "masked-above-own": (
         lambda: nn.MaskedConv2d(3, 4, 3, "vertical", True, activation="tanh"),
@@ -35,6 +50,14 @@ LAYERS = {
     "transpose-pairs": (
         lambda: nn.ConvTranspose2d(2, 3, (2, 3), (2, 1), (0, 1), (1, 0), bias=False),
         (2, 3, 2),
+    ),
+    "transpose-dilated": (
+        lambda: nn.ConvTranspose2d(2, 3, 3, 2, 2, 1, dilation=2, activation="elu"),
+        (3, 2, 2),
+    ),
+    "transpose-tied-dilated": (
+        lambda: nn.TiedConvTranspose2d(nn.Conv2d(3, 4, 3, 2, 1, 3)),
+        (3, 4, 4),
     ),
     "transpose-tied": (
         lambda: nn.TiedConvTranspose2d(nn.Conv2d(3, 4, 4, 2, 1), (1, 0), activation=RELU),
@@ -48,6 +71,9 @@ LAYERS = {
     "pool": (lambda: nn.MaxPool2d(2), (6, 5, 3)),
     "pool-overlapping": (lambda: nn.MaxPool2d((3, 2), (2, 1), (1, 0)), (6, 5, 3)),
     "upsample": (lambda: nn.Upsample2d((2, 3)), (3, 2, 4)),
+    "upsample-bilinear": (lambda: nn.Upsample2d((2, 3), "bilinear"), (3, 2, 4)),
+    "shuffle": (lambda: nn.PixelShuffle(2), (3, 2, 12)),
+    "unshuffle": (lambda: nn.PixelUnshuffle(3), (6, 3, 2)),
     "layer-norm": (lambda: nn.LayerNorm(6), (6,)),
     "layer-norm-steps": (lambda: nn.LayerNorm(6, eps=1e-2), (3, 6)),
     "layer-norm-plain": (lambda: nn.LayerNorm(6, affine=False), (6,)),

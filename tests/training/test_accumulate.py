@@ -65,6 +65,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(name):
         ae.GRU(5),
         ae.GRU(5, 2, True, recurrent_dropout=0.3),
         ae.LSTM(5, 2, recurrent_dropout=0.3),
+        ae.Conv((4, 5)),
     ],
 )
 def test_sequences_of_different_lengths(arch, rng):

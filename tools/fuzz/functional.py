@@ -125,18 +125,23 @@ def conv2d(rng: Rng) -> Arguments:
     if rng.random() < 0.1:  # as fast ones are
         n, h, w, c, k = 40, 8, 9, 32, 33
         r, s = (3, 3) if rng.random() < 0.5 else (4, 4)
+    groups = int(rng.choice([1, 1, 2, c or 1]))
+    c, k = c // groups * groups, k // groups * groups
     padding: Any = either(rng, 0, min(r, s))
     if rng.random() < 0.2:
         padding = tuple((int(rng.integers(k + 1)), int(rng.integers(-k, k + 1))) for k in (r, s))
     return {
-        "x": normal(rng, n, h, w, c), "weight": kernel(rng, k, r, s, c),
+        "x": normal(rng, n, h, w, c), "weight": kernel(rng, k, r, s, c // groups),
         "bias": maybe(rng, normal(rng, k)), "stride": either(rng, 1, 4), "padding": padding,
-        "activation": rng.choice(KINDS), "winograd": bool(rng.integers(2)),
+        "dilation": either(rng, 1, 4), "groups": groups, "activation": rng.choice(KINDS),
+        "winograd": bool(rng.integers(2)),
     }  # fmt: skip
 
 
 def conv_transpose2d(rng: Rng) -> Arguments:
     found = conv2d(rng)
+    if found.pop("groups") > 1:
+        found["weight"] = kernel(rng, *found["weight"].shape[:3], found["x"].shape[3])
     (a, b), (r, s) = twin.convolution._pair(found["stride"]), found["weight"].shape[1:3]
     found["padding"] = either(rng, 0, min(r, s) // 2)
     found["output_padding"] = int(rng.integers(a)), int(rng.integers(b))
@@ -281,7 +286,8 @@ def reparameterize(rng: Rng) -> Arguments:
 
 def upsample2d(rng: Rng) -> Arguments:
     shape = [size(rng, small=True) for _ in range(4)]
-    return {"x": normal(rng, *shape), "factor": either(rng, 1, 4)}
+    mode = str(rng.choice(["nearest", "bilinear"]))
+    return {"x": normal(rng, *shape), "factor": either(rng, 1, 4), "mode": mode}
 
 
 def vector_quantize(rng: Rng) -> Arguments:

@@ -96,7 +96,7 @@ def default_arch(input_shape: Shape) -> Arch:
         return LSTM()
     if len(input_shape) == 3:
         # as many of the convolutions as a small image has room for
-        levels = Downsampling.as_far_as_possible(input_shape, 3, 4, 2).levels
+        levels = Downsampling.as_far_as_possible(input_shape[:2], 3, 4, 2).levels
         return Conv(Conv().channels[:levels]) if levels else Dense()
     raise ValueError(
         "arch: expected an architecture, as there is a default for samples (F,), (T, F) and "

@@ -77,8 +77,8 @@ def to_onnx(
     path : str or path-like
     part : {"reconstruct", "encode", "decode", "predict_proba", "score"}
     lengths : bool
-        Whether sequences may have different lengths, for the architectures `LSTM`, `GRU` and
-        `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
+        Whether sequences may have different lengths, for the architectures `Conv`, `LSTM`, `GRU`
+        and `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
         1. What stands in x behind a sequence's end counts for nothing but must be finite, and is 0
         in the reconstruction. Without it all are as long as the longest in `fit`.
     uint8 : bool
@@ -387,6 +387,7 @@ class _Export:
         """Append the encoder; return what it gives."""
         batch = Batch(SAMPLES)
         batch.samples = self._placeholder(name, self.network.input_shape)
+        self.tape.padded = self.network.input_shape[0]
         batch.tape, batch.condition_value = self.tape, y
         latent: Value = self.model._latent(batch)
         return latent
@@ -421,9 +422,7 @@ class _Export:
 
     def _cut(self, x: str) -> str:
         """Append what makes steps behind a sequence's end 0."""
-        steps, _ = self.network.input_shape
-        there = self.graph.add("Unsqueeze", self.graph.there(steps), np.array([2], np.int64))
-        return self.graph.add("Where", there, x, np.float32(0))
+        return self.graph.cut(x, self.network.input_shape[0], self.graph.lengths)
 
 
 def _labels(graph: Graph, classes: np.ndarray) -> tuple[str, str, np.ndarray]:

@@ -33,8 +33,10 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
     layer                           names and shapes
     ==============================  ================================================================
     Linear                          weight (O, I), bias (O,)
-    Conv2d                          weight (K, C, R, S), bias (K,)
+    Conv2d                          weight (K, C / groups, R, S), bias (K,)
     ConvTranspose2d                 weight (C, K, R, S), bias (K,)
+    Conv1d                          weight (K, C / groups, S), bias (K,)
+    ConvTranspose1d                 weight (C, K, S), bias (K,)
     BatchNorm2d                     weight, bias, running_mean, running_var (C,),
                                     num_batches_tracked: 0, since aecore doesn't count
     LayerNorm, GroupNorm            weight, bias (C,)
@@ -47,14 +49,15 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
     Residual                        body, and what is in it
     TimeDistributed                 those of what it applies to each step
     TiedLinear                      bias alone
-    TiedConvTranspose2d             bias alone
+    TiedConvTranspose2d and 1d      bias alone
     PositionalEmbedding,            as in `parameters_`; EMA codebooks as entries, count and sum
     AutoregressiveLSTM, quantizers
     ==============================  ================================================================
 
-    PyTorch has images channels first. Where one is flattened in front of a linear layer or made of
-    its output, that layer's columns or rows are in PyTorch's order, so that both libraries give the
-    same codes. A condition stands behind the features, or the channels.
+    PyTorch has images channels first, and sequences where they are convolved. Where one is
+    flattened in front of a linear layer or made of its output, that layer's columns or rows are in
+    PyTorch's order, so that both libraries give the same codes. A condition stands behind the
+    features, or the channels.
 
     Parameters
     ----------

@@ -76,11 +76,14 @@ class SecondBias(Weight):
         self.value[self.size :] = given[shared:]
 
 
-def channels_first(shape: Shape) -> np.ndarray | None:
-    """Return where a flattened image's features are for PyTorch; None where nothing moves."""
-    if len(shape) != 3:
+def channels_first(shape: Shape, steps: bool = False) -> np.ndarray | None:
+    """Return where a flattened image's features are for PyTorch; None where nothing moves.
+
+    With `steps` a sequence has its channels first too, as convolutions take it.
+    """
+    if len(shape) != 3 and not (steps and len(shape) == 2):
         return None
-    order = np.arange(np.prod(shape)).reshape(shape).transpose(2, 0, 1).ravel()
+    order = np.moveaxis(np.arange(np.prod(shape)).reshape(shape), -1, 0).ravel()
     return None if (order[1:] > order[:-1]).all() else order
 
 
@@ -104,10 +107,13 @@ class Walk:
         self.order: np.ndarray | None = None
         self._column_orders: dict[int, np.ndarray | None] = {}  # by the id of a weight
         self._movable: list[Weight] = []  # whose rows are the features that come next
+        self._steps_last = False  # whether sequences have their channels first in PyTorch
+        self._made: tuple[list[Weight], Shape] | None = None  # a sequence, of whose features
 
     def through(self, module: Module, name: str, shape: Shape | None, order: Any = None) -> None:
         """Collect a part of a network, for samples of a shape."""
         self.order, self._movable = order, []
+        self._steps_last, self._made = False, None
         self.visit(module, name, shape)
         if self.order is not None:
             raise NotImplementedError(
@@ -135,7 +141,7 @@ class Walk:
 
     def settle(self, name: str) -> None:
         """Take it that what comes next mixes features: they can't be in another order."""
-        self._movable = []
+        self._movable, self._steps_last, self._made = [], False, None
         if self.order is not None:
             raise NotImplementedError(
                 f"{name}: expected a linear layer to take a flattened image, whose features have "
@@ -145,6 +151,7 @@ class Walk:
     def linear(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
         """Collect a weight (O, I), whose columns are the features that came, and a bias."""
         before, self.order, self._movable = self.order, None, []
+        self._steps_last, self._made = False, None
         found = self.add(f"{name}.weight", weight.value)
         found.order[1] = before
         self._movable = [found]
@@ -185,11 +192,13 @@ class Walk:
         if shape is None:
             raise NotImplementedError(f"{name}: expected a known shape to flatten, got None")
         if len(shape) > 1:
-            self.order, self._movable = channels_first(shape), []
+            self.order, self._movable = channels_first(shape, self._steps_last), []
 
     def reshape(self, name: str, shape: Shape | None, to: Shape) -> None:
         wanted = channels_first(to)
         if shape is not None and len(shape) == 1:
+            if len(to) == 2 and self.order is None:
+                self._made = self._movable, to
             if self.order is None and wanted is not None and self._movable:
                 for weight in self._movable:
                     weight.order[0] = wanted
@@ -208,8 +217,24 @@ class Walk:
 
     def kernels(self, name: str, weight: Parameter, axes: tuple[int, ...]) -> None:
         """Collect kernels, with their axes in PyTorch's order."""
+        if weight.value.ndim == 3:
+            self._turn_steps(name)
         self.add(f"{name}.weight", weight.value, axes)
         self._column_orders[id(weight)] = None
+
+    def _turn_steps(self, name: str) -> None:
+        """Take it that the sequences which come here have their channels first in PyTorch."""
+        if self._made is not None:
+            rows, shape = self._made
+            wanted = channels_first(shape, True)
+            if wanted is not None and not rows:
+                raise NotImplementedError(
+                    f"{name}: expected a linear layer before it to put a sequence's features into "
+                    "PyTorch's order, got none"
+                )
+            for weight in rows:
+                weight.order[0] = wanted
+        self._steps_last, self._made = True, None
 
     def each(self, body: Module, name: str, shape: Shape | None) -> int:
         """Collect a module that sees parts of a sample, or a sample beside others."""

@@ -23,12 +23,15 @@ ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
 ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "CVAE": {"class_weight": None},
+    "Conv2d": {"dilation": 1, "groups": 1},
+    "ConvTranspose2d": {"dilation": 1},
     "GaussianNoise": {"clip": None},
     "LSTM": {"recurrent_dropout": 0.0},
     "Masking": {"patch": None},
     "PixelCNN": ADDED_TO_MODELS,
     "SoftmaxClassifier": {"class_weight": None},
     "Transformer": {"max_steps": None},
+    "Upsample2d": {"mode": "nearest"},
 }
 OLD_NAMES = {
     "EachStep": "TimeDistributed",
@@ -190,6 +193,7 @@ class Decoder:
             raise ValueError(f"expected a module, got {spec!r}")
         name = OLD_NAMES.get(layer, layer)
         cls = self.named(name, "layer", Module)
+        spec = ADDED.get(name, {}) | spec
         several: list[Module] = []
         single, options = "", dict[str, Any]()
         for key, parameter in inspect.signature(cls.__init__).parameters.items():

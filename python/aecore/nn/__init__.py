@@ -5,6 +5,7 @@ from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential, TimeDistributed
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
+from .convolution1d import Conv1d, ConvTranspose1d, TiedConvTranspose1d
 from .dropout import Dropout
 from .gradients import check_gradients
 from .linear import Linear, TiedLinear
@@ -12,7 +13,7 @@ from .module import Flat, Module
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .parameter import Parameter
 from .pixelcnn.masked import MaskedConv2d
-from .pooling import MaxPool2d, Upsample2d
+from .pooling import MaxPool2d, PixelShuffle, PixelUnshuffle, Upsample2d
 from .quantize.residual import ResidualQuantizer
 from .quantize.scalar import FiniteScalarQuantizer
 from .quantize.vector import VectorQuantizer
@@ -27,7 +28,9 @@ __all__ = [
     "Activation",
     "AutoregressiveLSTM",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "Dropout",
     "FiniteScalarQuantizer",
@@ -42,12 +45,15 @@ __all__ = [
     "Module",
     "MultiHeadAttention",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PositionalEmbedding",
     "Reshape",
     "Residual",
     "ResidualQuantizer",
     "Sequential",
     "Tape",
+    "TiedConvTranspose1d",
     "TiedConvTranspose2d",
     "TiedLinear",
     "TimeDistributed",

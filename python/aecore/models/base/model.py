@@ -302,10 +302,10 @@ class BaseModel(Estimator):
             Numbers; uint8 with values above 1 is pixels of 0..255 and scaled to 0..1, everything
             else is taken as it is. Later calls read the same values of any type alike. Memory
             maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
-            of sequences, which may have different lengths where the architecture is `LSTM`, `GRU`
-            or `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream
-            of batches, a data set that is read item by item, see Notes, or rows of a file that
-            doesn't fit into memory, from `open_rows`.
+            of sequences, which may have different lengths where the architecture is `Conv`, `LSTM`,
+            `GRU` or `Transformer`; a sample's loss is the sum over its own steps. It may also be a
+            stream of batches, a data set that is read item by item, see Notes, or rows of a file
+            that doesn't fit into memory, from `open_rows`.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
             classifier; others take no notice of labels, and refuse more than that.
@@ -709,7 +709,7 @@ class BaseModel(Estimator):
         assert lengths is not None
         takers, this = "AdversarialAutoencoder, Autoencoder, VAE and CVAE", type(self).__name__
         if self._ragged:
-            takers = "the architectures GRU, LSTM and Transformer"
+            takers = "the architectures Conv, GRU, LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
         raise ValueError(
             f"X: expected {steps} steps in all sequences for {this}, since only {takers} take "

@@ -89,7 +89,7 @@ class MeanSteps(_One):
         if len(x.shape) != 3:
             raise ValueError(f"MeanPool1d: expected sequences (T, C), got the shape {x.shape[1:]}")
         self.start(x)
-        self.lengths = x.tape.lengths
+        self.lengths = x.tape.lengths_at(x.shape[1])
         self.place(x.tape, (x.shape[0], x.shape[2]), x.needs_grad)
 
     def forward(self) -> None:
@@ -105,13 +105,14 @@ class MeanSteps(_One):
 
     def onnx(self, graph: Any) -> str:
         x = graph.of(self.x)
-        if not graph.lengths:
+        lengths = graph.ends(self.tape.ends(self.x.shape[1]))
+        if not lengths:
             return graph.add("ReduceMean", x, axes=[1], keepdims=0)
-        there = graph.add("Cast", graph.there(self.x.shape[1]), to=1)  # FLOAT
+        there = graph.add("Cast", graph.there(self.x.shape[1], lengths), to=1)  # FLOAT
         there = graph.add("Unsqueeze", there, np.array([2], np.int64))
         x = graph.add("Mul", x, there)
         total = graph.add("ReduceSum", x, np.array([1], np.int64), keepdims=0)
-        return graph.add("Div", total, graph.column(graph.add("Cast", graph.lengths, to=1)))
+        return graph.add("Div", total, graph.column(graph.add("Cast", lengths, to=1)))
 
 
 class SelfAttention(_One):
@@ -131,7 +132,8 @@ class SelfAttention(_One):
                 f"{heads} heads, got the shape {qkv.shape}"
             )
         self.start(qkv)
-        self.n, self.heads, self.lengths = n, heads, qkv.tape.lengths
+        self.n, self.heads = n, heads
+        self.lengths = qkv.tape.lengths_at(qkv.shape[0] // max(1, n))
         self.place(qkv.tape, (qkv.shape[0], qkv.shape[1] // 3), qkv.needs_grad, later=True)
 
     def _sizes(self) -> tuple[int, int, int, int]:
@@ -170,8 +172,8 @@ class SelfAttention(_One):
         q, v = (graph.add("Transpose", part, perm=[0, 2, 1, 3]) for part in (q, v))
         k = graph.add("Transpose", k, perm=[0, 2, 3, 1])
         scores = graph.add("MatMul", graph.add("Mul", q, np.float32(d**-0.5)), k)
-        if graph.lengths:
-            there = graph.add("Unsqueeze", graph.there(t), np.array([1, 2], np.int64))
+        if lengths := graph.ends(self.tape.ends(t)):
+            there = graph.add("Unsqueeze", graph.there(t, lengths), np.array([1, 2], np.int64))
             scores = graph.add("Where", there, scores, np.float32(-np.inf))
         found = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), v)
         return graph.reshape(graph.add("Transpose", found, perm=[0, 2, 1, 3]), -1, heads * d)
@@ -221,7 +223,7 @@ class _Recurrent(_One):
         self.start(x)
         self.weights, self.reverse, self.steps, self.last = weights, reverse, steps, last
         self.masks = [None] * len(weights) if masks is None else masks
-        self.lengths = x.tape.lengths
+        self.lengths = x.tape.lengths_at(steps)
         n, width = x.shape[0], len(weights) * self.units
         self.place(x.tape, (n, width) if last else (n, steps, width), x.tape.records)
 
@@ -295,7 +297,8 @@ class _Recurrent(_One):
         direction = "bidirectional" if len(self.reverse) > 1 else "forward"
         if self.reverse == (True,):
             direction = "reverse"
-        lengths = [graph.add("Cast", graph.lengths, to=6)] if graph.lengths else []  # INT32
+        ends = graph.ends(self.tape.ends(self.steps))
+        lengths = [graph.add("Cast", ends, to=6)] if ends else []  # INT32
         how = {"hidden_size": self.units, "direction": direction, **self.onnx_options()}
         # sequences are (T, N, I) here, outputs (T, D, N, H)
         y, h = graph.several(2, self.name, x, *self.onnx_weights(), *lengths, **how)
@@ -426,7 +429,7 @@ class Unrolled(_One):
     ) -> None:
         self.start(x)
         self.cells, self.out, self.steps = cells, out, steps
-        self.reverse, self.link, self.lengths = reverse, link, x.tape.lengths
+        self.reverse, self.link, self.lengths = reverse, link, x.tape.lengths_at(steps)
         self.place(x.tape, (x.shape[0], steps, out[0].value.shape[0]), False)
 
     def forward(self) -> None:
