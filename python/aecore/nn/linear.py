@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..base.checks import boolean, integer
+from .init import bound_of
 from .module import Module, fresh_seed, shown
 from .ops.products import FUSED
 from .ops.products import Linear as LinearOp
@@ -45,6 +47,13 @@ class Affine(Module):
         fresh = self.bias if self.weight is weight else self
         if fresh is not None:
             fresh.initialize(fresh_seed(), 0)
+
+    def use_init(self, init: str, gain: float) -> None:
+        if hasattr(self, "source_class"):  # the weight is another layer's
+            return
+        outputs, *kernel, inputs = self.weight.shape
+        size = math.prod(kernel)
+        self.weight.bound = bound_of(init, inputs * size, outputs * size, gain)
 
     @property
     def _torch_layers(self) -> int:
