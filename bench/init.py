@@ -50,7 +50,7 @@ def pixels(name: str) -> Sets:
 
 
 def patches() -> Sets:
-    """Return squares of 16 x 16 pixels of two photographs, the right ends of which are for tests."""
+    """Return squares of 16 x 16 pixels of two photographs; their right ends are for tests."""
     from sklearn.datasets import load_sample_images
 
     both = [np.asarray(image, np.float32) / 255 for image in load_sample_images().images]
@@ -170,8 +170,9 @@ def tasks() -> list[Task]:
             made = model(kind, lambda s, a=activation: ae.Conv((8, 16), activation=a), 32)
             found.append(Task(f"{name}, Conv, {activation}", made, "images", IMAGES))
     blocks = {"ResNet": lambda s: ae.ResNet(16, 8, 1), "Conv": lambda s: ae.Conv((8, 16))}
-    made = model(ae.Autoencoder, blocks["ResNet"], 32)
-    found.append(Task("Autoencoder, ResNet", made, "images", IMAGES))
+    for name, kind in kinds.items():
+        made = model(kind, blocks["ResNet"], 32)
+        found.append(Task(f"{name}, ResNet", made, "images", IMAGES))
     for name, arch in blocks.items():
         found.append(Task(f"VQVAE, {name}", vq(arch), "images", IMAGES))
     sequences = {
