@@ -25,6 +25,7 @@ HOW = {"epochs": EPOCHS, "batch_size": BATCH}
 IMAGES = ("digits", "mnist", "fashion", "cifar10", "photographs")
 STEPS = ("ecg5000", "digits", "mnist", "fashion", "photographs")  # the others' rows are steps
 FLAT = ("digits", "mnist", "fashion", "ecg5000", "adult")
+TABLES = ("adult", "vehicle_claims", "kddcup99")  # of mixed types
 
 Sets = tuple[np.ndarray, np.ndarray]  # samples to train on, and to test with
 
@@ -69,10 +70,12 @@ def cut(images: list[np.ndarray]) -> np.ndarray:
 @cache
 def data(name: str, form: str) -> Sets:
     """Return samples of a form: "images", "flat", "steps" or "table"."""
+    if form == "table":
+        x, _, x_test, _ = getattr(ae.datasets, f"load_{name}")()
+        rng = np.random.default_rng(0)
+        return rng.permutation(x)[:ROWS], rng.permutation(x_test)[:TEST_ROWS]
     if name == "adult":
         x, _, x_test, _ = ae.datasets.load_adult()
-        if form == "table":
-            return x[:ROWS], x_test[:TEST_ROWS]
         numbers = [n for n in x.dtype.names if x.dtype[n].kind == "f"]
         x, x_test = (np.stack([part[n] for n in numbers], 1) for part in (x, x_test))
         mean, deviation = x.mean(0), x.std(0)
@@ -162,7 +165,7 @@ def tasks() -> list[Task]:
     made = model(ae.Autoencoder, shallow, 64)
     found.append(Task("Autoencoder, code of relu", made, "flat", FLAT))
     for name, kind in {"Autoencoder": ae.TabularAutoencoder, "VAE": ae.TabularVAE}.items():
-        found.append(Task(f"Tabular{name}, Dense, relu", table(kind), "table", ("adult",)))
+        found.append(Task(f"Tabular{name}, Dense, relu", table(kind), "table", TABLES))
     for activation in ("relu", "tanh", "gelu"):
         for name, kind in kinds.items():
             if name == "VAE" and activation != "relu":
