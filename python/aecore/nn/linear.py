@@ -67,7 +67,8 @@ class Affine(Module):
 class Linear(Affine):
     r"""A fully connected layer, :math:`y = f(x W^\top + b)`.
 
-    Shapes: x (N, I), y (N, O). Fresh values are uniform in :math:`\pm 1 / \sqrt{I}`.
+    Shapes: x (N, I), y (N, O). Fresh values are uniform in :math:`\pm 1 / \sqrt{I}`, unless a
+    model's ``init`` says otherwise.
 
     Parameters
     ----------
