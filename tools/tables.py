@@ -314,10 +314,11 @@ def cost_machine(found: dict) -> str:
 
 
 def changes(row: dict, init: str) -> dict[str, list[float]]:
-    """Return by data set how much an `init` changes the loss of "uniform", for each seed."""
+    """Return by data set how much an `init` changes the loss of "uniform", for each seed of both."""
     return {
         name: [(a - b) / abs(b) for a, b in zip(losses[init], losses["uniform"], strict=False)]
         for name, losses in row["losses"].items()
+        if init in losses
     }
 
 
@@ -327,13 +328,16 @@ def init(found: dict) -> str:
         cells = [row["task"]]
         for other in others:
             sets = changes(row, other)
+            if not sets:
+                cells += [""] * 3
+                continue
             each = [change for found in sets.values() for change in found]
             worst = max(sum(found) / len(found) for found in sets.values())
             mean = sum(each) / len(each)
             cells += [f"**{mean:+.1%}**" if mean < 0 else f"{mean:+.1%}", f"{worst:+.1%}"]
             cells.append(f"{sum(change < 0 for change in each)} of {len(each)}")
         dead = row["dead"]
-        shares = [f"{dead[name]:.0%}" for name in ("uniform", *others)]
+        shares = [f"{dead[name]:.0%}" for name in ("uniform", *others) if name in dead]
         rows.append([*cells, ", ".join(shares) if max(dead.values()) >= 0.005 else ""])
     header = ["model", *(h for o in others for h in (f"`{o}`", "worst set", "better"))]
     return table([*header, "dead units: uniform, glorot, he"], rows)

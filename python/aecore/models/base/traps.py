@@ -92,7 +92,7 @@ def warn_of_dead_codes(model: BaseModel, data: Any) -> None:
     plain = plain and not (penalty is not None and penalty.shapes)  # few are on by design
     if not plain or _silent.get() or not model.epochs or not isinstance(data, Data):
         return
-    if len(data) < LEAST:
+    if len(data) < LEAST or not data.is_in_memory:
         return
     together = group.current()
     if together is not None and (together.rank or together.own_rows):
