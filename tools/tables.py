@@ -314,7 +314,7 @@ def cost_machine(found: dict) -> str:
 
 
 def changes(row: dict, init: str) -> dict[str, list[float]]:
-    """Return by data set how much an `init` changes the loss of "uniform", for each seed of both."""
+    """Return by data set how much an `init` changes the loss, for each seed of both."""
     return {
         name: [(a - b) / abs(b) for a, b in zip(losses[init], losses["uniform"], strict=False)]
         for name, losses in row["losses"].items()
