@@ -198,7 +198,7 @@ def on_mixed(
     same = len(train) == len(test)
     for seed in SEEDS:
         options = {"contamination": shares, "random_state": 100 + seed}
-        columns = ae.TabularAutoencoder(epochs=10)
+        columns = ae.TabularAutoencoder(epochs=10, init="uniform")
         for name, ours in {
             "AnomalyDetector": ae.AnomalyDetector(**options),
             OVER_COLUMNS: ae.AnomalyDetector(columns, measure="loss", n_models=1, **options),

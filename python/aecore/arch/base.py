@@ -37,7 +37,15 @@ class Code(NamedTuple):
 
 
 class Arch(Choice):
-    """An architecture: parameters by name, compared by value. A subclass implements `build`."""
+    """An architecture: parameters by name, compared by value. A subclass implements `build`.
+
+    Attributes
+    ----------
+    usual_init : str
+        How fresh weights are drawn where a model doesn't say, see `aecore.nn.init`.
+    """
+
+    usual_init = "uniform"
 
     def build(
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False

@@ -6,12 +6,15 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from ..nn.init import use_init
 from ..nn.module import Module
 from ..nn.tape import Shape
 from .base import Arch, Code, Downsampling, conditioned_shape
 from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
+
+Pair = tuple[Module, Module]
 
 
 def build_network(
@@ -22,7 +25,8 @@ def build_network(
     *,
     condition: int = 0,
     tied: bool = False,
-) -> tuple[Module, Module]:
+    init: str | None = None,
+) -> Pair:
     """Return the encoder and decoder that an estimator's `arch` stands for.
 
     Parameters
@@ -34,6 +38,9 @@ def build_network(
         See `Arch.build`.
     output_shape : tuple of int, optional
         Of what the decoder is to give, if that isn't of the input's shape.
+    init : str, optional
+        How fresh weights are drawn, see `aecore.nn.init`. None is the architecture's own choice,
+        and how modules draw them by themselves.
 
     Returns
     -------
@@ -51,9 +58,9 @@ def build_network(
     if arch is None and restored == input_shape:
         arch = default_arch(input_shape)
     if arch is None or (isinstance(arch, Arch) and restored != input_shape):
-        pair = _between(arch, input_shape, restored, code, condition, tied)
+        pair = _between(arch, input_shape, restored, code, condition, tied, init)
     elif isinstance(arch, Arch):
-        pair = arch.build(input_shape, code, condition=condition, tied=tied)
+        pair = _built(arch, input_shape, code, init, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
             raise ValueError(
@@ -61,6 +68,8 @@ def build_network(
                 "and nn.TiedConvTranspose2d, got True"
             )
         pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
+        for module in pair:
+            use_init(module, init or "uniform")
     else:
         raise TypeError(
             "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
@@ -70,21 +79,36 @@ def build_network(
     return pair
 
 
+def _built(arch: Arch, shape: Shape, code: Code, init: str | None, **how: Any) -> Pair:
+    """Return what an architecture builds, whose first weights are drawn by `init` or its own."""
+    pair = arch.build(shape, code, **how)
+    for module in pair:
+        use_init(module, init or arch.usual_init)
+    return pair
+
+
 def _between(
-    arch: Arch | None, shape: Shape, restored: Shape, code: Code, condition: int, tied: bool
-) -> tuple[Module, Module]:
+    arch: Arch | None,
+    shape: Shape,
+    restored: Shape,
+    code: Code,
+    condition: int,
+    tied: bool,
+    init: str | None,
+) -> Pair:
     """Return an encoder of samples of one shape, and a decoder to those of another."""
     if tied:
         raise ValueError(
             f"tied: expected False for targets of another shape than samples, {shape}, got "
             f"{restored} and True"
         )
-    encoder, _ = (arch or default_arch(shape)).build(shape, code, condition=condition)
+    there = arch or default_arch(shape)
+    encoder, _ = _built(there, shape, code, init, condition=condition)
     back = arch
     if arch is None or (len(shape) != len(restored) and not isinstance(arch, Dense)):
         back = default_arch(restored)  # arch is for samples of another kind
     assert back is not None
-    _, decoder = back.build(restored, code, condition=condition)
+    _, decoder = _built(back, restored, code, init, condition=condition)
     return encoder, decoder
 
 

@@ -209,6 +209,11 @@ class Data:
                 low, high = min(low, a), max(high, b)
         return low, high
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether rows are to be had without reading a file or calling somebody's code."""
+        return type(self._source) is np.ndarray
+
     def some(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a few rows (n, F) as they are, from all over an array, and their mask."""
         most = max(4, min(1000, (1 << 18) // self.features))

@@ -19,7 +19,7 @@ from ..base.params import Params, names
 from ..nn.module import Module
 
 # Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
-ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
+ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "init": "uniform", "precision": "float32"}
 ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "CVAE": {"class_weight": None},
@@ -28,7 +28,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "GaussianNoise": {"clip": None},
     "LSTM": {"recurrent_dropout": 0.0},
     "Masking": {"patch": None},
-    "PixelCNN": ADDED_TO_MODELS,
+    "PixelCNN": {"accumulate": 1, "precision": "float32"},
     "SoftmaxClassifier": {"class_weight": None},
     "Transformer": {"max_steps": None},
     "Upsample2d": {"mode": "nearest"},

@@ -11,6 +11,7 @@ from .. import _core
 from ..base.checks import boolean, integer
 from ..base.streams import DROPOUT
 from .dropout import dropout_rate
+from .init import bound_of
 from .linear import Linear
 from .module import Module, fresh_seed, shown
 from .ops import sequences
@@ -35,6 +36,10 @@ class _Pass(Module):
         self.weight_ih = Parameter((gates * units, inputs), bound)
         self.weight_hh = Parameter((gates * units, units), bound)
         self.bias = Parameter((4 * units,), bound)
+
+    def use_init(self, init: str, gain: float) -> None:
+        for weight in (self.weight_ih, self.weight_hh):  # each gate by itself
+            weight.bound = bound_of(init, weight.shape[1], self.units)
 
     @property
     def weights(self) -> tuple[Parameter, Parameter, Parameter]:

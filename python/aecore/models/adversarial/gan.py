@@ -118,6 +118,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     output: str
 
     # the parameters of other models that a GAN doesn't have
+    init = "uniform"
     tied = False
     corruption = None
     penalty = None

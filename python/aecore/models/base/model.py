@@ -16,7 +16,7 @@ from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
 from ...base import names as column_names
-from ...base.params import defaults, unexpected
+from ...base.params import defaults, names, unexpected
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT
 from ...data import corruption, weights
@@ -29,6 +29,7 @@ from ...data.sequences import check_longest
 from ...data.streams import Item, Summary
 from ...files.codec import Decoder
 from ...losses import COUNTS, LEARNED, LINKS, NAMES, Loss, learned_by, start_at_means
+from ...nn.init import INITS
 from ...nn.module import Module
 from ...nn.parameter import budget
 from ...nn.recurrent import AutoregressiveLSTM
@@ -94,6 +95,7 @@ class BaseModel(Estimator):
     """
 
     arch: Any
+    init: str | None
     loss: str
     tied: bool
     corruption: Any
@@ -218,6 +220,10 @@ class BaseModel(Estimator):
 
     # ---- parameters -----------------------------------------------------------------------------
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state, perhaps of 0.1.0, which had one way to draw first weights."""
+        super().__setstate__({"init": "uniform"} | state if "init" in names(type(self)) else state)
+
     def __init_subclass__(
         cls, options: type | None = None, defaults: dict[str, Any] | None = None
     ) -> None:
@@ -237,6 +243,8 @@ class BaseModel(Estimator):
         """Raise TypeError or ValueError for a parameter that makes no sense."""
         checks.choice("loss", self.loss, self._losses)
         checks.boolean("tied", self.tied)
+        if self.init is not None:
+            checks.choice("init", self.init, INITS)
         for noise in self._corruptions():
             corruption.check(noise)
         penalties.check(self, self._no_penalty)
@@ -404,7 +412,9 @@ class BaseModel(Estimator):
             read = reader._network.reader if going_on else self._reader_of(given)
             names_in = reader._names_in if going_on else given.data.columns
             validation = reader._read_validation(X_val, read, conditioner, names_in)
-            return self._fit(going_on, conditioner, given, validation, found, saving)
+            saver = self._fit(going_on, conditioner, given, validation, found, saving)
+            traps.warn_of_dead_codes(self, given.data)
+            return saver
 
     def _fit(
         self,
@@ -798,7 +808,7 @@ class BaseModel(Estimator):
         """Return encoder and decoder, as the architecture builds them."""
         code, shape = Code(int(outputs), int(inputs), spatial), reader.shape
         arch = self.arch if arch is None else arch
-        how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied)}
+        how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied), "init": self.init}
         encoder, decoder = build_network(arch, shape, code, reader.of_output.shape, **how)
         penalties.check_encoder(self.penalty, encoder, conditioned_shape(encoder, shape, condition))
         if isinstance(decoder, AutoregressiveLSTM):

@@ -112,9 +112,9 @@ class AnomalyDetector(Estimator):
     model : Autoencoder, VAE, VQVAE, TabularAutoencoder or another model with codes, or None
         What members are copies of; it isn't changed. None is, for a table of M numbers, a denoising
         ``Autoencoder(Dense((clip(2 M, 16, 128),)), ceil(sqrt(M)))``, with a code of M / 2 at most;
-        for images and sequences it is ``Autoencoder()``. Either takes about 500 steps: with batches
-        of 128, or of an eighth of its samples but at least 16, it has ``ceil(500 / batches)``
-        epochs.
+        for images and sequences it is ``Autoencoder()``. Either has ``init="uniform"`` and takes
+        about 500 steps: with batches of 128, or of an eighth of its samples but at least 16, it has
+        ``ceil(500 / batches)`` epochs.
     contamination : float or "auto"
         The share of outliers among the training samples, in (0, 0.5]: so many of them are beyond
         the threshold. "auto" puts it at Tukey's fence, 1.5 interquartile ranges beyond the upper
@@ -423,7 +423,7 @@ class AnomalyDetector(Estimator):
         batch = max(16, min(128, len(X) // 8))
         epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
         training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}
-        training["verbose"] = self.verbose
+        training |= {"verbose": self.verbose, "init": "uniform"}  # which the rest was chosen with
         if len(shape) > 1:
             return Autoencoder(**training)
         width = X.shape[1]

@@ -19,6 +19,7 @@ from ...data.tables.samples import TableNoise
 from ...losses.mixed import CellStatistics, Mixed, Scales
 from ...nn.columns import Columns
 from ...nn.containers import Sequential
+from ...nn.init import use_init
 from ...nn.module import Module
 from ...penalties import check_encoder
 from ...training.loop import Phase
@@ -89,6 +90,8 @@ class TableModel(BaseAutoencoder):
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))
         decoder = Sequential(*arch.up(code.inputs, loss.outputs))
+        for module in (encoder, decoder):
+            use_init(module, self.init or arch.usual_init)
         check_encoder(self.penalty, encoder, reader.shape)
         scales = {"scales": Scales(len(loss.numeric))} if len(loss.numeric) else {}
         statistics = CellStatistics(len(layout.levels))
