@@ -78,9 +78,9 @@ def to_onnx(
     part : {"reconstruct", "encode", "decode", "predict_proba", "score"}
     lengths : bool
         Whether sequences may have different lengths, for the architectures `Conv`, `LSTM`, `GRU`
-        and `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
-        1. What stands in x behind a sequence's end counts for nothing but must be finite, and is 0
-        in the reconstruction. Without it all are as long as the longest in `fit`.
+        and `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64
+        from 1. What stands in x behind a sequence's end counts for nothing but must be finite, and
+        is 0 in the reconstruction. Without it all are as long as the longest in `fit`.
     uint8 : bool
         Whether x is uint8, 0 to 255: the first node makes the model's 0 to 1 of it. Without it x is
         float32, and whoever feeds pixels divides them by 255.
