@@ -17,6 +17,7 @@ from ..base import names
 from . import arrays as _data
 from . import foreign, sequences
 from .rows import Rows
+from .sparse import SparseRows
 from .tables import Table
 from .tables.columns import as_numbers
 
@@ -132,6 +133,8 @@ class Samples:
             return source.iloc[rows]
         if isinstance(source, np.ndarray) or self.kind == "table":
             return source[rows]
+        if isinstance(source, SparseRows):
+            return source.dense(rows)
         out, step = np.empty((len(rows), *self.shape), source.dtype), self._chunk
         for first in range(0, len(self), step):  # array-likes need only know slices
             a, b = np.searchsorted(rows, (first, first + step))

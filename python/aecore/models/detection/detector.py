@@ -574,6 +574,7 @@ class AnomalyDetector(Estimator):
         tags.input_tags.allow_nan = self.scale is not False and (
             self.model is None or self.model.loss in (*UNBOUNDED_LOSSES, "mixed")
         )
+        tags.input_tags.sparse = not isinstance(self.model, TableModel)
         return tags
 
     def frozen(self, precision: str = "float32") -> FrozenDetector:

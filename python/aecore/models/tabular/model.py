@@ -63,6 +63,7 @@ class TableModel(BaseAutoencoder):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False  # a column of zeros that aren't stored has no type
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
 
