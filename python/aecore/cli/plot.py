@@ -132,6 +132,7 @@ PICTURES = {
     "codebook": Picture(_samples, None),
     "code-sizes": Picture(_models, True),
     "scores": Picture(_samples, True),
+    "reasons": Picture(_samples, True),
     "roc": Picture(_labelled, True),
 }
 OWN = (
@@ -159,8 +160,8 @@ def add_plot(commands: Subparsers) -> None:
         "plot",
         """
         Draw a picture of a model. PICTURE is one of those of aecore.plot: history, samples; with
-        DATA reconstructions, latent-space, errors, scores, code-sizes, traversal, interpolation
-        and, for labels of two kinds, roc; with or without it manifold and codebook.
+        DATA reconstructions, latent-space, errors, scores, reasons, code-sizes, traversal,
+        interpolation and, for labels of two kinds, roc; with or without it manifold and codebook.
         """,
         """
         aecore plot history model.safetensors -o history.png

@@ -21,7 +21,7 @@ _LETTERS = 17  # that a text may have
 _NAME = 24
 
 
-def reasons(detector: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None = None) -> Any:
+def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None = None) -> Any:
     """Draw the reasons for the outlier scores of samples, those with the lowest scores first.
 
     Tables and sequences have a bar for each reason, which is as long as its share of the score,
@@ -31,8 +31,8 @@ def reasons(detector: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | N
 
     Parameters
     ----------
-    detector : AnomalyDetector
-        Fitted: with ``score_samples``, ``explain`` and ``score_features``.
+    model : AnomalyDetector
+        With ``score_samples``, ``explain`` and ``score_features``.
     X : array-like (N, F), (N, T, F) or (N, H, W, 1 or 3), data frame, or list of arrays (T_i, F)
         Samples.
     n : int, default 4
@@ -60,17 +60,17 @@ def reasons(detector: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | N
     >>> detector = ae.AnomalyDetector(random_state=0).fit(X)
     >>> figure = ae.plot.reasons(detector, X, samples=3)
     """
-    explain = lookup(detector, "explain", "reasons")
+    explain = lookup(model, "explain", "reasons")
     checks.integer("n", n, 1)
     checks.integer("samples", samples, 1)
-    scores = np.asarray(lookup(detector, "score_samples", "reasons")(X))
+    scores = np.asarray(lookup(model, "score_samples", "reasons")(X))
     chosen = np.argsort(scores, kind="stable")[:samples]
     part = _taken(X, chosen)
     if not is_frame(part) and not isinstance(part, list) and np.ndim(part) == 4:
-        return _maps(detector, part, chosen, ax)
+        return _maps(model, part, chosen, ax)
     found = explain(part, n)
     numbers = _numbers(found, part, len(chosen))
-    names = _names(detector, X, found)
+    names = _names(model, X, found)
     return _bars(found, numbers, names, _labels(X, chosen), scores[chosen], ax)
 
 
@@ -125,7 +125,9 @@ def _bars(
         for i, (label, score) in enumerate(zip(labels, scores, strict=True)):
             top = float(y[numbers == i][0]) - 1
             head: dict[str, Any] = {"va": "center", "fontsize": 7.5, "color": INK}
-            axes.text(0.008, top, f"{label}, score {short(float(score))}", fontweight="bold", **head)
+            axes.text(
+                0.008, top, f"{label}, score {short(float(score))}", fontweight="bold", **head
+            )
             if not i:
                 axes.text(_VALUE, top, "value", **head)
                 axes.text(_EXPECTED, top, "expected", **head)

@@ -201,15 +201,11 @@ class OutlierScore:
             model.terms(batch)
             x, expected = batch.x.reshape(batch.n, -1), _rebuilt(model, batch)
             before, out = squares(batch), np.zeros((batch.n, x.shape[1]))
+            gone = np.isnan(x) if batch.missing is None else batch.missing.reshape(x.shape)
             for run in columns or range(x.shape[1]):
                 places = run if isinstance(run, slice) else slice(run, run + 1)
-                seen = copy.copy(batch)
-                changed = x.copy()
-                changed[:, places] = expected[:, places]
-                gone = np.isnan(x[:, places])
-                if batch.missing is not None:
-                    gone |= batch.missing[:, places]
-                changed[:, places][gone] = x[:, places][gone]
+                seen, changed = copy.copy(batch), x.copy()
+                np.copyto(changed[:, places], expected[:, places], where=~gone[:, places])
                 seen.x = changed.reshape(batch.x.shape)
                 if isinstance(model._loss, Mixed):
                     seen.target = changed
