@@ -285,7 +285,15 @@ class AnomalyDetector(Estimator):
     # ---- fitting --------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any = None) -> AnomalyDetector:
-        """Train the ensemble on samples that may have outliers among them.
+        r"""Train the ensemble on samples that may have outliers among them, some of them known.
+
+        With labels, known outliers are left out of all that is learned of what is usual: training
+        samples, scaling, references and how scores are standardised. Then a logistic regression
+        tells them from all others by their values, beside the outlier score s of the ensemble:
+        the score becomes :math:`\mathrm{arsinh}(s)` and a weighted sum of the values' deviations
+        from their mean, and of how large these are, less the median over training samples. Weights
+        are shrunk to 0, the less the more outliers are known. With ``contamination="auto"`` the
+        threshold is where labels are split best.
 
         Parameters
         ----------
@@ -293,8 +301,13 @@ class AnomalyDetector(Estimator):
             or structured array
             NaN is a missing cell of a table. Memory maps are read as far as is needed. Of `Rows`
             that `open_rows` has opened 1,048,576 are taken, evenly spaced, or as many as a member
-            has if those are more.
-        y : ignored
+            has if those are more. A sparse matrix of SciPy is made dense a part at a time, but for
+            the samples of a member.
+        y : array-like, shape (N,), optional
+            What is known of some samples: -1 for outliers, 1 for normal samples, 0, NaN or None for
+            all others; rows that `open_rows` has opened have their own. Without a single -1, or
+            with other values, it is taken for labels of classes as pipelines pass them, and
+            ignored.
 
         Returns
         -------
@@ -303,7 +316,18 @@ class AnomalyDetector(Estimator):
         Raises
         ------
         TypeError, ValueError
-            For parameters or data that make no sense, before anything changes.
+            For parameters, data or labels that make no sense, before anything changes.
+
+        Warns
+        -----
+        UserWarning
+            For a y with values of 0 and 1 alone, which other libraries have for outliers.
+
+        References
+        ----------
+        L. Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020. Y. Zhou et al.,
+        "Feature encoding with autoencoders for weakly supervised anomaly detection", IEEE
+        Transactions on Neural Networks and Learning Systems 33, 2022.
         """
         self._learn(X, y)
         return self
@@ -539,7 +563,7 @@ class AnomalyDetector(Estimator):
           logarithms of deviations are, and the entropy of what lies between 0 and 1. Terms that
           aren't about values, like a KL, are left out.
         - "codes": the distance, shared out by how much less its square is with the reconstruction
-          in place of a value. It takes an encoding for each value.
+          in place of a value; 0 for all where it is for none. It takes an encoding for each value.
         - "mean" and "max": the mean of these two, and those of the larger.
 
         With labels in fit (see there) the score is :math:`\mathrm{arsinh}(s)` and what they add.
@@ -602,8 +626,8 @@ class AnomalyDetector(Estimator):
             - expected: what the members rebuild in its place, on the mean, in the data's own units;
               the likeliest level.
             - share: of all that speaks for an outlier: what `score_features` gives, over the sum of
-              what is above 0 of the sample's values. All shares add up to 1, unless labels or a
-              code speak against it by some: these have shares below 0.
+              what is above 0 of the sample's values. All shares add up to 1; where labels in fit
+              have some values speak against an outlier, those above 0 do, and these are below.
 
         Raises
         ------

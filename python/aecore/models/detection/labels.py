@@ -13,7 +13,7 @@ from; its second part finds values that are usual for outliers, or too close to 
 Known outliers are no training samples, and so none of the references that are near or far, nor of
 those that scores are standardised by (L. Ruff et al., "Deep semi-supervised anomaly detection",
 ICLR 2020, for models that are told to rebuild them badly; Y. Zhou et al., "Feature encoding with
-autoencoders for weakly supervised anomaly detection", 2021, for a classifier beside errors).
+autoencoders for weakly supervised anomaly detection", 2022, for a classifier beside errors).
 """
 
 from __future__ import annotations
