@@ -129,10 +129,10 @@ PICTURES = {
     "traversal": Picture(_single, True, 1),
     "interpolation": Picture(_single, True, 2),
     "errors": Picture(_samples, True),
+    "reasons": Picture(_samples, True),
     "codebook": Picture(_samples, None),
     "code-sizes": Picture(_models, True),
     "scores": Picture(_samples, True),
-    "reasons": Picture(_samples, True),
     "roc": Picture(_labelled, True),
 }
 OWN = (
