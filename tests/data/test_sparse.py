@@ -136,6 +136,18 @@ def test_batches_masks_validation_and_streams(dense):
     np.testing.assert_array_equal(one.transform(dense), other.transform(X))
 
 
+def test_pairs_and_weights(dense, rng):
+    X, y, w = sparse.csr_array(dense), dense[:, :5], rng.random(60)
+    one, other = (ae.Autoencoder(ae.Dense((8,)), 3, **KW) for _ in range(2))
+    one.fit(dense, target=y, sample_weight=w, X_val=(dense[:9], y[:9]))
+    made = sparse.coo_array(y)
+    pair = (sparse.csc_array(dense[:9]), sparse.csr_array(y[:9]))
+    other.fit(X, target=made, sample_weight=w, X_val=pair)
+    np.testing.assert_array_equal(other.reconstruct(X), one.reconstruct(dense))
+    assert other.history_[-1]["val_loss"] == one.history_[-1]["val_loss"]
+    assert other.score(X, target=made) == one.score(dense, target=y)
+
+
 def test_rows_of_a_sparse_matrix(dense):
     X = sparse.csr_array(dense)
     models = [ae.Autoencoder(ae.Dense((8,)), 3, **KW).fit(ae.open_rows(v)) for v in (dense, X)]

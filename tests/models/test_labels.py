@@ -78,7 +78,6 @@ def test_labels_of_data_frames():
         ["a", "b", "a", "b"],
         ["-1", "1", "1", "1"],
         [None, None, None, None],
-        [[-1, 1], [1, 1], [0, 0], [1, 1]],
         [{}, -1, 1, 1],
         [-np.inf, -1, 1, 1],
         0,
@@ -108,6 +107,8 @@ def test_labels_that_make_no_sense(task):
         detector().fit(X, y[:-1])
     with pytest.raises(ValueError, match="y: expected at least 2 samples that aren't known out"):
         detector().fit(X[:5], [-1, -1, -1, -1, 1])
+    with pytest.raises(ValueError, match="y: expected None or labels .N,., .* array of 2 axes"):
+        detector().fit(X, X)
     assert detector().fit(X[:5], [-1, -1, -1, 0, 1])
 
 

@@ -42,7 +42,8 @@ def read_labels(y: Any, n: int) -> np.ndarray | None:
     Raises
     ------
     ValueError
-        For labels of outliers that are more or less than samples, or of too few others.
+        For labels of outliers that are more or less than samples, or of too few others, and for a y
+        of several axes.
     """
     if y is None:
         return None
@@ -76,7 +77,12 @@ def _numbers(y: Any) -> np.ndarray | None:
         return None
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    if values.ndim != 1:
+    if values.ndim > 1:
+        raise ValueError(
+            f"y: expected None or labels (N,), of which -1 are known outliers, got an array of "
+            f"{values.ndim} axes"
+        )
+    if values.ndim == 0:
         return None
     if values.dtype.kind == "O":
         try:
