@@ -77,11 +77,6 @@ class SparseRows:
         """Return the rows with these indices as they are, sparse."""
         return SparseRows(self._rows[rows])
 
-    def columns(self, which: slice) -> np.ndarray:
-        """Return some columns as an array (N, k)."""
-        found: np.ndarray = self._rows[:, which].toarray()
-        return found
-
     @property
     def stored(self) -> np.ndarray:
         """The values that are stored, those of a row after another."""
