@@ -296,3 +296,16 @@ def test_cells_of_a_model_of_tables_are_a_frame_for_a_frame(rng):
     other = pl.DataFrame(frame[["size", "weight"]].reset_index(drop=True))
     small = ae.TabularAutoencoder(ae.Dense((8,)), 2, epochs=1).fit(other)
     assert small.score_cells(other).columns == ["size", "weight"]
+
+
+@pytest.mark.parametrize("loss", ["poisson", "negative_binomial", "multinomial"])
+@pytest.mark.parametrize("measure", ["loss", "manifold", "codes"])
+def test_counts(loss, measure, rng):
+    X = rng.poisson(np.exp(rng.normal(size=(300, 2)) @ rng.normal(size=(2, 9)) * 0.5 + 1.5))
+    d = detector(ae.Autoencoder(ae.Dense((16,)), 2, loss=loss, epochs=20), measure=measure).fit(X)
+    odd = X[:40].copy()
+    odd[:, 3] += 150
+    adds = d.score_features(odd)
+    assert np.isfinite(adds).all() and (adds >= 0).all()
+    if measure != "codes":
+        assert (d.explain(odd, 1)["column"] == 3).mean() > 0.8

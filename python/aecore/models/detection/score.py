@@ -23,7 +23,7 @@ import numpy as np
 
 from ...data.batches import Batch
 from ...functional import linear
-from ...losses import Loss
+from ...losses import COUNTS, Loss
 from ...losses.mixed import Mixed, outputs
 from ...nn.ops.losses import HALF_LOG_2PI
 from ...training.loop import array_of
@@ -178,8 +178,8 @@ class OutlierScore:
         self.model.terms(batch)
         output, target, loss = self.model._output(batch), batch.target, self.model._loss
         found = np.empty(target.shape, np.float32)
-        loss.per_feature(found, output, target)
-        out = found - _least_loss(loss, target)
+        loss.per_feature(found, output, target, batch.mask)
+        out = found - _least_loss(loss, target, batch.mask)
         if batch.missing is not None:
             out[batch.missing] = 0
         out[np.isnan(target)] = 0
@@ -452,7 +452,7 @@ def _rebuilt(model: BaseAutoencoder, batch: Batch) -> np.ndarray:
     return model._loss.to_data(output, np.empty_like(output), batch.target, batch.mask)
 
 
-def _least_loss(loss: Loss, target: np.ndarray) -> np.ndarray | float:
+def _least_loss(loss: Loss, target: np.ndarray, mask: np.ndarray | None) -> np.ndarray | float:
     """Return what a perfect reconstruction of values (n, F) costs."""
     if isinstance(loss, Mixed):
         found = np.zeros(len(loss.levels), np.float32)
@@ -465,6 +465,10 @@ def _least_loss(loss: Loss, target: np.ndarray) -> np.ndarray | float:
         x = target.astype(np.float64)
         with np.errstate(all="ignore"):
             return np.nan_to_num(-x * np.log(x)) + np.nan_to_num(-(1 - x) * np.log1p(-x))
+    if loss.name in COUNTS:  # whose outputs are logarithms of their means
+        least, output = np.empty(target.shape, np.float32), np.log(np.maximum(target, 1e-30))
+        loss.per_feature(least, output.astype(np.float32), target, mask)
+        return least
     return 0.0
 
 
