@@ -139,6 +139,11 @@ class BaseModel(Estimator):
     _no_target = ""  # why samples have no targets of their own; empty where they may
     _repr_html_ = model_html
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
     # ---- what subclasses say --------------------------------------------------------------------
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:

@@ -15,6 +15,7 @@ from ...data.arrays import is_stream
 from ...data.batches import BatchSource
 from ...data.conditions import Conditioner, MixedConditioner
 from ...data.pieces import Pieces, StreamPieces
+from ...data.sparse import count_of
 from ...data.streams import StreamBatches, Summary
 from ...training import group
 from ...training.network import Network
@@ -28,7 +29,7 @@ def check_given(model: BaseModel, X: Any) -> None:
     if not group.has_own_rows():
         return
     try:
-        n = 1 if is_stream(X) else len(X)
+        n = 1 if is_stream(X) else count_of(X)
     except TypeError:  # reading it says what is wrong
         n = 1
     found = group.over_rows((is_stream(X), n))

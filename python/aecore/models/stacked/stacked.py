@@ -196,7 +196,9 @@ class StackedFeatures(Estimator):
         self.levels = levels
 
     def __sklearn_tags__(self) -> Any:
-        return sklearn.transformer_tags(super().__sklearn_tags__(), ["float32"])
+        tags = sklearn.transformer_tags(super().__sklearn_tags__(), ["float32"])
+        tags.input_tags.sparse = True
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return isinstance(self.model, StackedAutoencoder) and self.model.__sklearn_is_fitted__()
