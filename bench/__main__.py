@@ -11,6 +11,7 @@ busy      the cost of a step while another process keeps one core busy
 rows      tables of 2 and 20 million rows from parquet and dask: time, and peak memory
 processes training by two processes of one thread, beside one of two; PyTorch's DDP too
 cost      what steps of many processes take: a model, and what it says of networks
+init      what first weights lead to: test losses, over data sets and architectures; an hour
 python    Python's share of a step, time to import, size on disk
 """
 
@@ -38,6 +39,7 @@ SECTIONS = (
     "rows",
     "processes",
     "cost",
+    "init",
     "python",
 )
 

@@ -102,7 +102,7 @@ class Convolution:
 
     def __init__(self, geometry: tuple[int, ...], transposed: bool, n: int) -> None:
         self.side, c, k, r, s, p = geometry
-        self.transposed, self.geometry = transposed, ((s, s), (p, p))
+        self.transposed, self.geometry = transposed, ((s, s), (p, p), (1, 1), 1)
         self.out_side = (self.side - 1) * s - 2 * p + r if transposed else None
         if self.out_side is None:
             self.out_side = (self.side + 2 * p - r) // s + 1

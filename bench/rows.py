@@ -93,8 +93,8 @@ def detector_parquet(path: str) -> dict[str, float]:
 def scored(model: Any, rows: Any) -> dict[str, float]:
     """Score rows a piece at a time, so that not even the scores are all in memory."""
     started, total = time.perf_counter(), 0.0
-    for X, _, _ in rows:
-        total += float(model.score_samples(X).sum(dtype=np.float64))
+    for item in rows:
+        total += float(model.score_samples(item.X).sum(dtype=np.float64))
     return {"score": time.perf_counter() - started, "mean": total / len(rows)}
 
 

@@ -176,13 +176,15 @@ typedef struct {
     int64_t R, S;    /* kernel */
     int64_t stride_h, stride_w;
     int64_t pad_h, pad_w; /* at the start of an axis; P and Q say what there is at its end */
-    ae_act act, x_act;    /* as in ae_linear_cfg */
-    bool winograd;        /* where it is faster; rounding errors are 3 to 5 times as large */
+    int64_t dilation_h, dilation_w; /* pixels from tap to tap */
+    int64_t groups;    /* of channels, each with kernels of its own: it divides C and K */
+    ae_act act, x_act; /* as in ae_linear_cfg */
+    bool winograd;     /* where it is faster; rounding errors are 3 to 5 times as large */
     ae_adds adds;
 } ae_conv_cfg;
 
-/* w (K, R, S, C): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if that isn't
- * NULL */
+/* w (K, R, S, C / groups): y (N, P, Q, K) = act(conv(x (N, H, W, C), w) + b) + r (N, P, Q, K) if
+ * that isn't NULL */
 ae_status ae_conv2d_fwd(float *y, const float *x, const float *w, const float *b,
                         const float *r, const ae_conv_cfg *cfg, const ae_ctx *ctx);
 ae_status ae_conv2d_bwd(float *dx, float *dw, float *db, const float *dy, const float *x,
@@ -200,6 +202,7 @@ typedef struct {
     int64_t N, H, W, C;
     int64_t P, Q; /* output */
     int64_t R, S, stride_h, stride_w, pad_h, pad_w;
+    bool bilinear; /* upsampling: between the four nearest pixels, in place of the nearest */
 } ae_pool_cfg;
 
 /* index holds, for each output, h * W + w of its maximum: the first in case of a tie. */
@@ -207,7 +210,8 @@ ae_status ae_max_pool2d_fwd(float *y, int32_t *index, const float *x, const ae_p
                             const ae_ctx *ctx);
 ae_status ae_max_pool2d_bwd(float *dx, const float *dy, const int32_t *index,
                             const ae_pool_cfg *cfg, const ae_ctx *ctx);
-/* Nearest neighbour by whole factors: P = H * R, Q = W * S. */
+/* By whole factors, P = H * R and Q = W * S: blocks of equal pixels, or bilinear between the pixels'
+ * centres, where those of the border go on outwards. */
 ae_status ae_upsample2d_fwd(float *y, const float *x, const ae_pool_cfg *cfg,
                             const ae_ctx *ctx);
 ae_status ae_upsample2d_bwd(float *dx, const float *dy, const ae_pool_cfg *cfg,
@@ -346,7 +350,7 @@ ae_status ae_vector_quantize_bwd(float *dz, float *dcodebook, const float *dq, c
 ae_status ae_vq_statistics(float *count, float *sum, const float *z, const int64_t *index,
                            int64_t N, int64_t D, int64_t E, const ae_ctx *ctx);
 
-/* ---- lstm: x (N, T, F), state h and c (N, H) --------------------------------------------------- */
+/* ---- lstm and gru: x (N, T, F), state h and c (N, H) -------------------------------------------- */
 
 /* Backward: which gradients go on from what they hold. */
 typedef struct {
@@ -360,12 +364,14 @@ typedef struct {
     int64_t stride; /* from one step of y and dy to the next: H or more */
     bool repeat;    /* x is (N, F), the same at every step */
     bool reverse;   /* from each sample's last step to its first */
+    bool gru;       /* a GRU: see ae_gru_fwd */
     ae_lstm_adds adds;
 } ae_lstm_cfg;
 
 typedef struct {
     const float *x;
     const float *h0, *c0;         /* (N, H), each NULL for zeros */
+    const float *mask;            /* (N, H) or NULL: what h is multiplied by before w_hh is */
     const int64_t *lengths;       /* (N), 0 to T, or NULL for T: later steps don't exist */
     const float *w_ih, *w_hh, *b; /* (4H, F), (4H, H), (4H) or NULL; gates i, f, g, o */
 } ae_lstm_inputs;
@@ -384,9 +390,20 @@ ae_status ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh
                       const float *dc, const float *y, const float *gates, const float *cells,
                       const ae_lstm_inputs *in, const ae_lstm_cfg *cfg, const ae_ctx *ctx);
 
+/* A GRU (Cho et al. 2014), with the reset gate behind the product, as in cuDNN. With the gates r, z
+ * and n one below the other in w_ih (3H, F) and w_hh (3H, H), and b (4H) of r, z, n and n's part u,
+ *   r, z = sigmoid(.) of x w_ih^T + h w_hh^T + b;  u = h w_hh_n^T + b_u;
+ *   n = tanh(x w_ih_n^T + b_n + r u);  h = (1 - z) n + z h.
+ * gates (N, T, 4H) is the only cache; c0, dc0 and what is about c are NULL. cfg->gru is true. */
+ae_status ae_gru_fwd(float *y, float *h, float *gates, const ae_lstm_inputs *in,
+                     const ae_lstm_cfg *cfg, const ae_ctx *ctx);
+ae_status ae_gru_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const float *y,
+                     const float *gates, const ae_lstm_inputs *in, const ae_lstm_cfg *cfg,
+                     const ae_ctx *ctx);
+
 /* ---- losses: per-sample sums over F features, loss (N), and dx = dloss[n] * dloss/dx ------------ */
 
-typedef enum { AE_MSE = 0, AE_L1, AE_HUBER, AE_BCE_WITH_LOGITS, AE_LOSSES } ae_loss;
+typedef enum { AE_MSE = 0, AE_L1, AE_HUBER, AE_BCE_WITH_LOGITS, AE_POISSON, AE_LOSSES } ae_loss;
 
 /* mask (N, F) or NULL: weights, where 0 drops a value whatever it is, and its gradient. Either of
  * loss and dx may be NULL. dloss (N) or NULL for ones. delta is huber's. */
@@ -399,6 +416,17 @@ ae_status ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss,
                                    const float *logits, const int64_t *labels,
                                    const float *mask, int64_t N, int64_t T, int64_t E,
                                    const ae_ctx *ctx);
+/* Counts target (N, F) >= 0 of means e^x and inverse dispersions e^log_theta, (F), or (N, F) where
+ * `per_row`. dtheta (N, F), or NULL, = dloss[n] times the gradient of log_theta. */
+ae_status ae_negative_binomial_fwd_bwd(float *loss, float *dx, float *dtheta,
+                                       const float *dloss, const float *x, const float *target,
+                                       const float *mask, const float *log_theta, bool per_row,
+                                       int64_t N, int64_t F, const ae_ctx *ctx);
+/* Counts (N, T, E) >= 0 of outcomes with probabilities softmax(logits); mask (N, T, E) or NULL:
+ * where it is 0, an outcome can't be. loss (N) sums over T. */
+ae_status ae_multinomial_fwd_bwd(float *loss, float *dx, const float *dloss,
+                                 const float *logits, const float *counts, const float *mask,
+                                 int64_t N, int64_t T, int64_t E, const ae_ctx *ctx);
 
 /* ---- optimisers over one flat buffer ----------------------------------------------------------- */
 

@@ -16,6 +16,7 @@ from results import record
 
 N, EPOCHS = 5000, 30
 BANDWIDTH = 10.0  # about the median distance between digits
+OPTIONS: dict[str, Any] = {"loss": "bce", "epochs": EPOCHS, "init": "uniform", "random_state": 0}
 images, _, test_images, _ = ae.datasets.load_mnist()
 X, X_test = (np.float32(i.reshape(len(i), -1)) / 255 for i in (images, test_images))
 rng = np.random.default_rng(0)
@@ -35,13 +36,11 @@ def drawn(model: Any) -> np.ndarray:
 
 
 def vae() -> str:
-    options: dict[str, Any] = {"loss": "bce", "epochs": EPOCHS, "random_state": 0}
-    return discrepancy("VAE", drawn(ae.VAE(ae.Dense((512, 256)), 10, **options)))
+    return discrepancy("VAE", drawn(ae.VAE(ae.Dense((512, 256)), 10, **OPTIONS)))
 
 
 def aae() -> str:
-    options: dict[str, Any] = {"loss": "bce", "epochs": EPOCHS, "random_state": 0}
-    model = ae.AdversarialAutoencoder(ae.Dense((512, 256)), 10, adversarial=10.0, **options)
+    model = ae.AdversarialAutoencoder(ae.Dense((512, 256)), 10, adversarial=10.0, **OPTIONS)
     return discrepancy("AAE", drawn(model))
 
 

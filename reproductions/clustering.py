@@ -46,6 +46,7 @@ def autoencoder(epochs: int = EPOCHS, **options: Any) -> str:
         batch_size=BATCH,
         epochs=epochs,
         callbacks=[show],
+        init="uniform",
         random_state=0,
         **options,
     ).fit(X)

@@ -88,7 +88,8 @@ def one_hot(imputer: KNNImputer | IterativeImputer, weight: float) -> Filler:
 
 
 def ours(table: np.ndarray) -> np.ndarray:
-    model = ae.TabularAutoencoder(epochs=EPOCHS, schedule=ae.Cosine(EPOCHS), random_state=0)
+    how = {"epochs": EPOCHS, "schedule": ae.Cosine(EPOCHS), "init": "uniform"}
+    model = ae.TabularAutoencoder(**how, random_state=0)
     return model.fit(table).impute(table)
 
 

@@ -119,7 +119,8 @@ def autoencoder(name: str) -> list[Point]:
     epochs, points = AUTOENCODER_EPOCHS[name], []
     for width in WIDTHS[name]:
         schedule = ae.Cosine(epochs)
-        model = ae.Autoencoder(arch, width, epochs=epochs, schedule=schedule, **FIT).fit(X)
+        options = {"epochs": epochs, "schedule": schedule, "init": "uniform", **FIT}
+        model = ae.Autoencoder(arch, width, **options).fit(X)
         points += rounded(model, X_test, FINENESS)
     return best(points)
 

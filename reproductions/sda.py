@@ -23,6 +23,7 @@ def test_error(n: int = 60_000, pretraining: int = 15, epochs: int = 40) -> str:
         corruption=(ae.Masking(0.1), ae.Masking(0.2), ae.Masking(0.3), None),
         pretrain_epochs=pretraining,
         epochs=0,
+        init="uniform",
         random_state=0,
     ).fit(X[:n])
     model = stack.fine_tune(

@@ -7,6 +7,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
     "docs/performance.md",
+    "docs/first-weights.md",
     "docs/reproductions.md",
     "docs/guides/cost-model.md",
     "docs/guides/large-data.md",

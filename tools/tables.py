@@ -313,6 +313,46 @@ def cost_machine(found: dict) -> str:
     return machine(found["machine"])
 
 
+def changes(row: dict, init: str) -> dict[str, list[float]]:
+    """Return by data set how much an `init` changes the loss, for each seed of both."""
+    return {
+        name: [(a - b) / abs(b) for a, b in zip(losses[init], losses["uniform"], strict=False)]
+        for name, losses in row["losses"].items()
+        if init in losses
+    }
+
+
+def init(found: dict) -> str:
+    rows, others = [], ("glorot", "he")
+    for row in found["rows"]:
+        cells = [row["task"]]
+        for other in others:
+            sets = changes(row, other)
+            if not sets:
+                cells += [""] * 3
+                continue
+            each = [change for found in sets.values() for change in found]
+            worst = max(sum(found) / len(found) for found in sets.values())
+            mean = sum(each) / len(each)
+            cells += [f"**{mean:+.1%}**" if mean < 0 else f"{mean:+.1%}", f"{worst:+.1%}"]
+            cells.append(f"{sum(change < 0 for change in each)} of {len(each)}")
+        dead = row["dead"]
+        shares = [f"{dead[name]:.0%}" for name in ("uniform", *others) if name in dead]
+        rows.append([*cells, ", ".join(shares) if max(dead.values()) >= 0.005 else ""])
+    header = ["model", *(h for o in others for h in (f"`{o}`", "worst set", "better"))]
+    return table([*header, "dead units: uniform, glorot, he"], rows)
+
+
+def init_sets(found: dict) -> str:
+    names = list(dict.fromkeys(name for row in found["rows"] for name in row["losses"]))
+    rows = []
+    for row in found["rows"]:
+        sets = changes(row, "glorot")
+        means = {name: sum(found) / len(found) for name, found in sets.items()}
+        rows.append([row["task"], *(f"{means[n]:+.1%}" if n in means else "" for n in names)])
+    return table(["`glorot` beside `uniform`", *names], rows)
+
+
 def python(found: dict) -> str:
     rows = [
         [row["workload"], f"{row['share']:.1%}", f"{row['us']:.0f}", str(row["calls"])]
@@ -343,6 +383,7 @@ SECTIONS = {
         rows,
         processes,
         cost,
+        init,
         python,
     )
 }
@@ -359,6 +400,7 @@ MORE = {  # tables of a section that has several
         cost_simulated,
         cost_crowd,
         rows_shuffling,
+        init_sets,
     )
 }
 

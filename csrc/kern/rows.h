@@ -14,7 +14,7 @@
 /* A term's streams, from the first row of a block on; which there are and what they mean
  * is the term's own business. */
 typedef struct {
-    const float *x, *y, *mask;
+    const float *x, *y, *z, *mask;
     float *dx, *dy;
     float c;
     bool sum; /* whether the term itself is wanted, beside its gradients */

@@ -58,14 +58,16 @@ typedef struct {
 } ae_norm_grad;
 
 /* One sample at one step, forward: input (F), state before (H), what the gates' sums begin with
- * (4H); and where gates (4H) and the state go (H). */
+ * (4H); and where gates (4H) and the state go (H). h is what w_hh multiplies; a GRU has the state
+ * itself as c, and no cells. */
 typedef struct {
     const float *x, *h, *c, *start;
     float *gates, *y, *cells;
 } ae_lstm_row;
 
 /* The same backward: d (4H) are the gradients of the gates' sums, dh and dc those of the state after
- * the step, then before; c is the state before. dy may be NULL. */
+ * the step, then before; c is the state before, that of a GRU its h, whose own share in the one
+ * after goes to dc. dy may be NULL. */
 typedef struct {
     float *d, *total, *dh, *dc;
     const float *dy, *gates, *c, *cells;

@@ -24,6 +24,8 @@ typedef float v_lane __attribute__((may_alias)); /* indices are loaded as floats
 typedef float vf_any __attribute__((vector_size(V_BYTES), aligned(4), may_alias));
 
 #define V_INLINE static inline __attribute__((always_inline, unused))
+/* What takes so long that a call is nothing beside it, and a copy in each loop too much. */
+#define V_CALL static __attribute__((noinline, unused))
 
 #if defined(__clang__)
 #define V_UNROLL _Pragma("clang loop unroll(full)")

@@ -1,6 +1,7 @@
 /* vec_math.h: elementary functions on vectors, after Cephes' single precision ones.
  *
- * NaN in gives NaN out, with two exceptions: v_log and v_sincos2pi take numbers of their domain.
+ * NaN in gives NaN out, with exceptions: v_log and what is made of it, and v_sincos2pi, take numbers
+ * of their domain.
  */
 #ifndef AE_VEC_MATH_H
 #define AE_VEC_MATH_H
@@ -99,13 +100,17 @@ v_expm1(vf x)
     return s * v_exp_poly(r) + (s - 1.0f);
 }
 
-/* log x for normal positive numbers. */
+/* log x - e LOG_2_HIGH for normal positive numbers, with e about log2 x: |what is given| < 0.4, but
+ * for what the high part of log 2 lacks. e LOG_2_HIGH is exact, so that a difference of two
+ * logarithms can be taken of these parts, without the rounding of either. */
+#define LOG_2_HIGH 0.693359375f
+
 V_INLINE vf
-v_log(vf x)
+v_log_reduce(vf x, vf *e)
 {
     const vi root = vi_set(0x3f3504f3); /* sqrt(1/2) */
     vi bits = (vi)x - root;
-    vf e = __builtin_convertvector(bits >> 23, vf);
+    *e = __builtin_convertvector(bits >> 23, vf);
     vf f = (vf)((bits & 0x007fffff) + root) - 1.0f;
     vf z = f * f;
     vf p = v_set(7.0376836292e-2f);
@@ -117,8 +122,16 @@ v_log(vf x)
     p = p * f + 2.0000714765e-1f;
     p = p * f - 2.4999993993e-1f;
     p = p * f + 3.3333331174e-1f;
-    vf y = p * (f * z) + e * -2.12194440e-4f - 0.5f * z;
-    return f + y + e * 0.693359375f;
+    vf y = p * (f * z) + *e * -2.12194440e-4f - 0.5f * z;
+    return f + y;
+}
+
+/* log x for normal positive numbers. */
+V_INLINE vf
+v_log(vf x)
+{
+    vf e, low = v_log_reduce(x, &e);
+    return low + e * LOG_2_HIGH;
 }
 
 /* log(1 + t) for 0 <= t <= 1, as 2 artanh(t / (2 + t)): 1 + t, which loses t, is never formed. */
@@ -132,6 +145,47 @@ v_log1p(vf t)
     p = p * z + 4.002152681e-1f;
     p = p * z + 6.666641831e-1f;
     return p * (z * s) + (s + s);
+}
+
+/* What Stirling's formula needs of z >= 0: z itself from 4 on, else z + 4, whence a recurrence
+ * leads back; and its logarithm. */
+#define STIRLING_LEAST 4.0f
+
+V_INLINE vf
+v_stirling_at(vf z)
+{
+    return v_select(z < STIRLING_LEAST, z + STIRLING_LEAST, z);
+}
+
+/* log z! - (z log z - z), the logarithm of 1 / P(z) for a Poisson variable of mean z >= 0, given
+ * log z (anything finite at 0). To an absolute 1e-6, and a relative one above 1. The series is
+ * Stirling's (M. Abramowitz and I. Stegun, "Handbook of mathematical functions", 6.1.41); it takes
+ * the place of log z! as in C. Loader, "Fast and accurate computation of binomial probabilities",
+ * 2000: where log z! is large, what it is added to cancels it. */
+V_INLINE vf
+v_factorial_rest(vf z, vf log_z)
+{
+    const vf small = v_min(v_set(STIRLING_LEAST), z);
+    vf w = v_stirling_at(z), log_w = v_log(w), r = 1.0f / w, r2 = r * r;
+    vf series = r * (8.33333333e-2f - r2 * (2.77777778e-3f - r2 * 7.93650794e-4f));
+    vf rest = 0.5f * log_w + 9.18938533e-1f + series; /* log(2 pi) / 2 */
+    vf v = small + STIRLING_LEAST, v2 = v * v, zz = small * (small + 5.0f);
+    vf back =
+        v_log(v2 * v2 / ((zz + 4.0f) * (zz + 6.0f))); /* (z + 1) (z + 2) (z + 3) (z + 4) */
+    vf near = (rest - STIRLING_LEAST) + (z * (log_w - log_z) + back);
+    return v_select(z < STIRLING_LEAST, near, rest);
+}
+
+/* log z - psi(z), psi the digamma function, for z > 0 of which log z is given: ibid., 6.3.18. */
+V_INLINE vf
+v_digamma_rest(vf z, vf log_z)
+{
+    vf w = v_stirling_at(z), r = 1.0f / w, r2 = r * r;
+    vf series = r2 * (8.33333333e-2f - r2 * (8.33333333e-3f - r2 * 3.96825397e-3f)) + 0.5f * r;
+    const vf small = v_min(v_set(STIRLING_LEAST), z);
+    vf a = small * (small + 3.0f), b = a + 2.0f; /* 1 / z + 1 / (z + 1) + ... + 1 / (z + 3) */
+    vf back = (small + small + 3.0f) * (a + b) / (a * b) - (v_log(w) - log_z);
+    return v_select(z < STIRLING_LEAST, series + back, series);
 }
 
 /* With m = e^(-2|x|) - 1: tanh |x| = -m / (2 + m). */

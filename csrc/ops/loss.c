@@ -3,8 +3,11 @@
  * of that sum. */
 #include "ops/split.h"
 
-static const double loss_cost[AE_LOSSES] = {
-    [AE_MSE] = 4.0, [AE_L1] = 5.0, [AE_HUBER] = 8.0, [AE_BCE_WITH_LOGITS] = 40.0};
+static const double loss_cost[AE_LOSSES] = {[AE_MSE] = 4.0,
+                                            [AE_L1] = 5.0,
+                                            [AE_HUBER] = 8.0,
+                                            [AE_BCE_WITH_LOGITS] = 40.0,
+                                            [AE_POISSON] = 120.0};
 
 typedef struct {
     float *loss, *dx;
@@ -64,4 +67,60 @@ ae_cross_entropy_fwd_bwd(float *loss, float *dx, const float *dloss, const float
 {
     entropy_task t = {dx, dloss, logits, mask, labels, T, E, ctx->k};
     return ae_split_rows(loss, N, T, E, LOGIT_COST * (double)E, entropy_block, &t, ctx);
+}
+
+/* ---- counts ---------------------------------------------------------------------------- */
+
+#define NEGATIVE_BINOMIAL_COST 350.0
+#define MULTINOMIAL_COST 150.0
+
+typedef struct {
+    float *loss, *dx, *dtheta;
+    const float *dloss, *x, *target, *mask, *log_theta;
+    bool per_row;
+    int64_t T, F;
+    const ae_kernels *k;
+} count_task;
+
+static void
+negative_binomial_block(const void *arg, double *sum, const ae_block *b)
+{
+    const count_task *t = arg;
+    int64_t at = b->row * t->F + b->at;
+    t->k->negative_binomial_rows(
+        t->loss != NULL ? sum : NULL, t->dx != NULL ? t->dx + at : NULL,
+        t->dtheta != NULL ? t->dtheta + at : NULL, t->dloss != NULL ? t->dloss + b->row : NULL,
+        t->x + at, t->target + at, t->mask != NULL ? t->mask + at : NULL,
+        t->log_theta + (t->per_row ? at : b->at), b->rows, b->n, t->per_row);
+}
+
+ae_status
+ae_negative_binomial_fwd_bwd(float *loss, float *dx, float *dtheta, const float *dloss,
+                             const float *x, const float *target, const float *mask,
+                             const float *log_theta, bool per_row, int64_t N, int64_t F,
+                             const ae_ctx *ctx)
+{
+    count_task t = {loss, dx, dtheta, dloss, x, target, mask, log_theta, per_row, 1, F, ctx->k};
+    return ae_split_rows(loss, N, F, 1, NEGATIVE_BINOMIAL_COST, negative_binomial_block, &t,
+                         ctx);
+}
+
+static void
+multinomial_block(const void *arg, double *sum, const ae_block *b)
+{
+    const count_task *t = arg;
+    int64_t at = (b->row * t->T + b->at) * t->F;
+    t->k->multinomial_rows(
+        sum, t->dx != NULL ? t->dx + at : NULL, t->dloss != NULL ? t->dloss + b->row : NULL,
+        t->x + at, t->target + at, t->mask != NULL ? t->mask + at : NULL, b->rows, b->n, t->F);
+}
+
+ae_status
+ae_multinomial_fwd_bwd(float *loss, float *dx, const float *dloss, const float *logits,
+                       const float *counts, const float *mask, int64_t N, int64_t T, int64_t E,
+                       const ae_ctx *ctx)
+{
+    count_task t = {loss, dx, NULL, dloss, logits, counts, mask, NULL, false, T, E, ctx->k};
+    return ae_split_rows(loss, N, T, E, MULTINOMIAL_COST * (double)E, multinomial_block, &t,
+                         ctx);
 }

@@ -1,9 +1,11 @@
-/* lstm.c: the forward pass of the LSTM (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+/* lstm.c: the forward pass of the LSTM (Hochreiter & Schmidhuber 1997; Gers et al. 2000) and of the
+ * GRU (Cho et al. 2014).
  *
  * There is one parallel region for the whole sequence: a task takes a block of samples through all
  * steps, with the packed weights of x and h, which stay in L2. A step's product over x and h, its
  * gates and its state are one pass (kern/lstm.inc); what x contributes is never stored. The
- * states themselves are read where they were written: h in y, c in its cache.
+ * states themselves are read where they were written: h in y, c in its cache. Where h has a mask
+ * (Gal & Ghahramani 2016), a step's products see a copy.
  */
 #include "base/math.h"
 #include "ops/gemm.h"
@@ -22,13 +24,14 @@ typedef struct {
     const float *x_panels; /* w_ih, where x repeats */
     const float *zeros;    /* (4H) */
     char *scratch;         /* of each thread: see block_scratch */
-    size_t thread_bytes, row_bytes, start_bytes, list_bytes;
+    size_t thread_bytes, row_bytes, start_bytes, list_bytes, kept_bytes;
 } forward_task;
 
 /* One thread's memory for a block. */
 typedef struct {
     ae_lstm_row *row;
     float *start; /* (block, 4H): what a repeated x gives */
+    float *kept;  /* (block, H): h times its mask */
     int64_t *x_row, *start_row;
 } block_scratch;
 
@@ -38,6 +41,7 @@ thread_scratch(const forward_task *t, int thread)
     ae_arena own = {t->scratch + (size_t)thread * t->thread_bytes, t->thread_bytes, 0, 0};
     block_scratch b = {.row = ae_arena_take(&own, t->row_bytes),
                        .start = ae_arena_take(&own, t->start_bytes),
+                       .kept = ae_arena_take(&own, t->kept_bytes),
                        .x_row = ae_arena_take(&own, t->list_bytes),
                        .start_row = ae_arena_take(&own, t->list_bytes)};
     return b;
@@ -54,7 +58,13 @@ row_at(const forward_task *t, const block_scratch *b, int64_t n, int64_t s)
                      .c = ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, s),
                      .gates = t->gates + slot * 4 * H,
                      .y = t->y + at * cfg->stride,
-                     .cells = t->cells + slot * H};
+                     .cells = cfg->gru ? NULL : t->cells + slot * H};
+    if (cfg->gru) {
+        r.c = r.h;
+    }
+    if (t->in->mask != NULL) {
+        r.h = ae_lstm_masked(b->kept + n % t->block * H, r.h, t->in->mask + n * H, H);
+    }
     if (cfg->repeat) {
         r.start = b->start + n % t->block * 4 * H;
     }
@@ -76,8 +86,10 @@ finish_sample(const forward_task *t, int64_t n)
         memset(t->y + (n * cfg->T + s) * cfg->stride, 0, bytes);
     }
     memcpy(t->h + n * cfg->H, ae_lstm_h(t->y, t->zeros, t->in, cfg, n, length), bytes);
-    memcpy(t->c + n * cfg->H, ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, length),
-           bytes);
+    if (!cfg->gru) {
+        memcpy(t->c + n * cfg->H,
+               ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, length), bytes);
+    }
 }
 
 /* What a repeated x contributes, once for each sample. */
@@ -87,13 +99,18 @@ project_once(const forward_task *t, const block_scratch *b, int64_t n0, int64_t 
     const ae_lstm_cfg *cfg = t->cfg;
     const ae_epilogue add = {.bias = t->in->b};
     const ae_seg all = {0, cfg->F};
-    ae_product p = ae_product_rows(b->x_row, b->start_row, &all, n1 - n0, 4 * cfg->H, cfg->F,
-                                   4 * cfg->H, t->k);
+    const int64_t H = cfg->H, outputs = ae_lstm_gates(cfg) * H;
+    ae_product p =
+        ae_product_rows(b->x_row, b->start_row, &all, n1 - n0, outputs, cfg->F, 4 * H, t->k);
     p.a = t->in->x + n0 * cfg->F;
     p.panels = t->x_panels;
     p.c = b->start;
     p.epilogue = &add;
     ae_multiply(t->k, &p);
+    for (int64_t i = 0; cfg->gru && i < n1 - n0; i++) { /* x has no part in the last sum */
+        const float *bias = t->in->b != NULL ? t->in->b : t->zeros;
+        memcpy(b->start + (4 * i + 3) * H, bias + 3 * H, (size_t)H * sizeof(float));
+    }
 }
 
 static void
@@ -115,8 +132,13 @@ forward_block(void *arg, int64_t block, int thread)
             }
         }
         for (int64_t j = 0; j < cfg->H; j += width) {
-            const float *panel = t->panels + j * 4 * (t->F + cfg->H);
-            t->k->lstm_cells(b.row, rows, panel, t->F, cfg->H, j, n1 - n0);
+            const float *panel = t->panels + j * ae_lstm_gates(cfg) * (t->F + cfg->H);
+            if (cfg->gru) {
+                t->k->gru_cells(b.row, rows, panel, t->F, cfg->H, j, n1 - n0);
+            }
+            else {
+                t->k->lstm_cells(b.row, rows, panel, t->F, cfg->H, j, n1 - n0);
+            }
         }
     }
     for (int64_t n = n0; n < n1; n++) {
@@ -127,11 +149,11 @@ forward_block(void *arg, int64_t block, int thread)
 static void
 pack_weights(const forward_task *t, float *panels)
 {
-    const int64_t F = t->F, H = t->cfg->H, width = t->k->vlen;
+    const int64_t F = t->F, H = t->cfg->H, width = t->k->vlen, gates = ae_lstm_gates(t->cfg);
     for (int64_t j = 0; j < H; j += width) {
-        float *panel = panels + j * 4 * (F + H);
-        t->k->lstm_pack(panel, t->in->w_ih, F, H, j);
-        t->k->lstm_pack(panel + F * 4 * width, t->in->w_hh, H, H, j);
+        float *panel = panels + j * gates * (F + H);
+        t->k->lstm_pack(panel, t->in->w_ih, F, H, j, gates);
+        t->k->lstm_pack(panel + F * gates * width, t->in->w_hh, H, H, j, gates);
     }
 }
 
@@ -142,15 +164,18 @@ prepare(forward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
     ae_status status = AE_OK;
     const int64_t F = t->cfg->F, H = t->cfg->H, zero = 0;
     const bool repeat = t->cfg->repeat;
+    const int64_t gates = ae_lstm_gates(t->cfg);
     int64_t units = ae_round_up(H, ctx->k->vlen);
-    size_t packed = ae_bytes(t->F + H, 4 * units, sizeof(float));
-    size_t x_packed = ae_packed_bytes(ctx->k, repeat ? F : 0, 4 * H);
+    size_t packed = ae_bytes(t->F + H, gates * units, sizeof(float));
+    size_t x_packed = ae_packed_bytes(ctx->k, repeat ? F : 0, gates * H);
     size_t zeros = ae_bytes(4, H, sizeof(float));
     t->row_bytes = ae_bytes(t->block, 1, sizeof(ae_lstm_row));
     t->start_bytes = ae_bytes(repeat ? t->block : 0, 4 * H, sizeof(float));
     t->list_bytes = ae_bytes(repeat ? t->block : 0, 1, sizeof(int64_t));
+    t->kept_bytes = ae_bytes(in->mask != NULL ? t->block : 0, H, sizeof(float));
     t->thread_bytes = ae_bytes_add(ae_bytes_add(t->row_bytes, t->start_bytes),
                                    ae_bytes_add(t->list_bytes, t->list_bytes));
+    t->thread_bytes = ae_bytes_add(t->thread_bytes, t->kept_bytes);
     size_t scratch = ae_bytes(ctx->threads, (int64_t)t->thread_bytes, 1);
     size_t shared = ae_bytes_add(packed, ae_bytes_add(x_packed, zeros));
     shared = ae_bytes_add(shared, ae_lstm_length_bytes(in, t->cfg));
@@ -162,7 +187,7 @@ prepare(forward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
     t->scratch = ae_arena_take(ctx->arena, scratch);
     pack_weights(t, panels);
     if (repeat) {
-        ae_panel_source w = {t->in->w_ih, &zero, 1, F, 4 * H, 1, F, false};
+        ae_panel_source w = {t->in->w_ih, &zero, 1, F, gates * H, 1, F, false};
         ae_pack(x_panels, &w, ctx);
     }
     t->panels = panels;
@@ -195,4 +220,11 @@ ae_lstm_fwd(float *y, float *h, float *c, float *gates, float *cells, const ae_l
     ae_parallel(ctx, ae_ceil_div(cfg->N, t.block), work, forward_block, &t);
 done:
     return status;
+}
+
+ae_status
+ae_gru_fwd(float *y, float *h, float *gates, const ae_lstm_inputs *in, const ae_lstm_cfg *cfg,
+           const ae_ctx *ctx)
+{
+    return ae_lstm_fwd(y, h, NULL, gates, NULL, in, cfg, ctx);
 }

@@ -1,4 +1,4 @@
-/* lstm.h: what both passes of the LSTM share: how samples are shared out, and where a sample's steps
+/* lstm.h: what both passes of the LSTM and the GRU share: how samples are shared out, and where a sample's steps
  * lie. Samples are independent: a block of them goes through all steps in one task. */
 #ifndef AE_LSTM_H
 #define AE_LSTM_H
@@ -10,11 +10,18 @@
 #define AE_LSTM_PARTS (1 << 24)         /* of so many values together, about */
 #define AE_LSTM_NEAR ((int64_t)1 << 17) /* values of weights that stay in L2 */
 
+/* How many gates the weights have, one below the other. A GRU has four sums too: see lstm.inc. */
+static inline int64_t
+ae_lstm_gates(const ae_lstm_cfg *cfg)
+{
+    return cfg->gru ? 3 : 4;
+}
+
 /* Samples of a block: at least so many that weights are worth fetching for a step. */
 static inline int64_t
 ae_lstm_block(const ae_lstm_cfg *cfg, const ae_kernels *k)
 {
-    int64_t weights = 4 * cfg->H * (cfg->F + cfg->H);
+    int64_t weights = ae_lstm_gates(cfg) * cfg->H * (cfg->F + cfg->H);
     int64_t blocks = ae_max(1, ae_min(AE_LSTM_BLOCKS, AE_LSTM_PARTS / ae_max(1, weights)));
     int64_t rows = ae_max(weights > AE_LSTM_NEAR ? 32 : 8, ae_ceil_div(cfg->N, blocks));
     return ae_round_up(rows, k->lstm_rows);
@@ -69,10 +76,23 @@ ae_lstm_h(const float *y, const float *zeros, const ae_lstm_inputs *in, const ae
     return in->h0 != NULL ? in->h0 + n * cfg->H : zeros;
 }
 
+/* h (H) times its mask. */
+static inline const float *
+ae_lstm_masked(float *to, const float *h, const float *mask, int64_t H)
+{
+    for (int64_t j = 0; j < H; j++) {
+        to[j] = mask[j] != 0.0f ? h[j] * mask[j] : 0.0f;
+    }
+    return to;
+}
+
 static inline const float *
 ae_lstm_c(const float *cells, const float *zeros, const ae_lstm_inputs *in,
           const ae_lstm_cfg *cfg, int64_t block, int64_t n, int64_t s)
 {
+    if (cfg->gru) {
+        return zeros;
+    }
     if (s > 0) {
         return cells + ae_lstm_slot(cfg, block, n, s - 1) * cfg->H;
     }

@@ -1,4 +1,4 @@
-/* lstm_bwd.c: the LSTM's gradients, by backpropagation through time.
+/* lstm_bwd.c: the gradients of the LSTM and the GRU, by backpropagation through time.
  *
  * A task takes a block of samples back through all steps, so many at a time that the gradients of
  * the gates' sums stay in L2. From these come the gradient of x at those steps and what they add to
@@ -30,7 +30,8 @@ typedef struct {
     float *part;                       /* of each block: dw_hh, dw_ih, db */
     int64_t part_size, blocks;
     char *scratch; /* of each thread */
-    size_t thread_bytes, state_bytes, d_bytes, h_bytes, x_bytes, row_bytes, list_bytes;
+    size_t thread_bytes, kept_bytes, state_bytes, d_bytes, h_bytes, x_bytes, row_bytes,
+        list_bytes;
 } backward_task;
 
 /* A block of samples and its memory. */
@@ -39,6 +40,7 @@ typedef struct {
     float *part;
     float *dh, *dc; /* of the state (n1 - n0, H) */
     float *total;   /* of the sums, over all steps (n1 - n0, 4H) */
+    float *kept;    /* (H), scratch for a state times its mask */
     float *d;       /* of the sums of some steps: a sample's steps in order of time, */
     int64_t *at;    /* those of the i-th sample from row at[i] on */
     float *h_panels, *x_panels; /* what those steps have multiplied */
@@ -56,6 +58,7 @@ take_block(const backward_task *t, int64_t block, int thread)
                       .dh = ae_arena_take(&own, t->state_bytes),
                       .dc = ae_arena_take(&own, t->state_bytes),
                       .total = ae_arena_take(&own, 4 * t->state_bytes),
+                      .kept = ae_arena_take(&own, t->kept_bytes),
                       .d = ae_arena_take(&own, t->d_bytes),
                       .at = ae_arena_take(&own, t->row_bytes),
                       .h_panels = ae_arena_take(&own, t->h_bytes),
@@ -91,6 +94,19 @@ steps_of(const backward_task *t, int64_t n, int64_t s0, int64_t s1)
     return ae_max(0, ae_min(s1, ae_lstm_length(t->in, t->cfg, n)) - s0);
 }
 
+/* What the gradient of sample n's state has beside that of the product with w_hh. */
+static void
+finish_step(const backward_task *t, const ae_lstm_grad_row *row, int64_t n)
+{
+    const int64_t H = t->cfg->H;
+    if (t->in->mask != NULL) {
+        ae_lstm_masked(row->dh, row->dh, t->in->mask + n * H, H);
+    }
+    if (t->cfg->gru) {
+        t->k->add(row->dh, row->dh, row->dc, H);
+    }
+}
+
 /* Step s, the steps from s0 to s1 being those in d. */
 static void
 step_back(const backward_task *t, const sample_block *b, int64_t s, int64_t s0, int64_t s1)
@@ -111,8 +127,9 @@ step_back(const backward_task *t, const sample_block *b, int64_t s, int64_t s0, 
                 .dc = b->dc + i * H,
                 .dy = t->dy != NULL ? t->dy + step * cfg->stride : NULL,
                 .gates = t->gates + slot * 4 * H,
-                .c = ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, s),
-                .cells = t->cells + slot * H};
+                .c = cfg->gru ? h_before(t, n, s)
+                              : ae_lstm_c(t->cells, t->zeros, t->in, cfg, t->block, n, s),
+                .cells = cfg->gru ? NULL : t->cells + slot * H};
             if (t->dy != NULL && s > 0) {
                 /* a sample's steps lie close, but samples don't: none is fetched by itself */
                 const float *next = t->dy + ae_lstm_at(t->in, cfg, n, s - 1) * cfg->stride;
@@ -122,9 +139,21 @@ step_back(const backward_task *t, const sample_block *b, int64_t s, int64_t s0, 
             }
         }
     }
-    t->k->lstm_cell_grads(b->row, rows, H, b->n0 - b->n1);
-    for (int64_t j = 0; j < H && (s > 0 || t->out->dh0 != NULL); j += width) {
-        t->k->lstm_back(b->row, rows, t->h_weights + j * 4 * H, H, j);
+    if (cfg->gru) {
+        t->k->gru_cell_grads(b->row, rows, H, b->n0 - b->n1);
+    }
+    else {
+        t->k->lstm_cell_grads(b->row, rows, H, b->n0 - b->n1);
+    }
+    if (s == 0 && t->out->dh0 == NULL) {
+        return;
+    }
+    for (int64_t j = 0; j < H; j += width) {
+        const float *panel = t->h_weights + j * ae_lstm_gates(cfg) * H;
+        t->k->lstm_back(b->row, rows, panel, H, j, cfg->gru);
+    }
+    for (int64_t i = 0; i < rows && (cfg->gru || t->in->mask != NULL); i++) {
+        finish_step(t, b->row + i, b->n0 + (b->row[i].dh - b->dh) / H);
     }
 }
 
@@ -151,13 +180,21 @@ clear_row(const ae_kernels *k, float *panels, int64_t K, int64_t at, int64_t col
     }
 }
 
-/* The states before `len` steps of sample n from s on, in order of time. */
+/* The states before `len` steps of sample n from s on, in order of time; kept (H) is scratch. */
 static void
-pack_states(const backward_task *t, float *panels, int64_t K, int64_t at, int64_t n, int64_t s,
-            int64_t len)
+pack_states(const backward_task *t, float *panels, float *kept, int64_t K, int64_t at,
+            int64_t n, int64_t s, int64_t len)
 {
     const ae_lstm_cfg *cfg = t->cfg;
     const int64_t first = s == 0, last = s + len - 1;
+    if (t->in->mask != NULL) {
+        for (int64_t i = 0; i < len; i++) {
+            const float *h = h_before(t, n, cfg->reverse ? last - i : s + i);
+            h = ae_lstm_masked(kept, h, t->in->mask + n * cfg->H, cfg->H);
+            pack_rows(t->k, panels, K, at + i, h, 1, cfg->H, cfg->H);
+        }
+        return;
+    }
     if (first) { /* the initial state lies elsewhere */
         int64_t place = cfg->reverse ? at + len - 1 : at;
         pack_rows(t->k, panels, K, place, h_before(t, n, 0), 1, cfg->H, cfg->H);
@@ -169,9 +206,9 @@ pack_states(const backward_task *t, float *panels, int64_t K, int64_t at, int64_
     }
 }
 
-/* dw (4H, N) += d (K, 4H)^T times what the panels hold (K, N). */
+/* dw (m, N) += m columns of d (K, 4H), transposed, times what the panels hold (K, N). */
 static void
-add_product(const backward_task *t, float *dw, const int64_t *dw_row, const float *d,
+add_product(const backward_task *t, float *dw, const int64_t *dw_row, const float *d, int64_t m,
             const float *panels, int64_t K, int64_t N)
 {
     const ae_epilogue accumulate = {.accumulate = true};
@@ -188,7 +225,7 @@ add_product(const backward_task *t, float *dw, const int64_t *dw_row, const floa
                     .p1 = ae_ceil_div(N, t->k->nr),
                     .c = dw,
                     .c_row = dw_row,
-                    .m = 4 * t->cfg->H,
+                    .m = m,
                     .epilogue = &accumulate};
     if (K > 0 && N > 0) {
         ae_multiply(t->k, &p);
@@ -200,13 +237,14 @@ static void
 input_gradient(const backward_task *t, const int64_t *dx_row, const float *d, int64_t m)
 {
     const ae_epilogue plain = {0};
-    const ae_seg all = {0, 4 * t->cfg->H};
+    const int64_t gates = ae_lstm_gates(t->cfg) * t->cfg->H;
+    const ae_seg all = {0, gates};
     ae_product p = {.a = d,
                     .a_row = t->by_G,
                     .seg = &all,
                     .nseg = 1,
                     .panels = t->x_weights,
-                    .K = 4 * t->cfg->H,
+                    .K = gates,
                     .N = t->cfg->F,
                     .p0 = 0,
                     .p1 = ae_ceil_div(t->cfg->F, t->k->nr),
@@ -236,12 +274,12 @@ static void
 use_steps(const backward_task *t, const sample_block *b, int64_t K, int64_t s0, int64_t s1)
 {
     const ae_lstm_cfg *cfg = t->cfg;
-    const int64_t H = cfg->H, F = cfg->repeat ? 0 : cfg->F;
+    const int64_t H = cfg->H, F = cfg->repeat ? 0 : cfg->F, gates = ae_lstm_gates(cfg) * H;
     for (int64_t n = b->n0; n < b->n1; n++) {
         const int64_t len = steps_of(t, n, s0, s1), at = b->at[n - b->n0];
         const int64_t step = ae_lstm_at(t->in, cfg, n, cfg->reverse ? s0 + len - 1 : s0);
         if (len > 0 && t->out->dw_hh != NULL) {
-            pack_states(t, b->h_panels, K, at, n, s0, len);
+            pack_states(t, b->h_panels, b->kept, K, at, n, s0, len);
         }
         if (len > 0 && t->out->dw_ih != NULL) {
             pack_rows(t->k, b->x_panels, K, at, t->in->x + step * F, len, F, F);
@@ -251,10 +289,14 @@ use_steps(const backward_task *t, const sample_block *b, int64_t K, int64_t s0, 
         }
     }
     if (t->out->dw_hh != NULL) {
-        add_product(t, b->part, t->by_H, b->d, b->h_panels, K, H);
+        const int64_t first = cfg->gru ? 2 * H : 4 * H; /* sums, and of a GRU the last */
+        add_product(t, b->part, t->by_H, b->d, first, b->h_panels, K, H);
+        if (cfg->gru) {
+            add_product(t, b->part, t->by_H + first, b->d + 3 * H, H, b->h_panels, K, H);
+        }
     }
     if (t->out->dw_ih != NULL) {
-        add_product(t, b->part + 4 * H * H, t->by_F, b->d, b->x_panels, K, F);
+        add_product(t, b->part + gates * H, t->by_F, b->d, gates, b->x_panels, K, F);
     }
     if (!cfg->repeat) {
         input_gradient(t, b->dx_row, b->d, K);
@@ -269,6 +311,7 @@ finish_block(const backward_task *t, const sample_block *b)
 {
     const ae_lstm_cfg *cfg = t->cfg;
     const int64_t H = cfg->H, F = cfg->F, n0 = b->n0, rows = b->n1 - n0;
+    const int64_t gates = ae_lstm_gates(cfg) * H;
     t->k->add_columns(b->part + t->part_size - 4 * H, b->total, rows, 4 * H);
     if (cfg->repeat) {
         if (t->out->dw_ih != NULL) {
@@ -278,7 +321,7 @@ finish_block(const backward_task *t, const sample_block *b)
                     clear_row(t->k, b->x_panels, rows, i, F);
                 }
             }
-            add_product(t, b->part + 4 * H * H, t->by_F, b->total, b->x_panels, rows, F);
+            add_product(t, b->part + gates * H, t->by_F, b->total, gates, b->x_panels, rows, F);
         }
         for (int64_t i = 0; i < rows; i++) {
             b->dx_row[i] = (n0 + i) * F;
@@ -376,10 +419,10 @@ reduce_bias(const backward_task *t)
 static void
 pack_back(const backward_task *t, float *panels)
 {
-    const int64_t H = t->cfg->H, width = 4 * t->k->vlen;
+    const int64_t H = t->cfg->H, width = 4 * t->k->vlen, depth = ae_lstm_gates(t->cfg) * H;
     for (int64_t j = 0; j < H; j += width) {
         const int64_t nn = ae_min(width, H - j);
-        for (int64_t k = 0; k < 4 * H; k++, panels += width) {
+        for (int64_t k = 0; k < depth; k++, panels += width) {
             copy_or_zero(panels, t->in->w_hh + k * H + j, nn);
             copy_or_zero(panels + nn, NULL, width - nn);
         }
@@ -397,7 +440,8 @@ measure_scratch(backward_task *t)
     t->x_bytes = ae_packed_bytes(t->k, depth, cfg->F);
     t->row_bytes = ae_bytes(t->block, 1, sizeof(ae_lstm_grad_row));
     t->list_bytes = ae_bytes(depth, 1, sizeof(int64_t));
-    size_t states = ae_bytes((int64_t)t->state_bytes, 6, 1);
+    t->kept_bytes = ae_bytes(t->in->mask != NULL ? cfg->H : 0, 1, sizeof(float));
+    size_t states = ae_bytes_add(ae_bytes((int64_t)t->state_bytes, 6, 1), t->kept_bytes);
     size_t panels = ae_bytes_add(t->h_bytes, t->x_bytes);
     size_t lists = ae_bytes_add(t->list_bytes, ae_bytes_add(t->row_bytes, t->row_bytes));
     t->thread_bytes =
@@ -422,7 +466,8 @@ prepare(backward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
     const int64_t F = t->cfg->F, H = t->cfg->H, width = 4 * ctx->k->vlen, zero = 0;
     measure_scratch(t);
     size_t h_weights = ae_bytes(ae_round_up(H, width), 4 * H, sizeof(float));
-    size_t x_weights = ae_packed_bytes(ctx->k, 4 * H, F);
+    const int64_t gates = ae_lstm_gates(t->cfg) * H;
+    size_t x_weights = ae_packed_bytes(ctx->k, gates, F);
     size_t zeros = ae_bytes(H, 1, sizeof(float)), list = ae_bytes(4 * H, 3, sizeof(int64_t));
     size_t parts = ae_bytes(t->blocks, t->part_size, sizeof(float));
     size_t scratch = ae_bytes(ctx->threads, (int64_t)t->thread_bytes, 1);
@@ -443,7 +488,7 @@ prepare(backward_task *t, ae_lstm_inputs *in, const ae_ctx *ctx)
     pack_back(t, h_panels);
     t->h_weights = h_panels;
     if (t->out->dx != NULL) {
-        ae_panel_source w = {t->in->w_ih, &zero, 1, 4 * H, F, F, 1, false};
+        ae_panel_source w = {t->in->w_ih, &zero, 1, gates, F, F, 1, false};
         ae_pack(x_panels, &w, ctx);
         t->x_weights = x_panels;
     }
@@ -470,7 +515,7 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
                        .cfg = cfg,
                        .k = ctx->k,
                        .block = ae_lstm_block(cfg, ctx->k),
-                       .part_size = 4 * H * (H + F + 1)};
+                       .part_size = ae_lstm_gates(cfg) * H * (H + F) + 4 * H};
     if (H == 0 && out->dx != NULL) {
         copy_or_zero(out->dx, NULL, cfg->N * F * (cfg->repeat ? 1 : cfg->T));
     }
@@ -482,9 +527,18 @@ ae_lstm_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const fl
     AE_TRY(prepare(&t, &held, ctx));
     double work = 16.0 * (double)(cfg->N * cfg->T) * (double)(H * (H + F + 10));
     ae_parallel(ctx, t.blocks, work, backward_block, &t);
-    reduce(&t, out->dw_hh, cfg->adds.w_hh, 0, 4 * H * H, ctx);
-    reduce(&t, out->dw_ih, cfg->adds.w_ih, 4 * H * H, 4 * H * F, ctx);
+    const int64_t weights = ae_lstm_gates(cfg) * H;
+    reduce(&t, out->dw_hh, cfg->adds.w_hh, 0, weights * H, ctx);
+    reduce(&t, out->dw_ih, cfg->adds.w_ih, weights * H, weights * F, ctx);
     reduce_bias(&t);
 done:
     return status;
+}
+
+ae_status
+ae_gru_bwd(const ae_lstm_grads *out, const float *dy, const float *dh, const float *y,
+           const float *gates, const ae_lstm_inputs *in, const ae_lstm_cfg *cfg,
+           const ae_ctx *ctx)
+{
+    return ae_lstm_bwd(out, dy, dh, NULL, y, gates, NULL, in, cfg, ctx);
 }

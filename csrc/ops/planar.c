@@ -159,7 +159,7 @@ make_phase(planar_phase *f, int64_t *tap, float *to, const float *w, const plana
 bool
 ae_planar_pays(const ae_window *g)
 {
-    return g->B <= AE_PLANAR_CHANNELS && g->C >= MIN_CHANNELS &&
+    return ae_is_plain(g) && g->B <= AE_PLANAR_CHANNELS && g->C >= MIN_CHANNELS &&
            g->P <= ae_ceil_div(g->H, g->sh) && g->Q <= ae_ceil_div(g->W, g->sw);
 }
 
@@ -169,8 +169,8 @@ plan(planar_task *t, const ae_ctx *ctx)
     const ae_window *g = t->g;
     int64_t y_low = 0, y_high = 0, x_low = 0, x_high = 0;
     int64_t rows = ae_ceil_div(g->H, g->sh), cols = ae_ceil_div(g->W, g->sw);
-    ae_axis_range(&y_low, &y_high, g->H, g->R, g->sh, g->ph);
-    ae_axis_range(&x_low, &x_high, g->W, g->S, g->sw, g->pw);
+    ae_axis_range(&y_low, &y_high, g->H, g->R, g->sh, g->ph, 1);
+    ae_axis_range(&x_low, &x_high, g->W, g->S, g->sw, g->pw, 1);
     t->pad_y = ae_max(-y_low, y_high - 1);
     t->pad_x = ae_max(-x_low, x_high - 1);
     t->pitch = cols + t->pad_x;
@@ -207,8 +207,8 @@ ae_planar_up(float *big, const float *small, const float *w, const ae_window *g,
     t.scratch = ae_arena_take(ctx->arena, scratch);
     for (int64_t i = 0; i < t.nphase; i++) {
         planar_phase *f = &t.phases[i];
-        f->y = ae_make_axis_phase(i / wide, g->H, g->R, g->sh, g->ph);
-        f->x = ae_make_axis_phase(i % wide, g->W, g->S, g->sw, g->pw);
+        f->y = ae_make_axis_phase(i / wide, g->H, g->R, g->sh, g->ph, 1);
+        f->x = ae_make_axis_phase(i % wide, g->W, g->S, g->sw, g->pw, 1);
         make_phase(f, tap, weight, w, &t);
         tap += f->y.count * f->x.count;
         weight += f->y.count * f->x.count * g->C * g->B;

@@ -100,10 +100,23 @@ upsample_row(const void *task, int64_t n, int64_t h)
     }
 }
 
+static void
+bilinear_row(const void *task, int64_t n, int64_t p)
+{
+    const pool_task *t = task;
+    const ae_pool_cfg *g = t->g;
+    t->k->bilinear_row(t->out + (n * g->P + p) * g->Q * g->C, t->in + n * g->H * g->W * g->C, p,
+                       g);
+}
+
 ae_status
 ae_upsample2d_fwd(float *y, const float *x, const ae_pool_cfg *cfg, const ae_ctx *ctx)
 {
     pool_task t = {.g = cfg, .out = y, .in = x, .row = upsample_row};
+    if (cfg->bilinear) {
+        t.row = bilinear_row;
+        return over_rows(&t, cfg->P, cfg->Q * cfg->C, 4, ctx);
+    }
     return over_rows(&t, cfg->H, cfg->R * cfg->Q * cfg->C, 1, ctx);
 }
 
@@ -117,9 +130,20 @@ upsample_grad_row(const void *task, int64_t n, int64_t h)
                      g->S, g->C);
 }
 
+static void
+bilinear_grad_row(const void *task, int64_t n, int64_t h)
+{
+    const pool_task *t = task;
+    const ae_pool_cfg *g = t->g;
+    t->k->bilinear_grad_row(t->out + (n * g->H + h) * g->W * g->C,
+                            t->in + n * g->P * g->Q * g->C, h, g);
+}
+
 ae_status
 ae_upsample2d_bwd(float *dx, const float *dy, const ae_pool_cfg *cfg, const ae_ctx *ctx)
 {
-    pool_task t = {.g = cfg, .out = dx, .in = dy, .row = upsample_grad_row};
-    return over_rows(&t, cfg->H, cfg->W * cfg->C, cfg->R * cfg->S, ctx);
+    pool_task t = {.g = cfg, .out = dx, .in = dy};
+    t.row = cfg->bilinear ? bilinear_grad_row : upsample_grad_row;
+    int64_t taps = (cfg->bilinear ? 4 : 1) * cfg->R * cfg->S;
+    return over_rows(&t, cfg->H, cfg->W * cfg->C, taps, ctx);
 }

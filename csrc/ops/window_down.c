@@ -1,8 +1,8 @@
 /* window_down.c: each small pixel from its window of the big image, as an implicit product.
  *
- * A row of the window is one run of S * B contiguous floats in an image whose border is present, so
- * each chunk of images or rows is copied, border and all, into the thread's scratch; without padding
- * the image itself serves. No patch matrix exists.
+ * A row of the window is one run of S * B contiguous floats in an image whose border is present, or
+ * S runs if it is dilated, so each chunk of images or rows is copied, border and all, into the
+ * thread's scratch; without padding and groups the image itself serves. No patch matrix exists.
  */
 #include "base/math.h"
 #include "ops/gemm.h"
@@ -24,6 +24,7 @@ typedef struct {
     int64_t rows, cols; /* of the copied part of an image */
     char *scratch;      /* of each thread: two offset lists, the copy, the runs */
     size_t thread_bytes, list_bytes, copy_bytes;
+    int64_t runs, run; /* of a row of the window, and their size */
 } down_task;
 
 static void
@@ -46,23 +47,25 @@ down_chunk(void *arg, int64_t i, int thread)
         int64_t first =
             t->direct ? n * images + p0 * g->sh * cols * g->B : (n - n0) * rows * cols * g->B;
         if (!t->direct) {
-            ae_copy_part(copy + first, t->big + n * g->H * g->W * g->B, g->H, g->W, g->B,
-                         p0 * g->sh - g->ph, -g->pw, (p1 - p0 - 1) * g->sh + g->R, cols);
+            ae_copy_part(copy + first, t->big + n * g->H * g->W * g->big_step, g->H, g->W, g->B,
+                         g->big_step, p0 * g->sh - g->ph, -g->pw,
+                         (p1 - p0 - 1) * g->sh + ae_reach(g->R, g->dh), cols);
         }
         for (int64_t p = p0; p < p1; p++) {
             for (int64_t q = 0; q < g->Q; q++, m++) {
                 a_row[m] = first + ((p - p0) * g->sh * cols + q * g->sw) * g->B;
-                c_row[m] = ((n * g->P + p) * g->Q + q) * g->C;
+                c_row[m] = ((n * g->P + p) * g->Q + q) * g->small_step;
             }
         }
     }
-    for (int64_t r = 0; r < g->R; r++) {
-        seg[r] = (ae_seg){r * cols * g->B, g->S * g->B};
+    for (int64_t j = 0; j < g->R * t->runs; j++) {
+        int64_t r = j / t->runs, s = j % t->runs;
+        seg[j] = (ae_seg){(r * g->dh * cols + s * g->dw) * g->B, t->run};
     }
     ae_product p = {.a = a,
                     .a_row = a_row,
                     .seg = seg,
-                    .nseg = g->R,
+                    .nseg = g->R * t->runs,
                     .panels = t->panels,
                     .K = g->R * g->S * g->B,
                     .N = g->C,
@@ -79,12 +82,15 @@ static ae_status
 plan(down_task *t, const ae_window *g, const ae_ctx *ctx)
 {
     int64_t npanel = ae_ceil_div(g->C, ctx->k->nr);
-    t->direct = g->ph == 0 && g->pw == 0 && (g->P - 1) * g->sh + g->R <= g->H &&
-                (g->Q - 1) * g->sw + g->S <= g->W;
-    t->cols = (g->Q - 1) * g->sw + g->S;
+    int64_t high = ae_reach(g->R, g->dh), wide = ae_reach(g->S, g->dw);
+    t->direct = g->ph == 0 && g->pw == 0 && (g->P - 1) * g->sh + high <= g->H &&
+                (g->Q - 1) * g->sw + wide <= g->W && g->groups == 1;
+    t->runs = g->dw == 1 ? 1 : g->S;
+    t->run = g->dw == 1 ? g->S * g->B : g->B;
+    t->cols = (g->Q - 1) * g->sw + wide;
     int64_t row_bytes = g->sh * t->cols * g->B * (int64_t)sizeof(float);
     t->cut = ae_cut(g->N, g->P, g->Q, CHUNK_PIXELS, t->direct ? 0 : row_bytes, CHUNK_BYTES);
-    t->rows = (t->cut.rows - 1) * g->sh + g->R;
+    t->rows = (t->cut.rows - 1) * g->sh + high;
     int64_t chunks = t->cut.groups * t->cut.strips;
     int64_t groups = ae_max(1, ae_min(npanel, MIN_CHUNKS / ae_max(1, chunks)));
     t->panel_group = ae_ceil_div(npanel, groups);
@@ -93,7 +99,7 @@ plan(down_task *t, const ae_window *g, const ae_ctx *ctx)
     size_t pixels = ae_bytes(t->rows, t->cols, t->cut.images);
     t->list_bytes = ae_bytes(t->cut.images * t->cut.rows, g->Q, sizeof(int64_t));
     t->copy_bytes = t->direct ? 0 : ae_bytes((int64_t)pixels, g->B, sizeof(float));
-    size_t seg_bytes = ae_bytes(g->R, 1, sizeof(ae_seg));
+    size_t seg_bytes = ae_bytes(g->R, t->runs, sizeof(ae_seg));
     t->thread_bytes = ae_bytes_add(ae_bytes_add(t->list_bytes, t->list_bytes),
                                    ae_bytes_add(t->copy_bytes, seg_bytes));
     return t->thread_bytes == SIZE_MAX ? AE_ESIZE : AE_OK;

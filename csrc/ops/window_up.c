@@ -1,8 +1,9 @@
 /* window_up.c: each big pixel gathered from the small ones that reach it; nothing is scattered.
  *
  * Pixels h = sh * t + a of one phase (a, b) of the stride meet the same taps r = (a + ph) mod sh + sh * j,
- * in the small rows p = t + d: each phase is an ordinary stride-1 product with its own taps. The
- * small image is copied once with its border for all phases of a chunk.
+ * in the small rows p = t + d: each phase is an ordinary stride-1 product with its own taps, and
+ * some have none where stride and dilation have a common divisor. The small image is copied once
+ * with its border for all phases of a chunk.
  */
 #include "base/math.h"
 #include "ops/gemm.h"
@@ -52,17 +53,19 @@ multiply_phase(const up_task *t, const phase *f, int64_t chunk, int64_t panel, c
             int64_t h = y * g->sh + f->a;
             for (int64_t u = 0; u < f->x.size; u++, m++) {
                 a_row[m] = (row * t->cols + u + f->x.low - t->x_low) * g->C;
-                c_row[m] = ((n * g->H + h) * g->W + u * g->sw + f->b) * g->B;
+                c_row[m] = ((n * g->H + h) * g->W + u * g->sw + f->b) * g->big_step;
             }
         }
     }
-    for (int64_t j = 0; j < f->y.count; j++) {
-        seg[j] = (ae_seg){j * t->cols * g->C, f->x.count * g->C};
+    int64_t runs = f->x.gap == 1 ? 1 : f->x.count;
+    for (int64_t i = 0; i < f->y.count * runs; i++) {
+        int64_t y = i / runs * f->y.gap, x = i % runs * f->x.gap;
+        seg[i] = (ae_seg){(y * t->cols + x) * g->C, f->x.count / runs * g->C};
     }
     ae_product p = {.a = (float *)(scratch + 2 * t->list_bytes),
                     .a_row = a_row,
                     .seg = seg,
-                    .nseg = f->K == 0 ? 0 : f->y.count,
+                    .nseg = f->K == 0 ? 0 : f->y.count * runs,
                     .panels = f->panels,
                     .K = f->K,
                     .N = g->B,
@@ -89,8 +92,8 @@ up_chunk(void *arg, int64_t i, int thread)
     int64_t t0 = chunk % t->cut.strips * t->cut.rows;
     for (int64_t n = n0; n < ae_min(g->N, n0 + t->cut.images); n++) {
         ae_copy_part(copy + (n - n0) * t->rows * t->cols * g->C,
-                     t->small + n * g->P * g->Q * g->C, g->P, g->Q, g->C, t0 + t->y_low,
-                     t->x_low, t->rows, t->cols);
+                     t->small + n * g->P * g->Q * g->small_step, g->P, g->Q, g->C,
+                     g->small_step, t0 + t->y_low, t->x_low, t->rows, t->cols);
     }
     for (int64_t f = 0; f < t->nphase; f++) {
         multiply_phase(t, &t->phases[f], chunk, panel, scratch);
@@ -104,8 +107,8 @@ make_phases(phase *f, const ae_window *g)
         for (int64_t b = 0; b < ae_phases(g->W, g->sw); b++, f++) {
             f->a = a;
             f->b = b;
-            f->y = ae_make_axis_phase(a, g->H, g->R, g->sh, g->ph);
-            f->x = ae_make_axis_phase(b, g->W, g->S, g->sw, g->pw);
+            f->y = ae_make_axis_phase(a, g->H, g->R, g->sh, g->ph, g->dh);
+            f->x = ae_make_axis_phase(b, g->W, g->S, g->sw, g->pw, g->dw);
             f->K = f->y.count * f->x.count * g->C;
         }
     }
@@ -117,7 +120,7 @@ pack_phase(phase *f, const float *w, const ae_window *g, int64_t *tap, const ae_
     int64_t taps = 0;
     for (int64_t i = 0; i < f->y.count; i++) {
         for (int64_t j = 0; j < f->x.count; j++) {
-            int64_t r = f->y.first - i * g->sh, s = f->x.first - j * g->sw;
+            int64_t r = f->y.first - i * f->y.step, s = f->x.first - j * f->x.step;
             tap[taps++] = (r * g->S + s) * g->w_tap;
         }
     }
@@ -129,8 +132,8 @@ static ae_status
 plan(up_task *t, const ae_window *g, const ae_ctx *ctx)
 {
     int64_t y_high = 0, x_high = 0;
-    ae_axis_range(&t->y_low, &y_high, g->H, g->R, g->sh, g->ph);
-    ae_axis_range(&t->x_low, &x_high, g->W, g->S, g->sw, g->pw);
+    ae_axis_range(&t->y_low, &y_high, g->H, g->R, g->sh, g->ph, g->dh);
+    ae_axis_range(&t->x_low, &x_high, g->W, g->S, g->sw, g->pw, g->dw);
     int64_t npanel = ae_ceil_div(g->B, ctx->k->nr);
     int64_t rows = ae_ceil_div(g->H, g->sh), cols = ae_ceil_div(g->W, g->sw);
     t->cols = cols - 1 + x_high - t->x_low;
@@ -144,7 +147,7 @@ plan(up_task *t, const ae_window *g, const ae_ctx *ctx)
     size_t pixels = ae_bytes(t->rows, t->cols, t->cut.images);
     t->list_bytes = ae_bytes(t->cut.images * t->cut.rows, cols, sizeof(int64_t));
     t->copy_bytes = ae_bytes((int64_t)pixels, g->C, sizeof(float));
-    size_t seg_bytes = ae_bytes(g->R, 1, sizeof(ae_seg));
+    size_t seg_bytes = ae_bytes(g->R, g->dw == 1 ? 1 : g->S, sizeof(ae_seg));
     t->thread_bytes = ae_bytes_add(ae_bytes_add(t->list_bytes, t->list_bytes),
                                    ae_bytes_add(t->copy_bytes, seg_bytes));
     return t->thread_bytes == SIZE_MAX ? AE_ESIZE : AE_OK;

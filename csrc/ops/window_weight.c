@@ -1,8 +1,8 @@
 /* window_weight.c: dw = patches of the big image^T x the small one, summed over all small pixels.
  *
- * For each row r of the window, (S * B) x pixels times pixels x C. The pixels are cut into blocks
- * whose number depends on shapes alone; each block has its own sum, and the sums are added in
- * order: the same bits for any number of threads.
+ * For each row r of the window, or each tap if it is dilated, (S * B) x pixels times pixels x C. The
+ * pixels are cut into blocks whose number depends on shapes alone; each block has its own sum, and
+ * the sums are added in order: the same bits for any number of threads.
  */
 #include <string.h>
 
@@ -38,8 +38,9 @@ pack_pixels(const weight_task *t, float *panels, int64_t n0, int64_t n1, int64_t
     for (int64_t c = 0; c < g->C; c += nr) {
         int64_t nn = ae_min(nr, g->C - c), width = ae_panel_width(t->k, nn);
         for (int64_t n = n0; n < n1; n++) {
-            const float *src = t->small + ((n * g->P + p0) * g->Q) * g->C + c;
-            t->k->pack_panel(panels + c * K + (n - n0) * run * width, src, run, nn, g->C, 1);
+            const float *src = t->small + (n * g->P + p0) * g->Q * g->small_step + c;
+            t->k->pack_panel(panels + c * K + (n - n0) * run * width, src, run, nn,
+                             g->small_step, 1);
         }
     }
     return K;
@@ -59,17 +60,20 @@ add_batch(const weight_task *t, float *part, int64_t batch, char *scratch)
     int64_t nseg = 0, image = t->rows * t->cols * g->B;
     int64_t K = pack_pixels(t, panels, n0, n1, p0, p1);
     for (int64_t n = n0; n < n1; n++) {
-        ae_copy_part(copy + (n - n0) * image, t->big + n * g->H * g->W * g->B, g->H, g->W, g->B,
-                     p0 * g->sh - g->ph, -g->pw, (p1 - p0 - 1) * g->sh + g->R, t->cols);
+        ae_copy_part(copy + (n - n0) * image, t->big + n * g->H * g->W * g->big_step, g->H,
+                     g->W, g->B, g->big_step, p0 * g->sh - g->ph, -g->pw,
+                     (p1 - p0 - 1) * g->sh + ae_reach(g->R, g->dh), t->cols);
         for (int64_t p = p0; p < p1; p++, nseg++) {
             seg[nseg] = (ae_seg){(n - n0) * image + (p - p0) * g->sh * t->cols * g->B, g->Q};
         }
     }
     const ae_epilogue accumulate = {.accumulate = true};
-    for (int64_t r = 0; r < g->R; r++) {
-        for (int64_t i = 0; i < g->S * g->B; i++) {
-            a_row[i] = r * t->cols * g->B + i;
-            c_row[i] = (r * g->S * g->B + i) * g->C;
+    int64_t runs = g->dw == 1 ? 1 : g->S, run = g->S / runs * g->B;
+    for (int64_t j = 0; j < g->R * runs; j++) {
+        int64_t r = j / runs, s = j % runs;
+        for (int64_t i = 0; i < run; i++) {
+            a_row[i] = (r * g->dh * t->cols + s * g->dw) * g->B + i;
+            c_row[i] = ((r * g->S + s) * g->B + i) * g->C;
         }
         ae_product p = {.a = copy,
                         .a_row = a_row,
@@ -83,7 +87,7 @@ add_batch(const weight_task *t, float *part, int64_t batch, char *scratch)
                         .p1 = ae_ceil_div(g->C, t->k->nr),
                         .c = part,
                         .c_row = c_row,
-                        .m = g->S * g->B,
+                        .m = run,
                         .epilogue = &accumulate};
         ae_multiply(t->k, &p);
     }
@@ -128,10 +132,10 @@ reduce_tap(void *arg, int64_t tap, int thread)
 static ae_status
 plan(weight_task *t, const ae_window *g, const ae_ctx *ctx)
 {
-    t->cols = (g->Q - 1) * g->sw + g->S;
+    t->cols = (g->Q - 1) * g->sw + ae_reach(g->S, g->dw);
     int64_t row_bytes = g->sh * t->cols * g->B * (int64_t)sizeof(float);
     t->cut = ae_cut(g->N, g->P, g->Q, BATCH_PIXELS, row_bytes, BATCH_BYTES);
-    t->rows = (t->cut.rows - 1) * g->sh + g->R;
+    t->rows = (t->cut.rows - 1) * g->sh + ae_reach(g->R, g->dh);
     t->part_size = g->R * g->S * g->B * g->C;
     int64_t most = PART_BYTES / (int64_t)sizeof(float) / ae_max(1, t->part_size);
     t->blocks = ae_min(t->cut.groups * t->cut.strips, ae_max(1, ae_min(BLOCKS, most)));

@@ -51,7 +51,7 @@ bool
 ae_winograd_pays(const ae_window *g, const ae_kernels *k, bool up)
 {
     ae_wino_plan p;
-    return g->winograd && ae_wino_make_plan(&p, g, k, up) && pays(&p);
+    return g->winograd && ae_is_plain(g) && ae_wino_make_plan(&p, g, k, up) && pays(&p);
 }
 
 static ae_wino_axis
@@ -64,7 +64,7 @@ down_axis(int64_t phase, int64_t stride, int64_t pad)
 static ae_wino_axis
 up_axis(int64_t phase, int64_t size, int64_t kernel, int64_t stride, int64_t pad)
 {
-    ae_axis_phase p = ae_make_axis_phase(phase, size, kernel, stride, pad);
+    ae_axis_phase p = ae_make_axis_phase(phase, size, kernel, stride, pad, 1);
     return (ae_wino_axis){1, p.low, p.first, -stride};
 }
 

@@ -26,20 +26,75 @@ in_padding(PyObject *object, void *address)
     return 1;
 }
 
-/* Whether each side is at most the kernel's size. At the end of an axis padding may be negative:
- * so many of the last pixels are left out. */
+/* Whether each side is at most what the kernel reaches over, its size if it isn't dilated. At the
+ * end of an axis padding may be negative: so many of the last pixels are left out. */
 static int
-check_padding(const padding *p, int64_t R, int64_t S)
+check_padding(const padding *p, int64_t high, int64_t wide)
 {
-    if (p->top >= 0 && p->top <= R && p->bottom >= -R && p->bottom <= R && p->left >= 0 &&
-        p->left <= S && p->right >= -S && p->right <= S) {
+    if (p->top >= 0 && p->top <= high && p->bottom >= -high && p->bottom <= high &&
+        p->left >= 0 && p->left <= wide && p->right >= -wide && p->right <= wide) {
         return 0;
     }
     PyErr_Format(PyExc_ValueError,
                  "padding: expected 0 up to the kernel's size (%lld, %lld), at the end of an "
                  "axis also as much less than 0, got (%lld, %lld) and (%lld, %lld)",
-                 (long long)R, (long long)S, p->top, p->bottom, p->left, p->right);
+                 (long long)high, (long long)wide, p->top, p->bottom, p->left, p->right);
     return -1;
+}
+
+static int64_t
+reach(int64_t kernel, int64_t dilation)
+{
+    return (kernel - 1) * dilation + 1;
+}
+
+/* Kernels, strides and dilations that sizes can be computed with. */
+static int
+check_window(const ae_conv_cfg *c)
+{
+    if (!ae_is_side(c->R) || !ae_is_side(c->S) || !ae_is_side(c->stride_h) ||
+        !ae_is_side(c->stride_w)) {
+        PyErr_Format(PyExc_ValueError,
+                     "weight and stride: expected kernels and strides of 1 to 2^31 - 1, got "
+                     "(%lld, %lld) and (%lld, %lld)",
+                     (long long)c->R, (long long)c->S, (long long)c->stride_h,
+                     (long long)c->stride_w);
+        return -1;
+    }
+    if (!ae_is_side(c->dilation_h) || !ae_is_side(c->dilation_w) ||
+        !ae_is_side(reach(c->R, c->dilation_h)) || !ae_is_side(reach(c->S, c->dilation_w))) {
+        PyErr_Format(
+            PyExc_ValueError,
+            "dilation: expected 1 or more, and kernels that reach over at most 2^31 - 1 "
+            "pixels, got (%lld, %lld) for kernels of (%lld, %lld)",
+            (long long)c->dilation_h, (long long)c->dilation_w, (long long)c->R,
+            (long long)c->S);
+        return -1;
+    }
+    return 0;
+}
+
+/* The weight's last axis has the input channels of a group. */
+static int
+match_groups(ae_dims *d, const ae_view *w, const ae_conv_cfg *c)
+{
+    if (c->groups == 1) {
+        return ae_match(d, w, "KRSC");
+    }
+    if (ae_match(d, w, "KRSI") < 0) {
+        return -1;
+    }
+    int64_t C = ae_dim(d, 'C'), K = ae_dim(d, 'K'), I = ae_dim(d, 'I');
+    if (c->groups < 1 || C % c->groups != 0 || K % c->groups != 0 || C / c->groups != I) {
+        PyErr_Format(
+            PyExc_ValueError,
+            "groups: expected a divisor of %lld input and %lld output channels, with a "
+            "weight for the input channels of one group, got %lld groups and a weight "
+            "for %lld",
+            (long long)C, (long long)K, (long long)c->groups, (long long)I);
+        return -1;
+    }
+    return 0;
 }
 
 /* Letters of conv2d and conv_transpose2d alike: x NHWC, y NPQK, weight KRSC. */
@@ -48,7 +103,7 @@ match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_
            const padding *pad)
 {
     ae_dims_init(d);
-    if (ae_match(d, x, "NHWC") < 0 || ae_match(d, w, "KRSC") < 0 ||
+    if (ae_match(d, x, "NHWC") < 0 || match_groups(d, w, cfg) < 0 ||
         ae_match(d, y, "NPQK") < 0) {
         return -1;
     }
@@ -61,18 +116,12 @@ match_conv(ae_dims *d, const ae_view *x, const ae_view *w, const ae_view *y, ae_
     cfg->K = ae_dim(d, 'K');
     cfg->R = ae_dim(d, 'R');
     cfg->S = ae_dim(d, 'S');
-    if (!ae_is_side(cfg->R) || !ae_is_side(cfg->S) || !ae_is_side(cfg->stride_h) ||
-        !ae_is_side(cfg->stride_w)) {
-        PyErr_Format(PyExc_ValueError,
-                     "weight and stride: expected kernels and strides of 1 to 2^31 - 1, got "
-                     "(%lld, %lld) and (%lld, %lld)",
-                     (long long)cfg->R, (long long)cfg->S, (long long)cfg->stride_h,
-                     (long long)cfg->stride_w);
+    if (check_window(cfg) < 0) {
         return -1;
     }
     cfg->pad_h = pad->top;
     cfg->pad_w = pad->left;
-    return check_padding(pad, cfg->R, cfg->S);
+    return check_padding(pad, reach(cfg->R, cfg->dilation_h), reach(cfg->S, cfg->dilation_w));
 }
 
 static int
@@ -117,14 +166,11 @@ check_sizes(const ae_conv_cfg *c, const padding *p, bool transposed)
                         "padding: expected the same at both ends for a transposed convolution");
         return -1;
     }
-    if (transposed) {
-        return check_axis("height", c->P, c->H, c->R, c->stride_h, high, true) < 0 ||
-                       check_axis("width", c->Q, c->W, c->S, c->stride_w, wide, true) < 0
-                   ? -1
-                   : 0;
-    }
-    return check_axis("height", c->H, c->P, c->R, c->stride_h, high, false) < 0 ||
-                   check_axis("width", c->W, c->Q, c->S, c->stride_w, wide, false) < 0
+    int64_t R = reach(c->R, c->dilation_h), S = reach(c->S, c->dilation_w);
+    int64_t H = transposed ? c->P : c->H, W = transposed ? c->Q : c->W;
+    int64_t P = transposed ? c->H : c->P, Q = transposed ? c->W : c->Q;
+    return check_axis("height", H, P, R, c->stride_h, high, transposed) < 0 ||
+                   check_axis("width", W, Q, S, c->stride_w, wide, transposed) < 0
                ? -1
                : 0;
 }
@@ -145,11 +191,11 @@ forward(PyObject *args, forward_fn fn, bool transposed)
     ae_workspace *ws;
     ae_dims d;
     int winograd;
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)O&pO&O&O&", ae_out_f32, &y, ae_in_f32, &x,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&(LL)O&(LL)LpO&O&O&", ae_out_f32, &y, ae_in_f32, &x,
                           ae_in_f32, &w, ae_maybe_in_f32, &b, ae_in_activation, &cfg.act,
-                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, &winograd,
-                          ae_maybe_in_f32, &r, ae_maybe_in_packed, &packed, ae_in_workspace,
-                          &ws)) {
+                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, &cfg.dilation_h,
+                          &cfg.dilation_w, &cfg.groups, &winograd, ae_maybe_in_f32, &r,
+                          ae_maybe_in_packed, &packed, ae_in_workspace, &ws)) {
         return NULL;
     }
     cfg.winograd = winograd;
@@ -171,16 +217,17 @@ backward(PyObject *args, backward_fn fn, bool transposed)
     ae_workspace *ws;
     ae_dims d;
     int adds[2];
-    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)O&(pp)O&", ae_maybe_out_f32, &dx,
+    if (!PyArg_ParseTuple(args, "O&O&O&O&O&O&O&(LL)O&(LL)L(pp)O&", ae_maybe_out_f32, &dx,
                           ae_maybe_out_f32, &dw, ae_maybe_out_f32, &db, ae_in_f32, &dy,
                           ae_in_f32, &x, ae_in_f32, &w, ae_in_activation, &cfg.x_act,
-                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, &adds[0], &adds[1],
-                          ae_in_workspace, &ws)) {
+                          &cfg.stride_h, &cfg.stride_w, in_padding, &pad, &cfg.dilation_h,
+                          &cfg.dilation_w, &cfg.groups, &adds[0], &adds[1], ae_in_workspace,
+                          &ws)) {
         return NULL;
     }
     cfg.adds = (ae_adds){adds[0], adds[1]};
     if (match_conv(&d, &x, &w, &dy, &cfg, &pad) < 0 || ae_match(&d, &dx, "NHWC") < 0 ||
-        ae_match(&d, &dw, "KRSC") < 0 || ae_match(&d, &db, "K") < 0 ||
+        match_groups(&d, &dw, &cfg) < 0 || ae_match(&d, &db, "K") < 0 ||
         check_sizes(&cfg, &pad, transposed) < 0 ||
         AE_DISTINCT(3, &dx, &dw, &db, &dy, &x, &w) < 0) {
         return NULL;
@@ -218,23 +265,24 @@ conv_transpose2d_backward(PyObject *module, PyObject *args)
 
 PyMethodDef ae_conv_methods[] = {
     {"conv2d", conv2d, METH_VARARGS,
-     "conv2d($module, out, x, weight, bias, activation, stride, padding, winograd, "
+     "conv2d($module, out, x, weight, bias, activation, stride, padding, dilation, "
+     "groups, winograd, "
      "added, packed, workspace, /)\n--\n\n"
-     "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C) and bias (K) or None; at the "
-     "end added (N, P, Q, K) or None. padding is (height, width), or (top, bottom, left, "
+     "out (N, P, Q, K) from x (N, H, W, C), weight (K, R, S, C / groups) and bias (K) or None; "
+     "at the end added (N, P, Q, K) or None. padding is (height, width), or (top, bottom, left, "
      "right)."},
     {"conv2d_backward", conv2d_backward, METH_VARARGS,
      "conv2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, stride, "
-     "padding, adds, workspace, /)\n--\n\n"
+     "padding, dilation, groups, adds, workspace, /)\n--\n\n"
      "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
      "one."},
     {"conv_transpose2d", conv_transpose2d, METH_VARARGS,
      "conv_transpose2d($module, out, x, weight, bias, activation, stride, padding, "
-     "winograd, added, packed, workspace, /)\n--\n\n"
+     "dilation, groups, winograd, added, packed, workspace, /)\n--\n\n"
      "out (N, P, Q, K), whose size says the output padding, as conv2d's arguments."},
     {"conv_transpose2d_backward", conv_transpose2d_backward, METH_VARARGS,
      "conv_transpose2d_backward($module, dx, dweight, dbias, grad, x, weight, x_activation, "
-     "stride, padding, adds, workspace, /)\n--\n\n"
+     "stride, padding, dilation, groups, adds, workspace, /)\n--\n\n"
      "dx is overwritten; dweight and dbias are too, or added to, as the pair adds says. None skips "
      "one."},
     {NULL, NULL, 0, NULL},

@@ -124,11 +124,13 @@ upsample2d(PyObject *module, PyObject *args)
     ae_pool_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
+    int bilinear;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&(LL)O&:upsample2d", ae_out_f32, &y, ae_in_f32, &x, &cfg.R,
-                          &cfg.S, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&(LL)pO&:upsample2d", ae_out_f32, &y, ae_in_f32, &x, &cfg.R,
+                          &cfg.S, &bilinear, ae_in_workspace, &ws)) {
         return NULL;
     }
+    cfg.bilinear = bilinear;
     if (match_images(&d, &x, &y, &cfg) < 0 || check_upsample(&cfg) < 0 ||
         AE_DISTINCT(1, &y, &x) < 0) {
         return NULL;
@@ -143,11 +145,13 @@ upsample2d_backward(PyObject *module, PyObject *args)
     ae_pool_cfg cfg = {0};
     ae_workspace *ws;
     ae_dims d;
+    int bilinear;
     (void)module;
-    if (!PyArg_ParseTuple(args, "O&O&(LL)O&:upsample2d_backward", ae_out_f32, &dx, ae_in_f32,
-                          &dy, &cfg.R, &cfg.S, ae_in_workspace, &ws)) {
+    if (!PyArg_ParseTuple(args, "O&O&(LL)pO&:upsample2d_backward", ae_out_f32, &dx, ae_in_f32,
+                          &dy, &cfg.R, &cfg.S, &bilinear, ae_in_workspace, &ws)) {
         return NULL;
     }
+    cfg.bilinear = bilinear;
     if (match_images(&d, &dx, &dy, &cfg) < 0 || check_upsample(&cfg) < 0 ||
         AE_DISTINCT(1, &dx, &dy) < 0) {
         return NULL;
@@ -164,10 +168,11 @@ PyMethodDef ae_pool_methods[] = {
      "/)\n--\n\n"
      "dx (N, H, W, C) is overwritten: the gradients of the windows whose maximum a value was."},
     {"upsample2d", upsample2d, METH_VARARGS,
-     "upsample2d($module, out, x, factor, workspace, /)\n--\n\n"
-     "out (N, H * R, W * S, C): every pixel of x (N, H, W, C) as a block of (R, S)."},
+     "upsample2d($module, out, x, factor, bilinear, workspace, /)\n--\n\n"
+     "out (N, H * R, W * S, C): every pixel of x (N, H, W, C) as a block of (R, S), or bilinear "
+     "between their centres."},
     {"upsample2d_backward", upsample2d_backward, METH_VARARGS,
-     "upsample2d_backward($module, dx, grad, factor, workspace, /)\n--\n\n"
-     "dx (N, H, W, C) is overwritten: the sums over the blocks."},
+     "upsample2d_backward($module, dx, grad, factor, bilinear, workspace, /)\n--\n\n"
+     "dx (N, H, W, C) is overwritten: the sums over the blocks, or over what lies around."},
     {NULL, NULL, 0, NULL},
 };

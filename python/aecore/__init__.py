@@ -10,7 +10,7 @@ from . import _load as _load  # first: it loads the core
 from . import data, functional, nn
 from ._core import after_fork as _after_fork
 from ._core import build_info, get_num_threads, set_num_threads
-from .arch import LSTM, Conv, Dense, ResNet, Transformer, UNet
+from .arch import GRU, LSTM, Conv, Dense, ResNet, Transformer, UNet
 from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CVAE",
     "GAN",
+    "GRU",
     "LSTM",
     "MMD",
     "SGD",

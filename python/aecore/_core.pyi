@@ -122,6 +122,8 @@ def conv2d(
     activation: str | None,
     stride: Pair,
     padding: Padding,
+    dilation: Pair,
+    groups: int,
     winograd: bool,
     added: Array | None,
     packed: Packed | None,
@@ -138,6 +140,8 @@ def conv2d_backward(
     x_activation: str | None,
     stride: Pair,
     padding: Padding,
+    dilation: Pair,
+    groups: int,
     adds: Adds,
     workspace: Workspace,
     /,
@@ -150,6 +154,8 @@ def conv_transpose2d(
     activation: str | None,
     stride: Pair,
     padding: Pair,
+    dilation: Pair,
+    groups: int,
     winograd: bool,
     added: Array | None,
     packed: Packed | None,
@@ -166,6 +172,8 @@ def conv_transpose2d_backward(
     x_activation: str | None,
     stride: Pair,
     padding: Pair,
+    dilation: Pair,
+    groups: int,
     adds: Adds,
     workspace: Workspace,
     /,
@@ -256,6 +264,44 @@ def group_norm_backward(
     workspace: Workspace,
     /,
 ) -> None: ...
+def gru(
+    out: Array,
+    h: Array,
+    gates: Array,
+    x: Array,
+    h0: Array | None,
+    lengths: Array | None,
+    mask: Array | None,
+    weight_ih: Array,
+    weight_hh: Array,
+    bias: Array | None,
+    offset: int,
+    reverse: bool,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def gru_backward(
+    dx: Array | None,
+    dh0: Array | None,
+    dweight_ih: Array | None,
+    dweight_hh: Array | None,
+    dbias: Array | None,
+    grad: Array | None,
+    dh: Array | None,
+    out: Array,
+    gates: Array,
+    x: Array,
+    h0: Array | None,
+    lengths: Array | None,
+    mask: Array | None,
+    weight_ih: Array,
+    weight_hh: Array,
+    offset: int,
+    reverse: bool,
+    adds: tuple[bool, bool, bool],
+    workspace: Workspace,
+    /,
+) -> None: ...
 def isa_names() -> list[str]: ...
 def latent_moments(out: Array, mean: Array, logvar: Array, workspace: Workspace, /) -> None: ...
 def layer_norm(
@@ -329,6 +375,7 @@ def lstm(
     h0: Array | None,
     c0: Array | None,
     lengths: Array | None,
+    mask: Array | None,
     weight_ih: Array,
     weight_hh: Array,
     bias: Array | None,
@@ -354,6 +401,7 @@ def lstm_backward(
     h0: Array | None,
     c0: Array | None,
     lengths: Array | None,
+    mask: Array | None,
     weight_ih: Array,
     weight_hh: Array,
     offset: int,
@@ -385,6 +433,28 @@ def max_pool2d_backward(
 def mean_steps(out: Array, x: Array, lengths: Array | None, workspace: Workspace, /) -> None: ...
 def mean_steps_backward(
     dx: Array, grad: Array, lengths: Array | None, workspace: Workspace, /
+) -> None: ...
+def multinomial(
+    out: Array | None,
+    dx: Array | None,
+    grad: Array | None,
+    logits: Array,
+    counts: Array,
+    mask: Array | None,
+    workspace: Workspace,
+    /,
+) -> None: ...
+def negative_binomial(
+    out: Array | None,
+    dx: Array | None,
+    dlog_theta: Array | None,
+    grad: Array | None,
+    x: Array,
+    target: Array,
+    mask: Array | None,
+    log_theta: Array,
+    workspace: Workspace,
+    /,
 ) -> None: ...
 def norm_mlp(
     out: Array | None,
@@ -506,8 +576,12 @@ def split_latent_backward(
 def sum(x: Array, workspace: Workspace, /) -> float: ...
 def sum_squares(x: Array, workspace: Workspace, /) -> float: ...
 def take_rows(out: Array, table: Array, rows: Array, workspace: Workspace, /) -> None: ...
-def upsample2d(out: Array, x: Array, factor: Pair, workspace: Workspace, /) -> None: ...
-def upsample2d_backward(dx: Array, grad: Array, factor: Pair, workspace: Workspace, /) -> None: ...
+def upsample2d(
+    out: Array, x: Array, factor: Pair, bilinear: bool, workspace: Workspace, /
+) -> None: ...
+def upsample2d_backward(
+    dx: Array, grad: Array, factor: Pair, bilinear: bool, workspace: Workspace, /
+) -> None: ...
 def vector_quantize(
     quantized: Array | None, indices: Array, z: Array, codebook: Array, workspace: Workspace, /
 ) -> None: ...

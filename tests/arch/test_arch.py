@@ -8,7 +8,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.arch import LSTM, Code, Conv, Dense, ResNet, Transformer, build_network
+from aecore.arch import GRU, LSTM, Code, Conv, Dense, ResNet, Transformer, build_network
 from aecore.arch.base import conditioned_shape
 from cases.base import normal
 from support.modules import check
@@ -241,8 +241,13 @@ SMALL = {
     "conv-one": (Conv((3,), 3, 1, "elu"), (1, 1, 2)),
     "conv-silu": (Conv((3, 4, 5), 3, 2, "silu"), (7, 10, 2)),
     "resnet": (ResNet(6, 3, 2, 2), (10, 7, 2)),
+    "conv-steps": (Conv((4, 5)), (9, 2)),
+    "conv-steps-odd": (Conv((4,), 3, 2, "gelu"), (7, 1)),
     "lstm": (LSTM(5), (6, 2)),
     "lstm-layers": (LSTM(4, 2, True), (4, 3)),
+    "gru": (GRU(5), (6, 2)),
+    "gru-layers": (GRU(4, 2, True), (4, 3)),
+    "gru-reverse": (GRU(4, 2, reverse=True), (5, 2)),
     "lstm-one": (LSTM(3), (1, 1)),
     "lstm-reverse": (LSTM(4, 2, reverse=True), (5, 2)),
     "transformer": (Transformer(6, 3, 2, 8), (5, 3)),
@@ -307,7 +312,8 @@ def test_tied_convolutions(activation, spatial, options, rng):
 # ---- architectures as parameters -------------------------------------------------------------
 
 ARCHS = (Dense(), Dense((3,), "tanh"), Conv(), Conv((3, 4), 3, 1, "elu"), ResNet(), ResNet(8, 4),
-         LSTM(), LSTM(8, 2, True), LSTM(8, reverse=True),
+         GRU(), GRU(8, 2, True, recurrent_dropout=0.2), LSTM(), LSTM(8, 2, True),
+         LSTM(8, reverse=True),
          Transformer(), Transformer(8, 2))  # fmt: skip
 
 
@@ -408,6 +414,8 @@ WRONG = [
     (lambda: LSTM().build((5,), VECTOR), ValueError, r"LSTM: expected sequences \(T, F\)"),
     (lambda: LSTM().build((5, 0), VECTOR), ValueError, "input_shape"),
     (lambda: LSTM(0).build((5, 2), VECTOR), ValueError, "units"),
+    (lambda: GRU().build((5,), VECTOR), ValueError, r"GRU: expected sequences \(T, F\)"),
+    (lambda: GRU(recurrent_dropout=1).build((5, 2), VECTOR), ValueError, "recurrent_dropout"),
     (lambda: LSTM(4, 1.5).build((5, 2), VECTOR), TypeError, "layers"),
     (lambda: LSTM(4, 1, "both").build((5, 2), VECTOR), TypeError, "bidirectional"),
     (lambda: LSTM(4, 1, False, 1).build((5, 2), VECTOR), TypeError, "reverse"),

@@ -44,7 +44,8 @@ convolve(double *y, double *dx, double *dw, double *db, const float *dy, const f
         for (int64_t at = 0; at < rows * cols * c->R * c->S; at++) {
             int64_t s = at % c->S, r = at / c->S % c->R;
             int64_t q = at / (c->S * c->R) % cols, p = at / (c->S * c->R * cols);
-            int64_t h = p * c->stride_h - c->pad_h + r, v = q * c->stride_w - c->pad_w + s;
+            int64_t h = p * c->stride_h - c->pad_h + r * c->dilation_h;
+            int64_t v = q * c->stride_w - c->pad_w + s * c->dilation_w;
             if (h < 0 || h >= big_h || v < 0 || v >= big_w) {
                 continue;
             }
@@ -52,8 +53,9 @@ convolve(double *y, double *dx, double *dw, double *db, const float *dy, const f
             int64_t in = (transposed ? small : big) * c->C,
                     out = (transposed ? big : small) * c->K;
             for (int64_t k = 0; k < c->K; k++) {
-                for (int64_t i = 0; i < c->C; i++) {
-                    int64_t tap = ((k * c->R + r) * c->S + s) * c->C + i;
+                int64_t size = c->C / c->groups, first = k / (c->K / c->groups) * size;
+                for (int64_t i = first; i < first + size; i++) {
+                    int64_t tap = ((k * c->R + r) * c->S + s) * size + i - first;
                     y[out + k] += (double)x[in + i] * (double)w[tap];
                     dx[in + i] += (double)dy[out + k] * (double)w[tap];
                     dw[tap] += (double)dy[out + k] * (double)x[in + i];
@@ -67,7 +69,7 @@ static void
 test_conv(const ae_ctx *ctx, const char *isa, const ae_conv_cfg *c, bool transposed)
 {
     int64_t nx = c->N * c->H * c->W * c->C, ny = c->N * c->P * c->Q * c->K;
-    int64_t nw = c->K * c->R * c->S * c->C;
+    int64_t nw = c->K * c->R * c->S * c->C / c->groups;
     float *x = draw_many(nx), *w = draw_many(nw), *b = draw_many(c->K), *dy = draw_many(ny);
     float *y = draw_many(ny), *dx = draw_many(nx);
     float *dw = draw_many(nw), *db = draw_many(c->K);
@@ -103,7 +105,10 @@ test_linear(const ae_ctx *ctx, const char *isa, int64_t N, int64_t I, int64_t O)
                            .R = 1,
                            .S = 1,
                            .stride_h = 1,
-                           .stride_w = 1};
+                           .stride_w = 1,
+                           .dilation_h = 1,
+                           .dilation_w = 1,
+                           .groups = 1};
     float *x = draw_many(N * I), *w = draw_many(O * I), *b = draw_many(O),
           *dy = draw_many(N * O);
     float *y = draw_many(N * O), *dx = draw_many(N * I);
@@ -127,12 +132,15 @@ static const int64_t linears[][3] = {
     {1, 1, 1}, {5, 7, 3}, {6, 16, 16}, {13, 33, 25}, {97, 70, 65}, {7, 600, 24}, {40, 3, 130},
 };
 
-/* N H W C, K, R S, stride, padding, output padding of the transposed one */
-static const int64_t convs[][11] = {
-    {2, 9, 11, 3, 5, 3, 3, 2, 2, 1, 1},  {3, 8, 8, 4, 8, 4, 4, 2, 2, 1, 0},
-    {1, 7, 7, 1, 1, 2, 3, 3, 1, 1, 0},   {2, 5, 5, 3, 2, 2, 2, 3, 3, 0, 2},
-    {5, 4, 4, 16, 33, 4, 4, 2, 2, 1, 0}, {17, 8, 8, 9, 20, 1, 1, 1, 1, 0, 0},
-    {2, 33, 31, 3, 4, 4, 4, 2, 2, 1, 1}, {3, 6, 6, 20, 40, 3, 3, 1, 1, 1, 0},
+/* N H W C, K, R S, stride, padding, output padding of the transposed one, dilation, groups */
+static const int64_t convs[][13] = {
+    {2, 9, 11, 3, 5, 3, 3, 2, 2, 1, 1, 1, 1},   {3, 8, 8, 4, 8, 4, 4, 2, 2, 1, 0, 1, 1},
+    {1, 7, 7, 1, 1, 2, 3, 3, 1, 1, 0, 1, 1},    {2, 5, 5, 3, 2, 2, 2, 3, 3, 0, 2, 1, 1},
+    {5, 4, 4, 16, 33, 4, 4, 2, 2, 1, 0, 1, 1},  {17, 8, 8, 9, 20, 1, 1, 1, 1, 0, 0, 1, 1},
+    {2, 33, 31, 3, 4, 4, 4, 2, 2, 1, 1, 1, 1},  {3, 6, 6, 20, 40, 3, 3, 1, 1, 1, 0, 1, 1},
+    {2, 9, 11, 3, 5, 3, 3, 2, 2, 2, 1, 2, 1},   {2, 9, 11, 3, 5, 3, 2, 2, 1, 3, 0, 3, 1},
+    {3, 8, 7, 6, 9, 3, 3, 1, 1, 1, 0, 1, 3},    {2, 8, 9, 4, 40, 2, 3, 2, 3, 2, 1, 2, 2},
+    {3, 8, 7, 37, 37, 3, 3, 2, 1, 1, 1, 1, 37}, {2, 9, 7, 70, 70, 3, 2, 3, 2, 2, 1, 2, 70},
 };
 
 static void
@@ -153,12 +161,16 @@ test_all(const ae_ctx *ctx, const char *isa)
                          .stride_h = g[7],
                          .stride_w = g[8],
                          .pad_h = g[9],
-                         .pad_w = g[9]};
-        c.P = (c.H + 2 * c.pad_h - c.R) / c.stride_h + 1;
-        c.Q = (c.W + 2 * c.pad_w - c.S) / c.stride_w + 1;
+                         .pad_w = g[9],
+                         .dilation_h = g[11],
+                         .dilation_w = g[11],
+                         .groups = g[12]};
+        int64_t R = (c.R - 1) * g[11] + 1, S = (c.S - 1) * g[11] + 1;
+        c.P = (c.H + 2 * c.pad_h - R) / c.stride_h + 1;
+        c.Q = (c.W + 2 * c.pad_w - S) / c.stride_w + 1;
         test_conv(ctx, isa, &c, false);
-        c.P = (c.H - 1) * c.stride_h - 2 * c.pad_h + c.R + (c.stride_h > 1 ? g[10] : 0);
-        c.Q = (c.W - 1) * c.stride_w - 2 * c.pad_w + c.S + (c.stride_w > 1 ? g[10] : 0);
+        c.P = (c.H - 1) * c.stride_h - 2 * c.pad_h + R + (c.stride_h > 1 ? g[10] : 0);
+        c.Q = (c.W - 1) * c.stride_w - 2 * c.pad_w + S + (c.stride_w > 1 ? g[10] : 0);
         test_conv(ctx, isa, &c, true);
     }
 }

@@ -74,6 +74,8 @@ VECTOR(log1p_, v_log1p(x))
 VECTOR(tanh_, v_tanh(x))
 VECTOR(sigmoid_, v_sigmoid(x))
 VECTOR(softplus_, v_softplus(x))
+VECTOR(factorial_rest, v_factorial_rest(x, v_log(v_max(v_set(0x1p-126f), x))))
+VECTOR(digamma_rest, v_digamma_rest(x, v_log(x)))
 VECTOR(relu, v_act(x, AE_RELU))
 VECTOR(leaky, v_act(x, AE_LEAKY_RELU))
 VECTOR(elu, v_act(x, AE_ELU))
@@ -98,6 +100,27 @@ static double
 exact_softplus(double x)
 {
     return (x < 0 ? 0 : x) + log1p(exp(-fabs(x)));
+}
+
+static double
+exact_factorial_rest(double z)
+{
+    if (z > 1e3) { /* where log z! is too large to take anything from */
+        return 0.5 * log(2 * M_PI * z) + 1 / (12 * z) - 1 / (360 * z * z * z);
+    }
+    return lgamma(z + 1) - (z > 0 ? z * log(z) : 0) + z;
+}
+
+static double
+exact_digamma_rest(double z)
+{
+    double w = z, back = 0, r;
+    for (; w < 30; w += 1) {
+        back += 1 / w;
+    }
+    r = 1 / w;
+    r = r / 2 + r * r / 12 - r * r * r * r / 120;
+    return z < 30 ? r + back - log(w / z) : r;
 }
 
 static double
@@ -210,6 +233,8 @@ static const check checks[] = {
     {"v_tanh", tanh_, tanh, ALL, 2.7, 0},
     {"v_sigmoid", sigmoid_, exact_sigmoid, ALL, 2.7, 0x1p-103},
     {"v_softplus", softplus_, exact_softplus, ALL, 3.0, 0x1p-103},
+    {"v_factorial_rest", factorial_rest, exact_factorial_rest, 0, 0x1p100, 12.0, 1.0},
+    {"v_digamma_rest", digamma_rest, exact_digamma_rest, 0x1p-60, 0x1p100, 8.0, 1.0},
     {"v_normal_cdf", normal_cdf, exact_cdf, ALL, 7.0, 0x1p-103},
     {"v_normal_cdf e^", gauss, exact_gauss, -13, 13, 2.5, 0},
     {"v_sincos2pi sin", sin2pi, exact_sin2pi, 0, 1, 2.5, 0},
@@ -297,7 +322,9 @@ run(const check *c, uint64_t step)
         for (int j = 0; j < AE_VLEN; j++) {
             x[j] = special[i];
         }
-        if (!isnan(special[i]) || c->f != log_) { /* which takes normal numbers only */
+        if (!isnan(special[i]) ||
+            (c->f != log_ && c->f != factorial_rest && c->f != digamma_rest)) {
+            /* which take numbers only */
             try_vector(c, x, &w);
         }
     }

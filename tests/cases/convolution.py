@@ -68,6 +68,44 @@ FEW_GEOMETRY = [
     (3, 5, 6, 10, 2, 2, 3, 0),
     (3, 1, 1, 8, 4, 4, 2, 1),
 ]
+# Further: dilation, groups.
+SPREAD = [
+    (2, 9, 11, 3, 5, 3, 1, 2, 2, 1),
+    (2, 9, 11, 3, 5, 3, 2, 2, 2, 1),
+    (3, 13, 12, 4, 17, 3, 2, 3, 3, 1),
+    (2, 13, 12, 2, 3, (3, 2), (4, 6), (4, 5), (6, 4), 1),
+    (2, 7, 9, 5, 33, (2, 5), (3, 2), (0, 4), (3, 1), 1),
+    (1, 1, 1, 2, 3, 3, 1, 7, 7, 1),
+    (0, 5, 5, 2, 3, 3, 1, 1, 2, 1),
+    (3, 1, 40, 5, 6, (1, 3), 1, ((0, 0), (8, 0)), (1, 4), 1),
+    (2, 1, 30, 3, 4, (1, 4), (1, 2), ((0, 0), (9, 0)), (9, 3), 1),
+    (60, 9, 8, 32, 33, 3, 1, 2, 2, 1),
+    (3, 8, 9, 16, 3, 3, 1, 2, 2, 1),
+    (17, 8, 8, 6, 9, 3, 1, 1, 1, 3),
+    (3, 8, 7, 8, 40, (3, 2), 2, 1, 1, 2),
+    (3, 8, 7, 6, 6, 3, 2, 3, 3, 2),
+    (2, 6, 6, 4, 12, 1, 1, 0, 1, 4),
+    (2, 6, 5, 9, 3, 3, 1, ((0, 2), (1, -1)), 1, 3),
+    (2, 5, 5, 3, 6, 3, 1, 1, 1, 3),
+    (24, 8, 8, 64, 64, 3, 1, 1, 1, 2),
+    (2, 5, 6, 0, 4, 3, 1, 1, 1, 2),
+    (2, 5, 6, 4, 0, 3, 1, 1, 1, 2),
+    (0, 5, 6, 4, 4, 3, 1, 1, 1, 4),
+]
+# Every channel is a group of its own.
+DEPTHWISE = [
+    (2, 9, 11, 5, 5, 3, 1, 1, 1, 5),
+    (3, 8, 9, 16, 16, 4, 2, 1, 1, 16),
+    (2, 7, 7, 33, 33, (2, 3), (3, 1), (1, 2), (1, 2), 33),
+    (3, 9, 5, 65, 65, 3, 2, 2, 2, 65),
+    (2, 13, 12, 7, 7, (3, 2), (4, 6), (4, 5), (6, 4), 7),
+    (40, 6, 7, 130, 130, 3, 1, 1, 1, 130),
+    (1, 1, 1, 2, 2, 3, 1, 1, 1, 2),
+    (30, 1, 50, 24, 24, (1, 3), 1, ((0, 0), (8, 0)), (1, 4), 24),
+    (2, 5, 5, 3, 3, 2, 3, 0, 1, 3),
+    (2, 4, 6, 4, 4, 3, 1, ((0, 3), (1, -2)), 1, 4),
+    (0, 4, 4, 4, 4, 3, 1, 1, 1, 4),
+]
 
 
 def _pair(v):
@@ -75,17 +113,24 @@ def _pair(v):
 
 
 def _case(name, geometry, bias=True, activation=None, output_padding=0):
-    n, h, w, c, k, kernel, stride, padding = geometry
+    n, h, w, c, k, kernel, stride, padding, *rest = geometry
+    dilation, groups = rest or (1, 1)
     r, s = _pair(kernel)
 
     def inputs(rng):
-        weight = normal(rng, k, r, s, c, scale=1 / max(1, r * s * c) ** 0.5)
+        seen = c // groups
+        weight = normal(rng, k, r, s, seen, scale=1 / max(1, r * s * seen) ** 0.5)
         return normal(rng, n, h, w, c), weight, normal(rng, k) if bias else None
 
     options = {"stride": stride, "padding": padding, "activation": activation}
+    if dilation != 1:
+        options["dilation"] = dilation
+    if groups != 1:
+        options["groups"] = groups
     if output_padding:
         options["output_padding"] = output_padding
     label = f"{n}x{h}x{w}x{c}-{k}-k{kernel}s{stride}p{padding}".replace(" ", "")
+    label += f"d{dilation}g{groups}".replace(" ", "") if rest else ""
     label += f"{'' if bias else '-nobias'}{'-' + activation if activation else ''}"
     label += f"-op{output_padding}".replace(" ", "") if output_padding else ""
     # the weight gradient is a sum over all pixels: its error grows with their number
@@ -94,9 +139,13 @@ def _case(name, geometry, bias=True, activation=None, output_padding=0):
 
 def _enlarges(geometry):
     """Whether a transposed convolution of this geometry has an output at all."""
-    _, h, w, _, _, kernel, stride, padding = geometry
-    sides = zip((h, w), _pair(kernel), _pair(stride), _pair(padding), strict=True)
-    return all((x - 1) * st - 2 * p + k >= 0 for x, k, st, p in sides)
+    _, h, w, _, _, kernel, stride, padding, *rest = geometry
+    dilation, groups = rest or (1, 1)
+    if groups > 1 or not all(isinstance(p, int) for p in _pair(padding)):
+        return False
+    sides = (h, w), _pair(kernel), _pair(stride), _pair(padding), _pair(dilation)
+    sides = zip(*sides, strict=True)
+    return all((x - 1) * st - 2 * p + (k - 1) * d + 1 >= 0 for x, k, st, p, d in sides)
 
 
 CASES = [
@@ -109,6 +158,11 @@ CASES = [
     _case("conv_transpose2d", FAST_GEOMETRY[5], True, "relu", 1),
     *[_case("conv2d", g) for g in GEOMETRY],
     *[_case("conv2d", g) for g in UNEQUAL],
+    *[_case("conv2d", g) for g in SPREAD + DEPTHWISE],
+    *[_case("conv2d", g, False, "relu") for g in (SPREAD[2], SPREAD[12], DEPTHWISE[1])],
+    _case("conv2d", DEPTHWISE[3], True, "tanh"),
+    *[_case("conv_transpose2d", g) for g in SPREAD if _enlarges(g)],
+    _case("conv_transpose2d", SPREAD[2], True, "relu", 1),
     _case("conv2d", UNEQUAL[1], False, "relu"),
     *[_case("conv_transpose2d", g) for g in GEOMETRY if _enlarges(g)],
     _case("conv2d", GEOMETRY[0], False, "relu"),

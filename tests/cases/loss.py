@@ -36,15 +36,23 @@ def _weights(rng, shape):
     return rng.choice(np.array([0, 0.5, 1, 3], np.float32), shape)
 
 
+def _counts(rng, shape):
+    """Counts of all sizes, many of them 0, a few not whole."""
+    counts = rng.poisson(np.exp(rng.uniform(-3, 8, shape))).astype(np.float32)
+    return np.where(rng.random(shape) < 0.1, counts + rng.random(shape, np.float32), counts)
+
+
 def _case(name, shape, masked=False, **options):
     def inputs(rng):
         x, target = normal(rng, *shape, scale=3), normal(rng, *shape)
         if name == "bce_with_logits":
             target = rng.random(shape, np.float32)
+        if name == "poisson":
+            target = _counts(rng, shape)
         return x, target, _weights(rng, shape) if masked else None
 
     label = "x".join(map(str, shape)) + "".join(f"-{v}" for v in options.values())
-    cost = {"mse": 3, "l1": 3, "huber": 7, "bce_with_logits": 40}[name]
+    cost = {"mse": 3, "l1": 3, "huber": 7, "bce_with_logits": 40, "poisson": 120}[name]
     return OpCase(
         name,
         inputs,
@@ -63,7 +71,40 @@ def _labelled(n, t, e, masked=False):
     return OpCase("cross_entropy", inputs, label, flops=25.0 * n * t * e)
 
 
+def _overdispersed(shape, per_sample=False, masked=False):
+    def inputs(rng):
+        log_theta = rng.uniform(-6, 10, shape if per_sample else shape[1:]).astype(np.float32)
+        x, counts = normal(rng, *shape, scale=3), _counts(rng, shape)
+        return x, counts, log_theta, _weights(rng, shape) if masked else None
+
+    label = "x".join(map(str, shape)) + "-each" * per_sample + "-mask" * masked
+    cost = 350.0 * float(np.prod(shape))
+    return OpCase("negative_binomial", inputs, label, differentiable=(0, 2), flops=cost)
+
+
+def _outcomes(shape, masked=False):
+    def inputs(rng):
+        mask = None
+        if masked:
+            mask = rng.choice(np.array([0, 1], np.float32), shape)
+        counts = _counts(rng, shape)
+        counts[::3] = 0  # nothing was counted
+        return normal(rng, *shape, scale=3), counts, mask
+
+    label = "x".join(map(str, shape)) + "-mask" * masked
+    cost = 150.0 * float(np.prod(shape))
+    # gradients are differences of numbers up to the sum of the counts
+    return OpCase("multinomial", inputs, label, atol=1e-4, flops=cost)
+
+
 CASES = [
+    *[_case("poisson", shape) for shape in SHAPES],
+    *[_case("poisson", shape, True) for shape in SHAPES[1::5]],
+    *[_overdispersed(shape) for shape in SHAPES],
+    *[_overdispersed(shape, True) for shape in SHAPES[::4]],
+    *[_overdispersed(shape, each, True) for each in (False, True) for shape in SHAPES[1::5]],
+    *[_outcomes(shape) for shape in LABELLED],
+    *[_outcomes(shape, True) for shape in LABELLED[1::6]],
     *[_case(name, shape) for name in ("mse", "bce_with_logits") for shape in SHAPES],
     *[_case(name, shape) for name in ("l1", "huber") for shape in SHAPES[::3]],
     *[

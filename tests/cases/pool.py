@@ -51,15 +51,16 @@ def _pool(n, h, w, c, kernel, stride, padding):
     )
 
 
-def _upsample(n, h, w, c, factor):
+def _upsample(n, h, w, c, factor, mode):
     return OpCase(
         "upsample2d",
         lambda rng: (normal(rng, n, h, w, c),),
-        f"{n}x{h}x{w}x{c}-by{_text(factor)}",
-        {"factor": factor},
+        f"{n}x{h}x{w}x{c}-by{_text(factor)}-{mode}",
+        {"factor": factor, "mode": mode},
         rtol=1e-6,
-        atol=1e-6,
+        atol=1e-6 if mode == "nearest" else 1e-5,
     )
 
 
-CASES = [_pool(*geometry) for geometry in GEOMETRY] + [_upsample(*shape) for shape in FACTORS]
+CASES = [_pool(*geometry) for geometry in GEOMETRY]
+CASES += [_upsample(*shape, mode) for shape in FACTORS for mode in ("nearest", "bilinear")]

@@ -14,7 +14,17 @@ from aecore.base.streams import DROPOUT
 from aecore.losses.mixed import Mixed, Scales
 from aecore.nn.columns import Columns
 from aecore.nn.module import Module
-from aecore.nn.ops import elementwise, latent, losses, norms, pooling, products, quantize, sequences
+from aecore.nn.ops import (
+    elementwise,
+    latent,
+    losses,
+    norms,
+    pooling,
+    products,
+    products1d,
+    quantize,
+    sequences,
+)
 from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.jacobian import JacobianNorm
@@ -427,6 +437,9 @@ def conv_cases() -> list[TapeCase]:
         ("stride", (2, 7, 6, 3), 4, 3, 2, {"stride": (2, 1), "padding": (1, 0)}),
         ("pixels", (3, 4, 1, 5), 7, 1, 1, {"activation": "elu"}),
         ("sides", (2, 5, 4, 3), 2, 2, 3, {"padding": (1, 0, 2, -1), "winograd": False}),
+        ("spread", (2, 7, 9, 3), 4, 3, 2, {"dilation": (2, 3), "padding": (1, 1)}),
+        ("groups", (2, 5, 6, 4), 6, 3, 3, {"groups": 2, "activation": "elu"}),
+        ("depthwise", (3, 5, 6, 5), 5, 3, 3, {"groups": 5, "padding": (1, 1)}),
         ("transforms", (3, 8, 7, 32), 40, 3, 3, {"padding": (1, 1)}),
         ("nothing", (0, 5, 5, 3), 4, 3, 3, {}),
         ("the window alone", (2, 3, 2, 1), 1, 3, 2, {"activation": "softplus"}),
@@ -434,9 +447,11 @@ def conv_cases() -> list[TapeCase]:
         stride, padding = how.get("stride", (1, 1)), how.get("padding", (0, 0))
         sides = padding if len(padding) == 2 else (padding[:2], padding[2:])
         top, bottom, left, right = padding if len(padding) == 4 else np.repeat(padding, 2)
-        p = (x[1] + top + bottom - r) // stride[0] + 1
-        q = (x[2] + left + right - s) // stride[1] + 1
+        dilation, groups = how.get("dilation", (1, 1)), how.get("groups", 1)
+        p = (x[1] + top + bottom - (r - 1) * dilation[0] - 1) // stride[0] + 1
+        q = (x[2] + left + right - (s - 1) * dilation[1] - 1) // stride[1] + 1
         options = {"stride": stride, "padding": sides, "activation": how.get("activation")}
+        options |= {"dilation": dilation, "groups": groups}
         found.append(
             TapeCase(
                 "Conv2d",
@@ -444,8 +459,8 @@ def conv_cases() -> list[TapeCase]:
                 [x],
                 label,
                 lambda *given, o=options: twin.conv2d(*given, **o),
-                parameters=[(k, r, s, x[3]), (k,)],
-                flops=int(2 * x[0] * p * q * k * r * s * x[3]),
+                parameters=[(k, r, s, x[3] // groups), (k,)],
+                flops=int(2 * x[0] * p * q * k * r * s * x[3] // groups),
             )
         )
     added = lambda x, y, w: np.tanh(products.Conv2d(x, w) + y)  # noqa: E731
@@ -498,6 +513,80 @@ def conv_cases() -> list[TapeCase]:
                 reference,
                 parameters=[(x[3], r, s, k) if tied else (k, r, s, x[3]), (k,)],
                 flops=2 * int(np.prod(x)) * k * r * s,
+            )
+        )
+    found += step_cases()
+    return found
+
+
+def step_cases() -> list[TapeCase]:
+    """Convolutions of sequences: those of images of one row."""
+    found = []
+    for label, x, k, s, how in (
+        ("plain", (2, 7, 3), 4, 3, {}),
+        ("stride", (2, 9, 3), 5, 4, {"stride": 2, "padding": (1, 1), "activation": "elu"}),
+        ("causal", (3, 8, 2), 3, 3, {"padding": (4, 0), "dilation": 2}),
+        ("groups", (2, 6, 4), 6, 2, {"groups": 2, "padding": (0, 1)}),
+        ("depthwise", (2, 6, 5), 5, 3, {"groups": 5, "padding": (1, 1), "activation": "tanh"}),
+        ("nothing", (0, 5, 3), 4, 3, {}),
+    ):
+        stride, dilation, groups = (how.get(key, 1) for key in ("stride", "dilation", "groups"))
+        padding, activation = how.get("padding", (0, 0)), how.get("activation")
+        q = (x[1] + sum(padding) - (s - 1) * dilation - 1) // stride + 1
+        options: dict[str, Any] = {"stride": (1, stride), "padding": ((0, 0), padding)}
+        options |= {"dilation": (1, dilation), "groups": groups, "activation": activation}
+
+        def convolved(x: Any, w: Any, b: Any, o: Any = options) -> Any:
+            return twin.conv2d(x[:, None], w[:, None], b, **o)[:, 0]
+
+        size = k * s * x[2] // groups
+        found.append(
+            TapeCase(
+                "Conv1d",
+                lambda *given, how=how: products1d.Conv1d(*given, **how),
+                [x],
+                label,
+                convolved,
+                parameters=[(k, s, x[2] // groups), (k,)],
+                flops=2 * x[0] * q * size,
+            )
+        )
+    found.append(
+        TapeCase(
+            "Conv1d",
+            lambda x, y, w: np.tanh(products1d.Conv1d(x, w) + y),
+            [(2, 7, 3), (2, 5, 4)],
+            "added and tanh",
+            lambda x, y, w: np.tanh(twin.conv2d(x[:, None], w[:, None])[:, 0] + y),
+            parameters=[(4, 3, 3)],
+            flops=2 * 2 * 5 * 4 * 9,
+        )
+    )
+    for label, x, k, s, how in (
+        ("plain", (2, 4, 3), 4, 3, {}),
+        ("stride", (2, 5, 3), 2, 4, {"stride": 2, "padding": 1, "output_padding": 1}),
+        ("dilation", (2, 3, 2), 3, 3, {"dilation": 3, "activation": "relu"}),
+        ("nothing", (0, 3, 2), 4, 3, {}),
+        ("tied", (2, 4, 3), 5, 3, {"tied": True, "stride": 2, "activation": "elu"}),
+    ):
+        tied = how.get("tied", False)
+        options = {key: (1, how.get(key, 1)) for key in ("stride", "dilation")}
+        options |= {key: (0, how.get(key, 0)) for key in ("padding", "output_padding")}
+        options |= {"activation": how.get("activation")}
+
+        def enlarged(x: Any, w: Any, b: Any, tied: bool = tied, o: Any = options) -> Any:
+            w = w.transpose(2, 1, 0) if tied else w
+            return twin.conv_transpose2d(x[:, None], w[:, None], b, **o)[:, 0]
+
+        found.append(
+            TapeCase(
+                "ConvTranspose1d",
+                lambda *given, how=how: products1d.ConvTranspose1d(*given, **how),
+                [x],
+                label,
+                enlarged,
+                parameters=[(x[2], s, k) if tied else (k, s, x[2]), (k,)],
+                flops=2 * int(np.prod(x)) * k * s,
             )
         )
     return found
@@ -626,6 +715,37 @@ def image_cases() -> list[TapeCase]:
                 lambda x, f=factor: twin.upsample2d(x, f),
             )
         )
+    for x, factor in (((2, 3, 2, 4), (2, 3)), ((0, 2, 2, 1), (2, 2)), ((3, 1, 5, 17), (1, 4))):
+        found.append(
+            TapeCase(
+                "Upsample2d",
+                lambda x, f=factor: pooling.Upsample2d(x, f, True),
+                [x],
+                f"bilinear,{name_of([x])},{factor}",
+                lambda x, f=factor: twin.upsample2d(x, f, mode="bilinear"),
+            )
+        )
+    for x, r in (((2, 3, 2, 8), 2), ((0, 2, 2, 9), 3), ((3, 1, 5, 4), 1), ((1, 2, 3, 32), 4)):
+        n, h, w, c = x
+        large = n, h * r, w * r, c // r**2
+        found.append(
+            TapeCase(
+                "PixelShuffle",
+                lambda x, r=r: pooling.PixelShuffle(x, r),
+                [x],
+                f"{name_of([x])},{r}",
+                lambda x, r=r: twin.pixel_shuffle(x, r),
+            )
+        )
+        found.append(
+            TapeCase(
+                "PixelUnshuffle",
+                lambda x, r=r: pooling.PixelUnshuffle(x, r),
+                [large],
+                f"{name_of([large])},{r}",
+                lambda x, r=r: twin.pixel_unshuffle(x, r),
+            )
+        )
     for x, bias in (
         ((3, 5, 4, 8), True),
         ((3, 7, 6), True),
@@ -735,18 +855,21 @@ def attention(heads: int, lengths: Any) -> tuple[Callable[..., Any], Callable[..
     return apply, reference
 
 
-def lstm(reverse: tuple[bool, ...], steps: int, last: bool, lengths: Any) -> tuple[Any, Any]:
+def recurrent(
+    kind: str, reverse: tuple[bool, ...], steps: int, last: bool, lengths: Any
+) -> tuple[Any, Any]:
     def apply(x: Any, *p: Any) -> Any:
         weights = [p[3 * i : 3 * i + 3] for i in range(len(reverse))]
-        return sequences.LSTM(x, weights, reverse, steps, last)
+        return getattr(sequences, kind)(x, weights, reverse, steps, last)
 
     def reference(x: Any, *p: Any) -> Any:
         how = {"lengths": None if lengths is None else np.array(lengths)}
         if x.shape[1] != steps:
             how["steps"] = steps
         weights = [p[3 * i : 3 * i + 3] for i in range(len(reverse))]
-        runs = [twin.lstm(x, *w, reverse=r, **how) for w, r in zip(weights, reverse, strict=True)]
-        return np.concatenate([h if last else y for y, h, _ in runs], -1)
+        one = getattr(twin, kind.lower())
+        runs = [one(x, *w, reverse=r, **how)[:2] for w, r in zip(weights, reverse, strict=True)]
+        return np.concatenate([h if last else y for y, h in runs], -1)
 
     return apply, reference
 
@@ -845,20 +968,22 @@ def sequence_cases() -> list[TapeCase]:
         ("nothing", (0, 4, 2), 5, (False,), 4, False, None),
         ("large", (19, 7, 9), 18, (False, True), 7, False, None),
     ):
-        apply, reference = lstm(reverse, steps, last, lengths)
-        one: list[Draw] = [scaled(0.7, 4 * units, i), scaled(0.5, 4 * units, units), (4 * units,)]
-        found.append(
-            TapeCase(
-                "LSTM",
-                apply,
-                [(n, t, i)],
-                label,
-                reference,
-                parameters=one * len(reverse),
-                lengths=lengths,
-                flops=8 * n * units * len(reverse) * (t * i + steps * units),
+        for kind, gates in (("LSTM", 4), ("GRU", 3)):
+            apply, reference = recurrent(kind, reverse, steps, last, lengths)
+            rows = gates * units
+            one: list[Draw] = [scaled(0.7, rows, i), scaled(0.5, rows, units), (4 * units,)]
+            found.append(
+                TapeCase(
+                    kind,
+                    apply,
+                    [(n, t, i)],
+                    label,
+                    reference,
+                    parameters=one * len(reverse),
+                    lengths=lengths,
+                    flops=2 * n * rows * len(reverse) * (t * i + steps * units),
+                )
             )
-        )
     for label, z, reverse, link, lengths in (
         ("plain", (3, 2), False, None, None),
         ("sigmoid", (3, 2), True, "sigmoid", None),
@@ -1073,6 +1198,18 @@ def cross_entropy(x: Any, labels: Any, mask: Any = None) -> Any:
     return twin.cross_entropy(x.reshape(*labels.shape, classes), labels, mask)
 
 
+def negative_binomial(x: Any, target: Any, *rest: Any) -> Any:
+    *mask, log_theta = rest
+    n, features = target.shape
+    each = np.tile(log_theta, (n, features // log_theta.size))
+    return twin.negative_binomial(x.reshape(target.shape), target, each, *mask)
+
+
+def multinomial(x: Any, target: Any, mask: Any = None) -> Any:
+    seen = None if mask is None else mask.reshape(x.shape)
+    return twin.multinomial(x, target.reshape(x.shape), seen)
+
+
 def gaussian(x: Any, target: Any, *rest: Any) -> Any:
     *mask, log_sigma = rest
     counted = mask[0] if mask else np.ones_like(target)
@@ -1115,7 +1252,7 @@ def mixed_target(rng: np.random.Generator) -> np.ndarray:
 
 def loss_cases() -> list[TapeCase]:
     found = []
-    for kind in ("mse", "l1", "huber", "bce_with_logits"):
+    for kind in ("mse", "l1", "huber", "bce_with_logits", "poisson"):
         reference = flat(getattr(twin, kind))
         for x, masked in (
             ((5, 7), False),
@@ -1126,7 +1263,7 @@ def loss_cases() -> list[TapeCase]:
             ((33, 65), True),
         ):
             table = x[0], int(np.prod(x[1:]))
-            target = above(0, *table) if kind == "bce_with_logits" else table
+            target = above(0, *table) if kind in ("bce_with_logits", "poisson") else table
             constants = [target, bits(*table)] if masked else [target]
             label = f"{kind},{name_of([x])},{masked}"
             how = {"constants": constants, "reference": reference}
@@ -1163,6 +1300,15 @@ def loss_cases() -> list[TapeCase]:
                 parameters=[scaled(0.3, 1)],
             )
         )
+    for x, masked in (((5, 7), False), ((5, 2, 3), True), ((0, 3), False), ((1, 1), False)):
+        table = above(0, x[0], int(np.prod(x[1:])))
+        constants = [table] + [bits(x[0], int(np.prod(x[1:])))] * masked
+        how = {"constants": constants, "parameters": [scaled(0.3, x[-1])]}
+        label, late_theta = f"{name_of([x])},{masked}", losses.NegativeBinomial
+        apply = late_theta if masked else lambda x, t, p: losses.NegativeBinomial(x, t, None, p)
+        found.append(TapeCase("NegativeBinomial", apply, [x], label, negative_binomial, **how))
+        how = {"constants": constants}
+        found.append(TapeCase("Multinomial", losses.Multinomial, [x], label, multinomial, **how))
     found.append(
         TapeCase(
             "Mixed",

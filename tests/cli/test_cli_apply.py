@@ -27,6 +27,7 @@ def models():
         "vqvae": ae.VQVAE(ae.ResNet(8, 4, 1, 1), 8, 4, **small).fit(IMAGES),
         "gan": ae.GAN(DENSE, 2, **small).fit(TABLE),
         "aae": ae.AdversarialAutoencoder(DENSE, 2, **small).fit(TABLE),
+        "detector": ae.AnomalyDetector(n_models=1, random_state=0).fit(TABLE),
     }
 
 
@@ -246,6 +247,7 @@ CALLS = {
     "traversal": ("vae", "images.npy", "--rows", "3", "--dims", "(0,)"),
     "interpolation": ("cvae", "images.npy", "--rows", "0", "3", "--y", "labels.npy"),
     "roc": ("vae", "images.npy", "--y", "unusual.npy"),
+    "reasons": ("detector", "table.npy", "--samples", "3"),
 }
 
 

@@ -173,3 +173,56 @@ def test_numbers_alone_are_for_the_detector_too(tmp_path, capsys):
     told(capsys, "train", tmp_path / "t.csv", "-o", out, *options)
     answer = told(capsys, "score", out, tmp_path / "t.csv")
     assert answer["lowest"][0]["sample"] == 5
+
+
+def test_reasons_are_told(path, tmp_path, capsys):
+    out, written = tmp_path / "m.safetensors", tmp_path / "reasons.csv"
+    options = ("--contamination=0.1", "--n-models=2", "--seed=0", "--drop=y")
+    told(capsys, "train", path, "-o", out, "-m", "detector", *options)
+    model = ae.load(out)
+    answer = told(capsys, "score", out, path, "--explain", "2")
+    for one in answer["lowest"]:
+        want = model.explain(TABLE[one["sample"] : one["sample"] + 1], 2)
+        assert [r["column"] for r in one["reasons"]] == list(want["column"])
+        np.testing.assert_allclose([r["share"] for r in one["reasons"]], want["share"], rtol=1e-5)
+    told(capsys, "score", out, path, "--explain", "3", "-o", written)
+    lines = written.read_text().splitlines()
+    odd = np.flatnonzero(model.predict(TABLE) == -1)
+    assert lines[0] == "row,column,value,expected,share" and len(lines) == 1 + 3 * len(odd)
+    assert [int(line.split(",")[0]) for line in lines[1::3]] == list(odd)
+    assert status("score", out, path, "--explain", "2") == 0
+    text = capsys.readouterr().out
+    assert f"sample {answer['lowest'][0]['sample']}: " in text and "expected" in text
+    assert "--explain" in complaint(capsys, "score", out, path, "--explain", "0")
+
+
+def test_reasons_of_blocks_are_those_of_all(path, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "m.safetensors"
+    told(capsys, "train", path, "-o", out, "-m", "detector", "--n-models=1", "--seed=0", "--drop=y")
+    whole = told(capsys, "score", out, path, "--explain", "2", "-o", tmp_path / "a.csv")
+    monkeypatch.setattr("aecore.cli._table.rows_of_block", lambda *a: 256)
+    parts = told(capsys, "score", out, path, "--explain", "2", "-o", tmp_path / "b.csv")
+    assert [o["sample"] for o in whole["lowest"]] == [o["sample"] for o in parts["lowest"]]
+    assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
+
+
+def test_models_without_reasons(path, tmp_path, capsys):
+    out = tmp_path / "m.safetensors"
+    told(capsys, "train", path, "-o", out, "--y", "y", *SMALL)
+    message = complaint(capsys, "score", out, path, "--explain", "2")
+    assert "expected a kind with reasons for scores, got tabular" in message
+
+
+def test_detectors_learn_from_labels(tmp_path, capsys):
+    X = RNG.standard_normal((300, 3))
+    y = np.where(np.arange(300) < 20, -1, 0)
+    X[:40, 1] += 2
+    table, out = tmp_path / "t.csv", tmp_path / "m.safetensors"
+    rows = np.column_stack([X, y])
+    np.savetxt(table, rows, delimiter=",", header="a,b,c,known", comments="", fmt="%.9g")
+    options = ("--n-models=1", "--seed=0", "-m=detector", "--y", "known")
+    told(capsys, "train", table, "-o", out, *options)
+    assert ae.load(out)._state.evidence is not None
+    told(capsys, "score", out, table, "-o", tmp_path / "scores.npy")
+    scores = np.load(tmp_path / "scores.npy")
+    assert scores[20:40].mean() < scores[40:].mean() - 0.5

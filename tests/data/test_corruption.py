@@ -163,7 +163,7 @@ def test_levels_have_one_each():
         (ae.GaussianNoise, TypeError, r"such as GaussianNoise\(\), got the class"),
         ("noise", TypeError, "corruption: expected"),
         ([], ValueError, "at least one and no None"),
-        ([None, ae.Masking(0.1)], ValueError, "at least one and no None"),
+        ([None, ae.Masking(0.1)], TypeError, "at least one and no None"),
         (lambda x, g: None, TypeError, "got None: return what was damaged"),
         (lambda x, g: x[:, :2], ValueError, r"expected an array of shape \(16, 8, 6, 2\)"),
         (lambda x, g: x * np.nan, ValueError, "finite numbers"),

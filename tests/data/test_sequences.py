@@ -13,6 +13,8 @@ from support.steps import check_step
 
 KW = {"batch_size": 16, "random_state": 0, "epochs": 2}
 ARCHS = {
+    "conv": ae.Conv((4, 5)),
+    "conv gelu": ae.Conv((4,), 3, 1, "gelu"),
     "lstm": ae.LSTM(6),
     "lstm reverse": ae.LSTM(5, 2, reverse=True),
     "lstm both": ae.LSTM(4, 2, True),
@@ -242,7 +244,7 @@ def test_longer_sequences_in_later_calls(cls, arch, rng):
     model.fit(X, **y(range(40)))
     y = y(range(7))
     array, mask = padded(longer, rng, 2)
-    if arch == "transformer":
+    if arch in ("transformer", "conv", "conv gelu"):
         for method in METHODS:
             with pytest.raises(ValueError, match="sample 4: expected at most 11 steps"):
                 getattr(model, method)(longer, **y)
@@ -289,6 +291,10 @@ def test_longer_sequences_in_later_calls(cls, arch, rng):
 def test_sequences_of_a_step(steps, arch, rng):
     X = rng.random((20, steps, 3), np.float32)
     ragged = [x[: 1 + i % steps] for i, x in enumerate(X)]
+    if arch == "conv":
+        with pytest.raises(ValueError, match="Conv: expected sequences long enough for 2 conv"):
+            made(ae.VAE, arch)[0].fit(X)
+        return
     for given in (X, list(X), ragged):
         model = made(ae.VAE, arch)[0].fit(given)
         assert [r.shape for r in model.reconstruct(given)] == [x.shape for x in given]
@@ -414,7 +420,7 @@ def test_walks_start_at_sequences_of_any_length(cls, arch, rng):
     walked = model.traverse(X[a], 0, [codes[a, 0], 9], **beside)
     np.testing.assert_array_equal(walked[0], between[0])
     bads = [np.ones((4, 2)), np.ones((0, 3)), np.ones(3)]
-    if arch == "transformer":
+    if arch in ("transformer", "conv", "conv gelu"):
         bads.append(np.ones((12, 3)))
     else:
         assert model.traverse(np.ones((12, 3)), 0, [0], **beside).shape == (1, 11, 3)
@@ -439,7 +445,7 @@ def test_clones_and_data_frames(arch, rng):
 def test_longer_sequences_beside_training(arch, rng):
     """Answers about longer sequences, in a callback or another thread, leave training alone."""
     X, longer = sequences(rng), [rng.random((15, 3), np.float32)]
-    if arch == "transformer":
+    if arch in ("transformer", "conv", "conv gelu"):
         return
     plain = made(ae.Autoencoder, arch)[0].fit(X)
     asked = made(ae.Autoencoder, arch, callbacks=[lambda s: s.model.reconstruct(longer) is None])

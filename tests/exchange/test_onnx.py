@@ -7,6 +7,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import nn
+from aecore.losses import COUNTS
 from cases.base import normal
 
 onnx = pytest.importorskip("onnx")
@@ -71,9 +72,14 @@ ARCHS = {
     "conv": (ae.Conv((4, 6)), (13, 10, 3)),
     "conv silu": (ae.Conv((4, 6), 3, 2, "silu"), (9, 9, 1)),
     "resnet": (ae.ResNet(8, 4), (11, 8, 2)),
+    "conv of sequences": (ae.Conv((4, 6), activation="softplus"), (7, 3)),
+    "conv of sequences, silu": (ae.Conv((4,), 3, 3, "silu"), (7, 3)),
     "lstm": (ae.LSTM(5), (7, 3)),
     "lstm both ways": (ae.LSTM(5, 2, bidirectional=True), (7, 3)),
     "lstm backwards": (ae.LSTM(5, 2, reverse=True), (7, 3)),
+    "gru": (ae.GRU(5), (7, 3)),
+    "gru both ways": (ae.GRU(5, 2, bidirectional=True), (7, 3)),
+    "gru backwards": (ae.GRU(5, 2, reverse=True), (7, 3)),
     "lstm fed back": (ae.LSTM(5, 2, teacher_forcing=True), (7, 3)),
     "lstm fed back, backwards": (ae.LSTM(5, teacher_forcing=True, reverse=True), (7, 3)),
     "transformer": (ae.Transformer(8, 2, 2, 16), (7, 3)),
@@ -162,9 +168,14 @@ def test_height_and_width_are_free(name, shape, rng, tmp_path):
                 np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("loss", ["mse", "l1", "huber", "bce", "gaussian", "cross_entropy"])
+LOSSES = "mse", "l1", "huber", "bce", "gaussian", "cross_entropy", *COUNTS
+
+
+@pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("feedback", [False, True])
 def test_outputs_are_data(loss, feedback, rng, tmp_path):
+    if feedback and loss == "multinomial":
+        pytest.skip("a decoder that gives no counts for the next step to see")
     X = np.eye(4, dtype=np.float32)[rng.integers(4, size=(6, 5))]
     model = ae.Autoencoder(ae.LSTM(5, teacher_forcing=feedback), 3, loss=loss, **KW)
     model = shaken(model, rng, X)
@@ -172,6 +183,16 @@ def test_outputs_are_data(loss, feedback, rng, tmp_path):
     if loss == "cross_entropy":
         path = str(tmp_path / "reconstruct.onnx")
         np.testing.assert_allclose(run(path, x=X).sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loss", COUNTS)
+def test_counts(loss, rng, tmp_path):
+    X = rng.poisson(np.exp(2 * rng.standard_normal((6, 9)))).astype(np.float32)
+    check(shaken(ae.VAE(ae.Dense((8,)), 3, loss=loss, **KW), rng, X), X, tmp_path)
+    detector = ae.AnomalyDetector(ae.Autoencoder(ae.Dense((8,)), 3, loss=loss, **KW)).fit(X)
+    ae.to_onnx(detector, tmp_path / "score.onnx", "score")
+    got = run(str(tmp_path / "score.onnx"), x=X)
+    np.testing.assert_allclose(got, detector.score_samples(X), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -308,6 +329,31 @@ STACKS = {
             nn.Conv2d(2, 4, (3, 2), (2, 1), (1, 0), bias=False, activation="elu"),
             nn.ConvTranspose2d(4, 3, (3, 4), (2, 3), (1, 2), (1, 2), activation="softplus"),
             nn.Conv2d(3, 1, 1),
+        ],
+    ),
+    "enlarging": (
+        (3, 4, 8),
+        [
+            nn.PixelShuffle(2), nn.Upsample2d((3, 2), "bilinear"), nn.PixelUnshuffle(2),
+            nn.Conv2d(8, 9, 1), nn.PixelShuffle(3),
+        ],
+    ),
+    "spread convolutions": (
+        (9, 8, 4),
+        [
+            nn.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2, activation="elu"),
+            nn.Conv2d(6, 6, 2, padding="same", groups=6),
+            nn.ConvTranspose2d(6, 2, 3, 2, 1, dilation=2),
+        ],
+    ),
+    "convolutions of sequences": (
+        (9, 4),
+        [
+            nn.Conv1d(4, 6, 3, padding="same", dilation=2, groups=2, activation="elu"),
+            nn.Conv1d(6, 5, 4, 2, 1, bias=False),
+            nn.Conv1d(5, 5, 2, dilation=3, causal=True, activation="relu"),
+            nn.ConvTranspose1d(5, 2, 4, 2, 1, 1, activation="tanh"),
+            nn.TiedConvTranspose1d(nn.Conv1d(3, 2, 2)),
         ],
     ),
     "attention": (

@@ -146,6 +146,27 @@ def test_scores_of_numbers(measure, run, rng, tmp_path):
 
 
 @RUNS
+@pytest.mark.parametrize("kind", ["numbers", "table", "pixels"])
+def test_scores_with_labels(kind, run, rng, tmp_path):
+    path, y = str(tmp_path / "m.onnx"), np.where(np.arange(N) < 6, -1, 0)
+    model = ae.AnomalyDetector(n_models=2, random_state=0)
+    if kind == "numbers":
+        X = rng.lognormal(0, 3, (N, 5))
+        X[rng.random(X.shape) < 0.1] = np.nan
+        given = {"x": X}
+    elif kind == "table":
+        columns = rows(rng)
+        X, given = structured(columns), fed(columns)
+    else:
+        X = rng.random((N, 8, 8, 1), dtype=np.float32)
+        model.model, given = ae.Autoencoder(ae.Conv((4,)), 3, **KW), {"x": X}
+    model.fit(X, y)
+    assert model._state.evidence is not None
+    ae.to_onnx(model, path, "score")
+    same_scores(run, path, given, model.score_samples(X))
+
+
+@RUNS
 @pytest.mark.parametrize("measure", ["manifold", "codes"])
 def test_scores_of_tables(measure, run, rng, tmp_path):
     path, columns = str(tmp_path / "m.onnx"), rows(rng)

@@ -166,28 +166,33 @@ def test_residual_blocks_and_codebooks(t, rng):
 
 @torch_only
 @pytest.mark.parametrize("both", [False, True])
-def test_lstm(both, t, rng):
+@pytest.mark.parametrize("kind", ["LSTM", "GRU"])
+def test_recurrent(kind, both, t, rng):
+    layer = getattr(t, kind)
+
     class Encoder(t.Module):
         def __init__(self):
             super().__init__()
-            self.add_module("0", t.LSTM(2, 5, 2, batch_first=True, bidirectional=both))
+            self.add_module("0", layer(2, 5, 2, batch_first=True, bidirectional=both))
             self.add_module("1", t.Linear(5 * (1 + both), 3))
 
         def forward(self, x):
-            y, (h, _) = getattr(self, "0")(x)
+            h = getattr(self, "0")(x)[1]
+            h = h[0] if kind == "LSTM" else h
             return getattr(self, "1")(h[-1 - both :].transpose(0, 1).flatten(1))
 
     class Decoder(t.Module):
         def __init__(self):
             super().__init__()
-            self.add_module("0", t.LSTM(3, 5, 2, batch_first=True, bidirectional=both))
+            self.add_module("0", layer(3, 5, 2, batch_first=True, bidirectional=both))
             self.add_module("1", t.Linear(5 * (1 + both), 2))
 
         def forward(self, z):
             return getattr(self, "1")(getattr(self, "0")(z[:, None].expand(-1, 7, -1))[0])
 
     X = rng.random((4, 7, 2), dtype=np.float32)
-    model = shaken(ae.Autoencoder(ae.LSTM(5, 2, bidirectional=both), 3, **KW), rng, X)
+    arch = getattr(ae, kind)(5, 2, bidirectional=both)
+    model = shaken(ae.Autoencoder(arch, 3, **KW), rng, X)
     agree(model, X, Encoder(), Decoder())
 
 
@@ -216,6 +221,107 @@ def test_transformer(t, rng):
     encoder = t.Sequential(t.Linear(3, 8), Positions(), layer(), layer(), Mean(), t.Linear(8, 5))
     decoder = t.Sequential(t.Linear(5, 8), Positions(), layer(), layer(), t.Linear(8, 3))
     agree(model, X, encoder, decoder)
+
+
+@torch_only
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
+def test_convolutions_with_groups_and_dilation(t, rng):
+    X = rng.random((5, 7, 6, 4), dtype=np.float32)
+    encoder = nn.Sequential(
+        nn.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2, activation="relu"),
+        nn.Conv2d(6, 6, 4, padding="same", groups=6),
+        nn.Flatten(),
+        nn.Linear(7 * 6 * 6, 3),
+    )
+    decoder = nn.Sequential(
+        nn.Linear(3, 4 * 3 * 5), nn.Reshape((4, 3, 5)),
+        nn.ConvTranspose2d(5, 4, (3, 2), 2, (2, 1), 1, dilation=(2, 3)), nn.Flatten(),
+        nn.Linear(8 * 7 * 4, 7 * 6 * 4), nn.Reshape((7, 6, 4)),
+    )  # fmt: skip
+    model = shaken(ae.Autoencoder((encoder, decoder), 3, **KW), rng, X)
+    theirs = t.Sequential(
+        t.Conv2d(4, 6, 3, padding="same", dilation=(1, 2), groups=2), t.ReLU(),
+        t.Conv2d(6, 6, 4, padding="same", groups=6), t.Flatten(), t.Linear(7 * 6 * 6, 3),
+    )  # fmt: skip
+    back = t.Sequential(
+        t.Linear(3, 60), t.Unflatten(1, (5, 4, 3)),
+        t.ConvTranspose2d(5, 4, (3, 2), 2, (2, 1), 1, dilation=(2, 3)), t.Flatten(),
+        t.Linear(8 * 7 * 4, 7 * 6 * 4), t.Unflatten(1, (4, 7, 6)),
+    )  # fmt: skip
+    agree(model, X, theirs, back)
+
+
+@torch_only
+@pytest.mark.parametrize("steps", [13, 8, 4])
+def test_convolutions_of_sequences(steps, t, rng):
+    X = rng.random((6, steps, 3), dtype=np.float32)
+    model = shaken(ae.Autoencoder(ae.Conv((4, 6)), 5, **KW), rng, X)
+    left = steps // 2 // 2
+    encoder = t.Sequential(
+        t.Conv1d(3, 4, 4, 2, 1), t.ReLU(), t.Conv1d(4, 6, 4, 2, 1), t.ReLU(), t.Flatten(),
+        t.Linear(6 * left, 5),
+    )  # fmt: skip
+    decoder = t.Sequential(
+        t.Linear(5, 6 * left), t.ReLU(), t.Unflatten(1, (6, left)),
+        t.ConvTranspose1d(6, 4, 4, 2, 1, steps // 2 % 2), t.ReLU(),
+        t.ConvTranspose1d(4, 3, 4, 2, 1, steps % 2),
+    )  # fmt: skip
+    torch = pytest.importorskip("torch")
+    encoder, decoder = taken(encoder, model, "encoder"), taken(decoder, model, "decoder")
+    x = torch.from_numpy(X.transpose(0, 2, 1).copy())
+    with torch.no_grad():
+        z = encoder(x)
+        y = decoder(z).numpy().transpose(0, 2, 1)
+    np.testing.assert_allclose(model.transform(X), z.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(model.reconstruct(X), y, rtol=1e-4, atol=1e-5)
+    fresh = ae.Autoencoder(ae.Conv((4, 6)), 5, **KW).initialize(X)
+    state = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+    state |= {f"decoder.{k}": v for k, v in decoder.state_dict().items()}
+    np.testing.assert_array_equal(ae.from_torch(fresh, state).transform(X), model.transform(X))
+
+
+@torch_only
+def test_layers_of_sequences_beside_pytorchs(t, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((3, 20, 4)).astype(np.float32)
+    for ours, theirs in (
+        (nn.Conv1d(4, 6, 3, 2, 2, 2, 2), t.Conv1d(4, 6, 3, 2, 2, 2, 2)),
+        (nn.Conv1d(4, 4, 5, padding="same", groups=4), t.Conv1d(4, 4, 5, padding="same", groups=4)),
+        (nn.Conv1d(4, 5, 3, dilation=4, causal=True),
+         t.Sequential(t.ZeroPad1d((8, 0)), t.Conv1d(4, 5, 3, dilation=4))),
+        (nn.ConvTranspose1d(4, 3, 4, 3, 1, 2, dilation=2),
+         t.ConvTranspose1d(4, 3, 4, 3, 1, 2, dilation=2)),
+    ):  # fmt: skip
+        weight = [p for p in theirs.parameters() if p.ndim == 3][0].detach().numpy()
+        axes = (1, 2, 0) if isinstance(ours, nn.ConvTranspose1d) else (0, 2, 1)
+        ours.weight.value[:] = weight.transpose(axes)
+        ours.bias.value[:] = [p for p in theirs.parameters() if p.ndim == 1][0].detach().numpy()
+        y = theirs(torch.from_numpy(x.transpose(0, 2, 1).copy())).detach().numpy()
+        np.testing.assert_allclose(ours(x), y.transpose(0, 2, 1), rtol=1e-4, atol=1e-5)
+
+
+@torch_only
+def test_enlarging_without_weights(t, rng):
+    torch = pytest.importorskip("torch")
+    x = rng.standard_normal((3, 4, 6, 8)).astype(np.float32)
+    for ours, theirs in (
+        (nn.Upsample2d(3), t.Upsample(scale_factor=3)),
+        (nn.Upsample2d(2, "bilinear"), t.Upsample(scale_factor=2, mode="bilinear")),
+        (nn.Upsample2d((1, 5), "bilinear"), t.Upsample(scale_factor=(1, 5), mode="bilinear")),
+        (nn.PixelShuffle(2), t.PixelShuffle(2)),
+        (nn.PixelUnshuffle(2), t.PixelUnshuffle(2)),
+    ):
+        given = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).requires_grad_()
+        y = theirs(given)
+        want = y.detach().numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(ours(x), want, rtol=1e-6, atol=1e-6)
+        grad = rng.standard_normal(want.shape).astype(np.float32)
+        y.backward(torch.from_numpy(grad.transpose(0, 3, 1, 2).copy()))
+        tape = nn.Tape()
+        z = tape.variable(x)
+        tape.backward((ours(z), grad))
+        wanted = given.grad.numpy().transpose(0, 2, 3, 1)
+        np.testing.assert_allclose(z.grad, wanted, rtol=1e-5, atol=1e-5)
 
 
 @torch_only
@@ -360,6 +466,7 @@ def fresh(name, rng):
         "learned": (ae.VQVAE(ae.Dense((8,)), 6, 3, codebook="loss", **KW), images),
         "residual": (ae.VQVAE(ae.Conv((4,)), 6, 3, quantizers=2, **KW), images),
         "lstm": (ae.Autoencoder(ae.LSTM(5, 2, bidirectional=True), 3, **KW), series),
+        "gru": (ae.Autoencoder(ae.GRU(5, 2, bidirectional=True), 3, **KW), series),
         "backwards": (ae.Autoencoder(ae.LSTM(5, 2, reverse=True), 3, **KW), series),
         "fed back": (ae.Autoencoder(ae.LSTM(5, teacher_forcing=True), 3, **KW), series),
         "transformer": (ae.VAE(ae.Transformer(8, 2), 3, **KW), series),
@@ -393,8 +500,9 @@ def test_there_and_back_is_exact(name, rng, tmp_path):
     before, state = values(model), ae.to_torch(model)
     others, _, _ = fresh(name, np.random.default_rng(7))
     assert any((v != before[k]).any() for k, v in values(others).items())
-    # all that is learned is in it: each value once, but for biases of LSTMs
+    # all that is learned is in it: each value once, but for biases of recurrent layers
     size = sum(v.size for k, v in state.items() if "bias_hh" not in k and "tracked" not in k)
+    size += sum((v != 0).sum() for k, v in state.items() if "bias_hh" in k)
     assert size == sum(v.size for v in before.values())
     save_file(state, tmp_path / "w.safetensors")
     for source in (state, tmp_path / "w.safetensors", str(tmp_path / "w.safetensors")):

@@ -30,7 +30,9 @@ def own_modules(x):
         nn.BatchNorm2d(4, momentum=0.2),
         nn.MaxPool2d(2, padding=1),
         nn.GroupNorm(2, 4, affine=False),
-        nn.Upsample2d((1, 2)),
+        nn.Upsample2d((1, 2), "bilinear"),
+        nn.PixelUnshuffle(1),
+        nn.PixelShuffle(1),
         nn.Flatten(),
         nn.Dropout(0.3),
         nn.Linear(72, 6),
@@ -51,6 +53,16 @@ def own_tied(x):
     back = nn.TiedConvTranspose2d(a, (1, 0), bias=False)
     decoder = nn.Sequential(nn.TiedLinear(b), nn.Reshape((3, 4, 4)), back)
     return ae.Autoencoder((nn.Sequential(a, nn.Flatten(), b), decoder), 2, **KW).fit(x)
+
+
+def own_tied_steps(X):
+    a, b = nn.Conv1d(2, 3, 3, 2, 1, activation="tanh"), nn.Linear(9, 2)
+    back = nn.TiedConvTranspose1d(a, 1, bias=False)
+    middle = nn.Sequential(
+        nn.Conv1d(3, 3, 3, dilation=2, causal=True), nn.Conv1d(3, 3, 2, padding="same", groups=3)
+    )
+    decoder = nn.Sequential(nn.TiedLinear(b), nn.Reshape((3, 3)), nn.ConvTranspose1d(3, 3, 1), back)
+    return ae.Autoencoder((nn.Sequential(a, middle, nn.Flatten(), b), decoder), 2, **KW).fit(X)
 
 
 def own_lstm(X):
@@ -142,7 +154,12 @@ MODELS = {
         ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW
     ).initialize(X),
     "own quantizers": lambda X, x, y: own_quantizers(X),
+    "strided steps": lambda X, x, y: ae.VAE(ae.Conv((4,)), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "own, tied steps": lambda X, x, y: own_tied_steps(X.reshape(40, 6, 2)),
     "lstm": lambda X, x, y: ae.Autoencoder(ae.LSTM(5, 2, True), 3, **KW).fit(X.reshape(40, 6, 2)),
+    "gru": lambda X, x, y: ae.VAE(ae.GRU(5, 2, recurrent_dropout=0.2), 3, **KW).fit(
+        X.reshape(40, 6, 2)
+    ),
     "lstm, forced": lambda X, x, y: ae.VAE(
         ae.LSTM(5, 2, reverse=True, teacher_forcing=True), 3, **KW
     ).fit(X.reshape(40, 6, 2)),
@@ -223,6 +240,21 @@ def test_files_of_0_1_0_lack_what_came_later(name, X, rng, tmp_path):
     document.write(path, old, tensors)
     again = ae.load(path)
     assert_equal_models(model, again)
+
+
+def test_layers_of_0_1_0_lack_what_came_later(rng, tmp_path):
+    x, path = rng.random((40, 4, 4, 3), dtype=np.float32), tmp_path / "m.safetensors"
+    encoder = nn.Sequential(
+        nn.Conv2d(3, 4, 3, 2, 1), nn.Upsample2d(1), nn.Flatten(), nn.Linear(16, 2)
+    )
+    decoder = nn.Sequential(nn.Linear(2, 16), nn.Reshape((2, 2, 4)), nn.ConvTranspose2d(4, 3, 2, 2))
+    model = ae.Autoencoder((encoder, decoder), 2, **KW).fit(x)
+    model.save(path)
+    config, tensors = document.read(path)
+    old = without(config, ("dilation", "groups", "mode"))
+    assert str(old).count("Conv") == 2 and "dilation" in str(config) and "dilation" not in str(old)
+    document.write(path, old, tensors)
+    assert_equal_models(model, ae.load(path))
 
 
 def test_a_checkpoint_of_0_1_0_goes_on(rng, tmp_path):

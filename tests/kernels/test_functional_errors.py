@@ -21,7 +21,11 @@ def indices(*shape):
 IMAGE, KERNEL = ones(2, 5, 4, 3), ones(6, 3, 2, 3)
 LSTM = dict(
     x=ones(2, 3, 5), w_ih=ones(8, 5), w_hh=ones(8, 2), bias=ones(8), h0=ones(2, 2), c0=ones(2, 2),
-    lengths=np.array([3, 1]), reverse=False,
+    lengths=np.array([3, 1]), recurrent_mask=ones(2, 2), reverse=False,
+)  # fmt: skip
+GRU = dict(
+    x=ones(2, 3, 5), w_ih=ones(6, 5), w_hh=ones(6, 2), bias=ones(8), h0=ones(2, 2),
+    lengths=np.array([3, 1]), recurrent_mask=ones(2, 2), reverse=False,
 )  # fmt: skip
 NORM = dict(x=ones(2, 3, 4), weight=ones(4), bias=ones(4), eps=1e-5)
 BATCH = dict(NORM, running_mean=ones(4), running_var=ones(4), training=True, momentum=0.1)
@@ -29,9 +33,10 @@ ATTENTION = dict(
     q=ones(2, 3, 2, 4), k=ones(2, 3, 2, 4), v=ones(2, 3, 2, 4), lengths=np.array([3, 0]),
     causal=False, scale=0.5,
 )  # fmt: skip
-CONV = dict(x=IMAGE, weight=KERNEL, bias=ones(6), stride=(2, 1), padding=(1, 0))
+CONV = dict(x=IMAGE, weight=KERNEL, bias=ones(6), stride=(2, 1), padding=(1, 0), dilation=(1, 1))
 UP = dict(CONV, output_padding=(1, 0))
 LOSS = dict(x=ones(2, 3, 4), target=ones(2, 3, 4), mask=ones(2, 3, 4))
+OUTCOMES = dict(logits=ones(2, 3), counts=ones(2, 3), mask=ones(2, 3))
 ENTROPY = dict(logits=ones(2, 3, 4), labels=indices(2, 3), mask=ones(2, 3))
 POOL = dict(x=IMAGE, kernel_size=(2, 2), stride=(1, 2), padding=(1, 0))
 LATENT = dict(mean=ones(2, 3), logvar=ones(2, 3))
@@ -57,8 +62,8 @@ VALID = {
     "batch_norm2d_backward": dict(BATCH, grad=ones(2, 3, 4)),
     "bce_with_logits": dict(LOSS, out=ones(2)),
     "bce_with_logits_backward": dict(LOSS, grad=ones(2)),
-    "conv2d": dict(CONV, activation="relu", winograd=True, out=ones(2, 3, 3, 6)),
-    "conv2d_backward": dict(CONV, grad=ones(2, 3, 3, 6)),
+    "conv2d": dict(CONV, groups=1, activation="relu", winograd=True, out=ones(2, 3, 3, 6)),
+    "conv2d_backward": dict(CONV, groups=1, grad=ones(2, 3, 3, 6)),
     "conv_transpose2d": dict(UP, activation="relu", winograd=True, out=ones(2, 10, 5, 6)),
     "conv_transpose2d_backward": dict(UP, grad=ones(2, 10, 5, 6)),
     "cross_entropy": dict(ENTROPY, out=ones(2)),
@@ -73,6 +78,8 @@ VALID = {
     "gaussian_kl_backward": dict(LATENT, grad=ones(2)),
     "group_norm": dict(NORM, groups=2, out=ones(2, 3, 4)),
     "group_norm_backward": dict(NORM, groups=2, grad=ones(2, 3, 4)),
+    "gru": dict(GRU, steps=None),
+    "gru_backward": dict(GRU, steps=None, grad=ones(2, 3, 2), dh=ones(2, 2)),
     "huber": dict(LOSS, delta=1.0, out=ones(2)),
     "huber_backward": dict(LOSS, delta=1.0, grad=ones(2)),
     "l1": dict(LOSS, out=ones(2)),
@@ -89,13 +96,19 @@ VALID = {
     ),
     "mse": dict(LOSS, out=ones(2)),
     "mse_backward": dict(LOSS, grad=ones(2)),
+    "multinomial": dict(OUTCOMES, out=ones(2)),
+    "multinomial_backward": dict(OUTCOMES, grad=ones(2)),
+    "negative_binomial": dict(LOSS, log_theta=ones(3, 4), out=ones(2)),
+    "negative_binomial_backward": dict(LOSS, log_theta=ones(3, 4), grad=ones(2)),
+    "poisson": dict(LOSS, out=ones(2)),
+    "poisson_backward": dict(LOSS, grad=ones(2)),
     "random_normal": dict(shape=(2, 3), seed=1, offset=2, out=ones(2, 3)),
     "random_uniform": dict(shape=(2, 3), seed=1, offset=2, out=ones(2, 3)),
     "reparameterize": dict(LATENT, eps=ones(2, 3), out=ones(2, 3)),
     "reparameterize_backward": dict(LATENT, eps=ones(2, 3), grad=ones(2, 3)),
     "sgd_step": SGD,
-    "upsample2d": dict(x=IMAGE, factor=(2, 3), out=ones(2, 10, 12, 3)),
-    "upsample2d_backward": dict(x=IMAGE, factor=(2, 3), grad=ones(2, 10, 12, 3)),
+    "upsample2d": dict(x=IMAGE, factor=(2, 3), mode="bilinear", out=ones(2, 10, 12, 3)),
+    "upsample2d_backward": dict(x=IMAGE, factor=(2, 3), mode="nearest", grad=ones(2, 10, 12, 3)),
     "vector_quantize": VQ,
     "vector_quantize_backward": dict(
         VQ, grad=ones(2, 3, 4), indices=indices(2, 3), commitment=0.25, scale=1.0

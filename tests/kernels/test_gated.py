@@ -81,6 +81,16 @@ CALLS = [
     (lambda: F.conv2d(I, W, padding=((0, 4), (1, 1))), ValueError, "kernel's size"),
     (lambda: F.conv2d(I, W, padding=((0, 0), (1, -4))), ValueError, "kernel's size"),
     (lambda: F.conv_transpose2d(I, W, padding=((0, 1), (1, 0))), TypeError, "padding"),
+    (lambda: F.conv2d(I, W, dilation=0), ValueError, "dilation: expected at least 1"),
+    (lambda: F.conv2d(I, W, dilation=(1, 2, 3)), TypeError, "dilation"),
+    (lambda: F.conv2d(I, W, dilation=2**31 - 1, padding=3), ValueError, "reach over at most"),
+    (lambda: F.conv2d(I, W, groups=0), ValueError, "groups: expected at least 1"),
+    (lambda: F.conv2d(I, W, groups=2.0), TypeError, "groups"),
+    (lambda: F.conv2d(I, W, groups=2), ValueError, "groups: expected a divisor of 2 input"),
+    (lambda: F.conv2d(I, W[..., :1].copy(), groups=3), ValueError, "groups: expected a divisor"),
+    (lambda: F.conv2d(I, W[:1, ..., :1].copy(), groups=2), ValueError, "1 output channels"),
+    (lambda: F.conv2d_backward(I, I, W, padding=1, groups=2), ValueError, "groups"),
+    (lambda: F.conv_transpose2d(I, W, dilation=-1), ValueError, "dilation"),
     (lambda: conv(_core.conv2d, [1, 1]), TypeError, "padding: expected a tuple"),
     (lambda: conv(_core.conv2d, (1, 1, 1)), TypeError, "padding"),
     (lambda: conv(_core.conv2d, (1, 0, 1, 1)), ValueError, "height of the output"),
@@ -90,9 +100,8 @@ I, W = np.ones((1, 5, 5, 2), np.float32), np.ones((2, 3, 3, 2), np.float32)  # n
 
 
 def conv(function, padding):
-    function(
-        np.empty_like(I), I, W, None, None, (1, 1), padding, True, None, None, _core.Workspace()
-    )
+    how = None, None, (1, 1), padding, (1, 1), 1, True, None, None
+    function(np.empty_like(I), I, W, *how, _core.Workspace())
 
 
 @pytest.mark.parametrize("call, error, word", CALLS, ids=map(str, range(len(CALLS))))

@@ -8,7 +8,7 @@ import pytest
 from aecore import _core
 from conftest import ISAS
 
-LOSSES = ("mse", "l1", "huber", "bce_with_logits")
+LOSSES = ("mse", "l1", "huber", "bce_with_logits", "poisson")
 LOG2 = math.log(2)
 
 
@@ -31,6 +31,14 @@ def f32(values):
             [1, 0, 0],
             math.log1p(math.exp(-2)) + math.log1p(math.exp(-1)) + LOG2,
             [-1 / (1 + math.exp(2)), 1 / (1 + math.e), 0.5],
+        ),
+        ("poisson", [0, 0, LOG2], [0, 1, 2], 1 + 1 + (2 - 2 * LOG2 + LOG2), [1, 0, 0]),
+        (
+            "poisson",
+            [LOG2, -1, 0],
+            [0, 1, 3],
+            2 + (1 / math.e + 1) + 1 + math.log(6),
+            [2, 1 / math.e - 1, -2],
         ),
     ],
 )
@@ -230,6 +238,16 @@ def test_cross_entropy_of_nothing():
 # ---- PyTorch ----------------------------------------------------------------------------------
 
 
+def poisson_of(torch):
+    """PyTorch's, whose full=True approximates log y! for want of the function."""
+
+    def loss(x, target, reduction):
+        own = torch.nn.functional.poisson_nll_loss(x, target, reduction=reduction)
+        return own + torch.lgamma(target + 1)
+
+    return loss
+
+
 @pytest.mark.parametrize("f", [3, 200])
 @pytest.mark.parametrize("name", LOSSES)
 def test_pytorch_agrees(name, f, rng):
@@ -239,6 +257,7 @@ def test_pytorch_agrees(name, f, rng):
         "l1": torch.nn.functional.l1_loss,
         "huber": torch.nn.functional.huber_loss,
         "bce_with_logits": torch.nn.functional.binary_cross_entropy_with_logits,
+        "poisson": poisson_of(torch),
     }
     x = 3 * rng.standard_normal((20, f)).astype(np.float32)
     target, g = rng.random((20, f), np.float32), rng.random(20, np.float32)
@@ -266,6 +285,138 @@ def test_pytorch_agrees_on_cross_entropy(e, rng):
     np.testing.assert_allclose(got, leaf.grad, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("f", [3, 200])
+def test_pytorch_agrees_on_the_negative_binomial(f, rng):
+    torch = pytest.importorskip("torch")
+    x, log_theta = 2 * rng.standard_normal((2, 20, f)).astype(np.float32)
+    log_theta, g = log_theta[0], rng.random(20, np.float32)
+    counts = rng.poisson(np.exp(x)).astype(np.float32)
+    # in float64, as its float32 loses the gradient of large theta
+    leaf, theta = (torch.tensor(a.astype(float), requires_grad=True) for a in (x, log_theta))
+    loss = -torch.distributions.NegativeBinomial(theta.exp(), logits=leaf - theta).log_prob(
+        torch.tensor(counts)
+    )
+    (loss.sum(1) * torch.tensor(g)).sum().backward()
+    np.testing.assert_allclose(
+        F.negative_binomial(x, counts, log_theta), loss.sum(1).detach(), rtol=1e-5
+    )
+    dx, dtheta = F.negative_binomial_backward(g, x, counts, log_theta)
+    np.testing.assert_allclose(dx, leaf.grad, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(dtheta, theta.grad, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("e", [3, 200])
+def test_pytorch_agrees_on_the_multinomial(e, rng):
+    torch = pytest.importorskip("torch")
+    x, g = rng.standard_normal((20, e)).astype(np.float32), rng.random(20, np.float32)
+    counts = rng.poisson(3, (20, e)).astype(np.float32)
+    leaf, y = torch.tensor(x, requires_grad=True), torch.tensor(counts)
+    loss = torch.stack(
+        [
+            -torch.distributions.Multinomial(int(n.sum()), logits=one).log_prob(n)
+            for one, n in zip(leaf, y, strict=True)
+        ]
+    )
+    (loss * torch.tensor(g)).sum().backward()
+    np.testing.assert_allclose(F.multinomial(x, counts), loss.detach(), rtol=1e-4, atol=1e-4)
+    got = F.multinomial_backward(g, x, counts)
+    np.testing.assert_allclose(got, leaf.grad, rtol=1e-4, atol=1e-4)
+
+
+# ---- counts -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_large_counts_keep_their_digits(isa, workspace):
+    """A count of 1e7 has a loss of 9: as e^x - y x + ln y! float32 would leave nothing of it."""
+    workspace(1, isa)
+    y = np.array([1e3, 1e5, 1e7], np.float64)
+    x = np.log(y).astype(np.float32)
+    away = x.astype(float) - np.log(y)
+    nats = 0.5 * np.log(2 * np.pi * y) + 1 / (12 * y)
+    want = y * (np.expm1(away) - away) + nats
+    one = (3, 1)
+    got = F.poisson(x.reshape(one), y.astype(np.float32).reshape(one))
+    np.testing.assert_allclose(got, want, rtol=1e-6)
+    most = np.full(one, 80, np.float32)  # of log theta: it is a Poisson variable then
+    many = F.negative_binomial(x.reshape(one), y.astype(np.float32).reshape(one), most)
+    np.testing.assert_allclose(many, want, rtol=2e-5)
+    # two outcomes, of n / 2 each: a binomial variable's mode
+    even = np.zeros((3, 2), np.float32)
+    half = np.stack([y / 2, y / 2], 1).astype(np.float32)
+    got = F.multinomial(even, half)
+    np.testing.assert_allclose(got, 0.5 * np.log(np.pi * y / 2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_losses_of_counts_far_from_their_rates(isa, workspace):
+    workspace(1, isa)
+    x, y = f32([-1e4, -100, 80, 88, 100, 1e4, 50]), f32([2, 0, 3, 0, 1, 0, 1e-30])
+    with np.errstate(over="ignore"):
+        rate = np.exp(x.astype(float))
+    want = np.where(y > 0, rate - y * x.astype(float), rate)
+    want += [math.lgamma(v + 1) for v in y]
+    got = F.poisson(x, y)
+    np.testing.assert_allclose(got[:4], want[:4], rtol=1e-6, atol=1e-37)
+    np.testing.assert_array_equal(got[4:6], np.inf)
+    np.testing.assert_allclose(got[6], want[6], rtol=1e-5)
+    theta = np.zeros_like(x)  # 1: -ln [m^y / (1 + m)^(y + 1)]
+    want = np.logaddexp(0, x.astype(float)) * (y + 1.0) - y * x.astype(float)
+    got = F.negative_binomial(x, y, theta)
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    dx, dtheta = F.negative_binomial_backward(np.ones_like(x), x, y, theta)
+    np.testing.assert_allclose(dx, [-2, 0, 1, 1, 1, 1, 1], rtol=1e-6, atol=1e-30)
+    assert np.isfinite(dtheta).all()
+    logits = f32([[1e4, -1e4, 0], [1e4, -1e4, 0], [-np.inf, 0, 0]])
+    counts = f32([[3, 0, 0], [0, 1, 0], [0, 1, 1]])
+    np.testing.assert_allclose(F.multinomial(logits, counts), [0, 2e4, LOG2], atol=1e-5)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("log_theta", [-29, -14, -3, 0, 5, 14, 20, 29])
+def test_dispersions_of_all_sizes(isa, log_theta, workspace):
+    """Against exact arithmetic on whole counts: the quotient of gamma functions is a product."""
+    workspace(1, isa)
+    x = f32([-3, 0, 2, 5])[:, None, None]
+    y = np.arange(7, dtype=np.float32)[None, :, None]
+    x, y = (np.ascontiguousarray(a).reshape(28, 1) for a in np.broadcast_arrays(x, y))
+    theta = math.exp(log_theta)
+    m, k = np.exp(x.astype(float)), y.astype(int)
+    log_y = np.vectorize(lambda n: sum(map(math.log, range(1, n + 1))), otypes=[float])(k)
+    rising = np.vectorize(lambda n: sum(math.log1p(i / theta) for i in range(n)), otypes=[float])(k)
+    want = theta * np.log1p(m / theta) + y * np.log1p(m / theta) - y * x + log_y - rising
+    got = F.negative_binomial(x, y, np.full((28, 1), log_theta, np.float32))
+    np.testing.assert_allclose(got, want[:, 0], rtol=3e-6, atol=3e-6)
+
+
+def test_negative_counts_have_no_loss():
+    x, y = np.zeros((2, 3), np.float32), f32([[0, 1, -1], [0, 1, 2]])
+    for loss in (F.poisson(x, y), F.negative_binomial(x, y, x), F.multinomial(x, y)):
+        assert np.isnan(loss).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("f", [3, 40])
+def test_losses_of_masked_counts(f, rng):
+    x, y = rng.standard_normal((4, f)).astype(np.float32), rng.poisson(3, (4, f)).astype(np.float32)
+    theta, mask, g = (
+        rng.standard_normal(f).astype(np.float32),
+        np.ones((4, f), np.float32),
+        f32([1] * 4),
+    )
+    mask[0, 1] = mask[2, 0] = 0
+    few = np.array([i for i in range(f) if i != 1])
+    part = tuple(np.ascontiguousarray(a[:1, few]) for a in (x, y))
+    want = F.multinomial(*part)  # of the outcomes that are left
+    x[0, 1], y[0, 1], y[2, 0] = np.nan, np.nan, -5
+    np.testing.assert_allclose(F.multinomial(x, y, mask)[:1], want, rtol=1e-5)
+    dx = F.multinomial_backward(g, x, y, mask)
+    assert (dx[mask == 0] == 0).all()
+    np.testing.assert_allclose(dx.sum(1), 0, atol=1e-4)
+    both = F.negative_binomial_backward(g, x, y, theta, mask)
+    assert np.isfinite(F.negative_binomial(x, y, theta, mask)).all()
+    assert (both[0][mask == 0] == 0).all() and np.isfinite(both[1]).all()
+
+
 # ---- bad calls --------------------------------------------------------------------------------
 
 ONE = np.ones((2, 3), np.float32)
@@ -284,6 +435,10 @@ BAD_CALLS = [
     (ValueError, "delta", lambda: F.huber(ONE, ONE, delta=0)),
     (ValueError, "delta", lambda: F.huber(ONE, ONE, delta=math.nan)),
     (TypeError, "number|float", lambda: F.huber(ONE, ONE, delta="1")),
+    (ValueError, "log_theta", lambda: F.negative_binomial(ONE, ONE, ONE[:, :2].copy())),
+    (TypeError, "log_theta", lambda: F.negative_binomial(ONE, ONE, 1.0)),
+    (ValueError, "counts", lambda: F.multinomial(ONE, ONE[:1])),
+    (ValueError, "logits", lambda: F.multinomial(ONE[0], ONE[0])),
     (TypeError, "labels", lambda: F.cross_entropy(ONE, LABELS.astype(np.int32))),
     (ValueError, "labels", lambda: F.cross_entropy(ONE, LABELS[:1])),
     (ValueError, "logits", lambda: F.cross_entropy(ONE[0], LABELS[0])),

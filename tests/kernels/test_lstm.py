@@ -130,7 +130,7 @@ def test_nothing_is_written_beyond_the_outputs(isa, lengths, rng, workspace):
     shapes = [(N, T, wide), (N, H), (N, H), (N, T, 4 * H), (N, T, H)]
     outs, checks = zip(*(guarded(*s) for s in shapes), strict=True)
     outs[0].fill(GUARD)
-    _core.lstm(*outs, x, h0, c0, lengths, w_ih, w_hh, bias, offset, False, ws)
+    _core.lstm(*outs, x, h0, c0, lengths, None, w_ih, w_hh, bias, offset, False, ws)
     mine = slice(offset, offset + H)
     np.testing.assert_array_equal(outs[0][..., mine], F.lstm(*inputs, lengths=lengths)[0])
     others = np.delete(outs[0], np.arange(wide)[mine], axis=2)
@@ -140,7 +140,22 @@ def test_nothing_is_written_beyond_the_outputs(isa, lengths, rng, workspace):
     grads, more = zip(*(guarded(*s) for s in shapes), strict=True)
     for g in grads[3:]:
         g.fill(1)  # parameter gradients are added to
-    given = grad, None, None, outs[0], outs[3], outs[4], x, h0, c0, lengths, w_ih, w_hh, offset
+    given = (
+        grad,
+        None,
+        None,
+        outs[0],
+        outs[3],
+        outs[4],
+        x,
+        h0,
+        c0,
+        lengths,
+        None,
+        w_ih,
+        w_hh,
+        offset,
+    )
     _core.lstm_backward(*grads, *given, False, (True,) * 3, ws)
     dx, dw_ih, dw_hh, db, dh0, dc0 = F.lstm_backward(
         np.ascontiguousarray(grad[..., mine]), *inputs, lengths=lengths
@@ -248,10 +263,12 @@ def test_columns_and_memory_are_checked(rng):
     ws = _core.Workspace()
     for offset in (-1, 1):
         with pytest.raises(ValueError, match="offset: .* leaves no room for 18 units in 18"):
-            rest = x, None, None, None, w_ih, w_hh, None, offset, False, ws
+            rest = x, None, None, None, None, w_ih, w_hh, None, offset, False, ws
             _core.lstm(y, h, c0, gates, y.copy(), *rest)
     with pytest.raises(ValueError, match="h: shares memory with h0"):
-        _core.lstm(y, h0, c0, gates, y.copy(), x, h0, None, None, w_ih, w_hh, bias, 0, False, ws)
+        _core.lstm(
+            y, h0, c0, gates, y.copy(), x, h0, None, None, None, w_ih, w_hh, bias, 0, False, ws
+        )
 
 
 # ---- the layer ----------------------------------------------------------------------------------
@@ -333,3 +350,164 @@ def test_a_layer_that_is_not_finite_is_named(rng):
     dict(model._network.parameters())["decoder.0.1r.weight_hh"].value.flat[0] = np.inf
     with pytest.raises(FloatingPointError, match=r"the output of decoder\.0, LSTM"):
         model.partial_fit(x)
+
+
+# ---- the GRU, and masks of the state -------------------------------------------------------------
+
+
+def gru_problem(rng, steps=T):
+    x, w_ih, w_hh, bias, h0, _ = problem(rng, steps)
+    return x, w_ih[: 3 * H].copy(), w_hh[: 3 * H].copy(), bias, h0
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lengths", [None, LENGTHS], ids=["full", "lengths"])
+@pytest.mark.parametrize("steps", [None, T], ids=["each", "repeated"])
+def test_all_results_and_gradients_of_a_gru(isa, reverse, lengths, steps, rng, workspace):
+    inputs = gru_problem(rng, T if steps is None else 1)
+    options = {"lengths": lengths, "reverse": reverse, "steps": steps}
+    grad, dh = normal(rng, N, T, H), normal(rng, N, H)
+    want = twin.gru(*double(inputs), **options)
+    want += twin.gru_backward(grad.astype(float), *double(inputs), **options, dh=dh.astype(float))
+    results = []
+    for threads in THREADS:
+        workspace(threads, isa)
+        got = F.gru(*inputs, **options)
+        results.append(got + F.gru_backward(grad, *inputs, **options, dh=dh))
+    for g, w in zip(results[0], want, strict=True):
+        np.testing.assert_allclose(g, w, rtol=1e-5, atol=2e-5 * max(1, np.abs(w).mean()))
+    for other in results[1:]:
+        assert_same_bits(results[0], other, "the bits depend on the number of threads")
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_padding_has_no_influence_on_a_gru(isa, reverse, rng, workspace):
+    workspace(2, isa)
+    x, *rest = gru_problem(rng)
+    grad = normal(rng, N, T, H)
+    spoiled, spoiled_grad = x.copy(), grad.copy()
+    for n, length in enumerate(LENGTHS):
+        spoiled[n, length:] = spoiled_grad[n, length:] = np.nan
+    options = {"lengths": LENGTHS, "reverse": reverse}
+    got, want = F.gru(spoiled, *rest, **options), F.gru(x, *rest, **options)
+    assert_same_bits(got, want, "padding in y or h")
+    got = F.gru_backward(spoiled_grad, spoiled, *rest, **options)
+    assert_same_bits(got, F.gru_backward(grad, x, *rest, **options), "padding in gradients")
+    for n in (1, 2, 3):
+        alone = [a[n : n + 1] for a in (x[:, : LENGTHS[n]], rest[3])]
+        y, h = F.gru(alone[0].copy(), *rest[:3], alone[1], reverse=reverse)
+        np.testing.assert_array_equal(y[0], want[0][n, : LENGTHS[n]])
+        np.testing.assert_array_equal(h[0], want[1][n])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("mask", [False, True])
+def test_a_gru_writes_nothing_beyond_its_outputs(isa, mask, rng, workspace):
+    ws = workspace(2, isa)
+    x, w_ih, w_hh, bias, h0 = inputs = gru_problem(rng)
+    mask = rng.random((N, H), np.float32) if mask else None
+    wide, offset, mine = H + 9, 4, slice(4, 4 + H)
+    shapes = [(N, T, wide), (N, H), (N, T, 4 * H)]
+    outs, checks = zip(*(guarded(*s) for s in shapes), strict=True)
+    outs[0].fill(GUARD)
+    _core.gru(*outs, x, h0, LENGTHS, mask, w_ih, w_hh, bias, offset, False, ws)
+    how = {"lengths": LENGTHS, "recurrent_mask": mask}
+    np.testing.assert_array_equal(outs[0][..., mine], F.gru(*inputs, **how)[0])
+    assert (np.delete(outs[0], np.arange(wide)[mine], axis=2) == GUARD).all()
+    grad = normal(rng, N, T, wide)
+    shapes = [x.shape, (N, H), w_ih.shape, w_hh.shape, bias.shape]
+    grads, more = zip(*(guarded(*s) for s in shapes), strict=True)
+    for g in grads[2:]:
+        g.fill(1)  # parameter gradients are added to
+    given = grad, None, outs[0], outs[2], x, h0, LENGTHS, mask, w_ih, w_hh, offset
+    _core.gru_backward(*grads, *given, False, (True,) * 3, ws)
+    dx, dw_ih, dw_hh, db, dh0 = F.gru_backward(
+        np.ascontiguousarray(grad[..., mine]), *inputs, **how
+    )
+    want = dx, dh0, dw_ih, dw_hh, db
+    for g, w, before in zip(grads, want, (0, 0, 1, 1, 1), strict=True):
+        np.testing.assert_allclose(g, w + before, rtol=1e-5, atol=1e-5)
+    for i, w in enumerate(want):  # each may be left out
+        one = [None] * 5
+        one[i] = np.zeros_like(w)
+        _core.gru_backward(*one, *given, False, (True,) * 3, ws)
+        np.testing.assert_array_equal(one[i], w)
+    for check in (*checks, *more):
+        check()
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"w_ih": np.zeros((4 * H, WIDTH), np.float32)}, "weight_ih: expected shape"),
+        ({"w_hh": np.zeros((4 * H, H), np.float32)}, "weight_.h: expected shape"),
+        ({"bias": np.zeros(3 * H, np.float32)}, r"bias: expected shape \(S=72\)"),
+        ({"h0": np.zeros((N, H + 1), np.float32)}, "h0: expected shape"),
+        ({"recurrent_mask": np.zeros(H, np.float32)}, "mask: expected shape"),
+        ({"lengths": LENGTHS + 1}, "lengths: expected 0 to 7"),
+    ],
+)
+def test_a_gru_refuses(changes, words, rng):
+    names = ("x", "w_ih", "w_hh", "bias", "h0")
+    with pytest.raises(ValueError, match=words):
+        F.gru(**dict(zip(names, gru_problem(rng), strict=True)) | changes)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+def test_a_mask_of_zeros_is_a_layer_without_memory_of_h(name, rng):
+    """And one of ones is none at all, to the last bit."""
+    inputs = problem(rng) if name == "lstm" else gru_problem(rng)
+    layer, back = getattr(F, name), getattr(F, f"{name}_backward")
+    grad, ones = normal(rng, N, T, H), np.ones((N, H), np.float32)
+    plain = layer(*inputs) + back(grad, *inputs)
+    masked = layer(*inputs, recurrent_mask=ones) + back(grad, *inputs, recurrent_mask=ones)
+    assert_same_bits(plain, masked, "a mask of ones")
+    without = list(inputs)
+    without[2] = np.zeros_like(inputs[2])
+    np.testing.assert_array_equal(layer(*inputs, recurrent_mask=0 * ones)[0], layer(*without)[0])
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_recurrent_dropout(kind, rng):
+    """One mask for each sequence, in training alone; reproducible, and right on average."""
+    layer = kind(3, 40, recurrent_dropout=0.5)
+    plain = kind(3, 40)
+    for one in (layer, plain):
+        one.initialize(3)
+    layer.seed = 7
+    x = normal(rng, 6, 5, 3)
+    np.testing.assert_array_equal(run(layer, x).y, run(plain, x).y)
+    first = run(layer, x, training=True).y
+    np.testing.assert_array_equal(first[:, 0], run(plain, x).y[:, 0])  # there is no state before
+    assert (first[:, 1] != run(plain, x).y[:, 1]).any()
+    assert layer.buffer("position")[0] == 6 * 40
+    assert (run(layer, x, training=True).y != first).any()
+    layer.buffer("position").fill(0)
+    np.testing.assert_array_equal(run(layer, x, training=True).y, first)
+    draws = np.mean([run(layer, x, training=True).y[:, 1] for _ in range(400)], axis=0)
+    np.testing.assert_allclose(draws, run(plain, x).y[:, 1], atol=0.03)
+    with pytest.raises(ValueError, match="recurrent_dropout: expected a number from 0"):
+        kind(3, 4, recurrent_dropout=1.0)
+    deep = kind(3, 4, 2, True, recurrent_dropout=0.3)
+    deep.initialize(1)
+    deep.seed = 2
+    y, dx, grads = gradients(deep, x, normal(rng, 6, 5, 8), training=True)
+    assert np.isfinite(dx).all() and all(np.isfinite(g).all() for g in grads.values())
+
+
+@pytest.mark.parametrize("arch", [ae.LSTM, ae.GRU])
+def test_recurrent_dropout_in_a_model(arch, rng):
+    X = normal(rng, 60, 6, 2)
+    how = {"epochs": 3, "batch_size": 16, "random_state": 0}
+    dropped = [
+        ae.Autoencoder(arch(8, recurrent_dropout=0.3), 3, n_threads=t, **how).fit(X) for t in (1, 3)
+    ]
+    for name, value in dropped[0].parameters_.items():
+        np.testing.assert_array_equal(value, dropped[1].parameters_[name])
+    np.testing.assert_array_equal(dropped[0].transform(X), dropped[0].transform(X))
+    half = ae.Autoencoder(arch(8, recurrent_dropout=0.3), 3, **how | {"epochs": 1}).fit(X)
+    half.set_params(warm_start=True, epochs=2).fit(X)
+    for name, value in dropped[0].parameters_.items():
+        np.testing.assert_array_equal(value, half.parameters_[name])

@@ -70,6 +70,19 @@ def test_foreign_index_does_no_harm():
     assert not F.max_pool2d_backward(ones, x, 2, index=index).any()
 
 
+def test_known_answer_of_bilinear_upsampling():
+    x = np.float32([[0, 4], [8, 16]]).reshape(1, 2, 2, 1)
+    y = F.upsample2d(x, mode="bilinear")
+    assert y[0, :, :, 0].tolist() == [
+        [0, 1, 3, 4], [2, 3.25, 5.75, 7], [6, 7.75, 11.25, 13], [8, 10, 14, 16]
+    ]  # fmt: skip
+    flat = np.full((2, 3, 4, 5), 7, np.float32)
+    assert (F.upsample2d(flat, (3, 2), mode="bilinear") == 7).all()
+    grad = F.upsample2d_backward(np.ones((2, 9, 8, 5), np.float32), flat, (3, 2), mode="bilinear")
+    np.testing.assert_allclose(grad, 6, rtol=1e-6)
+    np.testing.assert_array_equal(F.upsample2d(x, 1, mode="bilinear"), x)
+
+
 def test_blocks_of_upsampling():
     x = np.float32([[1, 2], [3, 4]]).reshape(1, 2, 2, 1)
     y = F.upsample2d(x, (1, 3))
@@ -111,6 +124,8 @@ def test_malformed_calls():
         F.max_pool2d_backward(y[..., :1].copy(), x, 2)
     with pytest.raises(TypeError, match="index: expected an array of int32"):
         F.max_pool2d_backward(y, x, 2, index=index.astype(np.int64))
+    with pytest.raises(ValueError, match='mode: expected "nearest" or "bilinear", got 3'):
+        F.upsample2d(x, mode=3)
     with pytest.raises(ValueError, match="factor: expected at least 1"):
         F.upsample2d(x, 0)
     with pytest.raises(ValueError, match="4 x 4: expected an output of 8 x 8, got 8 x 4"):

@@ -41,11 +41,10 @@ def test_products_of_strides_are_checked_before_any_work():
         F.conv_transpose2d(x, w, stride=2**31)
     out, ws = np.zeros((1, 1, 1, 4), np.float32), _core.Workspace(1)
     for stride in [(2**63 - 1, 1), (2**62, 2**62), (1, 2**32)]:
-        how = None, None, stride, (0, 0), True, None, None, ws
+        how = None, None, stride, (0, 0), (1, 1), 1, True, None, None, ws
         with pytest.raises(ValueError, match="strides of 1 to"):
             _core.conv_transpose2d(out, x, w, *how)
         with pytest.raises(ValueError, match="strides of 1 to"):
-            _core.conv2d_backward(
-                np.empty_like(x), None, None, out, x, w, None, stride, (0, 0), (False, False), ws
-            )
+            how = None, stride, (0, 0), (1, 1), 1, (False, False), ws
+            _core.conv2d_backward(np.empty_like(x), None, None, out, x, w, *how)
     assert time.perf_counter() - start < 1.0

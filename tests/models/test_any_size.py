@@ -215,6 +215,9 @@ def test_how_far_layers_see():
     up = nn.Upsample2d(2), nn.Conv2d(2, 1, 3, 1, 1)
     found = looks(nn.Sequential(nn.Conv2d(1, 2, 3, 1, 1), nn.MaxPool2d(2)), nn.Sequential(*up), 2)
     assert found == (2 + 1 + 2 + 2, 2, 2)
+    shuffled = nn.Conv2d(4, 8, 3, 1, 2, dilation=2), nn.PixelShuffle(2), nn.Conv2d(2, 1, 1)
+    found = looks(nn.PixelUnshuffle(2), nn.Sequential(*shuffled), 4)
+    assert found == (1 + 2 * 4 + 2, 2, 2)
     found = looks(nn.Conv2d(1, 2, 4, 2, 1), nn.ConvTranspose2d(2, 1, 4, 2, 1), 2)
     assert found == (3 + 4, 2, 2)
 

@@ -12,7 +12,9 @@ ARCHS = {
     "dense, images": (lambda: ae.Dense((8,), "tanh"), IMAGES),
     "conv": (lambda: ae.Conv((4, 6)), IMAGES),
     "resnet": (lambda: ae.ResNet(8, 4, 1, 1), IMAGES),
+    "conv of sequences": (lambda: ae.Conv((4,)), SEQUENCES),
     "lstm": (lambda: ae.LSTM(5, reverse=True), SEQUENCES),
+    "gru": (lambda: ae.GRU(5, recurrent_dropout=0.2), SEQUENCES),
     "lstm, forced": (lambda: ae.LSTM(5, 2, teacher_forcing=True), SEQUENCES),
     "transformer": (lambda: ae.Transformer(8, 2, 1, 12), SEQUENCES),
 }
@@ -132,7 +134,8 @@ def test_cell(model, arch, rng, tmp_path):
 def test_an_architecture_for_other_samples_is_refused(model, arch, rng):
     """It says so in a sentence that names the architecture, and there is no model then."""
     others = {TABLE: IMAGES, IMAGES: SEQUENCES, SEQUENCES: TABLE}
-    X = rng.random((N, *others[ARCHS[arch][1]]), np.float32)
+    other = TABLE if "conv" in arch else others[ARCHS[arch][1]]
+    X = rng.random((N, *other), np.float32)
     fresh = made(model, arch)
     name = type(fresh.arch).__name__
     with pytest.raises(ValueError, match=name):

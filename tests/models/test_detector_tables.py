@@ -7,7 +7,7 @@ from aecore.data.batches import Batch
 from aecore.data.samples import Samples
 from aecore.data.tables.scaling import MAX_LEVELS, RobustScaler
 from aecore.losses.mixed import Mixed
-from aecore.models.detection.score import _table_distances
+from aecore.models.detection.score import _table_residuals
 
 SMALL = ae.Autoencoder(ae.Dense((8,)), 2, epochs=3, batch_size=32)
 
@@ -132,7 +132,8 @@ def test_distances_of_tables():
     loss, output = Mixed((0, 2, 3), np.zeros(3)), np.array([[0.5, -1, 0, 1, 2]] * 2, np.float32)
     batch = Batch(2)
     batch.target = np.array([[1.5, 1, 2], [np.nan, 0, 3]], np.float32)  # there is no fourth level
-    squares, points = _table_distances(loss, output, batch)
+    found = _table_residuals(loss, output, batch)
+    squares, points = found.squares, found.points
     p, three = 1 / (1 + np.exp(1)), np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
     first = (1.5 - 0.5) ** 2 + 2 * (1 - p) ** 2 + ((three - [0, 0, 1]) ** 2).sum()
     second = (2 * p**2 + (three**2).sum() + 1) * 3 / 2  # of two cells, for three

@@ -24,6 +24,7 @@ MODELS = {
         lambda: ae.StackedAutoencoder(ae.Dense((8,)), 4, pretrain_epochs=1, **KW),
         TABLE,
     ),
+    "Conv of sequences": (lambda: ae.Autoencoder(ae.Conv((4, 6)), 3, **KW), SERIES),
     "LSTM": (lambda: ae.Autoencoder(ae.LSTM(8), 3, **KW), SERIES),
     "Transformer": (lambda: ae.VAE(ae.Transformer(8, 2, 1, 16), 3, **KW), SERIES),
     "TabularAutoencoder": (lambda: ae.TabularAutoencoder(**KW), TABLE),

@@ -372,7 +372,7 @@ def test_top_k_of_equal_values_and_of_nan():
 
 def test_l1_makes_codes_smaller(X):
     free, held = (
-        ae.Autoencoder(SMOOTH, 30, penalty=p, weight_decay=1e-3, epochs=20, **KW).fit(X)
+        ae.Autoencoder(SMOOTH, 30, penalty=p, weight_decay=1e-3, epochs=40, **KW).fit(X)
         for p in (ae.L1Sparsity(0), ae.L1Sparsity(0.3))
     )
     assert np.abs(held.transform(X)).mean() < np.abs(free.transform(X)).mean() / 4

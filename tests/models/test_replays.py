@@ -26,7 +26,9 @@ REPLAYED = {
     "Conv, tied": (lambda: ae.Autoencoder(ae.Conv((16, 32)), 3, tied=True, **KW), IMAGES),
     "ResNet": (lambda: ae.Autoencoder(ae.ResNet(8, 4, 2), 3, **KW), IMAGES),
     "norms": (lambda: ae.Autoencoder(NORMS, 4, **KW), IMAGES),
+    "Conv of sequences": (lambda: ae.Autoencoder(ae.Conv((4, 6)), 3, **KW), SERIES),
     "LSTM": (lambda: ae.Autoencoder(ae.LSTM(6, 2, True), 3, **KW), SERIES),
+    "GRU": (lambda: ae.Autoencoder(ae.GRU(6, 2, True), 3, **KW), SERIES),
     "Transformer": (lambda: ae.Autoencoder(ae.Transformer(8, 2, 2, 12), 3, **KW), SERIES),
     "StackedAutoencoder": (
         lambda: ae.StackedAutoencoder(ae.Dense((8,)), 4, pretrain_epochs=1, **KW), TABLE,

@@ -187,8 +187,8 @@ def test_unseen_levels_are_odder_than_usual_ones(measure, column, rng):
         assert scores[2] <= scores[1] + 0.1
     if measure is None:
         cells = [model.score_cells(row.assign(**{column: v})) for v in (usual, "rare", "new")]
-        at = frame.columns.get_loc(column)
-        assert cells[2][0, at] >= cells[1][0, at] > cells[0][0, at]
+        found = [one[column].iloc[0] for one in cells]
+        assert found[2] >= found[1] > found[0]
 
 
 def test_a_detector_holds_tables_to_their_types(rng, tmp_path):

@@ -9,17 +9,20 @@ import warnings
 import aecore as ae
 import numpy as np
 import pytest
+from aecore import nn
 from aecore.data.arrays import Data
 from aecore.models.base import traps
 
 SMALL = ae.Dense((16,))
 KW = {"epochs": 1, "random_state": 0}
 SEQUENCES, CHANNELS, UNITS, WIDE_CODE = "sequences", "channels", "units", "wide code"
+DEAD_CODES = "dead codes"
 PATTERNS = {
     SEQUENCES: traps.SEQUENCES,
     CHANNELS: traps.CHANNELS,
     UNITS: traps.UNITS,
     WIDE_CODE: traps.WIDE_CODE,
+    DEAD_CODES: traps.DEAD_CODES,
 }
 
 
@@ -201,6 +204,76 @@ def test_a_refusal_is_explained():
             ae.VQVAE(None, 4, 2, **KW).fit(CHW)
 
     assert abouts(refused) == [CHANNELS]
+
+
+# ---- dead codes ---------------------------------------------------------------------------------
+
+
+def dying(n, penalty=None, width=10, last="relu", kind=ae.Autoencoder, **params):
+    """Return a model whose code has n units that are never on."""
+    encoder = nn.Sequential(nn.Linear(12, width), nn.Activation(last))
+    model = kind((encoder, nn.Linear(width, 12)), width, penalty=penalty, **(KW | params))
+    X = ((table(12) > 0) * 1.0).astype(np.float32)
+    model.initialize(X).set_params(warm_start=True, learning_rate=1e-9)
+    weights = model.parameters_["encoder.0.weight"]
+    weights[...] = np.abs(weights)
+    weights[:n] *= -1
+    model.parameters_["encoder.0.bias"].fill(0)
+    return model, X
+
+
+@pytest.mark.parametrize("n, told", [(0, []), (1, [DEAD_CODES]), (10, [DEAD_CODES])])
+def test_codes_that_say_nothing_are_counted(n, told):
+    model, X = dying(n)
+    found = said(lambda: model.fit(X))
+    assert [about for about, _ in found] == told
+    for _, text in found:
+        assert f"latent_dim: {n} of 10 numbers of the code are the same for all" in text
+        assert "init='glorot'" in text and "A smaller learning_rate" in text
+
+
+def test_few_dead_codes_of_many_are_nothing():
+    model, X = dying(1, width=11)
+    assert abouts(lambda: model.fit(X)) == []
+    model, X = dying(2, width=11)
+    assert abouts(lambda: model.fit(X)) == [DEAD_CODES]
+
+
+def test_a_penalty_may_be_why():
+    model, X = dying(3, penalty=ae.L1Sparsity(1e-6))
+    assert "A weaker penalty" in said(lambda: model.fit(X))[0][1]
+
+
+def test_rare_codes_are_looked_for():
+    model, X = dying(2)
+    X = np.tile(X, (3, 1))
+    X[7] = -1  # not among the first rows that are looked at
+    assert abouts(lambda: model.fit(X)) == []
+
+
+def test_dead_codes_that_are_no_trap():
+    model, X = dying(4)
+    model.fit(X[:60])  # too few to say
+    model.fit(np.ones_like(X))  # where nothing varies, codes don't
+    model.set_params(epochs=0).fit(X)
+    with traps.silence():
+        model.set_params(epochs=1).fit(X)
+    model.partial_fit(X)
+    posterior = ae.VAE(arch=dead_posterior(), latent_dim=2, **KW)
+    assert abouts(lambda: posterior.fit(X)) == []
+
+
+def dead_posterior():
+    encoder = nn.Sequential(nn.Linear(12, 4), nn.Activation("relu"))
+    return encoder, nn.Linear(2, 12)
+
+
+def test_a_detector_says_nothing_of_its_members_codes():
+    model, X = dying(4)
+    arch = nn.Sequential(nn.Linear(12, 10), nn.Activation("relu")), nn.Linear(10, 12)
+    own = ae.Autoencoder(arch, 10, learning_rate=5.0, optimizer="sgd", clip_norm=1.0, **KW)
+    found = abouts(lambda: ae.AnomalyDetector(own, n_models=2, random_state=0).fit(X))
+    assert DEAD_CODES not in found
 
 
 # ---- no trap ------------------------------------------------------------------------------------

@@ -95,6 +95,7 @@ def test_classes(rng, tmp_path):
 
 GRIDS = {
     "dense": (ae.Dense((8,)), (12,), (1,)),
+    "conv of steps": (ae.Conv((6,)), (12, 2), (6,)),
     "steps": (ae.LSTM(6), (6, 2), (6,)),
     "transformer": (ae.Transformer(6, 2, 1, 8), (6, 2), (6,)),
     "images": (ae.ResNet(8, 4, 1, 1), (6, 8, 2), (3, 4)),

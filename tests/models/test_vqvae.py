@@ -34,6 +34,7 @@ ARCHES = {
     "conv": (ae.Conv((4, 8)), (9, 7, 3), (2, 1)),
     "resnet": (ae.ResNet(8, 4, 1), (9, 7, 3), (2, 1)),
     "default images": (None, (9, 7, 3), (2, 1)),
+    "conv of sequences": (ae.Conv((6,)), (5, 2), (2,)),
     "lstm": (ae.LSTM(6, 2, True), (5, 2), (5,)),
     "transformer": (ae.Transformer(8, 2, 1, 12), (5, 2), (5,)),
 }

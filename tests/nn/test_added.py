@@ -55,7 +55,7 @@ def test_convolutions(name, activation, isa, rng):
     layer = (nn.ConvTranspose2d if transposed else nn.Conv2d)(shape[-1], k, r, stride, pad)
     out = (shape[0], *layer.output_shape(shape[1:]))
     function = _core.conv_transpose2d if transposed else _core.conv2d
-    geometry = (stride, stride), (pad, pad)
+    geometry = (stride, stride), (pad, pad), (1, 1), 1
 
     def run(y, activation, added, ws):
         function(y, x, weight, b, activation, *geometry, True, added, None, ws)
@@ -72,7 +72,7 @@ def test_what_is_added_has_the_shape_of_the_output(rng):
     with pytest.raises(ValueError, match="shares memory with added"):
         _core.linear(y, x, w, None, None, False, y, None, ws)
     images, kernels = normal(rng, 2, 5, 5, 3), normal(rng, 4, 3, 3, 3)
-    out, geometry = np.empty((2, 3, 3, 4), np.float32), ((1, 1), (0, 0))
+    out, geometry = np.empty((2, 3, 3, 4), np.float32), ((1, 1), (0, 0), (1, 1), 1)
     with pytest.raises(ValueError, match="added"):
         wrong = normal(rng, 2, 3, 3, 3)
         _core.conv2d(out, images, kernels, None, None, *geometry, True, wrong, None, ws)

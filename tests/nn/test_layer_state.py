@@ -31,6 +31,7 @@ def deep_stack():
         nn.VectorQuantizer(32, 16, codebook="loss", restart_dead=False),
         nn.Reshape((64, 16)),
         nn.LSTM(16, 8, 2, True),
+        nn.GRU(16, 16),
         nn.TimeDistributed(nn.Linear(16, 16)),
         nn.Flatten(),
         nn.Linear(1024, 128, activation="tanh"),
@@ -289,6 +290,23 @@ REPRS = {
     "TiedLinear(4, 3)": lambda: nn.TiedLinear(nn.Linear(3, 4)),
     "Conv2d(3, 8, 4, stride=2, padding=1)": lambda: nn.Conv2d(3, 8, 4, 2, 1),
     "Conv2d(3, 8, (2, 3), bias=False)": lambda: nn.Conv2d(3, 8, (2, 3), bias=False),
+    "Conv2d(3, 8, 3, padding='same', dilation=2)": lambda: nn.Conv2d(
+        3, 8, 3, padding="same", dilation=2
+    ),
+    "Conv2d(4, 8, 2, padding='same', groups=2)": lambda: nn.Conv2d(
+        4, 8, 2, padding="same", groups=2
+    ),
+    "Conv1d(3, 8, 4, stride=2, padding=1)": lambda: nn.Conv1d(3, 8, 4, 2, 1),
+    "Conv1d(4, 8, 3, padding='same', groups=2, activation='relu')": lambda: nn.Conv1d(
+        4, 8, 3, padding="same", groups=2, activation=RELU
+    ),
+    "Conv1d(3, 8, 3, dilation=4, causal=True, bias=False)": lambda: nn.Conv1d(
+        3, 8, 3, dilation=4, causal=True, bias=False
+    ),
+    "ConvTranspose1d(3, 8, 4, stride=2, padding=1, output_padding=1)": lambda: nn.ConvTranspose1d(
+        3, 8, 4, 2, 1, 1
+    ),
+    "TiedConvTranspose1d(8, 3, 4, stride=2)": lambda: nn.TiedConvTranspose1d(nn.Conv1d(3, 8, 4, 2)),
     "ConvTranspose2d(3, 8, 4, stride=2, padding=1, output_padding=(0, 1), "
     "activation='elu')": lambda: nn.ConvTranspose2d(3, 8, 4, 2, 1, (0, 1), activation="elu"),
     "Activation('gelu')": lambda: nn.Activation("gelu"),
@@ -298,6 +316,9 @@ REPRS = {
     "MaxPool2d(2)": lambda: nn.MaxPool2d(2),
     "MaxPool2d((3, 2), stride=1, padding=1)": lambda: nn.MaxPool2d((3, 2), 1, 1),
     "Upsample2d(2)": lambda: nn.Upsample2d(2),
+    "Upsample2d((1, 2), mode='bilinear')": lambda: nn.Upsample2d((1, 2), "bilinear"),
+    "PixelShuffle(2)": lambda: nn.PixelShuffle(2),
+    "PixelUnshuffle(3)": lambda: nn.PixelUnshuffle(3),
     "BatchNorm2d(5)": lambda: nn.BatchNorm2d(5),
     "BatchNorm2d(5, eps=0.1, affine=False, momentum=0.2)": lambda: nn.BatchNorm2d(
         5, eps=0.1, momentum=0.2, affine=False
@@ -305,6 +326,7 @@ REPRS = {
     "LayerNorm(5)": lambda: nn.LayerNorm(5),
     "GroupNorm(2, 4)": lambda: nn.GroupNorm(2, 4),
     "LSTM(3, 4)": lambda: nn.LSTM(3, 4),
+    "GRU(3, 4, layers=2, recurrent_dropout=0.2)": lambda: nn.GRU(3, 4, 2, recurrent_dropout=0.2),
     "LSTM(3, 4, layers=2, bidirectional=True, steps=5, last=True)": lambda: nn.LSTM(
         3, 4, 2, True, steps=5, last=True
     ),

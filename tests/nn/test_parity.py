@@ -364,6 +364,46 @@ def test_lstm_layers(layers, both, padded, rng):
         assert_near(p.grad, view(q.grad), name)
 
 
+@pytest.mark.parametrize("layers, both", [(1, False), (2, True)])
+@pytest.mark.parametrize("padded", [False, True])
+def test_gru_layers(layers, both, padded, rng):
+    torch.manual_seed(5)
+    units, n, t = 12, 9, 11
+    theirs = tnn.GRU(5, units, layers, batch_first=True, bidirectional=both)
+    mine = nn.GRU(5, units, layers, both)
+    found = []
+    for one, module in mine.children():
+        where = f"_l{one[0]}" + ("_reverse" if one.endswith("r") else "")
+        w, u, b, c = (
+            getattr(theirs, kind + where)
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
+        found.append((module, w, u, b, c))
+        module.weight_ih.value[...] = w.detach().numpy()
+        module.weight_hh.value[...] = u.detach().numpy()
+        module.bias.value[: 3 * units] = b.detach().numpy()
+        module.bias.value[: 2 * units] += c.detach().numpy()[: 2 * units]
+        module.bias.value[3 * units :] = c.detach().numpy()[2 * units :]
+    x = normal(rng, n, t, 5)
+    lengths = rng.integers(1, t + 1, n) if padded else np.full(n, t)
+    lengths[0] = t
+    tx = torch.from_numpy(x).requires_grad_()
+    packed = tnn.utils.rnn.pack_padded_sequence(
+        tx, torch.from_numpy(lengths), batch_first=True, enforce_sorted=False
+    )
+    out, _ = tnn.utils.rnn.pad_packed_sequence(theirs(packed)[0], batch_first=True)
+    ran = run(mine, x, training=True, lengths=lengths if padded else None)
+    assert_near(ran.y, out.detach().numpy(), "output")
+    grad = normal(rng, *ran.y.shape)
+    out.backward(torch.from_numpy(grad))
+    assert_near(ran.back(grad), tx.grad.numpy(), "dx")
+    for module, w, u, b, c in found:
+        assert_near(module.weight_ih.grad, w.grad.numpy(), "weight_ih")
+        assert_near(module.weight_hh.grad, u.grad.numpy(), "weight_hh")
+        assert_near(module.bias.grad[: 3 * units], b.grad.numpy(), "bias_ih")
+        assert_near(module.bias.grad[3 * units :], c.grad.numpy()[2 * units :], "bias_hh")
+
+
 def test_lstm_ae(rng):
     torch.manual_seed(6)
     steps, units, latent = 40, 64, 16

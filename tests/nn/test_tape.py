@@ -220,6 +220,7 @@ CONSTANT_INPUT = {
     "group norm": (lambda: nn.GroupNorm(2, 4), (4,), "group_norm_backward"),
     "batch norm": (lambda: nn.BatchNorm2d(4), (4,), "batch_norm2d_backward"),
     "lstm": (lambda: nn.LSTM(4, 3), (5, 4), "lstm_backward"),
+    "gru": (lambda: nn.GRU(4, 3), (5, 4), "gru_backward"),
     "positions": (lambda: nn.PositionalEmbedding(5, 4), (4,), "positions_backward"),
 }
 
@@ -263,6 +264,7 @@ LEARNING = {
     "group norm": (lambda: nn.GroupNorm(2, 4), (4,)),
     "batch norm": (lambda: nn.BatchNorm2d(4), (4,)),
     "lstm": (lambda: nn.LSTM(4, 3, 2, True), (5, 4)),
+    "gru": (lambda: nn.GRU(4, 3, 2, True), (5, 4)),
     "attention": (lambda: nn.MultiHeadAttention(4, 2), (5, 4)),
     "block": (lambda: nn.TransformerBlock(4, 2, 6), (5, 4)),
     "positions": (lambda: nn.PositionalEmbedding(5, 4), (5, 4)),
@@ -354,6 +356,7 @@ SHARING = {
     "group norm": (lambda: nn.GroupNorm(2, 4), (4,)),
     "batch norm": (lambda: nn.BatchNorm2d(4), (4,)),
     "lstm": (lambda: nn.LSTM(4, 4), (5, 4)),
+    "gru": (lambda: nn.GRU(4, 4), (5, 4)),
     "block": (lambda: nn.TransformerBlock(4, 2, 6), (5, 4)),
     "positions": (lambda: nn.PositionalEmbedding(5, 4), (5, 4)),
     "own": (lambda: Scale(4), (4,)),
@@ -488,6 +491,7 @@ MODELS = {
     "resnet vqvae": (lambda **o: ae.VQVAE(ae.ResNet(8, 4, 1), 16, 4, **o), (8, 8, 1)),
     "transformer": (lambda **o: ae.Autoencoder(ae.Transformer(16, 2, 1, 24), 4, **o), (6, 3)),
     "lstm": (lambda **o: ae.Autoencoder(ae.LSTM(8), 4, **o), (6, 3)),
+    "gru": (lambda **o: ae.Autoencoder(ae.GRU(8), 4, **o), (6, 3)),
     "aae": (lambda **o: ae.AdversarialAutoencoder(ae.Dense((16,)), 4, **o), (20,)),
 }
 

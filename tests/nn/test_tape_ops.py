@@ -10,7 +10,7 @@ import pytest
 from aecore import nn
 from aecore.nn.columns import Columns
 from aecore.nn.module import _Old
-from aecore.nn.ops import latent, losses, norms, pooling, products, quantize, sequences
+from aecore.nn.ops import latent, losses, norms, pooling, products, products1d, quantize, sequences
 from aecore.nn.ops.elementwise import Binary, Unary, activation
 from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
@@ -23,7 +23,7 @@ from conftest import ISAS
 
 THREADS = (1, 2, 3)
 ABSTRACT = {
-    Op, Binary, Unary, Reduction, _One,
+    Op, Binary, Unary, Reduction, _One, sequences._Recurrent,
     losses.Late, norms._Norm, norms._Whole, products.Product,
 }  # fmt: skip
 
@@ -407,6 +407,22 @@ WRONG = {
         (lambda: products.ConvTranspose2d(v(2, 0, 5, 3), p(4, 3, 3, 3)),
          "expected images large enough for kernel"),
     ],
+    "Conv1d": [
+        (lambda: products1d.Conv1d(v(2, 5, 2), p(4, 3, 3)), r"expected sequences \(T, 3\)"),
+        (lambda: products1d.Conv1d(v(2, 5, 5, 3), p(4, 3, 3)), "expected sequences"),
+        (lambda: products1d.Conv1d(v(2, 2, 3), p(4, 3, 3)), "long enough for kernel 3"),
+    ],
+    "ConvTranspose1d": [
+        (lambda: products1d.ConvTranspose1d(v(2, 5, 2), p(4, 3, 3)), "expected sequences"),
+        (lambda: products1d.ConvTranspose1d(v(2, 0, 3), p(4, 3, 3)), "long enough for kernel"),
+    ],
+    "PixelShuffle": [
+        (lambda: pooling.PixelShuffle(v(2, 5, 5, 6), 2), "a multiple of 4 channels"),
+        (lambda: pooling.PixelShuffle(v(2, 5, 4), 2), "expected images"),
+    ],
+    "PixelUnshuffle": [
+        (lambda: pooling.PixelUnshuffle(v(2, 4, 5, 6), 2), "whose height and width 2 divides"),
+    ],
     "LayerNorm": [
         (lambda: norms.LayerNorm(v(2, 3), 4, None, None, 1e-5), "expected 4 channels in the last"),
         (lambda: norms.LayerNorm(v(4), 4, None, None, 1e-5), "expected 4 channels"),
@@ -463,6 +479,16 @@ WRONG = {
         (
             lambda: sequences.LSTM(v(2, 3, 4), [(p(8, 4), p(8, 2), p(8))], (False,), 5, False),
             "expected",
+        ),
+    ],
+    "GRU": [
+        (
+            lambda: sequences.GRU(v(2, 3, 4), [(p(6, 3), p(6, 2), p(8))], (False,), 3, False),
+            "weight_ih: expected shape",
+        ),
+        (
+            lambda: sequences.GRU(v(2, 3, 4), [(p(8, 4), p(8, 2), p(8))], (False,), 3, False),
+            "expected shape",
         ),
     ],
     "Unrolled": [

@@ -25,6 +25,7 @@ SECTIONS = {
     "rows": "detector-parquet",
     "processes": "mlp-ae",
     "cost": "table-ae",
+    "init": "Autoencoder, code of relu",
     "python": "mlp-ae",
 }
 

@@ -57,7 +57,16 @@ def test_bits_do_not_depend_on_the_number_of_threads(name):
 
 
 @pytest.mark.parametrize(
-    "arch", [ae.LSTM(5), ae.Transformer(8, 2, 1), ae.LSTM(5, bidirectional=True)]
+    "arch",
+    [
+        ae.LSTM(5),
+        ae.Transformer(8, 2, 1),
+        ae.LSTM(5, bidirectional=True),
+        ae.GRU(5),
+        ae.GRU(5, 2, True, recurrent_dropout=0.3),
+        ae.LSTM(5, 2, recurrent_dropout=0.3),
+        ae.Conv((4, 5)),
+    ],
 )
 def test_sequences_of_different_lengths(arch, rng):
     X = [rng.random((n, 3), np.float32) for n in rng.integers(2, 9, 30)]

@@ -70,7 +70,13 @@ PRIOR = {"channels": 4, "layers": 2, "epochs": 3, "batch_size": 16}
 NOISE = (ae.Masking(0.1), None)
 KINDS = {
     "patience": lambda **k: ae.Autoencoder(
-        ae.Dense((8,)), 3, patience=2, validation_fraction=0.25, learning_rate=0.5, **k
+        ae.Dense((8,)),
+        3,
+        patience=2,
+        validation_fraction=0.25,
+        learning_rate=0.5,
+        init="uniform",
+        **k,
     ),
     "schedule": lambda **k: ae.Autoencoder(
         ae.Conv((4,)), 3, schedule=ae.Warmup(2) * ae.Cosine(4), corruption=ae.GaussianNoise(), **k

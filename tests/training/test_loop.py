@@ -361,7 +361,8 @@ def test_steps_that_are_too_large(X, optimizer, rate):
 def test_the_state_left_has_a_finite_loss(kind, rate, optimizer, rng):
     """The step that went too far is undone: where it led, no loss is finite."""
     X = rng.normal(size=(200, 5)).astype(np.float32)
-    model = kind(ae.Dense((8,)), epochs=8, learning_rate=rate, optimizer=optimizer, random_state=0)
+    how = {"learning_rate": rate, "optimizer": optimizer, "init": "uniform", "random_state": 0}
+    model = kind(ae.Dense((8,)), epochs=8, **how)
     try:
         model.fit(X)
     except FloatingPointError as error:

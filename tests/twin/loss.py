@@ -1,5 +1,7 @@
 """Twins of the losses."""
 
+import math
+
 import numpy as np
 
 
@@ -63,3 +65,61 @@ def cross_entropy(logits, labels, mask=None):
 def cross_entropy_backward(grad, logits, labels, mask=None):
     gradient = np.exp(_log_softmax(logits)) - np.eye(logits.shape[-1])[labels]
     return _scale(grad, gradient, None if mask is None else mask[..., None])
+
+
+# ---- counts: by the textbook's formulas; their terms cancel, which float64 can afford ------------
+
+_lgamma = np.vectorize(math.lgamma, otypes=[float])
+
+
+def _digamma(z):
+    back = sum(1 / (z + k) for k in range(10))
+    z = z + 10.0
+    return np.log(z) - 1 / (2 * z) - 1 / (12 * z**2) + 1 / (120 * z**4) - 1 / (252 * z**6) - back
+
+
+def _counts(target, mask):
+    """Numbers that the functions are defined for, where what is there doesn't count."""
+    return target if mask is None else np.where(mask == 0, 0.0, target)
+
+
+def poisson(x, target, mask=None):
+    target = _counts(target, mask)
+    return _rows(_weigh(np.exp(x) - target * x + _lgamma(target + 1), mask))
+
+
+def poisson_backward(grad, x, target, mask=None):
+    return _scale(grad, np.exp(x) - target, mask)
+
+
+def negative_binomial(x, target, log_theta, mask=None):
+    t, y = np.exp(log_theta), _counts(target, mask)
+    gammas = _lgamma(y + t) - _lgamma(np.broadcast_to(t, x.shape)) - _lgamma(y + 1)
+    odds = np.logaddexp(0, x - log_theta), np.logaddexp(0, log_theta - x)
+    return _rows(_weigh(t * odds[0] + y * odds[1] - gammas, mask))
+
+
+def negative_binomial_backward(grad, x, target, log_theta, mask=None):
+    t, m, y = np.exp(log_theta), np.exp(x), _counts(target, mask)
+    dx = _scale(grad, t * (m - y) / (t + m), mask)
+    slope = _digamma(np.broadcast_to(t, x.shape)) - _digamma(y + t)
+    slope = slope + np.logaddexp(0, x - log_theta) + (y - m) / (t + m)
+    slope = _scale(grad, t * slope, mask)
+    return dx, slope if log_theta.shape == x.shape else slope.sum(0)
+
+
+def _log_chances(logits, mask):
+    return _log_softmax(logits if mask is None else np.where(mask == 0, -1e9, logits))
+
+
+def multinomial(logits, counts, mask=None):
+    y, chances = _counts(counts, mask), _log_chances(logits, mask)
+    chances = np.where(y == 0, 0.0, chances)
+    return _rows((_lgamma(y + 1) - y * chances).sum(-1) - _lgamma(y.sum(-1) + 1))
+
+
+def multinomial_backward(grad, logits, counts, mask=None):
+    y = _counts(counts, mask)
+    gradient = np.exp(_log_chances(logits, mask)) * y.sum(-1, keepdims=True) - y
+    seen = None if mask is None else (mask != 0).astype(float)
+    return _scale(grad, gradient, seen)

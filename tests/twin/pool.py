@@ -50,12 +50,47 @@ def max_pool2d_backward(grad, x, kernel_size, *, stride=None, padding=0):
     return dx.reshape(x.shape)
 
 
-def upsample2d(x, factor=2):
+def _between(size, factor):
+    """Return (size * factor, size): how much each new pixel has of the old ones of an axis."""
+    found = np.zeros((size * factor, size))
+    for i in range(size * factor):
+        at = min(max((i + 0.5) / factor - 0.5, 0), size - 1)
+        first = int(at)
+        found[i, first] += 1 - (at - first)
+        found[i, min(first + 1, size - 1)] += at - first
+    return found
+
+
+def upsample2d(x, factor=2, *, mode="nearest"):
     r, s = _pair(factor)
+    if mode == "bilinear":
+        rows, cols = _between(x.shape[1], r), _between(x.shape[2], s)
+        return np.einsum("ph,qw,nhwc->npqc", rows, cols, x, optimize=True)
     return x.repeat(r, 1).repeat(s, 2)
 
 
-def upsample2d_backward(grad, x, factor=2):
+def upsample2d_backward(grad, x, factor=2, *, mode="nearest"):
     n, h, w, c = x.shape
     r, s = _pair(factor)
+    if mode == "bilinear":
+        rows, cols = _between(h, r), _between(w, s)
+        return np.einsum("ph,qw,npqc->nhwc", rows, cols, grad, optimize=True)
     return grad.reshape(n, h, r, w, s, c).sum((2, 4))
+
+
+def pixel_shuffle(x, r):
+    n, h, w, c = x.shape
+    y = np.zeros((n, h * r, w * r, c // r**2), x.dtype)
+    for i in range(r):
+        for j in range(r):
+            y[:, i::r, j::r] = x[..., i * r + j :: r * r]
+    return y
+
+
+def pixel_unshuffle(x, r):
+    n, h, w, c = x.shape
+    y = np.zeros((n, h // r, w // r, c * r**2), x.dtype)
+    for i in range(r):
+        for j in range(r):
+            y[..., i * r + j :: r * r] = x[:, i::r, j::r]
+    return y

@@ -9,7 +9,8 @@ from .activation import activate
 from .attention import attention
 from .convolution import conv2d, conv_transpose2d
 from .linear import linear
-from .lstm import lstm
+from .lstm import gru, lstm
+from .pool import pixel_shuffle, pixel_unshuffle, upsample2d
 
 
 def _linear(m, x, value, training):
@@ -21,7 +22,9 @@ def _tied_linear(m, x, value, training):
 
 
 def _conv2d(m, x, value, training):
-    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    options = {"stride": m.stride, "dilation": m.dilation, "groups": m.groups}
+    padding = m.padding if len(m.padding) == 2 else (m.padding[:2], m.padding[2:])
+    options |= {"padding": padding, "activation": m.activation}
     return conv2d(x, value(m.weight), value(m.bias), **options)
 
 
@@ -32,9 +35,25 @@ def _masked_conv2d(m, x, value, training):
 
 
 def _conv_transpose2d(m, x, value, training):
-    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    options = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
+    options |= {"activation": m.activation}
     extra = m.output_padding
     return conv_transpose2d(x, value(m.weight), value(m.bias), output_padding=extra, **options)
+
+
+def _conv1d(m, x, value, training):
+    weight, (left, right) = value(m.weight)[:, None], m.padding
+    options = {"stride": (1, m.stride), "dilation": (1, m.dilation), "groups": m.groups}
+    options |= {"padding": ((0, 0), (left, right)), "activation": m.activation}
+    return conv2d(x[:, None], weight, value(m.bias), **options)[:, 0]
+
+
+def _conv_transpose1d(m, x, value, training):
+    weight = value(m.weight)
+    weight = (weight.transpose(2, 1, 0) if m.tied else weight)[:, None]
+    options = {"stride": (1, m.stride), "padding": (0, m.padding), "dilation": (1, m.dilation)}
+    options |= {"output_padding": (0, m.output_padding), "activation": m.activation}
+    return conv_transpose2d(x[:, None], weight, value(m.bias), **options)[:, 0]
 
 
 def _max_pool2d(m, x, value, training):
@@ -71,17 +90,18 @@ def _dropout(m, x, value, training):
     return x
 
 
-def _lstm(m, x, value, training):
+def _recurrent(m, x, value, training):
+    function = lstm if isinstance(m, nn.LSTM) else gru
     if m.steps is not None:
         x = x[:, None].repeat(m.steps, 1)
     for layer in m.layers:
         runs = [
-            lstm(
+            function(
                 x, value(one.weight_ih), value(one.weight_hh), value(one.bias), reverse=one.reverse
-            )
+            )[:2]
             for one in layer
         ]
-        x, h, _ = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))
+        x, h = (np.concatenate(parts, -1) for parts in zip(*runs, strict=True))
     return h if m.last else x
 
 
@@ -119,7 +139,8 @@ def _view(m, x, value, training):
 
 
 def _tied_conv_transpose2d(m, x, value, training):
-    options = {"stride": m.stride, "padding": m.padding, "activation": m.activation}
+    options = {"stride": m.stride, "padding": m.padding, "dilation": m.dilation}
+    options |= {"activation": m.activation}
     weight = value(m.weight).transpose(3, 1, 2, 0)
     extra = m.output_padding
     return conv_transpose2d(x, weight, value(m.bias), output_padding=extra, **options)
@@ -132,15 +153,21 @@ TWINS = {
     nn.ConvTranspose2d: _conv_transpose2d,
     nn.MaskedConv2d: _masked_conv2d,
     nn.TiedConvTranspose2d: _tied_conv_transpose2d,
+    nn.Conv1d: _conv1d,
+    nn.ConvTranspose1d: _conv_transpose1d,
+    nn.TiedConvTranspose1d: _conv_transpose1d,
     nn.Activation: lambda m, x, value, training: activate(x, m.kind),
     nn.MaxPool2d: _max_pool2d,
-    nn.Upsample2d: lambda m, x, v, t: x.repeat(m.factor[0], 1).repeat(m.factor[1], 2),
+    nn.Upsample2d: lambda m, x, v, t: upsample2d(x, m.factor, mode=m.mode),
+    nn.PixelShuffle: lambda m, x, v, t: pixel_shuffle(x, m.factor),
+    nn.PixelUnshuffle: lambda m, x, v, t: pixel_unshuffle(x, m.factor),
     nn.LayerNorm: lambda m, x, v, t: _affine(m, _normalized(m, x, -1, v), v),
     nn.GroupNorm: _group_norm,
     nn.BatchNorm2d: _batch_norm,
     nn.Dropout: _dropout,
     nn.Flatten: _view,
-    nn.LSTM: _lstm,
+    nn.LSTM: _recurrent,
+    nn.GRU: _recurrent,
     nn.Reshape: _view,
     nn.TimeDistributed: _each_step,
     nn.MeanPool1d: lambda m, x, v, t: x.mean(1),

@@ -38,7 +38,16 @@ SMALL = np.array([0, 1, 1, 2, 2, 3, 3, 4, 5, 6, 7])
 KINDS = (None, *_core.ACTIVATIONS)
 SMOOTH = "gelu", "silu"  # whose gradients are of inputs
 IN_PLACE = "param", "m", "v", "running_mean", "running_var"
-STRICT = "activation", "mse", "l1", "huber", "bce", "cross_entropy", "lstm"  # beside infinities
+STRICT = (
+    "activation",
+    "mse",
+    "l1",
+    "huber",
+    "bce",
+    "cross_entropy",
+    "lstm",
+    "gru",
+)  # beside infinities
 NEAR, FAR = 5e-5, 1e-3  # of a result's size; where variances may be small
 
 
@@ -116,18 +125,23 @@ def conv2d(rng: Rng) -> Arguments:
     if rng.random() < 0.1:  # as fast ones are
         n, h, w, c, k = 40, 8, 9, 32, 33
         r, s = (3, 3) if rng.random() < 0.5 else (4, 4)
+    groups = int(rng.choice([1, 1, 2, c or 1]))
+    c, k = c // groups * groups, k // groups * groups
     padding: Any = either(rng, 0, min(r, s))
     if rng.random() < 0.2:
         padding = tuple((int(rng.integers(k + 1)), int(rng.integers(-k, k + 1))) for k in (r, s))
     return {
-        "x": normal(rng, n, h, w, c), "weight": kernel(rng, k, r, s, c),
+        "x": normal(rng, n, h, w, c), "weight": kernel(rng, k, r, s, c // groups),
         "bias": maybe(rng, normal(rng, k)), "stride": either(rng, 1, 4), "padding": padding,
-        "activation": rng.choice(KINDS), "winograd": bool(rng.integers(2)),
+        "dilation": either(rng, 1, 4), "groups": groups, "activation": rng.choice(KINDS),
+        "winograd": bool(rng.integers(2)),
     }  # fmt: skip
 
 
 def conv_transpose2d(rng: Rng) -> Arguments:
     found = conv2d(rng)
+    if found.pop("groups") > 1:
+        found["weight"] = kernel(rng, *found["weight"].shape[:3], found["x"].shape[3])
     (a, b), (r, s) = twin.convolution._pair(found["stride"]), found["weight"].shape[1:3]
     found["padding"] = either(rng, 0, min(r, s) // 2)
     found["output_padding"] = int(rng.integers(a)), int(rng.integers(b))
@@ -141,6 +155,25 @@ def cross_entropy(rng: Rng) -> Arguments:
         "logits": normal(rng, *shape, e), "labels": rng.integers(0, e, shape),
         "mask": maybe(rng, weights(rng, *shape)),
     }  # fmt: skip
+
+
+def poisson(rng: Rng) -> Arguments:
+    found = loss(rng)
+    found["target"] = rng.poisson(np.exp(found["x"])).astype(np.float32)
+    return found
+
+
+def negative_binomial(rng: Rng) -> Arguments:
+    found = poisson(rng)
+    shape = found["x"].shape if rng.random() < 0.3 else found["x"].shape[1:]
+    return {**found, "log_theta": normal(rng, *shape)}
+
+
+def multinomial(rng: Rng) -> Arguments:
+    shape = size(rng), *_axes(rng), size(rng, least=1)
+    counts = rng.poisson(3, shape).astype(np.float32)
+    mask = maybe(rng, (rng.random(shape) < 0.7).astype(np.float32))
+    return {"logits": normal(rng, *shape), "counts": counts, "mask": mask}
 
 
 def dropout(rng: Rng) -> Arguments:
@@ -219,8 +252,16 @@ def lstm(rng: Rng) -> Arguments:
         "w_hh": kernel(rng, 4 * h, h), "bias": maybe(rng, normal(rng, 4 * h)),
         "h0": maybe(rng, normal(rng, n, h)), "c0": maybe(rng, normal(rng, n, h)),
         "lengths": lengths(rng, n, t), "reverse": bool(rng.integers(2)),
+        "recurrent_mask": maybe(rng, (rng.random((n, h)) < 0.7).astype(np.float32)),
         "steps": t if repeat else None,
     }  # fmt: skip
+
+
+def gru(rng: Rng) -> Arguments:
+    found = lstm(rng)
+    del found["c0"]
+    rows = 3 * found["w_hh"].shape[1]
+    return found | {name: found[name][:rows].copy() for name in ("w_ih", "w_hh")}
 
 
 def max_pool2d(rng: Rng) -> Arguments:
@@ -245,7 +286,8 @@ def reparameterize(rng: Rng) -> Arguments:
 
 def upsample2d(rng: Rng) -> Arguments:
     shape = [size(rng, small=True) for _ in range(4)]
-    return {"x": normal(rng, *shape), "factor": either(rng, 1, 4)}
+    mode = str(rng.choice(["nearest", "bilinear"]))
+    return {"x": normal(rng, *shape), "factor": either(rng, 1, 4), "mode": mode}
 
 
 def vector_quantize(rng: Rng) -> Arguments:
@@ -280,8 +322,10 @@ MAKERS: dict[str, Callable[[Rng], Arguments]] = {
     "batch_norm2d": batch_norm2d, "bce_with_logits": loss, "conv2d": conv2d,
     "conv_transpose2d": conv_transpose2d, "cross_entropy": cross_entropy, "dropout": dropout,
     "embedding": embedding, "gated_tanh": gated_tanh, "gaussian_kl": gaussian_kl,
-    "group_norm": group_norm, "huber": huber, "l1": loss, "layer_norm": layer_norm,
-    "linear": linear, "lstm": lstm, "max_pool2d": max_pool2d, "mse": loss, "random_normal": draw,
+    "group_norm": group_norm, "gru": gru, "huber": huber, "l1": loss, "layer_norm": layer_norm,
+    "linear": linear, "lstm": lstm, "max_pool2d": max_pool2d, "mse": loss,
+    "multinomial": multinomial, "negative_binomial": negative_binomial, "poisson": poisson,
+    "random_normal": draw,
     "random_uniform": draw, "reparameterize": reparameterize, "sgd_step": sgd_step,
     "upsample2d": upsample2d, "vector_quantize": vector_quantize,
 }  # fmt: skip
@@ -292,8 +336,10 @@ SAMPLED = {
     "conv2d": ("x",), "conv_transpose2d": ("x",), "cross_entropy": ("logits", "labels", "mask"),
     "embedding": ("indices",), "gated_tanh": ("x", "bias"), "gaussian_kl": ("mean", "logvar"),
     "group_norm": ("x",), "huber": ("x", "target", "mask"), "l1": ("x", "target", "mask"),
-    "linear": ("x",), "lstm": ("x", "h0", "c0", "lengths"), "max_pool2d": ("x",),
-    "mse": ("x", "target", "mask"), "reparameterize": ("mean", "logvar", "eps"),
+    "linear": ("x",), "gru": ("x", "h0", "lengths", "recurrent_mask"),
+    "lstm": ("x", "h0", "c0", "lengths", "recurrent_mask"), "max_pool2d": ("x",),
+    "mse": ("x", "target", "mask"), "multinomial": ("logits", "counts", "mask"),
+    "poisson": ("x", "target", "mask"), "reparameterize": ("mean", "logvar", "eps"),
     "upsample2d": ("x",), "vector_quantize": ("z",),
 }  # fmt: skip
 
@@ -321,9 +367,10 @@ def right(name: str, rng: Rng) -> Arguments:
     y = y[0] if isinstance(y, tuple) else y
     for option in FORWARD_ONLY:
         found.pop(option, None)
-    if base == "lstm":
+    if base in ("lstm", "gru"):
         n, h = len(found["x"]), found["w_hh"].shape[1]
-        found |= {key: maybe(rng, normal(rng, n, h)) for key in ("dh", "dc")}
+        last = ("dh", "dc") if base == "lstm" else ("dh",)
+        found |= {key: maybe(rng, normal(rng, n, h)) for key in last}
     if base == "batch_norm2d" and not found.pop("training"):
         found["training"] = False
     if base == "max_pool2d" and rng.random() < 0.5:

@@ -4,12 +4,13 @@ from .base import Arch, Code
 from .build import build_network
 from .conv import Conv
 from .dense import Dense
-from .lstm import LSTM
+from .lstm import GRU, LSTM
 from .resnet import ResNet
 from .transformer import Transformer
 from .unet import UNet
 
 __all__ = [
+    "GRU",
     "LSTM",
     "Arch",
     "Code",

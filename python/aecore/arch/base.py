@@ -11,7 +11,8 @@ from ..base.checks import integer
 from ..base.params import Choice
 from ..nn.activation import Activation
 from ..nn.containers import starts_flat
-from ..nn.convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
+from ..nn.convolution import ConvTranspose2d, TiedConvTranspose2d
+from ..nn.convolution1d import ConvTranspose1d, TiedConvTranspose1d
 from ..nn.module import Module
 from ..nn.ops.products import FUSED
 from ..nn.ops.sizes import Size, next_multiple
@@ -45,9 +46,12 @@ class Arch(Choice):
     ----------
     has_code : bool
         Whether there is a code: one without has an encoder that gives back what it takes.
+    usual_init : str
+        How fresh weights are drawn where a model doesn't say, see `aecore.nn.init`.
     """
 
     has_code: ClassVar[bool] = True
+    usual_init = "uniform"
 
     @property
     def has_maps(self) -> bool:
@@ -171,10 +175,11 @@ def activated(layer: Callable[..., Module], *args: Any, activation: Any) -> list
 class Downsampling(NamedTuple):
     """The sizes of an image between strided convolutions, and the upsampling that restores them.
 
-    The padding keeps size / stride where it can: 1 for kernel 4 and stride 2.
+    A sequence has one size. The padding keeps size / stride where it can: 1 for kernel 4 and
+    stride 2.
     """
 
-    sizes: list[tuple[int, int]]
+    sizes: list[tuple[int, ...]]
     kernel_size: int
     stride: int
     padding: int
@@ -186,12 +191,12 @@ class Downsampling(NamedTuple):
         """Return the sizes, with fewer levels where nothing is left of the image before."""
         kernel_size, stride = integer("kernel_size", kernel_size, 1), integer("stride", stride, 1)
         padding = max(0, (kernel_size - stride + 1) // 2)
-        sizes = [(size[0], size[1])]
+        sizes = [tuple(size)]
         for _ in range(levels):
-            h, w = ((n + 2 * padding - kernel_size) // stride + 1 for n in sizes[-1])
-            if min(h, w) < 1:
+            found = tuple((n + 2 * padding - kernel_size) // stride + 1 for n in sizes[-1])
+            if min(found) < 1:
                 break
-            sizes.append((h, w))
+            sizes.append(found)
         return cls(sizes, kernel_size, stride, padding)
 
     @classmethod
@@ -201,11 +206,13 @@ class Downsampling(NamedTuple):
         """Return the sizes; ValueError where nothing is left of the image before the last level."""
         down = cls.as_far_as_possible(size, levels, kernel_size, stride)
         if down.levels < levels:
-            h, w = down.sizes[-1]
+            given, left = (" x ".join(map(str, n)) for n in (size, down.sizes[-1]))
+            what = "images large" if len(size) == 2 else "sequences long"
+            steps = "" if len(size) == 2 else " steps"
             raise ValueError(
-                f"{name}: expected images large enough for {levels} convolutions with kernel "
-                f"{kernel_size} and stride {stride}, got {size[0]} x {size[1]}: number "
-                f"{down.levels + 1} leaves nothing of {h} x {w}"
+                f"{name}: expected {what} enough for {levels} convolutions with kernel "
+                f"{kernel_size} and stride {stride}, got {given}{steps}: number "
+                f"{down.levels + 1} leaves nothing of {left}"
             )
         return down
 
@@ -215,22 +222,25 @@ class Downsampling(NamedTuple):
         return len(self.sizes) - 1
 
     def upsampling(
-        self, channels: Sequence[int], activation: str | None, tied: Sequence[Conv2d] = ()
+        self, channels: Sequence[int], activation: str | None, tied: Sequence[Any] = ()
     ) -> list[Module]:
         """Return transposed convolutions from the last size to the first, which has `channels[0]`.
 
         The last one is linear. They are tied to the downsampling convolutions `tied`, if given.
         """
         layers: list[Module] = []
+        up: Any = ConvTranspose2d if len(self.sizes[0]) == 2 else ConvTranspose1d
+        back: Any = TiedConvTranspose2d if len(self.sizes[0]) == 2 else TiedConvTranspose1d
         for level in reversed(range(self.levels)):
-            (h, w), small = self.sizes[level], self.sizes[level + 1]
+            big, small = self.sizes[level], self.sizes[level + 1]
             bare = [(n - 1) * self.stride + self.kernel_size - 2 * self.padding for n in small]
-            extra = (h - bare[0], w - bare[1])
+            rest = tuple(n - b for n, b in zip(big, bare, strict=True))
+            extra = rest if len(rest) == 2 else rest[0]
             kind = activation if level else None
             if tied:
-                layers += activated(TiedConvTranspose2d, tied[level], extra, activation=kind)
+                layers += activated(back, tied[level], extra, activation=kind)
                 continue
             geometry = self.kernel_size, self.stride, self.padding, extra
             widths = channels[level + 1], channels[level]
-            layers += activated(ConvTranspose2d, *widths, *geometry, activation=kind)
+            layers += activated(up, *widths, *geometry, activation=kind)
         return layers

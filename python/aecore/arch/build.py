@@ -6,6 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from ..nn.init import use_init
 from ..nn.module import Module
 from ..nn.tape import Shape
 from .base import Arch, Code, Downsampling, conditioned_shape
@@ -13,6 +14,8 @@ from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
 from .unet import UNet
+
+Pair = tuple[Module, Module]
 
 
 def build_network(
@@ -23,8 +26,9 @@ def build_network(
     *,
     condition: int = 0,
     tied: bool = False,
+    init: str | None = None,
     maps: bool = False,
-) -> tuple[Module, Module]:
+) -> Pair:
     """Return the encoder and decoder that an estimator's `arch` stands for.
 
     Parameters
@@ -36,6 +40,9 @@ def build_network(
         See `Arch.build`.
     output_shape : tuple of int, optional
         Of what the decoder is to give, if that isn't of the input's shape.
+    init : str, optional
+        How fresh weights are drawn, see `aecore.nn.init`. None is the architecture's own choice,
+        and how modules draw them by themselves.
     maps : bool
         Whether modules of the user's own may make maps of codes of images, where vectors are
         asked for.
@@ -61,10 +68,12 @@ def build_network(
         code = code._replace(spatial=True)
     if isinstance(arch, UNet):
         pair = arch.between(input_shape, restored, condition, tied)
+        for module in pair:
+            use_init(module, init or arch.usual_init)
     elif arch is None or (isinstance(arch, Arch) and restored != input_shape):
-        pair = _between(arch, input_shape, restored, code, condition, tied)
+        pair = _between(arch, input_shape, restored, code, condition, tied, init)
     elif isinstance(arch, Arch):
-        pair = arch.build(input_shape, code, condition=condition, tied=tied)
+        pair = _built(arch, input_shape, code, init, condition=condition, tied=tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
             raise ValueError(
@@ -72,6 +81,8 @@ def build_network(
                 "and nn.TiedConvTranspose2d, got True"
             )
         pair = copy.deepcopy((arch[0], arch[1]))  # in one go: they may share weights
+        for module in pair:
+            use_init(module, init or "uniform")
         if maps and len(input_shape) == 3:
             code = code._replace(spatial=code.spatial or _makes_maps(pair[0], input_shape))
     else:
@@ -91,21 +102,36 @@ def _makes_maps(encoder: Module, shape: Shape) -> bool:
         return False  # it says what is wrong elsewhere
 
 
+def _built(arch: Arch, shape: Shape, code: Code, init: str | None, **how: Any) -> Pair:
+    """Return what an architecture builds, whose first weights are drawn by `init` or its own."""
+    pair = arch.build(shape, code, **how)
+    for module in pair:
+        use_init(module, init or arch.usual_init)
+    return pair
+
+
 def _between(
-    arch: Arch | None, shape: Shape, restored: Shape, code: Code, condition: int, tied: bool
-) -> tuple[Module, Module]:
+    arch: Arch | None,
+    shape: Shape,
+    restored: Shape,
+    code: Code,
+    condition: int,
+    tied: bool,
+    init: str | None,
+) -> Pair:
     """Return an encoder of samples of one shape, and a decoder to those of another."""
     if tied:
         raise ValueError(
             f"tied: expected False for targets of another shape than samples, {shape}, got "
             f"{restored} and True"
         )
-    encoder, _ = (arch or default_arch(shape)).build(shape, code, condition=condition)
+    there = arch or default_arch(shape)
+    encoder, _ = _built(there, shape, code, init, condition=condition)
     back = arch
     if arch is None or (len(shape) != len(restored) and not isinstance(arch, Dense)):
         back = default_arch(restored)  # arch is for samples of another kind
     assert back is not None
-    _, decoder = back.build(restored, code, condition=condition)
+    _, decoder = _built(back, restored, code, init, condition=condition)
     return encoder, decoder
 
 
@@ -117,7 +143,7 @@ def default_arch(input_shape: Shape) -> Arch:
         return LSTM()
     if len(input_shape) == 3:
         # as many of the convolutions as a small image has room for
-        levels = Downsampling.as_far_as_possible(input_shape, 3, 4, 2).levels
+        levels = Downsampling.as_far_as_possible(input_shape[:2], 3, 4, 2).levels
         return Conv(Conv().channels[:levels]) if levels else Dense()
     raise ValueError(
         "arch: expected an architecture, as there is a default for samples (F,), (T, F) and "

@@ -34,6 +34,8 @@ class Dense(Arch):
     ((32,), (784,))
     """
 
+    usual_init = "glorot"
+
     def __init__(self, widths: Sequence[int] = (512, 256), activation: str = "relu") -> None:
         self.widths = widths
         self.activation = activation

@@ -21,6 +21,7 @@ from ._command import (
     add_output,
     answer,
     command_errors,
+    positive,
     writes_stdout,
 )
 from ._kinds import kind_of
@@ -225,6 +226,7 @@ def add_score(commands: Subparsers) -> None:
         aecore score model.safetensors measurements.csv -o scores.csv
         aecore score model.safetensors measurements.csv --errors -o errors.csv
         aecore score model.safetensors new.csv --json
+        aecore score detector.safetensors new.csv --explain 3
         """,
     )
     add_output(parser, NO_PICTURES, required=False)
@@ -236,11 +238,16 @@ def add_score(commands: Subparsers) -> None:
         "--cells", action="store_true", help="write how odd each cell of a table is in its column"
     )
     parser.add_argument("--target", metavar="FILE", help=_TARGET)
+    each.add_argument("--explain", type=positive, metavar="N", help=_EXPLAIN)
     add_reading(parser)
     add_answer(parser)
 
 
 _TARGET = "what the samples should become, as DATA: clean pictures for noisy ones, say"
+_EXPLAIN = (
+    "tell the N largest reasons of a detector's lowest scores; with -o, those of all outliers are "
+    "written in place of the scores"
+)
 
 
 def _score(options: Any) -> int:
@@ -252,6 +259,7 @@ def _score(options: Any) -> int:
             raise CommandError(f"{asked}: expected -o, where to write them")
         return _write_samples(options, model, name, name)
     function = method(model, "score_samples", "scores")
+    reasons = None if options.explain is None else _Reasons(model, options.explain)
     with command_errors():
         found = None if options.out is None else open_results(options.out, "score", shape=(1,))
     source = open_samples(options.data, reading_of(options, model))
@@ -260,12 +268,18 @@ def _score(options: Any) -> int:
     with found or nullcontext() as results:
         for scores, block in apply_in_blocks(options, source, function, target):
             summary.add(scores, block.names)
-            if isinstance(results, Csv) and summary.offset is not None:
+            if reasons is not None:
+                with command_errors():
+                    reasons.add(summary, scores, block, results)
+            elif isinstance(results, Csv) and summary.offset is not None:
                 results.write(_with_verdicts(scores, summary.offset), block.names)
             elif results is not None:
                 results.write(scores, block.names)
     facts = {"model": kind_of(model), "out": options.out, **summary.facts()}
-    answer(options, facts, summary.lines())
+    lines = summary.lines()
+    if reasons is not None:
+        lines += reasons.tell(summary, facts)
+    answer(options, facts, lines)
     return 0
 
 
@@ -275,6 +289,70 @@ def _target(options: Any, model: Any, source: Any) -> Any:
     names, n = getattr(source, "names", None), source.count
     X = None if n is None else range(n)
     return read_target(path, reading_of(options, model), X, names, "--target")
+
+
+class _Reasons:
+    """The reasons of a detector's lowest scores so far.
+
+    Parameters
+    ----------
+    model : AnomalyDetector
+    n : int
+        How many reasons a sample has.
+    """
+
+    def __init__(self, model: Any, n: int) -> None:
+        self.explain, self.n = method(model, "explain", "reasons for scores"), n
+        self.known = dict[int, np.ndarray]()
+
+    def add(
+        self, summary: _Scores, scores: np.ndarray, block: Block, results: Results | None
+    ) -> None:
+        """Explain the lowest scores of a block, whose summary has it; write those of outliers."""
+        start = summary.count - len(scores)
+        low = summary.rows[summary.rows >= start] - start
+        odd = np.flatnonzero(scores < summary.offset) if results is not None else low[:0]
+        rows = np.union1d(low, odd).astype(np.int64)
+        if not len(rows):
+            return
+        is_list = isinstance(block.X, list)
+        found = self.explain([block.X[i] for i in rows] if is_list else block.X[rows], self.n)
+        found["row"] = rows[found["row"]] + start
+        if results is not None:
+            written = found[np.isin(found["row"], odd + start)]
+            names = block.names and [block.names[i - start] for i in written["row"]]
+            if len(written):
+                results.write(written, names)
+        self.known |= {int(i): found[found["row"] == i] for i in low + start}
+        self.known = {i: self.known[i] for i in summary.rows.tolist()}
+
+    def tell(self, summary: _Scores, facts: dict[str, Any]) -> list[str]:
+        """Put reasons beside the lowest scores of an answer, and return them for people."""
+        lines = []
+        for i, one in zip(summary.rows.tolist(), facts["lowest"], strict=True):
+            found = self.known[i]
+            parts = [[_plain(v) for v in reason.tolist()] for reason in found]
+            names = (found.dtype.names or ())[1:]
+            one["reasons"] = [dict(zip(names, part[1:], strict=True)) for part in parts]
+            texts = [f"{c} {_brief(v)} (expected {_brief(e)}) {s:.0%}" for _, c, v, e, s in parts]
+            lines.append(f"sample {one['sample']}: {', '.join(texts)}")
+        return lines
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, tuple):
+        return list(value)
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _brief(value: Any) -> str:
+    """Write a value for people."""
+    if value is None:
+        return "missing"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _with_verdicts(scores: np.ndarray, offset: float) -> np.ndarray:

@@ -129,6 +129,7 @@ PICTURES = {
     "traversal": Picture(_single, True, 1),
     "interpolation": Picture(_single, True, 2),
     "errors": Picture(_samples, True),
+    "reasons": Picture(_samples, True),
     "codebook": Picture(_samples, None),
     "code-sizes": Picture(_models, True),
     "scores": Picture(_samples, True),
@@ -159,8 +160,8 @@ def add_plot(commands: Subparsers) -> None:
         "plot",
         """
         Draw a picture of a model. PICTURE is one of those of aecore.plot: history, samples; with
-        DATA reconstructions, latent-space, errors, scores, code-sizes, traversal, interpolation
-        and, for labels of two kinds, roc; with or without it manifold and codebook.
+        DATA reconstructions, latent-space, errors, scores, reasons, code-sizes, traversal,
+        interpolation and, for labels of two kinds, roc; with or without it manifold and codebook.
         """,
         """
         aecore plot history model.safetensors -o history.png

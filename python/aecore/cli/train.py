@@ -16,6 +16,7 @@ import numpy as np
 from ..base.params import defaults
 from ..files.load import load
 from ..models.base import traps
+from ..models.detection.labels import OUTLIER
 from ..training.mpi import RankError
 from ..training.progress import summary
 from ._command import (
@@ -217,9 +218,13 @@ def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any], is_first
             done = network_of(load(options.checkpoint)).epoch
         if done >= model.epochs:
             note(options, f"{options.checkpoint} has {_plural(done, 'epoch')} already")
+    y = samples.y
+    if kind_of(model) == "detector" and y is not None and not np.isin(OUTLIER, y):
+        y = None  # a column that is no feature
+        note(options, "--y: labels without a -1, for known outliers, have no part in training")
     try:
         with command_errors():
-            model.fit(samples.X, samples.y, **fit)
+            model.fit(samples.X, y, **fit)
     except CommandError as error:
         if isinstance(error.__cause__, RankError):  # whose own process says what is wrong
             return 1

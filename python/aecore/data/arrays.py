@@ -3,8 +3,9 @@
 An array that the core reads as it is (C-contiguous uint8, bool, float32 or float64, in memory or a
 memory map) is never copied: each batch is gathered from it. Everything else that is an array (other
 number types, other layouts, h5py and zarr data sets) stays where it is too; the rows of a batch are
-read from it by slices and converted. Lists and data frames are made into one array first, and so
-are lists of sequences of different lengths, which are padded (`sequences`).
+read from it by slices and converted; those of sparse matrices are made dense (`sparse`). Lists and
+data frames are made into one array first, and so are lists of sequences of different lengths, which
+are padded (`sequences`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ..base.arrays import as_array
 from ..base.text import printable
 from . import foreign, sequences
 from .corruption import Corruption
+from .sparse import SparseRows, is_sparse
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
@@ -87,6 +89,7 @@ class Data:
         self.dtype, self.name = np.dtype(source.dtype), name
         self._n = int(source.shape[0])
         self._source = source
+        self._sparse = source if isinstance(source, SparseRows) and mask is None else None
         self._flat = None  # the source as the core reads it
         if isinstance(source, np.ndarray):
             if self.dtype in DIRECT and source.flags.c_contiguous and source.flags.aligned:
@@ -129,8 +132,8 @@ class Data:
 
     def taken(self, rows: np.ndarray) -> Data:
         """Return some samples, of an array in memory, with the same scale."""
-        shape = (len(rows), *self.shape)
-        source = self._source[rows]
+        shape, sparse = (len(rows), *self.shape), isinstance(self._source, SparseRows)
+        source = self._source.taken(rows) if sparse else self._source[rows]
         mask = None if self._mask is None else self._mask[rows].reshape(shape)
         lengths = None if self.lengths is None else self.lengths[rows]
         pixels = self.scale != 1
@@ -197,6 +200,13 @@ class Data:
         if self.dtype == np.bool_ or self._n == 0:
             return 0.0, 1.0
         low, high = np.inf, -np.inf
+        if self._sparse is not None:
+            low, high = self._sparse.span()
+            if low >= -_LARGEST and high <= _LARGEST:
+                return low, high
+            odd = ~(np.abs(self._sparse.stored.astype(np.float64)) <= _LARGEST)
+            row = self._sparse.row_of(int(odd.argmax()))
+            raise ValueError(self._not_finite(name, row, self._read(slice(row, row + 1)), None))
         if self._flat is not None and not self.masked and self._flat.size <= BLOCK:
             low, high = _core.span(self._flat, runtime.current())
             if low >= -_LARGEST and high <= _LARGEST:
@@ -210,10 +220,15 @@ class Data:
                 low, high = min(low, a), max(high, b)
         return low, high
 
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether rows are to be had without reading a file or calling somebody's code."""
+        return type(self._source) is np.ndarray
+
     def some(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a few rows (n, F) as they are, from all over an array, and their mask."""
         most = max(4, min(1000, (1 << 18) // self.features))
-        if not isinstance(self._source, np.ndarray):  # of which slices without steps are sure
+        if not isinstance(self._source, (np.ndarray, SparseRows)):  # slices without steps are sure
             rows = slice(0, min(most, self._n))
             return self._read(rows), self._observed(rows)
         rows = slice(0, self._n, -(-self._n // most))
@@ -227,9 +242,13 @@ class Data:
 
     def fractions(self) -> bool:
         """Return whether an observed value isn't a whole number."""
+        if self.dtype.kind != "f":
+            return False
+        if self._sparse is not None:
+            return bool((self._sparse.stored != np.rint(self._sparse.stored)).any())
         for _, block, mask in self.blocks():
             values = block if mask is None else block[mask]
-            if self.dtype.kind == "f" and (values != np.rint(values)).any():
+            if (values != np.rint(values)).any():
                 return True
         return False
 
@@ -242,6 +261,11 @@ class Data:
             self.dtype.kind in "iu" and self.dtype.itemsize > 2
         ):
             return None
+        if self._sparse is not None:
+            ends = self._sparse.ends()
+            close = _are_close(*ends) & (ends[0] < ends[1]) & self._sparse.rounded()
+            first = int(close.argmax())
+            return (first, float(ends[0][first]), float(ends[1][first])) if close[first] else None
         candidates, low, high = None, np.zeros(0), np.zeros(0)
         for _, block, mask in self.blocks():
             if candidates is None:
@@ -310,11 +334,16 @@ class Data:
 
     def _stage(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Read rows into an array that the core takes; also return their places in it."""
+        sparse = isinstance(self._source, SparseRows)
         if self._staged is None or len(self._staged) < len(rows):
-            self._staged = np.empty((len(rows), self.features), np.float32)
+            dtype = self.dtype if sparse and self.dtype in DIRECT else np.float32
+            self._staged = np.empty((len(rows), self.features), dtype)
             self._places = np.arange(len(rows))
         staged, places = self._staged[: len(rows)], self._places[: len(rows)]
         with np.errstate(all="ignore"):  # of values that a mask hides
+            if sparse:
+                self._source.dense(rows, staged)
+                return staged, places
             if isinstance(self._source, np.ndarray):
                 staged[...] = self._source[rows].reshape(len(rows), self.features)
                 return staged, places
@@ -504,6 +533,8 @@ def as_source(X: Any, name: str) -> Any:
             f"{name}: expected an array of samples, got {type(X).__name__}: batches are for fit, "
             "and one of them for each other method"
         )
+    if is_sparse(X):
+        return SparseRows(X, name)
     if hasattr(X, "toarray"):
         raise TypeError(
             f"{name}: Sparse data was passed, but dense data is required: use {name}.toarray()"

@@ -147,6 +147,8 @@ class Batch:
         self.weights, self.reported, self.noted, self.draws = {}, {}, {}, 0
         self.unweighted, tape.weight = frozenset(), self.weight
         self.samples = tape.constant(self.x)
+        if self.lengths is not None:
+            tape.padded = self.x.shape[1]
         self.condition_value = None if self.condition is None else tape.constant(self.condition)
         return self
 

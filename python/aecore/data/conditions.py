@@ -37,7 +37,10 @@ class Conditioner:
         """Learn classes from labels (n,), or mean and scale from properties (n, p).
 
         A column (n, 1) of integers, booleans or strings is one of labels too: that of a data frame.
+        Of a table of words and numbers each column is either.
         """
+        if (columns := mixed(y)) is not None:
+            return MixedConditioner([cls.learn(column, n) for column in columns])
         y = read(y, labels=True)
         check_length(y, n)
         if y.ndim == 1:
@@ -102,6 +105,89 @@ class Conditioner:
         if given.ndim == (0 if self.classes is not None else 1):
             y = np.repeat(given[None], n, axis=0)
         return self.read(y, n)
+
+
+class MixedConditioner(Conditioner):
+    """What a model has learned of a table of labels and properties, column by column.
+
+    Parameters
+    ----------
+    parts : list of Conditioner
+        One for each column.
+    """
+
+    def __init__(self, parts: list[Conditioner]) -> None:
+        super().__init__()
+        self.parts = parts
+
+    @property
+    def width(self) -> int:
+        """The length of a condition's vector."""
+        return sum(part.width for part in self.parts)
+
+    def read(self, y: Any, n: int) -> Condition:
+        """Return the conditions of n samples; see `Conditioner.read`."""
+        found = columns_of(y)
+        if found is None or len(found) != len(self.parts):
+            got = "something else" if found is None else str(len(found))
+            raise ValueError(
+                f"y: expected a table of {len(self.parts)} columns of words and numbers, as in "
+                f"fit, got {got}"
+            )
+        tables = []
+        for part, column in zip(self.parts, found, strict=True):
+            one = part.read(column, n)
+            tables.append(one.table if one.rows is None else one.table[one.rows])
+        return Condition(np.concatenate(tables, axis=1))
+
+    def repeat(self, y: Any, n: int) -> Condition:
+        """Return the conditions of n samples from y: a row for all of them, or one for each."""
+        if isinstance(y, dict):
+            y = tuple(y.values())
+        if isinstance(y, np.void) or (
+            isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.names is None
+        ):
+            y = tuple(y.tolist())
+        if isinstance(y, (tuple, list)) and all(np.ndim(v) == 0 for v in y):
+            y = [y] * n
+        return self.read(y, n)
+
+
+def columns_of(y: Any) -> list[np.ndarray] | None:
+    """Return the columns of a table: labels (N,) or properties (N, 1); None if it is none."""
+    if hasattr(y, "columns") and hasattr(y, "shape"):
+        names = list(getattr(y, "column_names", None) or y.columns)
+        return [_column(np.asarray(y[name])) for name in names]
+    if isinstance(y, np.ndarray) and y.dtype.names is not None and y.ndim == 1:
+        return [_column(y[name]) for name in y.dtype.names]
+    if isinstance(y, (list, tuple)) and y and all(isinstance(row, (list, tuple)) for row in y):
+        if len({len(row) for row in y}) != 1:
+            return None
+        rows = np.empty((len(y), len(y[0])), object)
+        rows[:] = [list(row) for row in y]
+        y = rows
+    if isinstance(y, np.ndarray) and y.dtype.kind in "OUS" and y.ndim == 2:
+        return [_column(y[:, j]) for j in range(y.shape[1])]
+    return None
+
+
+def mixed(y: Any) -> list[np.ndarray] | None:
+    """Return the columns of a table some of which have words; None for anything else."""
+    found = columns_of(y)
+    if found is None or len(found) < 2 or all(column.ndim == 2 for column in found):
+        return None
+    return found
+
+
+def _column(values: np.ndarray) -> np.ndarray:
+    """Return words as labels (N,), and numbers as a property (N, 1)."""
+    words = values.dtype.kind in "USO" and all(isinstance(v, (str, bytes)) for v in values)
+    if words or values.dtype.kind in "US":
+        return values.astype(str)
+    if values.dtype.kind == "O" and any(isinstance(v, str) for v in values):
+        raise ValueError("y: expected columns of words or of numbers, got one of both")
+    with checks.expecting("y: expected a column of words or numbers"):
+        return values.astype(np.float64)[:, None]
 
 
 def conditions(conditioner: Conditioner | None, y: Any, n: int) -> Condition | None:

@@ -81,8 +81,8 @@ def made(corruption: Any) -> Corruption | None:
     """Return what a parameter stands for: a corruption, a function, or a sequence of them."""
     if isinstance(corruption, (tuple, list)):
         parts = [made(part) for part in corruption]
-        if not parts or None in parts:
-            raise ValueError(
+        if not parts or any(part is None for part in parts):
+            raise (TypeError if parts else ValueError)(
                 f"corruption: expected a sequence of at least one and no None, got {corruption!r}"
             )
         return Several([part for part in parts if part is not None])

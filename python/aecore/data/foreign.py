@@ -63,9 +63,9 @@ def is_dataset(X: Any) -> bool:
 
     A `torch.utils.data.Dataset` is one.
     """
-    if isinstance(X, PLAIN) or any(hasattr(X, name) for name in OTHERS):
+    if isinstance(X, PLAIN) or not (hasattr(X, "__len__") and hasattr(X, "__getitem__")):
         return False
-    return hasattr(X, "__len__") and hasattr(X, "__getitem__")
+    return not any(hasattr(X, name) for name in OTHERS)
 
 
 def gives_samples_once(X: Any) -> bool:

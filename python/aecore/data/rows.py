@@ -100,6 +100,12 @@ class Rows:
             start = stop
         return joined(found)
 
+    def all_labels(self) -> np.ndarray | None:
+        """Return the labels of all samples, as they are; None if there are none."""
+        if next(iter(self)).y is None:
+            return None
+        return np.concatenate([item.y for item in self])
+
     def spaced(self, most: int) -> np.ndarray:
         """Return the numbers of at most so many samples, evenly spaced."""
         n = len(self)

@@ -17,6 +17,7 @@ from ..base import names
 from . import arrays as _data
 from . import foreign, sequences
 from .rows import Rows
+from .sparse import SparseRows
 from .tables import Table
 from .tables.columns import as_numbers
 
@@ -132,6 +133,8 @@ class Samples:
             return source.iloc[rows]
         if isinstance(source, np.ndarray) or self.kind == "table":
             return source[rows]
+        if isinstance(source, SparseRows):
+            return source.dense(rows)
         out, step = np.empty((len(rows), *self.shape), source.dtype), self._chunk
         for first in range(0, len(self), step):  # array-likes need only know slices
             a, b = np.searchsorted(rows, (first, first + step))
@@ -155,10 +158,11 @@ class Samples:
             part = source.iloc[rows] if hasattr(source, "iloc") else source[rows]
             yield rows, part if self.kind != "array" else np.asarray(part)
 
-    def subsample(self) -> Any:
-        """Return at most `MAX_SUBSAMPLE` samples, evenly spaced."""
-        n, most = len(self), MAX_SUBSAMPLE
-        return self.take(np.arange(n) if n <= most else np.arange(most) * n // most)
+    def subsample(self, rows: np.ndarray | None = None) -> Any:
+        """Return at most `MAX_SUBSAMPLE` samples, all or some, evenly spaced."""
+        rows, most = np.arange(len(self)) if rows is None else rows, MAX_SUBSAMPLE
+        n = len(rows)
+        return self.take(rows if n <= most else rows[np.arange(most) * n // most])
 
 
 def _is_table(X: Any) -> bool:

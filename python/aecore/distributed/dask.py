@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..base import runtime
+from ..data.conditions import MixedConditioner
 from ..data.rows import Rows, joined, taken
 from ..data.streams import Item
 
@@ -516,6 +517,9 @@ def _tried(model: Any, name: str, some: Any, y: Any) -> Any:
 def _some_labels(model: Any, n: int) -> np.ndarray:
     """Return conditions that a model knows."""
     known = model._network.conditioner
+    if isinstance(known, MixedConditioner):
+        row = [part.classes[0] if part.classes is not None else 0.0 for part in known.parts]
+        return np.array([row] * n, object)
     if known is None or known.classes is None:
         return np.zeros((n, 0 if known is None else known.width))
     return np.repeat(known.classes[:1], n)

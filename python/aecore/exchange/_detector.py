@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..models.detection.labels import FAR, FAR_FOLDED
 from ..models.detection.score import OutlierScore, neighbour_rank, parts
 from ..models.tabular.model import TableModel
 from ._graph import Graph
@@ -47,7 +48,33 @@ def scores(graph: Graph, detector: Any, x: str, run: Run) -> str:
             found = _codes(graph, detector, member, codes, x)
         standard = graph.add("Div", graph.add("Sub", found, one(median[0])), one(spread[0]))
         total = graph.add("Add", total, standard) if total else standard
-    return graph.add("Div", graph.add("Neg", total), one(len(state.members)))
+    score = graph.add("Div", graph.add("Neg", total), one(len(state.members)))
+    return score if state.evidence is None else _with_evidence(graph, state, score, target, there)
+
+
+def _with_evidence(graph: Graph, state: Any, score: str, target: str, there: str) -> str:
+    """Append what labels add to scores."""
+    one, known = np.float64, state.evidence
+    center, spread, folded_center, folded_spread = known.moments
+    values = graph.add("Cast", graph.reshape(target, 0, len(center)), to=DOUBLE)
+
+    def standard(x: str, middle: np.ndarray, width: np.ndarray, most: float) -> str:
+        away = graph.add("Div", graph.add("Sub", x, middle), width)
+        return graph.add("Max", graph.add("Min", away, one(most)), one(-most))
+
+    u = standard(values, center, spread, FAR)
+    a = standard(graph.add("Abs", u), folded_center, folded_spread, FAR_FOLDED)
+    adds = graph.add(
+        "Add", graph.add("Mul", u, known.weights[0]), graph.add("Mul", a, known.weights[1])
+    )
+    if there:
+        adds = graph.add("Where", there, adds, one(0))
+    total = graph.add("ReduceSum", adds, np.array([1]), keepdims=0)
+    size = graph.add("Abs", score)  # arsinh has no form for float64
+    root = graph.add("Sqrt", graph.add("Add", graph.add("Mul", size, size), one(1)))
+    log = graph.add("Log", graph.add("Add", size, root))
+    squeezed = graph.add("Mul", graph.add("Sign", score), log)
+    return graph.add("Add", graph.add("Sub", squeezed, total), one(known.offset))
 
 
 def _squares(graph: Graph, away: str) -> str:

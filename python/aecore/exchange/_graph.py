@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..nn.activation import FORMULAS
-from ..nn.tape import Tape, Value
+from ..nn.tape import Ends, Tape, Value
 
 OPSET, IR_VERSION = 17, 8  # of 2022: what is older lacks layer normalisation
 LABELS = "ai.onnx.ml"  # the domain that has a table from strings to numbers
@@ -132,9 +132,24 @@ class Graph:
         bounds = [np.array([v], np.int64) for v in (start, stop, -1)]
         return self.add("Slice", x, *bounds)
 
-    def there(self, steps: int) -> str:
+    def ends(self, ends: Ends | None) -> str:
+        """Return the lengths of sequences as an op sees them; empty where all are full."""
+        found = self.lengths if ends is not None else ""
+        for room, stride in ends.windows if found and ends is not None else ():
+            least = self.add("Min", found, np.array([1]))
+            whole = self.add("Add", found, np.array([room + stride]))
+            whole = self.add("Div", self.add("Max", whole, np.array([0])), np.array([stride]))
+            found = self.add("Max", whole, least)
+        return found
+
+    def there(self, steps: int, lengths: str = "") -> str:
         """Return whether each of the sequences has each step, (N, T)."""
-        return self.add("Less", np.arange(steps), self.column(self.lengths))
+        return self.add("Less", np.arange(steps), self.column(lengths or self.lengths))
+
+    def cut(self, x: str, steps: int, lengths: str) -> str:
+        """Return sequences (N, T, C) with zeros behind the end of each."""
+        there = self.add("Unsqueeze", self.there(steps, lengths), np.array([2], np.int64))
+        return self.add("Where", there, x, np.float32(0))
 
     def column(self, x: str) -> str:
         """Return numbers (N,) as (N, 1)."""
@@ -173,7 +188,9 @@ class Graph:
         return x if kind is None else FORMULAS[kind].onnx(self, x)
 
     def link(self, kind: str | None, x: str) -> str:
-        """Append what turns a decoder's output into data: "sigmoid", "softmax" or None."""
+        """Append what turns a decoder's output into data: see `apply_link`."""
+        if kind == "exp":
+            return self.add("Exp", x)
         return self.add("Softmax", x, axis=-1) if kind == "softmax" else self.activation(kind, x)
 
     def body(self, append: Callable[[Graph], tuple[list[Any], list[Any]]]) -> Body:

@@ -12,6 +12,7 @@ import numpy as np
 from ..base import atomic, checks
 from ..data.arrays import PIXEL
 from ..data.batches import Batch
+from ..data.conditions import MixedConditioner
 from ..losses import LINKS
 from ..models import GAN, VQVAE, AnomalyDetector, SoftmaxClassifier
 from ..models.base.coding import BaseAutoencoder
@@ -62,9 +63,10 @@ def to_onnx(
 
     What comes out is what the method gives, without noise: means for a `VAE`, codes as int64 for a
     `VQVAE`, and data as aecore has them, for images with channels last, for bce and cross_entropy
-    as probabilities. Where the model is conditional there is a second input ``y``: labels
-    (N,) as `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has
-    the part decode alone, a `SoftmaxClassifier` predict_proba, and an `AnomalyDetector` score.
+    as probabilities, for losses of counts as expected counts (decode of multinomial:
+    probabilities). Where the model is conditional there is a second input ``y``: labels (N,) as
+    `fit` had them, as int64, bool or strings, or properties (N, p) as float64. A `GAN` has the part
+    decode alone, a `SoftmaxClassifier` predict_proba, and an `AnomalyDetector` score.
 
     A `TabularAutoencoder` or `TabularVAE` has the part encode, with an input (N,) for each column
     under its name, in place of x: numbers, and levels that are numbers or booleans, as double with
@@ -78,10 +80,10 @@ def to_onnx(
     path : str or path-like
     part : {"reconstruct", "encode", "decode", "predict_proba", "score"}
     lengths : bool
-        Whether sequences may have different lengths, for the architectures `LSTM` and
-        `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64 from
-        1. What stands in x behind a sequence's end counts for nothing but must be finite, and is 0
-        in the reconstruction. Without it all are as long as the longest in `fit`.
+        Whether sequences may have different lengths, for the architectures `Conv`, `LSTM`, `GRU`
+        and `Transformer`, encode and reconstruct: the last input is then ``lengths`` (N,), int64
+        from 1. What stands in x behind a sequence's end counts for nothing but must be finite, and
+        is 0 in the reconstruction. Without it all are as long as the longest in `fit`.
     uint8 : bool
         Whether x is uint8, 0 to 255: the first node makes the model's 0 to 1 of it. Without it x is
         float32, and whoever feeds pixels divides them by 255.
@@ -143,7 +145,7 @@ def to_onnx(
             locks.enter_context(network.lock)
         export = _Export(model, Graph(), lengths, uint8)
         body = export.part(part)
-        if body.has("LSTM"):
+        if body.has("LSTM") or body.has("GRU"):
             export = _Export(model, Graph(), lengths, uint8, never_empty=True)
             body = export.part(part)
     title = f"{type(model).__name__}.{part}"
@@ -237,8 +239,8 @@ def _checked(
 class _Export:
     """A model's parts as a graph: what its passes record, op by op.
 
-    ONNX Runtime ends the process where an LSTM gets no samples. With `never_empty` the network gets
-    one then, which is cut off behind it.
+    ONNX Runtime ends the process where an LSTM or a GRU gets no samples. With `never_empty` the
+    network gets one then, which is cut off behind it.
     """
 
     def __init__(
@@ -282,7 +284,7 @@ class _Export:
                 else:
                     if not self.network.reader.keeps_form:
                         self.graph.lengths = ""
-                    made = self._decoded(latent, y)
+                    made = self._decoded(latent, y, x)
                 if part == "predict_proba":
                     name, form = "probabilities", ["FLOAT", "n", self.model.classes_.size]
         self.graph.finish(self._all(made), name)
@@ -324,7 +326,7 @@ class _Export:
                 codes = graph.add("ReduceMean", codes, axes=[1], keepdims=0)
             if isinstance(model, VQVAE):
                 z = model._network.quantizer.quantize(z).y
-            return codes, inner._decoded(z, None)
+            return codes, inner._decoded(z, None, x)
 
     def _samples(self, shape: Shape) -> str:
         """Add the inputs of samples; return the name of what the network takes."""
@@ -365,6 +367,10 @@ class _Export:
         found, graph = self.conditioner, self.graph
         if found is None:
             return None
+        if isinstance(found, MixedConditioner):
+            raise NotImplementedError(
+                "y: expected labels or properties in ONNX, got a table of words and numbers"
+            )
         if found.classes is None:
             assert found.mean is not None and found.scale is not None
             self.inputs.append(("y", ["DOUBLE", "n", len(found.mean)]))
@@ -395,6 +401,7 @@ class _Export:
         """Append the encoder; return what it gives."""
         batch = Batch(SAMPLES)
         batch.samples = self._placeholder(name, self.network.input_shape)
+        self.tape.padded = self.network.input_shape[0]
         batch.tape, batch.condition_value = self.tape, y
         if self.graph.is_sized and not isinstance(self.model, VQVAE) and self.network.has_code:
             encoded: Value = self.model._encode(batch)  # of a VAE the first half are means
@@ -422,19 +429,21 @@ class _Export:
             codes = self.graph.reshape(codes, 0, *space.map, *quantizer.code_shape)
         return self._placeholder(quantizer.lookup_onnx(self.graph, codes), shape)
 
-    def _decoded(self, z: Value, y: Value | None) -> str:
-        """Append the decoder, to data space."""
-        x = self._name(self.network.decode(z, y))
+    def _decoded(self, z: Value, y: Value | None, x: str = "") -> str:
+        """Append the decoder, to data space, where the samples x may say what their totals are."""
+        graph, made = self.graph, self._name(self.network.decode(z, y))
         if isinstance(self.model, SoftmaxClassifier):
-            return self.graph.link("softmax", x)
-        x = self.graph.link(LINKS.get(self.model._loss.name), x)
-        return self._cut(x) if self.lengths and self.network.reader.keeps_form else x
+            return graph.link("softmax", made)
+        loss = self.model._loss.name
+        made = graph.link(LINKS.get(loss), made)
+        if loss == "multinomial" and x and self.network.reader.target is None:
+            total = graph.add("ReduceSum", x, np.array([-1], np.int64), keepdims=1)
+            made = graph.add("Mul", made, total)
+        return self._cut(made) if self.lengths and self.network.reader.keeps_form else made
 
     def _cut(self, x: str) -> str:
         """Append what makes steps behind a sequence's end 0."""
-        steps, _ = self.network.input_shape
-        there = self.graph.add("Unsqueeze", self.graph.there(steps), np.array([2], np.int64))
-        return self.graph.add("Where", there, x, np.float32(0))
+        return self.graph.cut(x, self.network.input_shape[0], self.graph.lengths)
 
 
 def _labels(graph: Graph, classes: np.ndarray) -> tuple[str, str, np.ndarray]:

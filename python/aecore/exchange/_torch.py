@@ -33,27 +33,31 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
     layer                           names and shapes
     ==============================  ================================================================
     Linear                          weight (O, I), bias (O,)
-    Conv2d                          weight (K, C, R, S), bias (K,)
+    Conv2d                          weight (K, C / groups, R, S), bias (K,)
     ConvTranspose2d                 weight (C, K, R, S), bias (K,)
+    Conv1d                          weight (K, C / groups, S), bias (K,)
+    ConvTranspose1d                 weight (C, K, S), bias (K,)
     BatchNorm2d                     weight, bias, running_mean, running_var (C,),
                                     num_batches_tracked: 0, since aecore doesn't count
     LayerNorm, GroupNorm            weight, bias (C,)
     LSTM                            weight_ih_l0 (4H, I), weight_hh_l0 (4H, H), bias_ih_l0 (4H,) and
                                     bias_hh_l0, which is 0; l1 and so on, and _l0_reverse
+    GRU                             the same with 3H; bias_hh_l0 is 0 for r and z
     MultiHeadAttention              in_proj_weight (3C, C), in_proj_bias, out_proj.weight, ...
     TransformerBlock                those of `torch.nn.TransformerEncoderLayer`: self_attn, linear1,
                                     linear2, norm1, norm2
     Residual                        body, and what is in it
     TimeDistributed                 those of what it applies to each step
     TiedLinear                      bias alone
-    TiedConvTranspose2d             bias alone
+    TiedConvTranspose2d and 1d      bias alone
     PositionalEmbedding,            as in `parameters_`; EMA codebooks as entries, count and sum
     AutoregressiveLSTM, quantizers
     ==============================  ================================================================
 
-    PyTorch has images channels first. Where one is flattened in front of a linear layer or made of
-    its output, that layer's columns or rows are in PyTorch's order, so that both libraries give the
-    same codes. A condition stands behind the features, or the channels.
+    PyTorch has images channels first, and sequences where they are convolved. Where one is
+    flattened in front of a linear layer or made of its output, that layer's columns or rows are in
+    PyTorch's order, so that both libraries give the same codes. A condition stands behind the
+    features, or the channels.
 
     Parameters
     ----------
@@ -98,8 +102,8 @@ def to_torch(model: Any) -> dict[str, np.ndarray]:
 def from_torch(model: Any, state: Any) -> Any:
     """Give a model the weights of a PyTorch ``state_dict``; see `to_torch` for names and layouts.
 
-    The two biases of an LSTM are added up, which is all that counts of them. What training keeps
-    beside weights stays as it is.
+    The two biases of an LSTM, and of a GRU's gates, are added up, which is all that counts of them.
+    What training keeps beside weights stays as it is.
 
     Parameters
     ----------
@@ -136,8 +140,8 @@ def from_torch(model: Any, state: Any) -> Any:
     True
     """
     walk, found = _walk(model), _read(state)
-    wanted = {w.name: w.value.shape for w in walk.weights}
-    wanted |= {w.twin: w.value.shape for w in walk.weights if w.twin}
+    wanted = {w.name: w.shape for w in walk.weights}
+    wanted |= {w.twin: w.shape for w in walk.weights if w.twin}
     found = _unwrapped(found, {*wanted, *walk.counters})
     _check_names(found, set(wanted), set(walk.counters))
     given = {name: _checked(name, found[name], shape) for name, shape in wanted.items()}

@@ -37,6 +37,11 @@ class Weight:
     order: list[np.ndarray | None]
     twin: str = ""
 
+    @property
+    def shape(self) -> Shape:
+        """That of PyTorch's array."""
+        return self.value.shape
+
     def places(self) -> Any:
         """Return the index by which the view's places stand in PyTorch's order."""
         pairs = zip(self.value.shape, self.order, strict=True)
@@ -51,11 +56,34 @@ class Weight:
         self.value[self.places()] = given
 
 
-def channels_first(shape: Shape) -> np.ndarray | None:
-    """Return where a flattened image's features are for PyTorch; None where nothing moves."""
-    if len(shape) != 3:
+@dataclass
+class SecondBias(Weight):
+    """The recurrent bias of a GRU: of the gates that have one bias it is added to the first."""
+
+    size: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        return (self.size,)
+
+    def get(self) -> np.ndarray:
+        own = self.value[self.size :]
+        return np.concatenate([np.zeros(self.size - own.size, np.float32), own])
+
+    def put(self, given: np.ndarray) -> None:
+        shared = self.size - (self.value.size - self.size)
+        self.value[:shared] += given[:shared]
+        self.value[self.size :] = given[shared:]
+
+
+def channels_first(shape: Shape, steps: bool = False) -> np.ndarray | None:
+    """Return where a flattened image's features are for PyTorch; None where nothing moves.
+
+    With `steps` a sequence has its channels first too, as convolutions take it.
+    """
+    if len(shape) != 3 and not (steps and len(shape) == 2):
         return None
-    order = np.arange(np.prod(shape)).reshape(shape).transpose(2, 0, 1).ravel()
+    order = np.moveaxis(np.arange(np.prod(shape)).reshape(shape), -1, 0).ravel()
     return None if (order[1:] > order[:-1]).all() else order
 
 
@@ -79,10 +107,13 @@ class Walk:
         self.order: np.ndarray | None = None
         self._column_orders: dict[int, np.ndarray | None] = {}  # by the id of a weight
         self._movable: list[Weight] = []  # whose rows are the features that come next
+        self._steps_last = False  # whether sequences have their channels first in PyTorch
+        self._made: tuple[list[Weight], Shape] | None = None  # a sequence, of whose features
 
     def through(self, module: Module, name: str, shape: Shape | None, order: Any = None) -> None:
         """Collect a part of a network, for samples of a shape."""
         self.order, self._movable = order, []
+        self._steps_last, self._made = False, None
         self.visit(module, name, shape)
         if self.order is not None:
             raise NotImplementedError(
@@ -101,11 +132,16 @@ class Walk:
         self.weights.append(weight)
         return weight
 
+    def add_split(self, first: str, second: str, bias: np.ndarray, size: int) -> None:
+        """Collect a bias that is two in PyTorch, of a size: what is beyond is the second's end."""
+        self.add(first, bias[:size])
+        self.weights.append(SecondBias(second, bias, [None], size=size))
+
     # ---- with an order of features ---------------------------------------------------------------
 
     def settle(self, name: str) -> None:
         """Take it that what comes next mixes features: they can't be in another order."""
-        self._movable = []
+        self._movable, self._steps_last, self._made = [], False, None
         if self.order is not None:
             raise NotImplementedError(
                 f"{name}: expected a linear layer to take a flattened image, whose features have "
@@ -115,6 +151,7 @@ class Walk:
     def linear(self, name: str, weight: Parameter, bias: Parameter | None) -> None:
         """Collect a weight (O, I), whose columns are the features that came, and a bias."""
         before, self.order, self._movable = self.order, None, []
+        self._steps_last, self._made = False, None
         found = self.add(f"{name}.weight", weight.value)
         found.order[1] = before
         self._movable = [found]
@@ -155,11 +192,13 @@ class Walk:
         if shape is None:
             raise NotImplementedError(f"{name}: expected a known shape to flatten, got None")
         if len(shape) > 1:
-            self.order, self._movable = channels_first(shape), []
+            self.order, self._movable = channels_first(shape, self._steps_last), []
 
     def reshape(self, name: str, shape: Shape | None, to: Shape) -> None:
         wanted = channels_first(to)
         if shape is not None and len(shape) == 1:
+            if len(to) == 2 and self.order is None:
+                self._made = self._movable, to
             if self.order is None and wanted is not None and self._movable:
                 for weight in self._movable:
                     weight.order[0] = wanted
@@ -178,8 +217,24 @@ class Walk:
 
     def kernels(self, name: str, weight: Parameter, axes: tuple[int, ...]) -> None:
         """Collect kernels, with their axes in PyTorch's order."""
+        if weight.value.ndim == 3:
+            self._turn_steps(name)
         self.add(f"{name}.weight", weight.value, axes)
         self._column_orders[id(weight)] = None
+
+    def _turn_steps(self, name: str) -> None:
+        """Take it that the sequences which come here have their channels first in PyTorch."""
+        if self._made is not None:
+            rows, shape = self._made
+            wanted = channels_first(shape, True)
+            if wanted is not None and not rows:
+                raise NotImplementedError(
+                    f"{name}: expected a linear layer before it to put a sequence's features into "
+                    "PyTorch's order, got none"
+                )
+            for weight in rows:
+                weight.order[0] = wanted
+        self._steps_last, self._made = True, None
 
     def each(self, body: Module, name: str, shape: Shape | None) -> int:
         """Collect a module that sees parts of a sample, or a sample beside others."""

@@ -10,6 +10,7 @@ CHOICES = (
     arch.Dense,
     arch.Conv,
     arch.ResNet,
+    arch.GRU,
     arch.LSTM,
     arch.Transformer,
     arch.UNet,

@@ -19,17 +19,21 @@ from ..base.params import Params, names
 from ..nn.module import Module
 
 # Files of 0.1.0 are read for ever. They lack these parameters, and call these layers otherwise:
-ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "precision": "float32"}
+ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "init": "uniform", "precision": "float32"}
 ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "Conv": {"flatten": True},
     "CVAE": {"class_weight": None},
+    "Conv2d": {"dilation": 1, "groups": 1},
+    "ConvTranspose2d": {"dilation": 1},
     "GaussianNoise": {"clip": None},
+    "LSTM": {"recurrent_dropout": 0.0},
     "Masking": {"patch": None},
-    "PixelCNN": ADDED_TO_MODELS,
+    "PixelCNN": {"accumulate": 1, "precision": "float32"},
     "ResNet": {"flatten": True},
     "SoftmaxClassifier": {"class_weight": None},
     "Transformer": {"max_steps": None},
+    "Upsample2d": {"mode": "nearest"},
 }
 OLD_NAMES = {
     "EachStep": "TimeDistributed",
@@ -191,6 +195,7 @@ class Decoder:
             raise ValueError(f"expected a module, got {spec!r}")
         name = OLD_NAMES.get(layer, layer)
         cls = self.named(name, "layer", Module)
+        spec = ADDED.get(name, {}) | spec
         several: list[Module] = []
         single, options = "", dict[str, Any]()
         for key, parameter in inspect.signature(cls.__init__).parameters.items():

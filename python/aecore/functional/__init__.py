@@ -25,8 +25,14 @@ from .loss import (
     l1_backward,
     mse,
     mse_backward,
+    multinomial,
+    multinomial_backward,
+    negative_binomial,
+    negative_binomial_backward,
+    poisson,
+    poisson_backward,
 )
-from .lstm import lstm, lstm_backward
+from .lstm import gru, gru_backward, lstm, lstm_backward
 from .norm import (
     batch_norm2d,
     batch_norm2d_backward,
@@ -66,6 +72,8 @@ __all__ = [
     "gaussian_kl_backward",
     "group_norm",
     "group_norm_backward",
+    "gru",
+    "gru_backward",
     "huber",
     "huber_backward",
     "l1",
@@ -80,6 +88,12 @@ __all__ = [
     "max_pool2d_backward",
     "mse",
     "mse_backward",
+    "multinomial",
+    "multinomial_backward",
+    "negative_binomial",
+    "negative_binomial_backward",
+    "poisson",
+    "poisson_backward",
     "random_normal",
     "random_uniform",
     "reparameterize",

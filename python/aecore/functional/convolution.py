@@ -31,6 +31,11 @@ def sides(padding: Any) -> Sides:
     return top, bottom, left, right
 
 
+def _reach(kernel: int, dilation: int) -> int:
+    """Return over how many pixels a kernel reaches."""
+    return (kernel - 1) * dilation + 1
+
+
 def _geometry(x: Any, weight: Any, stride: Pair, padding: Pair) -> tuple[Any, ...]:
     """Return x's and the kernel's height and width, stride and padding as pairs."""
     array("x", x, 4), array("weight", weight, 4)
@@ -44,6 +49,8 @@ def conv2d(
     *,
     stride: Pair = 1,
     padding: Pair | tuple[Pair, Pair] = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
     activation: str | None = None,
     winograd: bool = True,
     out: np.ndarray | None = None,
@@ -51,21 +58,26 @@ def conv2d(
     r"""Convolve images with a bank of kernels (cross-correlation, as all of this field does).
 
     .. math:: y_{npqk} = f\Big(b_k + \sum_{r,s,c}
-            x_{n,\,p\cdot sh - ph + r,\,q\cdot sw - pw + s,\,c} \; w_{krsc}\Big)
+            x_{n,\,p\cdot sh - ph + r\cdot dh,\,q\cdot sw - pw + s\cdot dw,\,c} \; w_{krsc}\Big)
 
     Parameters
     ----------
     x : ndarray of float32, shape (N, H, W, C)
         Images, channels last.
-    weight : ndarray of float32, shape (K, R, S, C)
+    weight : ndarray of float32, shape (K, R, S, C / groups)
         K kernels of R x S.
     bias : ndarray of float32, shape (K,), optional
     stride : int or (int, int)
         For height and width.
     padding : int, (int, int) or ((int, int), (int, int))
         For height and width, with zeros; a pair of pairs is the start and the end of each. At most
-        the kernel's size. At the end it may be negative: so many of the last rows or columns of x
-        are left out.
+        what the kernel reaches over. At the end it may be negative: so many of the last rows or
+        columns of x are left out.
+    dilation : int or (int, int)
+        dh and dw, pixels from tap to tap: the kernel reaches over (R - 1) dh + 1 rows.
+    groups : int
+        Of channels, a divisor of C and K: each group of outputs sees the group of inputs of the
+        same number alone. With C groups of one channel it is a depthwise convolution.
     activation : str, optional
         Name of the function f; see `activation`.
     winograd : bool
@@ -78,8 +90,8 @@ def conv2d(
     Returns
     -------
     ndarray of float32, shape (N, P, Q, K)
-        :math:`P = \lfloor (H + ph + ph' - R) / sh \rfloor + 1`, with ph' for the end, and Q
-        likewise; 0 where the kernel doesn't fit.
+        :math:`P = \lfloor (H + ph + ph' - (R - 1) dh - 1) / sh \rfloor + 1`, with ph' for the end,
+        and Q likewise; 0 where the kernel doesn't fit.
 
     Raises
     ------
@@ -99,11 +111,12 @@ def conv2d(
     """
     pad = sides(padding)
     (h, w), (r, s), step, _ = _geometry(x, weight, stride, 0)
-    p = max(0, (h + pad[0] + pad[1] - r) // step[0] + 1)
-    q = max(0, (w + pad[2] + pad[3] - s) // step[1] + 1)
+    apart, groups = pair("dilation", dilation, 1), integer("groups", groups, 1)
+    p = max(0, (h + pad[0] + pad[1] - _reach(r, apart[0])) // step[0] + 1)
+    q = max(0, (w + pad[2] + pad[3] - _reach(s, apart[1])) // step[1] + 1)
     out = result(out, (x.shape[0], p, q, weight.shape[0]))
-    ws, winograd = runtime.current(), flag("winograd", winograd)
-    _core.conv2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
+    how = activation, step, pad, apart, groups, flag("winograd", winograd), None, None
+    _core.conv2d(out, x, weight, bias, *how, runtime.current())
     return out
 
 
@@ -115,6 +128,8 @@ def conv2d_backward(
     *,
     stride: Pair = 1,
     padding: Pair | tuple[Pair, Pair] = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Differentiate `conv2d` with respect to x, weight and bias.
 
@@ -122,7 +137,7 @@ def conv2d_backward(
     ----------
     grad : ndarray of float32, shape (N, P, Q, K)
         Gradient with respect to the value before the activation.
-    x, weight, bias, stride, padding
+    x, weight, bias, stride, padding, dilation, groups
         What `conv2d` was given.
 
     Returns
@@ -132,24 +147,25 @@ def conv2d_backward(
     """
     pad = sides(padding)
     *_, step, _ = _geometry(x, weight, stride, 0)
+    apart, groups = pair("dilation", dilation, 1), integer("groups", groups, 1)
     dx, dweight = like("x", x), like("weight", weight)
     dbias = maybe_like("bias", bias)
-    how = None, step, pad, (False, False), runtime.current()
+    how = None, step, pad, apart, groups, (False, False), runtime.current()
     _core.conv2d_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias
 
 
 def _enlarged(
-    x: Any, weight: Any, stride: Pair, padding: Pair, output_padding: Pair
-) -> tuple[tuple[int, ...], tuple[int, int], tuple[int, int]]:
-    """Return the shape of what `conv_transpose2d` gives, stride and padding as pairs."""
+    x: Any, weight: Any, stride: Pair, padding: Pair, output_padding: Pair, dilation: Pair
+) -> tuple[tuple[int, ...], tuple[Any, Any, Any, int]]:
+    """Return the shape of what `conv_transpose2d` gives, and stride, padding, dilation, groups."""
     (h, w), (r, s), step, pad = _geometry(x, weight, stride, padding)
-    extra = pair("output_padding", output_padding, 0)
+    extra, apart = pair("output_padding", output_padding, 0), pair("dilation", dilation, 1)
     if extra[0] >= step[0] or extra[1] >= step[1]:
         raise ValueError(f"output_padding: expected less than the stride {step}, got {extra}")
-    p = (h - 1) * step[0] - 2 * pad[0] + r + extra[0] if h else 0
-    q = (w - 1) * step[1] - 2 * pad[1] + s + extra[1] if w else 0
-    return (x.shape[0], p, q, weight.shape[0]), step, pad
+    p = (h - 1) * step[0] - 2 * pad[0] + _reach(r, apart[0]) + extra[0] if h else 0
+    q = (w - 1) * step[1] - 2 * pad[1] + _reach(s, apart[1]) + extra[1] if w else 0
+    return (x.shape[0], p, q, weight.shape[0]), (step, pad, apart, 1)
 
 
 def _of_shape(name: str, value: Any, shape: tuple[int, ...]) -> None:
@@ -166,6 +182,7 @@ def conv_transpose2d(
     stride: Pair = 1,
     padding: Pair = 0,
     output_padding: Pair = 0,
+    dilation: Pair = 1,
     activation: str | None = None,
     winograd: bool = True,
     out: np.ndarray | None = None,
@@ -173,7 +190,7 @@ def conv_transpose2d(
     r"""Apply the transposed convolution, which enlarges images: `conv2d`'s gradient as a layer.
 
     Every pixel (h, w) of x adds :math:`x_{nhwc} w_{krsc}` to the pixels
-    :math:`(h\cdot sh - ph + r,\; w\cdot sw - pw + s)` of channel k.
+    :math:`(h\cdot sh - ph + r\cdot dh,\; w\cdot sw - pw + s\cdot dw)` of channel k.
 
     Parameters
     ----------
@@ -186,6 +203,8 @@ def conv_transpose2d(
     output_padding : int or (int, int)
         Rows and columns added at the end, less than the stride: which of the sizes that a
         convolution maps to H x W is wanted.
+    dilation : int or (int, int)
+        Pixels from tap to tap.
     activation : str, optional
     winograd : bool
         As `conv2d`'s.
@@ -194,7 +213,7 @@ def conv_transpose2d(
     Returns
     -------
     ndarray of float32, shape (N, P, Q, K)
-        :math:`P = (H - 1) sh - 2 ph + R + oh`, and Q likewise.
+        :math:`P = (H - 1) sh - 2 ph + (R - 1) dh + 1 + oh`, and Q likewise.
 
     Raises
     ------
@@ -209,11 +228,11 @@ def conv_transpose2d(
     >>> F.conv_transpose2d(x, np.ones((1, 1, 2, 1), np.float32), stride=(1, 2))[0, :, :, 0]
     array([[1., 1., 2., 2.]], dtype=float32)
     """
-    shape, step, pad = _enlarged(x, weight, stride, padding, output_padding)
+    shape, geometry = _enlarged(x, weight, stride, padding, output_padding, dilation)
     out = result(out, shape)
     _of_shape("out", out, shape)
-    ws, winograd = runtime.current(), flag("winograd", winograd)
-    _core.conv_transpose2d(out, x, weight, bias, activation, step, pad, winograd, None, None, ws)
+    how = activation, *geometry, flag("winograd", winograd), None, None
+    _core.conv_transpose2d(out, x, weight, bias, *how, runtime.current())
     return out
 
 
@@ -226,6 +245,7 @@ def conv_transpose2d_backward(
     stride: Pair = 1,
     padding: Pair = 0,
     output_padding: Pair = 0,
+    dilation: Pair = 1,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Differentiate `conv_transpose2d` with respect to x, weight and bias.
 
@@ -233,7 +253,7 @@ def conv_transpose2d_backward(
     ----------
     grad : ndarray of float32, shape (N, P, Q, K)
         Gradient with respect to the value before the activation.
-    x, weight, bias, stride, padding, output_padding
+    x, weight, bias, stride, padding, output_padding, dilation
         What `conv_transpose2d` was given.
 
     Returns
@@ -241,10 +261,10 @@ def conv_transpose2d_backward(
     dx, dweight, dbias : ndarray
         Of the shapes of x, weight and bias; dbias is None if bias is.
     """
-    shape, step, pad = _enlarged(x, weight, stride, padding, output_padding)
+    shape, geometry = _enlarged(x, weight, stride, padding, output_padding, dilation)
     _of_shape("grad", grad, shape)
     dx, dweight = like("x", x), like("weight", weight)
     dbias = maybe_like("bias", bias)
-    how = None, step, pad, (False, False), runtime.current()
+    how = None, *geometry, (False, False), runtime.current()
     _core.conv_transpose2d_backward(dx, dweight, dbias, grad, x, weight, *how)
     return dx, dweight, dbias

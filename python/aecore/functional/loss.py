@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .. import _core
@@ -332,4 +334,243 @@ def cross_entropy_backward(
     dx = like("logits", x)
     grad = array("grad", grad)
     _core.cross_entropy(None, dx, grad, x, rows, weights, runtime.current())
+    return dx.reshape(logits.shape)
+
+
+# ---- counts -------------------------------------------------------------------------------------
+
+
+def poisson(
+    x: np.ndarray,
+    target: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    r"""Sum the Poisson losses of each sample's counts, in nats, x the logarithm of their rates.
+
+    .. math:: \sum_f w_f \left(e^{x_f} - t_f x_f + \ln t_f!\right)
+
+    It is computed as Loader's deviance, so that large counts lose no digits to the cancellation of
+    these terms. Numbers that aren't whole have :math:`\Gamma(t + 1)` for :math:`t!`. The loss is
+    NaN for a target below 0, and infinite where :math:`e^x` is, from 88.7 on.
+
+    Parameters, result and errors are those of `mse`.
+
+    References
+    ----------
+    C. Loader, "Fast and accurate computation of binomial probabilities", 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore.functional as F
+    >>> F.poisson(np.zeros((1, 2), np.float32), np.array([[0, 1]], np.float32))
+    array([2.], dtype=float32)
+    """
+    return _loss("poisson", x, target, mask, out)
+
+
+def poisson_backward(
+    grad: np.ndarray, x: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    r"""Differentiate `poisson` with respect to x: :math:`g w_f (e^{x_f} - t_f)`.
+
+    Parameters and result are those of `mse_backward`.
+    """
+    return _loss_backward("poisson", grad, x, target, mask)
+
+
+def _dispersions(x: np.ndarray, log_theta: np.ndarray) -> np.ndarray:
+    """View log_theta, of a sample's shape or that of all, as (F,) or (N, F)."""
+    shape = array("log_theta", log_theta).shape
+    if shape not in (x.shape, x.shape[1:]):
+        raise ValueError(
+            f"log_theta: expected the shape {x.shape[1:]} of a sample or {x.shape}, got {shape}"
+        )
+    if shape == x.shape:
+        return table("log_theta", log_theta)
+    return view("log_theta", log_theta, (math.prod(shape),))
+
+
+def negative_binomial(
+    x: np.ndarray,
+    target: np.ndarray,
+    log_theta: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    r"""Sum the negative binomial losses of each sample's counts, in nats.
+
+    With :math:`m = e^x` their means and :math:`\theta` their inverse dispersions, so that variances
+    are :math:`m + m^2 / \theta`,
+
+    .. math::
+        -\sum_f w_f \ln \left[\frac{\Gamma(t_f + \theta_f)}{\Gamma(\theta_f)\, t_f!}
+        \left(\frac{\theta_f}{\theta_f + m_f}\right)^{\theta_f}
+        \left(\frac{m_f}{\theta_f + m_f}\right)^{t_f}\right]
+
+    It grows as x, not as its exponential, and neither a large :math:`\theta`, where it is
+    `poisson`, nor large counts cost digits. The loss is NaN for a target below 0.
+
+    Parameters
+    ----------
+    x, target : ndarray of float32, shape (N, ...)
+        The logarithms of the means, and counts.
+    log_theta : ndarray of float32, shape (...) or (N, ...)
+        :math:`\ln \theta` for each feature, or for each of each sample. Beyond ±30 it counts as
+        ±30.
+    mask : ndarray of float32, shape (N, ...), optional
+        Weights. Where one is 0, x and target may be anything, NaN too.
+    out : ndarray of float32, shape (N,), optional
+        Where to write the result.
+
+    Returns
+    -------
+    ndarray of float32, shape (N,)
+        A sum over features.
+
+    Raises
+    ------
+    TypeError
+        For an array of another dtype than float32.
+    ValueError
+        For arrays that aren't C-contiguous, or whose shapes don't agree.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import aecore.functional as F
+    >>> zero = np.zeros((1, 1), np.float32)  # mean 1, theta 1: half of all counts are 0
+    >>> F.negative_binomial(zero, zero, zero) / math.log(2)
+    array([1.], dtype=float32)
+    """
+    tables = _tables(x, target, mask)
+    theta, out = _dispersions(x, log_theta), result(out, x.shape[:1])
+    _core.negative_binomial(out, None, None, None, *tables, theta, runtime.current())
+    return out
+
+
+def negative_binomial_backward(
+    grad: np.ndarray,
+    x: np.ndarray,
+    target: np.ndarray,
+    log_theta: np.ndarray,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    r"""Differentiate `negative_binomial` with respect to x and log_theta.
+
+    .. math:: g w_f \frac{\theta_f (m_f - t_f)}{\theta_f + m_f} \quad \text{and} \quad
+        g w_f \theta_f \Big(\psi(\theta_f) - \psi(t_f + \theta_f)
+        + \ln \frac{\theta_f + m_f}{\theta_f} + \frac{t_f - m_f}{\theta_f + m_f}\Big)
+
+    Parameters
+    ----------
+    grad : ndarray of float32, shape (N,)
+        Gradient with respect to the result.
+    x, target, log_theta, mask : ndarray
+        What `negative_binomial` was given.
+
+    Returns
+    -------
+    dx, dlog_theta : ndarray of float32
+        Of the shapes of x and log_theta: where that is a sample's, a sum over samples.
+    """
+    tables, theta = _tables(x, target, mask), _dispersions(x, log_theta)
+    dx, slopes = like("x", tables[0]), like("x", tables[0])
+    _core.negative_binomial(
+        None, dx, slopes, array("grad", grad), *tables, theta, runtime.current()
+    )
+    if theta.ndim == 1:
+        slopes = slopes.sum(0, dtype=np.float64).astype(np.float32)
+    return dx.reshape(x.shape), slopes.reshape(log_theta.shape)
+
+
+def _outcomes(
+    logits: np.ndarray, counts: np.ndarray, mask: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """View logits, counts and their mask, (N, ..., E) all, as (N, T, E)."""
+    if array("logits", logits).ndim < 2:
+        raise ValueError(f"logits: expected two axes or more, got shape {logits.shape}")
+    same_shape(logits=logits, counts=counts, mask=mask)
+    shape = logits.shape[0], math.prod(logits.shape[1:-1]), logits.shape[-1]
+    seen = None if mask is None else view("mask", mask, shape)
+    return view("logits", logits, shape), view("counts", counts, shape), seen
+
+
+def multinomial(
+    logits: np.ndarray,
+    counts: np.ndarray,
+    mask: np.ndarray | None = None,
+    *,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    r"""Sum the multinomial losses of each sample's counts, in nats.
+
+    With :math:`p` the softmax of the logits and :math:`n_t = \sum_e c_{te}` the counts' own sum,
+
+    .. math:: -\sum_t \ln \left[n_t! \prod_e \frac{p_{te}^{c_{te}}}{c_{te}!}\right]
+
+    It is 0 where nothing was counted. Large counts lose no digits to the factorials.
+
+    Parameters
+    ----------
+    logits : ndarray of float32, shape (N, ..., E)
+        Unnormalised log probabilities of E outcomes at each position of each sample.
+    counts : ndarray of float32, shape (N, ..., E)
+        How often each was observed. The loss is NaN for one below 0.
+    mask : ndarray of float32, shape (N, ..., E), optional
+        0 where an outcome couldn't be observed: it has no part in :math:`p` and :math:`n`, and its
+        logit and count may be anything.
+    out : ndarray of float32, shape (N,), optional
+        Where to write the result.
+
+    Returns
+    -------
+    ndarray of float32, shape (N,)
+        A sum over positions.
+
+    Raises
+    ------
+    TypeError
+        For an array of another dtype than float32.
+    ValueError
+        For arrays that aren't C-contiguous, or whose shapes don't agree.
+
+    Examples
+    --------
+    >>> import math
+    >>> import numpy as np
+    >>> import aecore.functional as F
+    >>> even = np.zeros((1, 2), np.float32)  # one head and one tail have a chance of 1/2
+    >>> F.multinomial(even, np.ones((1, 2), np.float32)) / math.log(2)
+    array([1.], dtype=float32)
+    """
+    tables = _outcomes(logits, counts, mask)
+    out = result(out, logits.shape[:1])
+    _core.multinomial(out, None, None, *tables, runtime.current())
+    return out
+
+
+def multinomial_backward(
+    grad: np.ndarray, logits: np.ndarray, counts: np.ndarray, mask: np.ndarray | None = None
+) -> np.ndarray:
+    r"""Differentiate `multinomial` with respect to logits: :math:`g (n_t p_{te} - c_{te})`.
+
+    Parameters
+    ----------
+    grad : ndarray of float32, shape (N,)
+        Gradient with respect to the result.
+    logits, counts, mask : ndarray
+        What `multinomial` was given.
+
+    Returns
+    -------
+    ndarray of float32, of logits' shape
+    """
+    tables = _outcomes(logits, counts, mask)
+    dx = like("logits", tables[0])
+    _core.multinomial(None, dx, array("grad", grad), *tables, runtime.current())
     return dx.reshape(logits.shape)

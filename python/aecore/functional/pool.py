@@ -1,6 +1,8 @@
-"""Max pooling and nearest-neighbour upsampling of images."""
+"""Max pooling and upsampling of images."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -121,10 +123,16 @@ def max_pool2d_backward(
     return dx
 
 
-def upsample2d(x: np.ndarray, factor: Pair = 2, *, out: np.ndarray | None = None) -> np.ndarray:
-    r"""Enlarge images by whole factors: every pixel becomes a block of equal ones.
+def upsample2d(
+    x: np.ndarray, factor: Pair = 2, *, mode: str = "nearest", out: np.ndarray | None = None
+) -> np.ndarray:
+    r"""Enlarge images by whole factors: every pixel becomes a block of equal ones, or smoothly.
 
     .. math:: y_{n,\; h R + r,\; w S + s,\; c} = x_{nhwc}
+
+    Bilinear values lie between the four pixels whose centres are nearest, that of row p at
+    :math:`(p + 1/2) / R - 1/2` of x, and those of the border go on outwards, as PyTorch has it with
+    ``align_corners=False``.
 
     Parameters
     ----------
@@ -132,6 +140,7 @@ def upsample2d(x: np.ndarray, factor: Pair = 2, *, out: np.ndarray | None = None
         Images, channels last.
     factor : int or (int, int)
         R and S, the height and width of a block.
+    mode : {"nearest", "bilinear"}
     out : ndarray of float32, shape (N, H * R, W * S, C), optional
         Where to write the result.
 
@@ -147,22 +156,33 @@ def upsample2d(x: np.ndarray, factor: Pair = 2, *, out: np.ndarray | None = None
     >>> F.upsample2d(x, 2)[0, :, :, 0]
     array([[1., 1., 2., 2.],
            [1., 1., 2., 2.]], dtype=float32)
+    >>> F.upsample2d(x, (1, 2), mode="bilinear")[0, :, :, 0]
+    array([[1.  , 1.25, 1.75, 2.  ]], dtype=float32)
     """
     r, s = pair("factor", factor, 1)
     n, h, w, c = array("x", x, 4).shape
     out = result(out, (n, h * r, w * s, c))
-    _core.upsample2d(out, x, (r, s), runtime.current())
+    _core.upsample2d(out, x, (r, s), is_bilinear(mode), runtime.current())
     return out
 
 
-def upsample2d_backward(grad: np.ndarray, x: np.ndarray, factor: Pair = 2) -> np.ndarray:
-    """Differentiate `upsample2d`: sums over the blocks.
+def is_bilinear(mode: Any) -> bool:
+    """Return whether a mode of `upsample2d` is the smooth one."""
+    if not isinstance(mode, str) or mode not in ("nearest", "bilinear"):
+        raise ValueError(f'mode: expected "nearest" or "bilinear", got {mode!r}')
+    return mode == "bilinear"
+
+
+def upsample2d_backward(
+    grad: np.ndarray, x: np.ndarray, factor: Pair = 2, *, mode: str = "nearest"
+) -> np.ndarray:
+    """Differentiate `upsample2d`: sums over the blocks, or over what lies around.
 
     Parameters
     ----------
     grad : ndarray of float32, shape (N, H * R, W * S, C)
         Gradient with respect to the result.
-    x, factor
+    x, factor, mode
         What `upsample2d` was given; of x only the shape counts.
 
     Returns
@@ -170,5 +190,6 @@ def upsample2d_backward(grad: np.ndarray, x: np.ndarray, factor: Pair = 2) -> np
     ndarray of float32, shape (N, H, W, C)
     """
     dx = np.empty(array("x", x, 4).shape, np.float32)
-    _core.upsample2d_backward(dx, grad, pair("factor", factor, 1), runtime.current())
+    factor = pair("factor", factor, 1)
+    _core.upsample2d_backward(dx, grad, factor, is_bilinear(mode), runtime.current())
     return dx

@@ -13,19 +13,57 @@ bce               :math:`-\sum x \ln p + (1 - x) \ln (1-p)`   p = sigmoid(o)    
 cross_entropy     :math:`-\sum x \ln p`, x one-hot            p = softmax(o)    categorical
 gaussian          :math:`\sum (x - o)^2 / 2\sigma^2           o                 normal, variance
                   + \ln \sigma \sqrt{2\pi}`                                     :math:`\sigma^2`
+poisson           :math:`\sum e^o - x o + \ln x!`             :math:`e^o`       Poisson
+negative_binomial see below                                   :math:`e^o`       negative binomial
+multinomial       :math:`-\ln n! + \sum \ln x! - x \ln p`      n p, with        multinomial
+                                                              p = softmax(o)
 ================  ==========================================  ================  ==================
 
 Tables with columns of several kinds have ``mixed``, see `aecore.losses.mixed`: gaussian for numbers
 with a deviation for each column, bce and cross_entropy for categories.
 
 A loss is the negative log-likelihood in nats up to a constant per feature that models leave out:
-ln(π)/2 for mse, ln 2 for l1, 0 for bce on binary data, for cross_entropy and for gaussian.
+ln(π)/2 for mse, ln 2 for l1, 0 for bce on binary data, for cross_entropy, gaussian and those of
+counts.
 
 The deviation σ of gaussian is one number for all features, learned with the network as its
 logarithm. It begins as the deviation of the data and ends as that of the errors, so that nobody has
 to weigh reconstruction against the other terms by hand (O. Rybkin, K. Daniilidis and S. Levine,
 "Simple and effective VAE training with calibrated decoders", ICML 2021). It is a density: where the
 errors shrink, the loss falls below zero.
+
+**Counts** (of genes, words, purchases) are numbers from 0 up without a bound, many of them 0, with
+a deviation that grows with their mean. For poisson, negative_binomial and multinomial
+
+- samples are counts as they are, neither scaled nor logarithms; uint8 isn't divided by 255. Numbers
+  that aren't whole (expected counts) have :math:`\Gamma(x + 1)` for x!. Below 0 is an error. With
+  a ``target``, that is the counts, and X is anything, which the encoder sees as it is.
+- the encoder sees :math:`\ln(1 + x)`, as is usual: the range of counts is too large for it. That is
+  so for encoders of your own too, and after a corruption, of which what is below 0 counts as 0.
+  Targets, scores and reconstructions are counts.
+- the decoder of an architecture begins at the logarithms of the features' means, of which the bias
+  of its last layer takes hold.
+- the loss has all constants, so that the three can be compared with each other, in nats.
+- o is a logarithm, and with large counts :math:`e^o` can overflow where a learning rate is too
+  large; training then stops with FloatingPointError. ``clip_norm`` and a lower rate help.
+
+poisson takes o for the logarithm of the rate. negative_binomial takes it for that of the mean
+:math:`m = e^o` and learns one inverse dispersion :math:`\theta` for each feature, as its logarithm:
+the variance is :math:`m + m^2 / \theta`, which counts from populations have, and the loss
+
+.. math:: -\sum \ln \frac{\Gamma(x + \theta)}{\Gamma(\theta)\, x!} + \theta \ln
+    \frac{\theta}{\theta + m} + x \ln \frac{m}{\theta + m}
+
+A feature is one of the last axis: a column, a feature of each step, a channel. :math:`\theta`
+begins at what the moments of the data say, and ends larger: the network explains part of their
+variance. After R. Lopez et al., "Deep generative modeling for single-cell transcriptomics", Nature
+Methods, 2018.
+
+multinomial is about how a total n is shared along the last axis, and says nothing of n: for
+documents and baskets of different lengths. Reconstructions have the sample's own total, of the
+values that are observed; codes alone, and samples with a ``target``, have none, so that
+`inverse_transform`, `sample` and all else that decodes codes give probabilities. After D. Liang et
+al., "Variational autoencoders for collaborative filtering", WWW 2018.
 """
 
 from __future__ import annotations
@@ -47,9 +85,24 @@ from ..nn.ops.sequences import apply_link
 from ..nn.parameter import Parameter
 from ..nn.tape import Shape, Value
 
-KERNELS = {"mse": "mse", "l1": "l1", "huber": "huber", "bce": "bce_with_logits"}
-NAMES = (*KERNELS, "cross_entropy", "gaussian")
-LINKS = {"bce": "sigmoid", "cross_entropy": "softmax"}  # from the decoder's output to data
+KERNELS = {
+    "mse": "mse",
+    "l1": "l1",
+    "huber": "huber",
+    "bce": "bce_with_logits",
+    "poisson": "poisson",
+}
+COUNTS = ("poisson", "negative_binomial", "multinomial")
+NAMES = ("mse", "l1", "huber", "bce", "cross_entropy", "gaussian", *COUNTS)
+LINKS = {  # from the decoder's output to data
+    "bce": "sigmoid",
+    "cross_entropy": "softmax",
+    "poisson": "exp",
+    "negative_binomial": "exp",
+    "multinomial": "softmax",
+}
+LEAST_SHARE = 1e-3  # of the mean of all features, that each begins with
+LEAST_THETA, MOST_THETA = 0.1, 100.0  # that a dispersion begins with
 
 
 class Likelihood(Module):
@@ -81,9 +134,72 @@ class Likelihood(Module):
         return 1
 
 
-def learned_by(name: str) -> dict[str, Module]:
-    """Return the part that a network has for a loss to learn, if any."""
+class Dispersions(Module):
+    """What the negative_binomial loss learns: the logarithm of an inverse dispersion per feature.
+
+    Parameters
+    ----------
+    features : int
+        C, of the last axis.
+
+    Attributes
+    ----------
+    log_theta : Parameter, shape (C,)
+    """
+
+    def __init__(self, features: int) -> None:
+        self.log_theta = Parameter((features,), fill=0.0)
+
+    def start(self, batch: Batch) -> None:
+        """Begin with what the means and variances of a batch's features say."""
+        log_theta = self.log_theta.value
+        rows, seen = counted(batch, log_theta.size)
+        n = seen.sum(0)
+        n[n == 0] = 1
+        mean = (seen * rows).sum(0) / n
+        variance = (seen * (rows - mean) ** 2).sum(0) / n
+        beyond = np.maximum(variance - mean, mean**2 / MOST_THETA)  # that of a Poisson variable
+        theta = np.divide(mean**2, beyond, out=np.ones_like(mean), where=beyond > 0)
+        log_theta[...] = np.log(np.clip(theta, LEAST_THETA, MOST_THETA))
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        """Say how it is called in PyTorch."""
+        walk.inside(self, name)
+        return 1
+
+
+def counted(batch: Batch, features: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch's targets in rows of features, in float64, and how much each value counts."""
+    rows = batch.target.reshape(-1, features).astype(np.float64)
+    seen = np.ones_like(rows)
+    if batch.mask is not None:
+        seen *= batch.mask.reshape(rows.shape)
+        rows = np.where(seen > 0, rows, 0)
+    if batch.weight is not None:
+        seen *= np.repeat(batch.weight, len(rows) // max(1, batch.n))[:, None]
+    return rows, seen
+
+
+LEARNED = {"gaussian": Likelihood, "negative_binomial": Dispersions}
+
+
+def learned_by(name: str, shape: Shape) -> dict[str, Module]:
+    """Return the part that a network has for a loss to learn, if any, for samples of a shape."""
+    if name == "negative_binomial":
+        return {"likelihood": Dispersions(shape[-1])}
     return {"likelihood": Likelihood()} if name == "gaussian" else {}
+
+
+def start_at_means(decoder: Module, batch: Batch) -> None:
+    """Let a decoder begin at the logarithms of a batch's mean counts, by its last layer's bias."""
+    name, bias = list(decoder.parameters())[-1]
+    if not name.endswith("bias") or batch.target.shape[1] % max(1, bias.value.size):
+        return
+    rows, seen = counted(batch, bias.value.size)
+    n = seen.sum(0)
+    mean = (seen * rows).sum(0) / np.where(n > 0, n, 1)
+    least = LEAST_SHARE * (float(mean.mean()) or 1.0)  # of what the batch never has
+    np.copyto(bias.value, np.log(mean + least))
 
 
 class Loss:
@@ -97,16 +213,14 @@ class Loss:
         One of `NAMES`.
     shape : tuple of int
         The shape of a sample.
-    likelihood : Likelihood, optional
-        What has been learned, where the loss is gaussian.
+    likelihood : Likelihood or Dispersions, optional
+        What has been learned, where the loss is gaussian or negative_binomial.
     """
 
-    def __init__(
-        self, name: str, shape: tuple[int, ...], likelihood: Likelihood | None = None
-    ) -> None:
+    def __init__(self, name: str, shape: tuple[int, ...], likelihood: Any = None) -> None:
         self.name = checks.choice("loss", name, NAMES)
         self.likelihood = likelihood
-        self.classes = shape[-1]  # of each one-hot group, where the loss is cross_entropy
+        self.classes = shape[-1]  # of each one-hot group, or of counts with a common total
 
     def check(self, data: Data, name: str) -> None:
         """Raise ValueError if the samples can't be targets of the loss."""
@@ -114,6 +228,11 @@ class Loss:
             raise ValueError(
                 f"{name}: expected values in [0, 1] for loss='bce', got {data.low:g} to "
                 f"{data.high:g}; scale them, or use loss='mse'"
+            )
+        if self.name in COUNTS and data.low < 0:
+            raise ValueError(
+                f"{name}: expected counts, which are at least 0, for loss={self.name!r}, got "
+                f"{data.low:g}"
             )
         if self.name == "cross_entropy":
             self._check_one_hot(data, name)
@@ -149,7 +268,11 @@ class Loss:
         if self.name in KERNELS:
             return losses.Elementwise(output, KERNELS[self.name], target, mask)
         if self.name == "gaussian":
-            return losses.Gaussian(output, target, mask, self._log_sigma)
+            return losses.Gaussian(output, target, mask, self._learned.log_sigma)
+        if self.name == "negative_binomial":
+            return losses.NegativeBinomial(output, target, mask, self._learned.log_theta)
+        if self.name == "multinomial":
+            return losses.Multinomial(output, target, mask)
         groups = (len(target), -1, self.classes)
         seen = None
         if mask is not None:
@@ -160,45 +283,105 @@ class Loss:
         """Return sums over samples to report with a term, after its backward pass."""
         return {"sigma": self.sigma * batch.n} if self.name == "gaussian" else {}
 
+    def check_learned(self) -> None:
+        """Raise ValueError where the network lacks what the loss learns."""
+        if self.name in LEARNED:
+            _ = self._learned
+
     @property
-    def _log_sigma(self) -> Parameter:
-        """The logarithm of the deviation that the gaussian loss has learned."""
-        if self.likelihood is None:
+    def _learned(self) -> Any:
+        """What the loss has learned."""
+        if not isinstance(self.likelihood, LEARNED[self.name]):
+            what = "standard deviation" if self.name == "gaussian" else "dispersions"
             raise ValueError(
-                "loss: expected one that learns no standard deviation, as this model was fitted "
-                "without, got 'gaussian'; fit it afresh"
+                f"loss: expected one that learns no {what}, as this model was fitted without, got "
+                f"{self.name!r}; fit it afresh"
             )
-        return self.likelihood.log_sigma
+        return self.likelihood
 
     @property
     def sigma(self) -> float:
         """The deviation itself; infinite or 0 if training has gone astray."""
         with np.errstate(over="ignore"):
-            return float(np.exp(np.float64(self._log_sigma.value[0])))
+            return float(np.exp(np.float64(self._learned.log_sigma.value[0])))
 
-    def per_feature(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
-        """Write what each feature adds to its sample's loss, (n, F)."""
-        ws = runtime.current()
-        if self.name != "cross_entropy":
-            kernel, single = KERNELS.get(self.name, "mse"), (out.size, 1)
-            x, t = output.reshape(single), target.reshape(single)
-            _core.loss(kernel, out.reshape(-1), None, None, x, t, None, DELTA, ws)
-            if self.name == "gaussian":
-                log_sigma = float(self._log_sigma.value[0])
-                out *= np.float32(math.exp(-2 * log_sigma) / 2)
-                out += np.float32(log_sigma + HALF_LOG_2PI)
-            return
+    def per_feature(
+        self,
+        out: np.ndarray,
+        output: np.ndarray,
+        target: np.ndarray,
+        mask: np.ndarray | None = None,
+    ) -> None:
+        """Write what each feature adds to its sample's loss, (n, F); anything for masked ones."""
+        if self.name == "cross_entropy":
+            self._entropies(out, output, target)
+        elif self.name == "multinomial":
+            self._shares(out, output, target, mask)
+        elif self.name == "negative_binomial":
+            single, log_theta = (out.size, 1), self._learned.log_theta.value
+            thetas = np.tile(log_theta, out.size // log_theta.size).reshape(single)
+            given = output.reshape(single), target.reshape(single), None, thetas
+            _core.negative_binomial(out.reshape(-1), None, None, None, *given, runtime.current())
+        else:
+            _each(KERNELS.get(self.name, "mse"), out, output, target)
+        if self.name == "gaussian":
+            log_sigma = float(self._learned.log_sigma.value[0])
+            out *= np.float32(math.exp(-2 * log_sigma) / 2)
+            out += np.float32(log_sigma + HALF_LOG_2PI)
+
+    def _entropies(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
+        """Write the cross-entropies, each where its label is."""
         groups = (out.size // self.classes, 1, self.classes)
         labels = target.reshape(groups).argmax(2)
         nats = np.empty(len(labels), np.float32)
-        _core.cross_entropy(nats, None, None, output.reshape(groups), labels, None, ws)
+        how = None, runtime.current()
+        _core.cross_entropy(nats, None, None, output.reshape(groups), labels, *how)
         np.multiply(target.reshape(-1, self.classes), nats[:, None], out.reshape(-1, self.classes))
 
-    def to_data(self, output: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Turn the decoder's output into reconstructions, in place unless `out` is given."""
+    def _shares(
+        self, out: np.ndarray, output: np.ndarray, target: np.ndarray, mask: np.ndarray | None
+    ) -> None:
+        """Write the multinomial loss by feature: Poisson's for n p, less an equal share of n's."""
+        rates = self.to_data(output, np.empty_like(output), target, mask)
+        with np.errstate(divide="ignore"):
+            np.log(rates, out=rates)
+        _each("poisson", out, rates, target)
+        groups = out.reshape(-1, self.classes)
+        shape = (len(groups), 1, self.classes)
+        seen = None if mask is None else mask.reshape(shape)
+        nats = np.empty(len(groups), np.float32)
+        given = output.reshape(shape), target.reshape(shape), seen
+        _core.multinomial(nats, None, None, *given, runtime.current())
+        there = np.ones_like(groups) if mask is None else mask.reshape(groups.shape)
+        parts = np.where(there > 0, groups, 0)
+        excess = parts.sum(1, dtype=np.float64) - nats
+        groups -= (excess / np.maximum(there.sum(1), 1)).astype(np.float32)[:, None]
+
+    def to_data(
+        self,
+        output: np.ndarray,
+        out: np.ndarray | None = None,
+        target: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Turn the decoder's output into reconstructions, in place unless `out` is given.
+
+        Where the loss is multinomial, they have the totals of the observed values of `target`, of
+        which they are reconstructions; without one they are probabilities.
+        """
         x = output.reshape(-1, self.classes)
         y = x if out is None else out.reshape(x.shape)
         apply_link(LINKS.get(self.name), x, y)
+        if self.name == "multinomial" and target is not None:
+            counts, chance = target.reshape(y.shape), None
+            if mask is not None:
+                seen = mask.reshape(y.shape) > 0
+                counts = np.where(seen, counts, np.float32(0))
+                chance = np.where(seen, y, np.float32(0)).sum(1, dtype=np.float64)
+            totals = counts.sum(1, dtype=np.float64)
+            if chance is not None:
+                totals = np.divide(totals, chance, out=np.zeros_like(totals), where=chance > 0)
+            y *= totals.astype(np.float32)[:, None]
         return output if out is None else out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
@@ -227,7 +410,13 @@ class Loss:
         """Return the squared errors of each sample's reconstruction, (n,)."""
         tape = batch.tape
         x, errors = tape.take(output.shape), tape.take(output.shape[:1])
-        self.to_data(output, x)
+        self.to_data(output, x, batch.target, batch.mask)
         how = batch.mask, DELTA, runtime.current()
         _core.loss("mse", errors, None, None, x, batch.target, *how)
         return errors
+
+
+def _each(kernel: str, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
+    """Write a loss of single values."""
+    x, t = output.reshape(out.size, 1), target.reshape(out.size, 1)
+    _core.loss(kernel, out.reshape(-1), None, None, x, t, None, DELTA, runtime.current())

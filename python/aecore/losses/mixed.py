@@ -217,11 +217,23 @@ class Mixed(Loss):
             self.scales.log_sigma.grad += np.where(free | (slopes < 0), slopes, np.float32(0))
         return np.where(seen, squares / 2 + log_sigma + np.float32(HALF_LOG_2PI), np.float32(0))
 
-    def per_feature(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
+    def per_feature(
+        self,
+        out: np.ndarray,
+        output: np.ndarray,
+        target: np.ndarray,
+        mask: np.ndarray | None = None,
+    ) -> None:
         """Write the loss of each cell, (n, C)."""
         out[...] = self.cell_losses(None, None, output, target)
 
-    def to_data(self, output: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    def to_data(
+        self,
+        output: np.ndarray,
+        out: np.ndarray | None = None,
+        target: np.ndarray | None = None,
+        mask: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return the likeliest cells (n, C) for outputs (n, O); NaN in columns to ignore."""
         out = np.empty((len(output), len(self.levels)), np.float32) if out is None else out
         out[:, self.levels < 0] = np.nan

@@ -5,6 +5,7 @@ from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential, SkipConcat, TimeDistributed
 from .convolution import Conv2d, ConvTranspose2d, TiedConvTranspose2d
+from .convolution1d import Conv1d, ConvTranspose1d, TiedConvTranspose1d
 from .dropout import Dropout
 from .gradients import check_gradients
 from .linear import Linear, TiedLinear
@@ -12,22 +13,25 @@ from .module import Flat, Module
 from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .parameter import Parameter
 from .pixelcnn.masked import MaskedConv2d
-from .pooling import MaxPool2d, Upsample2d
+from .pooling import MaxPool2d, PixelShuffle, PixelUnshuffle, Upsample2d
 from .quantize.residual import ResidualQuantizer
 from .quantize.scalar import FiniteScalarQuantizer
 from .quantize.vector import VectorQuantizer
-from .recurrent import LSTM, AutoregressiveLSTM
+from .recurrent import GRU, LSTM, AutoregressiveLSTM
 from .shape import Flatten, Reshape
 from .sizes import CropToInput, PadToMultiple
 from .steps import MeanPool1d, PositionalEmbedding
 from .tape import Tape, Value
 
 __all__ = [
+    "GRU",
     "LSTM",
     "Activation",
     "AutoregressiveLSTM",
     "BatchNorm2d",
+    "Conv1d",
     "Conv2d",
+    "ConvTranspose1d",
     "ConvTranspose2d",
     "CropToInput",
     "Dropout",
@@ -44,6 +48,8 @@ __all__ = [
     "MultiHeadAttention",
     "PadToMultiple",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "PositionalEmbedding",
     "Reshape",
     "Residual",
@@ -51,6 +57,7 @@ __all__ = [
     "Sequential",
     "SkipConcat",
     "Tape",
+    "TiedConvTranspose1d",
     "TiedConvTranspose2d",
     "TiedLinear",
     "TimeDistributed",

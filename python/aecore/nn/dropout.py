@@ -11,6 +11,13 @@ from .ops.elementwise import Dropout as DropoutOp
 from .tape import Shape, Value
 
 
+def dropout_rate(name: str, rate: Any) -> float:
+    """Return the share of values that is dropped."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"{name}: expected a number from 0 up to but not 1, got {rate!r}")
+    return float(rate)
+
+
 class Dropout(Module):
     """Each value dropped with a probability while training, the rest scaled up to make up for it.
 
@@ -30,9 +37,7 @@ class Dropout(Module):
     """
 
     def __init__(self, rate: float = 0.5) -> None:
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate: expected a number from 0 up to but not 1, got {rate!r}")
-        self.rate, self.seed = float(rate), fresh_seed()
+        self.rate, self.seed = dropout_rate("rate", rate), fresh_seed()
         self.add_buffer("position", np.zeros(1, np.int64))
 
     def reset(self, seed: int, offset: int) -> int:

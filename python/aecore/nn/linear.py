@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..base.checks import boolean, integer
+from .init import bound_of
 from .module import Module, fresh_seed, shown
 from .ops.products import FUSED
 from .ops.products import Linear as LinearOp
@@ -46,6 +48,13 @@ class Affine(Module):
         if fresh is not None:
             fresh.initialize(fresh_seed(), 0)
 
+    def use_init(self, init: str, gain: float) -> None:
+        if hasattr(self, "source_class"):  # the weight is another layer's
+            return
+        outputs, *kernel, inputs = self.weight.shape
+        size = math.prod(kernel)
+        self.weight.bound = bound_of(init, inputs * size, outputs * size, gain)
+
     @property
     def _torch_layers(self) -> int:
         """How many layers it is in PyTorch, where an activation is one of its own."""
@@ -58,7 +67,8 @@ class Affine(Module):
 class Linear(Affine):
     r"""A fully connected layer, :math:`y = f(x W^\top + b)`.
 
-    Shapes: x (N, I), y (N, O). Fresh values are uniform in :math:`\pm 1 / \sqrt{I}`.
+    Shapes: x (N, I), y (N, O). Fresh values are uniform in :math:`\pm 1 / \sqrt{I}`, unless a
+    model's ``init`` says otherwise.
 
     Parameters
     ----------

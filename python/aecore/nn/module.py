@@ -171,6 +171,9 @@ class Module:
         """Give the layer's own buffers fresh values; return the stream's next position."""
         return offset
 
+    def use_init(self, init: str, gain: float) -> None:
+        """Say how the layer's own weights are drawn afresh: see `aecore.nn.init`."""
+
     def seed_noise(self, seed: int, first: int = 0) -> int:
         """Give every layer that draws random numbers a seed of its own, made from this one.
 

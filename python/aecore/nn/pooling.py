@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base.checks import pair
+from ..base.checks import integer, pair
+from ..functional.pool import is_bilinear
 from .convolution import Pair, short
 from .module import Module, shown
 from .ops import pooling
@@ -47,7 +48,7 @@ class MaxPool2d(Module):
 
 
 class Upsample2d(Module):
-    """Every pixel repeated, by whole factors.
+    """Images enlarged by whole factors.
 
     Shapes: x (N, H, W, C), y (N, H R, W S, C).
 
@@ -55,16 +56,94 @@ class Upsample2d(Module):
     ----------
     factor : int or (int, int)
         R and S.
+    mode : {"nearest", "bilinear"}
+        Whether every pixel is repeated, or new ones lie between the old ones' centres, as PyTorch
+        has it with ``align_corners=False``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aecore import nn
+    >>> x = np.array([1, 2], np.float32).reshape(1, 1, 2, 1)
+    >>> nn.Upsample2d((1, 2), "bilinear")(x)[0, :, :, 0]
+    array([[1.  , 1.25, 1.75, 2.  ]], dtype=float32)
     """
 
-    def __init__(self, factor: Pair) -> None:
+    mode = "nearest"
+
+    def __init__(self, factor: Pair, mode: str = "nearest") -> None:
         self.factor = pair("factor", factor, 1)
+        self.mode = "bilinear" if is_bilinear(mode) else "nearest"
 
     def forward(self, x: Value) -> Value:
-        return pooling.Upsample2d(x, self.factor)
+        return pooling.Upsample2d(x, self.factor, self.mode == "bilinear")
 
     def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
         return 1
 
     def extra_repr(self) -> str:
-        return str(short(self.factor))
+        return str(short(self.factor)) + shown(mode=(self.mode, "nearest"))
+
+
+class PixelShuffle(Module):
+    r"""The channels of each pixel as a block of pixels: depth to space, the sub-pixel convolution.
+
+    Shapes: x (N, H, W, C r^2), y (N, H r, W r, C) with
+    :math:`y_{n,\; h r + i,\; w r + j,\; c} = x_{n,\; h,\; w,\; c r^2 + i r + j}`: channels in
+    PyTorch's order. Behind a convolution it enlarges images at little cost. Shi et al., 2016.
+
+    Parameters
+    ----------
+    factor : int
+        r.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from aecore import nn
+    >>> nn.PixelShuffle(2)(np.arange(4, dtype=np.float32).reshape(1, 1, 1, 4))[0, :, :, 0]
+    array([[0., 1.],
+           [2., 3.]], dtype=float32)
+    """
+
+    def __init__(self, factor: int) -> None:
+        self.factor = integer("factor", factor, 1, 2**15)
+
+    def forward(self, x: Value) -> Value:
+        return pooling.PixelShuffle(x, self.factor)
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        return 1
+
+    def extra_repr(self) -> str:
+        return str(self.factor)
+
+
+class PixelUnshuffle(Module):
+    r"""Each block of pixels as the channels of one: space to depth, what `PixelShuffle` undoes.
+
+    Shapes: x (N, H r, W r, C), y (N, H, W, C r^2), channels in PyTorch's order.
+
+    Parameters
+    ----------
+    factor : int
+        r.
+
+    Examples
+    --------
+    >>> from aecore import nn
+    >>> nn.PixelUnshuffle(2).output_shape((8, 6, 3))
+    (4, 3, 12)
+    """
+
+    def __init__(self, factor: int) -> None:
+        self.factor = integer("factor", factor, 1, 2**15)
+
+    def forward(self, x: Value) -> Value:
+        return pooling.PixelUnshuffle(x, self.factor)
+
+    def torch_layout(self, walk: Any, name: str, shape: Shape | None) -> int:
+        return 1
+
+    def extra_repr(self) -> str:
+        return str(self.factor)

@@ -23,7 +23,7 @@ import math
 import threading
 from collections.abc import Callable, Iterable
 from sys import getrefcount
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -360,6 +360,32 @@ class Op(Value):
         raise NotImplementedError(f"{type(self).__name__} has no form in ONNX here")
 
 
+class Ends(NamedTuple):
+    """How many steps the sequences of a batch have, as a layer sees them.
+
+    Attributes
+    ----------
+    lengths : ndarray of int64, shape (N,), or None
+        None on an abstract tape.
+    windows : tuple of (int, int)
+        What was between the samples and the layer: of every convolution that makes other lengths,
+        its padding less what its kernel spans, and its stride.
+    """
+
+    lengths: np.ndarray | None
+    windows: tuple[tuple[int, int], ...] = ()
+
+    def through(self, room: int, stride: int) -> Ends:
+        """Return those behind a convolution: a sequence with any step keeps one."""
+        if (room, stride) == (-1, 1):
+            return self
+        lengths = self.lengths
+        if lengths is not None:
+            found = np.maximum(lengths + (room + stride), 0) // stride
+            lengths = np.maximum(found, np.minimum(lengths, 1))
+        return Ends(lengths, (*self.windows, (room, stride)))
+
+
 class _Slot:
     """Memory that arrays are made of.
 
@@ -405,6 +431,9 @@ class Tape:
         Whether there is a way back. Without one a value's memory is free once nobody needs it.
     abstract : bool
         Whether values have a shape and nothing else.
+    padded : int, optional
+        To how many steps the sequences are padded that `lengths` are of; by default as many as the
+        first layer sees that asks.
     calls : list of (callable, tuple), or None
         The calls that the results come from, where the pass is to be made again with other samples;
         None where nobody asked, or an op has done more.
@@ -464,6 +493,8 @@ class Tape:
         self.lengths, self.target, self.longer = lengths, target, longer
         self.image_size: tuple[int, int] | None = None
         self.weight: np.ndarray | None = None
+        self.padded: int | None = None
+        self._ends: tuple[np.ndarray | None, dict[int, Ends]] = (lengths, {})
         self.workspace = runtime.current()
         self.record.clear()
         self.pending.clear()
@@ -474,6 +505,26 @@ class Tape:
     def steps(self, usual: int) -> int:
         """Return how many steps a layer makes in this pass that makes so many usually."""
         return self.longer[1] if self.longer and self.longer[0] == usual else usual
+
+    def ends(self, steps: int) -> Ends | None:
+        """Return the lengths of sequences that are padded to so many steps, if there are any."""
+        if self.lengths is None and not self.abstract:
+            return None
+        if self._ends[0] is not self.lengths:
+            self._ends = self.lengths, {}
+        known = self._ends[1]
+        if steps == self.padded or (self.padded is None and not known):
+            known.setdefault(steps, Ends(self.lengths))
+        return known.get(steps)
+
+    def lengths_at(self, steps: int) -> np.ndarray | None:
+        """Return the lengths alone."""
+        found = self.ends(steps)
+        return None if found is None else found.lengths
+
+    def note_ends(self, steps: int, ends: Ends) -> None:
+        """Say what the lengths are of sequences that a layer has made, of so many steps."""
+        self._ends[1][steps] = ends
 
     def flush(self) -> None:
         """Run what was put off: kernels one behind another, with little of Python between them."""

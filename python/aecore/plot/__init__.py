@@ -22,6 +22,7 @@ from ._explore import explore
 from ._explorer import Explorer
 from ._grid import tile
 from ._rates import learning_rates
+from ._reasons import reasons
 from ._reconstruct import errors, reconstructions
 from ._scores import scores
 from ._sizes import code_sizes
@@ -40,6 +41,7 @@ __all__ = [
     "learning_rates",
     "manifold",
     "progress",
+    "reasons",
     "reconstructions",
     "roc",
     "samples",

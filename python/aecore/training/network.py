@@ -23,6 +23,7 @@ from ..data.tables.reader import TableReader
 from ..nn.containers import Sequential, starts_flat
 from ..nn.linear import Linear
 from ..nn.module import Flat, Module
+from ..nn.ops.elementwise import Log1p, activation
 from ..nn.ops.shapes import ConcatCondition, Reshape
 from ..nn.recurrent import AutoregressiveLSTM
 from ..nn.tape import Shape, Tape, Value
@@ -90,6 +91,8 @@ class Network(Module):
         What the optimiser keeps, each array as long as the parameters.
     conditioner : object or None
         What the model has learned of its conditions.
+    counts : bool
+        Whether samples are counts, of which the encoder sees log(1 + x).
     is_teacher_forced : bool
         Whether a layer is trained with teacher forcing: it takes the true output.
     is_sealed : bool
@@ -126,14 +129,18 @@ class Network(Module):
     quantizer: Any  # of a VQVAE
     pixelcnn: Any  # of a PixelCNN, which has no other
     discriminator: Any  # of an adversarial model
-    likelihood: Any  # of a model whose loss learns a deviation
+    likelihood: Any  # of a model whose loss learns a deviation, or dispersions
     usual: Any  # of a model of tables: what cells cost
 
-    def __init__(self, modules: Mapping[str, Module], reader: Reader, seed: int) -> None:
+    counts = False  # in pickles that know nothing of it
+
+    def __init__(
+        self, modules: Mapping[str, Module], reader: Reader, seed: int, counts: bool = False
+    ) -> None:
         del self.__dict__["_arguments"]  # what makes it again is the model
         for name, module in sorted(modules.items(), key=lambda item: item[0] == "discriminator"):
             setattr(self, name, module)
-        self.reader, self.seed = reader, seed
+        self.reader, self.seed, self.counts = reader, seed, counts
         self.conditioner: Any = None
         self.optimizer = ""
         self.moments: dict[str, np.ndarray] = {}
@@ -363,7 +370,11 @@ class Network(Module):
 
     def encode(self, x: Value, condition: Value | None = None) -> Value:
         """Return the encoder's output for x (n, ...) beside conditions (n, p)."""
-        return self.encoder(conditioned(self.encoder, x, condition))
+        return self.encoder(conditioned(self.encoder, self.seen(x), condition))
+
+    def seen(self, x: Value) -> Value:
+        """Return what the encoder sees of samples: x, or log(1 + x) of counts."""
+        return Log1p(activation(x, "relu")) if self.counts else x
 
     def decode(self, z: Value, condition: Value | None = None) -> Value:
         """Return the decoder's output for codes z (n, ...) beside conditions (n, p)."""

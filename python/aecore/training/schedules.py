@@ -163,7 +163,7 @@ class Plateau(Schedule):
     >>> import numpy as np
     >>> import aecore as ae
     >>> X = np.random.default_rng(0).random((100, 20))
-    >>> model = ae.Autoencoder(ae.Dense((16,)), 4, schedule=ae.Plateau(2), epochs=30)
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 4, schedule=ae.Plateau(2, threshold=0.1), epochs=9)
     >>> model = model.set_params(validation_fraction=0.2, random_state=0).fit(X)
     >>> model.history_[-1]["learning_rate"] < model.history_[0]["learning_rate"]
     True

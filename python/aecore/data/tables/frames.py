@@ -5,13 +5,15 @@ A cell is written as the type that came in, if that holds it; else the column ge
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from .. import foreign
 from . import to_pandas, to_polars
-from .cells import Cells, Filling, filled, hold, typed
+from .cells import Cells, Filling, as_text, filled, hold, typed
 from .source import Table
 
 
@@ -59,6 +61,65 @@ def fill(table: Table, fillings: dict[int, Filling]) -> Any:
     for j, filling in fillings.items():
         frame.isetitem(j, to_pandas.filled(frame.iloc[:, j], filling))
     return frame
+
+
+def like(X: Any, values: np.ndarray, names: Any = None) -> Any:
+    """Return values (N, C) as a data frame for a data frame, with its index; else as they are.
+
+    Frames of pandas and polars are answered in kind, those of other libraries in pandas.
+    """
+    form = _form(X)
+    if form == "polars":
+        import polars
+
+        columns = list(X.columns) if names is None else [str(name) for name in names]
+        return polars.DataFrame(values, schema=columns)
+    if form == "pandas":
+        import pandas
+
+        found = pandas.DataFrame(values, index=getattr(X, "index", None))
+        if names is not None and all(isinstance(name, tuple) for name in names):
+            found.columns = pandas.MultiIndex.from_tuples(names)
+        elif names is not None:
+            found.columns = pandas.Index(list(names))
+        return found
+    return values
+
+
+def columns_like(X: Any, columns: dict[str, np.ndarray]) -> Any:
+    """Return columns (m,) as a data frame for a data frame X, else as a structured array.
+
+    The first column has numbers of X's rows: the labels of its index stand for them.
+    """
+    form, (first, *_) = _form(X), columns
+    if form == "polars":
+        import polars
+
+        made = {n: _words(v) if v.dtype == object else v for n, v in columns.items()}
+        return polars.DataFrame(made, strict=False)
+    if form == "pandas":
+        import pandas
+
+        index = getattr(X, "index", None)
+        labels = columns[first] if index is None else list(index[columns[first]])
+        return pandas.DataFrame(columns | {first: labels})
+    out = np.empty(len(columns[first]), [(n, v.dtype) for n, v in columns.items()])
+    for name, values in columns.items():
+        out[name] = values
+    return out
+
+
+def _words(values: np.ndarray) -> list[Any]:
+    """Return objects of several types as text, for a column of one type."""
+    return [None if v is None or v != v else as_text(v) for v in values]
+
+
+def _form(X: Any) -> str | None:
+    """Return "pandas" or "polars" for a data frame, None for anything else."""
+    if foreign.is_exchanged(X) or hasattr(X, "iloc"):
+        polars = sys.modules.get("polars")
+        return "polars" if polars is not None and isinstance(X, polars.DataFrame) else "pandas"
+    return None
 
 
 def _structured(names: Sequence[str], columns: list[np.ndarray]) -> np.ndarray:

@@ -51,9 +51,9 @@ class RobustScaler:
         vars(self).update({"times": None} | state)
 
     @classmethod
-    def learn(cls, rows: Samples) -> RobustScaler:
-        """Learn from samples, some of whose cells may be missing."""
-        levels, times, some = None, None, rows.subsample()
+    def learn(cls, rows: Samples, which: np.ndarray | None = None) -> RobustScaler:
+        """Learn from samples, all or some, some of whose cells may be missing."""
+        levels, times, some = None, None, rows.subsample(which)
         if rows.kind == "table":
             table = Table(some)
             columns = [table.column(j) for j in range(table.shape[1])]

@@ -167,7 +167,7 @@ def _matrix(X: Any, name: str) -> np.ndarray:
     except (ValueError, ArithmeticError) as error:  # ragged
         raise ValueError(
             f"{name}: expected a table (rows, columns): {printable(error)}; sequences of different "
-            "lengths are for models of arrays with an LSTM or Transformer"
+            "lengths are for models of arrays with a GRU, LSTM or Transformer"
         ) from None
     return found
 

@@ -46,7 +46,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
 
     Parameters
     ----------
-    arch : Dense, Conv, ResNet, LSTM, Transformer, (discriminator, generator) or None
+    arch : Dense, Conv, ResNet, LSTM, GRU, Transformer, (discriminator, generator) or None
         The generator is the architecture's decoder, from a code to a sample; the discriminator is
         its encoder, to one logit. None is as in `Autoencoder`, but with elu where that has relu:
         the generator learns through the discriminator, of which relu switches parts off.
@@ -118,6 +118,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     output: str
 
     # the parameters of other models that a GAN doesn't have
+    init = "uniform"
     tied = False
     corruption = None
     penalty = None

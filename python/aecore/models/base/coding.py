@@ -146,10 +146,10 @@ class BaseAutoencoder(BaseModel):
 
     def _encode(self, batch: Batch) -> Value:
         """Return the encoder's output for a batch."""
-        batch.given = conditioned(
-            self._network.encoder, batch.samples, self._coder_condition(batch)
-        )
-        batch.encoded = self._network.encoder(batch.given)
+        network = self._network
+        seen = network.seen(batch.samples)
+        batch.given = conditioned(network.encoder, seen, self._coder_condition(batch))
+        batch.encoded = network.encoder(batch.given)
         return batch.encoded
 
     def _shaped(self, z: Value) -> Value:
@@ -266,9 +266,9 @@ class BaseAutoencoder(BaseModel):
         ----------
         X : array-like, shape (N, ...), or list of arrays (T_i, F)
             Samples of the shape that the model was fitted to; sequences, if the architecture takes
-            lengths, with fewer steps too, and `LSTM` with more. Images of any height and width for
-            a `UNet`, and for `Conv` and `ResNet` with ``flatten=False``; also a list of images of
-            different sizes, (H_i, W_i, C), which gives a list.
+            lengths, with fewer steps too, and `LSTM` and `GRU` with more. Images of any height and
+            width for a `UNet`, and for `Conv` and `ResNet` with ``flatten=False``; also a list of
+            images of different sizes, (H_i, W_i, C), which gives a list.
         y : array-like, optional
             The condition of a `CVAE`; other models take no notice of it.
         sample_mask : array-like of bool, the shape of X, or (N, T), optional
@@ -305,9 +305,10 @@ class BaseAutoencoder(BaseModel):
         Returns
         -------
         ndarray of float32, shape (N, ...)
-            Samples in data space: probabilities where the loss is bce or cross_entropy. Sequences
-            have as many steps as the longest in fit. A map of another size than in fit gives an
-            image that is so many pixels high and wide for each of its places.
+            Samples in data space: probabilities where the loss is bce, cross_entropy or
+            multinomial, expected counts where it is poisson or negative_binomial. Sequences have as
+            many steps as the longest in fit. A map of another size than in fit gives an image that
+            is so many pixels high and wide for each of its places.
         """
         codes = self._code_space.read(Z)
         return self._decoded(codes, conditions(self._coding_conditioner, y, len(codes)))
@@ -325,13 +326,17 @@ class BaseAutoencoder(BaseModel):
         Returns
         -------
         ndarray of float32, the shape of X, or list of arrays (T_i, F) for a list of sequences
-            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy. 0
-            where a mask (N, T) says that there is no step. Of the target's shape, where `fit` was
+            In data space: 0..1 for uint8, probabilities where the loss is bce or cross_entropy,
+            expected counts where it is one of counts; of multinomial they have the samples' totals.
+            0 where a mask (N, T) says that there is no step. Of the target's shape, where `fit` was
             given one of another shape.
         """
         output = self._replayed(X, y, sample_mask, "output", self._plain_output)
         if output is not None:
-            return self._loss.to_data(output) if self.loss in LINKS else output
+            if self.loss not in LINKS:
+                return output
+            paired = self._network.reader.target is not None
+            return self._loss.to_data(output, None, None if paired else X.reshape(len(X), -1))
         given = self._input(X, y, sample_mask)
         return self._network.reader.outputs(self._rebuilt(given), given.data)
 
@@ -349,8 +354,9 @@ class BaseAutoencoder(BaseModel):
     def _rebuilt(self, given: Input) -> np.ndarray:
         """Return reconstructions in data space, (N, F)."""
         out = np.empty((len(given.data), self._output_features(given)), np.float32)
-        for rows, _, output in self._outputs(given):
-            self._loss.to_data(output, out[rows])
+        for rows, batch, output in self._outputs(given):
+            target = None if self._network.reader.target is not None else batch.target
+            self._loss.to_data(output, out[rows], target, batch.mask)
         return out
 
     def _outputs(self, given: Input) -> Iterator[tuple[slice, Batch, np.ndarray]]:
@@ -402,7 +408,7 @@ class BaseAutoencoder(BaseModel):
             for i, batch in enumerate(given.batches(1)()):
                 error = np.empty(batch.target.shape, np.float32)
                 output = tiled_output(self, batch, looks)
-                self._loss.per_feature(error, output, batch.target)
+                self._loss.per_feature(error, output, batch.target, batch.mask)
                 seen = None if batch.missing is None else ~batch.missing
                 scores[i] = -error.sum(dtype=np.float64, where=True if seen is None else seen)
             return scores
@@ -457,7 +463,7 @@ class BaseAutoencoder(BaseModel):
         given = self._input(X, y, sample_mask, target, compares=True)
         out = np.empty((len(given.data), self._output_features(given)), np.float32)
         for rows, batch, output in self._outputs(given):
-            self._loss.per_feature(out[rows], output, batch.target)
+            self._loss.per_feature(out[rows], output, batch.target, batch.mask)
             if batch.missing is not None:
                 out[rows][batch.missing] = 0
         reader = self._network.reader

@@ -7,6 +7,7 @@ import functools
 import math
 import os
 from collections.abc import Callable, Iterator
+from types import NoneType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from ...arch.base import Arch, Code, conditioned_shape
 from ...arch.build import build_network
 from ...base import checks, runtime
 from ...base import names as column_names
-from ...base.params import defaults, unexpected
+from ...base.params import defaults, names, unexpected
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT
 from ...data import corruption, weights
@@ -28,7 +29,8 @@ from ...data.rows import Rows, RowsInput
 from ...data.sequences import check_longest
 from ...data.streams import Item, Summary
 from ...files.codec import Decoder
-from ...losses import LINKS, NAMES, Loss, learned_by
+from ...losses import COUNTS, LEARNED, LINKS, NAMES, Loss, learned_by, start_at_means
+from ...nn.init import INITS
 from ...nn.module import Module
 from ...nn.parameter import budget
 from ...nn.recurrent import AutoregressiveLSTM
@@ -63,6 +65,7 @@ INFERENCE_PIXELS = 1 << 20  # of images together, at most, unless one has more
 LOOP = 16  # known epochs for each to come, from which on fits are taken for a loop without end
 BYTES_PER_PARAMETER = 24  # value, gradient and moments, and copies while they are put together
 
+DATA_FIRST = {*LEARNED, *COUNTS}  # losses that begin with what the data say
 OWN_PARAMS = {"n_threads", "random_state", "verbose"}  # of a process
 COMPARED = 1024  # samples
 
@@ -94,6 +97,7 @@ class BaseModel(Estimator):
     """
 
     arch: Any
+    init: str | None
     loss: str
     tied: bool
     corruption: Any
@@ -130,7 +134,6 @@ class BaseModel(Estimator):
     _is_sized: Any = False  # whether images may have other sizes than in fit
     _takes_codeless = False  # whether an architecture without a code will do
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
-    _pixels: bool | None = None  # whether samples are pixels, if that is known before fit
     _no_validation = ""  # why nothing can be validated
     _ragged = False  # whether it takes sequences of different lengths, if the architecture does
     _own_optimizer: optim.Optimizer | None = None  # what None stands for
@@ -140,6 +143,11 @@ class BaseModel(Estimator):
     _ignores_y = True  # whether conditions are ignored that it was fitted without
     _no_target = ""  # why samples have no targets of their own; empty where they may
     _repr_html_ = model_html
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     # ---- what subclasses say --------------------------------------------------------------------
 
@@ -186,6 +194,20 @@ class BaseModel(Estimator):
         return None
 
     @property
+    def _counts(self) -> bool:
+        """Whether what the decoder is to give are counts."""
+        return self.loss in COUNTS
+
+    def _sees_logs(self, reader: Reader) -> bool:
+        """Return whether the encoder sees log(1 + x): counts that are to be rebuilt."""
+        return self._counts and reader.target is None
+
+    @property
+    def _pixels(self) -> bool | None:
+        """Whether samples are pixels, if that is known before fit."""
+        return False if self._counts else None
+
+    @property
     def _coding_conditioner(self) -> Conditioner | None:
         """The conditioner of encoder and decoder; None if they see no conditions."""
         return self._network.conditioner if self._coders_conditioned else None
@@ -208,6 +230,10 @@ class BaseModel(Estimator):
 
     # ---- parameters -----------------------------------------------------------------------------
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state, perhaps of 0.1.0, which had one way to draw first weights."""
+        super().__setstate__({"init": "uniform"} | state if "init" in names(type(self)) else state)
+
     def __init_subclass__(
         cls, options: type | None = None, defaults: dict[str, Any] | None = None
     ) -> None:
@@ -227,6 +253,8 @@ class BaseModel(Estimator):
         """Raise TypeError or ValueError for a parameter that makes no sense."""
         checks.choice("loss", self.loss, self._losses)
         checks.boolean("tied", self.tied)
+        if self.init is not None:
+            checks.choice("init", self.init, INITS)
         for noise in self._corruptions():
             corruption.check(noise)
         penalties.check(self, self._no_penalty)
@@ -292,10 +320,10 @@ class BaseModel(Estimator):
             Numbers; uint8 with values above 1 is pixels of 0..255 and scaled to 0..1, everything
             else is taken as it is. Later calls read the same values of any type alike. Memory
             maps and array-likes with shape, dtype and slicing are read a batch at a time. A list is
-            of sequences, which may have different lengths where the architecture is `LSTM` or
-            `Transformer`; a sample's loss is the sum over its own steps. It may also be a stream of
-            batches, a data set that is read item by item, see Notes, or rows of a file that doesn't
-            fit into memory, from `open_rows`.
+            of sequences, which may have different lengths where the architecture is `Conv`, `LSTM`,
+            `GRU` or `Transformer`; a sample's loss is the sum over its own steps. It may also be a
+            stream of batches, a data set that is read item by item, see Notes, or rows of a file
+            that doesn't fit into memory, from `open_rows`.
         y : array-like, shape (N,) or (N, p), optional
             The condition of a `CVAE` or of a model with ``conditional=True``, the labels of a
             classifier; others take no notice of labels, and refuse more than that.
@@ -396,7 +424,9 @@ class BaseModel(Estimator):
             read = reader._network.reader if going_on else self._reader_of(given)
             names_in = reader._names_in if going_on else given.data.columns
             validation = reader._read_validation(X_val, read, conditioner, names_in)
-            return self._fit(going_on, conditioner, given, validation, found, saving)
+            saver = self._fit(going_on, conditioner, given, validation, found, saving)
+            traps.warn_of_dead_codes(self, given.data)
+            return saver
 
     def _fit(
         self,
@@ -602,8 +632,14 @@ class BaseModel(Estimator):
 
     def _check_loss(self) -> None:
         """Raise ValueError where the network lacks what the loss learns."""
-        if self.loss == "gaussian":
-            _ = self._loss.sigma
+        if self.loss in NAMES:
+            self._loss.check_learned()
+        if self._sees_logs(self._network.reader) != self._network.counts:
+            which = "is" if self._network.counts else "isn't"
+            raise ValueError(
+                f"loss: expected one that {which} of counts, as in fit, of which the encoder sees "
+                f"log(1 + x), got {self.loss!r}; fit it afresh"
+            )
 
     def _read_stream_batch(self, item: Item, reader: Reader | None) -> beside.Parts:
         """Check a batch that a stream gives."""
@@ -700,7 +736,7 @@ class BaseModel(Estimator):
         assert lengths is not None
         takers, this = "AdversarialAutoencoder, Autoencoder, VAE and CVAE", type(self).__name__
         if self._ragged:
-            takers = "the architectures LSTM and Transformer"
+            takers = "the architectures Conv, GRU, LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"
         raise ValueError(
             f"X: expected {steps} steps in all sequences for {this}, since only {takers} take "
@@ -732,8 +768,12 @@ class BaseModel(Estimator):
         network = self._make_network(self._reader_of(given), conditioner, most)
         self._check_lengths(network, given.data, *others)
         self._prepare(network, given)
-        if self.loss == "gaussian":
-            network.likelihood.start(next(given.batches(INFERENCE_BATCH)()))
+        if self.loss in DATA_FIRST:
+            first = next(given.batches(INFERENCE_BATCH)())
+            if hasattr(network, "likelihood"):
+                network.likelihood.start(first)
+            if self.loss in COUNTS and isinstance(self.arch, (Arch, NoneType)):
+                start_at_means(network.decoder, first)
         take_first_state(network)
         self._set_network(network, given.data.columns)
 
@@ -749,10 +789,11 @@ class BaseModel(Estimator):
         Without a seed it has that of ``random_state``.
         """
         with budget(most):
-            modules = self._modules(reader, _width(conditioner)) | learned_by(self.loss)
+            modules = self._modules(reader, _width(conditioner))
+            modules |= learned_by(self.loss, reader.of_output.shape)
         if seed is None:
             seed = group.first(lambda: new_seed(self.random_state))
-        network = Network(modules, reader, seed)
+        network = Network(modules, reader, seed, self._sees_logs(reader))
         network.conditioner = conditioner
         return network
 
@@ -785,12 +826,18 @@ class BaseModel(Estimator):
         code, shape = Code(int(outputs), int(inputs), spatial), reader.shape
         arch = self.arch if arch is None else arch
         self._check_arch(arch)
-        how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied)}
+        how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied), "init": self.init}
         how["maps"] = self._takes_maps
         encoder, decoder = build_network(arch, shape, code, reader.of_output.shape, **how)
         penalties.check_encoder(self.penalty, encoder, conditioned_shape(encoder, shape, condition))
         if isinstance(decoder, AutoregressiveLSTM):
-            decoder.link = LINKS.get(self.loss)
+            if self.loss == "multinomial":
+                raise ValueError(
+                    "arch: expected teacher_forcing=False for loss='multinomial', whose decoder "
+                    "gives no counts for the next step to see, got True"
+                )
+            # of counts it sees log(1 + x), which for e^o is softplus
+            decoder.link = "softplus" if self._counts else LINKS.get(self.loss)
         return {"encoder": encoder, "decoder": decoder}
 
     def _check_arch(self, arch: Any) -> None:

@@ -54,6 +54,7 @@ class Training(Validated, total=False):
 class Reconstructing(TypedDict, total=False):
     """How samples are encoded and decoded."""
 
+    init: str | None
     loss: str
     tied: bool
     corruption: Any
@@ -73,11 +74,13 @@ class Matching(Reconstructing, Validated, total=False):
 class Tables(Training, total=False):
     """Of models of tables, which have a loss of their own."""
 
+    init: str | None
     corruption: Any
     penalty: Any
 
 
 DEFAULTS: dict[str, Any] = {
+    "init": None,
     "loss": "mse",
     "tied": False,
     "corruption": None,
@@ -114,14 +117,20 @@ PARAMETERS = {
 }
 
 DESCRIPTIONS = inspect.cleandoc(r"""
-    arch : Dense, Conv, ResNet, UNet, LSTM, Transformer, (encoder, decoder) or None
+    arch : Dense, Conv, ResNet, UNet, LSTM, GRU, Transformer, (encoder, decoder) or None
         The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
         `Conv` for images and `LSTM` for sequences (N, T, F).
     latent_dim : int
         The length of a code.
-    loss : {"mse", "bce", "l1", "huber", "cross_entropy", "gaussian"}
-        What a reconstruction is measured by, see `aecore.losses`: a sum over the features of a
-        sample and a mean over samples.
+    init : {"uniform", "glorot", "he"} or None
+        How the first weights of encoder and decoder are drawn. None is what measured best: "glorot"
+        for `Dense`, and for others and modules of your own "uniform", which is in plus or minus
+        1 / sqrt(fan_in) as PyTorch's layers have it.
+    loss : str
+        What a reconstruction is measured by, see `aecore.losses`: "mse", "bce", "l1", "huber",
+        "cross_entropy" or "gaussian", and for counts "poisson", "negative_binomial" or
+        "multinomial". It is a sum over the features of a sample and a mean over samples. Of counts
+        the encoder sees log(1 + x).
     tied : bool
         Whether the decoder's weights are the encoder's, transposed (`Dense` and `Conv`).
     corruption : GaussianNoise or another corruption, callable, sequence of these, or None

@@ -13,8 +13,9 @@ import numpy as np
 from ...data import conditions
 from ...data.arrays import is_stream
 from ...data.batches import BatchSource
-from ...data.conditions import Conditioner
+from ...data.conditions import Conditioner, MixedConditioner
 from ...data.pieces import Pieces, StreamPieces
+from ...data.sparse import count_of
 from ...data.streams import StreamBatches, Summary
 from ...training import group
 from ...training.network import Network
@@ -28,7 +29,7 @@ def check_given(model: BaseModel, X: Any) -> None:
     if not group.has_own_rows():
         return
     try:
-        n = 1 if is_stream(X) else len(X)
+        n = 1 if is_stream(X) else count_of(X)
     except TypeError:  # reading it says what is wrong
         n = 1
     found = group.over_rows((is_stream(X), n))
@@ -75,6 +76,8 @@ def conditioner_of(y: Any, n: int) -> Conditioner:
     """Return what a fresh model learns of its conditions, y of n samples."""
     if not group.has_own_rows():
         return Conditioner.learn(y, n)
+    if (columns := conditions.mixed(y)) is not None:
+        return MixedConditioner([conditioner_of(column, n) for column in columns])
     y = conditions.read(y, labels=True)
     conditions.check_length(y, n)
     kinds = group.over_rows((y.shape[1:], y.dtype.kind in "US"))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .model import BaseModel
 
 # Parameters that may differ from the interrupted training's: they affect no number.
-FREE = {"epochs", "callbacks", "checkpoint", "n_threads", "verbose", "warm_start"}
+FREE = {"epochs", "callbacks", "checkpoint", "init", "n_threads", "verbose", "warm_start"}
 
 
 class LoadedCheckpoint(NamedTuple):

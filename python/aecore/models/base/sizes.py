@@ -188,18 +188,27 @@ def _through(op: Op, seen: dict[int, _Seen]) -> _Seen | None:
         return None
     step, reach = before[0].step, max(value.reach for value in before)
     if isinstance(op, products.Conv2d):
-        r, s = op.weight.shape[1:3]
-        return _Seen(step * max(op.options[0]), reach + step * (max(r, s) - 1))
+        stride, _, dilation = op.options[:3]
+        return _Seen(step * max(stride), reach + step * (_extent(op, dilation) - 1))
     if isinstance(op, products.ConvTranspose2d):
-        r, s = op.weight.shape[1:3]
-        stride = max(op.options[0])
-        return _Seen(step / stride, reach + step * -(-max(r, s) // stride))
+        stride, _, dilation = op.options[0][:3]
+        return _Seen(step / max(stride), reach + step * -(-_extent(op, dilation) // min(stride)))
     if isinstance(op, pooling.MaxPool2d):
         window, stride, _ = op.geometry
         return _Seen(step * max(stride), reach + step * (max(window) - 1))
     if isinstance(op, pooling.Upsample2d):
         return _Seen(step / max(op.factor), reach + step)
+    if isinstance(op, pooling.PixelShuffle):
+        return _Seen(step / op.r, reach + step)
+    if isinstance(op, pooling.PixelUnshuffle):
+        return _Seen(step * op.r, reach + step * (op.r - 1))
     return _Seen(step, reach) if isinstance(op, LOCAL) else None
+
+
+def _extent(op: products.Product, dilation: tuple[int, int]) -> int:
+    """Return how many pixels a kernel reaches over, on the longer side."""
+    r, s = op.weight.shape[1:3]
+    return max((r - 1) * dilation[0] + 1, (s - 1) * dilation[1] + 1)
 
 
 # ---- tiles --------------------------------------------------------------------------------------

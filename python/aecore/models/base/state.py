@@ -18,7 +18,7 @@ from ...base import names as column_names
 from ...base.params import Params
 from ...base.text import printable
 from ...data import corruption
-from ...data.conditions import Conditioner
+from ...data.conditions import Conditioner, MixedConditioner
 from ...files import document
 from ...files.codec import Decoder, Encoder, same_keys
 from ...nn.parameter import OverBudget
@@ -154,6 +154,8 @@ def own_params(model: Any) -> Config:
 def _conditions(conditioner: Conditioner | None) -> Config | None:
     if conditioner is None:
         return None
+    if isinstance(conditioner, MixedConditioner):
+        return {"columns": [_conditions(part) for part in conditioner.parts]}
     if conditioner.classes is not None:
         dtype = conditioner.classes.dtype
         return {"classes": conditioner.classes.tolist(), "dtype": dtype.str}
@@ -356,6 +358,11 @@ def _read_conditions(found: Any) -> Conditioner | None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
         return Conditioner(classes=_classes(found))
+    if isinstance(found, dict) and set(found) == {"columns"}:
+        parts = [_read_conditions(part) for part in _list(found["columns"], "columns")]
+        if not parts or any(p is None or isinstance(p, MixedConditioner) for p in parts):
+            raise ValueError("conditions: expected a column of labels or numbers, got another")
+        return MixedConditioner([part for part in parts if part is not None])
     same_keys(found, ["mean", "scale"], "conditions")
     mean, scale = (np.array(_numbers(found[k], k)) for k in ("mean", "scale"))
     if mean.shape != scale.shape or not len(mean) or not (scale > 0).all():

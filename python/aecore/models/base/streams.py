@@ -127,10 +127,14 @@ def rows_to_validate(
     return RowsInput(rows, Summary.like(reader.shape, names_in, len(rows)), read)
 
 
-def joined(parts: Iterable[Any]) -> np.ndarray | None:
+def joined(parts: Iterable[Any]) -> Any:
     """Return the conditions of all batches; None unless each has some."""
     found = list(parts)
-    return None if any(part is None for part in found) else np.concatenate(found)
+    if any(part is None for part in found):
+        return None
+    if all(isinstance(part, list) for part in found):  # of rows of words and numbers, say
+        return [row for part in found for row in part]
+    return np.concatenate(found)
 
 
 def _check_beside(model: BaseModel, given: Item) -> None:

@@ -23,7 +23,10 @@ from ...arch.unet import UNet
 from ...base import checks
 from ...base.params import names
 from ...data.arrays import Data
+from ...data.batches import Input
 from ...data.readers import Reader
+from ...losses import COUNTS
+from ...training import group
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
 SEQUENCES = r"X: samples of shape \(\d+, \d+\) are read as sequences"
 CHANNELS = r"X: samples of shape \(\d+, \d+, \d+\) are read as images"
 UNITS = "X: values are taken as they are"
+NO_COUNTS = "X: values are taken for counts"
 WIDE_CODE = "latent_dim: codes of"
+DEAD_CODES = r"latent_dim: \d+ of \d+ numbers of the code are the same for all samples"
 WORSE = "psnr: reconstructions have a PSNR of"
 
 TRIAL = 100  # steps of training, with fewer of which nothing is said about the result
@@ -43,6 +48,8 @@ LARGE_DEVIATION, LARGE_MEAN = 1500.0, 1000.0  # of a column
 OUTWEIGHS = 2000.0  # ratio of columns' ranges
 MOST = 1 << 17  # values that are looked at, about
 PIXELS = 200  # the least maximum of whole numbers that are taken for pixels of 0 to 255
+LEAST, FEW, MANY = 64, 256, 4096  # samples whose codes are looked at; many if few are alike
+DEAD_SHARE = 0.1  # of a code, at least
 
 _silent: ContextVar[str] = ContextVar("silent", default="")
 
@@ -69,7 +76,11 @@ def warn(model: BaseModel, data: Data, paired: bool = False) -> None:
         return
     found = [_shape(model, data)]
     if not found[0] and model.epochs:  # or nothing is learned
-        found = [_units(data), "" if silent == "code" or paired else _code(model, data)]
+        counts = getattr(model, "loss", None) in COUNTS and not paired
+        found = [
+            _counts(data) if counts else _units(data),
+            "" if silent == "code" or paired else _code(model, data),
+        ]
     for text in filter(None, found):
         checks.warn(text, of_data=True)
 
@@ -85,6 +96,54 @@ def warn_if_worse(model: BaseModel) -> None:
         "more epochs may help, or a network that loses less, as UNet, Conv(flatten=False) or one "
         "with a larger latent_dim does"
     )
+
+
+def warn_of_dead_codes(model: BaseModel, data: Any) -> None:
+    """Warn of a fitted model whose codes have numbers that are the same for all samples.
+
+    Posteriors are left alone, which may well collapse to the prior (`aecore.metrics.active_units`),
+    and so are indices of codes, and those of which a penalty leaves few.
+    """
+    penalty = getattr(model, "penalty", None)
+    plain = getattr(model, "_heads", 0) == 1 and not hasattr(model._network, "quantizer")
+    plain = plain and not (penalty is not None and penalty.shapes)  # few are on by design
+    plain = plain and model._network.has_code
+    if not plain or _silent.get() or not model.epochs or not isinstance(data, Data):
+        return
+    if len(data) < LEAST or not data.is_in_memory:
+        return
+    together = group.current()
+    if together is not None and (together.rank or together.own_rows):
+        return
+    dead = np.zeros(0, np.bool_)
+    for most in (FEW, MANY):
+        dead = _constant(model, data, most)
+        if dead.sum() < max(1, DEAD_SHARE * dead.size):
+            return
+    checks.warn(
+        f"latent_dim: {dead.sum()} of {dead.size} numbers of the code are the same for all "
+        + "samples. "
+        + ("A weaker penalty" if penalty is not None else "A smaller learning_rate")
+        + ", another activation than relu for the code, init='glorot' or a smaller latent_dim "
+        "make more use of it",
+        of_data=True,
+    )
+
+
+def _constant(model: Any, data: Data, most: int) -> np.ndarray:
+    """Return which numbers of codes are the same for some samples, evenly spaced among all."""
+    rows = np.unique(np.linspace(0, len(data) - 1, most).astype(np.int64))
+    low = high = None
+    differ = False
+    for batch in Input(data).batches(FEW, rows=rows)():
+        with model._network.lock, model._pass(batch):
+            codes = model._latent(batch).data
+            codes = codes.reshape(-1, codes.shape[-1])
+            differ = differ or bool((batch.x != batch.x[:1]).any())
+            least, largest = codes.min(0), codes.max(0)
+        low = least if low is None else np.minimum(low, least)
+        high = largest if high is None else np.maximum(high, largest)
+    return np.asarray(low == high) & differ
 
 
 # ---- shapes -------------------------------------------------------------------------------------
@@ -186,6 +245,18 @@ def _units(data: Data) -> str:
     return (
         f"{UNITS}, and {_column(data, last)} ranges more than {OUTWEIGHS:g} times as far as "
         f"{_column(data, first)}: the loss is hardly about the latter. {_remedy(data)}"
+    )
+
+
+def _counts(data: Data) -> str:
+    """Return what to say of numbers that are hardly counts."""
+    some, mask = data.some()
+    values = some[some != 0] if mask is None else some[mask & (some != 0)]
+    if 2 * np.count_nonzero(values == np.rint(values)) >= values.size:
+        return ""
+    return (
+        f"{NO_COUNTS}, and most aren't whole. If they have been scaled, or are logarithms, pass "
+        "the counts themselves: the encoder sees log(1 + x) of them"
     )
 
 

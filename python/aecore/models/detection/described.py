@@ -12,6 +12,7 @@ from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder, same_keys
 from ..base import state
 from ..base.coding import BaseAutoencoder
+from .labels import Evidence
 from .score import OutlierScore, codes_width, parts, points_width
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FIELDS = "model params shape columns offset levels members".split()
 PER_STEP = "per_step"  # which sequences alone have; files of 0.1.0 lack it
+EVIDENCE = "evidence"  # which those alone have that were fitted with labels
 ARRAYS = "location", "spread", "center", "scale"
 
 Tensors = dict[str, np.ndarray]
@@ -41,10 +43,14 @@ def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
     }
     if len(found.shape) == 2 and found.members[0].per_step:
         config[PER_STEP] = True
+    if found.evidence is not None:
+        config[EVIDENCE] = found.evidence.offset
     times = None if found.robust is None else found.robust.describe_times()
     if times is not None:
         config["times"] = times
     tensors = {"location": found.location, "spread": found.scale}
+    if found.evidence is not None:
+        tensors[EVIDENCE] = np.concatenate([found.evidence.moments, found.evidence.weights])
     if found.robust is not None:
         tensors |= {"center": found.robust.center, "scale": found.robust.scale}
     for i, (member, (_, arrays)) in enumerate(zip(found.members, described, strict=True)):
@@ -57,6 +63,7 @@ def restore(
 ) -> dict[str, Any]:
     """Return the attributes that `describe` described, and check them; empties the arrays."""
     per_step, times = config.pop(PER_STEP, False), config.pop("times", None)
+    evidence = config.pop(EVIDENCE, None)
     same_keys(config, FIELDS, "configuration")
     if type(per_step) is not bool:
         raise ValueError(f"{PER_STEP}: expected a boolean, got {per_step!r}")
@@ -81,6 +88,7 @@ def restore(
     for member in members:
         member.per_step = per_step
     location, scale = _standardization(detector, own)
+    known = tensors.pop(EVIDENCE, None)
     return {
         "members": members,
         "robust": robust,
@@ -89,7 +97,23 @@ def restore(
         "shape": tuple(shape),
         "columns": None if columns is None else names.as_array([names.read(c) for c in columns]),
         "offset": offset,
+        "evidence": _evidence(evidence, known, members[0]),
     }
+
+
+def _evidence(offset: Any, known: Any, member: OutlierScore) -> Evidence | None:
+    """Return what labels have added, if there were any."""
+    if offset is None and known is None:
+        return None
+    if type(offset) is not float or not math.isfinite(offset):
+        raise ValueError(f"{EVIDENCE}: expected a finite number, got {offset!r}")
+    array = _array({EVIDENCE: known}, EVIDENCE)
+    shape = 6, points_width(member.model)
+    if array.shape != shape or not (array[[1, 3]] > 0).all():
+        raise ValueError(
+            f"{EVIDENCE}: expected deviations above 0 and the shape {shape}, got {array.shape}"
+        )
+    return Evidence(array[:4], array[4:], offset)
 
 
 def _member(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from ...data.batches import shuffled
 from ...data.corruption import GaussianNoise
 from ...data.rows import Rows
 from ...data.samples import Samples
+from ...data.tables import frames
 from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder
 from ..autoencoder import Autoencoder
@@ -29,6 +29,8 @@ from ..base.coding import BaseAutoencoder
 from ..tabular.model import TableModel
 from . import described
 from .frozen import FrozenDetector
+from .labels import OUTLIER, Evidence, read_labels, some, threshold
+from .reasons import Reasons, by_chunk, cells_of, expected, frame_of, in_form, largest
 from .score import COVARIANCE_SAMPLES, MEASURES, REFERENCES, OutlierScore, parts
 
 AUTO_SHARE = 0.1  # of outliers, for contamination="auto"
@@ -54,6 +56,8 @@ class Fitted(NamedTuple):
     offset : float
         The score below which a sample is an outlier.
     columns : ndarray of names, or None
+    evidence : Evidence or None
+        What labels have added.
     """
 
     members: list[OutlierScore]
@@ -63,6 +67,7 @@ class Fitted(NamedTuple):
     shape: tuple[int, ...]
     offset: float = math.nan  # which pickles of 0.1.0 have elsewhere, as they have columns
     columns: np.ndarray | None = None
+    evidence: Evidence | None = None
 
 
 class Subset(NamedTuple):
@@ -112,9 +117,9 @@ class AnomalyDetector(Estimator):
     model : Autoencoder, VAE, VQVAE, TabularAutoencoder or another model with codes, or None
         What members are copies of; it isn't changed. None is, for a table of M numbers, a denoising
         ``Autoencoder(Dense((clip(2 M, 16, 128),)), ceil(sqrt(M)))``, with a code of M / 2 at most;
-        for images and sequences it is ``Autoencoder()``. Either takes about 500 steps: with batches
-        of 128, or of an eighth of its samples but at least 16, it has ``ceil(500 / batches)``
-        epochs.
+        for images and sequences it is ``Autoencoder()``. Either has ``init="uniform"`` and takes
+        about 500 steps: with batches of 128, or of an eighth of its samples but at least 16, it has
+        ``ceil(500 / batches)`` epochs.
     contamination : float or "auto"
         The share of outliers among the training samples, in (0, 0.5]: so many of them are beyond
         the threshold. "auto" puts it at Tukey's fence, 1.5 interquartile ranges beyond the upper
@@ -280,7 +285,15 @@ class AnomalyDetector(Estimator):
     # ---- fitting --------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any = None) -> AnomalyDetector:
-        """Train the ensemble on samples that may have outliers among them.
+        r"""Train the ensemble on samples that may have outliers among them, some of them known.
+
+        With labels, known outliers are left out of all that is learned of what is usual: training
+        samples, scaling, references and how scores are standardised. Then a logistic regression
+        tells them from all others by their values, beside the outlier score s of the ensemble:
+        the score becomes :math:`\mathrm{arsinh}(s)` and a weighted sum of the values' deviations
+        from their mean, and of how large these are, less the median over training samples. Weights
+        are shrunk to 0, the less the more outliers are known. With ``contamination="auto"`` the
+        threshold is where labels are split best.
 
         Parameters
         ----------
@@ -288,8 +301,13 @@ class AnomalyDetector(Estimator):
             or structured array
             NaN is a missing cell of a table. Memory maps are read as far as is needed. Of `Rows`
             that `open_rows` has opened 1,048,576 are taken, evenly spaced, or as many as a member
-            has if those are more.
-        y : ignored
+            has if those are more. A sparse matrix of SciPy is made dense a part at a time, but for
+            the samples of a member.
+        y : array-like, shape (N,), optional
+            What is known of some samples: -1 for outliers, 1 for normal samples, 0, NaN or None for
+            all others; rows that `open_rows` has opened have their own. Without a single -1, or
+            with other values, it is taken for labels of classes as pipelines pass them, and
+            ignored.
 
         Returns
         -------
@@ -298,9 +316,20 @@ class AnomalyDetector(Estimator):
         Raises
         ------
         TypeError, ValueError
-            For parameters or data that make no sense, before anything changes.
+            For parameters, data or labels that make no sense, before anything changes.
+
+        Warns
+        -----
+        UserWarning
+            For a y with values of 0 and 1 alone, which other libraries have for outliers.
+
+        References
+        ----------
+        L. Ruff et al., "Deep semi-supervised anomaly detection", ICLR 2020. Y. Zhou et al.,
+        "Feature encoding with autoencoders for weakly supervised anomaly detection", IEEE
+        Transactions on Neural Networks and Learning Systems 33, 2022.
         """
-        self._learn(X)
+        self._learn(X, y)
         return self
 
     def fit_predict(self, X: Any, y: Any = None) -> np.ndarray:
@@ -315,30 +344,57 @@ class AnomalyDetector(Estimator):
         -------
         ndarray of int64, shape (N,)
         """
-        scores, offset = self._learn(X)
+        scores, offset = self._learn(X, y)
         return self.predict(X) if isinstance(X, Rows) else _labels(scores, offset)
 
-    def _learn(self, X: Any) -> tuple[np.ndarray, float]:
+    def _learn(self, X: Any, y: Any) -> tuple[np.ndarray, float]:
         """Train; return the training samples' scores, and the threshold of outliers."""
         self._check_params()
         if isinstance(X, Rows):
-            X = X.spread(max(MOST_ROWS, self._subsample_size(len(X))))
-        rows = Samples(X, table=isinstance(self.model, TableModel))
+            labels = read_labels(X.all_labels() if y is None else y, len(X))
+            most = max(MOST_ROWS, self._subsample_size(len(X)))
+            labels = None if labels is None else labels[X.spaced(most)]
+            rows = Samples(X.spread(most), table=isinstance(self.model, TableModel))
+        else:
+            rows = Samples(X, table=isinstance(self.model, TableModel))
+            labels = read_labels(y, len(rows))
         if len(rows) < 2:
             raise ValueError(f"X: expected at least 2 samples, got n_samples = {len(rows)}")
-        robust = RobustScaler.learn(rows) if self._should_scale(rows) else None
+        usual = np.arange(len(rows)) if labels is None else np.flatnonzero(labels != OUTLIER)
+        robust = RobustScaler.learn(rows, usual) if self._should_scale(rows) else None
         seed = new_seed(self._seed_source())
-        members = self._fit_members(rows, robust, seed)
+        members = self._fit_members(rows, usual, robust, seed)
         raw = np.empty((len(members), len(parts(self.measure)), len(rows)))
-        for chunk, found in self._member_scores(rows, robust, members):
-            raw[:, :, chunk] = found
-        quartiles = [[np.percentile(scores, (25, 50, 75)) for scores in member] for member in raw]
+        for chunk, part in rows.chunks():
+            raw[:, :, chunk] = self._raw_scores(_scaled(part, robust), robust, members)
+        quartiles = [
+            [np.percentile(scores[usual], (25, 50, 75)) for scores in member] for member in raw
+        ]
         low, location, high = np.ascontiguousarray(np.moveaxis(np.array(quartiles), 2, 0))
         scale = np.where(high > low, high - low, 1.0)
         scores = self._combine(raw, location, scale)
-        offset = self._offset(scores)
-        self._set_state(Fitted(members, robust, location, scale, rows.shape, offset, rows.columns))
+        state = Fitted(members, robust, location, scale, rows.shape, math.nan, rows.columns)
+        if labels is not None:
+            evidence, scores = self._evidence(rows, state, labels, scores)
+            state = state._replace(evidence=evidence)
+        offset = self._offset(scores, labels)
+        self._set_state(state._replace(offset=offset))
         return scores, offset
+
+    def _evidence(
+        self, rows: Samples, state: Fitted, labels: np.ndarray, scores: np.ndarray
+    ) -> tuple[Evidence, np.ndarray]:
+        """Return what labels add to scores, and the training samples' scores with it."""
+        member = state.members[0]
+        chosen = some(labels, math.prod(state.shape))
+        values = member.values(*_scaled(rows.take(chosen), state.robust))
+        evidence = Evidence.learn(values, labels[chosen], -scores[chosen])
+        out = np.empty(len(scores))
+        for chunk, part in rows.chunks():
+            values = member.values(*_scaled(part, state.robust))
+            out[chunk] = evidence.scores(-scores[chunk], values)
+        median = float(np.median(out[labels != OUTLIER]))
+        return evidence._replace(offset=median), median - out
 
     def _seed_source(self) -> Any:
         if self.random_state is None and self.model is not None:
@@ -354,11 +410,12 @@ class AnomalyDetector(Estimator):
         self._set_names(state.columns)
 
     def _fit_members(
-        self, rows: Samples, robust: RobustScaler | None, seed: int
+        self, rows: Samples, usual: np.ndarray, robust: RobustScaler | None, seed: int
     ) -> list[OutlierScore]:
-        """Train the members, by joblib if it is asked for."""
+        """Train the members on some of the samples, by joblib if it is asked for."""
         subsets = (
-            self._subset(rows, robust, derived_seed(seed, i + 1)) for i in range(self.n_models)
+            self._subset(rows, usual, robust, derived_seed(seed, i + 1))
+            for i in range(self.n_models)
         )
         if self._n_jobs() > 1:
             import joblib
@@ -376,10 +433,12 @@ class AnomalyDetector(Estimator):
 
         return int(joblib.effective_n_jobs(self.n_jobs))
 
-    def _subset(self, rows: Samples, robust: RobustScaler | None, seed: int) -> Subset:
-        """Return the samples of a member as models take them."""
-        n = len(rows)
-        chosen = shuffled(np.arange(n), seed, SPLIT, 0)[: self._subsample_size(n)]
+    def _subset(
+        self, rows: Samples, usual: np.ndarray, robust: RobustScaler | None, seed: int
+    ) -> Subset:
+        """Return the samples of a member, some of the usual ones, as models take them."""
+        n = len(usual)
+        chosen = shuffled(usual, seed, SPLIT, 0)[: self._subsample_size(n)]
         if rows.longest is not None:  # some networks take no longer ones than they have seen
             chosen = np.union1d(chosen, [rows.longest])
         return Subset(*_scaled(rows.take(np.sort(chosen)), robust), rows.shape, n, seed)
@@ -423,7 +482,7 @@ class AnomalyDetector(Estimator):
         batch = max(16, min(128, len(X) // 8))
         epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
         training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}
-        training["verbose"] = self.verbose
+        training |= {"verbose": self.verbose, "init": "uniform"}  # which the rest was chosen with
         if len(shape) > 1:
             return Autoencoder(**training)
         width = X.shape[1]
@@ -435,26 +494,26 @@ class AnomalyDetector(Estimator):
             **training,
         )
 
-    def _offset(self, scores: np.ndarray) -> float:
+    def _offset(self, scores: np.ndarray, labels: np.ndarray | None) -> float:
         """Return the score below which training samples are outliers."""
         if isinstance(self.contamination, str):
             low, high = np.percentile(scores, (25, 75))
-            return float(low - TUKEY_FENCE * (high - low))
+            fence = float(low - TUKEY_FENCE * (high - low))
+            return fence if labels is None else -threshold(-scores, labels, -fence)
         return float(np.percentile(scores, 100 * self._outlier_share))
 
     # ---- scores ---------------------------------------------------------------------------------
 
-    def _member_scores(
-        self, rows: Samples, robust: RobustScaler | None, members: list[OutlierScore]
-    ) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield the outlier scores of a chunk of samples, (members, parts, n), and its slice."""
-        for chunk, part in rows.chunks():
-            given, names = _scaled(part, robust), parts(self.measure)
-            raw = np.array([[m.measure(name, *given) for name in names] for m in members])
-            if robust is not None and "codes" in names:
-                codes = raw[:, names.index("codes")]
-                np.sqrt(codes**2 + robust.surprise(given[0]), out=codes)
-            yield chunk, raw
+    def _raw_scores(
+        self, given: Any, robust: RobustScaler | None, members: list[OutlierScore]
+    ) -> np.ndarray:
+        """Return the outlier scores of samples as members take them, (members, parts, n)."""
+        names = parts(self.measure)
+        raw = np.array([[m.measure(name, *given) for name in names] for m in members])
+        if robust is not None and "codes" in names:
+            codes = raw[:, names.index("codes")]
+            np.sqrt(codes**2 + robust.surprise(given[0]), out=codes)
+        return raw
 
     def _combine(self, raw: np.ndarray, location: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Return the ensemble's scores (n,), higher for more normal samples."""
@@ -477,6 +536,129 @@ class AnomalyDetector(Estimator):
             Higher is more normal, and 0 about as normal as the median training sample.
         """
         state = self._fitted_state()
+        rows = self._read(X, state)
+        scores = np.empty(len(rows))
+        for chunk, part in rows.chunks():
+            given = _scaled(part, state.robust)
+            raw = self._raw_scores(given, state.robust, state.members)
+            found = self._combine(raw, state.location, state.scale)
+            if state.evidence is not None:
+                found = -state.evidence.scores(-found, state.members[0].values(*given))
+            scores[chunk] = found
+        return scores
+
+    def score_features(self, X: Any) -> Any:
+        r"""Return what each value of samples adds to their outlier scores.
+
+        Of a sample they add up to its outlier score, which is ``-score_samples(X)``, and a number
+        that is the same for all samples: the score of one whose reconstruction is perfect and lies
+        at a reference. A member's part is in units of its scores' interquartile range, as in the
+        score, and the members' mean is taken.
+
+        - "manifold": a distance d is shared out as :math:`d = \sum_f d_f^2 / d`. The part off the
+          manifold, :math:`\lVert x - \hat x \rVert^2`, has a square for each value. The other,
+          from the reconstruction to the k-th nearest reference, goes to values by the squares of
+          :math:`x - r_k`: one wrong value moves the reconstruction of all.
+        - "loss": the loss of each value, less that of a perfect reconstruction of it, which the
+          logarithms of deviations are, and the entropy of what lies between 0 and 1. Terms that
+          aren't about values, like a KL, are left out.
+        - "codes": the distance, shared out by how much less its square is with the reconstruction
+          in place of a value; 0 for all where it is for none. It takes an encoding for each value.
+        - "mean" and "max": the mean of these two, and those of the larger.
+
+        With labels in fit (see there) the score is :math:`\mathrm{arsinh}(s)` and what they add.
+        The values' parts of s are scaled to add up to as much as it has grown by them, and what
+        labels say of a value is added, which may be below 0.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+
+        Returns
+        -------
+        ndarray of float64, the shape of X
+            Higher is odder. For a data frame one with its columns and index, whose levels have a
+            number each; for a list of sequences a list.
+        """
+        state = self._fitted_state()
+        rows, out = self._read(X, state), list[Any]()
+        for _, part, _, found in by_chunk(rows, state, self.measure, _scaled):
+            out.append(in_form(found, rows, part))
+        if rows.kind == "list":
+            return [one for found in out for one in found]
+        columns = rows.columns if state.columns is None else state.columns
+        return frames.like(X, np.concatenate(out), columns)
+
+    def score_cells(self, X: Any) -> Any:
+        """Return what each cell of a table adds to its row's outlier score: `score_features`.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+
+        Returns
+        -------
+        ndarray of float64 or DataFrame, shape (N, C)
+            Higher is odder.
+        """
+        return self.score_features(X)
+
+    def explain(self, X: Any, n: int = 5) -> Any:
+        r"""Return the n largest reasons for the outlier score of each sample.
+
+        Parameters
+        ----------
+        X : like X in `fit`
+            Those to be explained: ``X[detector.predict(X) == -1]`` for outliers alone.
+        n : int
+            How many reasons each has; all of them where a sample has fewer values.
+
+        Returns
+        -------
+        DataFrame, or structured array
+            A frame of pandas or polars for such, else an array of records. For each sample, in
+            order, the largest first:
+
+            - row: its number, or its label in the index.
+            - column: the column's name, or number; for images (row, column, channel), for sequences
+              (step, feature).
+            - value: as it came.
+            - expected: what the members rebuild in its place, on the mean, in the data's own units;
+              the likeliest level.
+            - share: of all that speaks for an outlier: what `score_features` gives, over the sum of
+              what is above 0 of the sample's values. All shares add up to 1; where labels in fit
+              have some values speak against an outlier, those above 0 do, and these are below.
+
+        Raises
+        ------
+        TypeError, ValueError
+            For samples that aren't like those in `fit`, or an n below 1.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import aecore as ae
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(300, 1)) * [1, 10, -2] + rng.normal(size=(300, 3)) * 0.1
+        >>> detector = ae.AnomalyDetector(random_state=0).fit(X)
+        >>> (reason,) = detector.explain([[1.0, 10.0, 7.0]], n=1)
+        >>> int(reason["column"]), float(reason["value"]), bool(reason["expected"] < 1)
+        (2, 7.0, True)
+        """
+        n, state = checks.integer("n", n, 1), self._fitted_state()
+        rows, found = self._read(X, state), list[Reasons]()
+        columns = rows.columns if state.columns is None else state.columns
+        for chunk, part, given, adds in by_chunk(rows, state, self.measure, _scaled):
+            lengths = None
+            if rows.kind == "list":
+                lengths = np.array([np.size(x) for x in part])
+            cells = cells_of(part, rows, columns)
+            reasons = largest(adds, n, cells, expected(state, given), lengths)
+            found.append(reasons._replace(rows=reasons.rows + chunk.start))
+        return frame_of(X, rows, columns, found)
+
+    def _read(self, X: Any, state: Fitted) -> Samples:
+        """Check samples that must be like those in fit."""
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None
@@ -485,10 +667,7 @@ class AnomalyDetector(Estimator):
             rows = rows.as_numbers()
         column_names.check(type(self).__name__, state.columns, rows.columns)
         self._check_shape(rows, state)
-        scores = np.empty(len(rows))
-        for chunk, raw in self._member_scores(rows, state.robust, state.members):
-            scores[chunk] = self._combine(raw, state.location, state.scale)
-        return scores
+        return rows
 
     def _check_shape(self, rows: Samples, state: Fitted) -> None:
         flat = len(state.shape) == len(rows.shape) == 1
@@ -574,6 +753,7 @@ class AnomalyDetector(Estimator):
         tags.input_tags.allow_nan = self.scale is not False and (
             self.model is None or self.model.loss in (*UNBOUNDED_LOSSES, "mixed")
         )
+        tags.input_tags.sparse = not isinstance(self.model, TableModel)
         return tags
 
     def frozen(self, precision: str = "float32") -> FrozenDetector:
@@ -587,7 +767,7 @@ class AnomalyDetector(Estimator):
         Returns
         -------
         FrozenDetector
-            With `score_samples`, `decision_function` and `predict`.
+            With `score_samples`, `decision_function`, `predict`, `explain` and `score_features`.
         """
         self._fitted_state()
         return FrozenDetector(self, precision)

@@ -27,6 +27,18 @@ class FrozenDetector(Predictor):
         scores: np.ndarray = self._model.score_samples(X)
         return scores
 
+    def score_features(self, X: Any) -> Any:
+        """Return what each value adds to outlier scores, as the detector's `score_features`."""
+        return self._model.score_features(X)
+
+    def score_cells(self, X: Any) -> Any:
+        """Return what each cell of a table adds, as the detector's `score_cells`."""
+        return self._model.score_cells(X)
+
+    def explain(self, X: Any, n: int = 5) -> Any:
+        """Return the largest reasons for outlier scores, as the detector's `explain`."""
+        return self._model.explain(X, n)
+
     def decision_function(self, X: Any) -> np.ndarray:
         """Return scores above the threshold, as the detector's `decision_function`."""
         scores: np.ndarray = self._model.decision_function(X)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...base import runtime
 from ...data.arrays import is_stream
+from ...data.sparse import count_of
 from ...data.streams import Item, Stream
 from ...files.codec import Decoder
 from ...training import group
@@ -164,12 +165,12 @@ class CodesWithPrior(BaseAutoencoder):
         """Raise the errors of the prior's own `fit`, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None
         if is_stream(X):
-            counts, labels = zip(*((len(part.X), part.y) for part in Stream(X)), strict=True)
+            counts, labels = zip(*((count_of(part.X), part.y) for part in Stream(X)), strict=True)
             n, y = sum(counts), joined(labels)
             self._check_prior_labels(n, y, X_val, trained)
             return
         try:
-            n = len(X)
+            n = count_of(X)
         except TypeError:
             return  # fit says what is wrong with X
         self._check_prior_labels(n, y, X_val, trained)

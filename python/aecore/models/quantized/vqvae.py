@@ -52,7 +52,7 @@ class VQVAE(CodesWithPrior, options=Coding):
 
     Parameters
     ----------
-    arch : ResNet, Conv, Dense, LSTM, Transformer, (encoder, decoder) or None
+    arch : ResNet, Conv, Dense, LSTM, GRU, Transformer, (encoder, decoder) or None
         None is `ResNet` for images, `Dense` for tables and `LSTM` for sequences.
     codebook_size : int
         How many entries there are.

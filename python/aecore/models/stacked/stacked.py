@@ -154,7 +154,7 @@ class StackedAutoencoder(Autoencoder, options=Coding, defaults={"pretrain_epochs
         parts = split(self._network.encoder)
 
         def hidden(batch: Batch) -> np.ndarray:
-            h, found = batch.tape.constant(batch.x), {}
+            h, found = self._network.seen(batch.tape.constant(batch.x)), {}
             for number, layers in enumerate(parts[: max(levels)], 1):
                 for layer in layers:
                     h = layer(h)
@@ -196,7 +196,9 @@ class StackedFeatures(Estimator):
         self.levels = levels
 
     def __sklearn_tags__(self) -> Any:
-        return sklearn.transformer_tags(super().__sklearn_tags__(), ["float32"])
+        tags = sklearn.transformer_tags(super().__sklearn_tags__(), ["float32"])
+        tags.input_tags.sparse = True
+        return tags
 
     def __sklearn_is_fitted__(self) -> bool:
         return isinstance(self.model, StackedAutoencoder) and self.model.__sklearn_is_fitted__()
@@ -383,9 +385,14 @@ class SoftmaxClassifier(BaseModel, options=Training):
         return _labels(y, type(self).__name__)
 
     @property
-    def _pixels(self) -> bool | None:  # type: ignore[override]
+    def _counts(self) -> bool:
         stack = self._stack()
-        return stack._network.reader.pixels if stack.__sklearn_is_fitted__() else None
+        return stack._network.counts if stack.__sklearn_is_fitted__() else stack._counts
+
+    @property
+    def _pixels(self) -> bool | None:
+        stack = self._stack()
+        return stack._network.reader.pixels if stack.__sklearn_is_fitted__() else stack._pixels
 
     def _conditioner(self, y: Any, n: int) -> Conditioner:
         return conditioner_of(y, n)

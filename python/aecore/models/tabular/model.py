@@ -13,12 +13,13 @@ from ...arch.dense import Dense
 from ...data.batches import Batch, Input
 from ...data.readers import Reader
 from ...data.rows import Rows, joined
-from ...data.tables import Layout, Table
+from ...data.tables import Layout, Table, frames
 from ...data.tables.reader import TableReader
 from ...data.tables.samples import TableNoise
 from ...losses.mixed import CellStatistics, Mixed, Scales
 from ...nn.columns import Columns
 from ...nn.containers import Sequential
+from ...nn.init import use_init
 from ...nn.module import Module
 from ...penalties import check_encoder
 from ...training.loop import Phase
@@ -62,6 +63,7 @@ class TableModel(BaseAutoencoder):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False  # a column of zeros that aren't stored has no type
         tags.input_tags.allow_nan = tags.input_tags.categorical = tags.input_tags.string = True
         return tags
 
@@ -89,6 +91,8 @@ class TableModel(BaseAutoencoder):
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))
         decoder = Sequential(*arch.up(code.inputs, loss.outputs))
+        for module in (encoder, decoder):
+            use_init(module, self.init or arch.usual_init)
         check_encoder(self.penalty, encoder, reader.shape)
         scales = {"scales": Scales(len(loss.numeric))} if len(loss.numeric) else {}
         statistics = CellStatistics(len(layout.levels))
@@ -206,7 +210,7 @@ class TableModel(BaseAutoencoder):
         return self._layout.filled(Table(X, sample_mask), rebuilt)
 
     @fitted
-    def score_cells(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+    def score_cells(self, X: Any, *, sample_mask: Any = None) -> Any:
         """Return how unusual each cell is, given the others of its row.
 
         That is the cell's loss (see `errors`), standardised by the mean and deviation of its column
@@ -223,7 +227,7 @@ class TableModel(BaseAutoencoder):
         Returns
         -------
         ndarray of float32, shape (N, C)
-            0 for missing cells.
+            0 for missing cells. For a data frame one with the columns as in fit, and its index.
         """
         given = self._input(X, None, sample_mask)
         out = np.zeros((len(given.data), given.data.features), np.float32)
@@ -231,7 +235,7 @@ class TableModel(BaseAutoencoder):
             nats = self._nats_of_hidden(batch) if self._hides else self._nats(batch, batch.x)
             scores = self._network.usual.standardized(nats)
             np.copyto(out[rows], scores, where=~np.isnan(batch.target), casting="same_kind")
-        return out
+        return frames.like(X, out, self._names_in)
 
     def _nats(self, batch: Batch, x: np.ndarray) -> np.ndarray:
         """Return the losses of a batch's cells (n, C), where x is the encoder's input."""

@@ -36,8 +36,8 @@ class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
 
     Methods take a data frame's columns by name, in any order. Results that are tables come as what
     `fit` was given: a data frame, a structured array or a matrix, with its types: categories in
-    their order, time zones, nullable types. `errors` and `score_cells` are
-    matrices (N, C) with the columns as in fit.
+    their order, time zones, nullable types. `errors` and `score_cells` have
+    the columns as in fit, (N, C); of a data frame `score_cells` is one.
 
     Parameters
     ----------

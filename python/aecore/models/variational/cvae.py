@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...data import weights
-from ...data.conditions import Conditioner
+from ...data.conditions import Conditioner, MixedConditioner
 from ..base.own_rows import conditioner_of
 from .vae import VAE
 
@@ -16,8 +16,9 @@ class CVAE(VAE):
     r"""A variational autoencoder of samples given something else: p(x | y).
 
     The condition y is either a label for each sample, integers or strings, which becomes a one-hot
-    vector; or a row of numbers, properties such as size and angle, which are standardised. It
-    stands beside the last axis of the encoder's input and of the code. Methods take y after X.
+    vector; or a row of numbers, properties such as size and angle, which are standardised; or a row
+    of words and numbers, from a data frame, a structured array or a list of tuples. It stands
+    beside the last axis of the encoder's input and of the code. Methods take y after X.
 
     .. math:: E_{q(z | x, y)}[-\ln p(x | z, y)] + \beta\,\mathrm{KL}(q(z | x, y) \,\|\, N(0, I))
 
@@ -94,5 +95,7 @@ class CVAE(VAE):
             wanted, got = "labels", "properties"
             if name != "classes":
                 wanted, got = got, wanted
+            if isinstance(self._network.conditioner, MixedConditioner):
+                got = "a table of words and numbers"
             raise AttributeError(f"{type(self).__name__}: expected {wanted} in fit, got {got}")
         return value

@@ -11,6 +11,7 @@ from ... import divergences
 from ...base import checks
 from ...data.batches import Batch
 from ...divergences import Divergence
+from ...losses import COUNTS
 from ...nn.ops.latent import FreeBitsKL, GaussianKL, SplitLatent
 from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
@@ -59,12 +60,12 @@ class VAE(BaseAutoencoder, options=Coding):
     Attributes
     ----------
     history_ : list of dict
-        Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce" or
-        "cross_entropy" ``bits_per_dim`` of the bound (a one-hot vector is one dimension). With
-        several samples ``recon`` and ``kl`` are means over the draws, ``loss`` is less than recon +
-        kl_weight kl, as the bound is tighter, and ``iwae`` is the loss with a weight of 1: a bound
-        on -ln p(x). A divergence adds terms of its own. val_* are of draws as well, the same ones
-        in every epoch, with the whole of beta.
+        Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce",
+        "cross_entropy" and those of counts ``bits_per_dim`` of the bound (a one-hot vector is one
+        dimension). With several samples ``recon`` and ``kl`` are means over the draws, ``loss`` is
+        less than recon + kl_weight kl, as the bound is tighter, and ``iwae`` is the loss with a
+        weight of 1: a bound on -ln p(x). A divergence adds terms of its own. val_* are of draws as
+        well, the same ones in every epoch, with the whole of beta.
 
         Two figures tell whether codes have collapsed to the prior: ``active_units``, how many
         latent dimensions have a mean whose variance is above 0.01, and ``information_bound``, an
@@ -210,7 +211,7 @@ class VAE(BaseAutoencoder, options=Coding):
         if not noted:
             return known
         extra = posterior.activity(noted["moments"] / n)
-        if self.loss in ("bce", "cross_entropy"):
+        if self.loss in ("bce", "cross_entropy", *COUNTS):
             bound = means.get("iwae", means["recon"] + means["kl"])
             entries = self._loss.classes if self.loss == "cross_entropy" else 1  # of one variable
             extra["bits_per_dim"] = bound / (observed / n / entries * math.log(2))

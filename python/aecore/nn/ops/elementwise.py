@@ -233,6 +233,7 @@ class Unary(Op):
     """A function of one operand. A subclass states the ufunc, its slope, and its name in ONNX."""
 
     __slots__ = ("x",)
+    is_noted = True
     ufunc: np.ufunc
     slope: Any  # a function of x, y, the gradient and out
     name = ""
@@ -244,7 +245,7 @@ class Unary(Op):
 
     def forward(self) -> None:
         y = self.tape.take(self.shape)
-        type(self).ufunc(self.x.data, out=y)
+        self.tape.call(type(self).ufunc, self.x.data, y)
         self._data = y
 
     def backward(self) -> None:

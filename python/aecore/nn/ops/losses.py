@@ -102,7 +102,7 @@ def check_target(x: Value, target: np.ndarray) -> None:
 
 
 class Elementwise(Late):
-    """A sum over features of mse, l1, huber or bce_with_logits: x (N, ...).
+    """A sum over features of mse, l1, huber, bce_with_logits or poisson: x (N, ...).
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ class Elementwise(Late):
 
     @property
     def errors_in_gradient(self) -> bool:  # type: ignore[override]
-        return self.kind == "bce_with_logits"
+        return self.kind in ("bce_with_logits", "poisson")
 
     def measure(
         self, loss: np.ndarray | None, dx: np.ndarray | None, weight: np.ndarray | None
@@ -217,3 +217,67 @@ class Gaussian(Late):
         if weight is not None and self.log_sigma.learns:
             slopes = counts - precision * squares.astype(np.float64)
             accumulate(self.log_sigma, np.float32(sum_of(weight * slopes)))
+
+
+class Multinomial(Late):
+    """The loss of counts of outcomes with logits x (N, ..., E), along the last axis.
+
+    Parameters
+    ----------
+    x : Value
+    target, mask
+        As of `Elementwise`: what isn't observed has no part in the probabilities either.
+    """
+
+    __slots__ = ("mask", "target")
+    errors_in_gradient = True
+
+    def __init__(self, x: Value, target: np.ndarray, mask: np.ndarray | None = None) -> None:
+        check_target(x, target)
+        self.target, self.mask = target, mask
+        self.start(x)
+
+    def measure(
+        self, loss: np.ndarray | None, dx: np.ndarray | None, weight: np.ndarray | None
+    ) -> None:
+        x = self.x.data
+        shape = len(x), math.prod(x.shape[1:-1]), x.shape[-1]
+        grad, mask = (None if a is None else a.reshape(shape) for a in (dx, self.mask))
+        given = x.reshape(shape), self.target.reshape(shape), mask
+        _core.multinomial(loss, grad, weight, *given, self.tape.workspace)
+
+
+class NegativeBinomial(Late):
+    """The loss of counts of means exp x, with inverse dispersions that are learned.
+
+    Parameters
+    ----------
+    x : Value
+    target, mask
+        As of `Elementwise`.
+    log_theta : Parameter, shape (C,)
+        For each feature of the last axis.
+    """
+
+    __slots__ = ("log_theta", "mask", "target")
+
+    def __init__(
+        self, x: Value, target: np.ndarray, mask: np.ndarray | None, log_theta: Parameter
+    ) -> None:
+        check_target(x, target)
+        self.target, self.mask, self.log_theta = target, mask, log_theta
+        self.start(x, learns=True)
+
+    def measure(
+        self, loss: np.ndarray | None, dx: np.ndarray | None, weight: np.ndarray | None
+    ) -> None:
+        tape, shape, value = self.tape, self.target.shape, self.log_theta.value
+        learns = weight is not None and self.log_theta.learns
+        slopes = tape.take(shape) if learns else None
+        grad = None if dx is None else dx.reshape(shape)
+        given = self.x.data.reshape(shape), self.target, self.mask
+        thetas = np.tile(value, shape[1] // value.size)
+        _core.negative_binomial(loss, grad, slopes, weight, *given, thetas, tape.workspace)
+        if slopes is not None:
+            total = slopes.reshape(-1, value.size).sum(0, dtype=np.float64)
+            accumulate(self.log_theta, total.astype(np.float32))

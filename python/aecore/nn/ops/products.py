@@ -238,10 +238,10 @@ def _too_small(name: str, x: Value, kernel: Shape, how: str, size: Pair) -> Valu
 
 
 class Conv2d(Product):
-    r"""The convolution of images (N, H, W, C) with kernels (K, R, S, C): (N, P, Q, K).
+    r"""The convolution of images (N, H, W, C) with kernels (K, R, S, C / groups): (N, P, Q, K).
 
-    :math:`P = \lfloor (H + top + bottom - R) / stride \rfloor + 1`, Q likewise. Padding is (ph,
-    pw), or of four sides: top, bottom, left and right.
+    :math:`P = \lfloor (H + top + bottom - (R - 1) dilation - 1) / stride \rfloor + 1`, Q likewise.
+    Padding is (ph, pw), or of four sides: top, bottom, left and right.
     """
 
     __slots__ = ()
@@ -255,18 +255,21 @@ class Conv2d(Product):
         *,
         stride: Pair = (1, 1),
         padding: tuple[int, ...] = (0, 0),
+        dilation: Pair = (1, 1),
+        groups: int = 1,
         winograd: bool = True,
         packed: Any = None,
         name: str = "Conv2d",
     ) -> None:
         k, r, s, c = weight.value.shape
-        h, w = _image_size(name, x, c)
-        top, bottom, left, right = _sides(padding)
-        p = (h + top + bottom - r) // stride[0] + 1
-        q = (w + left + right - s) // stride[1] + 1
+        h, w = _image_size(name, x, c * groups)
+        top, bottom, left, right = sides(padding)
+        p = (h + top + bottom - reach(r, dilation[0])) // stride[0] + 1
+        q = (w + left + right - reach(s, dilation[1])) // stride[1] + 1
         if p < 1 or q < 1:
-            raise _too_small(name, x, (r, s), f"stride {stride} and padding {padding}", (p, q))
-        options = stride, padding, winograd
+            how = _geometry(stride, padding, dilation)
+            raise _too_small(name, x, (r, s), how, (p, q))
+        options = stride, padding, dilation, groups, winograd
         super().__init__(x, (x.shape[0], p, q, k), weight, bias, activation, packed, options)
 
     def multiply(
@@ -289,25 +292,36 @@ class Conv2d(Product):
         x: np.ndarray,
         x_act: str | None,
     ) -> None:
-        stride, padding, _ = self.options
+        *geometry, _ = self.options
         (dw, dbias), adds = claim_grads(weight, bias)
-        how = x_act, stride, padding, adds, self.tape.workspace
+        how = x_act, *geometry, adds, self.tape.workspace
         _core.conv2d_backward(dx, dw, dbias, grad, x, self.weight.value, *how)
 
     def onnx(self, graph: Any) -> str:
-        stride, padding, _ = self.options
-        top, bottom, left, right = _sides(padding)
+        stride, padding, dilation, groups, _ = self.options
+        top, bottom, left, right = sides(padding)
         # a side of -1 leaves the pixel's own row or column out: here it is seen, with a weight of 0
         below, behind = max(0, -bottom), max(0, -right)
         weight = self.weight.value.transpose(0, 3, 1, 2)
         weight = np.pad(weight, ((0, 0), (0, 0), (0, below), (0, behind)))
         pads = [top, left, max(0, bottom), max(0, right)]
         x = graph.channels_first(graph.of(self.x), 4)
-        y = graph.add("Conv", x, weight, *self.biases(), strides=stride, pads=pads)
+        how = {"strides": stride, "pads": pads, "dilations": dilation, "group": groups}
+        y = graph.add("Conv", x, weight, *self.biases(), **how)
         return graph.activation(self.activation, graph.channels_last(y, 4))
 
 
-def _sides(padding: tuple[int, ...]) -> tuple[int, int, int, int]:
+def reach(kernel: int, dilation: int) -> int:
+    """Return over how many pixels a kernel reaches."""
+    return (kernel - 1) * dilation + 1
+
+
+def _geometry(stride: Pair, padding: tuple[int, ...], dilation: Pair) -> str:
+    spread = "" if dilation == (1, 1) else f", dilation {dilation}"
+    return f"stride {stride} and padding {padding}{spread}"
+
+
+def sides(padding: tuple[int, ...]) -> tuple[int, int, int, int]:
     """Return the padding at the top, the bottom, the left and the right."""
     if len(padding) == 4:
         return padding
@@ -318,8 +332,8 @@ def _sides(padding: tuple[int, ...]) -> tuple[int, int, int, int]:
 class ConvTranspose2d(Product):
     r"""The transposed convolution of images (N, H, W, C) with kernels (K, R, S, C): (N, P, Q, K).
 
-    :math:`P = (H - 1) stride - 2 ph + R + oh`, Q likewise. The kernels of a tied one are those of
-    the convolution that it goes back through, (C, R, S, K).
+    :math:`P = (H - 1) stride - 2 ph + (R - 1) dilation + 1 + oh`, Q likewise. The kernels of a tied
+    one are those of the convolution that it goes back through, (C, R, S, K).
     """
 
     __slots__ = ()
@@ -334,6 +348,7 @@ class ConvTranspose2d(Product):
         stride: Pair = (1, 1),
         padding: Pair = (0, 0),
         output_padding: Pair = (0, 0),
+        dilation: Pair = (1, 1),
         tied: bool = False,
         packed: Any = None,
         name: str = "ConvTranspose2d",
@@ -342,17 +357,18 @@ class ConvTranspose2d(Product):
         if tied:
             k, c = c, k
         h, w = _image_size(name, x, c)
-        p = (h - 1) * stride[0] - 2 * padding[0] + r + output_padding[0]
-        q = (w - 1) * stride[1] - 2 * padding[1] + s + output_padding[1]
+        p = (h - 1) * stride[0] - 2 * padding[0] + reach(r, dilation[0]) + output_padding[0]
+        q = (w - 1) * stride[1] - 2 * padding[1] + reach(s, dilation[1]) + output_padding[1]
         if min(h, w, p, q) < 1:
-            raise _too_small(name, x, (r, s), f"stride {stride} and padding {padding}", (p, q))
-        options = stride, padding, output_padding, tied
+            how = _geometry(stride, padding, dilation)
+            raise _too_small(name, x, (r, s), how, (p, q))
+        options = (stride, padding, dilation, 1), output_padding, tied
         super().__init__(x, (x.shape[0], p, q, k), weight, bias, activation, packed, options)
 
     def _kernels(self) -> np.ndarray:
         """Return the kernels (K, R, S, C); tied ones are copied, which costs a pass over them."""
         weight = self.weight.value
-        if not self.options[3]:
+        if not self.options[2]:
             return weight
         k, r, s, c = weight.shape
         kernels = self.tape.take((c, r, s, k))
@@ -367,8 +383,8 @@ class ConvTranspose2d(Product):
         activation: str | None,
         added: np.ndarray | None,
     ) -> None:
-        stride, padding, _, _ = self.options
-        how = activation, stride, padding, True, added, self.packed, self.tape.workspace
+        geometry, _, _ = self.options
+        how = activation, *geometry, True, added, self.packed, self.tape.workspace
         self.tape.call(_core.conv_transpose2d, y, x, self._kernels(), bias, *how)
 
     def gradients(
@@ -380,13 +396,13 @@ class ConvTranspose2d(Product):
         x: np.ndarray,
         x_act: str | None,
     ) -> None:
-        stride, padding, _, tied = self.options
+        geometry, _, tied = self.options
         kernels = self._kernels()
         (dkernels, dbias), adds = claim_grads(None if tied else weight, bias)
         apart = weight if tied and weight is not None and weight.learns else None
         if apart is not None:
             dkernels = self.tape.take(kernels.shape)
-        how = x_act, stride, padding, adds, self.tape.workspace
+        how = x_act, *geometry, adds, self.tape.workspace
         _core.conv_transpose2d_backward(dx, dkernels, dbias, grad, x, kernels, *how)
         if apart is not None:
             accumulate(apart, dkernels.transpose(3, 1, 2, 0))
@@ -395,9 +411,10 @@ class ConvTranspose2d(Product):
         return 2 * math.prod(self.x.shape[:-1]) * self.weight.value.size
 
     def onnx(self, graph: Any) -> str:
-        stride, padding, output_padding, tied = self.options
+        (stride, padding, dilation, _), output_padding, tied = self.options
         weight = self.weight.value.transpose((0, 3, 1, 2) if tied else (3, 0, 1, 2))
         how = {"strides": stride, "pads": [*padding, *padding], "output_padding": output_padding}
+        how["dilations"] = dilation
         x = graph.channels_first(graph.of(self.x), 4)
         y = graph.add("ConvTranspose", x, weight, *self.biases(), **how)
         return graph.activation(self.activation, graph.channels_last(y, 4))

@@ -89,7 +89,7 @@ class MeanSteps(_One):
         if len(x.shape) != 3:
             raise ValueError(f"MeanPool1d: expected sequences (T, C), got the shape {x.shape[1:]}")
         self.start(x)
-        self.lengths = x.tape.lengths
+        self.lengths = x.tape.lengths_at(x.shape[1])
         self.place(x.tape, (x.shape[0], x.shape[2]), x.needs_grad)
 
     def forward(self) -> None:
@@ -105,13 +105,14 @@ class MeanSteps(_One):
 
     def onnx(self, graph: Any) -> str:
         x = graph.of(self.x)
-        if not graph.lengths:
+        lengths = graph.ends(self.tape.ends(self.x.shape[1]))
+        if not lengths:
             return graph.add("ReduceMean", x, axes=[1], keepdims=0)
-        there = graph.add("Cast", graph.there(self.x.shape[1]), to=1)  # FLOAT
+        there = graph.add("Cast", graph.there(self.x.shape[1], lengths), to=1)  # FLOAT
         there = graph.add("Unsqueeze", there, np.array([2], np.int64))
         x = graph.add("Mul", x, there)
         total = graph.add("ReduceSum", x, np.array([1], np.int64), keepdims=0)
-        return graph.add("Div", total, graph.column(graph.add("Cast", graph.lengths, to=1)))
+        return graph.add("Div", total, graph.column(graph.add("Cast", lengths, to=1)))
 
 
 class SelfAttention(_One):
@@ -131,7 +132,8 @@ class SelfAttention(_One):
                 f"{heads} heads, got the shape {qkv.shape}"
             )
         self.start(qkv)
-        self.n, self.heads, self.lengths = n, heads, qkv.tape.lengths
+        self.n, self.heads = n, heads
+        self.lengths = qkv.tape.lengths_at(qkv.shape[0] // max(1, n))
         self.place(qkv.tape, (qkv.shape[0], qkv.shape[1] // 3), qkv.needs_grad, later=True)
 
     def _sizes(self) -> tuple[int, int, int, int]:
@@ -170,8 +172,8 @@ class SelfAttention(_One):
         q, v = (graph.add("Transpose", part, perm=[0, 2, 1, 3]) for part in (q, v))
         k = graph.add("Transpose", k, perm=[0, 2, 3, 1])
         scores = graph.add("MatMul", graph.add("Mul", q, np.float32(d**-0.5)), k)
-        if graph.lengths:
-            there = graph.add("Unsqueeze", graph.there(t), np.array([1, 2], np.int64))
+        if lengths := graph.ends(self.tape.ends(t)):
+            there = graph.add("Unsqueeze", graph.there(t, lengths), np.array([1, 2], np.int64))
             scores = graph.add("Where", there, scores, np.float32(-np.inf))
         found = graph.add("MatMul", graph.add("Softmax", scores, axis=-1), v)
         return graph.reshape(graph.add("Transpose", found, perm=[0, 2, 1, 3]), -1, heads * d)
@@ -180,10 +182,15 @@ class SelfAttention(_One):
 # ---- recurrent ----------------------------------------------------------------------------------
 
 GATES = (0, 3, 1, 2)  # ONNX has i, o, f and g where aecore has i, f, g and o
+GRU_GATES = (1, 0, 2)  # and z, r and n where aecore has r, z and n
+
+Weights = tuple[Parameter, Parameter, Parameter]
 
 
-class LSTM(_One):
+class _Recurrent(_One):
     """One layer over sequences, in one direction or both: x (N, T, I) to y (N, T, Y) or h (N, Y).
+
+    A subclass makes the passes of one direction, and says what the layer is called in ONNX.
 
     Parameters
     ----------
@@ -195,23 +202,28 @@ class LSTM(_One):
         Which way each goes.
     last : bool
         Give the last state h of each direction side by side in place of y.
+    masks : list of ndarray of float32, shape (N, H), optional
+        What each direction's h is multiplied by before weight_hh is.
     """
 
-    __slots__ = ("caches", "last", "lengths", "reverse", "steps", "weights", "y")
+    __slots__ = ("caches", "last", "lengths", "masks", "reverse", "steps", "weights", "y")
 
     heeds_lengths = is_noted = True
+    name = ""  # in ONNX
 
     def __init__(
         self,
         x: Value,
-        weights: list[tuple[Parameter, Parameter, Parameter]],
+        weights: list[Weights],
         reverse: tuple[bool, ...],
         steps: int,
         last: bool,
+        masks: list[np.ndarray] | None = None,
     ) -> None:
         self.start(x)
         self.weights, self.reverse, self.steps, self.last = weights, reverse, steps, last
-        self.lengths = x.tape.lengths
+        self.masks = [None] * len(weights) if masks is None else masks
+        self.lengths = x.tape.lengths_at(steps)
         n, width = x.shape[0], len(weights) * self.units
         self.place(x.tape, (n, width) if last else (n, steps, width), x.tape.records)
 
@@ -220,20 +232,25 @@ class LSTM(_One):
         """H."""
         return self.weights[0][1].value.shape[1]
 
+    def run_direction(self, i: int, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Write one direction's y and last h; return what its way back needs."""
+        raise NotImplementedError
+
+    def go_back(self, i: int, dx: np.ndarray | None, dh: np.ndarray | None) -> None:
+        """Write one direction's gradient of x, and add those of its parameters to theirs."""
+        raise NotImplementedError
+
+    def onnx_weights(self) -> list[np.ndarray]:
+        """Return W, R and B."""
+        raise NotImplementedError
+
     def forward(self) -> None:
-        tape, x, (n, units) = self.tape, self.x.data, (self.shape[0], self.units)
-        y = tape.take((n, self.steps, self.shape[-1]))
+        tape, (n, units) = self.tape, (self.shape[0], self.units)
+        y = tape.take((n, self.steps, len(self.weights) * units))
         self.caches, states = [], []
-        for i, (w, u, b) in enumerate(self.weights):
-            h, c = tape.take((n, units)), tape.take((n, units))
-            gates = tape.take((n, self.steps, 4 * units))
-            cells = tape.take((n, self.steps, units))
-            tape.call(
-                _core.lstm,
-                y, h, c, gates, cells, x, None, None, self.lengths, w.value, u.value, b.value,
-                i * units, self.reverse[i], tape.workspace,
-            )  # fmt: skip
-            self.caches.append((gates, cells))
+        for i in range(len(self.weights)):
+            h = tape.take((n, units))
+            self.caches.append(self.run_direction(i, y, h))
             states.append(h)
         self.y = self._data = y
         if self.last:
@@ -244,19 +261,10 @@ class LSTM(_One):
             self._data = out
 
     def backward(self) -> None:
-        tape, x, units, total = self.tape, self.x, self.units, None
-        for i, ((w, u, b), (gates, cells)) in enumerate(
-            zip(self.weights, self.caches, strict=True)
-        ):
+        tape, x, total = self.tape, self.x, None
+        for i in range(len(self.weights)):
             dx = tape.take(x.shape) if x.needs_grad else None
-            dh = self._last_grad(i) if self.last else None
-            (dw, du, db), adds = claim_grads(w, u, b)
-            _core.lstm_backward(
-                dx, None, None, dw, du, db,
-                None if self.last else self.grad, dh, None, self.y, gates, cells, x.data, None,
-                None, self.lengths, w.value, u.value, i * units, self.reverse[i], adds,
-                tape.workspace,
-            )  # fmt: skip
+            self.go_back(i, dx, self._last_grad(i) if self.last else None)
             if total is None or dx is None:
                 total = dx
             else:
@@ -275,7 +283,7 @@ class LSTM(_One):
         return part
 
     def forget(self) -> None:
-        self.x = self.caches = self.y = None  # type: ignore[assignment]
+        self.x = self.caches = self.y = self.masks = None  # type: ignore[assignment]
 
     def flops(self) -> int:
         n, t, inputs = self.x.shape
@@ -289,15 +297,92 @@ class LSTM(_One):
         direction = "bidirectional" if len(self.reverse) > 1 else "forward"
         if self.reverse == (True,):
             direction = "reverse"
-        lengths = [graph.add("Cast", graph.lengths, to=6)] if graph.lengths else []  # INT32
-        how = {"hidden_size": self.units, "direction": direction}
+        ends = graph.ends(self.tape.ends(self.steps))
+        lengths = [graph.add("Cast", ends, to=6)] if ends else []  # INT32
+        how = {"hidden_size": self.units, "direction": direction, **self.onnx_options()}
         # sequences are (T, N, I) here, outputs (T, D, N, H)
-        y, h = graph.several(2, "LSTM", x, *onnx_weights(self.weights), *lengths, **how)
+        y, h = graph.several(2, self.name, x, *self.onnx_weights(), *lengths, **how)
         width = self.shape[-1]
         if self.last:
             return graph.reshape(graph.add("Transpose", h, perm=[1, 0, 2]), 0, width)
         y = graph.reshape(graph.add("Transpose", y, perm=[0, 2, 1, 3]), 0, 0, width)
         return graph.add("Transpose", y, perm=[1, 0, 2])
+
+    def onnx_options(self) -> dict[str, Any]:
+        """Return attributes of the layer's own."""
+        return {}
+
+
+class LSTM(_Recurrent):
+    """A layer of long short-term memory; see `_Recurrent`."""
+
+    __slots__ = ()
+    name = "LSTM"
+
+    def run_direction(self, i: int, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        tape, (n, units), (w, u, b) = self.tape, h.shape, self.weights[i]
+        c, gates = tape.take((n, units)), tape.take((n, self.steps, 4 * units))
+        cells = tape.take((n, self.steps, units))
+        tape.call(
+            _core.lstm,
+            y, h, c, gates, cells, self.x.data, None, None, self.lengths, self.masks[i], w.value,
+            u.value, b.value, i * units, self.reverse[i], tape.workspace,
+        )  # fmt: skip
+        return gates, cells
+
+    def go_back(self, i: int, dx: np.ndarray | None, dh: np.ndarray | None) -> None:
+        (w, u, b), (gates, cells) = self.weights[i], self.caches[i]
+        (dw, du, db), adds = claim_grads(w, u, b)
+        grad = None if self.last else self.grad
+        _core.lstm_backward(
+            dx, None, None, dw, du, db, grad, dh, None, self.y, gates, cells, self.x.data, None,
+            None, self.lengths, self.masks[i], w.value, u.value, i * self.units, self.reverse[i],
+            adds, self.tape.workspace,
+        )  # fmt: skip
+
+    def onnx_weights(self) -> list[np.ndarray]:
+        return onnx_weights(self.weights)
+
+
+class GRU(_Recurrent):
+    """A layer of gated recurrent units; see `_Recurrent`. The bias is (4H,)."""
+
+    __slots__ = ()
+    name = "GRU"
+
+    def run_direction(self, i: int, y: np.ndarray, h: np.ndarray) -> tuple[np.ndarray, ...]:
+        tape, (n, units), (w, u, b) = self.tape, h.shape, self.weights[i]
+        gates = tape.take((n, self.steps, 4 * units))
+        tape.call(
+            _core.gru,
+            y, h, gates, self.x.data, None, self.lengths, self.masks[i], w.value, u.value, b.value,
+            i * units, self.reverse[i], tape.workspace,
+        )  # fmt: skip
+        return (gates,)
+
+    def go_back(self, i: int, dx: np.ndarray | None, dh: np.ndarray | None) -> None:
+        (w, u, b), (gates,) = self.weights[i], self.caches[i]
+        (dw, du, db), adds = claim_grads(w, u, b)
+        grad = None if self.last else self.grad
+        _core.gru_backward(
+            dx, None, dw, du, db, grad, dh, self.y, gates, self.x.data, None, self.lengths,
+            self.masks[i], w.value, u.value, i * self.units, self.reverse[i], adds,
+            self.tape.workspace,
+        )  # fmt: skip
+
+    def onnx_options(self) -> dict[str, Any]:
+        return {"linear_before_reset": 1}
+
+    def onnx_weights(self) -> list[np.ndarray]:
+        def in_order(w: np.ndarray) -> np.ndarray:
+            return np.concatenate([np.split(w, 3)[gate] for gate in GRU_GATES])
+
+        units, found = self.units, []
+        for w, u, b in self.weights:
+            recurrent = np.concatenate([np.zeros(2 * units, np.float32), b.value[3 * units :]])
+            biases = in_order(b.value[: 3 * units]), recurrent  # z and r have theirs in the first
+            found.append((in_order(w.value), in_order(u.value), np.concatenate(biases)))
+        return [np.stack(same) for same in zip(*found, strict=True)]
 
 
 def onnx_weights(weights: list[tuple[Parameter, Parameter, Parameter]]) -> list[np.ndarray]:
@@ -344,7 +429,7 @@ class Unrolled(_One):
     ) -> None:
         self.start(x)
         self.cells, self.out, self.steps = cells, out, steps
-        self.reverse, self.link, self.lengths = reverse, link, x.tape.lengths
+        self.reverse, self.link, self.lengths = reverse, link, x.tape.lengths_at(steps)
         self.place(x.tape, (x.shape[0], steps, out[0].value.shape[0]), False)
 
     def forward(self) -> None:
@@ -380,7 +465,7 @@ class Unrolled(_One):
         w, u, b = (p.value for p in cell)
         y, h1, c1 = tape.take((n, 1, units)), tape.take((n, units)), tape.take((n, units))
         gates, cells = tape.take((n, 1, 4 * units)), tape.take((n, 1, units))
-        _core.lstm(y, h1, c1, gates, cells, x, h, c, None, w, u, b, 0, False, tape.workspace)
+        _core.lstm(y, h1, c1, gates, cells, x, h, c, None, None, w, u, b, 0, False, tape.workspace)
         return y, (h1, c1)
 
     def _order(self) -> tuple[np.ndarray, np.ndarray]:
@@ -442,10 +527,14 @@ class Unrolled(_One):
 def apply_link(kind: str | None, x: np.ndarray, out: np.ndarray) -> None:
     """Write the data (N, C) that a decoder's output stands for; `out` may be `x`.
 
-    The kinds are "sigmoid", "softmax" over C, and None, which leaves numbers as they are.
+    The kinds are "sigmoid", "softplus", "softmax" over C, "exp", and None, which leaves numbers as
+    they are.
     """
-    if kind == "sigmoid":
-        _core.activation(out, x, "sigmoid", runtime.current())
+    if kind in ("sigmoid", "softplus"):
+        _core.activation(out, x, kind, runtime.current())
+    elif kind == "exp":
+        with np.errstate(over="ignore"):
+            np.exp(x, out=out)
     elif kind == "softmax":
         np.subtract(x, x.max(1, keepdims=True), out=out)
         np.exp(out, out=out)

@@ -44,7 +44,7 @@ class _Stacks:
         (n, _, width, c), rows, half = self.v.shape, layer.kernel_size[0], layer.k // 2
         window = np.ascontiguousarray(self.v[:, i : i + rows])
         a, out = np.empty((n, 1, width, 2 * c), np.float32), np.empty((n, width, c), np.float32)
-        how = None, (1, 1), (0, 0, half, half), False, None, None
+        how = None, (1, 1), (0, 0, half, half), (1, 1), 1, False, None, None
         weight, bias = layer.weight.value, layer.bias
         assert bias is not None
         _core.conv2d(a, window, weight, bias.value, *how, runtime.current())
