@@ -25,6 +25,7 @@ from aecore.nn.ops import (
     quantize,
     sequences,
 )
+from aecore.nn.ops import sizes as resizing
 from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.jacobian import JacobianNorm
@@ -723,6 +724,32 @@ def image_cases() -> list[TapeCase]:
                 [x],
                 f"bilinear,{name_of([x])},{factor}",
                 lambda x, f=factor: twin.upsample2d(x, f, mode="bilinear"),
+            )
+        )
+    for x, m in (((2, 3, 5, 2), 4), ((1, 1, 1, 3), 7), ((0, 3, 2, 1), 2), ((3, 4, 8, 2), 4)):
+
+        def extended(x: Any, m: int = m) -> Any:
+            places = (resizing.mirrored(n, -(-n // m) * m) for n in x.shape[1:3])
+            rows, columns = places
+            return x[:, rows][:, :, columns]
+
+        found.append(
+            TapeCase(
+                "Mirror",
+                lambda x, m=m: resizing.Mirror(x, m),
+                [x],
+                f"{name_of([x])},{m}",
+                extended,
+            )
+        )
+    for x, size in (((2, 3, 5, 2), (2, 3)), ((1, 1, 1, 3), (1, 1)), ((0, 3, 2, 1), (1, 2))):
+        found.append(
+            TapeCase(
+                "Crop",
+                lambda x, size=size: resizing.Crop(x, size, False),
+                [x],
+                f"{name_of([x])},{size}",
+                lambda x, size=size: x[:, : size[0], : size[1]],
             )
         )
     for x, r in (((2, 3, 2, 8), 2), ((0, 2, 2, 9), 3), ((3, 1, 5, 4), 1), ((1, 2, 3, 32), 4)):

@@ -11,6 +11,7 @@ from aecore import nn
 from aecore.nn.columns import Columns
 from aecore.nn.module import _Old
 from aecore.nn.ops import latent, losses, norms, pooling, products, products1d, quantize, sequences
+from aecore.nn.ops import sizes as resizing
 from aecore.nn.ops.elementwise import Binary, Unary, activation
 from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
@@ -23,7 +24,7 @@ from conftest import ISAS
 
 THREADS = (1, 2, 3)
 ABSTRACT = {
-    Op, Binary, Unary, Reduction, _One, sequences._Recurrent,
+    Op, Binary, Unary, Reduction, resizing._Resized, _One, sequences._Recurrent,
     losses.Late, norms._Norm, norms._Whole, products.Product,
 }  # fmt: skip
 
@@ -449,6 +450,11 @@ WRONG = {
          "expected images of at least the window"),
     ],
     "Upsample2d": [(lambda: pooling.Upsample2d(v(2, 3), (2, 2)), "expected images")],
+    "Mirror": [(lambda: resizing.Mirror(v(2, 3), 2), "PadToMultiple: expected images")],
+    "Crop": [
+        (lambda: resizing.Crop(v(2, 3), (1, 1), False), "CropToInput: expected images"),
+        (lambda: resizing.Crop(v(2, 3, 3, 1), (4, 1), False), "at least"),
+    ],
     "GatedTanh": [
         (lambda: GatedTanh(v(2, 3, 5), None), r"x: expected shape \(N=2, T=3, E=4\), got"),
         (lambda: GatedTanh(v(2, 3, 6), v(2, 4)), "bias: expected"),

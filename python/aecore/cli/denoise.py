@@ -47,7 +47,7 @@ def add_denoise(commands: Subparsers) -> None:
         aecore denoise scan.png -o clean.png
         aecore denoise scans/ -o clean/
         aecore denoise photographs/ -o tried/ --noise 0.1
-        aecore denoise scans/ -o clean/ --train good/ --sigma 0.05 0.15 --save m.safetensors
+        aecore denoise scans/ -o clean/ --train good/ --sigma 0.1 --save m.safetensors
         aecore denoise more/ -o clean/ --model m.safetensors
         """,
     )
