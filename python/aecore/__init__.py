@@ -27,6 +27,7 @@ from .models import (
     Autoencoder,
     PixelCNN,
     Recirculation,
+    SeriesDetector,
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from . import tuning as tuning
     from .compression import compress, decompress
     from .data.open import open_rows
+    from .data.series import windows
     from .exchange import from_torch, to_onnx, to_torch
     from .profiling import Profile, ProfileRow, profile
     from .tuning import LearningRates, find_learning_rate
@@ -98,6 +100,7 @@ __all__ = [
     "ProfileRow",
     "ResNet",
     "SaltAndPepper",
+    "SeriesDetector",
     "SoftmaxClassifier",
     "StackedAutoencoder",
     "StackedFeatures",
@@ -129,6 +132,7 @@ __all__ = [
     "set_num_threads",
     "to_onnx",
     "to_torch",
+    "windows",
 ]
 
 moved.install()
@@ -157,6 +161,7 @@ _LATER = {  # imported when they are used: names and where they are
     "profile": "profiling",
     "to_onnx": "exchange",
     "to_torch": "exchange",
+    "windows": "data.series",
 }
 
 
