@@ -143,17 +143,16 @@ class Series:
 
     def __init__(self, X: Any, name: str = "X", time: Any = None) -> None:
         self.name, self.given = name, X
-        self.columns: np.ndarray | None = None
-        self.stamps: np.ndarray | None = None
         self._form: str = "array"
         self._time: int | None = None
+        columns: np.ndarray | None = None
+        stamps: np.ndarray | None = None
         X = foreign.opened(X, name)
         if _is_column(X):
             self._form, X = "column", X.to_frame()
-            found = self._read_frame(X, time)
-            self.columns = None
+            found, _, stamps = self._read_frame(X, time)
         elif hasattr(X, "columns") or getattr(getattr(X, "dtype", None), "names", None):
-            found = self._read_frame(X, time)
+            found, columns, stamps = self._read_frame(X, time)
         else:
             if time is not None:
                 raise TypeError(
@@ -166,9 +165,11 @@ class Series:
             self._form = "vector" if np.ndim(X) == 1 else "array"
         if len(found) < LEAST_STEPS:
             raise ValueError(f"{name}: expected at least {LEAST_STEPS} steps, got {len(found)}")
-        self.values = found
-        if self.stamps is not None:
-            self._check_stamps(self.stamps)
+        if not np.isfinite(found).all() and np.isinf(found).any():
+            raise ValueError(f"{name}: expected finite numbers, or NaN where they are missing")
+        if stamps is not None:
+            self._check_stamps(stamps)
+        self.values, self.columns, self.stamps = found, columns, stamps
 
     def __len__(self) -> int:
         return len(self.values)
@@ -180,8 +181,9 @@ class Series:
 
     # ---- frames ---------------------------------------------------------------------------------
 
-    def _read_frame(self, X: Any, time: Any) -> np.ndarray:
-        """Return the numbers of a frame (T, F), and note its columns and its time stamps."""
+    def _read_frame(self, X: Any, time: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Return the numbers of a frame (T, F), their columns, and time stamps if there are any."""
+        stamps: np.ndarray | None = None
         table = Table(X, name=self.name)
         names = list(range(table.shape[1])) if table.names is None else table.names
         self._table, self._names, self._index = table, names, getattr(X, "index", None)
@@ -191,13 +193,13 @@ class Series:
             raise ValueError(f"{self.name}: expected the time column {time!r}, got {names}")
         times = [j for j, n in enumerate(names) if n == time]
         if time is None and table.form == "pandas" and _is_temporal(X.index.dtype):
-            self.stamps = as_numbers(Table(X.index.to_frame(), name="index").column(0), "M")
+            stamps = as_numbers(Table(X.index.to_frame(), name="index").column(0), "M")
         elif time is None:
             times = [j for j in range(len(names)) if _is_time(table, j)]
             times = times if len(times) == 1 else []
         if times:
             self._time = times[0]
-            self.stamps = _stamps(table, times[0])
+            stamps = _stamps(table, times[0])
         kept = [j for j in range(len(names)) if j != self._time]
         if not kept:
             raise ValueError(f"{self.name}: expected columns beside that of the time, got none")
@@ -212,8 +214,7 @@ class Series:
                     f"{column.label}: expected numbers, got {printable(got)}; time= names the "
                     "column of time stamps, and others that aren't numbers have to be left out"
                 ) from None
-        self.columns = column_names.as_array([names[j] for j in kept])
-        return found
+        return found, column_names.as_array([names[j] for j in kept]), stamps
 
     # ---- time -----------------------------------------------------------------------------------
 

@@ -541,7 +541,7 @@ class SeriesDetector(Estimator):
         """Return the odd stretches of a series, the oddest features of each.
 
         An event is a run of steps below the threshold, cut to the part where the errors of the
-        steps themselves are beyond it.
+        steps themselves are beyond it, and at least a quarter of the largest of them.
 
         Parameters
         ----------

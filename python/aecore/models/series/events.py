@@ -11,6 +11,7 @@ from ...data.series import Series, table_of
 Scores = dict[str, np.ndarray]
 MOST_FEATURES = 5  # that are named
 NEAR = 0.5  # of the oddest feature's oddness, to be named beside it
+ECHO = 0.25  # of the largest error of an event: an odd step makes others of its windows so odd
 
 
 def stretches(odd: np.ndarray) -> list[tuple[int, int]]:
@@ -21,6 +22,8 @@ def stretches(odd: np.ndarray) -> list[tuple[int, int]]:
 
 def exact(first: int, last: int, features: np.ndarray, threshold: float) -> tuple[int, int]:
     """Return the part of a run of odd steps where the steps' own errors are beyond the threshold.
+
+    Errors that may be no more than the echo of larger ones are left out.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def exact(first: int, last: int, features: np.ndarray, threshold: float) -> tupl
     part = features[first : last + 1]
     seen = np.isfinite(part)
     own = np.where(seen, part, 0).sum(1) / np.maximum(seen.sum(1), 1)
-    beyond = np.flatnonzero(own > threshold)
+    beyond = np.flatnonzero(own > max(threshold, ECHO * own.max()))
     return (first + int(beyond[0]), first + int(beyond[-1])) if len(beyond) else (first, last)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base import checks
-from ...data.series import Series
 from .errors import errors_of, per_feature
 
 if TYPE_CHECKING:
@@ -58,12 +57,11 @@ class SeriesStream:
             first steps, as long as there is no window.
         """
         width = len(self.features)
+        if hasattr(x, "to_dict") and not hasattr(x, "columns") and width > 1:  # a row of a frame
+            x = x.to_dict()
         if isinstance(x, Mapping):
             return self._next(self._of_mapping(x))
-        if hasattr(x, "columns") or hasattr(x, "to_frame"):
-            values = Series(x, "x").values if len(x) > 1 else np.asarray(x, float)
-        else:
-            values = checks.numbers("x", x)
+        values = checks.numbers("x", x)
         if values.ndim == 0 or (values.ndim == 1 and width > 1):
             if values.size != width:
                 raise ValueError(f"x: expected {width} features, got {values.size}")
