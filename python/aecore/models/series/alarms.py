@@ -6,9 +6,9 @@ distribution about (extreme value theory; E. Gumbel, "Statistics of Extremes", 1
 
 .. math:: P(M \le x) = \exp(-\exp(-(x - \mu) / \beta))
 
-with :math:`\beta = \sqrt{6} s / \pi` and :math:`\mu = \bar M - 0.5772 \beta` of the mean and the
-deviation of the maxima. The threshold is what the largest of as many blocks as there were in
-training exceeds with a probability of 5 %.
+with :math:`\beta` and :math:`\mu` from the quartiles of the maxima, which a few odd stretches among
+the training steps hardly move. The threshold is what the largest of as many blocks as there were
+in training exceeds with a probability of 5 %.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import numpy as np
 
 RISK = 0.05  # of a false alarm in as many steps as in training
 LEAST_BLOCKS = 16
-EULER = 0.5772156649015329
 TINY = 1e-12
 
 
@@ -39,8 +38,14 @@ def gumbel_threshold(errors: np.ndarray, window: float, total: float) -> float:
     size = int(max(1, min(2 * window, len(logs) // LEAST_BLOCKS)))
     blocks = max(1, len(logs) // size)
     maxima = logs[: blocks * size].reshape(blocks, size).max(1)
-    beta = math.sqrt(6) / math.pi * float(maxima.std(ddof=1)) if blocks > 1 else 0.0
-    mu = float(maxima.mean()) - EULER * beta
+    low, middle, high = (float(q) for q in np.percentile(maxima, (25, 50, 75)))
+    beta = (high - low) / (_quantile(0.75) - _quantile(0.25))
+    mu = middle - beta * _quantile(0.5)
     many = max(1.0, blocks * total / len(logs))
     found = mu - beta * math.log(-math.log1p(-RISK) / many)
     return math.exp(max(found, float(np.median(logs))))
+
+
+def _quantile(p: float) -> float:
+    """Return a quantile of the Gumbel distribution with mu 0 and beta 1."""
+    return -math.log(-math.log(p))

@@ -78,6 +78,11 @@ class Fitted(NamedTuple):
     offset: float
     columns: np.ndarray | None
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a step."""
+        return (len(self.scaling.center),)
+
 
 Scores = dict[str, np.ndarray]  # of the steps of a series: score, features, rebuilt
 
