@@ -139,12 +139,17 @@ class Series:
     columns : ndarray of objects, or None
     stamps : ndarray of float64, shape (T,), or None
         Seconds, or the numbers of the time column.
+    are_times : bool
+        Whether stamps are seconds since 1970.
+    time : object
+        The column that was named.
     """
 
     def __init__(self, X: Any, name: str = "X", time: Any = None) -> None:
-        self.name, self.given = name, X
+        self.name, self.given, self.time = name, X, time
         self._form: str = "array"
         self._time: int | None = None
+        self.are_times = False
         columns: np.ndarray | None = None
         stamps: np.ndarray | None = None
         X = foreign.opened(X, name)
@@ -194,12 +199,13 @@ class Series:
         times = [j for j, n in enumerate(names) if n == time]
         if time is None and table.form == "pandas" and _is_temporal(X.index.dtype):
             stamps = as_numbers(Table(X.index.to_frame(), name="index").column(0), "M")
+            self.are_times = True
         elif time is None:
             times = [j for j in range(len(names)) if _is_time(table, j)]
             times = times if len(times) == 1 else []
         if times:
             self._time = times[0]
-            stamps = _stamps(table, times[0])
+            stamps, self.are_times = _stamps(table, times[0])
         kept = [j for j in range(len(names)) if j != self._time]
         if not kept:
             raise ValueError(f"{self.name}: expected columns beside that of the time, got none")
@@ -416,14 +422,14 @@ def _is_time(table: Table, j: int) -> bool:
     return table.cells.dtype[j].kind == "M"
 
 
-def _stamps(table: Table, j: int) -> np.ndarray:
-    """Return a column of time stamps as numbers: of times seconds, even if they are text."""
+def _stamps(table: Table, j: int) -> tuple[np.ndarray, bool]:
+    """Return time stamps as numbers, and whether these are seconds: of times, even as text."""
     column = table.column(j)
     kind = column.values.dtype.kind
     if kind == "M":
-        return as_numbers(column, "M")
+        return as_numbers(column, "M"), True
     if kind in "iuf":
-        return as_numbers(column)
+        return as_numbers(column), False
     try:
         times = np.array([str(v) for v in column.values], dtype="datetime64[us]")
     except ValueError:
@@ -433,4 +439,4 @@ def _stamps(table: Table, j: int) -> np.ndarray:
         ) from None
     found = times.astype(np.int64) / 1e6
     found[column.missing] = np.nan
-    return found
+    return found, True
