@@ -90,7 +90,7 @@ def test_contamination_is_a_share_of_training_windows(X):
 def test_scores_are_means_over_windows(X, fitted, stride, steps):
     fitted.stride = stride
     X = X[:steps]
-    model, (usual,) = fitted.estimators_[0], fitted._state.usual
+    model, usual = fitted.estimators_[0], fitted._state.usual
     scaled, _ = fitted._state.scaling.apply(X)
     sums, features, rebuilt, counts = np.zeros(steps), *np.zeros((2, steps, 2)), np.zeros(steps)
     for start in starts_of(steps, 16, stride):
@@ -286,7 +286,7 @@ def test_a_stream_scores_the_window_that_ends_now(X, fitted):
     assert np.isnan(scores[:15]).all() and np.isfinite(scores[15:]).all()
     windows = ae.windows(fitted._state.scaling.apply(X[:60])[0], 16)
     errors = (windows - fitted.estimators_[0].reconstruct(windows)) ** 2
-    wanted = -(errors.mean(1) / fitted._state.usual[0]).mean(1)
+    wanted = -(errors.mean(1) / fitted._state.usual).mean(1)
     np.testing.assert_allclose(scores[15:], wanted, rtol=1e-4)
     later = fitted.stream(X[:40])
     np.testing.assert_array_equal(later.update(X[40:60]), scores[40:])

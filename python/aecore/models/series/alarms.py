@@ -8,7 +8,8 @@ distribution about (extreme value theory; E. Gumbel, "Statistics of Extremes", 1
 
 with :math:`\beta` and :math:`\mu` from the quartiles of the maxima, which a few odd stretches among
 the training steps hardly move. The threshold is what the largest of as many blocks as there were
-in training exceeds with a probability of 5 %.
+in training exceeds with a probability of 5 %, but at most twice the largest error there: of a few
+blocks the quartiles say little.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 
 RISK = 0.05  # of a false alarm in as many steps as in training
 LEAST_BLOCKS = 16
+MOST = 2.0  # times the largest error that there was
 TINY = 1e-12
 
 
@@ -43,7 +45,7 @@ def gumbel_threshold(errors: np.ndarray, window: float, total: float) -> float:
     mu = middle - beta * _quantile(0.5)
     many = max(1.0, blocks * total / len(logs))
     found = mu - beta * math.log(-math.log1p(-RISK) / many)
-    return math.exp(max(found, float(np.median(logs))))
+    return math.exp(min(max(found, float(np.median(logs))), float(logs.max()) + math.log(MOST)))
 
 
 def _quantile(p: float) -> float:

@@ -66,7 +66,7 @@ def restore(
         got = len(described) if isinstance(described, list) else type(described).__name__
         raise ValueError(f"members: expected a list of {detector.n_models}, got {got}")
     shapes: dict[str, tuple[int | None, ...]] = {"center": (features,), "scale": (features,)}
-    shapes |= {"usual": (len(described), features), "reference": (None,)}
+    shapes |= {"usual": (features,), "reference": (None,)}
     own = {name: _array(tensors, name, shape) for name, shape in shapes.items()}
     if not (own["scale"] > 0).all() or not (own["usual"] > 0).all():
         raise ValueError("scale, usual: expected positive numbers, got others")

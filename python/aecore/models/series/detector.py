@@ -42,6 +42,8 @@ from .stream import SeriesStream
 WINDOW = 128  # steps, for window="auto"
 STEPS = 1000  # of training, for a default model
 MOST_WINDOWS, MOST_VALUES = 1 << 16, 1 << 25  # to train on
+MARGIN = 0.5  # of a window
+LEAST_WINDOWS = 32  # to train on without some
 LEAST_OBSERVED = 0.5  # share of a window's values, to train on it
 REFERENCE = 1 << 14  # errors of training windows that are kept
 FLOOR = 1e-4  # squared deviations: less of an error is no less usual
@@ -55,7 +57,7 @@ class Fitted(NamedTuple):
     ----------
     members : list of models
     scaling : Scaling
-    usual : ndarray of float64, shape (members, F)
+    usual : ndarray of float64, shape (F,)
         What errors are divided by: 1 is that of the median training window.
     reference : ndarray of float32, shape (n,)
         Errors of training windows in order, evenly spaced.
@@ -82,6 +84,34 @@ class Fitted(NamedTuple):
     def shape(self) -> tuple[int, ...]:
         """Of a step."""
         return (len(self.scaling.center),)
+
+
+class Chosen(NamedTuple):
+    """Windows to train on.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n, L, F)
+    mask : ndarray of bool, shape (n, L, F), or None
+        Of the observed values; None for all.
+    places : ndarray of int64, shape (n,)
+        Which of all training windows they are.
+    total : int
+        How many windows there are in all.
+    """
+
+    X: np.ndarray
+    mask: np.ndarray | None
+    places: np.ndarray
+    total: int
+
+    def without(self, first: int, last: int, margin: int) -> Chosen:
+        """Return all but some windows and those beside them, or all where too few are left."""
+        kept = (self.places < first - margin) | (self.places >= last + margin)
+        if last <= first or kept.sum() < LEAST_WINDOWS:
+            return self
+        mask = None if self.mask is None else self.mask[kept]
+        return Chosen(self.X[kept], mask, self.places[kept], self.total)
 
 
 Scores = dict[str, np.ndarray]  # of the steps of a series: score, features, rebuilt
@@ -125,7 +155,10 @@ class SeriesDetector(Estimator):
         The column of a frame that has the time stamps, as times, numbers or text. Without it they
         are the index of pandas, or the only column of times, if there is one.
     n_models : int
-        How many models are trained, with different seeds; errors are averaged.
+        How many models are trained; errors are averaged. Each is trained without its share of the
+        steps, one after another, and what is usual and the threshold are learned from the errors of
+        steps that models haven't seen. Of one model, which is trained on all of them, these promise
+        too little of errors to come where the series is short.
     verbose : int
         1 shows a bar for each model's training, 2 a line for each of its epochs.
 
@@ -171,7 +204,7 @@ class SeriesDetector(Estimator):
         random_state: Any = None,
         *,
         time: Any = None,
-        n_models: int = 1,
+        n_models: int = 3,
         verbose: int = 0,
     ) -> None:
         self.window = window
@@ -261,16 +294,16 @@ class SeriesDetector(Estimator):
         step = _common_step(parts)
         runs = [run for part in parts for run in part.runs(window, step)]
         scaling = Scaling.learn([run.values for run in runs])
-        chosen, mask = self._training_windows(runs, scaling, window)
+        chosen = self._training_windows(runs, scaling, window)
         source = self.random_state
         if source is None and self.model is not None:
             source = self.model.random_state
         seed = new_seed(source)
         members = []
         for i in range(self.n_models):
+            part = chosen.without(*self._block(i, chosen.total), self._margin(window))
             with traps.silence("all" if i else "code"):
-                model = self._new_model(chosen.shape, derived_seed(seed, i + 1))
-                members.append(model.fit(chosen, **_mask_option(mask)))
+                members.append(self._trained(part, derived_seed(seed, i + 1)))
         self._learn(members, runs, scaling, window, step, parts[0].columns)
         return self
 
@@ -295,34 +328,51 @@ class SeriesDetector(Estimator):
         found = self._fitted_state()
         parts = self._read(X, found)
         runs = [run for part in parts for run in part.runs(found.window, found.step)]
-        chosen, mask = self._training_windows(runs, found.scaling, found.window)
+        chosen = self._training_windows(runs, found.scaling, found.window)
         errors = self._errors(runs, found)
         for member in found.members:
-            member.partial_fit(chosen, **_mask_option(mask))
+            member.partial_fit(chosen.X, **_mask_option(chosen.mask))
         every = max(1, math.ceil(found.seen / max(1, len(found.reference))))
         joined = np.concatenate([found.reference, errors[::every].astype(np.float32)])
         self._set_reference(found, joined, found.seen + len(errors))
         return self
 
-    def _training_windows(
-        self, runs: list[Run], scaling: Scaling, window: int
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return windows (n, L, F) to train on, and a mask of their observed values."""
-        starts = [np.arange(0, len(r.values) - window + 1, self.stride) for r in runs]
-        features = runs[0].values.shape[1]
+    def _training_windows(self, runs: list[Run], scaling: Scaling, window: int) -> Chosen:
+        """Return windows to train on."""
+        starts = [self._starts(run, window) for run in runs]
+        total, features = sum(map(len, starts)), runs[0].values.shape[1]
         most = max(1, min(MOST_WINDOWS, MOST_VALUES // (window * features)))
-        every = max(1, math.ceil(sum(map(len, starts)) / most))
-        found, masks = [], []
+        every = max(1, math.ceil(total / most))
+        found, masks, places, before = [], [], [], 0
         for run, some in zip(runs, starts, strict=True):
-            for _, views, seen in chunks(run, scaling, window, some[::every]):
+            taken = 0
+            for part, views, seen in chunks(run, scaling, window, some[::every]):
                 shown = np.ones(views.shape, bool) if seen is None else seen
                 enough = shown.mean((1, 2)) >= LEAST_OBSERVED
                 found.append(np.array(views[enough]))
                 masks.append(np.array(shown[enough]))
-        chosen, mask = np.concatenate(found), np.concatenate(masks)
-        if not len(chosen):
+                at = before + every * (taken + np.flatnonzero(enough))
+                places.append(at)
+                taken += len(part)
+            before += len(some)
+        X, mask = np.concatenate(found), np.concatenate(masks)
+        if not len(X):
             raise ValueError("X: expected windows with half of their values or more, got none")
-        return chosen, None if mask.all() else mask
+        return Chosen(X, None if mask.all() else mask, np.concatenate(places), total)
+
+    def _block(self, i: int, total: int) -> tuple[int, int]:
+        """Return which of all training windows the i-th model isn't to see; none for one model."""
+        if self.n_models == 1:
+            return 0, 0
+        return (i * total) // self.n_models, ((i + 1) * total) // self.n_models
+
+    def _margin(self, window: int) -> int:
+        """Return how many windows beside these it isn't to see, as they overlap them."""
+        return 0 if self.n_models == 1 else int(MARGIN * window / self.stride)
+
+    def _trained(self, chosen: Chosen, seed: int) -> BaseAutoencoder:
+        model = self._new_model(chosen.X.shape, seed)
+        return model.fit(chosen.X, **_mask_option(chosen.mask))
 
     def _new_model(self, shape: tuple[int, ...], seed: int) -> BaseAutoencoder:
         """Return an unfitted model for windows (n, L, F)."""
@@ -350,29 +400,30 @@ class SeriesDetector(Estimator):
         columns: np.ndarray | None,
     ) -> None:
         """Learn which errors are usual, and the threshold, from the training windows."""
-        features = len(scaling.center)
-        means = [list[np.ndarray]() for _ in members]
-        weights = list[np.ndarray]()
         plain = None if column_names.are_default(columns) else columns
-        found = Fitted(members, scaling, np.ones((len(members), features)), np.zeros(0), 0, window,
+        found = Fitted(members, scaling, np.ones(len(scaling.center)), np.zeros(0), 0, window,
                        step, 0.0, plain)  # fmt: skip
+        total = sum(len(self._starts(run, window)) for run in runs)
+        errors, shares = (
+            np.empty((total, len(scaling.center))),
+            np.empty((total, len(scaling.center))),
+        )
+        at = 0
         for run in runs:
             for parts in self._found(run, found, self._starts(run, window)):
-                for kept, part in zip(means, parts, strict=True):
-                    own, shares = per_feature(part)
-                    kept.append(own)
-                weights.append(shares)
-        seen = np.concatenate(weights)
-        total = np.zeros(len(seen))
-        for i, kept in enumerate(means):
-            errors = np.concatenate(kept)
-            usual = np.array([_median(e[s > 0]) for e, s in zip(errors.T, seen.T, strict=True)])
-            relative = mean_over(errors / np.maximum(usual, FLOOR), seen)
-            level = float(np.nanmedian(relative)) or 1.0
-            found.usual[i] = np.maximum(usual, FLOOR) * level
-            total += relative / level
-        errors = total[np.isfinite(total)] / len(members)
-        self._set_reference(found, errors, len(errors))
+                rows = np.arange(at, at + len(parts[0].starts))
+                for i, part in enumerate(parts):
+                    first, last = self._block(i, total)
+                    own = (rows >= first) & (rows < last) if last else rows >= 0
+                    means, seen = per_feature(part)
+                    errors[rows[own]], shares[rows[own]] = means[own], seen[own]
+                at = rows[-1] + 1
+        usual = np.array([_median(e[s > 0]) for e, s in zip(errors.T, shares.T, strict=True)])
+        relative = mean_over(errors / np.maximum(usual, FLOOR), shares)
+        level = float(np.nanmedian(relative)) or 1.0
+        relative = relative[np.isfinite(relative)] / level
+        usual = np.maximum(usual, FLOOR) * level
+        self._set_reference(found._replace(usual=usual), relative, len(relative))
 
     def _set_reference(self, found: Fitted, errors: np.ndarray, count: int) -> None:
         """Keep some errors of training windows, and learn the threshold from them."""

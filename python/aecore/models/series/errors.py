@@ -146,9 +146,9 @@ def mean_over(relative: np.ndarray, shares: np.ndarray) -> np.ndarray:
 def window_errors(parts: Sequence[Found], usual: np.ndarray) -> np.ndarray:
     """Return the members' mean error of windows (n,), relative; NaN where nothing is observed."""
     total = np.zeros(len(parts[0].starts))
-    for part, own in zip(parts, usual, strict=True):
+    for part in parts:
         means, shares = per_feature(part)
-        total += mean_over(means / own, shares)
+        total += mean_over(means / usual, shares)
     return total / len(parts)
 
 
@@ -160,7 +160,7 @@ class Steps:
     shape : (int, int)
         Of the run, (S, F).
     window : int
-    usual : ndarray, shape (members, F)
+    usual : ndarray, shape (F,)
     wanted : tuple of str
         "score", "features", "rebuilt".
     """
@@ -182,11 +182,9 @@ class Steps:
             errors = np.where(shares > 0, window_errors(parts, self.usual), 0)
             self._lay("score", starts, (errors * shares)[None], shares[None])
         if "features" in self._sums:
-            relative = sum(
-                p.squares / own[:, None] for p, own in zip(parts, self.usual, strict=True)
-            )
+            relative = np.asarray(sum(part.squares for part in parts)) / self.usual[:, None]
             shown = np.ones((1, features, n)) if seen is None else seen.transpose(1, 2, 0)
-            self._lay("features", starts, np.asarray(relative) / len(parts), shown)
+            self._lay("features", starts, relative / len(parts), shown)
         if "rebuilt" in self._sums:
             rebuilt = np.asarray(sum(part.rebuilt for part in parts)).transpose(1, 2, 0)
             self._lay("rebuilt", starts, rebuilt / len(parts), np.ones((1, features, n)))

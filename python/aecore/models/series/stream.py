@@ -112,9 +112,9 @@ class SeriesStream:
         mask = None if seen.all() else seen
         total = np.zeros(len(self.features))
         shares = np.ones((1, 1))
-        for member, usual in zip(found.members, found.usual, strict=True):
+        for member in found.members:
             means, shares = per_feature(errors_of(member, np.zeros(1, int), views, mask))
-            total += means[0] / usual
+            total += means[0] / found.usual
         known = shares[0] > 0
         self.features = np.where(known, total / len(found.members), np.nan)
         if known.any():
