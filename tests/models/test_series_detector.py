@@ -6,8 +6,9 @@ import pickle
 import aecore as ae
 import numpy as np
 import pytest
+from aecore.data import series as data_series
 from aecore.models.series.alarms import gumbel_threshold
-from aecore.models.series.errors import lay, starts_of
+from aecore.models.series.errors import Scaling, lay, starts_of
 from aecore.models.series.events import exact, oddest, stretches
 
 FAST = ae.Autoencoder(ae.Dense((16,)), 4, epochs=8, batch_size=32)
@@ -21,7 +22,7 @@ def waves(n, rng, noise=0.05):
 
 
 def detector(window=16, **params):
-    return ae.SeriesDetector(window, **{"model": FAST, "random_state": 0, **params})
+    return ae.SeriesDetector(window, **{"model": FAST, "random_state": 0, "n_models": 2, **params})
 
 
 @pytest.fixture
@@ -77,6 +78,26 @@ def test_the_threshold_is_gumbels(rng):
     assert gumbel_threshold(np.ones(1), 3, 1) == pytest.approx(1)
 
 
+def test_models_do_not_see_their_share(X):
+    d = detector(n_models=3)
+    total = 600 - 16 + 1
+    blocks = [d._block(i, total) for i in range(3)]
+    assert blocks == [(0, 195), (195, 390), (390, 585)]
+    chosen = d._training_windows(data_series.read(X)[0].runs(16), Scaling.learn([X]), 16)
+    kept = chosen.without(*blocks[1], d._margin(16))
+    np.testing.assert_array_equal(kept.places, np.r_[0:187, 398:585])
+    assert chosen.without(0, 580, 8) is chosen and chosen.total == total  # too few are left
+
+
+def test_short_series_raise_no_false_alarms_all_the_time():
+    for seed in range(2):
+        x = np.random.default_rng(seed).standard_normal(1500)
+        for i in range(1, len(x)):
+            x[i] += 0.9 * x[i - 1]
+        d = ae.SeriesDetector(random_state=seed).fit(x[:500])
+        assert (d.predict(x[500:]) == -1).mean() < 0.1
+
+
 def test_contamination_is_a_share_of_training_windows(X):
     d = detector(contamination=0.2).fit(X)
     assert np.mean(d._state.reference > -d.offset_) == pytest.approx(0.2, abs=0.01)
@@ -90,16 +111,16 @@ def test_contamination_is_a_share_of_training_windows(X):
 def test_scores_are_means_over_windows(X, fitted, stride, steps):
     fitted.stride = stride
     X = X[:steps]
-    model, usual = fitted.estimators_[0], fitted._state.usual
+    usual = fitted._state.usual
     scaled, _ = fitted._state.scaling.apply(X)
     sums, features, rebuilt, counts = np.zeros(steps), *np.zeros((2, steps, 2)), np.zeros(steps)
     for start in starts_of(steps, 16, stride):
         rows = slice(start, start + 16)
-        guess = model.reconstruct(scaled[None, rows])[0]
-        errors = (scaled[rows] - guess) ** 2 / usual
+        guesses = [m.reconstruct(scaled[None, rows])[0] for m in fitted.estimators_]
+        errors = np.mean([(scaled[rows] - guess) ** 2 / usual for guess in guesses], axis=0)
         sums[rows] += errors.mean()
         features[rows] += errors
-        rebuilt[rows] += guess
+        rebuilt[rows] += np.mean(guesses, axis=0)
         counts[rows] += 1
     assert (counts > 0).all()
     np.testing.assert_allclose(fitted.score_samples(X), -sums / counts, rtol=1e-4)
@@ -285,7 +306,7 @@ def test_a_stream_scores_the_window_that_ends_now(X, fitted):
     scores = np.array([stream.update(x) for x in X[:60]])
     assert np.isnan(scores[:15]).all() and np.isfinite(scores[15:]).all()
     windows = ae.windows(fitted._state.scaling.apply(X[:60])[0], 16)
-    errors = (windows - fitted.estimators_[0].reconstruct(windows)) ** 2
+    errors = np.mean([(windows - m.reconstruct(windows)) ** 2 for m in fitted.estimators_], axis=0)
     wanted = -(errors.mean(1) / fitted._state.usual).mean(1)
     np.testing.assert_allclose(scores[15:], wanted, rtol=1e-4)
     later = fitted.stream(X[:40])
@@ -331,7 +352,7 @@ def test_training_goes_on(X, rng):
 
 
 def test_files_copies_and_pickles_score_alike(X, tmp_path):
-    d = detector(n_models=2, contamination=0.01).fit(X)
+    d = detector(contamination=0.01).fit(X)
     scores, path = d.score_samples(X), tmp_path / "d.safetensors"
     d.save(path)
     for other in (ae.load(path), copy.deepcopy(d), pickle.loads(pickle.dumps(d))):
@@ -339,7 +360,7 @@ def test_files_copies_and_pickles_score_alike(X, tmp_path):
         assert other.offset_ == d.offset_ and other.window_ == 16
         assert repr(other) == repr(d)
     np.testing.assert_array_equal(d.frozen().score_samples(X), scores)
-    np.testing.assert_array_equal(detector(n_models=2).fit(X).score_samples(X), scores)
+    np.testing.assert_array_equal(detector().fit(X).score_samples(X), scores)
     assert "SeriesDetector" in d._repr_html_()
 
 
