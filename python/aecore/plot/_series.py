@@ -48,7 +48,7 @@ def series(
     features : sequence of names or numbers, optional
         Which features to draw; by default the first eight.
     reconstruction : bool, default True
-        Whether to draw what the windows rebuild, as a pale line.
+        Whether to draw what the windows rebuild, behind the series.
     title : str, optional
         By default the number of events.
     ax : Axes, optional
@@ -94,7 +94,7 @@ def series(
             _line(axes, x, base + (values - low) / (high - low), COLORS[0], 1.0)
             if rebuilt is not None:
                 within = np.clip((rebuilt[:, j] - low) / (high - low), -GAP / 2, 1 + GAP / 2)
-                _line(axes, x, base + within, COLORS[1], 0.8, alpha=0.75)
+                _line(axes, x, base + within, COLORS[1], 0.9, alpha=0.8, zorder=1.5)
             ticks += [(base, f"{low:.3g}"), (base + 1, f"{high:.3g}")]
             axes.text(1.01, base + 0.5, _name(part, j), va="center", fontsize=8,
                       transform=axes.get_yaxis_transform())  # fmt: skip
@@ -232,7 +232,7 @@ def _draw_errors(
 def _date_axis(ax: Axes) -> None:
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(maxticks=8)
+    locator = AutoDateLocator()
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
 
