@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..models import SeriesDetector
-from ._command import CommandError, command_errors
+from ._command import command_errors
 from ._open import open_samples, reading_of
 from ._source import Block, Source
 
@@ -30,7 +30,8 @@ def open_series(options: Any, model: SeriesDetector) -> Source:
         model.time = time
     reading = replace(reading_of(options), mixed=True)
     names = getattr(model, "feature_names_in_", None)
-    if names is not None and not reading.columns:
+    found_itself = model.time is None and model.step_ is not None  # the only column of times
+    if names is not None and not reading.columns and not found_itself:
         stamps = [] if model.time is None else [str(model.time)]
         reading.columns = [*stamps, *map(str, names)]
     return Whole(open_samples(options.data, reading))
@@ -56,22 +57,29 @@ def scored(model: SeriesDetector, X: Any) -> tuple[np.ndarray, list[dict[str, An
     with command_errors():
         scores, events = model.score_samples(X), model.events(X)
     kinds: list[Any] = [("score", np.float64), ("verdict", np.int64)]
-    names = getattr(X.dtype, "names", None) or ()
-    if model.time is not None and model.time not in names:
-        raise CommandError(f"--time: expected one of the columns, got {model.time!r}")
-    if model.time is not None:
-        kinds.insert(0, (str(model.time), X.dtype[model.time]))
+    time = _time_of(model, X)
+    if time is not None:
+        kinds.insert(0, (time, X.dtype[time]))
     out = np.empty(len(scores), kinds)
     out["score"], out["verdict"] = scores, np.where(scores < model.offset_, -1, 1)
-    if model.time is not None:
-        out[str(model.time)] = X[model.time]
+    if time is not None:
+        out[time] = X[time]
     listed = [{name: _plain(event[name]) for name in events.dtype.names} for event in events]
     return out, listed
 
 
 def stamps(model: SeriesDetector, X: Any) -> list[str] | None:
     """Return what the steps are called; None for their numbers."""
-    return None if model.time is None else [str(_plain(t)) for t in X[model.time]]
+    time = _time_of(model, X)
+    return None if time is None else [str(_plain(t)) for t in X[time]]
+
+
+def _time_of(model: SeriesDetector, X: Any) -> str | None:
+    """Return the name of the column that has the time stamps, if there is one."""
+    if model.step_ is None:
+        return None
+    known = [str(n) for n in getattr(model, "feature_names_in_", ())]
+    return next((n for n in X.dtype.names or () if n not in known), None)
 
 
 def event_lines(events: list[dict[str, Any]]) -> list[str]:
