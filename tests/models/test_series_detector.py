@@ -7,6 +7,10 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.data import series as data_series
+from aecore.files import document, load
+from aecore.files.classes import VALUES
+from aecore.files.codec import Decoder
+from aecore.models.base import state
 from aecore.models.series.alarms import gumbel_threshold
 from aecore.models.series.errors import Scaling, lay, starts_of
 from aecore.models.series.events import exact, oddest, stretches
@@ -338,14 +342,14 @@ def test_what_streams_take(X):
 
 def test_training_goes_on(X, rng):
     d = detector().fit(X)
-    state = d._state
+    first = d._state
     assert detector().partial_fit(X).score_samples(X) == pytest.approx(d.score_samples(X))
     more = waves(400, rng) * [1.5, 1]
     before = d.score_samples(more).mean()
     for _ in range(5):
         d.partial_fit(more)
-    assert d.score_samples(more).mean() > before and d.offset_ < state.offset
-    assert d._state.seen == state.seen + 5 * 385
+    assert d.score_samples(more).mean() > before and d.offset_ < first.offset
+    assert d._state.seen == first.seen + 5 * 385
 
 
 # ---- protocol -----------------------------------------------------------------------------------
@@ -362,6 +366,48 @@ def test_files_copies_and_pickles_score_alike(X, tmp_path):
     np.testing.assert_array_equal(d.frozen().score_samples(X), scores)
     np.testing.assert_array_equal(detector().fit(X).score_samples(X), scores)
     assert "SeriesDetector" in d._repr_html_()
+
+
+def test_files_that_do_not_fit_are_refused(X, tmp_path):
+    path = tmp_path / "d.safetensors"
+    d = detector().fit(X)
+    d.save(path)
+    config, tensors = document.read(path)
+    decoder = Decoder((*VALUES, *load.MODELS), 10**6)
+
+    def read(config, tensors):
+        found = {k: v.copy() for k, v in tensors.items()}
+        return state.read(copy.deepcopy(config), found, decoder)[0]
+
+    assert np.array_equal(read(config, tensors).score_samples(X), d.score_samples(X))
+    wrong = {"window": [0, 2.0, 17], "features": [3, "2"], "seen": [0, None], "step": [0.0, "1"]}
+    wrong |= {"offset": ["-1", None], "columns": [["a"], "ab"], "members": [[], None, 3]}
+    for name, values in wrong.items():
+        for value in values:
+            with pytest.raises(ValueError):
+                read(config | {name: value}, tensors)
+    with pytest.raises(ValueError):
+        read(config | {"members": [config, config]}, tensors)
+    for name in ("center", "scale", "usual", "reference"):
+        array = tensors[name]
+        for changed in (array[:0], array[None], array.astype(np.float16), array * np.nan, -array):
+            if name == "center" and np.array_equal(changed, -array):
+                continue
+            with pytest.raises(ValueError):
+                read(config, tensors | {name: changed})
+        with pytest.raises(ValueError):
+            read(config, {k: v for k, v in tensors.items() if k != name})
+    with pytest.raises(ValueError, match="tensors: expected no others"):
+        read(config, tensors | {"more": np.zeros(1, np.float32)})
+
+
+def test_long_series_are_learned_from_in_part(X, monkeypatch):
+    whole = detector().fit(X)
+    monkeypatch.setattr("aecore.models.series.detector.MOST_SCORED", 100)
+    d = detector().fit(X)
+    assert d._state.seen == 588 and len(d._state.reference) == 98
+    np.testing.assert_allclose(d._state.usual, whole._state.usual, rtol=0.2)
+    np.testing.assert_allclose(d.offset_, whole.offset_, rtol=0.4)
 
 
 def test_names_and_times_are_in_the_file(X, tmp_path):

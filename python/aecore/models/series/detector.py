@@ -45,6 +45,7 @@ MOST_WINDOWS, MOST_VALUES = 1 << 16, 1 << 25  # to train on
 MARGIN = 0.5  # of a window
 LEAST_WINDOWS = 32  # to train on without some
 LEAST_OBSERVED = 0.5  # share of a window's values, to train on it
+MOST_SCORED = 1 << 18  # windows, to learn what is usual
 REFERENCE = 1 << 14  # errors of training windows that are kept
 FLOOR = 1e-4  # squared deviations: less of an error is no less usual
 STEP_TOLERANCE = 0.05  # by how much the distance of time stamps may differ from that in fit
@@ -403,27 +404,37 @@ class SeriesDetector(Estimator):
         plain = None if column_names.are_default(columns) else columns
         found = Fitted(members, scaling, np.ones(len(scaling.center)), np.zeros(0), 0, window,
                        step, 0.0, plain)  # fmt: skip
-        total = sum(len(self._starts(run, window)) for run in runs)
-        errors, shares = (
-            np.empty((total, len(scaling.center))),
-            np.empty((total, len(scaling.center))),
-        )
-        at = 0
-        for run in runs:
-            for parts in self._found(run, found, self._starts(run, window)):
-                rows = np.arange(at, at + len(parts[0].starts))
-                for i, part in enumerate(parts):
-                    first, last = self._block(i, total)
-                    own = (rows >= first) & (rows < last) if last else rows >= 0
-                    means, seen = per_feature(part)
-                    errors[rows[own]], shares[rows[own]] = means[own], seen[own]
-                at = rows[-1] + 1
+        errors, shares, every = self._unseen_errors(runs, found)
         usual = np.array([_median(e[s > 0]) for e, s in zip(errors.T, shares.T, strict=True)])
         relative = mean_over(errors / np.maximum(usual, FLOOR), shares)
         level = float(np.nanmedian(relative)) or 1.0
         relative = relative[np.isfinite(relative)] / level
         usual = np.maximum(usual, FLOOR) * level
-        self._set_reference(found._replace(usual=usual), relative, len(relative))
+        self._set_reference(found._replace(usual=usual), relative, every * len(relative))
+
+    def _unseen_errors(self, runs: list[Run], found: Fitted) -> tuple[np.ndarray, np.ndarray, int]:
+        """Return errors of features (n, F) of training windows by models that haven't seen them.
+
+        Also the shares (n, F) that are observed, and of how many windows one is taken.
+        """
+        starts = [self._starts(run, found.window) for run in runs]
+        total = sum(map(len, starts))
+        every = math.ceil(total / MOST_SCORED)
+        errors, shares, before = list[np.ndarray](), list[np.ndarray](), 0
+        for run, all_of_them in zip(runs, starts, strict=True):
+            at = before
+            for parts in self._found(run, found, all_of_them[::every]):
+                places = at + every * np.arange(len(parts[0].starts))
+                means, seen = per_feature(parts[0])
+                for i, part in enumerate(parts[1:], 1):  # each model's own block
+                    first, last = self._block(i, total)
+                    own = (places >= first) & (places < last)
+                    means[own] = per_feature(part)[0][own]
+                errors.append(means)
+                shares.append(seen)
+                at = int(places[-1]) + every
+            before += len(all_of_them)
+        return np.concatenate(errors), np.concatenate(shares), every
 
     def _set_reference(self, found: Fitted, errors: np.ndarray, count: int) -> None:
         """Keep some errors of training windows, and learn the threshold from them."""
