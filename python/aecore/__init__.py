@@ -27,6 +27,7 @@ from .models import (
     Autoencoder,
     PixelCNN,
     Recirculation,
+    SeriesDetector,
     SoftmaxClassifier,
     StackedAutoencoder,
     StackedFeatures,
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from . import tuning as tuning
     from .compression import compress, decompress
     from .data.open import open_rows
+    from .data.series import windows
     from .exchange import from_torch, to_onnx, to_torch
     from .pretrained import load_denoiser
     from .profiling import Profile, ProfileRow, profile
@@ -99,6 +101,7 @@ __all__ = [
     "ProfileRow",
     "ResNet",
     "SaltAndPepper",
+    "SeriesDetector",
     "SoftmaxClassifier",
     "StackedAutoencoder",
     "StackedFeatures",
@@ -133,6 +136,7 @@ __all__ = [
     "set_num_threads",
     "to_onnx",
     "to_torch",
+    "windows",
 ]
 
 moved.install()
@@ -162,6 +166,7 @@ _LATER = {  # imported when they are used: names and where they are
     "profile": "profiling",
     "to_onnx": "exchange",
     "to_torch": "exchange",
+    "windows": "data.series",
 }
 
 

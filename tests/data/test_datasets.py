@@ -569,6 +569,53 @@ def test_sources_are_complete():
             assert len(digest) == 2 * hashlib.new(algorithm).digest_size, (name, file)
 
 
+NAB = {
+    "data/realTraffic/speed_7578.csv": b"timestamp,value\n2015-09-08 11:39:00,73\n"
+    b"2015-09-08 11:44:00,62.5\n2015-09-08 11:54:00,66\n",
+    "labels/combined_windows.json": b'{"realTraffic/speed_7578.csv": [["2015-09-08 11:40:00.000"'
+    b', "2015-09-08 11:44:00.000000"]]}',
+}
+
+
+def write_nab(folder, **changed):
+    for name, content in (NAB | changed).items():
+        (folder / "nab" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "nab" / name).write_bytes(content)
+
+
+def test_nab_has_times_values_and_labels(homes):
+    write_nab(homes[0])
+    for name in ("realTraffic/speed_7578", "realTraffic/speed_7578.csv"):
+        stamps, X, y = datasets.load_nab(name)
+        assert stamps.dtype == "M8[s]" and np.diff(stamps).astype(int).tolist() == [300, 600]
+        assert X.tolist() == [73, 62.5, 66] and y.tolist() == [False, True, False]
+    with pytest.raises(ValueError, match="name: expected one of .*realTraffic/speed_7578"):
+        datasets.load_nab("speed_7578")
+    with pytest.raises(FileNotFoundError, match="nyc_taxi.csv in .* got none"):
+        datasets.load_nab("realKnownCause/nyc_taxi")
+
+
+@pytest.mark.parametrize(
+    "file, content",
+    [
+        (0, b"timestamp,value\n2015-09-08 11:39:00\n"),
+        (0, b"timestamp,value\nnever,1\n"),
+        (0, b"timestamp,value\n2015-09-08 11:39:00,much\n"),
+        (0, b"a,b\n"),
+        (0, b""),
+        (1, b"{}"),
+        (1, b"not JSON"),
+        (1, b'{"realTraffic/speed_7578.csv": [["then", "now"]]}'),
+        (1, b'{"realTraffic/speed_7578.csv": [[1, 2]]}'),
+        (1, b'{"realTraffic/speed_7578.csv": [["2015-09-08"]]}'),
+    ],
+)
+def test_damaged_files_of_nab(file, content, homes):
+    write_nab(homes[0], **{list(NAB)[file]: content})
+    with pytest.raises(ValueError, match=rf"{list(NAB)[file]}: expected .*damaged"):
+        datasets.load_nab("realTraffic/speed_7578")
+
+
 # --------------------------------------------------------------------------------- the real files
 
 
@@ -623,6 +670,7 @@ def test_the_connections_as_published():
         "load_ecg5000",
         "load_adult",
         "load_digits",
+        "load_nab",
         "load_vehicle_claims",
     ],
 )

@@ -23,6 +23,7 @@ MODELS = [
     ae.TabularAutoencoder,
     ae.TabularVAE,
     ae.AnomalyDetector,
+    ae.SeriesDetector,
 ]
 each = pytest.mark.parametrize("cls", MODELS, ids=lambda c: c.__name__)
 

@@ -11,6 +11,7 @@ TABLES: dict[str, Any] = {  # take structured arrays with columns of numbers and
     "tabular": models.TabularAutoencoder,
     "tabular_vae": models.TabularVAE,
     "detector": models.AnomalyDetector,
+    "series": models.SeriesDetector,
 }
 KINDS: dict[str, Any] = {
     "ae": models.Autoencoder,

@@ -28,6 +28,7 @@ from ._kinds import kind_of
 from ._model import add_model, apply_in_blocks, load_model, method
 from ._open import add_reading, open_samples, read_target, reading_of
 from ._results import FILE, FORMS, Csv, Results, open_results
+from ._series import TIME, event_lines, is_series, open_series, scored, stamps
 from ._source import Block, Reading, Source, shape_of, shape_of_output
 
 LOWEST = 5  # samples with the lowest scores that are listed
@@ -102,9 +103,16 @@ def _reconstruct(options: Any) -> int:
 def _write_samples(options: Any, model: Any, name: str, what: str) -> int:
     """Apply a method that returns an array or table like the samples."""
     function, results = method(model, name, what), _samples_to(options, model)
-    source = open_samples(options.data, reading_of(options, model))
+    source = _samples(options, model)
     target = _target(options, model, source)
     return _run(options, model, source, function, results, target)
+
+
+def _samples(options: Any, model: Any) -> Source:
+    """Return the samples that a command names, or the steps of a series."""
+    if is_series(model):
+        return open_series(options, model)
+    return open_samples(options.data, reading_of(options, model))
 
 
 def _samples_to(options: Any, model: Any) -> Results:
@@ -220,15 +228,18 @@ def add_score(commands: Subparsers) -> None:
         "score",
         "Say how well a model explains samples. A sample's score is its loss, negated: higher is "
         "more like the training data. Prints the mean and the samples with the lowest scores; "
-        "with -o, all scores are written. A detector's CSV has its verdicts too: -1 for outliers.",
+        "with -o, all scores are written. A detector's CSV has its verdicts too: -1 for outliers. "
+        "Of a series the events are listed.",
         """
         aecore score model.safetensors digits:test
         aecore score model.safetensors measurements.csv -o scores.csv
         aecore score model.safetensors measurements.csv --errors -o errors.csv
         aecore score model.safetensors new.csv --json
         aecore score detector.safetensors new.csv --explain 3
+        aecore score sensors.safetensors new.csv --time stamp -o scores.csv
         """,
     )
+    parser.add_argument("--time", metavar="COLUMN", help=TIME)
     add_output(parser, NO_PICTURES, required=False)
     each = parser.add_mutually_exclusive_group()
     each.add_argument(
@@ -252,8 +263,12 @@ _EXPLAIN = (
 
 def _score(options: Any) -> int:
     model = load_model(options)
+    if options.time is not None and not is_series(model):
+        raise CommandError(f"--time: expected none for the kind {kind_of(model)}")
     if options.errors or options.cells:
         name = "errors" if options.errors else "score_cells"
+        if is_series(model) and options.errors:
+            name = "score_features"
         if options.out is None:
             asked = "--errors" if options.errors else "--cells"
             raise CommandError(f"{asked}: expected -o, where to write them")
@@ -262,6 +277,8 @@ def _score(options: Any) -> int:
     reasons = None if options.explain is None else _Reasons(model, options.explain)
     with command_errors():
         found = None if options.out is None else open_results(options.out, "score", shape=(1,))
+    if is_series(model):
+        return _score_series(options, model, found)
     source = open_samples(options.data, reading_of(options, model))
     target = _target(options, model, source)
     summary = _Scores(getattr(model, "offset_", None))
@@ -353,6 +370,23 @@ def _brief(value: Any) -> str:
     if value is None:
         return "missing"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _score_series(options: Any, model: Any, results: Results | None) -> int:
+    """Score the steps of a series, and list its events."""
+    with command_errors():
+        X = open_series(options, model).read().X
+    rows, events = scored(model, X)
+    with results or nullcontext():
+        if isinstance(results, Csv):
+            results.write(rows, None)
+        elif results is not None:
+            results.write(rows["score"], None)
+    summary = _Scores(model.offset_)
+    summary.add(rows["score"], stamps(model, X))
+    facts = {"model": kind_of(model), "out": options.out, **summary.facts(), "events": events}
+    answer(options, facts, [*summary.lines(), *event_lines(events)])
+    return 0
 
 
 def _with_verdicts(scores: np.ndarray, offset: float) -> np.ndarray:

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import checks
-from . import _read, _tables
-from ._files import CIFAR_BATCHES, CLAIMS, KDD, locate
+from . import _nab, _read, _tables
+from ._files import CIFAR_BATCHES, CLAIMS, FILES, KDD, NAB_LABELS, locate
 from ._images import ImageFolder
 from ._read import Split
 
@@ -35,6 +35,7 @@ __all__ = [
     "load_images",
     "load_kddcup99",
     "load_mnist",
+    "load_nab",
     "load_vehicle_claims",
 ]
 
@@ -245,6 +246,53 @@ def load_ecg5000(*, data_home: str | os.PathLike[str] | None = None) -> Split:
     """
     paths = locate("ecg5000", data_home)
     return *_read.read_ecg(paths["ECG5000_TRAIN.txt"]), *_read.read_ecg(paths["ECG5000_TEST.txt"])
+
+
+def load_nab(
+    name: str = "realKnownCause/nyc_taxi", *, data_home: str | os.PathLike[str] | None = None
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Load a series of the Numenta Anomaly Benchmark, of which there are 58.
+
+    Parameters
+    ----------
+    name : str
+        Folder and file, as the benchmark has them.
+    data_home : path, optional
+        Folder that holds ``nab/``; it takes the place of both ``$AECORE_DATA`` and the cache.
+
+    Returns
+    -------
+    stamps : datetime64 array, (T,)
+    X : float64 array, (T,)
+        The values, in units of their own.
+    y : bool array, (T,)
+        True in the windows around what the benchmark's authors found odd: a tenth of the steps, of
+        which few are odd themselves.
+
+    Raises
+    ------
+    FileNotFoundError
+        A file is on no disk and can't be downloaded; the message names it and says where to put it.
+    ValueError
+        There is no such series, or a file is damaged.
+
+    References
+    ----------
+    S. Ahmad et al., "Unsupervised real-time anomaly detection for streaming data", Neurocomputing
+    262, 2017.
+
+    Examples
+    --------
+    >>> stamps, X, y = load_nab("realTraffic/speed_7578")
+    >>> X.shape, str(stamps[0]), int(y.sum())
+    ((1127,), '2015-09-08T11:39:00', 116)
+    """
+    name = name.removesuffix(".csv")
+    file = f"data/{name}.csv"
+    known = [k[5:-4] for k in FILES["nab"] if k != NAB_LABELS]
+    checks.choice("name", name, known)
+    paths = locate("nab", data_home, [file, NAB_LABELS])
+    return _nab.read_nab(paths[file], paths[NAB_LABELS], f"{name}.csv")
 
 
 def load_adult(*, data_home: str | os.PathLike[str] | None = None) -> Split:

@@ -11,11 +11,12 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..base import atomic
+from ._nab_files import DIGESTS
 
 
 class Remote(NamedTuple):
@@ -48,6 +49,9 @@ _CLAIMS_URL = (
 TRAIN_IMAGES, TRAIN_LABELS = "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
 CIFAR_BATCHES = [*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]
+
+_NAB_URL = "https://raw.githubusercontent.com/numenta/NAB/ea702d75cc2258d9d7dd35ca8e5e2539d71f3140/"
+NAB_LABELS = "labels/combined_windows.json"
 
 KDD, CLAIMS = "kddcup.data_10_percent.gz", "fraud_oracle.csv"
 
@@ -97,6 +101,19 @@ FILES: dict[str, dict[str, Remote]] = {
             "sha256:8bb5870f82bb78cceb2bee7747c68c2a8d617af4e22b2de55fbb40c214883255",
         )
     },
+    "nab": {
+        NAB_LABELS: Remote(
+            _NAB_URL + NAB_LABELS,
+            "sha256:1e1fbc4601321aad8d0f8b3784c8134299379f68f6c1f7777565f8ffd57ab6b1",
+        ),
+        **{
+            f"data/{folder}/{name}.csv": Remote(
+                f"{_NAB_URL}data/{folder}/{name}.csv", "md5:" + digest
+            )
+            for folder, series in DIGESTS.items()
+            for name, digest in series.items()
+        },
+    },
 }
 
 
@@ -116,8 +133,10 @@ def cache_home() -> Path:
     return Path.home() / ".cache" / "aecore"
 
 
-def locate(dataset: str, data_home: str | os.PathLike[str] | None) -> dict[str, Path]:
-    """Find every file of a data set, downloading those that are missing."""
+def locate(
+    dataset: str, data_home: str | os.PathLike[str] | None, names: Iterable[str] = ()
+) -> dict[str, Path]:
+    """Find every file of a data set, or some of them, downloading those that are missing."""
     homes, nowhere = [], ""
     try:
         if data_home is not None:
@@ -130,7 +149,7 @@ def locate(dataset: str, data_home: str | os.PathLike[str] | None) -> dict[str, 
         nowhere = str(error).rstrip(".")
     folders = [home / dataset for home in homes]
     paths = {}
-    for name in FILES[dataset]:
+    for name in names or FILES[dataset]:
         held = _held(name, folders)
         if held is None and nowhere:
             raise FileNotFoundError(
@@ -161,6 +180,7 @@ def _download(dataset: str, name: str, folders: list[Path]) -> Path:
             f"pooch (pip install 'aecore[data]'). {advice}"
         ) from error
     fetched = remote.url.rsplit("/", 1)[-1]
+    is_alone = fetched == Path(name).name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder), tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as aside:
@@ -169,13 +189,14 @@ def _download(dataset: str, name: str, folders: list[Path]) -> Path:
             path = Path(
                 pooch.retrieve(
                     remote.url,
-                    known_hash=remote.file_hash if fetched == name else remote.archive_hash,
+                    known_hash=remote.file_hash if is_alone else remote.archive_hash,
                     fname=fetched,
                     path=aside,
                     progressbar=True,
                 )
             )
-            if fetched == name:
+            if is_alone:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 path.replace(folder / name)
             else:
                 _unpack(path, dataset, folder)

@@ -6,6 +6,7 @@ from .autoencoder import Autoencoder
 from .detection.detector import AnomalyDetector
 from .quantized.pixelcnn import PixelCNN
 from .quantized.vqvae import VQVAE
+from .series.detector import SeriesDetector
 from .stacked.recirculation import Recirculation
 from .stacked.stacked import SoftmaxClassifier, StackedAutoencoder, StackedFeatures
 from .tabular.tabular import TabularAutoencoder, TabularVAE
@@ -22,6 +23,7 @@ __all__ = [
     "Autoencoder",
     "PixelCNN",
     "Recirculation",
+    "SeriesDetector",
     "SoftmaxClassifier",
     "StackedAutoencoder",
     "StackedFeatures",

@@ -25,6 +25,7 @@ from ._rates import learning_rates
 from ._reasons import reasons
 from ._reconstruct import errors, reconstructions
 from ._scores import scores
+from ._series import series
 from ._sizes import code_sizes
 from ._snapshots import Snapshots, progress
 
@@ -46,6 +47,7 @@ __all__ = [
     "roc",
     "samples",
     "scores",
+    "series",
     "tile",
     "traversal",
 ]

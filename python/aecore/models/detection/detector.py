@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import sys
 from typing import Any, NamedTuple
@@ -12,7 +11,6 @@ import numpy as np
 from ...arch.dense import Dense
 from ...base import checks
 from ...base import names as column_names
-from ...base.params import names
 from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
 from ...base.streams import SPLIT, derived_seed
 from ...data.batches import shuffled
@@ -30,6 +28,7 @@ from ..tabular.model import TableModel
 from . import described
 from .frozen import FrozenDetector
 from .labels import OUTLIER, Evidence, read_labels, some, threshold
+from .members import check_model, copied
 from .reasons import Reasons, by_chunk, cells_of, expected, frame_of, in_form, largest
 from .score import COVARIANCE_SAMPLES, MEASURES, REFERENCES, OutlierScore, parts
 
@@ -209,7 +208,7 @@ class AnomalyDetector(Estimator):
     def _check_params(self) -> None:
         """Raise TypeError or ValueError for a parameter that makes no sense."""
         if self.model is not None:
-            self._check_model()
+            check_model(self.model)
         if isinstance(self.contamination, str):
             checks.choice("contamination", self.contamination, ("auto",))
         else:
@@ -230,25 +229,6 @@ class AnomalyDetector(Estimator):
             raise ValueError("trim: expected less than 0.5, got 0.5")
         if self.scale is not None:
             checks.boolean("scale", self.scale)
-
-    def _check_model(self) -> None:
-        model = self.model
-        if not isinstance(model, BaseAutoencoder):
-            raise TypeError(
-                "model: expected None or a model with codes and reconstructions, like "
-                f"Autoencoder(), got {model!r}"
-            )
-        if model._needs_y or getattr(model, "conditional", False):
-            raise ValueError(
-                f"model: expected one without conditions, which samples to score don't have, got "
-                f"{model!r}"
-            )
-        model._check_params()
-        if model.checkpoint is not None:
-            raise ValueError(
-                "model: expected one without a checkpoint, which all members would write to, got "
-                f"{model.checkpoint!r}; save the detector"
-            )
 
     @property
     def _outlier_share(self) -> float:
@@ -474,11 +454,7 @@ class AnomalyDetector(Estimator):
     def _new_model(self, shape: tuple[int, ...], X: Any, seed: int) -> BaseAutoencoder:
         """Return an unfitted model for the samples of a member."""
         if self.model is not None:
-            params = self.model.get_params(deep=False)
-            params["arch"] = copy.deepcopy(params.get("arch"))
-            params = {name: params[name] for name in names(type(self.model))}
-            params |= {"random_state": seed, "warm_start": False}
-            return type(self.model)(**params | ({"verbose": self.verbose} if self.verbose else {}))
+            return copied(self.model, seed, self.verbose)
         batch = max(16, min(128, len(X) // 8))
         epochs = math.ceil(STEPS / math.ceil(len(X) / batch))
         training: dict[str, Any] = {"batch_size": batch, "epochs": epochs, "random_state": seed}

@@ -1,0 +1,1 @@
+"""Odd steps of long series, found by autoencoders over their windows."""
