@@ -345,7 +345,7 @@ def test_scikit_learn_clones_them():
 
 def test_defaults():
     assert repr(build_network(None, (9,), VECTOR)) == repr(Dense().build((9,), VECTOR))
-    assert repr(build_network(None, (7, 2), VECTOR)) == repr(LSTM().build((7, 2), VECTOR))
+    assert repr(build_network(None, (7, 2), VECTOR)) == repr(Dense().build((7, 2), VECTOR))
     assert repr(build_network(None, (32, 30, 3), MAP)) == repr(Conv().build((32, 30, 3), MAP))
 
 

@@ -83,7 +83,7 @@ def test_values_are_read_as_python_has_them(text, value):
         ("Masking(0.3", "got Masking(0.3"),
         ("Masking(open('x'))", "got 'open'"),
         ("Masking(rat=0.3)", "unexpected keyword argument 'rat'"),
-        ("Masking(1, 2)", "Masking: "),
+        ("Masking(1, 2, 3)", "Masking: "),
         ("Masking(*(1,))", "expected arguments"),
         ("Masking(**{})", "expected arguments"),
         ("ae.Masking(0.3)", "got ae.Masking(0.3)"),

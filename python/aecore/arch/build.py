@@ -34,7 +34,7 @@ def build_network(
     Parameters
     ----------
     arch : None, Arch or (Module, Module)
-        None is `Dense` for samples (F,), `LSTM` for samples (T, F) and `Conv` for samples (H, W,
+        None is `Dense` for samples (F,) and (T, F), and `Conv` for samples (H, W,
         C), with fewer convolutions where the images are small. Modules are copied.
     input_shape, code, condition, tied
         See `Arch.build`.
@@ -135,12 +135,16 @@ def _between(
     return encoder, decoder
 
 
-def default_arch(input_shape: Shape) -> Arch:
-    """Return the architecture that None stands for."""
-    if len(input_shape) == 1:
-        return Dense()
-    if len(input_shape) == 2:
+def default_arch(input_shape: Shape, recurrent: bool = False) -> Arch:
+    """Return the architecture that None stands for.
+
+    `recurrent` is whether sequences may have different lengths, or else have always had an LSTM.
+    Of one length `Dense` rebuilds them best: see "Which architecture" in the guide to series.
+    """
+    if len(input_shape) == 2 and recurrent:
         return LSTM()
+    if len(input_shape) in (1, 2):
+        return Dense()
     if len(input_shape) == 3:
         # as many of the convolutions as a small image has room for
         levels = Downsampling.as_far_as_possible(input_shape[:2], 3, 4, 2).levels

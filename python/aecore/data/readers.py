@@ -19,7 +19,7 @@ from .arrays import Data, Sized
 from .cropping import CropData, Crops
 from .streams import Summary
 
-PIXELS, SPAN, TARGET = "pixels", "range", "target"  # in a file
+PIXELS, SPAN, TARGET, RECURRENT = "pixels", "range", "target", "recurrent"  # in a file
 LARGEST_SCALED = 8.0  # numbers with fractions up to here aren't pixels of 0 to 255
 LARGEST_CODE = 2**24 - 1  # float32, in which batches are gathered, holds it exactly
 
@@ -41,10 +41,14 @@ class Reader:
         The range of the values in fit, scaled.
     target : Reader or None
         Reads what samples are to become, where that isn't themselves.
+    recurrent : bool
+        Whether the default architecture for sequences is an LSTM: for those of different lengths,
+        and in files of 0.1.0.
     """
 
-    keys: tuple[str, ...] = (PIXELS, SPAN, TARGET)  # of `describe`
+    keys: tuple[str, ...] = (PIXELS, SPAN, TARGET, RECURRENT)  # of `describe`
     target: Reader | None = None
+    recurrent = True
 
     def __init__(
         self,
@@ -92,7 +96,9 @@ class Reader:
     @classmethod
     def of(cls, model: Any, data: Any) -> Reader:
         """Return what is learned of samples, so that others are read in the same way."""
-        return cls(data.shape, data.pixels, (data.low, data.high))
+        reader = cls(data.shape, data.pixels, (data.low, data.high))
+        reader.recurrent = data.form is not None or getattr(data, "ragged", False)
+        return reader
 
     def read(
         self,
@@ -176,13 +182,19 @@ class Reader:
             found = {PIXELS: self.pixels, SPAN: list(self.span)}
         if self.target is not None:
             found[TARGET] = {"shape": list(self.target.shape), **self.target.describe()}
+            found[TARGET].pop(RECURRENT, None)
+        if len(self.shape) == 2:
+            found[RECURRENT] = self.recurrent
         return found
 
     @classmethod
     def restored(cls, model: Any, shape: tuple[int, ...], found: dict[str, Any]) -> Reader:
         """Return the reader that a file describes."""
-        target = found.pop(TARGET, None)
+        target, recurrent = found.pop(TARGET, None), found.pop(RECURRENT, True)
         reader = cls._restored(shape, found)
+        if not isinstance(recurrent, bool):
+            raise ValueError(f"{RECURRENT}: expected true or false, got {recurrent!r}")
+        reader.recurrent = recurrent
         if target is not None:
             if not isinstance(target, dict):
                 raise ValueError(f"{TARGET}: expected a dictionary, got {target!r}")

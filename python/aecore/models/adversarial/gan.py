@@ -135,7 +135,7 @@ class GAN(Adversarial, options=Running, defaults={"optimizer": None}):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         arch = self.arch
         if arch is None:
-            arch = default_arch(reader.shape)
+            arch = default_arch(reader.shape, recurrent=True)
             if "activation" in arch.get_params():
                 arch.set_params(activation="elu")
         parts = self._coders(reader, 1, self.latent_dim, condition, arch=arch)

@@ -14,7 +14,7 @@ import numpy as np
 
 from ... import _core, penalties
 from ...arch.base import Arch, Code, conditioned_shape
-from ...arch.build import build_network
+from ...arch.build import build_network, default_arch
 from ...base import checks, runtime
 from ...base import names as column_names
 from ...base.params import defaults, names, unexpected
@@ -825,6 +825,8 @@ class BaseModel(Estimator):
         """Return encoder and decoder, as the architecture builds them."""
         code, shape = Code(int(outputs), int(inputs), spatial), reader.shape
         arch = self.arch if arch is None else arch
+        if arch is None and len(shape) == 2 and reader.recurrent:
+            arch = default_arch(shape, recurrent=True)
         self._check_arch(arch)
         how: dict[str, Any] = {"condition": condition, "tied": bool(self.tied), "init": self.init}
         how["maps"] = self._takes_maps

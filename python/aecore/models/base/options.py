@@ -119,7 +119,8 @@ PARAMETERS = {
 DESCRIPTIONS = inspect.cleandoc(r"""
     arch : Dense, Conv, ResNet, UNet, LSTM, GRU, Transformer, (encoder, decoder) or None
         The architecture; a pair of `aecore.nn` modules is your own. None is `Dense` for tables,
-        `Conv` for images and `LSTM` for sequences (N, T, F).
+        `Conv` for images, and for sequences (N, T, F) `Dense` where all have one length and `LSTM`
+        where they haven't.
     latent_dim : int
         The length of a code.
     init : {"uniform", "glorot", "he"} or None

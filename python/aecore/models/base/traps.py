@@ -159,7 +159,7 @@ def _shape(model: BaseModel, data: Data) -> str:
         return (
             f"X: samples of shape {data.shape} are read as sequences of {steps} steps with {width} "
             f"values. If they are grey images, give them a channel, {x}[..., np.newaxis]; if not, "
-            "arch=LSTM() says so"
+            "arch=LSTM() or Dense() says so"
         )
     if len(data.shape) == 3 and isinstance(arch, (Conv, ResNet, UNet, type(None))):
         height, width, channels = data.shape

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import _core
-from ...arch import ResNet
+from ...arch import LSTM, ResNet
 from ...base import checks, runtime
 from ...base.params import defaults
 from ...base.sklearn import new_seed
@@ -195,7 +195,8 @@ class VQVAE(CodesWithPrior, options=Coding):
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         dim = int(self.code_dim) if self.levels is None else len(self.levels)
-        arch = ResNet() if self.arch is None and len(reader.shape) == 3 else self.arch
+        usual = {2: LSTM(), 3: ResNet()}  # they have maps of codes
+        arch = usual.get(len(reader.shape)) if self.arch is None else self.arch
         parts = self._coders(reader, dim, dim, spatial=True, arch=arch)
         quantizer = self._make_quantizer()
         return {"encoder": parts["encoder"], "quantizer": quantizer, "decoder": parts["decoder"]}
