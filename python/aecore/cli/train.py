@@ -54,7 +54,7 @@ def add_train(commands: Subparsers) -> None:
         "train",
         """
         Train a model and save it. The architecture is chosen by the shape of the data: dense
-        layers for tables, convolutions for pictures, an LSTM for sequences.
+        layers for tables and sequences, convolutions for pictures.
 
         A VALUE is a number, a word, a list such as "(64, 32)", or one of aecore's choices with its
         arguments, in quotes: "Masking(0.3)", "Warmup(2) * Cosine(20)". All of a model's parameters
@@ -71,7 +71,7 @@ def add_train(commands: Subparsers) -> None:
             --penalty "KLSparsity(0.1)" --schedule "Cosine(20)"
         aecore train digits -o m.safetensors --checkpoint run.safetensors --resume
         aecore train --config run.toml --epochs 5
-        aecore train noisy/ --target clean/ -o cleaner.safetensors --arch "Conv((32, 64))"
+        aecore train noisy/ --target clean/ -o cleaner.safetensors
         aecore train large.parquet -o detector.safetensors --model detector --stream
         mpiexec -n 4 aecore train digits -o m.safetensors --mpi
         """,
