@@ -296,15 +296,10 @@ def forecasters(seed: int) -> dict[str, Any]:
 
 
 def forecast(model: Any, past: np.ndarray, ahead: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Return the next steps of test windows (n, T), by a model of windows less their last step.
-
-    The last sixth of the training windows says when to stop.
-    """
-    last, kept = past[:, -1:], len(past) * 5 // 6
-    X, Y = (past - last)[..., None], (ahead - last)[..., None]
+    """Return the next steps of test windows (n, T); the last sixth of the others says when to stop."""
+    kept, X, Y = len(past) * 5 // 6, past[..., None], ahead[..., None]
     model.fit(X[:kept], target=Y[:kept], X_val=(X[kept:], Y[kept:]))
-    end = test[:, -1:]
-    return model.reconstruct((test - end)[..., None])[..., 0] + end
+    return model.reconstruct(test[..., None])[..., 0]
 
 
 def error(found: np.ndarray, truth: np.ndarray) -> float:
@@ -327,10 +322,12 @@ def nab(seed: int) -> Found:
             "the last value repeated": before[:, -1:],
             "the mean of the window": before.mean(1, keepdims=True),
         }
-        for method, model in forecasters(seed).items():
-            done[f"pairs, {method}"] = forecast(model, past, ahead, before)
-        for method, found in done.items():
-            ratios.setdefault(method, []).append(error(found, truth) / naive)
+        for method, model in forecasters(seed).items():  # of windows less their last step
+            last, end = past[:, -1:], before[:, -1:]
+            found = forecast(model, past - last, ahead - last, before - end) + end
+            done[f"pairs, {method}"] = found
+        for method, steps in done.items():
+            ratios.setdefault(method, []).append(error(steps, truth) / naive)
     return {
         method: {
             "MSE beside the last value's": float(np.exp(np.mean(np.log(found)))),
