@@ -165,6 +165,11 @@ def test_levels_have_one_each():
         ([], ValueError, "at least one and no None"),
         ([None, ae.Masking(0.1)], TypeError, "at least one and no None"),
         (lambda x, g: None, TypeError, "got None: return what was damaged"),
+        (
+            lambda x: x,
+            TypeError,
+            r"expected a function of samples and a numpy.*, got <lambda>\(x\)",
+        ),
         (lambda x, g: x[:, :2], ValueError, r"expected an array of shape \(16, 8, 6, 2\)"),
         (lambda x, g: x * np.nan, ValueError, "finite numbers"),
         (lambda x, g: "words", TypeError, "expected real numbers"),

@@ -186,7 +186,20 @@ class Function(Corruption):
         return 0.0
 
     def check(self) -> None:
-        """Do nothing: what a function gives is checked when it is called."""
+        """Raise TypeError for a function of anything else; what it gives is checked when called."""
+        import inspect
+
+        try:
+            signature = inspect.signature(self.function)
+        except ValueError:  # one of C that doesn't tell
+            return
+        try:
+            signature.bind(None, None)
+        except TypeError:
+            raise TypeError(
+                "corruption: expected a function of samples and a numpy.random.Generator, got "
+                f"{name_of(self.function)}{signature}"
+            ) from None
 
     def finish(self, x: np.ndarray, clean: np.ndarray, seed: int, position: int) -> None:
         """Call the function on a batch; see `Corruption.finish`."""
