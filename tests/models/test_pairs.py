@@ -271,6 +271,11 @@ def test_what_makes_no_sense(call, match):
         call()
 
 
+def test_no_mask_is_offered_for_targets():
+    with pytest.raises(ValueError, match="Input target contains NaN .* finite in float32$"):
+        ae.Autoencoder(D, 4, **KW).fit(X, target=np.full((48, 3), np.nan))
+
+
 def test_parts_and_accumulation_of_pairs():
     whole = ae.Autoencoder(C, 4, **KW).fit(IMAGES, target=COLOUR)
     cut = ae.Autoencoder(C, 4, accumulate=3, **KW).fit(IMAGES, target=COLOUR)
@@ -331,3 +336,8 @@ def test_pictures_of_pairs():
             ae.plot.errors(model, x, target=y),
         ):
             picture.canvas.draw()
+    for what in ("grey to colour", "the next steps"):
+        arch, x, y = SHAPES[what]
+        model = ae.Autoencoder(arch, 4, **KW).fit(x, target=y)
+        with pytest.raises(ValueError, match="give what X was to become as target"):
+            ae.plot.reconstructions(model, x)

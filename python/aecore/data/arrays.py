@@ -293,7 +293,8 @@ class Data:
         row, column = np.unravel_index(int(bad.argmax()), block.shape)
         value = block[row, column]
         what = "NaN" if np.isnan(value) else "infinity" if np.isinf(value) else f"{value:g}"
-        hint = "; missing values can be marked with sample_mask" if np.isnan(value) else ""
+        masked = np.isnan(value) and name != "target"  # of which all is known
+        hint = "; missing values can be marked with sample_mask" if masked else ""
         return (
             f"Input {name} contains {what} (in row {start + row}): expected numbers that are "
             f"finite in float32{hint}"

@@ -152,7 +152,11 @@ def _check_alike(rows: dict[str, NDArray[np.float32]]) -> None:
     for label, row in rows.items():
         if row.shape != original.shape:
             whose = "X's shape" if first == "original" else "the target's shape"
-            raise ValueError(f"{label} samples: expected {whose} {original.shape}, got {row.shape}")
+            known = first == "target" or label != "rebuilt"
+            raise ValueError(
+                f"{label} samples: expected {whose} {original.shape}, got {row.shape}"
+                + ("" if known else "; give what X was to become as target")
+            )
 
 
 def _image_rows(
