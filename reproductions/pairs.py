@@ -255,7 +255,10 @@ def photographs(seed: int) -> Found:
     for name in TESTED_ON:
         clean = photograph(name)
         blurred = resized(resized(clean, 0.5), 2)
-        done = {"bicubic": blurred, "pairs, `UNet` behind bicubic": unet.reconstruct(blurred[None])[0]}
+        done = {
+            "bicubic": blurred,
+            "pairs, `UNet` behind bicubic": unet.reconstruct(blurred[None])[0],
+        }
         for method, x in done.items():
             ratios.setdefault(method, []).append(images(x, clean)["PSNR, dB"])
         part = (slice(120, 200), slice(300, 420))
@@ -288,7 +291,7 @@ SERIES = (  # those of the Numenta Anomaly Benchmark that TSB-AD scores
 
 def forecasters(seed: int) -> dict[str, Any]:
     how = {"learning_rate": 2e-3, "batch_size": 32, "epochs": 40, "patience": 6}
-    made = {"`Dense((128,))`": ae.Dense((128,)), "`LSTM(32)`": ae.LSTM(32)}
+    made = {"`Dense((128,))`": ae.Dense((128,)), "`GRU(32)`": ae.GRU(32), "`LSTM(32)`": ae.LSTM(32)}
     return {
         name: ae.Autoencoder(arch, 16, clip_norm=1.0, **how, random_state=seed)
         for name, arch in made.items()

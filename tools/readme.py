@@ -11,6 +11,8 @@ PAGES = (
     "docs/reproductions.md",
     "docs/guides/cost-model.md",
     "docs/guides/large-data.md",
+    "docs/guides/pairs.md",
+    "docs/guides/tutorials.md",
 )
 BLOCK = re.compile(r"(<!-- (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -413,6 +413,32 @@ def reproductions(found: dict) -> str:
     return table(["what", "wanted", "ours", "source", "time"], rows)
 
 
+def pairs(found: dict) -> str:
+    """Return a table for each task: the mean over seeds, and how far these are apart."""
+    texts = []
+    for title, task in found.items():
+        units = list(next(iter(task["methods"].values())))
+        rows = [
+            [name, *(mean_and_spread(unit, values) for unit, values in figures.items())]
+            for name, figures in task["methods"].items()
+        ]
+        texts.append(table([title, *units], rows))
+    return "\n".join(texts)
+
+
+def mean_and_spread(unit: str, values: list[float]) -> str:
+    mean, spread = sum(values) / len(values), max(values) - min(values)
+    digits = 4 if unit == "MSE" else 2
+    return f"{mean:.{digits}f}" + (f" ({spread:.{digits}f})" if spread else "")
+
+
+def tutorials(found: dict) -> str:
+    rows = [
+        [name, r["here"], r["ours"], r["reports"], f"{r['seconds']} s"] for name, r in found.items()
+    ]
+    return table(["tutorial", "here", "ours", "it reports", "time"], rows)
+
+
 def write(folder: Path, found: dict) -> None:
     """Write the benchmarks' tables."""
     folder.mkdir(exist_ok=True)
@@ -427,9 +453,10 @@ def main() -> None:
     file = ROOT / "bench/results.json"
     if file.exists():
         write(ROOT / "bench/tables", json.loads(file.read_text()))
-    file = ROOT / "reproductions/results.json"
-    if file.exists():
-        file.with_suffix(".md").write_text(reproductions(json.loads(file.read_text())))
+    for name, made in (("results", reproductions), ("pairs", pairs), ("tutorials", tutorials)):
+        file = ROOT / f"reproductions/{name}.json"
+        if file.exists():
+            file.with_suffix(".md").write_text(made(json.loads(file.read_text())))
 
 
 if __name__ == "__main__":
