@@ -1,4 +1,4 @@
-"""Pairs, fit(X, target=Y): dirty pages, digits under bars, photographs of twice the size, next steps.
+"""Pairs, fit(X, target=Y): dirty pages, digits under bars, larger photographs, next steps.
 
 Each task is done by pairs, by what one would do without them, and by what costs nothing: the noisy
 input itself, bicubic enlargement, the last value repeated. Three seeds draw the first weights, the
@@ -16,7 +16,7 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import aecore as ae
@@ -291,7 +291,12 @@ SERIES = (  # those of the Numenta Anomaly Benchmark that TSB-AD scores
 
 def forecasters(seed: int) -> dict[str, Any]:
     how = {"learning_rate": 2e-3, "batch_size": 32, "epochs": 40, "patience": 6}
-    made = {"`Dense((128,))`": ae.Dense((128,)), "`GRU(32)`": ae.GRU(32), "`LSTM(32)`": ae.LSTM(32)}
+    made = {
+        "`Dense((128,))`": ae.Dense((128,)),
+        "`Conv((16, 32))`": ae.Conv((16, 32)),
+        "`GRU(32)`": ae.GRU(32),
+        "`LSTM(32)`": ae.LSTM(32),
+    }
     return {
         name: ae.Autoencoder(arch, 16, clip_norm=1.0, **how, random_state=seed)
         for name, arch in made.items()
@@ -299,7 +304,7 @@ def forecasters(seed: int) -> dict[str, Any]:
 
 
 def forecast(model: Any, past: np.ndarray, ahead: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """Return the next steps of test windows (n, T); the last sixth of the others says when to stop."""
+    """Return the next steps of test windows (n, T); a sixth of the others says when to stop."""
     kept, X, Y = len(past) * 5 // 6, past[..., None], ahead[..., None]
     model.fit(X[:kept], target=Y[:kept], X_val=(X[kept:], Y[kept:]))
     return model.reconstruct(test[..., None])[..., 0]

@@ -1,4 +1,4 @@
-"""Tutorials that everybody knows, redone with the data that they take; see docs/guides/tutorials.md.
+"""Tutorials that everybody knows, with the data that they take; see docs/guides/tutorials.md.
 
 What a tutorial says of itself is from its published text or output. Where the run here is smaller,
 by samples or epochs, the table says so. Figures go to `tutorials.json`, of which `make readme`
@@ -64,7 +64,7 @@ def tensorflow_basic() -> str:
     X, test = fashion()
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64, activation="relu"))
     decoder = nn.Sequential(nn.Linear(64, 784, activation="sigmoid"), nn.Reshape((28, 28, 1)))
-    options = {"batch_size": 32, "epochs": 60, "random_state": 0}
+    options = {"init": "glorot", "batch_size": 32, "epochs": 60, "random_state": 0}
     model = ae.Autoencoder((encoder, decoder), 64, **options).fit(X)
     return f"mean squared error {-model.score(test) / 784:.4f}"
 
@@ -119,7 +119,13 @@ def keras_denoising() -> str:
         nn.ConvTranspose2d(32, 32, 2, 2, activation="relu"),
         nn.Conv2d(32, 1, 3, 1, 1),
     )
-    options = {"loss": "bce", "epochs": 5, "learning_rate": 2e-3, "batch_size": 64}
+    options = {
+        "loss": "bce",
+        "init": "glorot",
+        "epochs": 5,
+        "learning_rate": 2e-3,
+        "batch_size": 64,
+    }
     model = ae.Autoencoder((encoder, decoder), 7 * 7 * 32, random_state=0, **options)
     model.fit(noisy(X, 0.4, 1), target=X)
     test = test[:2000]
