@@ -12,7 +12,6 @@ needs Pillow; photographs need scikit-learn and scikit-image
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import sys
 import time
@@ -24,6 +23,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 FILE = pathlib.Path(__file__).with_suffix(".json")
+PICTURE = FILE.parents[1] / "docs/images/pairs-pages.png"
 SEEDS = (0, 1, 2)
 Found = dict[str, dict[str, float]]  # figures of methods, by their names
 
@@ -129,29 +129,21 @@ def pages(seed: int) -> Found:
     pairs = ae.Autoencoder(ae.UNet((16, 32)), **how, random_state=seed).fit(X, target=Y)
     noise = ae.GaussianNoise(sigma, clip=(0, 1))
     alone = ae.Autoencoder(ae.UNet((16, 32)), corruption=noise, **how, random_state=seed).fit(Y)
-    draw_pages(pairs, alone, test[0], truth[0], seed)
+    found = [test, alone.reconstruct(test), pairs.reconstruct(test)]
+    if seed == SEEDS[0]:
+        draw(*(x[0] for x in found), truth[0])
     return {
-        "the dirty page": images(test, truth),
-        f"clean pages, `corruption=GaussianNoise({sigma:.2f})`": images(
-            alone.reconstruct(test), truth
-        ),
-        "pairs": images(pairs.reconstruct(test), truth),
+        "the dirty page": images(found[0], truth),
+        "clean pages, `corruption=` of as much normal noise": images(found[1], truth),
+        "pairs": images(found[2], truth),
     }
 
 
-def draw_pages(pairs: Any, alone: Any, dirty: np.ndarray, clean: np.ndarray, seed: int) -> None:
-    """Save a page: dirty, cleaned by noise that was learned, by pairs, and clean."""
-    rows = [dirty, alone.reconstruct(dirty[None])[0], pairs.reconstruct(dirty[None])[0], clean]
-    save("pages", seed, [[row] for row in rows])
-
-
-def save(name: str, seed: int, rows: list[list[np.ndarray]]) -> None:
-    """Save rows of images of a height, where $PICTURES says, to be looked at."""
-    folder = os.environ.get("PICTURES")
-    if folder and seed == SEEDS[0]:
-        whole = np.concatenate([np.concatenate(row, axis=1) for row in rows])
-        pixels = np.uint8(np.rint(255 * np.clip(whole, 0, 1)))
-        Image.fromarray(pixels.squeeze()).save(pathlib.Path(folder, f"{name}.png"))
+def draw(dirty: np.ndarray, alone: np.ndarray, pairs: np.ndarray, clean: np.ndarray) -> None:
+    """Save a page: dirty, and cleaned by a model of noise; by one of pairs, and clean."""
+    rows = [np.concatenate(row, 1)[16:104] for row in ((dirty, alone), (pairs, clean))]
+    pixels = np.uint8(np.rint(255 * np.clip(np.concatenate(rows)[..., 0], 0, 1)))
+    Image.fromarray(pixels).quantize(8, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
 
 
 # ---- digits --------------------------------------------------------------------------------------
@@ -199,12 +191,10 @@ def digits(seed: int) -> Found:
     done = {
         "the noisy digit": test,
         "noisy digits alone, `fit(X)`": copied.reconstruct(test),
-        f"clean digits, `corruption=GaussianNoise({sigma:.2f})`": alone.reconstruct(test),
+        "clean digits, `corruption=` of as much normal noise": alone.reconstruct(test),
         "pairs": pairs.reconstruct(test),
         "clean digits, `corruption=` a function that makes this noise": fresh.reconstruct(test),
     }
-    shown = [truth, *done.values()]
-    save("digits", seed, [list(rows[:12]) for rows in shown])
     return {name: images(found, truth) for name, found in done.items()}
 
 
@@ -261,8 +251,6 @@ def photographs(seed: int) -> Found:
         }
         for method, x in done.items():
             ratios.setdefault(method, []).append(images(x, clean)["PSNR, dB"])
-        part = (slice(120, 200), slice(300, 420))
-        save(name.partition(".")[0], seed, [[x[part] for x in (*done.values(), clean)]])
     names = [name.partition(".")[0] for name in TESTED_ON]
     return {
         method: {"PSNR, dB": float(np.mean(found)), **dict(zip(names, found, strict=True))}

@@ -30,6 +30,7 @@ MEASURED = {  # by scripts of reproductions, and by bench
     "cost-simulated.png",
     "cost-smallest.png",
     "cost-speedup.png",
+    "pairs-pages.png",
 }
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
 LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
