@@ -251,7 +251,7 @@ def photographs(seed: int) -> Found:
         }
         for method, x in done.items():
             ratios.setdefault(method, []).append(images(x, clean)["PSNR, dB"])
-    names = [name.partition(".")[0] for name in TESTED_ON]
+    names = [f"{name.partition('.')[0]}, dB" for name in TESTED_ON]
     return {
         method: {"PSNR, dB": float(np.mean(found)), **dict(zip(names, found, strict=True))}
         for method, found in ratios.items()

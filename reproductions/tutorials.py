@@ -136,13 +136,15 @@ def keras_series() -> str:
     _, learned, _ = ae.datasets.load_nab("artificialNoAnomaly/art_daily_small_noise")
     stamps, series, _ = ae.datasets.load_nab("artificialWithAnomaly/art_daily_jumpsup")
     mean, scale = learned.mean(), learned.std()
-    cut = np.lib.stride_tricks.sliding_window_view
-    X, test = (cut((x - mean) / scale, 288).astype(np.float32) for x in (learned, series))
+    X, test = (ae.windows((x - mean) / scale, 288)[..., 0] for x in (learned, series))
     model = ae.Autoencoder(ae.Dense((32,)), 8, epochs=30, random_state=0).fit(X)
     most, errors = (np.abs(model.reconstruct(x) - x).mean(axis=1) for x in (X, test))
-    steps = np.flatnonzero(cut(errors > most.max(), 288).all(axis=1)) + 287
-    where = f"{stamps[steps[0]]} to {stamps[steps[-1]]}".replace("T", " ") if len(steps) else "none"
-    return f"threshold {most.max():.3f}; odd steps: {where}"
+    steps = np.flatnonzero(ae.windows(errors > most.max(), 288).all(axis=(1, 2))) + 287
+    events = ae.SeriesDetector(window=288, random_state=0).fit(learned).events(series)
+    found = [("", steps[0], steps[-1])]
+    found += [("SeriesDetector ", event["start"], event["end"]) for event in events]
+    told = [f"{who}{str(stamps[a])[5:16]} to {str(stamps[b])[11:16]}" for who, a, b in found]
+    return f"threshold {most.max():.3f}; odd: {'; '.join(told).replace('T', ' ')}"
 
 
 def keras_vqvae() -> str:

@@ -428,8 +428,8 @@ def pairs(found: dict) -> str:
 
 def mean_and_spread(unit: str, values: list[float]) -> str:
     mean, spread = sum(values) / len(values), max(values) - min(values)
-    digits = 4 if unit == "MSE" else 2
-    return f"{mean:.{digits}f}" + (f" ({spread:.{digits}f})" if spread else "")
+    found = f"{mean:.3g} ({spread:.1g})" if "dB" not in unit else f"{mean:.2f} ({spread:.2f})"
+    return found if spread else found.partition(" ")[0]
 
 
 def tutorials(found: dict) -> str:
