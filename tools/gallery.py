@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 DOCS = Path(__file__).parent.parent / "docs"
+LARGE = 40_000  # bytes of a picture
 BLOCK = re.compile(
     r"^```(?:python\n(?P<code>.*?)|sh\n(?P<shell>(?=(?:(?!^```).)*?^aecore ).*?))^```\n"
     r"(\n*```text\n(?P<printed>.*?)^```\n)?",
@@ -85,7 +86,17 @@ def renew(page):
         page.write_text(text)
         for name in PICTURE.findall(text):
             if os.path.exists(os.path.join(folder, name)):
-                shutil.copyfile(os.path.join(folder, name), DOCS / "images" / name)
+                store(os.path.join(folder, name), DOCS / "images" / name)
+
+
+def store(path, target):
+    """Copy a picture; a large one in 256 colours, which takes a third of the bytes."""
+    shutil.copyfile(path, target)
+    if os.path.getsize(path) > LARGE:
+        from PIL import Image
+
+        few = Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(target, optimize=True)
 
 
 if __name__ == "__main__":

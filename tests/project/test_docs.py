@@ -159,6 +159,16 @@ def test_gallery_puts_in_what_code_prints_and_draws(tmp_path, monkeypatch):
     assert page.read_text() == once
 
 
+def test_gallery_stores_large_pictures_in_few_colours(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    for name, pixels in (("large.png", noise), ("small.png", noise[:20, :20])):
+        image.fromarray(pixels).save(tmp_path / name)
+        gallery.store(tmp_path / name, tmp_path / "stored.png")
+        colours = len(image.open(tmp_path / "stored.png").convert("RGB").getcolors(1 << 16))
+        assert colours <= 256 if name == "large.png" else colours > 256
+
+
 def test_errors_of_a_page_have_its_lines(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Page\n\n```python\nx = 1\nx / 0\n```\n")
