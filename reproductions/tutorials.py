@@ -105,7 +105,7 @@ def keras_blog(arch: Any, code: int, epochs: int, **more: Any) -> str:
 
 
 def keras_denoising() -> str:
-    X, test = mnist(10_000)
+    X, test = mnist(20_000)
     encoder = nn.Sequential(
         nn.Conv2d(1, 32, 3, 1, 1, activation="relu"),
         nn.MaxPool2d(2),
@@ -184,7 +184,7 @@ TUTORIALS = {
         f"{BLOG}: sparse",
         "50 of 100 epochs",
         "0.10",
-        lambda: keras_blog(ae.Dense(()), 32, 50, penalty=ae.L1Sparsity(0.01)),
+        lambda: keras_blog(ae.Dense(()), 32, 50, penalty=ae.L1Sparsity(784e-4)),
     ),
     "blog-deep": Tutorial(
         f"{BLOG}: deep",
@@ -200,7 +200,7 @@ TUTORIALS = {
     ),
     "keras-denoising": Tutorial(
         "Keras example, convolutional autoencoder for denoising, cross-entropy",
-        "10,000 digits, 5 of 100 epochs",
+        "20,000 digits, 10 of 100 epochs",
         "0.0839",
         keras_denoising,
     ),

@@ -433,10 +433,8 @@ def mean_and_spread(unit: str, values: list[float]) -> str:
 
 
 def tutorials(found: dict) -> str:
-    rows = [
-        [name, r["here"], r["ours"], r["reports"], f"{r['seconds']} s"] for name, r in found.items()
-    ]
-    return table(["tutorial", "here", "ours", "it reports", "time"], rows)
+    rows = [[name, row["here"], row["ours"], row["reports"]] for name, row in found.items()]
+    return table(["tutorial", "here", "ours", "it reports"], rows)
 
 
 def write(folder: Path, found: dict) -> None:
