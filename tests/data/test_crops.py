@@ -120,6 +120,33 @@ def test_a_pass_over_crops_and_grey_ones(images):
     )
 
 
+def test_pairs_are_cut_at_the_same_places(images):
+    how = {"size": 16, "n": 40}
+    X = ae.data.crops(images, **how)
+    grey = ae.data.crops([x[..., :1] // 2 for x in images], **how)
+    batches = Batches(CropData(X), 40, target=CropData(grey), seed=3)
+    for position in (0, 40):
+        batch = next(batches(None, position))
+        x, y = np.rint(batch.x * 255), np.rint(batch.target * 255)
+        np.testing.assert_array_equal(
+            x.reshape(40, 16, 16, 3)[..., :1] // 2, y.reshape(40, 16, 16, 1)
+        )
+    half = ae.data.crops([x // 2 for x in images], **how)
+    pairs = model(epochs=3).fit(X, target=half)
+    assert pairs.history_[-1]["mse"] < pairs.history_[0]["mse"]
+    array = np.zeros((40, 16, 16, 3), np.float32)
+    others = [
+        ae.data.crops(images[::-1], **how),
+        ae.data.crops(images, **how, flip=False),
+        array,
+    ]
+    for other in others:
+        with pytest.raises(ValueError, match="target: expected crops of images of the same sizes"):
+            model(epochs=1).fit(X, target=other)
+    with pytest.raises(ValueError, match="target: expected crops of images of the same sizes"):
+        model(epochs=1).fit(array, target=X)
+
+
 def test_what_makes_no_sense_is_refused(images):
     crops, X = ae.data.crops, ae.data.crops(images, 16)
     for error, text, wrong in (

@@ -406,6 +406,8 @@ class Batches:
         batch = self._made.get(n) or self._views(n)
         x, clean = batch.x.reshape(n, data.features), self._clean[:n]
         data.at(self.seed, position)
+        if self.target is not None:
+            self.target.at(self.seed, position)  # crops of pairs are cut at the same places
         if self.corruption is None:
             data.gather(rows, clean)
             if self._noisy is not None:

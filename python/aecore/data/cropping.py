@@ -86,6 +86,11 @@ class Crops:
         count = len(self.images)
         return f"Crops of {count:,} image{'s' * (count != 1)}: {n:,} of shape ({h}, {w}, {c})"
 
+    def fits(self, other: Crops) -> bool:
+        """Return whether both cut the same places out of images of the same sizes."""
+        same = self.shape[:3] == other.shape[:3] and self.turns == other.turns
+        return same and np.array_equal(self.images[:, 1:], other.images[:, 1:])
+
     def places(self, rows: np.ndarray, seed: int, position: int) -> np.ndarray:
         """Return which crops rows are: image, row, column and position (N, 4).
 
@@ -182,7 +187,8 @@ def crops(
 
     `fit` and `partial_fit` take what comes out in place of an array (n, size, size, C). An epoch
     has n crops, of each image about as many as its share of all pixels. The model's
-    ``random_state`` says where they lie, so that the same fit gives the same bits. What a network
+    ``random_state`` says where they lie, so that the same fit gives the same bits. Crops of pairs,
+    ``fit(crops(dirty, 32), target=crops(clean, 32))``, are cut at the same places. What a network
     has learned from crops is of use for whole images where it takes images of any size: `UNet`,
     and `Conv` and `ResNet` with ``flatten=False``.
 

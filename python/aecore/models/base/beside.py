@@ -15,6 +15,7 @@ from ...data import foreign, weights
 from ...data.arrays import Data
 from ...data.batches import Condition
 from ...data.conditions import Conditioner
+from ...data.cropping import CropData
 from ...data.readers import Reader
 from ...data.streams import Item, item_of
 from ...training import group
@@ -141,6 +142,7 @@ def read_target(
     if len(target) != len(data):
         raise ValueError(f"{name}: expected {len(data)} samples, as X has, got {len(target)}")
     _check_lengths(data, target, name)
+    _check_crops(data, target, name)
     return target
 
 
@@ -163,6 +165,16 @@ def _check_lengths(data: Data, target: Data, name: str) -> None:
         raise ValueError(
             f"{name}: expected sequences as long as those of X and with as many features, or all "
             "of one length, got others"
+        )
+
+
+def _check_crops(data: Data, target: Data, name: str) -> None:
+    """Raise ValueError for random crops whose targets aren't cut at the same places."""
+    crops = [part.crops for part in (data, target) if isinstance(part, CropData)]
+    if len(crops) == 1 or (crops and not crops[0].fits(crops[1])):
+        raise ValueError(
+            f"{name}: expected crops of images of the same sizes, as X has, with the same size, n, "
+            "flip and turn, so that pairs are cut at the same places, got others"
         )
 
 
