@@ -164,6 +164,8 @@ def test_what_makes_no_sense_is_refused(images):
         (TypeError, "flip: ", lambda: crops(images, 8, flip=None)),
         (ValueError, "n: expected at least 1", lambda: crops(images, 8, 0)),
         (ValueError, "size: ", lambda: crops(images, 0)),
+        (ValueError, r"got images of different sizes; ae.data.crops\(images, 64\)",
+         lambda: model().fit(images)),
         (ValueError, "X_val takes other images", lambda: model(validation_fraction=0.1).fit(X)),
         (ValueError, "sample_mask: expected None", lambda: model().fit(X, sample_mask=np.ones(3))),
         (ValueError, r"expected samples of shape \(16, 16, 3\)",

@@ -43,7 +43,7 @@ def _depth(x: Any) -> int:
 
 
 def flat(X: Any) -> str:
-    """Return what to say of sequences that aren't given as a list of matrices; "" of others."""
+    """Return what to say of what isn't given as a list of matrices; "" where nothing is known."""
     if not isinstance(X, (list, tuple)) and getattr(X, "ndim", 0) != 1:
         return ""
     axes = {_depth(x) for x in X}
@@ -53,6 +53,11 @@ def flat(X: Any) -> str:
         return (
             "got sequences of shape (T,), of different lengths; "
             "[np.reshape(x, (-1, 1)) for x in X] gives each one feature"
+        )
+    if axes == {3}:
+        return (
+            "got images of different sizes; ae.data.crops(images, 64) makes crops of one size to "
+            "train on"
         )
     return ""
 
