@@ -60,6 +60,7 @@ def write(model: ae.Autoencoder, path: Path) -> None:
     model.set_params(verbose=0)
     network = model._network
     network.moments, network.optimizer = {}, ""
+    del model.history_[:-1]
     for record in model.history_:
         del record["seconds"]  # which would make another file each time
     for weight in model.parameters_.values():

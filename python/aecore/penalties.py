@@ -167,7 +167,7 @@ class KLSparsity(Penalty):
     >>> import numpy as np
     >>> import aecore as ae
     >>> X = np.random.default_rng(0).random((100, 20))
-    >>> model = ae.Autoencoder(ae.Dense((16,)), 30, penalty=ae.KLSparsity(0.1), epochs=5).fit(X)
+    >>> model = ae.Autoencoder(ae.Dense((16,)), 30, penalty=ae.KLSparsity(0.1), epochs=20).fit(X)
     >>> bool(abs(model.transform(X).mean() - 0.1) < 0.01)
     True
     """

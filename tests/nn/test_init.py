@@ -125,7 +125,8 @@ USUAL = {
     "adversarial": (lambda **o: ae.AdversarialAutoencoder(None, 2, **o), TABLE, "glorot"),
     "images": (lambda **o: ae.VAE(ae.Conv((4,)), 2, **o), IMAGES, "uniform"),
     "residual": (lambda **o: ae.VQVAE(ae.ResNet(8, 4, 1), 4, 2, **o), IMAGES, "uniform"),
-    "lstm": (lambda **o: ae.Autoencoder(None, 2, **o), SEQUENCES, "uniform"),
+    "lstm": (lambda **o: ae.Autoencoder(ae.LSTM(5), 2, **o), SEQUENCES, "uniform"),
+    "default of sequences": (lambda **o: ae.Autoencoder(None, 2, **o), SEQUENCES, "glorot"),
     "transformer": (
         lambda **o: ae.Autoencoder(ae.Transformer(8, 2, 1, 12), 2, **o),
         SEQUENCES,

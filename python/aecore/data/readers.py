@@ -183,7 +183,7 @@ class Reader:
         if self.target is not None:
             found[TARGET] = {"shape": list(self.target.shape), **self.target.describe()}
             found[TARGET].pop(RECURRENT, None)
-        if len(self.shape) == 2:
+        if len(self.shape) == 2 and RECURRENT in self.keys:
             found[RECURRENT] = self.recurrent
         return found
 

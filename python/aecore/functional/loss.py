@@ -484,7 +484,10 @@ def negative_binomial_backward(
         None, dx, slopes, array("grad", grad), *tables, theta, runtime.current()
     )
     if theta.ndim == 1:
-        slopes = slopes.sum(0, dtype=np.float64).astype(np.float32)
+        total = like("slopes", slopes[:1])
+        _core.mean_steps(total, slopes[None], None, runtime.current())
+        total *= len(slopes)
+        slopes = total
     return dx.reshape(x.shape), slopes.reshape(log_theta.shape)
 
 
