@@ -86,7 +86,12 @@ def warn(model: BaseModel, data: Data, paired: bool = False) -> None:
 
 
 def warn_if_worse(model: BaseModel) -> None:
-    """Warn of a model that leaves images further from clean ones than they were corrupted."""
+    """Warn of a model that leaves images further from clean ones than they were corrupted.
+
+    One that minimises more than the loss of reconstructions may well be for something else.
+    """
+    if not getattr(model, "_is_plain", False):
+        return
     record = model.history_[-1] if model.history_ else {}
     given, made = record.get("psnr_input", -math.inf), record.get("psnr", math.inf)
     if _silent.get() == "all" or made >= given or model._network.steps < TRIAL:
