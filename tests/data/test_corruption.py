@@ -172,6 +172,7 @@ def test_levels_have_one_each():
         ),
         (lambda x, g: x[:, :2], ValueError, r"expected an array of shape \(16, 8, 6, 2\)"),
         (lambda x, g: x * np.nan, ValueError, "finite numbers"),
+        (lambda x, g: (x * 255).astype("u1"), TypeError, "got uint8: expected floats"),
         (lambda x, g: "words", TypeError, "expected real numbers"),
         (ae.Blocks(0), ValueError, "size: expected at least 1"),
         (ae.Blocks(9), ValueError, r"blocks that fit into samples of shape \(8, 6, 2\)"),

@@ -211,8 +211,11 @@ class Function(Corruption):
         expected = f"corruption: expected an array of shape {x.shape} from {name}, got"
         if given is None:
             raise TypeError(f"{expected} None: return what was damaged")
+        found = checks.numbers(f"corruption: {name}", given)
+        if found.dtype.kind != "f":  # pixels of 0 to 255, say, where floats were given
+            raise TypeError(f"{expected} {found.dtype}: expected floats, as it was given")
         with np.errstate(over="ignore"):
-            found = checks.numbers(f"corruption: {name}", given).astype(np.float32, copy=False)
+            found = found.astype(np.float32, copy=False)
         if found.shape != x.shape:
             raise ValueError(f"{expected} {found.shape}")
         if not np.isfinite(found).all():
