@@ -51,6 +51,16 @@ def kddcup99(n: int, n_test: int) -> Split:
     return _some(ae.datasets.load_kddcup99, _connections, n, n_test)
 
 
+def taxi() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return time stamps, counts of passengers in half an hour, and what is known to be odd."""
+    if not SHORT:
+        try:
+            return ae.datasets.load_nab("realKnownCause/nyc_taxi")
+        except (FileNotFoundError, ImportError) as error:
+            print(f"No real data ({error}), but what stands in for them.")
+    return _passengers()
+
+
 def _some(load: Callable[[], Split], stand_in: Callable[[], Split], n: int, n_test: int) -> Split:
     found = None
     if not SHORT:
@@ -160,3 +170,13 @@ def _connections() -> Split:
         return X, attack * rng.choice([10, 15], n)
 
     return *connections(3000), *connections(1000)
+
+
+def _passengers() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Thirty days of half hours with a rhythm of days and weeks, and an odd day."""
+    rng, steps = np.random.default_rng(0), np.arange(30 * 48)
+    stamps = np.datetime64("2014-07-01T00:00:00") + steps * np.timedelta64(30, "m")
+    counts = 15_000 - 9_000 * np.cos(steps / 24 * np.pi) + 2_000 * np.sin(steps / 168 * np.pi)
+    counts += rng.normal(0, 500, len(steps))
+    odd = (steps >= 24 * 48) & (steps < 25 * 48)
+    return stamps, np.where(odd, counts / 3, counts), odd

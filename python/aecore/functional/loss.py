@@ -484,9 +484,10 @@ def negative_binomial_backward(
         None, dx, slopes, array("grad", grad), *tables, theta, runtime.current()
     )
     if theta.ndim == 1:
-        total = like("slopes", slopes[:1])
-        _core.mean_steps(total, slopes[None], None, runtime.current())
-        total *= len(slopes)
+        total = np.zeros((1, slopes.shape[1]), np.float32)
+        if len(slopes):  # not by NumPy's sums, which break where memory is short
+            _core.mean_steps(total, slopes[None], None, runtime.current())
+            total *= len(slopes)
         slopes = total
     return dx.reshape(x.shape), slopes.reshape(log_theta.shape)
 
