@@ -3,6 +3,8 @@
 usage: python tools/notebooks.py [FILE ...]     by default notebooks/*.ipynb; needs nbclient
 """
 
+import base64
+import io
 import sys
 import time
 from pathlib import Path
@@ -12,6 +14,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LARGEST = 1 << 20  # bytes that a notebook may have, with its pictures
+LARGE = 1 << 18  # of a picture that is stored in fewer colours
 
 
 def execute(path: Path) -> None:
@@ -24,9 +27,25 @@ def execute(path: Path) -> None:
         extra_arguments=["--log-level=ERROR"],
     )
     client.execute(cwd=str(path.parent))
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            if "image/png" in output.get("data", {}):
+                output["data"]["image/png"] = stored(output["data"]["image/png"])
     # What is another one on every machine says nothing.
     notebook.metadata["language_info"] = {"name": "python"}
     nbformat.write(notebook, path)
+
+
+def stored(picture: str) -> str:
+    """Return a large picture in 256 colours, which takes a third of the bytes."""
+    if len(picture) <= LARGE:
+        return picture
+    from PIL import Image
+
+    few = Image.open(io.BytesIO(base64.b64decode(picture))).convert("RGB")
+    file = io.BytesIO()
+    few.quantize(256, dither=Image.Dither.NONE).save(file, "png", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def main(paths: list[Path]) -> None:
