@@ -3,21 +3,21 @@ r"""What a reconstruction is measured by, and what the decoder's output means un
 With x the sample, o the decoder's output and the sum over a sample's features, those that
 `sample_mask` leaves out not counted:
 
-================  ==========================================  ================  ==================
-name              loss                                        reconstruction    likelihood
-================  ==========================================  ================  ==================
-mse               :math:`\sum (x - o)^2`                      o                 normal, variance ½
-l1                :math:`\sum |x - o|`                        o                 Laplace, scale 1
-huber             :math:`\sum h(x - o)`, quadratic within 1   o                 in between
-bce               :math:`-\sum x \ln p + (1 - x) \ln (1-p)`   p = sigmoid(o)    Bernoulli
-cross_entropy     :math:`-\sum x \ln p`, x one-hot            p = softmax(o)    categorical
-gaussian          :math:`\sum (x - o)^2 / 2\sigma^2           o                 normal, variance
-                  + \ln \sigma \sqrt{2\pi}`                                     :math:`\sigma^2`
-poisson           :math:`\sum e^o - x o + \ln x!`             :math:`e^o`       Poisson
-negative_binomial see below                                   :math:`e^o`       negative binomial
-multinomial       :math:`-\ln n! + \sum \ln x! - x \ln p`      n p, with        multinomial
-                                                              p = softmax(o)
-================  ==========================================  ================  ==================
+=================  ==========================================  ================  ==================
+name               loss                                        reconstruction    likelihood
+=================  ==========================================  ================  ==================
+mse                :math:`\sum (x - o)^2`                      o                 normal, variance ½
+l1                 :math:`\sum |x - o|`                        o                 Laplace, scale 1
+huber              :math:`\sum h(x - o)`, quadratic within 1   o                 in between
+bce                :math:`-\sum x \ln p + (1 - x) \ln (1-p)`   p = sigmoid(o)    Bernoulli
+cross_entropy      :math:`-\sum x \ln p`, x one-hot            p = softmax(o)    categorical
+gaussian           :math:`\sum (x - o)^2 / 2\sigma^2           o                 normal, variance
+                   + \ln \sigma \sqrt{2\pi}`                                     :math:`\sigma^2`
+poisson            :math:`\sum e^o - x o + \ln x!`             :math:`e^o`       Poisson
+negative_binomial  see below                                   :math:`e^o`       negative binomial
+multinomial        :math:`-\ln n! + \sum \ln x! - x \ln p`     n p, with         multinomial
+                                                               p = softmax(o)
+=================  ==========================================  ================  ==================
 
 Tables with columns of several kinds have ``mixed``, see `aecore.losses.mixed`: gaussian for numbers
 with a deviation for each column, bce and cross_entropy for categories.
