@@ -237,7 +237,9 @@ def _timed(function: Callable[..., Any], times: _Times) -> Callable[..., Any]:
     return run
 
 
-def profile(model: BaseModel, X: Any, y: Any = None, *, sample_mask: Any = None) -> Profile:
+def profile(
+    model: BaseModel, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None
+) -> Profile:
     """Train a copy of a model over some samples, and say where the time of a step goes.
 
     The model stays as it is, fitted or not. Time the samples and the number of threads that you
@@ -246,7 +248,7 @@ def profile(model: BaseModel, X: Any, y: Any = None, *, sample_mask: Any = None)
     Parameters
     ----------
     model : estimator
-    X, y, sample_mask
+    X, y, target, sample_mask
         As in `fit`; a pass over them is repeated for half a second at least.
 
     Returns
@@ -276,7 +278,8 @@ def profile(model: BaseModel, X: Any, y: Any = None, *, sample_mask: Any = None)
     work = copy.deepcopy(model)
     quiet = {"callbacks": (), "checkpoint": None, "verbose": 0}
     work.set_params(**{k: v for k, v in quiet.items() if k in names(type(work))})
-    given = {} if sample_mask is None else {"sample_mask": sample_mask}
+    beside = {"target": target, "sample_mask": sample_mask}
+    given: dict[str, Any] = {k: v for k, v in beside.items() if v is not None}
     work.partial_fit(X, y, **given)
     network: Network = work._network
     tape = _TimedTape({id(p): name for name, p in network.flat.named.items()})

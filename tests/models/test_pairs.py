@@ -326,6 +326,11 @@ def test_a_learning_rate_is_found_for_pairs():
     assert ae.find_learning_rate(model, X, target=CLEAN[:, :5], steps=10).suggestion > 0
 
 
+def test_a_profile_of_pairs():
+    found = ae.profile(ae.Autoencoder(D, 4, **KW), X, target=CLEAN[:, :5])
+    assert "Linear" in str(found)
+
+
 def test_pictures_of_pairs():
     pytest.importorskip("matplotlib")
     for what in ("grey to colour", "small to large", "the next steps", "vectors to others"):
