@@ -278,8 +278,8 @@ def profile(
     work = copy.deepcopy(model)
     quiet = {"callbacks": (), "checkpoint": None, "verbose": 0}
     work.set_params(**{k: v for k, v in quiet.items() if k in names(type(work))})
-    beside = {"target": target, "sample_mask": sample_mask}
-    given: dict[str, Any] = {k: v for k, v in beside.items() if v is not None}
+    options = {"target": target, "sample_mask": sample_mask}
+    given: dict[str, Any] = {k: v for k, v in options.items() if v is not None}
     work.partial_fit(X, y, **given)
     network: Network = work._network
     tape = _TimedTape({id(p): name for name, p in network.flat.named.items()})
