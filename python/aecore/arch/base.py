@@ -85,6 +85,34 @@ class Arch(Choice):
         """
         raise NotImplementedError
 
+    def between(
+        self,
+        input_shape: Shape,
+        output_shape: Shape,
+        code: Code,
+        *,
+        condition: int = 0,
+        tied: bool = False,
+    ) -> tuple[Module, Module]:
+        """Make an encoder of samples of one shape, and a decoder to those of another.
+
+        Parameters
+        ----------
+        input_shape, output_shape : tuple of int
+        code, condition, tied
+            As of `build`.
+
+        Returns
+        -------
+        encoder, decoder : Module
+        """
+        if input_shape == output_shape:
+            return self.build(input_shape, code, condition=condition, tied=tied)
+        check_untied(tied, input_shape, output_shape)
+        encoder, _ = self.build(input_shape, code, condition=condition)
+        _, decoder = self.build(output_shape, code, condition=condition)
+        return encoder, decoder
+
     def _any_size(
         self, size: Size, stride: Any, levels: int
     ) -> tuple[list[Module], Size, list[Module]]:
@@ -138,6 +166,15 @@ def counts(name: str, values: Any, least: int = 0) -> tuple[int, ...]:
     if len(found) < least:
         raise ValueError(f"{name}: expected at least {least}, got none")
     return found
+
+
+def check_untied(tied: bool, shape: Shape, restored: Shape) -> None:
+    """Raise ValueError for weights that would be shared between samples of two shapes."""
+    if tied:
+        raise ValueError(
+            f"tied: expected False for targets of another shape than samples, {shape}, got "
+            f"{restored} and True"
+        )
 
 
 def check_tied(code: Code, condition: int) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 from ..nn.init import use_init
 from ..nn.module import Module
 from ..nn.tape import Shape
-from .base import Arch, Code, Downsampling, conditioned_shape
+from .base import Arch, Code, Downsampling, check_untied, conditioned_shape
 from .conv import Conv
 from .dense import Dense
 from .lstm import LSTM
-from .unet import UNet
 
 Pair = tuple[Module, Module]
 
@@ -60,20 +59,12 @@ def build_network(
     """
     input_shape = tuple(input_shape)
     restored = input_shape if output_shape is None else tuple(output_shape)
-    if arch is None and restored == input_shape:
-        arch = default_arch(input_shape)
     if isinstance(arch, Arch) and not arch.has_code:  # what the decoder is given is the sample
         code = Code(input_shape[-1], input_shape[-1], True)
     elif isinstance(arch, Arch) and arch.has_maps:
         code = code._replace(spatial=True)
-    if isinstance(arch, UNet):
-        pair = arch.between(input_shape, restored, condition, tied)
-        for module in pair:
-            use_init(module, init or arch.usual_init)
-    elif arch is None or (isinstance(arch, Arch) and restored != input_shape):
-        pair = _between(arch, input_shape, restored, code, condition, tied, init)
-    elif isinstance(arch, Arch):
-        pair = _built(arch, input_shape, code, init, condition=condition, tied=tied)
+    if arch is None or isinstance(arch, Arch):
+        pair = _built(arch, input_shape, restored, code, init, condition, tied)
     elif isinstance(arch, Sequence) and [isinstance(m, Module) for m in arch] == [True, True]:
         if tied:
             raise ValueError(
@@ -102,44 +93,43 @@ def _makes_maps(encoder: Module, shape: Shape) -> bool:
         return False  # it says what is wrong elsewhere
 
 
-def _built(arch: Arch, shape: Shape, code: Code, init: str | None, **how: Any) -> Pair:
-    """Return what an architecture builds, whose first weights are drawn by `init` or its own."""
-    pair = arch.build(shape, code, **how)
-    for module in pair:
-        use_init(module, init or arch.usual_init)
-    return pair
-
-
-def _between(
+def _built(
     arch: Arch | None,
     shape: Shape,
     restored: Shape,
     code: Code,
+    init: str | None,
     condition: int,
     tied: bool,
-    init: str | None,
 ) -> Pair:
-    """Return an encoder of samples of one shape, and a decoder to those of another."""
-    if tied:
-        raise ValueError(
-            f"tied: expected False for targets of another shape than samples, {shape}, got "
-            f"{restored} and True"
-        )
-    there = arch or default_arch(shape)
-    encoder, _ = _built(there, shape, code, init, condition=condition)
-    back = arch
-    if arch is None or (len(shape) != len(restored) and not isinstance(arch, Dense)):
-        back = default_arch(restored)  # arch is for samples of another kind
-    assert back is not None
-    _, decoder = _built(back, restored, code, init, condition=condition)
-    return encoder, decoder
+    """Return an encoder of samples of one shape, and a decoder to those of another or the same."""
+    there = default_arch(shape) if arch is None else arch
+    back = there
+    if restored != shape and (arch is None or not _takes(arch, shape, restored)):
+        back = default_arch(restored)
+    if there is back:
+        pair = there.between(shape, restored, code, condition=condition, tied=tied)
+    else:
+        check_untied(tied, shape, restored)
+        encoder, _ = there.build(shape, code, condition=condition)
+        pair = encoder, back.build(restored, code, condition=condition)[1]
+    for module, source in zip(pair, (there, back), strict=True):
+        use_init(module, init or source.usual_init)
+    return pair
+
+
+def _takes(arch: Arch, shape: Shape, restored: Shape) -> bool:
+    """Return whether an architecture for samples of one shape is for those of another too."""
+    if not arch.has_code:  # encoder and decoder can't be two architectures
+        return True
+    return len(shape) == len(restored) or isinstance(arch, Dense)
 
 
 def default_arch(input_shape: Shape, recurrent: bool = False) -> Arch:
     """Return the architecture that None stands for.
 
     `recurrent` is whether sequences may have different lengths, or else have always had an LSTM.
-    Of one length `Dense` rebuilds them best: see "Which architecture" in the guide to series.
+    Of one length `Dense` rebuilds them best: docs/family/sequences.md has figures.
     """
     if len(input_shape) == 2 and recurrent:
         return LSTM()

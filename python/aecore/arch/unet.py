@@ -73,28 +73,33 @@ class UNet(Arch):
         self, input_shape: Shape, code: Code, *, condition: int = 0, tied: bool = False
     ) -> tuple[Module, Module]:
         """Make an encoder that changes nothing, and the network as a decoder; see `Arch.build`."""
-        return self.between(input_shape, input_shape, condition, tied)
+        return self.between(input_shape, input_shape, code, condition=condition, tied=tied)
 
     def between(
-        self, shape: Shape, restored: Shape, condition: int = 0, tied: bool = False
+        self,
+        input_shape: Shape,
+        output_shape: Shape,
+        code: Code,
+        *,
+        condition: int = 0,
+        tied: bool = False,
     ) -> tuple[Module, Module]:
-        """Make the same for targets (H, W, K) of images (H, W, C)."""
+        """Make the same for targets (H, W, K) of images (H, W, C); see `Arch.between`."""
         self._refuse_tied(tied)
         if condition:
             raise ValueError("arch: expected an architecture that takes conditions, got UNet")
-        h, w, c, _ = image_shape(self, shape, 0)
-        if restored[:-1] != (h, w):
+        h, w, c, _ = image_shape(self, input_shape, 0)
+        if output_shape[:-1] != (h, w):
             raise ValueError(
                 f"target: expected images of {h} x {w} for UNet, as samples are, got samples of "
-                f"shape {restored}"
+                f"shape {output_shape}"
             )
-        channels = counts("channels", self.channels, 1)
-        inner = Sequential(*self._level(c, channels), Conv2d(channels[0], restored[-1], 3, 1, 1))
+        channels, k = counts("channels", self.channels, 1), output_shape[-1]
+        inner = Sequential(*self._level(c, channels), Conv2d(channels[0], k, 3, 1, 1))
         whole = Residual(inner) if boolean("residual", self.residual) else inner
-        if self.residual and restored[-1] != c:
+        if self.residual and k != c:
             raise ValueError(
-                f"residual: expected False for targets of {restored[-1]} channels and samples of "
-                f"{c}, got True"
+                f"residual: expected False for targets of {k} channels and samples of {c}, got True"
             )
         before, _, behind = self._any_size((h, w), 2, len(channels) - 1)
         return Sequential(), Sequential(*before, whole, *behind)

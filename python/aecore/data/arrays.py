@@ -21,7 +21,7 @@ from ..base import checks, names, runtime
 from ..base.arrays import as_array
 from ..base.text import printable
 from . import foreign, sequences
-from .corruption import Corruption
+from .corruption import Corruption, in_gather
 from .sparse import SparseRows, is_sparse
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
@@ -325,13 +325,9 @@ class Data:
         source, index = self._flat, rows
         if source is None:
             source, index = self._stage(rows)
-        kind, amount, low, high = None, 0.0, 0.0, 1.0
-        if corruption is not None and noisy is not None:
-            kind, amount = corruption.kind, corruption.amount
-            low, high = float(corruption.low), float(corruption.high)
-        ws = runtime.current()
-        args = (kind, amount, low, high, *stream, ws)
-        _core.gather(clean, noisy, source, index, self.scale, *args)
+        noise = in_gather(None if noisy is None else corruption)
+        how = *noise, *stream, runtime.current()
+        _core.gather(clean, noisy, source, index, self.scale, *how)
 
     def _stage(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Read rows into an array that the core takes; also return their places in it."""

@@ -380,10 +380,8 @@ class Batches:
         for start in range(0, len(samples), self.size):
             x = samples[start : start + self.size]
             batch = Batch(len(x))
-            batch.target, batch.target_shape = (
-                targets[start : start + self.size],
-                self._wanted.shape,
-            )
+            batch.target = targets[start : start + self.size]
+            batch.target_shape = self._wanted.shape
             batch.x = x.reshape(len(x), *self.data.shape)
             batch.total = len(samples)
             if self.weight is not None:

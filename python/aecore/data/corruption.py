@@ -63,11 +63,18 @@ class Corruption(Choice):
         flat = x.reshape(len(x), -1)
         given = flat.copy()
         if self.kind is not None:
-            noise = self.kind, self.amount, float(self.low), float(self.high)
             stream = seed, CORRUPTION, position * flat.shape[1]
             rows, ws = np.arange(len(x)), runtime.current()
-            _core.gather(np.empty_like(flat), flat, given, rows, 1.0, *noise, *stream, ws)
+            how = *in_gather(self), *stream, ws
+            _core.gather(np.empty_like(flat), flat, given, rows, 1.0, *how)
         self.finish(x, given, seed, position)
+
+
+def in_gather(corruption: Corruption | None) -> tuple[str | None, float, float, float]:
+    """Return what the gather of a batch does itself: the kind, the amount, and from low to high."""
+    if corruption is None:
+        return None, 0.0, 0.0, 1.0
+    return corruption.kind, corruption.amount, float(corruption.low), float(corruption.high)
 
 
 def check(corruption: Any) -> None:

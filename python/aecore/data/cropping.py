@@ -19,7 +19,7 @@ from ..base import checks, runtime
 from ..base.arrays import as_array
 from ..base.streams import CORRUPTION, CROPS
 from .arrays import DIRECT, Data
-from .corruption import Corruption
+from .corruption import Corruption, in_gather
 
 SIDEWAYS, ALL = 1, 7  # which of the eight positions a crop may be in, as bits
 SEED = 0  # of crops outside of training
@@ -158,14 +158,10 @@ class CropData(Data):
         stream: tuple[int, int, int] = (0, CORRUPTION, 0),
     ) -> None:
         crops, shape = self.crops, (len(rows), *self.shape)
-        kind, amount, low, high = None, 0.0, 0.0, 1.0
-        if corruption is not None and noisy is not None:
-            kind, amount = corruption.kind, corruption.amount
-            low, high = float(corruption.low), float(corruption.high)
         places = crops.places(rows, seed, position)
-        out = clean.reshape(shape), None if noisy is None else noisy.reshape(shape)
-        source, ws = (crops.pixels, crops.images, places), runtime.current()
-        _core.gather_crops(*out, *source, scale, kind, amount, low, high, *stream, ws)
+        clean, noisy = clean.reshape(shape), None if noisy is None else noisy.reshape(shape)
+        how = *in_gather(None if noisy is None else corruption), *stream, runtime.current()
+        _core.gather_crops(clean, noisy, crops.pixels, crops.images, places, scale, *how)
 
     def some(self) -> tuple[np.ndarray, np.ndarray | None]:
         """Return a few crops (n, F) as they are."""

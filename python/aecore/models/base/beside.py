@@ -58,7 +58,9 @@ def placed(model: BaseModel, item: Item, stream: bool = False) -> Item:
         if model._needs_y:
             return item._replace(y=foreign.labels(X))
         second = None if takes_y or model._no_target else foreign.second(X)
-        return item if second is None or second.ndim == 0 else _paired(item, X)
+        if second is None or second.ndim == 0:
+            return item
+        return item._replace(target=foreign.Items(X, "target", part=1))
     if y is None or takes_y or _axes(y) < 2:
         return item
     if stream and item.target is None and not model._no_target and np.shape(y)[1:] != (1,):
@@ -67,11 +69,6 @@ def placed(model: BaseModel, item: Item, stream: bool = False) -> Item:
         f"y: expected None or labels (N,), of which {type(model).__name__} takes no notice, got an "
         f"array of {_axes(y)} axes: what samples are to become goes to target="
     )
-
-
-def _paired(item: Item, X: Any) -> Item:
-    """Return the pairs of a data set as samples and targets."""
-    return item._replace(target=foreign.Items(X, "target", part=1))
 
 
 def _axes(y: Any) -> int:
