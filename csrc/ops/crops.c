@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/math.h"
-#include "kern/table.h"
+#include "ops/gather.h"
 
 #define PIECE 8192  /* values in a task, about */
 #define BUFFER 2048 /* bytes of pixels that are picked before they are converted */
@@ -40,22 +40,6 @@ mirror(int64_t i, int64_t n)
     return i < n ? i : 2 * n - 1 - i;
 }
 
-static void
-convert(const crops_task *t, float *y, const char *x, int64_t n)
-{
-    switch (t->cfg->source) {
-        case AE_U8:
-            t->k->scale_u8(y, (const uint8_t *)x, n, t->cfg->scale);
-            break;
-        case AE_F32:
-            t->k->scale_f32(y, (const float *)x, n, t->cfg->scale);
-            break;
-        case AE_F64:
-            t->k->scale_f64(y, (const double *)x, n, t->cfg->scale);
-            break;
-    }
-}
-
 /* The image with this number; one that has changed meanwhile, so that it would lie outside the pixels,
  * is the first pixel. */
 static image
@@ -80,7 +64,7 @@ crop_row(const crops_task *t, float *out, const image *im, int64_t y, int64_t x,
     const int64_t tall = turned ? Q : t->P, wide = turned ? t->P : Q; /* of the window */
     if (!turned && !sideways && x >= 0 && x + Q <= im->W) {
         int64_t row = mirror(y + (over ? tall - 1 - p : p), im->H);
-        convert(t, out, im->pixels + (row * im->W + x) * size, Q * t->C);
+        ae_gather_convert(t->cfg, t->k, out, im->pixels + (row * im->W + x) * size, Q * t->C);
         return;
     }
     char buffer[BUFFER + 16];
@@ -94,14 +78,14 @@ crop_row(const crops_task *t, float *out, const image *im, int64_t y, int64_t x,
             b = mirror(x + (sideways ? wide - 1 - b : b), im->W);
             const char *pixel = im->pixels + (a * im->W + b) * size;
             if (size > BUFFER) {
-                convert(t, out + q0 * t->C, pixel, t->C);
+                ae_gather_convert(t->cfg, t->k, out + q0 * t->C, pixel, t->C);
             }
             else {
                 memcpy(picked + j * size, pixel, (size_t)size);
             }
         }
         if (size <= BUFFER) {
-            convert(t, out + q0 * t->C, picked, n * t->C);
+            ae_gather_convert(t->cfg, t->k, out + q0 * t->C, picked, n * t->C);
         }
     }
 }

@@ -4,7 +4,7 @@
  * few rows, or of one long row: a piece is read once, converted, and corrupted while it is in L1.
  */
 #include "base/math.h"
-#include "kern/table.h"
+#include "ops/gather.h"
 
 #define PIECE 8192 /* values in a task */
 #define BLOCK 2048 /* values converted before they are corrupted */
@@ -21,22 +21,6 @@ typedef struct {
     const ae_kernels *k;
 } gather_task;
 
-static void
-convert(const gather_task *t, float *y, const char *x, int64_t n)
-{
-    switch (t->cfg->source) {
-        case AE_U8:
-            t->k->scale_u8(y, (const uint8_t *)x, n, t->cfg->scale);
-            break;
-        case AE_F32:
-            t->k->scale_f32(y, (const float *)x, n, t->cfg->scale);
-            break;
-        case AE_F64:
-            t->k->scale_f64(y, (const double *)x, n, t->cfg->scale);
-            break;
-    }
-}
-
 /* Values f0 to f1 of sample b. */
 static void
 gather_row(const gather_task *t, int64_t b, int64_t f0, int64_t f1)
@@ -44,7 +28,7 @@ gather_row(const gather_task *t, int64_t b, int64_t f0, int64_t f1)
     const char *row = t->source + ae_index(&t->index[b], t->N) * t->F * t->item;
     for (int64_t f = f0; f < f1; f += BLOCK) {
         int64_t n = ae_min(BLOCK, f1 - f), at = b * t->F + f;
-        convert(t, t->clean + at, row + f * t->item, n);
+        ae_gather_convert(t->cfg, t->k, t->clean + at, row + f * t->item, n);
         if (t->corrupted != NULL) {
             t->k->corrupt(t->corrupted + at, t->clean + at, n, t->cfg, at);
         }
