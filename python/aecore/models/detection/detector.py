@@ -11,7 +11,7 @@ import numpy as np
 from ...arch.dense import Dense
 from ...base import checks
 from ...base import names as column_names
-from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
+from ...base.sklearn import check_random_state, new_seed
 from ...base.streams import SPLIT, derived_seed
 from ...data.batches import shuffled
 from ...data.corruption import GaussianNoise
@@ -21,12 +21,11 @@ from ...data.tables import frames
 from ...data.tables.scaling import RobustScaler
 from ...files.codec import Decoder
 from ..autoencoder import Autoencoder
-from ..base import state, traps
-from ..base._html import model_html
+from ..base import traps
 from ..base.coding import BaseAutoencoder
 from ..tabular.model import TableModel
 from . import described
-from .frozen import FrozenDetector
+from .base import BaseDetector
 from .labels import OUTLIER, Evidence, read_labels, some, threshold
 from .members import check_model, copied
 from .reasons import Reasons, by_chunk, cells_of, expected, frame_of, in_form, largest
@@ -93,7 +92,7 @@ class Subset(NamedTuple):
     seed: int
 
 
-class AnomalyDetector(Estimator):
+class AnomalyDetector(BaseDetector):
     r"""Finds samples that an ensemble of autoencoders can't place among the others.
 
     Each of ``n_models`` models is trained on samples of its own. To a model, a sample x with
@@ -200,8 +199,6 @@ class AnomalyDetector(Estimator):
         self.n_jobs = n_jobs
 
     _state: Fitted
-    _estimator_type = "outlier_detector"
-    _repr_html_ = model_html
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -694,29 +691,7 @@ class AnomalyDetector(Estimator):
             if self._fitted_state().members is state.members:  # nobody has fitted it meanwhile
                 return scores, state.offset
 
-    @property
-    def offset_(self) -> float:
-        """The score below which a sample is an outlier; it may be set."""
-        return self._fitted_state().offset
-
-    @offset_.setter
-    def offset_(self, value: float) -> None:
-        self._state = self._fitted_state()._replace(offset=value)
-
-    @property
-    def threshold_(self) -> float:
-        """The score below which a sample is an outlier: `offset_`."""
-        return self.offset_
-
     # ---- protocol -------------------------------------------------------------------------------
-
-    def _fitted_state(self) -> Fitted:
-        if not self.__sklearn_is_fitted__():
-            raise not_fitted(type(self).__name__)
-        return self._state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "_state" in vars(self)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -732,32 +707,7 @@ class AnomalyDetector(Estimator):
         tags.input_tags.sparse = not isinstance(self.model, TableModel)
         return tags
 
-    def frozen(self, precision: str = "float32") -> FrozenDetector:
-        """Return a predictor that never changes, for many threads at once, as models do.
-
-        Parameters
-        ----------
-        precision : {"float32", "bfloat16"}
-            What weights of linear layers are kept as, as for a model's `frozen`.
-
-        Returns
-        -------
-        FrozenDetector
-            With `score_samples`, `decision_function`, `predict`, `explain` and `score_features`.
-        """
-        self._fitted_state()
-        return FrozenDetector(self, precision)
-
     # ---- files ----------------------------------------------------------------------------------
-
-    def save(self, path: Any) -> None:
-        """Write the detector to a safetensors file, all of it or nothing; `aecore.load` reads it.
-
-        Parameters
-        ----------
-        path : str or path-like
-        """
-        state.save(self, path)
 
     def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted detector's configuration and arrays for a file."""

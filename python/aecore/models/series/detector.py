@@ -11,16 +11,15 @@ import numpy as np
 from ...arch.dense import Dense
 from ...base import checks
 from ...base import names as column_names
-from ...base.sklearn import Estimator, check_random_state, new_seed, not_fitted
+from ...base.sklearn import check_random_state, new_seed
 from ...base.streams import derived_seed
 from ...data import series as data_series
 from ...data.series import Run, Series
 from ...files.codec import Decoder
 from ..autoencoder import Autoencoder
-from ..base import state, traps
-from ..base._html import model_html
+from ..base import traps
 from ..base.coding import BaseAutoencoder
-from ..detection.frozen import FrozenDetector
+from ..detection.base import BaseDetector
 from ..detection.members import check_model, copied
 from ..tabular.model import TableModel
 from . import described
@@ -118,7 +117,7 @@ class Chosen(NamedTuple):
 Scores = dict[str, np.ndarray]  # of the steps of a series: score, features, rebuilt
 
 
-class SeriesDetector(Estimator):
+class SeriesDetector(BaseDetector):
     r"""Finds odd steps of long series, such as the readings of sensors.
 
     An autoencoder learns to rebuild windows of the series. The error of a window is the mean over
@@ -219,8 +218,6 @@ class SeriesDetector(Estimator):
         self.verbose = verbose
 
     _state: Fitted
-    _estimator_type = "outlier_detector"
-    _repr_html_ = model_html
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -693,29 +690,7 @@ class SeriesDetector(Estimator):
             stream._remember(run.values[-found.window :])
         return stream
 
-    @property
-    def offset_(self) -> float:
-        """The score below which a step is odd; it may be set."""
-        return self._fitted_state().offset
-
-    @offset_.setter
-    def offset_(self, value: float) -> None:
-        self._state = self._fitted_state()._replace(offset=float(value))
-
-    @property
-    def threshold_(self) -> float:
-        """The score below which a step is odd: `offset_`."""
-        return self.offset_
-
     # ---- protocol -------------------------------------------------------------------------------
-
-    def _fitted_state(self) -> Fitted:
-        if not self.__sklearn_is_fitted__():
-            raise not_fitted(type(self).__name__)
-        return self._state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return "_state" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -723,32 +698,7 @@ class SeriesDetector(Estimator):
         tags.input_tags.one_d_array = True
         return tags
 
-    def frozen(self, precision: str = "float32") -> FrozenDetector:
-        """Return a predictor that never changes, for many threads at once, as models do.
-
-        Parameters
-        ----------
-        precision : {"float32", "bfloat16"}
-            What weights of linear layers are kept as, as for a model's `frozen`.
-
-        Returns
-        -------
-        FrozenDetector
-            With `score_samples`, `decision_function` and `predict`.
-        """
-        self._fitted_state()
-        return FrozenDetector(self, precision)
-
     # ---- files ----------------------------------------------------------------------------------
-
-    def save(self, path: Any) -> None:
-        """Write the detector to a safetensors file, all of it or nothing; `aecore.load` reads it.
-
-        Parameters
-        ----------
-        path : str or path-like
-        """
-        state.save(self, path)
 
     def _describe(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the fitted detector's configuration and arrays for a file."""

@@ -1,0 +1,69 @@
+"""What detectors of samples and of steps share: a learned state, its threshold, and files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...base.sklearn import Estimator, not_fitted
+from ..base import state
+from ..base._html import model_html
+from .frozen import FrozenDetector
+
+
+class BaseDetector(Estimator):
+    """A detector whose learned state is replaced as a whole, as others may be reading it.
+
+    The state is a named tuple with an ``offset``, the score below which something is odd.
+    """
+
+    _state: Any
+    _estimator_type = "outlier_detector"
+    _repr_html_ = model_html
+
+    def _fitted_state(self) -> Any:
+        if not self.__sklearn_is_fitted__():
+            raise not_fitted(type(self).__name__)
+        return self._state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_state" in vars(self)
+
+    @property
+    def offset_(self) -> float:
+        """The score below which a sample, or a step, is odd; it may be set."""
+        return self._fitted_state().offset
+
+    @offset_.setter
+    def offset_(self, value: float) -> None:
+        self._state = self._fitted_state()._replace(offset=float(value))
+
+    @property
+    def threshold_(self) -> float:
+        """The score below which a sample, or a step, is odd: `offset_`."""
+        return self.offset_
+
+    def frozen(self, precision: str = "float32") -> FrozenDetector:
+        """Return a predictor that never changes, for many threads at once, as models do.
+
+        Parameters
+        ----------
+        precision : {"float32", "bfloat16"}
+            What weights of linear layers are kept as, as for a model's `frozen`.
+
+        Returns
+        -------
+        FrozenDetector
+            With the detector's `score_samples`, `score_features`, `decision_function` and
+            `predict`; of an `AnomalyDetector` with `score_cells` and `explain` too.
+        """
+        self._fitted_state()
+        return FrozenDetector(self, precision)
+
+    def save(self, path: Any) -> None:
+        """Write the detector to a safetensors file, all of it or nothing; `aecore.load` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+        """
+        state.save(self, path)
