@@ -8,6 +8,7 @@ PAGES = (
     "README.md",
     "docs/performance.md",
     "docs/first-weights.md",
+    "docs/family/sequences.md",
     "docs/reproductions.md",
     "docs/guides/cost-model.md",
     "docs/guides/large-data.md",

@@ -437,6 +437,19 @@ def tutorials(found: dict) -> str:
     return table(["tutorial", "here", "ours", "it reports"], rows)
 
 
+def sequences(found: dict) -> str:
+    """Return a table of errors, and how long trainings took beside the first architecture."""
+    header = ["", *next(iter(found.values()))["methods"]]
+    rows, times = [], []
+    for title, task in found.items():
+        methods = task["methods"].values()
+        rows.append([title, *(mean_and_spread("", one["error"]) for one in methods)])
+        seconds = [sum(one["seconds"]) for one in methods]
+        times.append([value / seconds[0] for value in seconds])
+    longest = [f"{min(ratios):.1f} to {max(ratios):.1f}" for ratios in zip(*times, strict=True)]
+    return table(header, [*rows, ["time", "1", *longest[1:]]])
+
+
 def write(folder: Path, found: dict) -> None:
     """Write the benchmarks' tables."""
     folder.mkdir(exist_ok=True)
@@ -451,7 +464,9 @@ def main() -> None:
     file = ROOT / "bench/results.json"
     if file.exists():
         write(ROOT / "bench/tables", json.loads(file.read_text()))
-    for name, made in (("results", reproductions), ("pairs", pairs), ("tutorials", tutorials)):
+    pages = {"results": reproductions}
+    pages |= {made.__name__: made for made in (pairs, sequences, tutorials)}
+    for name, made in pages.items():
         file = ROOT / f"reproductions/{name}.json"
         if file.exists():
             file.with_suffix(".md").write_text(made(json.loads(file.read_text())))
