@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import numpy as np
 from . import checks, names, routing
 from .hints import ATTRIBUTES, hint
 from .params import Params
+from .streams import fresh_seed
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -32,7 +32,7 @@ def not_fitted(name: str, text: str = "") -> Exception:
 def new_seed(random_state: Any) -> int:
     """Return a seed: the integer given, a draw from the generator given, or a fresh one."""
     if random_state is None:
-        return int.from_bytes(os.urandom(8), "little") >> 1
+        return fresh_seed()
     if isinstance(random_state, np.random.Generator):
         return int(random_state.integers(2**63))
     if isinstance(random_state, np.random.RandomState):

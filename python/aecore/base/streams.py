@@ -5,6 +5,8 @@ The numbers are part of what a seed means and of saved models. Never renumber; a
 
 from __future__ import annotations
 
+from os import urandom
+
 DIRECT = 0  # the functions of aecore.functional, called by the user
 INIT = 1  # fresh parameters
 SPLIT = 2  # which samples are held out for validation
@@ -26,6 +28,11 @@ PATCHES = 17  # which patches or blocks of a sample are hidden
 CROPS = 18  # where crops of images lie, and whether they are turned
 LEVEL = 19  # how strong a sample's noise is
 OWN = 1 << 16  # from here on: draws of users' own objectives
+
+
+def fresh_seed() -> int:
+    """Return a seed that nobody can foresee."""
+    return int.from_bytes(urandom(8), "little") >> 1
 
 
 def derived_seed(seed: int, number: int) -> int:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from ..base.checks import integer
-from .module import Module, fresh_seed
+from ..base.streams import fresh_seed
+from .module import Module
 from .ops.embedding import Columns as ColumnsOp
 from .parameter import Parameter
 from .tape import Value

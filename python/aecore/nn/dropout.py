@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .module import Module, fresh_seed
+from ..base.streams import fresh_seed
+from .module import Module
 from .ops.elementwise import Dropout as DropoutOp
 from .tape import Shape, Value
 

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from ..base.checks import boolean, integer
+from ..base.streams import fresh_seed
 from .init import bound_of
-from .module import Module, fresh_seed, shown
+from .module import Module, shown
 from .ops.products import FUSED
 from .ops.products import Linear as LinearOp
 from .parameter import Parameter

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
 from collections.abc import Iterable, Iterator
 from typing import Any, overload
 
@@ -14,11 +13,6 @@ from .. import _core
 from ..base.streams import derived_seed
 from .parameter import Parameter
 from .tape import Op, Shape, Tape, Value, current
-
-
-def fresh_seed() -> int:
-    """Return a seed that nobody can foresee."""
-    return int.from_bytes(os.urandom(8), "little") >> 1
 
 
 def shown(**options: tuple[Any, Any]) -> str:

@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import _core
 from ..base.checks import boolean, integer
-from ..base.streams import DROPOUT
+from ..base.streams import DROPOUT, fresh_seed
 from .dropout import dropout_rate
 from .init import bound_of
 from .linear import Linear
-from .module import Module, fresh_seed, shown
+from .module import Module, shown
 from .ops import sequences
 from .ops.shapes import BroadcastTo, Concatenate, Reshape
 from .parameter import Parameter

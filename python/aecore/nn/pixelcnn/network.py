@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from ...base.checks import integer
+from ...base.streams import fresh_seed
 from ..activation import Activation
 from ..containers import Sequential
 from ..convolution import Conv2d
 from ..linear import Linear
-from ..module import Module, fresh_seed, shown
+from ..module import Module, shown
 from ..ops.embedding import Embedding
 from ..ops.gated import GatedTanh
 from ..parameter import Parameter

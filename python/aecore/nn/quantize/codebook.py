@@ -11,9 +11,9 @@ import numpy as np
 from ... import _core
 from ...base import runtime
 from ...base.checks import integer
-from ...base.streams import INIT, KMEANS, RESTART
+from ...base.streams import INIT, KMEANS, RESTART, fresh_seed
 from ...base.sums import sum_of
-from ..module import Module, fresh_seed
+from ..module import Module
 from ..ops.quantize import L2Normalize
 from ..parameter import Parameter, reserve
 from ..parts import Part
