@@ -17,6 +17,7 @@ import sys
 import tarfile
 import threading
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,6 +222,21 @@ def test_digits_fill_the_range_and_are_split_once_and_for_all():
     np.testing.assert_array_equal(X_train, datasets.load_digits()[0])
 
 
+def test_small_fashion_comes_with_the_package(monkeypatch):
+    monkeypatch.setenv("AECORE_DATA", "/nowhere")
+    X_train, y_train, X_test, y_test = split = datasets.load_fashion_small()
+    check_split(split)
+    assert X_train.shape == (2500, 28, 28, 1) and X_test.shape == (500, 28, 28, 1)
+    assert X_train.dtype == np.uint8 and X_train.min() == 0 and X_train.max() == 255
+    assert np.bincount(y_train).tolist() == [244, 238, 249, 247, 279, 251, 235, 223, 264, 270]
+    assert [datasets.FASHION_CLASSES[label] for label in y_test[:3]] == FIRST_CLOTHES
+    X_train[:] = 0  # one's own copy
+    assert datasets.load_fashion_small()[0].any()
+    folder = Path(datasets.__file__).parent / "fashion_small"
+    assert (folder / "LICENSE").read_text().startswith("The MIT License")
+
+
+FIRST_CLOTHES = ["bag", "T-shirt/top", "T-shirt/top"]
 FROZEN_DIGITS = [7, 9, 4, 7, 0, 2, 6, 1, 3, 1, 3, 7]
 
 
@@ -670,6 +686,7 @@ def test_the_connections_as_published():
         "load_ecg5000",
         "load_adult",
         "load_digits",
+        "load_fashion_small",
         "load_nab",
         "load_vehicle_claims",
     ],
@@ -677,7 +694,7 @@ def test_the_connections_as_published():
 def test_examples(name):
     if name == "load_digits":
         pytest.importorskip("sklearn")
-    else:
+    elif name != "load_fashion_small":
         real(name.removeprefix("load_").replace("claims", "claim_fraud"))
     test = doctest.DocTestFinder(recurse=False).find(
         getattr(datasets, name), name, globs=vars(datasets)

@@ -6,16 +6,19 @@ Images are uint8 and channels last, (N, H, W, C); sequences are float32, (N, T, 
 structured arrays, (N,). Labels are int64, (N,). Nothing is scaled, normalised or shuffled: what the
 authors published is what comes back.
 
-A loader reads the official files of its set. It looks for them in ``$AECORE_DATA/<set>/``, then in
-the user's cache (``$XDG_CACHE_HOME/aecore/<set>/``, or the platform's cache folder), and downloads
-what is in neither, with its hash checked, into the cache. Downloading needs pooch (``pip install
-'aecore[data]'``), which is imported only then. Files that are already on disk are checked for
-damage, not against the published hash: a converted or reduced copy in the same format is welcome.
+Two come with what is installed: `load_fashion_small` with aecore, `load_digits` with scikit-learn.
+The other loaders read the official files of their set. Each looks for them in
+``$AECORE_DATA/<set>/``, then in the user's cache (``$XDG_CACHE_HOME/aecore/<set>/``, or the
+platform's cache folder), and downloads what is in neither, with its hash checked, into the cache.
+Downloading needs pooch (``pip install 'aecore[data]'``), which is imported only then. Files that
+are already on disk are checked for damage, not against the published hash: a converted or reduced
+copy in the same format is welcome.
 """
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,17 +30,33 @@ from ._images import ImageFolder
 from ._read import Split
 
 __all__ = [
+    "FASHION_CLASSES",
     "load_adult",
     "load_cifar10",
     "load_digits",
     "load_ecg5000",
     "load_fashion_mnist",
+    "load_fashion_small",
     "load_images",
     "load_kddcup99",
     "load_mnist",
     "load_nab",
     "load_vehicle_claims",
 ]
+
+
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)  # what the labels of Fashion-MNIST stand for
 
 
 def __dir__() -> list[str]:
@@ -96,7 +115,7 @@ def load_fashion_mnist(*, data_home: str | os.PathLike[str] | None = None) -> Sp
         Grey images on black (0).
     y_train, y_test : int64 arrays, (60000,) and (10000,)
         0 T-shirt/top, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag,
-        9 ankle boot.
+        9 ankle boot; ``FASHION_CLASSES`` has the names.
 
     Raises
     ------
@@ -117,6 +136,36 @@ def load_fashion_mnist(*, data_home: str | os.PathLike[str] | None = None) -> Sp
     (60000, 28, 28, 1)
     """
     return _read.read_idx_set(locate("fashion_mnist", data_home))
+
+
+def load_fashion_small() -> Split:
+    """Load 3,000 pictures of Fashion-MNIST that come with aecore: no download, nothing to install.
+
+    They are the last 2,500 for training and the last 500 for testing.
+
+    Returns
+    -------
+    X_train, X_test : uint8 arrays, (2500, 28, 28, 1) and (500, 28, 28, 1)
+        Grey images on black (0).
+    y_train, y_test : int64 arrays, (2500,) and (500,)
+        As in `load_fashion_mnist`; ``FASHION_CLASSES`` has the names.
+
+    References
+    ----------
+    H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a novel image dataset for benchmarking
+    machine learning algorithms", arXiv:1708.07747, 2017. MIT licence, which is beside the file.
+
+    Examples
+    --------
+    >>> X_train, y_train, X_test, y_test = load_fashion_small()
+    >>> X_train.shape, X_test.shape, FASHION_CLASSES[y_test[0]]
+    ((2500, 28, 28, 1), (500, 28, 28, 1), 'bag')
+    """
+    path = Path(__file__).with_name("fashion_small") / "fashion_small.npz"
+    with np.load(path, allow_pickle=False) as file:
+        X_train, X_test = (file[name][..., None] for name in ("images", "test_images"))
+        y_train, y_test = (file[name].astype(np.int64) for name in ("labels", "test_labels"))
+    return X_train, y_train, X_test, y_test
 
 
 def load_cifar10(*, data_home: str | os.PathLike[str] | None = None) -> Split:
