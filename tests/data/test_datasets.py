@@ -689,15 +689,76 @@ def test_the_connections_as_published():
         "load_fashion_small",
         "load_nab",
         "load_vehicle_claims",
+        "make_homes",
+        "make_sensors",
     ],
 )
 def test_examples(name):
     if name == "load_digits":
         pytest.importorskip("sklearn")
-    elif name != "load_fashion_small":
+    elif not name.startswith("make_") and name != "load_fashion_small":
         real(name.removeprefix("load_").replace("claims", "claim_fraud"))
     test = doctest.DocTestFinder(recurse=False).find(
         getattr(datasets, name), name, globs=vars(datasets)
     )[0]
     result = doctest.DocTestRunner().run(test)
     assert result.attempted > 1 and result.failed == 0
+
+
+def test_homes_follow_from_one_another():
+    X, truth = datasets.make_homes(20_000, gaps=0.1, odd=0.02)
+    assert X.dtype == truth.dtype and X.dtype.names[:3] == ("kind", "city", "area")
+    house = truth["kind"] == "house"
+    assert 0.53 < house.mean() < 0.57
+    assert set(truth["heating"][truth["city"] == "Porto"]) == {"none"}
+    metre = {city: np.median((truth["price"] / truth["area"])[truth["city"] == city])
+             for city in ("Bergen", "Lyon", "Porto")}  # fmt: skip
+    assert metre == pytest.approx({"Bergen": 5.2, "Lyon": 4.1, "Porto": 2.9}, rel=0.02)
+    for name in X.dtype.names:
+        gaps = X[name] == "" if X[name].dtype.kind == "U" else np.isnan(X[name])
+        assert gaps.mean() == pytest.approx(0.1, abs=0.01)
+        wrong = ~gaps & (X[name] != truth[name])
+        assert wrong.mean() <= 0.025
+        assert set(X[name][wrong]) <= set(truth[name])
+    assert (X["price"] != truth["price"])[~np.isnan(X["price"])].mean() > 0.015
+    same, _ = datasets.make_homes(20_000, gaps=0, odd=0)
+    np.testing.assert_array_equal(same, truth)
+
+
+def test_what_is_drawn_is_the_same_on_every_machine():
+    digest = hashlib.sha256(datasets.make_homes(50)[0].tobytes()).hexdigest()
+    assert digest[:16] == HOMES
+    assert not np.array_equal(*(datasets.make_homes(50, random_state=None)[1] for _ in "ab"))
+    np.testing.assert_allclose(datasets.make_sensors()[1][0], FIRST_READING)
+
+
+HOMES, FIRST_READING = (
+    "2a82c82f41f88cec",
+    [38.168692261564175, 49.841497310297115, 6.103665179125743],
+)
+
+
+def test_sensors_go_wrong_three_times():
+    stamps, X, y = datasets.make_sensors(1000)
+    assert stamps.shape == y.shape == (1000,) and X.shape == (1000, 3)
+    assert set(np.diff(stamps).astype(int)) == {1}
+    starts = np.flatnonzero(np.diff(y.astype(int)) == 1) + 1
+    assert starts.tolist() == [700, 800, 900] and y.sum() == 90
+    assert np.ptp(X[800:830, 0]) == 0 and np.ptp(X[:700].reshape(-1, 50, 3), axis=1).min() > 0
+
+
+@pytest.mark.parametrize("wrong, error, text", [
+    ({"n": 0}, ValueError, "n: expected"),
+    ({"n": 2.5}, TypeError, "n: expected"),
+    ({"gaps": 1.5}, ValueError, "gaps: expected"),
+    ({"odd": "few"}, TypeError, "odd: expected"),
+    ({"random_state": "x"}, TypeError, "random_state: expected"),
+])  # fmt: skip
+def test_what_can_not_be_drawn(wrong, error, text):
+    with pytest.raises(error, match=text):
+        datasets.make_homes(**wrong)
+
+
+def test_few_sensor_readings_are_refused():
+    with pytest.raises(ValueError, match="n: expected"):
+        datasets.make_sensors(399)

@@ -6,7 +6,8 @@ Images are uint8 and channels last, (N, H, W, C); sequences are float32, (N, T, 
 structured arrays, (N,). Labels are int64, (N,). Nothing is scaled, normalised or shuffled: what the
 authors published is what comes back.
 
-Two come with what is installed: `load_fashion_small` with aecore, `load_digits` with scikit-learn.
+Two come with what is installed, `load_fashion_small` with aecore and `load_digits` with
+scikit-learn; `make_homes` and `make_sensors` draw a table and a series with known faults.
 The other loaders read the official files of their set. Each looks for them in
 ``$AECORE_DATA/<set>/``, then in the user's cache (``$XDG_CACHE_HOME/aecore/<set>/``, or the
 platform's cache folder), and downloads what is in neither, with its hash checked, into the cache.
@@ -19,12 +20,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import checks
-from . import _nab, _read, _tables
+from . import _made, _nab, _read, _tables
 from ._files import CIFAR_BATCHES, CLAIMS, FILES, KDD, NAB_LABELS, locate
 from ._images import ImageFolder
 from ._read import Split
@@ -42,6 +44,8 @@ __all__ = [
     "load_mnist",
     "load_nab",
     "load_vehicle_claims",
+    "make_homes",
+    "make_sensors",
 ]
 
 
@@ -531,3 +535,85 @@ def load_vehicle_claims(*, data_home: str | os.PathLike[str] | None = None) -> S
     """
     paths = locate("vehicle_claim_fraud", data_home)
     return _tables.split(*_tables.read_claims(paths[CLAIMS]))
+
+
+def make_homes(
+    n: int = 800, *, gaps: float = 0.06, odd: float = 0.01, random_state: Any = 0
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Draw a table of homes for sale, with gaps and a few wrong cells, and the same without them.
+
+    Parameters
+    ----------
+    n : int, default 800
+        Rows.
+    gaps, odd : float, defaults 0.06 and 0.01
+        The share of cells that are missing, and of those that have the value of some other home.
+    random_state : int, Generator or RandomState, default 0
+        The same number gives the same table on every machine. None draws another one each time.
+
+    Returns
+    -------
+    X, truth : structured arrays, (n,)
+        Words, in which the empty string is missing: ``kind`` (house, flat), ``city`` (Bergen, Lyon,
+        Porto), ``heating`` (pump, district, none). Numbers, in which NaN is missing: ``area``
+        (square metres), ``rooms``, ``price`` (thousands of euros). They follow from one another but
+        for noise. ``pandas.DataFrame(X)`` makes it a data frame.
+
+    Raises
+    ------
+    TypeError, ValueError
+        n isn't an integer above 0, or a share isn't from 0 to 1.
+
+    Examples
+    --------
+    >>> X, truth = make_homes()
+    >>> X.shape, truth[0].item(), round(float(np.isnan(X["price"]).mean()), 3)
+    ((800,), ('house', 'Lyon', 69.0, 3.0, 'pump', 297.0), 0.061)
+    """
+    checks.integer("n", n, 1)
+    for name, share in (("gaps", gaps), ("odd", odd)):
+        checks.real(name, share, 0, 1)
+    rng = _made.stream(random_state)
+    truth = _made.draw_homes(rng, n)
+    return _made.damage_homes(rng, truth, gaps, odd), truth
+
+
+def make_sensors(
+    n: int = 3000, *, random_state: Any = 0
+) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Draw hourly readings of a machine's three sensors, which go wrong three times.
+
+    Load, temperature and pressure follow the hours of the day and of the week, and one another. In
+    the last three tenths each has one fault of 30 hours: the temperature is too high, the load
+    sticks, the pressure is too high.
+
+    Parameters
+    ----------
+    n : int, default 3000
+        Steps, at least 400.
+    random_state : int, Generator or RandomState, default 0
+        The same number gives the same readings on every machine. None draws others each time.
+
+    Returns
+    -------
+    stamps : datetime64 array, (n,)
+        Hours, from 2026 on.
+    X : float64 array, (n, 3)
+        Load (kW), temperature (degrees Celsius) and pressure (bar).
+    y : bool array, (n,)
+        True where a sensor has a fault.
+
+    Raises
+    ------
+    TypeError, ValueError
+        n isn't an integer from 400 on.
+
+    Examples
+    --------
+    >>> stamps, X, y = make_sensors()
+    >>> X.shape, str(stamps[-1]), int(y.sum())
+    ((3000, 3), '2026-05-05T23', 90)
+    """
+    checks.integer("n", n, 400)
+    stamps = np.datetime64("2026-01-01T00", "h") + np.arange(n)
+    return stamps, *_made.draw_sensors(_made.stream(random_state), n)
