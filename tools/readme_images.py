@@ -1,13 +1,67 @@
-"""Make README.md's picture: its first example on MNIST, in $AECORE_DATA; needs matplotlib."""
+"""Draw README.md's pictures: run its Python blocks, and save what the last line of each gives.
 
+A block's picture is the next one that stands behind it, a file of docs/images. Data sets aren't
+downloaded: all that the blocks need comes with aecore and with ``pip install '.[demo]'``.
+
+    python tools/readme_images.py            # run the blocks and draw
+    python tools/readme_images.py --check    # run the blocks
+"""
+
+import argparse
+import ast
+import os
+import re
+import tempfile
 from pathlib import Path
 
-import aecore as ae
+ROOT = Path(__file__).parent.parent
+IMAGES = ROOT / "docs" / "images"
+BLOCK = re.compile(r"^```python\n(.*?)^```.*?/docs/images/(readme-[\w-]+\.png)", re.M | re.S)
 
-images, _, test_images, test_labels = ae.datasets.load_mnist()
-model = ae.VAE(ae.Dense((400,)), latent_dim=20, loss="bce", epochs=10, random_state=0, verbose=1)
-model.fit(images)
-figure = ae.plot.reconstructions(model, test_images, test_labels, n=12)
-folder = Path(__file__).parent.parent / "docs" / "images"
-folder.mkdir(exist_ok=True)
-figure.savefig(folder / "mnist-vae.png", dpi=100)
+
+def blocks(text):
+    """Return the code of each block and the name of its picture."""
+    found = BLOCK.findall(text)
+    if len(found) != len(re.findall(r"^```python$", text, re.M)):
+        raise ValueError("README.md: expected a picture behind each block")
+    return found
+
+
+def value_of(code, namespace):
+    """Run a block; return the value of its last line, as a notebook does."""
+    tree = ast.parse(code)
+    *body, last = tree.body
+    exec(compile(ast.Module(body, []), "README.md", "exec"), namespace)
+    if not isinstance(last, ast.Expr):
+        raise ValueError(f"README.md: expected an expression that draws, got {ast.unparse(last)}")
+    return eval(compile(ast.Expression(last.value), "README.md", "eval"), namespace)
+
+
+def save(drawn, path):
+    """Write a figure, or an image in numbers from 0 to 1."""
+    if hasattr(drawn, "savefig"):
+        drawn.savefig(path, dpi=200, metadata={"Software": None})
+        return
+    import numpy as np
+    from PIL import Image
+
+    Image.fromarray(np.rint(np.clip(drawn, 0, 1) * 255).astype(np.uint8)).save(path)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="run the blocks, and draw nothing")
+    check = parser.parse_args().check
+    namespace = {"__name__": "__main__"}
+    found = blocks((ROOT / "README.md").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for code, name in found:
+            drawn = value_of(code, namespace)
+            print(name, flush=True)
+            if not check:
+                save(drawn, IMAGES / name)
+
+
+if __name__ == "__main__":
+    main()
