@@ -1,6 +1,7 @@
 """Draw README.md's pictures: run its Python blocks, and save what the last line of each gives.
 
-A block's picture is the next one that stands behind it, a file of docs/images. Data sets aren't
+A block's picture is the next one that stands behind it, a file of docs/images; a block that isn't
+followed by one prepares what those behind it use. Data sets aren't
 downloaded: all that the blocks need comes with aecore and with ``pip install '.[demo]'``.
 
     python tools/readme_images.py            # run the blocks and draw
@@ -16,15 +17,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
-BLOCK = re.compile(r"^```python\n(.*?)^```.*?/docs/images/(readme-[\w-]+\.png)", re.M | re.S)
+BLOCK = re.compile(r"^```python\n(.*?)^```$(.*?)(?=^```|\Z)", re.M | re.S)
+PICTURE = re.compile(r"/docs/images/(readme-[\w-]+\.png)")
 
 
 def blocks(text):
-    """Return the code of each block and the name of its picture."""
-    found = BLOCK.findall(text)
-    if len(found) != len(re.findall(r"^```python$", text, re.M)):
-        raise ValueError("README.md: expected a picture behind each block")
-    return found
+    """Return the code of each block, and the name of its picture or None."""
+    behind = [(code, PICTURE.search(after)) for code, after in BLOCK.findall(text)]
+    return [(code, match and match[1]) for code, match in behind]
 
 
 def value_of(code, namespace):
@@ -38,9 +38,10 @@ def value_of(code, namespace):
 
 
 def save(drawn, path):
-    """Write a figure, or an image in numbers from 0 to 1."""
-    if hasattr(drawn, "savefig"):
-        drawn.savefig(path, dpi=200, metadata={"Software": None})
+    """Write a figure, scikit-learn's display of one, or an image in numbers from 0 to 1."""
+    figure = getattr(drawn, "figure_", drawn)
+    if hasattr(figure, "savefig"):
+        figure.savefig(path, dpi=200, bbox_inches="tight", metadata={"Software": None})
         return
     import numpy as np
     from PIL import Image
@@ -57,6 +58,9 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         for code, name in found:
+            if name is None:
+                exec(code, namespace)
+                continue
             drawn = value_of(code, namespace)
             print(name, flush=True)
             if not check:
