@@ -23,7 +23,8 @@ def load(path):
 
 gallery = load(ROOT / "tools" / "gallery.py")
 PAGES = {str(page.relative_to(ROOT)): page for page in gallery.pages()}
-MEASURED = {  # by scripts of reproductions, and by bench
+MEASURED = {  # by scripts of reproductions, and by bench; or drawn by hand
+    "choosing.svg",
     "compression.png",
     "cost-crowd.png",
     "cost-simulated.png",

@@ -66,6 +66,14 @@ def test_what_can_be_closed_is_closed_however_training_ends(X):
         assert recorder.calls == [1, 2, "closed"]
 
 
+@pytest.mark.parametrize(
+    "answer, epochs", [(True, 1), (np.True_, 1), (False, 3), (np.False_, 3), (1, 3), ("yes", 3)]
+)
+def test_training_stops_for_true_alone(X, answer, epochs):
+    model = ae.Autoencoder(D, 3, callbacks=[lambda s: answer], **KW).fit(X)
+    assert len(model.history_) == epochs
+
+
 def test_their_own_errors_end_training_with_a_usable_model(X):
     def fail(state):
         raise RuntimeError("disk full")

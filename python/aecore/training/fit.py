@@ -6,6 +6,8 @@ import contextlib
 import math
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..base.params import same
 from ..data.batches import Batches, BatchSource
 from .callbacks import EarlyStopping, TrainingState, back_to, closing
@@ -129,14 +131,19 @@ def _should_stop(
     return any(stops)
 
 
+def _is_true(answer: Any) -> bool:
+    """Whether a callback asks to stop: by True, or NumPy's, which comparing its numbers gives."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)
+
+
 def _called(model: Any, state: TrainingState) -> list[bool]:
     """Call the callbacks, and return which would stop; in a group all change as the first does."""
     if current() is None:
-        return [callback(state) is True for callback in model.callbacks]
+        return [_is_true(callback(state)) for callback in model.callbacks]
 
     def called() -> tuple[list[bool], dict[str, Any]]:
         before = model.get_params(deep=False)
-        stops = [callback(state) is True for callback in model.callbacks]
+        stops = [_is_true(callback(state)) for callback in model.callbacks]
         after = model.get_params(deep=False)
         return stops, {k: v for k, v in after.items() if not same(v, before[k])}
 
