@@ -270,7 +270,7 @@ def test_data_frames(X):
     assert list(m.feature_names_in_) == list(KINDS.names) and m.n_features_in_ == 6
     full = m.impute(frame)
     assert not full.isna().any().any() and (full.dtypes == frame.dtypes).all()
-    assert (full.index == frame.index).all()
+    assert (full.index == frame.index).all() and (m.reconstruct(frame).index == frame.index).all()
     turned = frame[list("kcbwyx")]
     np.testing.assert_array_equal(m.transform(turned), m.transform(frame))
     np.testing.assert_array_equal(m.errors(turned), m.errors(frame))  # in the order of fit

@@ -86,6 +86,14 @@ def like(X: Any, values: np.ndarray, names: Any = None) -> Any:
     return values
 
 
+def indexed_like(X: Any, table: Any) -> Any:
+    """Return a table, with the index of X where both are frames of pandas."""
+    index = getattr(X, "index", None)
+    if _form(X) == _form(table) == "pandas" and index is not None:
+        table.index = index
+    return table
+
+
 def columns_like(X: Any, columns: dict[str, np.ndarray]) -> Any:
     """Return columns (m,) as a data frame for a data frame X, else as a structured array.
 

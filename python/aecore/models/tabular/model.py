@@ -184,6 +184,24 @@ class TableModel(BaseAutoencoder):
 
     # ---- tables out -----------------------------------------------------------------------------
 
+    def reconstruct(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> Any:
+        """Encode rows and decode them again.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        The container that `fit` was given, with its columns
+            Numbers are within the range seen in fit and whole where all were; of categories it is
+            the likeliest level. A data frame has the index of X.
+        """
+        return frames.indexed_like(X, super().reconstruct(X, y, sample_mask=sample_mask))
+
     @fitted
     def impute(self, X: Any, *, sample_mask: Any = None) -> Any:
         """Fill in what is missing.
