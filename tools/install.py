@@ -1,8 +1,8 @@
 """install.py EXTRA: install aecore[EXTRA] from this folder by pip, and say how far it is.
 
-Run by the Python of a virtual environment. On a terminal a step's line is written anew every second;
-in a file each step is one line. All that pip and the compiler say goes to build/install.log, and its
-end is shown if something fails.
+Run by the Python of a virtual environment. On a terminal a step's line is written anew every
+second; in a file each step is one line. All that pip and the compiler say goes to
+build/install.log, and its end is shown if something fails.
 """
 
 import os
@@ -26,7 +26,9 @@ BEGINS = (
     (r" *Building wheel for aecore .*started", 2),
     (r"Installing collected packages: .*", 3),
 )
-PACKAGE = re.compile(r" *(?:Downloading|Using cached|Processing) (?:\S*/)?([\w.]+-[\w.]+?)-\S+\.whl")
+PACKAGE = re.compile(
+    r" *(?:Downloading|Using cached|Processing) (?:\S*/)?([\w.]+-[\w.]+?)-\S+\.whl"
+)
 COMPILED = re.compile(r".* -c (csrc/\S+\.c) -o ")
 SOURCES = len([*glob("csrc/base/*.c"), *glob("csrc/ops/*.c"), *glob("csrc/py/*.c")])
 ISAS = {"x86_64": 3, "AMD64": 3, "aarch64": 2, "arm64": 2}.get(platform.machine(), 1)

@@ -4,9 +4,9 @@ A command is a function that takes the subparsers, adds its own and sets ``run``
 the parsed options to an exit status; `COMMANDS` lists them in the order of the help text. A command
 imports other packages only when it runs, so that ``aecore --help`` is quick.
 
-Exit status: 0 done, 1 for a doctor who finds a fault, 2 failed (a wrong option, unusable data, a file or a package that is missing, a
-full disk), with one sentence on stderr that says why, 130 interrupted. AECORE_TRACEBACK=1 shows
-where an error arose.
+Exit status: 0 done, 1 doctor has found a fault, 2 failed (a wrong option, unusable data, a file or
+a package that is missing, a full disk), with one sentence on stderr that says why, 130 interrupted.
+AECORE_TRACEBACK=1 shows where an error arose.
 """
 
 from __future__ import annotations

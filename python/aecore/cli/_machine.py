@@ -63,7 +63,11 @@ def _groups(proc: str, root: Path) -> list[Path]:
     folders = []
     for line in lines:
         _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
-        bases = [root] if not controllers else [root / name for name in {controllers, *controllers.split(",")}]
+        bases = (
+            [root]
+            if not controllers
+            else [root / name for name in {controllers, *controllers.split(",")}]
+        )
         for base in bases:
             folder = base / path.lstrip("/")
             # In a container the path is the host's, and the folder is the root itself.

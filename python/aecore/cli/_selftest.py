@@ -1,4 +1,4 @@
-"""The self-test of ``aecore doctor``: a few seconds that show that the core computes rightly here."""
+"""The self-test of ``aecore doctor``: seconds that show whether the core computes rightly here."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .. import Autoencoder, Dense, functional, get_num_threads, set_num_threads
 from ..files.load import load
+from ._command import CommandError
 
 # Sizes around the widths of vectors and tiles.
 SHAPES = ((1, 1, 1), (7, 17, 33), (64, 65, 31), (130, 257, 129))
@@ -22,7 +23,7 @@ LOSS = 11.23672  # of `fitted`, with the kernels of any instruction set
 SIZE = 768  # of the matrices that are timed
 
 
-class Failure(Exception):
+class Failure(CommandError):
     """The core has computed something wrong; the message says what."""
 
 

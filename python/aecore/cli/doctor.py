@@ -124,7 +124,9 @@ def _installation() -> Iterator[Finding]:
     python = f"{platform.python_implementation()} {platform.python_version()}{free}"
     yield Finding(where, "python", f"{python}, {sys.executable}")
     yield Finding(where, "numpy", np.__version__)
-    yield Finding(where, "system", f"{platform.system()} {platform.release()}, {platform.machine()}")
+    yield Finding(
+        where, "system", f"{platform.system()} {platform.release()}, {platform.machine()}"
+    )
     build = build_info()
     openmp = f"OpenMP of {str(build['openmp'])[:4]}" if build["openmp"] else "no OpenMP"
     compiled = f"compiler {build['compiler']}, {openmp}"
@@ -312,7 +314,9 @@ def _tests() -> Iterator[Finding]:
         try:
             yield Finding("self-test", name, test())
         except Exception as error:
-            remedy = "install aecore again; if that doesn't help, report it with aecore doctor --json"
+            remedy = (
+                "install aecore again; if that doesn't help, report it with aecore doctor --json"
+            )
             yield Finding("self-test", name, sentence(error), ERROR, remedy)
         gc.collect()
 

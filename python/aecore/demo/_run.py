@@ -63,7 +63,10 @@ def run(
     plans = recipe.plans(seed)
     if quick:
         plans = {name: plan.shortened() for name, plan in plans.items()}
-    print(_heading(recipe, names, threads, len(plans)), flush=True)
+    print(_heading(recipe, names, threads, len(plans)))
+    if quick:
+        print("A quick run, to try everything out: the models learn next to nothing")
+    sys.stdout.flush()
     with Stages(plans) as stages:
         names |= train(plans, names, stages, threads)
         stages.begin("measuring")

@@ -103,11 +103,11 @@ of the same size: the best that weighted sums alone can do.</p>
 {body}
 </tbody></table></div>
 <dl>
-<dt>error of rebuilding</dt><dd>The mean squared error of test pictures, whose values go from 0 to 1:
-lower is better. PCA&rsquo;s code has as many numbers, and beside the VQ-VAE it has as many bytes.
-Beside the CVAE it is told the class as well. The denoising autoencoder is given noisy pictures and
-should give back clean ones; so is PCA, with the size of code that is best for it.</dd>
-<dt>class of neighbours</dt><dd>The share of test pictures whose {NEIGHBOURS} nearest training codes
+<dt>error of rebuilding</dt><dd>The mean squared error of test pictures, whose values go from 0 to
+1: lower is better. PCA&rsquo;s code has as many numbers, beside the VQ-VAE as many bytes. Beside
+the CVAE it is told the class as well. The denoising autoencoder is given noisy pictures and should
+give back clean ones; so is PCA, with the size of code that is best for it.</dd>
+<dt>class by neighbours</dt><dd>The share of test pictures whose {NEIGHBOURS} nearest training codes
 vote for the right class: higher is better, and nothing was trained for it. The CVAE is given the
 class, so its codes needn&rsquo;t tell it, and there is nothing to compare; nor is there for the
 denoising autoencoder, which is trained to clean and not to sort. A raw picture has many times as

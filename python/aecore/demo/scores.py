@@ -84,7 +84,7 @@ class Evaluator:
         title = TITLES[name]
         if model.corruption is not None:
             noisy = self._error(corrupted(model, self.X_test))
-            code = f"(given noise of {noisy:.4f})"
+            code = f"(noise of {noisy:.4f} added)"
             return Row(name, title, code, error, self._denoised(model))
         if hasattr(model, "codebook_"):
             return self._words(name, model, error)
@@ -222,7 +222,7 @@ def _numbers(n: int) -> str:
 
 # --------------------------------------------------------------------------------------------------
 
-GROUPS = ("", "", "error of rebuilding", "class of neighbours")
+GROUPS = ("", "", "error of rebuilding", "class by neighbours")
 HEADINGS = ("", "a code is", "model", "PCA", "model", "PCA")
 
 
@@ -252,12 +252,12 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 LEGEND = (
-    "error       mean squared error of rebuilt test pictures, whose values go from 0 to 1: lower",
-    "            is better. PCA, the best that weighted sums can do, has a code of the same size;",
-    "            beside the CVAE it is told the class too, and beside the denoising autoencoder it",
-    "            gets the same noisy pictures and its best size",
+    "error       mean squared error of rebuilt test pictures, whose values go from 0 to 1:",
+    "            lower is better. PCA, the best that weighted sums can do, has a code of the",
+    "            same size; beside the CVAE it is told the class too, and beside the denoising",
+    "            autoencoder it gets the same noisy pictures and its best size",
     f"neighbours  share of test pictures whose {NEIGHBOURS} nearest training codes vote for their "
-    "class: higher",
-    "            is better, and PCA's codes are of the same size; the CVAE is given the class, so",
-    "            its codes needn't tell it, and the denoising autoencoder makes no codes to compare",
+    "class:",
+    "            higher is better. A CVAE is given the class, so its codes needn't tell it; a",
+    "            denoising autoencoder is there to clean",
 )

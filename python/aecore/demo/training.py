@@ -38,9 +38,11 @@ class Stages:
         self._stage, self._note, self._started = "", "", 0.0
         self._bar = tqdm(
             total=training + MEASURING + DRAWING,
-            bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} to go{postfix}",
+            bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} to go  {unit}",
             mininterval=0.1,
             disable=not self._live,
+            desc=" " * self._width,
+            unit=" " * NOTE,
         )
 
     def begin(self, stage: str) -> None:
@@ -49,7 +51,8 @@ class Stages:
         self._stage, self._note, self._started = stage, "", time.perf_counter()
         if self._live:
             self._bar.set_description_str(stage.ljust(self._width), refresh=False)
-            self._bar.set_postfix_str(" " * NOTE)
+            self._bar.unit = " " * NOTE
+            self._bar.refresh()
         else:
             print(f"{stage} ...", end="", file=sys.stderr, flush=True)
 
@@ -57,7 +60,7 @@ class Stages:
         """Move on, and show a note beside the bar."""
         self._note = note or self._note
         if self._live:
-            self._bar.set_postfix_str(self._note.ljust(NOTE), refresh=False)
+            self._bar.unit = self._note.ljust(NOTE)
             # Rounding may take the sum a little above the total, which tqdm warns of.
             self._bar.update(min(seconds, self._bar.total - self._bar.n))
 
@@ -82,8 +85,8 @@ class Stages:
             self._end()
             if self._live:
                 self._bar.set_description_str("done".ljust(self._width), refresh=False)
+                self._bar.unit = " " * NOTE
                 self._bar.update(self._bar.total - self._bar.n)
-                self._bar.set_postfix_str(" " * NOTE)
         elif not self._live:
             print(file=sys.stderr, flush=True)
         self._bar.close()
