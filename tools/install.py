@@ -9,6 +9,7 @@ import os
 import platform
 import queue
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -40,6 +41,7 @@ class Progress:
     def __init__(self):
         self.live = sys.stdout.isatty()
         self.step, self.started, self.detail, self.done = -1, 0.0, "", []
+        self.shown = ""
 
     def read(self, line):
         """Take note of a line of pip's."""
@@ -63,7 +65,10 @@ class Progress:
         if self.live and self.step >= 0:
             detail = f": {self.detail}" if self.detail else ""
             line = f"  {self.text()}{detail}, {time.monotonic() - self.started:.0f} s"
-            print(f"\r\x1b[K{line[: os.get_terminal_size().columns - 1]}", end="", flush=True)
+            line = line[: shutil.get_terminal_size().columns - 1]
+            if line != self.shown:
+                print(f"\r\x1b[K{line}", end="", flush=True)
+            self.shown = line
 
     def end(self):
         """End the line of the step."""
@@ -101,7 +106,11 @@ def main(extra):
         *(sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-v"),
         *("--progress-bar", "off", f".[{extra}]"),
     ]
-    print(f"Installing aecore[{extra}] into {sys.prefix}; the first time takes a minute or two")
+    print(
+        f"Installing aecore[{extra}] into {os.path.relpath(sys.prefix)}; the first time takes a "
+        "minute or two",
+        flush=True,
+    )
     LOG.parent.mkdir(exist_ok=True)
     progress = Progress()
     with LOG.open("w", encoding="utf-8") as log:
@@ -125,4 +134,5 @@ def main(extra):
         sys.exit("\n".join(["", *said, "", f"That was the end of {LOG}."]))
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
