@@ -42,7 +42,7 @@ demo: $(VENV)/.has-demo ## train six autoencoders on pictures of clothes and sho
 	@$(BIN)/aecore demo $(ARGS)
 
 test: $(VENV)/.has-test ## run the tests, in about ten minutes
-	@[ -n "$(ARGS)" ] || echo "All tests take about ten minutes; make test ARGS='-k vae' runs some"
+	$(if $(ARGS),,@echo "All tests take about ten minutes; make test ARGS='-k vae' runs some")
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv

@@ -175,6 +175,18 @@ def test_threads(threads, cores, limit, variable, level, said, plain, monkeypatc
     assert bool(found.remedy) == (level == "warning")
 
 
+def test_a_process_that_is_bound_to_a_core(plain, monkeypatch):
+    monkeypatch.setattr(doctor, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(_machine, "usable_cores", lambda: 1)
+    monkeypatch.setattr(doctor.os, "cpu_count", lambda: 4)
+    found = only(doctor._threads(), "threads")
+    assert found.text.startswith("4, on 1 core that this process may use, of 4")
+    assert found.level == "warning"
+    monkeypatch.setenv("OMP_PROC_BIND", "true")  # which is the cause, and is warned of
+    assert only(doctor._threads(), "threads").level == "ok"
+    assert only(doctor._environment(), "OMP_PROC_BIND").remedy.startswith("unset it")
+
+
 def test_the_instruction_set(plain, monkeypatch):
     monkeypatch.setattr(_machine, "cpu_flags", lambda: {"avx2", "fma"})
     known = {"isa": "avx2", "available": ["baseline", "avx2"]}

@@ -14,7 +14,7 @@ def add_demo(commands: Subparsers) -> None:
         commands,
         _demo,
         "demo",
-        "Train autoencoders of six kinds and show what they do. Prints a table of results beside "
+        "Train six autoencoders and show what they do. Prints a table of results beside "
         "PCA's, and writes pictures and a page that explains them, report.html, into a folder. "
         "The pictures of clothes come with aecore and the digits with scikit-learn; MNIST and "
         "CIFAR-10 are looked for in $AECORE_DATA and in the user's cache, and downloaded if pooch "

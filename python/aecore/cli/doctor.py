@@ -48,6 +48,7 @@ LISTED = re.compile(
     r"(AECORE|OMP|GOMP|KMP|MKL|OPENBLAS|BLIS|VECLIB|NUMEXPR)_\w+|LD_PRELOAD|PYTHONPATH"
     r"|PYTHONMALLOC|XDG_CACHE_HOME"
 )
+BINDING = ("OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")  # of threads to cores
 LEAST_MEMORY = 1 << 30  # bytes; with less even small data sets are a matter of luck
 
 
@@ -193,7 +194,10 @@ def _threads() -> Iterator[Finding]:
         text += f" that this process may use, of {all_cores}"
     level, remedy = OK, ""
     least = cores if limit is None else max(1, min(cores, int(limit)))
-    if threads > least:
+    bound = cores < all_cores and any(os.environ.get(name) for name in BINDING)
+    if bound:
+        pass  # the variable itself is warned of
+    elif threads > least:
         level, remedy = WARNING, f"OMP_NUM_THREADS={least}: threads without a core slow training"
     elif threads < least and os.environ.get("OMP_NUM_THREADS"):
         level, remedy = WARNING, f"unset OMP_NUM_THREADS, or set it to {least}"
@@ -260,10 +264,10 @@ def _hurts(name: str, value: str) -> str:
         return ""
     if name == "OMP_WAIT_POLICY" and value.lower() == "active":
         return "unset it: waiting threads keep their cores from all others"
-    if name in ("OMP_THREAD_LIMIT", "OMP_NUM_THREADS") and value.strip() == "1":
+    if name == "OMP_THREAD_LIMIT" and value.strip() == "1":
         if _machine.usable_cores() > 1:
             return "unset it: aecore uses one core because of it"
-    if name in ("OMP_PROC_BIND", "GOMP_CPU_AFFINITY", "KMP_AFFINITY"):
+    if name in BINDING:
         if _machine.usable_cores() < (os.cpu_count() or 1):
             return "unset it: it may have bound this process to one core"
     if name == "PYTHONMALLOC" and value != "pymalloc":

@@ -1,4 +1,4 @@
-"""``aecore demo``: train autoencoders of six kinds, and show what they do.
+"""``aecore demo``: train six autoencoders and show what they do.
 
 recipes
     The models, the data sets and the epochs.
