@@ -289,6 +289,21 @@ def test_pca_is_the_optimum():
     np.testing.assert_allclose(rebuilt, scores.unit(data["X_train"][:5]), atol=1e-6)
 
 
+def test_components_of_large_samples(monkeypatch):
+    """By iteration, they explain as much as the exact ones do."""
+    X = np.random.default_rng(0).standard_normal((300, 90)) * np.linspace(1, 3, 90)
+    X -= X.mean(axis=0)
+    exact = scores._principal_axes(X)
+    monkeypatch.setattr(scores, "EXACT", 50)
+    monkeypatch.setattr(scores, "MOST", 20)
+    near = scores._principal_axes(X)
+    assert near.shape == (20, 90)
+    np.testing.assert_allclose(near @ near.T, np.eye(20), atol=1e-10)
+    np.testing.assert_allclose(
+        ((X @ near.T) ** 2).sum(), ((X @ exact[:20].T) ** 2).sum(), rtol=1e-3
+    )
+
+
 def test_noise_is_that_of_training():
     X = np.full((50, 8, 8, 1), 255, np.uint8)
     model = ae.Autoencoder(corruption=ae.GaussianNoise(0.25))

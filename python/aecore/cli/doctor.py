@@ -258,7 +258,7 @@ def _hurts(name: str, value: str) -> str:
         if name.removeprefix("AECORE_") in BUILD:
             return ""
         return f"aecore reads {', '.join(OWN)}, and no such variable"
-    if name == "AECORE_DATA" and not Path(value).expanduser().is_dir():
+    if name == "AECORE_DATA" and not os.path.isdir(os.path.expanduser(value)):
         return "name a folder that is there, or unset it"
     if name == "AECORE_TRACEBACK":
         return ""
@@ -284,9 +284,9 @@ def _data() -> Iterator[Finding]:
     except RuntimeError as error:  # there is no home directory
         yield Finding("data", "folder", str(error), WARNING, "set AECORE_DATA to a folder")
         return
-    there = next(path for path in (folder, *folder.parents) if path.exists())
+    there = next(path for path in (folder, *folder.parents) if os.path.exists(path))
     is_writable = os.access(there, os.W_OK)
-    text = f"{folder}{'' if folder.exists() else ', made at the first download'}"
+    text = f"{folder}{'' if os.path.exists(folder) else ', made at the first download'}"
     remedy = "" if is_writable else f"set AECORE_DATA, or make {there} writable"
     yield Finding("data", "folder", text, OK if is_writable else WARNING, remedy)
     yield Finding("data", "fashion_small", "comes with aecore")
@@ -294,10 +294,10 @@ def _data() -> Iterator[Finding]:
         yield Finding("data", "digits", "comes with scikit-learn")
     homes = [folder]
     if os.environ.get("AECORE_DATA"):
-        homes.insert(0, Path(os.environ["AECORE_DATA"]).expanduser())
+        homes.insert(0, Path(os.path.expanduser(os.environ["AECORE_DATA"])))
     missing = []
     for name, files in _files.FILES.items():
-        held = {f: next((h for h in homes if (h / name / f).is_file()), None) for f in files}
+        held = {f: next((h for h in homes if os.path.isfile(h / name / f)), None) for f in files}
         where = " and ".join(dict.fromkeys(str(home / name) for home in held.values() if home))
         count = sum(home is not None for home in held.values())
         if not count:

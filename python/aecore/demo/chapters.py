@@ -71,7 +71,7 @@ def _cvae_classes(cvae: Any) -> Any:
     made = cvae.inverse_transform(codes.repeat(len(classes), axis=0), np.tile(classes, 6))
     figure = Figure((7, 4.5), dpi=150, layout="compressed")
     ax = figure.add_subplot(frame_on=False)
-    ax.imshow(ae.plot.tile(made, len(classes)), cmap="gray")
+    ax.imshow(ae.plot.tile(made.clip(0, 1), len(classes)), cmap="gray")
     height, width = np.array(made.shape[1:3]) + 1
     ax.set_xticks(width * (np.arange(len(classes)) + 0.5), classes)
     ax.set_yticks(height * (np.arange(6) + 0.5), [f"code {i}" for i in range(6)])
