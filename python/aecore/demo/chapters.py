@@ -72,10 +72,10 @@ def _cvae_classes(cvae: Any) -> Any:
     figure = Figure((7, 4.5), dpi=150, layout="compressed")
     ax = figure.add_subplot(frame_on=False)
     ax.imshow(ae.plot.tile(made.clip(0, 1), len(classes)), cmap="gray")
-    height, width = np.array(made.shape[1:3]) + 1
-    ax.set_xticks(width * (np.arange(len(classes)) + 0.5), classes)
-    ax.set_yticks(height * (np.arange(6) + 0.5), [f"code {i}" for i in range(6)])
-    ax.tick_params(length=0, labelsize=7.5, labeltop=True, labelbottom=False)
+    centres = (made.shape[2] + 1) * (np.arange(len(classes)) + 0.5)
+    ax.set_xticks(centres, classes, size=7.5)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.set(yticks=[], ylabel="six codes")
     ax.set_title("A row has one code, a column one class", loc="left", size=9)
     return figure
 

@@ -281,8 +281,9 @@ footer p { color: var(--faint); font-size: 0.875rem; }
   main { padding: 1.5rem 1rem 3rem; }
   h1 { font-size: 1.75rem; }
   h2 { font-size: 1.25rem; margin-top: 2.75rem; }
-  table { font-size: 0.8125rem; }
-  th, td { padding-left: 0.6rem; }
+  table { font-size: 0.75rem; }
+  th, td { padding-left: 0.4rem; }
+  tbody th, td:nth-child(2), thead th { white-space: normal; }
   pre { margin-left: -1rem; margin-right: -1rem; padding-left: 1rem; border-radius: 0; }
 }
 """
