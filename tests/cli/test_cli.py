@@ -74,6 +74,7 @@ def test_version(capsys):
         (("demo", "--seed", "4294967296"), "expected 0 to 4294967295, got 4294967296"),
         (("demo", "--seed", "one"), "'one'"),
         (("demo", "--out"), "-o/--out: expected one argument"),
+        (("demo", "-o", "-"), "-o: expected a folder, got - for stdout"),
         (("bench", "--rounds", "0"), "expected at least 1, got 0"),
         (("info", "--xml"), "unrecognized arguments: --xml"),
         (("trian", "digits"), "did you mean train?"),

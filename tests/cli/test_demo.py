@@ -176,6 +176,14 @@ def test_code_of_a_function():
     )
 
 
+@pytest.mark.parametrize("dpi", [72, 150, 300])
+def test_pictures_have_their_size_in_inches_on_the_page(dpi):
+    from matplotlib.figure import Figure
+
+    figure = Figure((4, 2.5), dpi=dpi)
+    assert page._size(png_bytes(figure)) == (384, 240)
+
+
 def test_code_that_makes_a_figure_itself():
     found = chapters.code_of(chapters._cvae_classes, result="figure")
     assert found.startswith("from matplotlib.figure import Figure\n")

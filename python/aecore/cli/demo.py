@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ._command import CommandError, Subparsers, add_command, add_output, require, whole
+from ._command import (
+    CommandError,
+    Subparsers,
+    add_command,
+    add_output,
+    require,
+    whole,
+    writes_stdout,
+)
 
 
 def add_demo(commands: Subparsers) -> None:
@@ -46,6 +54,8 @@ def _seed(text: str) -> int:
 
 
 def _demo(options: Any) -> int:
+    if writes_stdout(options):
+        raise CommandError("-o: expected a folder, got - for stdout")
     require("demo", "demo", "matplotlib", *(["sklearn"] if options.data == "digits" else []))
     from .. import demo
 

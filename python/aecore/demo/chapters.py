@@ -69,7 +69,7 @@ def _cvae_classes(cvae: Any) -> Any:
     rng, classes = np.random.default_rng(0), cvae.classes_
     codes = rng.standard_normal((6, cvae.latent_dim))
     made = cvae.inverse_transform(codes.repeat(len(classes), axis=0), np.tile(classes, 6))
-    figure = Figure((7, 4.5), dpi=150, layout="compressed")
+    figure = Figure((7, 4.5), dpi=200, layout="compressed")
     ax = figure.add_subplot(frame_on=False)
     ax.imshow(ae.plot.tile(made.clip(0, 1), len(classes)), cmap="gray")
     centres = (made.shape[2] + 1) * (np.arange(len(classes)) + 0.5)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+DPI = 200  # of what is in the page alone
 PAPER, INK = np.array([0x15, 0x18, 0x1D]) / 255, np.array([0xE4, 0xE7, 0xEC]) / 255
 
 
@@ -38,7 +39,7 @@ def darkened(figure: Any) -> bytes:
     for ax in figure.axes:  # ticks that are yet to be made, too
         ax.tick_params(color=_turned("0.4"), labelcolor=INK)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=PAPER, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, facecolor=PAPER, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -54,7 +55,7 @@ def _turned(color: Any) -> Any:
     rgb = rgba[:, :3]
     grey = np.ptp(rgb, axis=1, keepdims=True) < 0.05
     light = rgb.mean(axis=1, keepdims=True)
-    hues = rgb + 0.45 * np.maximum(0, 0.55 - light) * (1 - rgb)
+    hues = rgb + 0.9 * np.maximum(0, 0.55 - light) * (1 - rgb)
     rgba[:, :3] = np.where(grey, INK + (PAPER - INK) * light, hues)
     return rgba if len(rgba) > 1 else rgba[0]
 

@@ -157,9 +157,11 @@ def _url(png: bytes) -> str:
 
 
 def _size(png: bytes) -> tuple[int, int]:
-    """Read a PNG's size from its header, in CSS pixels: it has 150 pixels an inch, CSS has 96."""
+    """Read a picture's size in CSS pixels, of which an inch has 96, from the head of a PNG."""
     width, height = (int.from_bytes(png[i : i + 4], "big") for i in (16, 20))
-    return round(width * 96 / 150), round(height * 96 / 150)
+    at = png.index(b"pHYs") + 4  # pixels a metre
+    inch = int.from_bytes(png[at : at + 4], "big") * 0.0254
+    return round(width * 96 / inch), round(height * 96 / inch)
 
 
 def _text(text: str, recipe: Recipe) -> str:
