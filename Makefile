@@ -38,10 +38,11 @@ help: ## this list
 
 # ---- for everyone --------------------------------------------------------------------------------
 
-demo: $(VENV)/.has-demo ## train six autoencoders on digits and show what they do
-	$(BIN)/aecore demo $(ARGS)
+demo: $(VENV)/.has-demo ## train six autoencoders on pictures of clothes and show what they do
+	@$(BIN)/aecore demo $(ARGS)
 
-test: $(VENV)/.has-test ## run the tests
+test: $(VENV)/.has-test ## run the tests, in about ten minutes
+	$(if $(ARGS),,@echo "All tests take about ten minutes; make test ARGS='-k vae' runs some")
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv
@@ -155,15 +156,14 @@ clean: ## remove all that can be made again
 # ---- how ---------------------------------------------------------------------------------------------
 
 %/.made-venv:
-	@echo "Making $* ..."
+	@echo "Making a virtual environment in $* ..."
 	@tools/venv.sh $(PYTHON) $*
 	@touch $@
 
 # setuptools leaves modules that were taken away in its build folder, and would install them.
 $(VENV)/.has-%: $(VENV)/.made-venv $(SOURCES)
-	@echo "Installing aecore[$*] into $(VENV) (the first time may take minutes) ..."
 	@[ ! -d build ] || find build -path '*/lib.*' -name '*.py*' -delete
-	@$(BUILD) $(BIN)/python $(BIN)/python $(PIP) '.[$*]'
+	@$(BUILD) $(BIN)/python $(BIN)/python tools/install.py $*
 	@touch $@
 
 # The tools look at the sources as they are, not at what is installed.

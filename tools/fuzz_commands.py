@@ -379,8 +379,8 @@ class Maker:
             argv = rng.choice(
                 [[], ["--help"], ["--version"], ["fly"], ["demo", "--seed", "-1"], ["--json"],
                  ["bench", "--rounds", "0"], ["bench", "--only", "nothing"],
-                 ["demo", "--data", "x"], [rng.choice(COMMANDS), "--help"], [rng.choice(WORDS)],
-                 ["-o"]]
+                 ["demo", "--data", "x"], ["doctor", "--json"], ["doctor", "x"],
+                 [rng.choice(COMMANDS), "--help"], [rng.choice(WORDS)], ["-o"]]
             )  # fmt: skip
             return Case([a for a in argv if "\0" not in a], b"", streams, [])
         command = rng.choice([*COMMANDS, "train", "encode", "score"])

@@ -26,6 +26,7 @@ COMMANDS = (
         "score",
         "plot",
         "info",
+        "doctor",
     ),
     *("bench", "completion"),
 )
@@ -72,7 +73,8 @@ def test_version(capsys):
         (("demo", "--seed", "-1"), "expected 0 to 4294967295, got -1"),
         (("demo", "--seed", "4294967296"), "expected 0 to 4294967295, got 4294967296"),
         (("demo", "--seed", "one"), "'one'"),
-        (("demo", "--out"), "--out: expected one argument"),
+        (("demo", "--out"), "-o/--out: expected one argument"),
+        (("demo", "-o", "-"), "-o: expected a folder, got - for stdout"),
         (("bench", "--rounds", "0"), "expected at least 1, got 0"),
         (("info", "--xml"), "unrecognized arguments: --xml"),
         (("trian", "digits"), "did you mean train?"),
@@ -89,7 +91,7 @@ def test_wrong_calls_end_with_2(arguments, complaint, capsys):
 @pytest.mark.parametrize("missing", ["matplotlib", "sklearn"])
 def test_demo_says_which_extra_is_missing(missing, monkeypatch, capsys, tmp_path):
     block(monkeypatch, missing)
-    assert status("demo", "--out", str(tmp_path / "out")) == 2
+    assert status("demo", "--data", "digits", "-o", str(tmp_path / "out")) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     assert printed.err.count("\n") == 1
@@ -133,11 +135,15 @@ def test_demo_says_that_it_cannot_write(capsys, tmp_path):
 def test_demo_passes_its_options_on(monkeypatch):
     calls = []
     monkeypatch.setattr("aecore.demo.run", lambda *args, **options: calls.append((args, options)))
+    block(monkeypatch, "sklearn")  # only the digits need it
     assert status("demo") == 0
     assert status("demo", "--data", "mnist", "--out", "there", "--seed", "7", "--quick") == 0
+    assert status("demo", "-o", "here", "--no-open") == status("demo", "--open") == 0
     assert calls == [
-        (("digits", "./aecore-demo"), {"seed": 0, "quick": False}),
-        (("mnist", "there"), {"seed": 7, "quick": True}),
+        (("fashion", "./aecore-demo"), {"seed": 0, "quick": False, "open_page": None}),
+        (("mnist", "there"), {"seed": 7, "quick": True, "open_page": None}),
+        (("fashion", "here"), {"seed": 0, "quick": False, "open_page": False}),
+        (("fashion", "./aecore-demo"), {"seed": 0, "quick": False, "open_page": True}),
     ]
 
 

@@ -4,9 +4,9 @@ A command is a function that takes the subparsers, adds its own and sets ``run``
 the parsed options to an exit status; `COMMANDS` lists them in the order of the help text. A command
 imports other packages only when it runs, so that ``aecore --help`` is quick.
 
-Exit status: 0 done, 2 failed (a wrong option, unusable data, a file or a package that is missing, a
-full disk), with one sentence on stderr that says why, 130 interrupted. AECORE_TRACEBACK=1 shows
-where an error arose.
+Exit status: 0 done, 1 doctor has found a fault, 2 failed (a wrong option, unusable data, a file or
+a package that is missing, a full disk), with one sentence on stderr that says why, 130 interrupted.
+AECORE_TRACEBACK=1 shows where an error arose.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from .bench import add_bench
 from .completion import add_completion
 from .demo import add_demo
 from .denoise import add_denoise
+from .doctor import add_doctor
 from .info import add_info
 from .plot import add_plot
 from .sample import add_sample
@@ -43,6 +44,7 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_score,
     add_plot,
     add_info,
+    add_doctor,
     add_bench,
     add_completion,
 )

@@ -113,9 +113,21 @@ def add_command(
     return parser
 
 
-def add_output(parser: argparse.ArgumentParser, text: str, required: bool = True) -> None:
+def add_output(
+    parser: argparse.ArgumentParser,
+    text: str,
+    required: bool = True,
+    default: str | None = None,
+) -> None:
     """Add -o, where a command writes."""
-    parser.add_argument("-o", "--out", required=required, metavar="PATH", help=text)
+    parser.add_argument(
+        "-o",
+        "--out",
+        required=required and default is None,
+        default=default,
+        metavar="PATH",
+        help=text,
+    )
 
 
 def add_answer(parser: argparse.ArgumentParser) -> None:

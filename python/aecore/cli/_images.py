@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ from ._source import Reading
 __all__ = ["IN_MEMORY", "SUFFIXES", "Images", "save_image"]
 
 IN_MEMORY = 1 << 31  # bytes of pictures kept in training; larger sets are read again in each epoch
-TRAINED = "which the model was trained on"
 
 
 class Images(ImageFolder):
@@ -31,13 +31,15 @@ class Images(ImageFolder):
         with command_errors():
             super().__init__(
                 folder,
-                reading.size,
-                expected=None if like is None else (like[0], like[1]),
+                reading.size or (None if like is None else (like[0], like[1])),
                 channels=None if like is None else like[2],
                 bits=reading.bits,
-                whose="which the others have" if reading.fitted is None else TRAINED,
                 resizes="--size {}x{}",
             )
+        if self.others and reading.size is None:
+            size = f"{self.shape[1]}x{self.shape[2]} pixels"
+            text = f"{self.others} of {len(self)} pictures are resized to {size}"
+            warnings.warn(f"{folder}: {text}", stacklevel=2)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         with command_errors():

@@ -27,7 +27,11 @@ from ._table import Parquet, Text, split_names
 TEXT = (".csv", ".tsv", ".txt")
 DATA = (*TEXT, ".npy", ".npz", ".parquet", ".pq")
 NO_SETS = "load_images", "load_nab"  # which have no training part of samples
-SETS = tuple(name.removeprefix("load_") for name in datasets.__all__ if name not in NO_SETS)
+SETS = tuple(
+    name.removeprefix("load_")
+    for name in datasets.__all__
+    if name.startswith("load_") and name not in NO_SETS
+)
 FORMS = (
     "DATA is a file (.npy, .npz or .npz:ARRAY, .zarr, .csv, .tsv, .parquet, or - for CSV from "
     "stdin), a folder of pictures, which may be in a folder for each label, or the name of a set: "

@@ -27,19 +27,19 @@ class ImageFolder:
     folder : path
     size : (int, int), optional
         To resize to, height and width; without, different sizes are an error.
-    expected : (int, int), optional
-        The size that pictures are to have; by default that of the first.
     channels : {1, 3}, optional
         By default 3 if a picture has colours.
     bits : int, optional
         Of the pixels of pictures that have more than 8.
-    whose, resizes : str
-        For messages: whose size is expected, and how a user asks for another.
+    resizes : str
+        For messages: how a user asks for another size.
 
     Attributes
     ----------
     paths : list of Path
         In alphabetical order, folder by folder.
+    others : int
+        How many pictures are of another size, and are resized.
     white : dict of str to float
         The value of white in pictures of more than 8 bits, by Pillow's mode.
     """
@@ -51,10 +51,8 @@ class ImageFolder:
         folder: str | os.PathLike[str],
         size: tuple[int, int] | None = None,
         *,
-        expected: tuple[int, int] | None = None,
         channels: int | None = None,
         bits: int | None = None,
-        whose: str = "which the others have",
         resizes: str = "size=({}, {})",
     ) -> None:
         _require_pillow()
@@ -62,8 +60,8 @@ class ImageFolder:
         self.paths = sorted(_pictures(root, ()))
         if not self.paths:
             raise ValueError(f"{root}: expected pictures ({', '.join(SUFFIXES)}), got none")
-        self.resize = size is not None
-        found, grey, deep = size or expected, True, []
+        self.resize, self.others = size is not None, 0
+        found, grey, deep = size, True, []
         for path in self.paths:
             with _opened(path) as picture:
                 grey = grey and _is_grey(picture)
@@ -73,9 +71,10 @@ class ImageFolder:
                 width, height = reversed(picture.size) if turned else picture.size
             if found is None:
                 found = height, width
-            if size is None and found != (height, width):
+            self.others += found != (height, width)
+            if self.others and not self.resize:
                 raise ValueError(
-                    f"{path}: expected {found[0]}x{found[1]} pixels, {whose}, got "
+                    f"{path}: expected {found[0]}x{found[1]} pixels, which the others have, got "
                     f"{height}x{width}; {resizes.format(*found)} resizes"
                 )
         assert found is not None

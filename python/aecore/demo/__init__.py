@@ -1,4 +1,4 @@
-"""``aecore demo``: train autoencoders of five kinds, and show what they do.
+"""``aecore demo``: train six autoencoders and show what they do.
 
 recipes
     The models, the data sets and the epochs.
@@ -9,7 +9,9 @@ scores
 chapters
     The pictures and their texts.
 page
-    The HTML page.
+    The HTML page, with code in colours (code) and pictures for dark pages (dark).
+browser
+    Opens it.
 """
 
 from ._run import DemoError, run

@@ -18,6 +18,7 @@ import numpy as np
 import aecore as ae
 import aecore.plot
 
+from .dark import darkened
 from .training import DRAWING, Stages
 
 # --------------------------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ def _autoencoder_reconstructions(autoencoder: Any, X_test: Any, y_test: Any) -> 
 
 
 def _autoencoder_map(autoencoder: Any, X_test: Any, y_test: Any) -> Any:
-    return ae.plot.latent_space(autoencoder, X_test, y_test, n=2000)
+    return ae.plot.latent_space(autoencoder, X_test, y_test, n=2000, thumbnails=70)
 
 
 def _autoencoder_training(autoencoder: Any) -> Any:
@@ -42,16 +43,12 @@ def _denoiser_triples(denoiser: Any, X_test: Any, y_test: Any) -> Any:
     return ae.plot.reconstructions(denoiser, X_test, y_test, n=8, noisy=noisy)
 
 
-def _denoiser_training(denoiser: Any) -> Any:
-    return ae.plot.history(denoiser)
-
-
 def _vae_samples(vae: Any) -> Any:
-    return ae.plot.samples(vae, n=60, random_state=0)
+    return ae.plot.samples(vae, n=40, columns=10, random_state=0)
 
 
-def _vae_reconstructions(vae: Any, X_test: Any, y_test: Any) -> Any:
-    return ae.plot.reconstructions(vae, X_test, y_test, n=8)
+def _vae_interpolation(vae: Any, X_test: Any) -> Any:
+    return ae.plot.interpolation(vae, X_test[:4], X_test[4:8], n=7)
 
 
 def _vae_training(vae: Any) -> Any:
@@ -67,11 +64,20 @@ def _plane_manifold(plane: Any) -> Any:
 
 
 def _cvae_classes(cvae: Any) -> Any:
-    return ae.plot.samples(cvae, n=80, random_state=0)
+    from matplotlib.figure import Figure
 
-
-def _cvae_training(cvae: Any) -> Any:
-    return ae.plot.history(cvae)
+    rng, classes = np.random.default_rng(0), cvae.classes_
+    codes = rng.standard_normal((6, cvae.latent_dim))
+    made = cvae.inverse_transform(codes.repeat(len(classes), axis=0), np.tile(classes, 6))
+    figure = Figure((7, 4.5), dpi=200, layout="compressed")
+    ax = figure.add_subplot(frame_on=False)
+    ax.imshow(ae.plot.tile(made.clip(0, 1), len(classes)), cmap="gray")
+    centres = (made.shape[2] + 1) * (np.arange(len(classes)) + 0.5)
+    ax.set_xticks(centres, classes, size=7.5)
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.set(yticks=[], ylabel="six codes")
+    ax.set_title("A row has one code, a column one class", loc="left", size=9)
+    return figure
 
 
 def _vqvae_reconstructions(vqvae: Any, X_test: Any, y_test: Any) -> Any:
@@ -80,10 +86,6 @@ def _vqvae_reconstructions(vqvae: Any, X_test: Any, y_test: Any) -> Any:
 
 def _vqvae_codebook(vqvae: Any, X_test: Any) -> Any:
     return ae.plot.codebook(vqvae, X_test)
-
-
-def _vqvae_training(vqvae: Any) -> Any:
-    return ae.plot.history(vqvae, keys="perplexity")
 
 
 # --------------------------------------------------------------------------------------------------
@@ -101,7 +103,8 @@ class Picture:
     make : function
         Returns a Figure; its arguments are among the data and the models.
     text : str
-        Two sentences for someone new to autoencoders; {thing} is the object that a sample shows.
+        Two sentences for someone new to autoencoders; {thing}, {things} and {lost} are the
+        recipe's.
     """
 
     name: str
@@ -132,14 +135,14 @@ CHAPTERS = (
                 _autoencoder_reconstructions,
                 "Above are test pictures, which the networks never saw in training, below what the "
                 "decoder makes of the two numbers of each. Two numbers are few: they keep which "
-                "{thing} it roughly is, and lose the writer's hand.",
+                "{thing} it roughly is, and lose {lost}.",
             ),
             Picture(
                 "autoencoder-map",
                 _autoencoder_map,
-                "Every dot is a test picture, placed by its two numbers and coloured by the "
-                "{thing} it shows. Nobody told the networks which {thing} is which, yet pictures "
-                "of the same one have come to lie together.",
+                "Every dot is a test picture, placed by its two numbers and coloured by its class; "
+                "some are shown. Nobody told the networks of classes, yet {things} of the same "
+                "kind have come to lie together.",
             ),
             Picture(
                 "autoencoder-training",
@@ -162,13 +165,6 @@ CHAPTERS = (
                 "networks are given, and below what they make of it. Both the picture and its "
                 "noise are new to them, so nothing here is remembered.",
             ),
-            Picture(
-                "denoiser-training",
-                _denoiser_training,
-                "The curve is the distance from the rebuilt to the clean picture. Noise is drawn "
-                "afresh every time a picture comes up, so the networks never see the same input "
-                "twice.",
-            ),
         ),
     ),
     Chapter(
@@ -182,14 +178,15 @@ CHAPTERS = (
                 "vae-samples",
                 _vae_samples,
                 "None of these exists in the data: each is a handful of random numbers, decoded. "
-                "Most are plausible, and some lie between two kinds of {thing}, because the heap "
+                "Most are plausible, and some lie between two kinds of {things}, because the heap "
                 "has no borders.",
             ),
             Picture(
-                "vae-reconstructions",
-                _vae_reconstructions,
-                "Test pictures above, rebuilt below. The code is longer than two numbers, so more "
-                "of each picture survives.",
+                "vae-interpolation",
+                _vae_interpolation,
+                "At the left and the right end are test pictures, and between them what the "
+                "decoder makes of codes on the straight way from one to the other. As the clouds "
+                "leave no gaps, there is something to see at every step.",
             ),
             Picture(
                 "vae-training",
@@ -208,7 +205,7 @@ CHAPTERS = (
             Picture(
                 "plane-map",
                 _plane_map,
-                "Each test picture at the middle of its cloud, coloured by the {thing} it shows. "
+                "Each test picture at the middle of its cloud, coloured by its class. "
                 "They crowd around zero as the bell shape wants it, and the kinds lie side by side "
                 "with no empty land between.",
             ),
@@ -230,16 +227,9 @@ CHAPTERS = (
             Picture(
                 "cvae-classes",
                 _cvae_classes,
-                "Each row was asked for one class, written at its left; no picture here is from "
-                "the data. All the rows use different random codes, and the class decides what is "
-                "drawn, the code how.",
-            ),
-            Picture(
-                "cvae-training",
-                _cvae_training,
-                "The same two terms as for the VAE. The term kl stays lower here, since the class "
-                "comes for free and the code needn't tell it: this is why k-means can't find the "
-                "classes in these codes, see the table.",
+                "Each column was asked for one class, and all pictures of a row were decoded from "
+                "one code; none is from the data. The class decides what is drawn, the code how: "
+                "a row has one way of looking, whatever it shows.",
             ),
         ),
     ),
@@ -264,29 +254,41 @@ CHAPTERS = (
                 "and as a line how it would be if all were used alike. A good codebook has few "
                 "idle words: the perplexity says how many evenly used ones it is worth.",
             ),
-            Picture(
-                "vqvae-training",
-                _vqvae_training,
-                "The number of words in effective use over the course of training. It starts well "
-                "because the words begin as typical patches, and words that fall out of use are "
-                "given new meanings.",
-            ),
         ),
     ),
 )
 
 
-def draw(names: Mapping[str, Any], folder: Path, stages: Stages) -> dict[str, Path]:
-    """Make all pictures; return their files by the pictures' names."""
+@dataclass(frozen=True)
+class Drawn:
+    """A picture that was drawn.
+
+    Attributes
+    ----------
+    file : Path
+        A PNG file.
+    dark : bytes
+        The same for dark pages, as the bytes of one.
+    """
+
+    file: Path
+    dark: bytes
+
+
+def draw(names: Mapping[str, Any], folder: Path, stages: Stages) -> dict[str, Drawn]:
+    """Make all pictures; return them by name. Those of an earlier run are removed."""
+    for old in folder.glob("[0-9][0-9]-*.png"):
+        old.unlink()
     pictures = [picture for chapter in CHAPTERS for picture in chapter.pictures]
-    files = {}
+    found = {}
     for i, picture in enumerate(pictures, 1):
         arguments = {name: names[name] for name in inspect.signature(picture.make).parameters}
-        files[picture.name] = folder / f"{i:02d}-{picture.name}.png"
+        file, figure = folder / f"{i:02d}-{picture.name}.png", picture.make(**arguments)
         # Without matplotlib's version in it, the same picture is the same file.
-        picture.make(**arguments).savefig(files[picture.name], metadata={"Software": None})
+        figure.savefig(file, metadata={"Software": None})
+        found[picture.name] = Drawn(file, darkened(figure))
         stages.advance(DRAWING / len(pictures))
-    return files
+    return found
 
 
 def code_of(function: Callable[..., Any], *, result: str = "") -> str:
@@ -294,4 +296,6 @@ def code_of(function: Callable[..., Any], *, result: str = "") -> str:
     source = textwrap.dedent(inspect.getsource(function))
     body = textwrap.dedent(source[source.index("\n") + 1 :]).rstrip()
     lines, _, last = body.rpartition("return ")
-    return f"{lines}{result} = {last}" if result else lines.rstrip()
+    if result and last != result:
+        return f"{lines}{result} = {last}"
+    return lines.rstrip()

@@ -48,8 +48,8 @@ class Recipe:
     ----------
     title : str
         The samples, in the plural.
-    thing : str
-        The object that a sample shows.
+    thing, things : str
+        The object that a sample shows, in the singular and the plural.
     load : function
         Returns X_train, y_train, X_test, y_test.
     plans : function
@@ -57,20 +57,24 @@ class Recipe:
     quick : int
         The samples of each split in a quick run.
     threads : int or None
-        None leaves the number to aecore.
+        None leaves the number to aecore; 1 is for samples too small to share.
     about : str
         A sentence on the data.
+    lost : str
+        What a code of two numbers doesn't keep of a sample.
     notes : dict of str to str
-        Texts, by a picture's name, that replace those for digits.
+        Texts, by the name of a chapter or a picture, in place of the usual ones.
     """
 
     title: str
     thing: str
+    things: str
     load: Callable[[], Any]
     plans: Callable[[int], dict[str, Plan]]
     quick: int
     threads: int | None
     about: str
+    lost: str
     notes: dict[str, str]
 
 
@@ -81,6 +85,37 @@ def _training(seed: int, epochs: int, **more: Any) -> dict[str, Any]:
         "epochs": epochs,
         "random_state": seed,
     } | more
+
+
+# --------------------------------------------------------------------------------------------------
+# clothes
+
+
+def _load_fashion() -> Any:
+    X_train, y_train, X_test, y_test = ae.datasets.load_fashion_small()
+    names = np.array(ae.datasets.FASHION_CLASSES)
+    y_train, y_test = names[y_train], names[y_test]
+    return X_train, y_train, X_test, y_test
+
+
+def _fashion(seed: int) -> dict[str, Plan]:
+    narrow, wide = ae.Dense((256, 128, 64), "tanh"), ae.Dense((512, 256))
+    common = {"loss": "bce", "batch_size": 64}
+    train, noise = _training(seed, 40, **common), ae.GaussianNoise(0.2)
+    clean = _training(seed, 6, **common) | {"learning_rate": 4e-3, "batch_size": 32}
+    code = ae.ResNet(32, 16, blocks=1, downsample=2)
+    return {
+        "autoencoder": Plan("2-D autoencoder", ae.Autoencoder(narrow, 2, **train), 0.06),
+        "denoiser": Plan(
+            "denoising autoencoder",
+            ae.Autoencoder(ae.UNet((8, 16)), corruption=noise, **clean),
+            0.6,
+        ),
+        "vae": Plan("VAE", ae.VAE(wide, 12, **train), 0.11),
+        "plane": Plan("2-D VAE", ae.VAE(narrow, 2, **train), 0.06),
+        "cvae": Plan("CVAE", ae.CVAE(wide, 8, **train), 0.12),
+        "vqvae": Plan("VQ-VAE", ae.VQVAE(code, 64, 16, **_training(seed, 10, **common)), 0.35),
+    }
 
 
 # --------------------------------------------------------------------------------------------------
@@ -163,39 +198,62 @@ def _cifar10(seed: int) -> dict[str, Plan]:
 
 
 RECIPES = {
+    "fashion": Recipe(
+        title="pictures of clothes",
+        thing="piece of clothing",
+        things="clothes",
+        load=_load_fashion,
+        plans=_fashion,
+        quick=500,
+        threads=None,
+        about="Grey pictures of clothes from a shop, 28 × 28 pixels each: 3,000 of Fashion-MNIST, "
+        "which come with aecore.",
+        lost="its pattern and its cut",
+        notes={
+            "denoiser": "It is given noisy pictures and must answer with the clean ones. Copying "
+            "doesn't help, so it has to learn what pictures look like without noise. This one, a "
+            "U-Net, has no short code: it goes from pixels to pixels and keeps the fine lines.",
+        },
+    ),
     "digits": Recipe(
-        title="handwritten digits",
+        title="pictures of handwritten digits",
         thing="digit",
+        things="digits",
         load=_load_digits,
         plans=_digits,
         quick=500,
         threads=1,  # too little work to share
         about="Small pictures of handwritten digits, 8 × 8 pixels each, that come with "
         "scikit-learn.",
+        lost="the writer's hand",
         notes={},
     ),
     "mnist": Recipe(
-        title="MNIST's handwritten digits",
+        title="handwritten digits of MNIST",
         thing="digit",
+        things="digits",
         load=_load_mnist,
         plans=_mnist,
         quick=1000,
         threads=None,
         about="Pictures of handwritten digits, 28 × 28 pixels each: MNIST.",
+        lost="the writer's hand",
         notes={},
     ),
     "cifar10": Recipe(
-        title="CIFAR-10's photographs",
+        title="photographs of CIFAR-10",
         thing="object",
+        things="objects",
         load=_load_cifar10,
         plans=_cifar10,
         quick=500,
         threads=None,
         about="Small photographs of ten kinds of things, 32 × 32 pixels each: CIFAR-10.",
+        lost="nearly all details",
         notes={
-            "cvae-classes": "Each row was asked for one class, written at its left. Of photographs "
-            "this small model learns little more than what colours go with a class, such as the "
-            "blues of planes and ships; digits, which vary less, come out as asked for.",
+            "cvae-classes": "Each column was asked for one class, and all pictures of a row were "
+            "decoded from one code. Of photographs this small model learns little more than what "
+            "colours go with a class, such as the blues of planes and ships.",
         },
     ),
 }

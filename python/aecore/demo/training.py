@@ -1,8 +1,9 @@
-"""Trains all models under one progress bar."""
+"""Trains all models and shows how far it is: one bar on a terminal, a line a stage in a file."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -12,38 +13,64 @@ from tqdm import tqdm
 from .recipes import Plan
 
 # Stages after training, in the seconds of `Plan.cost`.
-MEASURING, DRAWING = 3.0, 5.0
+MEASURING, DRAWING = 2.0, 6.0
+NOTE = 15  # columns of the note beside the bar, so that the bar keeps its width
 
 
 class Stages:
-    """One progress bar for all stages of the demo; a context manager.
+    """The progress of all stages of the demo, on stderr; a context manager.
 
-    It moves by the seconds that the plans estimate, so that it moves evenly and predicts the
+    A bar moves by the seconds that the plans estimate, so that it moves evenly and predicts the
     remaining time well.
+
+    Parameters
+    ----------
+    plans : dict of str to Plan
+        The models that will be trained.
+    live : bool, optional
+        Whether to draw a bar, rather than a line for each stage; by default on a terminal.
     """
 
-    def __init__(self, plans: Mapping[str, Plan]) -> None:
+    def __init__(self, plans: Mapping[str, Plan], live: bool | None = None) -> None:
         training = sum(plan.model.epochs * plan.cost for plan in plans.values())
-        width = max(len(_training(plan)) for plan in plans.values())
-        self._width = width
+        self._live = sys.stderr.isatty() if live is None else live
+        self._width = max(len(_training(plan)) for plan in plans.values())
+        self._stage, self._note, self._started = "", "", 0.0
         self._bar = tqdm(
             total=training + MEASURING + DRAWING,
-            bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} to go{postfix}",
-            # Fewer lines in a log that isn't a terminal.
-            mininterval=0.1 if sys.stderr.isatty() else 10,
+            bar_format="{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} to go  {unit}",
+            mininterval=0.1,
+            disable=not self._live,
+            desc=" " * self._width,
+            unit=" " * NOTE,
         )
 
     def begin(self, stage: str) -> None:
         """Show the name of a stage."""
-        self._bar.set_description_str(stage.ljust(self._width), refresh=False)
-        self._bar.set_postfix_str("")
+        self._end()
+        self._stage, self._note, self._started = stage, "", time.perf_counter()
+        if self._live:
+            self._bar.set_description_str(stage.ljust(self._width), refresh=False)
+            self._bar.unit = " " * NOTE
+            self._bar.refresh()
+        else:
+            print(f"{stage} ...", end="", file=sys.stderr, flush=True)
 
     def advance(self, seconds: float, note: str = "") -> None:
         """Move on, and show a note beside the bar."""
-        if note:
-            self._bar.set_postfix_str(note, refresh=False)
-        # Rounding may take the sum a little above the total, which tqdm warns of.
-        self._bar.update(min(seconds, self._bar.total - self._bar.n))
+        self._note = note or self._note
+        if self._live:
+            self._bar.unit = self._note.ljust(NOTE)
+            # Rounding may take the sum a little above the total, which tqdm warns of.
+            self._bar.update(min(seconds, self._bar.total - self._bar.n))
+
+    def _end(self) -> None:
+        """End the line of a stage."""
+        if self._stage and not self._live:
+            note = f" {self._note}," if self._note else ""
+            seconds = time.perf_counter() - self._started
+            print(f"{note} {seconds:.1f} s", file=sys.stderr, flush=True)
+        self._stage = ""
 
     def __enter__(self) -> Stages:
         return self
@@ -55,9 +82,13 @@ class Stages:
         tb: TracebackType | None,
     ) -> None:
         if error is None:
-            self._bar.set_description_str("done".ljust(self._width), refresh=False)
-            self._bar.update(self._bar.total - self._bar.n)
-            self._bar.set_postfix_str("")
+            self._end()
+            if self._live:
+                self._bar.set_description_str("done".ljust(self._width), refresh=False)
+                self._bar.unit = " " * NOTE
+                self._bar.update(self._bar.total - self._bar.n)
+        elif not self._live:
+            print(file=sys.stderr, flush=True)
         self._bar.close()
 
 
