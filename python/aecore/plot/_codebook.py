@@ -68,9 +68,9 @@ def codebook(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> arch = ae.ResNet(16, 8, 1, downsample=1)
-    >>> model = ae.VQVAE(arch, codebook_size=32, code_dim=8, epochs=1, random_state=0).fit(X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> arch = ae.ResNet(16, 8, 1, downsample=2)
+    >>> model = ae.VQVAE(arch, codebook_size=32, code_dim=8, epochs=1, random_state=0).fit(X[:300])
     >>> figure = ae.plot.codebook(model, X_test)
     >>> figure = ae.plot.codebook(model, X_test, kind="patches", n=5)
     """

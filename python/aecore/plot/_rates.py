@@ -30,8 +30,8 @@ def learning_rates(found: Any, *, title: str | None = None, ax: Axes | None = No
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> found = ae.find_learning_rate(ae.Autoencoder(random_state=0), X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> found = ae.find_learning_rate(ae.Autoencoder(random_state=0), X[:500], steps=30)
     >>> figure = found.plot()
     """
     with canvas(ax, (5.2, 2.6), title, "Learning rate range test") as (result, axes):

@@ -65,9 +65,9 @@ def code_sizes(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> models = [ae.Autoencoder(latent_dim=d, epochs=2, random_state=0).fit(X) for d in (2, 8)]
-    >>> figure = ae.plot.code_sizes(models, X_test, X_train=X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> models = [ae.Autoencoder(latent_dim=d, epochs=1).fit(X[:500]) for d in (2, 8)]
+    >>> figure = ae.plot.code_sizes(models, X_test, X_train=X[:500])
     """
     if not isinstance(models, Sequence) or not models:
         raise TypeError(f"models: expected a sequence of them, got {models!r}")

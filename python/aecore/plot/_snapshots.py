@@ -47,9 +47,9 @@ class Snapshots:
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
     >>> seen = ae.plot.Snapshots(X_test, n=5)
-    >>> model = ae.Autoencoder(latent_dim=8, epochs=3, callbacks=(seen,), random_state=0).fit(X)
+    >>> model = ae.Autoencoder(latent_dim=8, epochs=3, callbacks=(seen,)).fit(X[:500])
     >>> seen.epochs
     [1, 2, 3]
     >>> figure = ae.plot.progress(seen)

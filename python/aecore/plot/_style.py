@@ -21,7 +21,7 @@ MINUS = "\N{MINUS SIGN}"
 MARKERS = "o^sDvP*X<>"
 _LETTER = 0.0076  # inches that a letter of a title takes, for each point of its size
 _LINE = 0.017  # and a line
-_SHARE = 0.75  # of a figure of the library's own, that axes have at least for their labels
+_SHARE = 0.8  # of a figure of the library's own, that axes have at least for their labels
 
 
 @contextmanager
