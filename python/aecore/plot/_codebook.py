@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from ..base import checks
 from ..metrics import perplexity
 from ._call import call, lookup, names_of_features
-from ._codes import project
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import COLORS, GREY, PALE, canvas
+from ._plane import project
+from ._style import canvas
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,8 @@ def codebook(
     X: Any = None,
     *,
     kind: str | None = None,
-    n: int = 12,
+    n: int = 8,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw the use of a codebook, its vectors, or what its codes stand for.
@@ -44,10 +46,12 @@ def codebook(
         1/K; the title gives the perplexity, the effective number of codes. vectors: the codes in
         the plane of their two principal components, with X as large as they are used. patches: for
         each of the most used codes the pieces of X whose vectors are nearest to it, with as much
-        around them as a piece is large, grey where an image ends. By default use with `X`, and
+        around them as a piece is large, plain where an image ends. By default use with `X`, and
         vectors without.
-    n : int, default 12
+    n : int, default 8
         Number of codes whose patches are drawn, and at most of patches for each.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -64,9 +68,9 @@ def codebook(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> arch = ae.ResNet(16, 8, 1, downsample=1)
-    >>> model = ae.VQVAE(arch, codebook_size=32, code_dim=8, epochs=1, random_state=0).fit(X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> arch = ae.ResNet(16, 8, 1, downsample=2)
+    >>> model = ae.VQVAE(arch, codebook_size=32, code_dim=8, epochs=1, random_state=0).fit(X[:300])
     >>> figure = ae.plot.codebook(model, X_test)
     >>> figure = ae.plot.codebook(model, X_test, kind="patches", n=5)
     """
@@ -91,76 +95,88 @@ def codebook(
     if X is not None:
         codes = np.asarray(call(lookup(model, "transform", "codebook"), X)) + first
     if kind == "use":
-        return _usage(codes, len(vectors), ax)
+        return _usage(codes, len(vectors), title, ax)
     if kind == "vectors":
-        return _map(vectors, codes, ax)
+        return _map(vectors, codes, title, ax)
     if several:
         raise ValueError(
             "kind: expected use or vectors for several codebooks, each of which adds a detail, "
             "got 'patches'"
         )
-    return _patches(model, X, codes, vectors, n, ax)
+    return _patches(model, X, codes, vectors, n, title, ax)
 
 
-def _usage(codes: Any, size: int, ax: Axes | None) -> Any:
+def _usage(codes: Any, size: int, title: str | None, ax: Axes | None) -> Any:
     effective = perplexity(codes, size)
     shares = np.sort(np.bincount(codes.ravel(), minlength=size) / codes.size)[::-1]
     unused = int((shares == 0).sum())
-    with canvas(ax, (5.0, 2.4)) as (result, axes):
-        axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=COLORS[0])
-        axes.axhline(1 / size, color=COLORS[1], linewidth=1, linestyle="--")
+    default = (
+        f"Codebook use: perplexity {effective:.0f} of {size}, "
+        f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
+    )
+    with canvas(ax, (5.0, 2.4), title, default) as (result, axes):
+        theme = theme_of(axes)
+        axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=theme.colors[0])
+        axes.axhline(1 / size, color=theme.colors[1], linewidth=1, linestyle="--")
         axes.text(
             size + 0.5,
             1 / size,
             "even use",
-            color=COLORS[1],
-            fontsize=7,
+            color=theme.colors[1],
+            fontsize=theme.pt(7),
             ha="right",
             va="bottom",
         )
         if unused:
-            axes.axvspan(size - unused + 0.5, size + 0.5, color=PALE, alpha=0.5, linewidth=0)
+            axes.axvspan(size - unused + 0.5, size + 0.5, color=theme.pale, alpha=0.5, linewidth=0)
         axes.set(xlabel="code, by rank", ylabel="share of uses", xlim=(0.5, size + 0.5))
-        axes.set_title(
-            f"Codebook use: perplexity {effective:.0f} of {size}, "
-            f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
-        )
     return result
 
 
-def _map(vectors: NDArray[np.float64], codes: Any, ax: Axes | None) -> Any:
+def _map(vectors: NDArray[np.float64], codes: Any, title: str | None, ax: Axes | None) -> Any:
     points, names = project(vectors)
     size, width = vectors.shape
-    with canvas(ax, (4.0, 3.6)) as (result, axes):
+    shares, default = None, f"Codebook: {size} codes of {width} dimensions"
+    if codes is not None:
+        shares = np.bincount(codes.ravel(), minlength=size) / codes.size
+        idle = shares == 0
+        effective = perplexity(codes, size)
+        default = f"Codebook: perplexity {effective:.0f} of {size}, {int(idle.sum())} unused (x)"
+    with canvas(ax, (4.0, 3.6), title, default) as (result, axes):
+        theme = theme_of(axes)
         style: dict[str, Any] = {"linewidths": 0, "rasterized": size > 1000}
-        if codes is None:
-            axes.scatter(points[:, 0], points[:, 1], s=10, color=COLORS[0], alpha=0.75, **style)
-            title = f"Codebook: {size} codes of {width} dimensions"
+        if shares is None:
+            axes.scatter(
+                points[:, 0], points[:, 1], s=10, color=theme.colors[0], alpha=0.75, **style
+            )
         else:
-            effective = perplexity(codes, size)
-            shares = np.bincount(codes.ravel(), minlength=size) / codes.size
-            idle = shares == 0
             # The area of a point is its code's share.
             area = np.clip(10 * size * shares, 2, 150)
             used = points[~idle]
-            axes.scatter(used[:, 0], used[:, 1], s=area[~idle], color=COLORS[0], alpha=0.6, **style)
-            axes.scatter(points[idle, 0], points[idle, 1], s=9, marker="x", color=GREY, lw=0.7)
-            title = f"Codebook: perplexity {effective:.0f} of {size}, {int(idle.sum())} unused (x)"
+            axes.scatter(
+                used[:, 0], used[:, 1], s=area[~idle], color=theme.colors[0], alpha=0.6, **style
+            )
+            axes.scatter(
+                points[idle, 0], points[idle, 1], s=9, marker="x", color=theme.grey, lw=0.7
+            )
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
-        axes.set_title(title)
     return result
 
 
 def _patches(
-    model: Any, X: Any, codes: Any, vectors: NDArray[np.float64], n: int, ax: Axes | None
+    model: Any,
+    X: Any,
+    codes: Any,
+    vectors: NDArray[np.float64],
+    n: int,
+    title: str | None,
+    ax: Axes | None,
 ) -> Any:
     found = np.asarray(call(lookup(model, "encode_vectors", "codebook"), X), np.float64)
     samples = as_samples("X", X)
-    low, high = limits = limits_of(samples)
-    # A white border could be taken for part of an image; sequences simply end.
-    border = (low + high) / 2 if samples.ndim == 4 else np.nan
-    pieces = _windows(samples, codes.shape[1:], border)
+    limits = limits_of(samples)
+    pieces = _windows(samples, codes.shape[1:], np.nan)
     flat, uses = codes.ravel(), np.bincount(codes.ravel(), minlength=len(vectors))
     most = np.argsort(-uses, kind="stable")[: min(n, int((uses > 0).sum()))]
     far = _distances(model, found.reshape(-1, vectors.shape[1]), vectors[flat])
@@ -174,13 +190,16 @@ def _patches(
     if samples.ndim == 3:
         limits = limits_of(cells.reshape(-1, *cells.shape[2:]))  # a few steps are nearly level
     features = names_of_features(model, X)
-    title = "Pieces nearest to the codes most used"
+    default = "Pieces nearest to the codes most used"
     # Only maps of several codes have windows beyond the border.
     padded = samples.ndim == 4 and np.prod(codes.shape[1:]) > 1
     extra = (0.0, 0.16 * padded)
-    result, axes = draw_cells(ax, cells, limits, title, rows=names, features=features, extra=extra)
+    result, axes = draw_cells(
+        ax, cells, limits, title, default, rows=names, features=features, extra=extra
+    )
     if padded:
-        axes.set_xlabel("grey: beyond the edge of the image")
+        axes.set_facecolor(theme_of(axes).pale)
+        axes.set_xlabel("plain: beyond the edge of the image")
     return result
 
 

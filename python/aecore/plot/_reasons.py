@@ -10,18 +10,28 @@ from numpy.typing import NDArray
 from ..base import checks
 from ._call import lookup, names_of_features
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import COLORS, GREY, INK, canvas, colorbar, colored, scale
+from ._style import canvas, colored
 from ._tables import is_frame, short
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _VALUE, _EXPECTED, _END = 1.06, 1.42, 1.78  # where columns of texts begin, in shares
+_TITLE = "Reasons of the lowest scores"
 _LETTERS = 17  # that a text may have
 _NAME = 24
 
 
-def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None = None) -> Any:
+def reasons(
+    model: Any,
+    X: Any,
+    n: int = 4,
+    *,
+    samples: int = 6,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Any:
     """Draw the reasons for the outlier scores of samples, those with the lowest scores first.
 
     Tables and sequences have a bar for each reason, which is as long as its share of the score,
@@ -39,6 +49,8 @@ def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None
         How many reasons a sample has; images have all.
     samples : int, default 6
         How many samples are drawn, those that are the oddest.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -67,11 +79,11 @@ def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None
     chosen = np.argsort(scores, kind="stable")[:samples]
     part = _taken(X, chosen)
     if not is_frame(part) and not isinstance(part, list) and np.ndim(part) == 4:
-        return _maps(model, part, chosen, ax)
+        return _maps(model, part, chosen, title, ax)
     found = explain(part, n)
     numbers = _numbers(found, part, len(chosen))
     names = _names(model, X, found)
-    return _bars(found, numbers, names, _labels(X, chosen), scores[chosen], ax)
+    return _bars(found, numbers, names, _labels(X, chosen), scores[chosen], title, ax)
 
 
 def _taken(X: Any, rows: NDArray[np.int64]) -> Any:
@@ -115,16 +127,18 @@ def _bars(
     names: list[str],
     labels: list[str],
     scores: NDArray[Any],
+    title: str | None,
     ax: Axes | None,
 ) -> Any:
     shares = np.asarray(found["share"], np.float64)
     y = np.arange(len(shares)) + 1.5 * numbers + 1
     height = 0.75 + 0.165 * (len(shares) + 1.5 * len(labels))
-    with canvas(ax, (6.0, height)) as (result, axes):
-        axes.barh(y, np.maximum(shares, 0), color=COLORS[0], height=0.72)
+    with canvas(ax, (6.0, height), title, _TITLE, indent=1.4) as (result, axes):
+        theme = theme_of(axes)
+        axes.barh(y, np.maximum(shares, 0), color=theme.colors[0], height=0.72)
         for i, (label, score) in enumerate(zip(labels, scores, strict=True)):
             top = float(y[numbers == i][0]) - 1
-            head: dict[str, Any] = {"va": "center", "fontsize": 7.5, "color": INK}
+            head: dict[str, Any] = {"va": "center", "fontsize": theme.pt(7.5), "color": theme.ink}
             axes.text(
                 0.008, top, f"{label}, score {short(float(score))}", fontweight="bold", **head
             )
@@ -133,15 +147,16 @@ def _bars(
                 axes.text(_EXPECTED, top, "expected", **head)
         values, wanted = list(found["value"]), list(found["expected"])
         for at, value, other in zip(y, values, wanted, strict=True):
-            axes.text(_VALUE, at, _shortened(value), va="center", fontsize=7, color=INK)
-            axes.text(_EXPECTED, at, _shortened(other), va="center", fontsize=7, color=GREY)
+            look: dict[str, Any] = {"va": "center", "fontsize": theme.pt(7)}
+            axes.text(_VALUE, at, _shortened(value), color=theme.ink, **look)
+            axes.text(_EXPECTED, at, _shortened(other), color=theme.grey, **look)
         axes.set_yticks(y, names)
         axes.tick_params(axis="y", length=0)
+        axes.grid(False, axis="y")
         axes.set(xlim=(0, _END), ylim=(float(y[-1]) + 0.7, -0.7))
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
         axes.set_xlabel("share of the score", x=0.5 / _END, ha="center")
         axes.spines["bottom"].set_bounds(0, 1)
-        axes.set_title("Reasons of the lowest scores")
     return result
 
 
@@ -158,7 +173,9 @@ def _shortened(value: Any, letters: int = _LETTERS) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _maps(detector: Any, X: Any, rows: NDArray[np.int64], ax: Axes | None) -> Any:
+def _maps(
+    detector: Any, X: Any, rows: NDArray[np.int64], title: str | None, ax: Axes | None
+) -> Any:
     """Draw images, what is expected in their place, and what their pixels add to the score."""
     given = as_samples("X", X)
     found = detector.explain(X, int(np.prod(given.shape[1:])))
@@ -174,14 +191,13 @@ def _maps(detector: Any, X: Any, rows: NDArray[np.int64], ax: Axes | None) -> An
     shown = np.stack([given, expected])
     grey = np.broadcast_to(np.clip((shown - low) / (high - low), 0, 1), (*shown.shape[:-1], 3))
     cells = np.concatenate([grey, colored(adds / most)[None].astype(np.float32)])
-    result, axes = draw_cells(
+    return draw_cells(
         ax,
         cells,
         (0.0, 1.0),
-        "Reasons of the lowest scores",
+        title,
+        _TITLE,
         rows=["image", "expected", "adds"],
         columns=[str(i) for i in rows],
-        extra=(0.8, 0.0),
-    )
-    colorbar(axes, scale(0.0, most), "adds to the score")
-    return result
+        bar=(most, "adds to the score"),
+    )[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from ._call import call, lookup
 from ._decode import latent_dim_of
 from ._grid import as_samples
-from ._style import COLORS, GREY, canvas, legend
+from ._style import canvas, legend
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +27,7 @@ def code_sizes(
     y: Any = None,
     *,
     X_train: Any = None,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     r"""Draw the error of several models against the sizes of their codes, beside PCA.
@@ -45,6 +48,8 @@ def code_sizes(
         The condition of conditional models.
     X_train : array-like (N', ...), optional
         Samples to fit PCA to, of which it takes at most 2,000, evenly spaced; by default X.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -60,9 +65,9 @@ def code_sizes(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> models = [ae.Autoencoder(latent_dim=d, epochs=2, random_state=0).fit(X) for d in (2, 8)]
-    >>> figure = ae.plot.code_sizes(models, X_test, X_train=X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> models = [ae.Autoencoder(latent_dim=d, epochs=1).fit(X[:500]) for d in (2, 8)]
+    >>> figure = ae.plot.code_sizes(models, X_test, X_train=X[:500])
     """
     if not isinstance(models, Sequence) or not models:
         raise TypeError(f"models: expected a sequence of them, got {models!r}")
@@ -88,34 +93,38 @@ def code_sizes(
         )
     sizes = sorted({size for errors in found.values() for size in errors})
     whole = np.isfinite(flat).all() and np.isfinite(train).all()
-    with canvas(ax, (4.6, 2.8)) as (result, axes):
+    default = f"Error against the size of the code, mean over {len(samples):,} samples"
+    with canvas(ax, (4.8, 2.8), title, default) as (result, axes):
+        theme = theme_of(axes)
         # Dots without a line between them are larger.
         look: dict[str, Any] = {"marker": "o", "markersize": 3 if len(sizes) > 1 else 7}
         drawn: list[Any] = []
         if whole:
             linear = _pca_errors(train.reshape(len(train), -1), flat, sizes)
-            style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
+            style: dict[str, Any] = {"color": theme.grey, "linestyle": "--"}
             drawn += axes.plot(sizes, linear, label="PCA", **look, **style)
-        for (name, errors), color in zip(found.items(), COLORS, strict=False):
+        for (name, errors), color in zip(found.items(), cycle(theme.colors), strict=False):
             x = sorted(errors)
             drawn += axes.plot(x, [errors[d] for d in x], color=color, label=name, **look)
+        label = "size of the code"
         if len(sizes) > 1 and sizes[-1] >= 8 * sizes[0]:
             axes.set_xscale("log", base=2)
+            label += " (log scale)"
         axes.minorticks_off()
         axes.set_xticks(sizes, [str(size) for size in sizes])
         if len(sizes) == 1:
             _write_errors(axes, [(sizes[0], float(line.get_ydata()[0])) for line in drawn])
         # From 0 to above the highest point, so that its dot isn't cut.
         axes.set_ylim(0, 1.08 * max(float(max(line.get_ydata())) for line in drawn) or 1)
-        axes.set(xlabel="size of the code", ylabel="mean squared error")
-        axes.set_title("Error against the size of the code")
+        axes.set(xlabel=label, ylabel="mean squared error")
         legend(axes)
     return result
 
 
 def _write_errors(ax: Axes, points: list[tuple[int, float]]) -> None:
     """Write beside dots what they stand for."""
-    look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    look: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+    look["fontsize"] = theme_of(ax).pt(7)
     for point in points:
         ax.annotate(f"{point[1]:.3g}", point, (7, 0), **look)
 
