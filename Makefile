@@ -44,7 +44,7 @@ demo: $(VENV)/.has-demo ## train six autoencoders on digits and show what they d
 test: $(VENV)/.has-test ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv
+bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
 reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
@@ -83,8 +83,9 @@ format: $(VENV)/.has-lint ## lay out all sources as lint wants them
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(FORMATTED)
 
-readme: ## put the latest figures into README.md and docs
+readme: ## put the latest figures into README.md and docs, and draw the chart of speed
 	$(PYTHON) tools/tables.py
+	$(PYTHON) tools/speed_chart.py
 	$(PYTHON) tools/readme.py
 
 pictures: $(VENV)/.has-plot ## draw the latest figures of what many processes cost

@@ -52,8 +52,9 @@ def switch(name):
 
 
 def builds(source, *flags):
-    """Whether the compiler makes a program of this."""
+    """Whether the compiler makes a program of this, with the user's flags as in the build itself."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    flags += tuple(shlex.split(f"{os.environ.get('CFLAGS', '')} {os.environ.get('LDFLAGS', '')}"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "probe.c")
         file.write_text(source)
