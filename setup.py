@@ -11,8 +11,8 @@ AECORE_NATIVE=1           -march=native for what isn't dispatched: not portable
 AECORE_EMULATE_AVX512=1   the avx512 kernels in AVX2 instructions, to test them anywhere
 
 The C is GNU's, with vector types: GCC and Clang compile it. On Windows that is clang-cl, Clang as a
-stand-in for Microsoft's compiler, which can't. On macOS OpenMP is Homebrew's libomp. For Pyodide it is
-Emscripten's Clang: one thread, and vectors of 128 bits.
+stand-in for Microsoft's compiler, which can't. On macOS OpenMP is Homebrew's libomp. For Pyodide it
+is Emscripten's Clang: one thread, and vectors of 128 bits.
 """
 
 import os
@@ -52,7 +52,7 @@ def switch(name):
 
 
 def builds(source, *flags):
-    """Whether the compiler makes a program of this, with the user's flags as in the build itself."""
+    """Whether the compiler makes a program of this, with the user's flags as in the build."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     flags += tuple(shlex.split(f"{os.environ.get('CFLAGS', '')} {os.environ.get('LDFLAGS', '')}"))
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What tells others about aecore: metadata of the package, its citation, its addresses and its size."""
+"""What tells others about aecore: its metadata, citation, addresses, versions and size."""
 
 import importlib.metadata
 import re
