@@ -29,7 +29,7 @@ ASAN = PYTHONMALLOC=malloc ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: asan bench bits clean commands demo denoiser dev disks docs format fuzz fuzz-asan gallery help kills lint nomem \
-    notebooks pictures ranks readme reproductions test test-avx512 test-neon threads tiny tsan wheel
+    notebooks pictures ranks readme reproductions test test-avx512 test-neon threads tiny tsan wasm wheel
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1 \2/p' Makefile | \
@@ -45,7 +45,7 @@ test: $(VENV)/.has-test ## run the tests, in about ten minutes
 	$(if $(ARGS),,@echo "All tests take about ten minutes; make test ARGS='-k vae' runs some")
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.has-bench ## time everything, in minutes; beside PyTorch, ONNX Runtime if in .venv
+bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
 reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
@@ -84,8 +84,9 @@ format: $(VENV)/.has-lint ## lay out all sources as lint wants them
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(FORMATTED)
 
-readme: ## put the latest figures into README.md and docs
+readme: ## put the latest figures into README.md and docs, and draw the chart of speed
 	$(PYTHON) tools/tables.py
+	$(PYTHON) tools/speed_chart.py
 	$(PYTHON) tools/readme.py
 
 pictures: $(VENV)/.has-plot ## draw the latest figures of what many processes cost
@@ -137,6 +138,10 @@ test-neon: ## the C tests for AArch64, under qemu
 	HINT='sudo apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user' \
 	    CC=aarch64-linux-gnu-gcc CFLAGS='$(CORE_FLAGS) -O2 -static -DAE_HAVE_NEON' \
 	    RUN=qemu-aarch64 tools/ctests.sh build/neon $(CORE) csrc/isa/neon.c
+
+wasm: ## the C tests as WebAssembly, under node; and how large the core is there
+	@HINT='sudo apt-get install emscripten nodejs' CFLAGS='$(filter-out -g -pthread,$(CORE_FLAGS))' \
+	    tools/wasm.sh build/wasm $(CORE)
 
 # The same bytes in any folder: files have one time, and what is made has one set of permissions.
 wheel: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 1735689600)

@@ -11,7 +11,8 @@ AECORE_NATIVE=1           -march=native for what isn't dispatched: not portable
 AECORE_EMULATE_AVX512=1   the avx512 kernels in AVX2 instructions, to test them anywhere
 
 The C is GNU's, with vector types: GCC and Clang compile it. On Windows that is clang-cl, Clang as a
-stand-in for Microsoft's compiler, which can't. On macOS OpenMP is Homebrew's libomp.
+stand-in for Microsoft's compiler, which can't. On macOS OpenMP is Homebrew's libomp. For Pyodide it
+is Emscripten's Clang: one thread, and vectors of 128 bits.
 """
 
 import os
@@ -42,6 +43,7 @@ PLATFORM = sysconfig.get_platform()
 X86_64 = PLATFORM.endswith(("x86_64", "amd64"))
 AARCH64 = PLATFORM.endswith(("aarch64", "arm64"))
 WINDOWS = PLATFORM.startswith("win")
+WASM = PLATFORM.startswith("emscripten") or sys.platform == "emscripten"
 LIBOMP = ["/opt/homebrew/opt/libomp", "/usr/local/opt/libomp"]  # where Homebrew puts it
 
 
@@ -50,8 +52,9 @@ def switch(name):
 
 
 def builds(source, *flags):
-    """Whether the compiler makes a program of this."""
+    """Whether the compiler makes a program of this, with the user's flags as in the build."""
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
+    flags += tuple(shlex.split(f"{os.environ.get('CFLAGS', '')} {os.environ.get('LDFLAGS', '')}"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "probe.c")
         file.write_text(source)
@@ -64,6 +67,8 @@ def builds(source, *flags):
 
 def openmp():
     """Return what OpenMP takes in compiling and in linking, or None."""
+    if WASM:
+        return None
     if WINDOWS:
         library = Path(shutil.which("clang-cl") or "bin/none").parents[1] / "lib" / "libomp.lib"
         return (["-fopenmp"], [str(library)]) if library.exists() else None
@@ -127,7 +132,7 @@ if sanitize:
 threads = None if switch("NO_OPENMP") else openmp()
 flags += threads[0] if threads else ["-fopenmp-simd"]
 link += threads[1] if threads else []
-if WINDOWS or switch("OPENMP_TEAMS"):
+if WINDOWS or WASM or switch("OPENMP_TEAMS"):  # without POSIX threads
     flags += ["-DAE_OPENMP_TEAMS"]
 else:
     flags += ["-pthread"]
@@ -138,7 +143,7 @@ if switch("WERROR"):
     flags += ["-Werror"]
 if emulate:
     flags += ["-DAE_EMULATE_AVX512"]
-native = ["-march=native"] if switch("NATIVE") else []
+native = ["-march=native"] if switch("NATIVE") else ["-msimd128"] if WASM else []
 # Guards that cost nothing here: six workloads took 0.96 to 1.02 times as long, as without them.
 if not debug and PLATFORM.startswith("linux"):
     flags += ["-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2"]

@@ -13,6 +13,8 @@ processes training by two processes of one thread, beside one of two; PyTorch's 
 cost      what steps of many processes take: a model, and what it says of networks
 init      what first weights lead to: test losses, over data sets and architectures; an hour
 python    Python's share of a step, time to import, size on disk
+
+At the end stand the tables of train, memory and encode beside those of docs/performance.md.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from aecore._bench import timing
+
+from . import beside
 
 SECTIONS = (
     "train",
@@ -42,6 +46,7 @@ SECTIONS = (
     "init",
     "python",
 )
+LONG = ("init",)  # an hour, with data sets to download: only where it is asked for
 
 
 def section(name: str) -> Any:
@@ -55,7 +60,7 @@ def parse(argv: list[str] | None) -> Any:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help="by default all of them")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="default: all but init")
     parser.add_argument("--only", nargs="+", default=[], help="workloads and other entries")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--json", metavar="FILE", help="put the figures there, beside those in it")
@@ -65,7 +70,8 @@ def parse(argv: list[str] | None) -> Any:
     unknown = set(options.sections) - set(SECTIONS)
     if unknown:
         parser.error(f"no section {sorted(unknown)[0]}: expected some of {' '.join(SECTIONS)}")
-    options.sections = [s for s in SECTIONS if s in options.sections or not options.sections]
+    wanted = options.sections or [name for name in SECTIONS if name not in LONG]
+    options.sections = [name for name in SECTIONS if name in wanted]
     entries = {name for s in options.sections for name in section(s).NAMES}
     if not set(options.only) <= entries:
         parser.error(f"--only: expected some of {' '.join(sorted(entries))}")
@@ -120,6 +126,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"({name} took {time.perf_counter() - start:.0f} s)", flush=True)
         if options.json:
             keep(Path(options.json), found)
+    print(beside.report(found))
 
 
 if __name__ == "__main__":

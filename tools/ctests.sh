@@ -1,7 +1,7 @@
 #!/bin/sh
 # ctests.sh FOLDER CORE...: compile the C files CORE into FOLDER, link every tests/c/*.c with them and
-# run it. The environment gives CC, CFLAGS, RUN (what runs a program, such as qemu) and HINT (how to
-# get what is missing).
+# run it. The environment gives CC, CFLAGS, LDFLAGS (for linking alone), RUN (what runs a program, such
+# as qemu) and HINT (how to get what is missing).
 set -eu
 folder=$1
 shift
@@ -23,7 +23,7 @@ failed=0
 for test in tests/c/*.c; do
     program=$folder/$(basename "$test" .c)
     # shellcheck disable=SC2086
-    $CC $CFLAGS -Icsrc "$test" "$folder"/*.o -lm -o "$program"
+    $CC $CFLAGS -Icsrc "$test" "$folder"/*.o ${LDFLAGS:-} -lm -o "$program"
     echo "== $program"
     ${RUN:-} "$program" || failed=1
 done

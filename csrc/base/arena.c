@@ -5,12 +5,12 @@
 size_t
 ae_bytes(int64_t a, int64_t b, int64_t c)
 {
-    size_t n;
-    if (a < 0 || b < 0 || c < 0 || __builtin_mul_overflow((size_t)a, (size_t)b, &n) ||
-        __builtin_mul_overflow(n, (size_t)c, &n) || n > SIZE_MAX / 2) {
+    int64_t n; /* not a size_t, which may have 32 bits */
+    if (a < 0 || b < 0 || c < 0 || __builtin_mul_overflow(a, b, &n) ||
+        __builtin_mul_overflow(n, c, &n) || (uint64_t)n > SIZE_MAX / 2) {
         return SIZE_MAX;
     }
-    return ae_aligned_size(n);
+    return ae_aligned_size((size_t)n);
 }
 
 size_t

@@ -57,6 +57,9 @@ term_of(ae_loss kind, double x, double t, double delta, double *gradient)
         case AE_HUBER:
             *gradient = fmin(fmax(d, -delta), delta);
             return fabs(d) < delta ? d * d / 2.0 : delta * (fabs(d) - delta / 2.0);
+        case AE_POISSON:
+            *gradient = exp(x) - t;
+            return exp(x) - t * x + lgamma(t + 1.0);
         default:
             *gradient = p - t;
             return -t * log(p) - (1.0 - t) * log(1.0 - p);
@@ -69,6 +72,7 @@ test_loss(const buffers *b, ae_loss kind, int64_t N, int64_t F, bool masked)
     fill(b);
     for (int64_t i = 0; i < N * F; i++) {
         double w = masked ? (double)b->mask[i] : 1.0, gradient;
+        b->y[i] = kind == AE_POISSON ? floorf(20.0f * fabsf(b->y[i])) : b->y[i]; /* a count */
         double term = term_of(kind, (double)b->x[i], (double)b->y[i], 0.7, &gradient);
         b->want_sum[i / F] += w * term;
         b->want_dx[i] = w * gradient * (double)b->g[i / F];

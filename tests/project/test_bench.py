@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import json
+import re
 import time
 from pathlib import Path
 
@@ -63,6 +64,31 @@ def test_section_runs(section, bench, tables, tmp_path, capsys):
     tables.write(tmp_path, found)
     assert found["machine"]["cpu"] in (tmp_path / "machine.md").read_text()
     assert "| --- |" in (tmp_path / f"{section}.md").read_text()
+
+
+def test_figures_stand_beside_those_of_the_page(bench):
+    merged = importlib.import_module("bench.beside").merged
+    header = "| what | ms | ratio | ratio |\n| --- | --- | --- | --- |\n"
+    here = header + "| a | 2 | **1.5x** |  |\n| b | 3 |  | 4 |\n"
+    page = "| what | ratio | ratio | new |\n| --- | --- | --- | --- |\n| a | **1.4x** | 9 | 7 |\n"
+    assert merged(here, page, 1) == [
+        ["what", "ms", "ratio", "ratio"],
+        ["a", "2", "1.5x [1.4x]", ""],
+        ["b", "3", "", "4"],
+    ]
+    assert merged(here, "Not measured yet.\n", 1)[1:] == [
+        ["a", "2", "1.5x", ""],
+        ["b", "3", "", "4"],
+    ]
+
+
+def test_bench_ends_with_the_figures_of_the_page(bench, tmp_path, capsys):
+    bench.main(["train", "--quick", "--no-peers", "--rounds", "1", "--only", "mlp-ae", "cvae"])
+    printed = capsys.readouterr().out.partition("[on docs/performance.md]")[2]
+    page = (ROOT / "bench/tables/train.md").read_text()
+    for workload in ("mlp-ae", "cvae"):
+        ms = re.search(rf"\| {workload} \| ([\d.]+) \|", page)[1]
+        assert re.search(rf"^{workload} +[\d.]+ \[{ms}\]", printed, re.MULTILINE)
 
 
 def test_sections_of_one_machine_share_a_file(bench, tmp_path):

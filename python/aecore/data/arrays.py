@@ -146,7 +146,7 @@ class Data:
         else:  # scaled beforehand, or not
             values = [np.empty((len(part), self.features), np.float32) for part in parts]
             for part, out in zip(parts, values, strict=True):
-                part.gather(np.arange(len(part)), out)
+                part.gather(np.arange(len(part), dtype=np.int64), out)
             source, pixels = np.concatenate(values).reshape(-1, *self.shape), False
         mask = lengths = None
         if any(part._mask is not None for part in parts):
@@ -335,7 +335,7 @@ class Data:
         if self._staged is None or len(self._staged) < len(rows):
             dtype = self.dtype if sparse and self.dtype in DIRECT else np.float32
             self._staged = np.empty((len(rows), self.features), dtype)
-            self._places = np.arange(len(rows))
+            self._places = np.arange(len(rows), dtype=np.int64)
         staged, places = self._staged[: len(rows)], self._places[: len(rows)]
         with np.errstate(all="ignore"):  # of values that a mask hides
             if sparse:

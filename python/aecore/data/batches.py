@@ -339,7 +339,7 @@ class Batches:
     def rows(self) -> np.ndarray:
         """Which samples take part, in order."""
         if self._rows is None:
-            self._rows = np.arange(self.total)
+            self._rows = np.arange(self.total, dtype=np.int64)
         return self._rows
 
     def order(self, seed: int, position: int) -> np.ndarray:
@@ -397,6 +397,7 @@ class Batches:
         n, data = len(rows), self.data
         if not n:
             return Batch(0)
+        rows = np.asarray(rows, np.int64)  # where NumPy's own indices have 32 bits
         if self._clean is None:
             self._clean = np.empty((self.size, data.features), np.float32)
             if self.target is not None:

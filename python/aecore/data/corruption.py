@@ -64,7 +64,7 @@ class Corruption(Choice):
         given = flat.copy()
         if self.kind is not None:
             stream = seed, CORRUPTION, position * flat.shape[1]
-            rows, ws = np.arange(len(x)), runtime.current()
+            rows, ws = np.arange(len(x), dtype=np.int64), runtime.current()
             how = *in_gather(self), *stream, ws
             _core.gather(np.empty_like(flat), flat, given, rows, 1.0, *how)
         self.finish(x, given, seed, position)

@@ -332,7 +332,7 @@ class Loss:
     def _entropies(self, out: np.ndarray, output: np.ndarray, target: np.ndarray) -> None:
         """Write the cross-entropies, each where its label is."""
         groups = (out.size // self.classes, 1, self.classes)
-        labels = target.reshape(groups).argmax(2)
+        labels = target.reshape(groups).argmax(2).astype(np.int64, copy=False)
         nats = np.empty(len(labels), np.float32)
         how = None, runtime.current()
         _core.cross_entropy(nats, None, None, output.reshape(groups), labels, *how)

@@ -36,7 +36,7 @@ class Embedding(Op):
     __slots__ = ("rows", "table")
 
     def __init__(self, tape: Tape, rows: np.ndarray, table: Parameter) -> None:
-        self.rows, self.table = np.asarray(rows, order="C"), table
+        self.rows, self.table = np.asarray(rows, np.int64, order="C"), table
         self.place(tape, (*rows.shape, table.value.shape[1]), tape.records)
 
     def forward(self) -> None:

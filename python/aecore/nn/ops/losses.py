@@ -160,7 +160,7 @@ class CrossEntropy(Late):
             raise ValueError(
                 f"labels: expected (N, G) for groups of classes in {x.shape}, got {labels.shape}"
             )
-        self.labels, self.observed = labels, observed
+        self.labels, self.observed = np.asarray(labels, np.int64), observed
         self.start(x)
 
     def measure(
