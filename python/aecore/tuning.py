@@ -53,13 +53,15 @@ class LearningRates(NamedTuple):
     smoothed: np.ndarray
     suggestion: float
 
-    def plot(self, ax: Axes | None = None) -> Any:
+    def plot(self, ax: Axes | None = None, *, title: str | None = None) -> Any:
         """Draw the losses over the rates.
 
         Parameters
         ----------
         ax : Axes, optional
             Where to draw.
+        title : str, optional
+            Takes the place of the title; ``""`` draws none.
 
         Returns
         -------
@@ -67,7 +69,7 @@ class LearningRates(NamedTuple):
         """
         from .plot._rates import learning_rates
 
-        return learning_rates(self, ax=ax)
+        return learning_rates(self, title=title, ax=ax)
 
 
 def find_learning_rate(

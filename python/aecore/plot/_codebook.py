@@ -12,7 +12,7 @@ from ..metrics import perplexity
 from ._call import call, lookup, names_of_features
 from ._codes import project
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import COLORS, GREY, PALE, canvas
+from ._style import COLORS, GREY, PALE, canvas, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,6 +26,7 @@ def codebook(
     *,
     kind: str | None = None,
     n: int = 12,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw the use of a codebook, its vectors, or what its codes stand for.
@@ -48,6 +49,8 @@ def codebook(
         vectors without.
     n : int, default 12
         Number of codes whose patches are drawn, and at most of patches for each.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -91,22 +94,26 @@ def codebook(
     if X is not None:
         codes = np.asarray(call(lookup(model, "transform", "codebook"), X)) + first
     if kind == "use":
-        return _usage(codes, len(vectors), ax)
+        return _usage(codes, len(vectors), title, ax)
     if kind == "vectors":
-        return _map(vectors, codes, ax)
+        return _map(vectors, codes, title, ax)
     if several:
         raise ValueError(
             "kind: expected use or vectors for several codebooks, each of which adds a detail, "
             "got 'patches'"
         )
-    return _patches(model, X, codes, vectors, n, ax)
+    return _patches(model, X, codes, vectors, n, title, ax)
 
 
-def _usage(codes: Any, size: int, ax: Axes | None) -> Any:
+def _usage(codes: Any, size: int, title: str | None, ax: Axes | None) -> Any:
     effective = perplexity(codes, size)
     shares = np.sort(np.bincount(codes.ravel(), minlength=size) / codes.size)[::-1]
     unused = int((shares == 0).sum())
-    with canvas(ax, (5.0, 2.4)) as (result, axes):
+    default = (
+        f"Codebook use: perplexity {effective:.0f} of {size}, "
+        f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
+    )
+    with canvas(ax, (5.0, 2.4), title_of(title, default)) as (result, axes):
         axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=COLORS[0])
         axes.axhline(1 / size, color=COLORS[1], linewidth=1, linestyle="--")
         axes.text(
@@ -121,39 +128,41 @@ def _usage(codes: Any, size: int, ax: Axes | None) -> Any:
         if unused:
             axes.axvspan(size - unused + 0.5, size + 0.5, color=PALE, alpha=0.5, linewidth=0)
         axes.set(xlabel="code, by rank", ylabel="share of uses", xlim=(0.5, size + 0.5))
-        axes.set_title(
-            f"Codebook use: perplexity {effective:.0f} of {size}, "
-            f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
-        )
     return result
 
 
-def _map(vectors: NDArray[np.float64], codes: Any, ax: Axes | None) -> Any:
+def _map(vectors: NDArray[np.float64], codes: Any, title: str | None, ax: Axes | None) -> Any:
     points, names = project(vectors)
     size, width = vectors.shape
-    with canvas(ax, (4.0, 3.6)) as (result, axes):
+    shares, default = None, f"Codebook: {size} codes of {width} dimensions"
+    if codes is not None:
+        shares = np.bincount(codes.ravel(), minlength=size) / codes.size
+        idle = shares == 0
+        effective = perplexity(codes, size)
+        default = f"Codebook: perplexity {effective:.0f} of {size}, {int(idle.sum())} unused (x)"
+    with canvas(ax, (4.0, 3.6), title_of(title, default)) as (result, axes):
         style: dict[str, Any] = {"linewidths": 0, "rasterized": size > 1000}
-        if codes is None:
+        if shares is None:
             axes.scatter(points[:, 0], points[:, 1], s=10, color=COLORS[0], alpha=0.75, **style)
-            title = f"Codebook: {size} codes of {width} dimensions"
         else:
-            effective = perplexity(codes, size)
-            shares = np.bincount(codes.ravel(), minlength=size) / codes.size
-            idle = shares == 0
             # The area of a point is its code's share.
             area = np.clip(10 * size * shares, 2, 150)
             used = points[~idle]
             axes.scatter(used[:, 0], used[:, 1], s=area[~idle], color=COLORS[0], alpha=0.6, **style)
             axes.scatter(points[idle, 0], points[idle, 1], s=9, marker="x", color=GREY, lw=0.7)
-            title = f"Codebook: perplexity {effective:.0f} of {size}, {int(idle.sum())} unused (x)"
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
-        axes.set_title(title)
     return result
 
 
 def _patches(
-    model: Any, X: Any, codes: Any, vectors: NDArray[np.float64], n: int, ax: Axes | None
+    model: Any,
+    X: Any,
+    codes: Any,
+    vectors: NDArray[np.float64],
+    n: int,
+    title: str | None,
+    ax: Axes | None,
 ) -> Any:
     found = np.asarray(call(lookup(model, "encode_vectors", "codebook"), X), np.float64)
     samples = as_samples("X", X)
@@ -174,7 +183,7 @@ def _patches(
     if samples.ndim == 3:
         limits = limits_of(cells.reshape(-1, *cells.shape[2:]))  # a few steps are nearly level
     features = names_of_features(model, X)
-    title = "Pieces nearest to the codes most used"
+    title = title_of(title, "Pieces nearest to the codes most used")
     # Only maps of several codes have windows beyond the border.
     padded = samples.ndim == 4 and np.prod(codes.shape[1:]) > 1
     extra = (0.0, 0.16 * padded)

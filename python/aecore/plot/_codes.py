@@ -12,7 +12,17 @@ from ..data.tables import Table
 from ..metrics._distances import squared_distances
 from ._call import call, condition_of, lookup
 from ._grid import as_samples, limits_of
-from ._style import COLORS, GREY, INK, canvas, colorbar, explain_missing, legend, palette
+from ._style import (
+    COLORS,
+    GREY,
+    INK,
+    canvas,
+    colorbar,
+    explain_missing,
+    legend,
+    palette,
+    title_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +43,7 @@ def latent_space(
     n: int | None = None,
     thumbnails: int = 0,
     random_state: Any = 0,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw the codes of samples in the plane, coloured by label.
@@ -64,6 +75,8 @@ def latent_space(
         they don't cover each other.
     random_state : int, default 0
         Seed of tsne; the other methods have nothing random.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -117,14 +130,13 @@ def latent_space(
     if method is None:
         method = "direct" if codes.shape[1] == 2 else "pca"
     points, names = _to_plane(codes, method, random_state)
-    with canvas(ax, (4.6, 3.7)) as (result, axes):
+    with canvas(ax, (4.6, 3.7), title_of(title, "Latent space")) as (result, axes):
         colors = _scatter(axes, points, labels, name, named=not thumbnails)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
         if method in _MOST:
             axes.set_xticks([])
             axes.set_yticks([])
-        axes.set_title("Latent space")
         if thumbnails:
             _place_images(axes, points, as_samples("X", taken), colors, thumbnails)
     return result

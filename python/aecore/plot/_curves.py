@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..base import checks
 from ..base.text import printable
 from ..training.progress import terms_in
-from ._style import GREY, TICKS, canvas, legend, palette, whole_numbers
+from ._style import GREY, TICKS, canvas, legend, palette, title_of, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 _RATE = "learning_rate"
 
 
-def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | None = None) -> Any:
+def history(
+    model: Any,
+    *,
+    keys: str | Sequence[str] | None = None,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Any:
     """Draw the course of training: the loss and its terms against the epoch.
 
     Values of a validation split are dashed lines of the same colour. The loss is a wide line behind
@@ -34,6 +40,8 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     keys : str or sequence of str, optional
         What to draw, such as ``"perplexity"``; by default the loss and those of its terms that were
         recorded, and the learning rate if it changed.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -79,7 +87,7 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
     with_rate = _RATE in wanted and len(wanted) > 1
     wanted = [key for key in wanted if not with_rate or key != _RATE]
     x = np.array([epoch.get("epoch", i) for i, epoch in enumerate(epochs, 1)])
-    with canvas(ax, (5.0, 2.6)) as (result, axes):
+    with canvas(ax, (5.0, 2.6), title_of(title, "Training")) as (result, axes):
         drawn = []
         for key, (color, _) in zip(wanted, palette(len(wanted)), strict=True):
             # A single epoch needs a marker: it has no line.
@@ -111,7 +119,6 @@ def history(model: Any, *, keys: str | Sequence[str] | None = None, ax: Axes | N
             axes.set_xticks(x)
         unit = "loss per sample" if set(wanted) <= set(terms_in(recorded)) else "value"
         axes.set(xlabel="epoch", ylabel=printable(wanted[0]) if len(wanted) == 1 else unit)
-        axes.set_title("Training")
         if with_rate:
             _draw_rate(axes, x, _column(epochs, _RATE))
         if len(axes.lines) > 1:
@@ -165,7 +172,11 @@ def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64
 
 
 def roc(
-    y: ArrayLike, scores: ArrayLike | Mapping[str, ArrayLike], *, ax: Axes | None = None
+    y: ArrayLike,
+    scores: ArrayLike | Mapping[str, ArrayLike],
+    *,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Any:
     """Draw the receiver operating characteristic (ROC): how well scores separate two classes.
 
@@ -181,6 +192,8 @@ def roc(
     scores : array-like (N,), or dict of name to array-like (N,)
         Higher for the positive class. With anomalies as positives, ``-model.score_samples(X)``.
         Each entry of a dict has its own curve.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -218,7 +231,8 @@ def roc(
     # Curves that are better than chance leave the lower right corner empty.
     has_room = alone or min(area for _, _, area in curves.values()) > 0.7
     beside = 0.0 if has_room else 0.9 + 0.06 * max(map(len, curves))
-    with canvas(ax, (3.4 + beside, 3.4)) as (result, axes):
+    default = f"ROC: area {curves[''][2]:.3f}" if alone else "ROC (area under the curve)"
+    with canvas(ax, (3.4 + beside, 3.4), title_of(title, default)) as (result, axes):
         axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, linestyle=":")
         for (name, (false, true, area)), (color, _) in zip(
             curves.items(), palette(len(curves)), strict=True
@@ -226,14 +240,10 @@ def roc(
             axes.plot(false, true, color=color, label=f"{name} ({area:.3f})", clip_on=False)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.set(xlabel="false positive rate", ylabel="true positive rate")
-        if alone:
-            axes.set_title(f"ROC: area {curves[''][2]:.3f}")
-        else:
-            axes.set_title("ROC (area under the curve)")
-            if has_room:
-                axes.legend(loc="lower right", borderaxespad=0.8)
-            else:
-                legend(axes)
+        if not alone and has_room:
+            axes.legend(loc="lower right", borderaxespad=0.8)
+        elif not alone:
+            legend(axes)
     return result
 
 

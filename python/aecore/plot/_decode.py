@@ -12,7 +12,7 @@ from ..base import checks
 from ._call import call, lookup, names_of_features, one_condition, repeated, takes_y
 from ._grid import as_cells, as_samples, draw_cells, limits_of, pad_sequences
 from ._strips import Writing
-from ._style import numbers
+from ._style import numbers, title_of
 from ._tables import is_frame, row_of
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def samples(
     n: int = 64,
     columns: int | None = None,
     random_state: Any = None,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw samples of a generative model.
@@ -44,6 +45,8 @@ def samples(
         Samples to a row.
     random_state : int, Generator or RandomState, optional
         Passed on to the model.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -81,7 +84,7 @@ def samples(
         ax,
         cells,
         limits_of(drawn),
-        "Samples of each class" if rows else "Samples",
+        title_of(title, "Samples of each class" if rows else "Samples"),
         rows=rows,
         features=names_of_features(model, None),
         writing=None if texts is None else Writing.of(_in_rows(texts[0], columns, "")),
@@ -110,6 +113,7 @@ def interpolation(
     *,
     n: int = 9,
     path: str = "linear",
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw the path from one sample to another through the latent space.
@@ -128,6 +132,8 @@ def interpolation(
         Number of decoded steps.
     path : {"linear", "spherical"}, default "linear"
         Passed on to the model.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -152,11 +158,12 @@ def interpolation(
     paths = _paths(lambda start, end: call(walk, start, end, n, y=y, **options), a, b)
     cells, writing = _path_cells(paths)
     several = len(cells) > 1 and cells.ndim == 3
+    default = "Interpolation" if cells.ndim > 3 else "Interpolation, from a down to b"
     return draw_cells(
         ax,
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
-        "Interpolation" if cells.ndim > 3 else "Interpolation, from a down to b",
+        title_of(title, default),
         rows=[str(i) for i in range(len(cells))] if several else [],
         columns=["a", *numbers(np.linspace(0, 1, n)), "b"],
         features=names_of_features(model, None),
@@ -215,6 +222,7 @@ def traversal(
     dims: Sequence[int] | None = None,
     values: ArrayLike | None = None,
     X: Any = None,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     r"""Draw what each latent dimension does: a sample decoded with one of them replaced.
@@ -239,6 +247,8 @@ def traversal(
         standard normal prior.
     X : array-like (N, ...), optional
         Samples whose mean divergences are written instead of those of x; they share the condition.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -273,14 +283,14 @@ def traversal(
     made = [call(traverse, x, dim, steps, y=y) for dim in rows]
     parts, texts = as_cells(["traversal"] * len(rows), made)
     cells = np.stack(parts)
-    title, labels = "Latent traversal", numbers(steps)
+    default, labels = "Latent traversal", numbers(steps)
     if cells.ndim == 3:
-        title += f", from {labels[0]} down to {labels[-1]}"
+        default += f", from {labels[0]} down to {labels[-1]}"
     return draw_cells(
         ax,
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
-        title,
+        title_of(title, default),
         rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_nats(kl[dim])}") for dim in rows],
         columns=labels,
         features=names_of_features(model, X),
@@ -313,6 +323,7 @@ def manifold(
     *,
     n: int = 15,
     dims: tuple[int, int] = (0, 1),
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     r"""Draw a plane of the latent space, decoded on a grid.
@@ -334,6 +345,8 @@ def manifold(
         Codes along each axis.
     dims : (int, int), default (0, 1)
         Latent dimensions, across and up; the others stay at 0 (with `X`, at their median).
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -384,14 +397,14 @@ def manifold(
     Z = Z.reshape(n * n, size)
     decoded = as_samples("decoded grid", call(decode, Z, y=repeated(y, n * n)))
     cells = decoded.reshape(n, n, *decoded.shape[1:])
-    title, labels = "Decoded latent plane", numbers(across)
+    default, labels = "Decoded latent plane", numbers(across)
     if cells.ndim == 3:
-        title += f", latent {dims[0]} from {labels[0]} down to {labels[-1]}"
+        default += f", latent {dims[0]} from {labels[0]} down to {labels[-1]}"
     result, axes = draw_cells(
         ax,
         cells,
         limits_of(decoded),
-        title,
+        title_of(title, default),
         rows=_sparse_labels(numbers(up[::-1])),
         columns=_sparse_labels(labels),
         extra=(0.18, 0.16),

@@ -183,12 +183,13 @@ def draw_cells(
     """
     if cells.ndim == 3:
         width, height = strips_size(cells, writing)
-        width = max(width, 0.6 + 0.058 * max(map(len, rows), default=0) + 0.062 * len(title))
+        width = max(width, 0.6 + left_of(rows) + 0.062 * min(len(title), 70))
         if are_upright(features):
             height += 0.06 * max(map(len, features))
     else:
         width, height = grid_size(cells, rows, columns)
-    with canvas(ax, (width + extra[0], height + extra[1])) as (result, axes):
+    indent = left_of(rows)
+    with canvas(ax, (width + extra[0], height + extra[1]), title, indent) as (result, axes):
         if cells.ndim == 3:
             low, high = limits
             shown = np.clip((cells - low) / (high - low), 0, 1)
@@ -196,7 +197,6 @@ def draw_cells(
             name_features(axes, features)
         else:
             _draw_grid(axes, cells, limits, rows, columns, gap)
-        axes.set_title(title)
         if cells.ndim == 3 and writing is not None:
             if ax is None:
                 result.draw_without_rendering()  # lays it out, which fixes the size of cells
@@ -209,13 +209,17 @@ def are_long(columns: Sequence[str]) -> bool:
     return max(map(len, columns), default=0) > 11
 
 
+def left_of(rows: Sequence[str]) -> float:
+    """Return the inches that labels of rows take at the left."""
+    return 0.12 + 0.058 * max(map(len, rows), default=0)
+
+
 def grid_size(
     cells: NDArray[Any], rows: Sequence[str] = (), columns: Sequence[str] = ()
 ) -> tuple[float, float]:
     """Return a figure's size in inches for images or lines (R, C, ...), at most 6.3 wide."""
     n_rows, n_columns = cells.shape[:2]
-    left = 0.12 + 0.058 * max(map(len, rows), default=0)
-    top = 0.28 + (0.15 if columns else 0)
+    left, top = left_of(rows), 0.28 + (0.15 if columns else 0)
     if cells.ndim == 5:
         height, width = cells.shape[2:4]
         side = min(0.62, (6.3 - left) / n_columns, 5.4 * width / height / n_rows)

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ._style import COLORS, GREY, canvas, legend
+from ._style import COLORS, GREY, canvas, legend, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def learning_rates(found: Any, *, ax: Axes | None = None) -> Any:
+def learning_rates(found: Any, *, title: str | None = None, ax: Axes | None = None) -> Any:
     """Draw what `aecore.find_learning_rate` has tried: the loss at each rate, and its suggestion.
 
     Parameters
     ----------
     found : LearningRates
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -31,7 +33,8 @@ def learning_rates(found: Any, *, ax: Axes | None = None) -> Any:
     >>> found = ae.find_learning_rate(ae.Autoencoder(random_state=0), X)
     >>> figure = found.plot()
     """
-    with canvas(ax, (5.0, 2.6)) as (result, axes):
+    title = title_of(title, "Learning rate range test")
+    with canvas(ax, (5.0, 2.6), title) as (result, axes):
         axes.plot(found.rates, found.losses, color=GREY, linewidth=0.6, label="each step")
         axes.plot(found.rates, found.smoothed, color=COLORS[0], label="smoothed")
         if math.isfinite(found.suggestion):
@@ -42,6 +45,5 @@ def learning_rates(found: Any, *, ax: Axes | None = None) -> Any:
         axes.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low) or 1)
         axes.set_xlabel("learning rate")
         axes.set_ylabel("loss")
-        axes.set_title("Learning rate range test")
         legend(axes)
     return result

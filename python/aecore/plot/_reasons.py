@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..base import checks
 from ._call import lookup, names_of_features
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import COLORS, GREY, INK, canvas, colorbar, colored, scale
+from ._style import COLORS, GREY, INK, canvas, colorbar, colored, scale, title_of
 from ._tables import is_frame, short
 
 if TYPE_CHECKING:
@@ -21,7 +21,15 @@ _LETTERS = 17  # that a text may have
 _NAME = 24
 
 
-def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None = None) -> Any:
+def reasons(
+    model: Any,
+    X: Any,
+    n: int = 4,
+    *,
+    samples: int = 6,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Any:
     """Draw the reasons for the outlier scores of samples, those with the lowest scores first.
 
     Tables and sequences have a bar for each reason, which is as long as its share of the score,
@@ -39,6 +47,8 @@ def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None
         How many reasons a sample has; images have all.
     samples : int, default 6
         How many samples are drawn, those that are the oddest.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -63,15 +73,16 @@ def reasons(model: Any, X: Any, n: int = 4, *, samples: int = 6, ax: Axes | None
     explain = lookup(model, "explain", "reasons")
     checks.integer("n", n, 1)
     checks.integer("samples", samples, 1)
+    title = title_of(title, "Reasons of the lowest scores")
     scores = np.asarray(lookup(model, "score_samples", "reasons")(X))
     chosen = np.argsort(scores, kind="stable")[:samples]
     part = _taken(X, chosen)
     if not is_frame(part) and not isinstance(part, list) and np.ndim(part) == 4:
-        return _maps(model, part, chosen, ax)
+        return _maps(model, part, chosen, title, ax)
     found = explain(part, n)
     numbers = _numbers(found, part, len(chosen))
     names = _names(model, X, found)
-    return _bars(found, numbers, names, _labels(X, chosen), scores[chosen], ax)
+    return _bars(found, numbers, names, _labels(X, chosen), scores[chosen], title, ax)
 
 
 def _taken(X: Any, rows: NDArray[np.int64]) -> Any:
@@ -115,12 +126,13 @@ def _bars(
     names: list[str],
     labels: list[str],
     scores: NDArray[Any],
+    title: str,
     ax: Axes | None,
 ) -> Any:
     shares = np.asarray(found["share"], np.float64)
     y = np.arange(len(shares)) + 1.5 * numbers + 1
     height = 0.75 + 0.165 * (len(shares) + 1.5 * len(labels))
-    with canvas(ax, (6.0, height)) as (result, axes):
+    with canvas(ax, (6.0, height), title) as (result, axes):
         axes.barh(y, np.maximum(shares, 0), color=COLORS[0], height=0.72)
         for i, (label, score) in enumerate(zip(labels, scores, strict=True)):
             top = float(y[numbers == i][0]) - 1
@@ -141,7 +153,6 @@ def _bars(
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
         axes.set_xlabel("share of the score", x=0.5 / _END, ha="center")
         axes.spines["bottom"].set_bounds(0, 1)
-        axes.set_title("Reasons of the lowest scores")
     return result
 
 
@@ -158,7 +169,7 @@ def _shortened(value: Any, letters: int = _LETTERS) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _maps(detector: Any, X: Any, rows: NDArray[np.int64], ax: Axes | None) -> Any:
+def _maps(detector: Any, X: Any, rows: NDArray[np.int64], title: str, ax: Axes | None) -> Any:
     """Draw images, what is expected in their place, and what their pixels add to the score."""
     given = as_samples("X", X)
     found = detector.explain(X, int(np.prod(given.shape[1:])))
@@ -178,7 +189,7 @@ def _maps(detector: Any, X: Any, rows: NDArray[np.int64], ax: Axes | None) -> An
         ax,
         cells,
         (0.0, 1.0),
-        "Reasons of the lowest scores",
+        title,
         rows=["image", "expected", "adds"],
         columns=[str(i) for i in rows],
         extra=(0.8, 0.0),

@@ -22,7 +22,18 @@ from ._grid import (
     pad_sequences,
 )
 from ._strips import Writing
-from ._style import COLORS, ERROR, GREY, canvas, clear_frame, colorbar, colored, legend, scale
+from ._style import (
+    COLORS,
+    ERROR,
+    GREY,
+    canvas,
+    clear_frame,
+    colorbar,
+    colored,
+    legend,
+    scale,
+    title_of,
+)
 from ._tables import as_numbers, columns_of, is_frame, is_mixed, is_word, places_of, written
 
 if TYPE_CHECKING:
@@ -39,6 +50,7 @@ def reconstructions(
     target: Any = None,
     error: bool = False,
     names: Sequence[Any] | None = None,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw originals beside what a model rebuilds of them, or of corrupted copies.
@@ -69,6 +81,8 @@ def reconstructions(
         strip, in shares of each feature's range, for words 1 if they differ.
     names : sequence of n texts, optional
         Written beside the samples instead of labels: row numbers or file names, for instance.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -91,7 +105,7 @@ def reconstructions(
     checks.integer("n", n, 1)
     rebuild = lookup(model, "reconstruct", "reconstructions")
     if target is not None:
-        return _pairs(rebuild, X[:n], y, target[:n], names, error, ax)
+        return _pairs(rebuild, X[:n], y, target[:n], names, error, title, ax)
     named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
     given, is_table = list(named.values())[-1], is_mixed(X)
     if not is_table:  # before the model is asked
@@ -103,11 +117,11 @@ def reconstructions(
     if is_table:
         features = names_of_features(model, X)
         what = "" if names is not None else "label" if beside else "sample"
-        return _strips(named, X[:1000], beside, what, error, features, ax)
+        return _strips(named, X[:1000], beside, what, error, features, title, ax)
     rows = {label: as_samples(label, part) for label, part in named.items()}
     _check_alike(rows)
     draw = _image_rows if rows["original"].ndim == 4 else _lines_over_lines
-    return draw(rows, beside, error, ax)
+    return draw(rows, beside, error, title_of(title, "Reconstructions"), ax)
 
 
 def _pairs(
@@ -117,6 +131,7 @@ def _pairs(
     target: Any,
     names: Sequence[Any] | None,
     error: bool,
+    title: str | None,
     ax: Axes | None,
 ) -> Any:
     """Draw targets beside what a model makes of samples, and images that it was given."""
@@ -132,9 +147,9 @@ def _pairs(
     _check_alike(rows)
     if rows["target"].ndim == 2:
         what = "" if names is not None else "label" if beside else "sample"
-        return _strips(rows, target, beside, what, error, [], ax)
+        return _strips(rows, target, beside, what, error, [], title, ax)
     draw = _image_rows if rows["target"].ndim == 4 else _lines_over_lines
-    return draw(rows, beside, error, ax)
+    return draw(rows, beside, error, title_of(title, "Reconstructions"), ax)
 
 
 def _resized(images: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -160,13 +175,17 @@ def _check_alike(rows: dict[str, NDArray[np.float32]]) -> None:
 
 
 def _image_rows(
-    rows: dict[str, NDArray[np.float32]], names: list[str], error: bool, ax: Axes | None
+    rows: dict[str, NDArray[np.float32]],
+    names: list[str],
+    error: bool,
+    title: str,
+    ax: Axes | None,
 ) -> Any:
     original, rebuilt = next(iter(rows.values())), rows["rebuilt"]
     low, high = limits = limits_of(original)
     cells, labels = np.stack(list(rows.values())), list(rows)
     if not error:
-        return draw_cells(ax, cells, limits, "Reconstructions", rows=labels, columns=names)[0]
+        return draw_cells(ax, cells, limits, title, rows=labels, columns=names)[0]
     apart = np.abs(rebuilt - original).mean(axis=-1)
     most = float(np.nanmax(apart, initial=0.0)) or 1.0
     grey = np.broadcast_to((cells - low) / (high - low), (*cells.shape[:-1], 3))
@@ -175,7 +194,7 @@ def _image_rows(
         ax,
         cells,
         (0.0, 1.0),
-        "Reconstructions",
+        title,
         rows=[*labels, "error"],
         columns=names,
         extra=(0.8, 0.0),
@@ -191,6 +210,7 @@ def _strips(
     what: str,
     error: bool,
     features: list[str],
+    title: str | None,
     ax: Axes | None,
 ) -> Any:
     """Draw rows of tables, scaled by the range of each feature over `many` rows."""
@@ -216,7 +236,7 @@ def _strips(
         ax,
         cells,
         (0.0, 1.0),
-        "Reconstructions, from top to bottom: " + ", ".join(labels),
+        title_of(title, "Reconstructions, from top to bottom: " + ", ".join(labels)),
         rows=beside or [str(i) for i in range(len(cells))],
         features=features,
         writing=None if texts is None else _marked(cells, texts, differs),
@@ -234,7 +254,11 @@ def _marked(cells: NDArray[Any], texts: list[NDArray[Any]], differs: NDArray[Any
 
 
 def _lines_over_lines(
-    rows: dict[str, NDArray[np.float32]], names: list[str], error: bool, ax: Axes | None
+    rows: dict[str, NDArray[np.float32]],
+    names: list[str],
+    error: bool,
+    title: str,
+    ax: Axes | None,
 ) -> Any:
     """Draw sequences and their reconstructions over each other, at most five to a row."""
     parts, labels = list(rows.values()), list(rows)
@@ -249,7 +273,7 @@ def _lines_over_lines(
     styles: list[dict[str, Any]] = [{"linewidths": 2.4, "alpha": 0.35}, {"linewidths": 1.1}]
     if len(parts) == 3:
         styles.insert(1, {"linewidths": 0.5, "alpha": 0.6, "colors": [GREY]})
-    with canvas(ax, grid_size(cells[0])) as (result, axes):
+    with canvas(ax, grid_size(cells[0]), title) as (result, axes):
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
@@ -269,12 +293,19 @@ def _lines_over_lines(
             x, y = i % columns + 0.45, i // columns + 0.03
             axes.text(x, y, name, ha="center", va="bottom", fontsize=7, color=GREY)
         axes.set_ylim(top=-0.2 if names else 0)
-        axes.set_title("Reconstructions")
         legend(axes, handles=handles, labels=labels)
     return result
 
 
-def errors(model: Any, X: Any, y: Any = None, *, target: Any = None, ax: Axes | None = None) -> Any:
+def errors(
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    target: Any = None,
+    title: str | None = None,
+    ax: Axes | None = None,
+) -> Any:
     """Draw the error of each feature, averaged over samples.
 
     Images give a map (of all channels together). Sequences give a line over the steps, with a band
@@ -291,6 +322,8 @@ def errors(model: Any, X: Any, y: Any = None, *, target: Any = None, ax: Axes | 
         The condition of a conditional model.
     target : like X, of any shape, optional
         What X was to become, where the model was fitted to pairs.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -326,27 +359,28 @@ def errors(model: Any, X: Any, y: Any = None, *, target: Any = None, ax: Axes | 
             f"{shape} and {found.shape}"
         )
     if found.ndim == 4:
-        return _error_map(found.mean(axis=(0, 3)), ax)
+        return _error_map(found.mean(axis=(0, 3)), title, ax)
     if found.ndim == 3:
-        return _error_lines(found, ax)
+        return _error_lines(found, title, ax)
     names = names_of_features(model, X) or [str(i) for i in range(shape[1])]
-    return _error_bars(found.mean(axis=0), names, ax)
+    return _error_bars(found.mean(axis=0), names, title, ax)
 
 
-def _error_map(mean: NDArray[Any], ax: Axes | None) -> Any:
+def _error_map(mean: NDArray[Any], title: str | None, ax: Axes | None) -> Any:
     height, width = mean.shape
     high = min(4.0, 2.8 * height / width)
-    with canvas(ax, (high * width / height + 0.85, high + 0.32)) as (result, axes):
+    title = title_of(title, "Error of each pixel")
+    with canvas(ax, (high * width / height + 0.85, high + 0.32), title) as (result, axes):
         image = axes.imshow(mean, cmap="viridis", vmin=0, interpolation="nearest")
         clear_frame(axes)
         colorbar(axes, image, "mean error")
-        axes.set_title("Error of each pixel")
     return result
 
 
-def _error_lines(found: NDArray[Any], ax: Axes | None) -> Any:
+def _error_lines(found: NDArray[Any], title: str | None, ax: Axes | None) -> Any:
     steps, features = found.shape[1:]
-    with canvas(ax, (5.0, 2.4)) as (result, axes):
+    title = title_of(title, "Error of each step: mean, and 10th to 90th percentile")
+    with canvas(ax, (5.0, 2.4), title) as (result, axes):
         for f in range(features):
             color = COLORS[f % len(COLORS)]
             low, high = np.nanquantile(found[..., f], [0.1, 0.9], axis=0)
@@ -354,24 +388,21 @@ def _error_lines(found: NDArray[Any], ax: Axes | None) -> Any:
             axes.plot(np.nanmean(found[..., f], axis=0), color=color, label=f"feature {f}")
         axes.set(xlabel="step", ylabel="error", xlim=(0, max(1, steps - 1)))
         axes.set_ylim(bottom=0)
-        axes.set_title("Error of each step: mean, and 10th to 90th percentile")
         if features > 1:
             legend(axes)
     return result
 
 
-def _error_bars(mean: NDArray[Any], names: list[str], ax: Axes | None) -> Any:
+def _error_bars(mean: NDArray[Any], names: list[str], title: str | None, ax: Axes | None) -> Any:
     order = np.argsort(-mean, kind="stable")[:30]
-    with canvas(ax, (4.2, 0.8 + 0.15 * len(order))) as (result, axes):
+    default = "Error of each feature"
+    if len(order) < len(mean):
+        default += f": the largest {len(order)} of {len(mean)}"
+    with canvas(ax, (4.2, 0.8 + 0.15 * len(order)), title_of(title, default)) as (result, axes):
         axes.barh(range(len(order)), mean[order], color=COLORS[0], height=0.7)
         axes.set_yticks(range(len(order)), [names[i] for i in order])
         axes.tick_params(axis="y", length=0)
         axes.set(xlabel="mean error", ylim=(len(order) - 0.4, -0.6))
         if all(name.isdigit() for name in names):
             axes.set_ylabel("feature")
-        axes.set_title(
-            "Error of each feature"
-            if len(order) == len(mean)
-            else f"Error of each feature: the largest {len(order)} of {len(mean)}"
-        )
     return result

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
 from ._call import lookup
-from ._style import INK, canvas, legend, numbers, palette
+from ._style import INK, canvas, legend, numbers, palette, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ def scores(
     *,
     threshold: float | None = None,
     bins: int = 50,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     """Draw the distribution of scores for each label, and a detector's threshold.
@@ -46,6 +47,8 @@ def scores(
     bins : int, default 50
         Number of bars, of equal widths. The outermost 0.5 % of scores on either side are in the
         first and the last; if these lie far off, the picture says how many they are.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -85,7 +88,12 @@ def scores(
     shares = np.array([count / count.sum() for count in counts])
     names = [f"{group} ({count.sum():,})" for group, count in zip(groups, counts, strict=True)]
     apart = len(groups) > _MOST
-    with canvas(ax, (5.0, max(2.6, 0.7 + 0.34 * len(groups)))) as (result, axes):
+    default = "Scores"
+    if threshold is not None:
+        below = float((values < threshold).mean())
+        default += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
+    size = (5.0, max(2.6, 0.7 + 0.34 * len(groups)))
+    with canvas(ax, size, title_of(title, default)) as (result, axes):
         if apart:
             _ridges(axes, shares, edges, names)
         else:
@@ -94,14 +102,10 @@ def scores(
                 axes.stairs(share, edges, color=color, linewidth=1)
             axes.set_ylabel("share of samples")
             axes.set_ylim(bottom=0)
-        title = "Scores"
         if threshold is not None:
             axes.axvline(threshold, color=INK, linewidth=1, linestyle="--")
-            below = float((values < threshold).mean())
-            title += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
         axes.set_xlabel("score (higher is more normal)" + _outlier_note(values, edges))
         axes.locator_params(axis="x", nbins=7)  # so that long numbers don't touch
-        axes.set_title(title)
         if y is not None and not apart:
             legend(axes)
     return result

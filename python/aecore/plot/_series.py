@@ -12,7 +12,7 @@ from ..base import checks
 from ..base.text import printable
 from ..data.series import Series, are_several
 from ._call import lookup
-from ._style import COLORS, INK, canvas
+from ._style import COLORS, INK, canvas, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def series(
     reconstruction : bool, default True
         Whether to draw what the windows rebuild, behind the series.
     title : str, optional
-        By default the number of events.
+        Takes the place of the title, which is the number of events; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -82,8 +82,9 @@ def series(
     rebuilt = _numbers(detector.reconstruct(X), part) if reconstruction else None
     x, is_time = _positions(part)
     spans = _spans(events_of(X), part)
-    lanes = len(shown) + 1
-    with canvas(ax, (6.5, 0.9 + 0.62 * lanes)) as (result, axes):
+    lanes, n = len(shown) + 1, len(spans)
+    title = title_of(title, f"Series: {n} event{'s' * (n != 1)}")
+    with canvas(ax, (6.5, 0.9 + 0.62 * lanes), title) as (result, axes):
         for odd, (a, b) in spans:
             _shade(axes, x, a, b, odd, shown, part, lanes)
         ticks: list[tuple[float, str]] = []
@@ -106,8 +107,6 @@ def series(
             _date_axis(axes)
         else:
             axes.set_xlabel("step")
-        n = len(spans)
-        axes.set_title(f"Series: {n} event{'s' * (n != 1)}" if title is None else title)
         _explain(axes, rebuilt is not None)
     return result
 

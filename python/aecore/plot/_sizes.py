@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ._call import call, lookup
 from ._decode import latent_dim_of
 from ._grid import as_samples
-from ._style import COLORS, GREY, canvas, legend
+from ._style import COLORS, GREY, canvas, legend, title_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +25,7 @@ def code_sizes(
     y: Any = None,
     *,
     X_train: Any = None,
+    title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
     r"""Draw the error of several models against the sizes of their codes, beside PCA.
@@ -45,6 +46,8 @@ def code_sizes(
         The condition of conditional models.
     X_train : array-like (N', ...), optional
         Samples to fit PCA to, of which it takes at most 2,000, evenly spaced; by default X.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -88,7 +91,8 @@ def code_sizes(
         )
     sizes = sorted({size for errors in found.values() for size in errors})
     whole = np.isfinite(flat).all() and np.isfinite(train).all()
-    with canvas(ax, (4.6, 2.8)) as (result, axes):
+    title = title_of(title, "Error against the size of the code")
+    with canvas(ax, (4.6, 2.8), title) as (result, axes):
         # Dots without a line between them are larger.
         look: dict[str, Any] = {"marker": "o", "markersize": 3 if len(sizes) > 1 else 7}
         drawn: list[Any] = []
@@ -108,7 +112,6 @@ def code_sizes(
         # From 0 to above the highest point, so that its dot isn't cut.
         axes.set_ylim(0, 1.08 * max(float(max(line.get_ydata())) for line in drawn) or 1)
         axes.set(xlabel="size of the code", ylabel="mean squared error")
-        axes.set_title("Error against the size of the code")
         legend(axes)
     return result
 

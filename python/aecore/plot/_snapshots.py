@@ -11,6 +11,7 @@ from ..training.callbacks import TrainingState
 from ._call import call, lookup, names_of_features
 from ._grid import as_cells, as_samples, draw_cells, limits_of
 from ._strips import Writing
+from ._style import title_of
 from ._tables import is_mixed
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Snapshots:
         return f"Snapshots(n={self.n}, every={self.every}, epochs={self.epochs})"
 
 
-def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any:
+def progress(
+    snapshots: Snapshots, *, n: int = 8, title: str | None = None, ax: Axes | None = None
+) -> Any:
     """Draw how a few samples are rebuilt as training goes on, a row for each epoch that was kept.
 
     Parameters
@@ -88,6 +91,8 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
         A callback that was used in training.
     n : int, default 8
         Number of epochs drawn, evenly spaced from the first to the last.
+    title : str, optional
+        Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
         Where to draw.
 
@@ -120,7 +125,7 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
     chosen = np.unique(np.linspace(0, found - 1, min(n, found)).round().astype(int))
     rows = [snapshots.samples[i] for i in chosen]
     labels = [f"epoch {snapshots.epochs[i]}" for i in chosen]
-    title = "During training"
+    default = "During training"
     if snapshots.X is not None:
         rows.append(snapshots.X)
         labels.append("original")
@@ -129,10 +134,16 @@ def progress(snapshots: Snapshots, *, n: int = 8, ax: Axes | None = None) -> Any
     limits = limits_of(parts[-1])
     if cells.ndim == 3:
         names = [str(i) for i in range(cells.shape[1])]
-        title += f", from {labels[0]} down to {labels[-1]}"
+        default += f", from {labels[0]} down to {labels[-1]}"
         writing = None if texts is None else Writing.of(np.stack(texts, axis=1))
         features = names_of_features(None, rows[-1])
         return draw_cells(
-            ax, cells.swapaxes(0, 1), limits, title, rows=names, features=features, writing=writing
+            ax,
+            cells.swapaxes(0, 1),
+            limits,
+            title_of(title, default),
+            rows=names,
+            features=features,
+            writing=writing,
         )[0]
-    return draw_cells(ax, cells, limits, title, rows=labels)[0]
+    return draw_cells(ax, cells, limits, title_of(title, default), rows=labels)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +50,7 @@ STYLE: dict[Any, Any] = {
     "text.color": INK,
     "text.parse_math": False,
 }
+_TITLE_LETTER, _TITLE_LINE = 0.068, 0.15  # inches that a letter of a title, and a line, take
 TICKS: dict[str, Any] = {
     "color": GREY,
     "labelcolor": INK,
@@ -59,8 +61,13 @@ TICKS: dict[str, Any] = {
 
 
 @contextmanager
-def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Axes]]:
+def canvas(
+    ax: Axes | None, size: tuple[float, float], title: str = "", indent: float = 0.55
+) -> Iterator[tuple[Any, Axes]]:
     """Yield what the caller returns and the axes to draw on: a new figure's, or the user's own.
+
+    The title is on these axes already. A long one is broken into lines, for which a new figure has
+    room; its letters begin `indent` inches from the left.
 
     On the user's axes nothing of the style is set that the user may have set differently. Names of
     columns, labels and the like are drawn as they are: no dollar in them starts mathematics.
@@ -78,17 +85,35 @@ def canvas(ax: Axes | None, size: tuple[float, float]) -> Iterator[tuple[Any, Ax
         if not isinstance(ax, MatplotlibAxes):
             raise TypeError(f"ax: expected a matplotlib Axes, got {type(ax).__name__}")
         with matplotlib.rc_context({"text.parse_math": False}):
+            if title:
+                ax.set_title(title)
             yield ax, ax
             _parse_powers(ax)
         return
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=size, layout="compressed")
+        lines = _broken(title, size[0] - indent)
+        height = size[1] + _TITLE_LINE * (len(lines) - 1)
+        figure = Figure(figsize=(size[0], height), layout="compressed")
         axes = figure.add_subplot()
+        axes.set_title("\n".join(lines))
         # Ticks are made when the figure is drawn, outside this context: their style is the axes'.
         axes.tick_params(**TICKS)
         yield figure, axes
         for part in figure.axes:
             _parse_powers(part)
+
+
+def title_of(title: str | None, default: str) -> str:
+    """Return the title to draw: the user's, or else the function's own."""
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"title: expected a text or None, got {type(title).__name__}")
+    return default if title is None else title
+
+
+def _broken(title: str, width: float) -> list[str]:
+    """Break a title into lines that fit a width in inches."""
+    letters = max(12, int((width - 0.1) / _TITLE_LETTER))
+    return [part for line in title.split("\n") for part in wrap(line, letters) or [""]]
 
 
 def _parse_powers(ax: Axes) -> None:
