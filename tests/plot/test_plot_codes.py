@@ -158,10 +158,13 @@ def test_scores_are_shares_of_each_label(rng):
         mine = np.clip(values[y == label], edges[0], edges[-1])
         np.testing.assert_allclose(shares, np.histogram(mine, edges)[0] / len(mine))
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert texts == ["-1 (100)", "1 (900)"]
+    assert texts == ["outlier (100)", "normal (900)"]
     assert list(axes.lines[0].get_xdata()) == [-4, -4]
     below = (values < -4).mean()
-    assert title(axes) == f"Scores: {below:.1%} below the threshold of \N{MINUS SIGN}4"
+    assert (
+        title(axes)
+        == f"Scores of 1,000 samples: {below:.1%} below the threshold of \N{MINUS SIGN}4"
+    )
 
 
 def test_scores_far_off_are_counted(rng):

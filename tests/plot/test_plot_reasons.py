@@ -70,7 +70,7 @@ def test_images_are_maps(rng):
     assert axis_labels(axes, "x") == [str(i) for i in order]
     assert axis_labels(axes, "y") == ["image", "expected", "adds"]
     shown = axes.images[0].get_array()
-    np.testing.assert_allclose(shown[:6, :6], X[order[0]] / 255, atol=1e-6)
+    np.testing.assert_allclose(shown[:6, :6, :3], X[order[0]] / 255, atol=1e-6)
     adds = d.score_features(X[order]).sum(-1)
     assert figure.axes[1].get_ylim()[1] == pytest.approx(adds.max())
     assert margins_are_white(figure)

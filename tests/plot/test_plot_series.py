@@ -32,7 +32,7 @@ def texts(axes):
 def test_lanes_events_and_threshold(frame, detector):
     figure = ae.plot.series(detector, frame)
     (axes,) = figure.axes
-    assert axes.get_title(loc="left") == "Series: 1 event"
+    assert axes.get_title() == "Series: 1 event"
     assert texts(axes) == ["a", "$b$", "error"]
     lines = [np.asarray(line.get_ydata()) for line in axes.lines if len(line.get_ydata()) == 800]
     assert len(lines) == 5  # two series, two reconstructions, the errors
@@ -54,7 +54,7 @@ def test_options(frame, detector):
         detector, frame, features=["$b$"], reconstruction=False, title="One", ax=axes
     )
     assert found is axes and texts(axes) == ["$b$", "error"]
-    assert axes.get_title(loc="left") + axes.get_title() == "One"
+    assert axes.get_title() == "One"
     assert sum(len(line.get_ydata()) == 800 for line in axes.lines) == 2
 
 

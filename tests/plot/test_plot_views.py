@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("matplotlib")
 
 from aecore import plot  # noqa: E402
-from aecore.plot import _codes, _grid, _style, _tables  # noqa: E402
+from aecore.plot import _grid, _plane, _tables, _theme  # noqa: E402
 from matplotlib import colormaps  # noqa: E402
 from matplotlib.colors import to_hex  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
@@ -50,10 +50,10 @@ def test_the_error_map_has_the_colours_of_the_absolute_difference(images):
     row = picture(axes)[18:26]
     for i in range(4):
         expected = colormaps["viridis"](apart[i] / apart.max())[..., :3]
-        np.testing.assert_allclose(row[:, 7 * i : 7 * i + 6], expected, atol=1e-6)
+        np.testing.assert_allclose(row[:, 7 * i : 7 * i + 6, :3], expected, atol=1e-6)
         # The rows above are as grey as without the map.
         grey = np.repeat(images[i], 3, axis=2)
-        np.testing.assert_allclose(picture(axes)[:8, 7 * i : 7 * i + 6], grey, atol=1e-6)
+        np.testing.assert_allclose(picture(axes)[:8, 7 * i : 7 * i + 6, :3], grey, atol=1e-6)
     assert axis_labels(axes, "y") == ["original", "rebuilt", "error"]
     assert bar.get_ylim() == pytest.approx((0, apart.max()))
     assert bar.get_ylabel() == "absolute error"
@@ -73,7 +73,7 @@ def test_the_error_of_a_sequence_is_the_shade_between_the_lines(rng):
             back = lines[2 + f].get_segments()[i][::-1]
             np.testing.assert_allclose(ring[10:20], back, atol=1e-6)
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert texts == ["original", "rebuilt", "error"]
+    assert texts == ["original", "rebuilt", "error", "feature 0", "feature 1"]
 
 
 def test_the_error_of_a_table_is_a_strip_in_shares_of_the_range(rng):
@@ -167,24 +167,27 @@ def test_snapshots_without_samples_are_of_the_same_codes(rng):
     assert repr(seen) == "Snapshots(n=3, every=1, epochs=[1, 2])"
 
 
-def test_progress_shows_evenly_spaced_epochs(rng):
+def test_progress_shows_more_of_the_first_epochs(rng):
     seen = plot.Snapshots(rng.random((2, 5, 3)))
     seen.epochs = list(range(1, 22))
     seen.samples = [np.full((2, 5, 3), i, np.float32) for i in seen.epochs]
     axes = plot.progress(seen, n=3).axes[0]
-    assert axis_labels(axes, "y") == ["epoch 1", "epoch 11", "epoch 21", "original"]
+    assert axis_labels(axes, "y") == ["epoch 1", "epoch 5", "epoch 21", "original"]
 
 
 def test_the_learning_rate_is_drawn_where_it_changed():
     rates = [1e-3 * 0.5**i for i in range(8)]
     epochs = [{**e, "learning_rate": r} for e, r in zip(EPOCHS, rates, strict=True)]
-    axes = plot.history(epochs).axes[0]
-    line = axes.lines[-1]
-    assert line.get_label() == "learning rate,\n0 to 0.001" and line.get_linestyle() == ":"
-    np.testing.assert_allclose(line.get_ydata(), np.array(rates) / 1e-3)
-    # In shares of the axes' height, so that the loss keeps its scale.
-    assert line.get_transform() == axes.get_xaxis_transform()
-    assert axes.get_ylim()[1] > 100
+    figure = plot.history(epochs)
+    axes, beside = figure.axes
+    (line,) = beside.lines
+    assert line.get_label() == "learning rate" and line.get_linestyle() == ":"
+    np.testing.assert_allclose(line.get_ydata(), rates)
+    assert beside.get_ylabel() == "learning rate" and beside.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > 100  # the loss has its own scale
+    rendered(figure)
+    covered = axes.get_legend().get_window_extent()
+    assert not covered.overlaps(beside.yaxis.label.get_window_extent())
     constant = [{**e, "learning_rate": 1e-3} for e in EPOCHS]
     labels = [line.get_label() for line in plot.history(constant).axes[0].lines]
     assert not any("rate" in label for label in labels)
@@ -197,11 +200,11 @@ def test_the_loss_is_seen_behind_a_term_that_is_nearly_all_of_it():
     axes = plot.history(EPOCHS).axes[0]
     loss, validation, recon, _ = axes.lines
     for line in (loss, validation):
-        assert line.get_linewidth() > 2 * recon.get_linewidth() and line.get_alpha() < 0.6
-    assert recon.get_alpha() is None
+        assert line.get_linewidth() > 1.3 * recon.get_linewidth()
+        assert line.get_color() == _theme.INK != recon.get_color()
     assert loss.get_zorder() == recon.get_zorder()  # so that what comes first lies behind
     alone = plot.history(EPOCHS, keys="loss").axes[0].lines[0]
-    assert alone.get_alpha() is None and alone.get_linewidth() == recon.get_linewidth()
+    assert alone.get_linewidth() == recon.get_linewidth()
 
 
 def test_a_gan_has_a_generator_and_a_discriminator(rng):
@@ -228,7 +231,7 @@ def test_thumbnails_lie_on_their_codes_framed_in_the_class_colour(images):
     for box in boxes:
         (i, *_) = np.flatnonzero(np.isclose(codes, box.xy).all(axis=1))
         np.testing.assert_array_equal(box.offsetbox.image.get_array(), images[i, ..., 0])
-        assert to_hex(box.patch.get_edgecolor()) == _style.COLORS[y[i]]
+        assert to_hex(box.patch.get_edgecolor()) == _theme.COLORS[y[i]]
     # Their labels would lie under the images; the legend has them.
     assert not axes.texts and len(axes.get_legend().get_texts()) == 3
     rendered(axes.figure)
@@ -242,7 +245,7 @@ def test_a_columns_name_is_written(rng):
     figure = plot.latent_space(codes, y=pandas.Series(rng.random(9), name="brightness"))
     assert figure.axes[1].get_ylabel() == "brightness"
     figure = plot.latent_space(codes, y=pandas.Series(list("abc") * 3, name="kind"))
-    assert figure.axes[0].get_legend().get_title().get_text() == "kind"
+    assert title(figure.axes[0]) == "Latent space: 9 samples by kind"
 
 
 def test_codes_of_ragged_sequences(rng):
@@ -419,14 +422,18 @@ def missing_labels():
 def test_missing_labels_are_grey_below_the_others(i, rng):
     codes, (y, names) = rng.random((6, 2)), list(missing_labels())[i]
     axes = plot.latent_space(codes, y=y).axes[0]
-    assert legend_texts(axes) == [*names, "missing"]
+    written = [text.get_text() for text in axes.texts]
+    if legend_texts(axes) == ["missing"]:  # the names in the map say the rest
+        assert written == names
+    else:
+        assert legend_texts(axes) == [*names, "missing"]
     gone, known = axes.collections
     np.testing.assert_allclose(gone.get_offsets(), codes[[1, 4]])
     assert {to_hex(face) for face in gone.get_facecolors()} == {"#c4c4c4"}
     assert len(known.get_offsets()) == 4
     for point, face in zip(known.get_offsets(), known.get_facecolors(), strict=True):
         (row,) = np.flatnonzero(np.isclose(codes, point).all(axis=1))
-        assert to_hex(face) == _style.COLORS[int(row in (0, 5))]
+        assert to_hex(face) == _theme.COLORS[int(row in (0, 5))]
     assert {text.get_text() for text in axes.texts} <= set(names)
 
 
@@ -496,9 +503,9 @@ def test_codes_of_a_trained_vqvae_have_a_map(rng):
 
 def test_wide_codes_have_the_same_principal_axes(rng, monkeypatch):
     codes = rng.standard_normal((60, 40)) * np.r_[9, 6, np.ones(38)]
-    exact = _codes.project(codes)
-    monkeypatch.setattr(_codes, "_WIDE", 10)
-    points, names = _codes.project(codes)
+    exact = _plane.project(codes)
+    monkeypatch.setattr(_plane, "_WIDE", 10)
+    points, names = _plane.project(codes)
     assert names == exact[1]
     np.testing.assert_allclose(points, exact[0], atol=1e-6)
 

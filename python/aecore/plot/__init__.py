@@ -17,13 +17,15 @@ that is where its method takes ``y``, the function's `y` is passed on.
 from ._codebook import codebook
 from ._codes import latent_space
 from ._curves import history, roc
-from ._decode import interpolation, manifold, samples, traversal
+from ._decode import interpolation, manifold, traversal
+from ._errors import errors
 from ._explore import explore
 from ._explorer import Explorer
 from ._grid import tile
 from ._rates import learning_rates
 from ._reasons import reasons
-from ._reconstruct import errors, reconstructions
+from ._reconstruct import reconstructions
+from ._samples import samples
 from ._scores import scores
 from ._series import series
 from ._sizes import code_sizes

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..base.text import printable
 
 
 def lookup(model: Any, name: str, function: str) -> Callable[..., Any]:
@@ -65,17 +67,45 @@ def condition_of(y: Any, n: int) -> NDArray[Any] | None:
     return values
 
 
-def names_of(y: NDArray[Any] | None) -> list[str]:
+def named_classes(labels: NDArray[Any], class_names: Any) -> NDArray[Any]:
+    """Return labels by their names, as an array of strings of the same shape."""
+    if class_names is None:
+        return labels
+    if isinstance(class_names, str) or not hasattr(class_names, "__len__"):
+        raise TypeError(
+            f"class_names: expected a sequence or dict of names, got {type(class_names).__name__}"
+        )
+    if isinstance(class_names, Mapping):
+        known = dict(class_names)
+    else:
+        known = dict(enumerate(class_names))
+    found = labels.tolist()
+    unknown = [label for label in found if label not in known and not is_missing(label)]
+    if unknown:
+        raise ValueError(
+            f"class_names: expected a name for each label, got none for {unknown[0]!r} "
+            f"({len(known)} names)"
+        )
+    return np.array([label if is_missing(label) else str(known[label]) for label in found], object)
+
+
+def is_missing(label: Any) -> bool:
+    return label is None or label != label or label == ""
+
+
+def names_of(y: NDArray[Any] | None, class_names: Any = None) -> list[str]:
     """Return labels as names of samples; [] for measured values and matrices."""
-    if y is None or y.ndim != 1 or y.dtype.kind == "f":
+    if y is None or y.ndim != 1 or (y.dtype.kind == "f" and class_names is None):
         return []
-    return [str(label) for label in y]
+    return [str(label) for label in named_classes(y, class_names)]
 
 
-def names_of_samples(names: Any, y: NDArray[Any] | None, n: int) -> list[str]:
+def names_of_samples(
+    names: Any, y: NDArray[Any] | None, n: int, class_names: Any = None
+) -> list[str]:
     """Return the texts beside n samples: names if there are any, else labels."""
     if names is None:
-        return names_of(y)
+        return names_of(y, class_names)
     if isinstance(names, str) or not hasattr(names, "__len__"):
         raise TypeError(f"names: expected a sequence of {n} texts, got {names!r}")
     if len(names) != n:
@@ -83,11 +113,23 @@ def names_of_samples(names: Any, y: NDArray[Any] | None, n: int) -> list[str]:
     return [str(name) for name in names]
 
 
-def names_of_features(model: Any, X: Any) -> list[str]:
-    """Return the model's or the table's names of features; [] if there are none."""
+def names_of_features(model: Any, X: Any, given: Any = None) -> list[str]:
+    """Return the names of features that were given, or the model's or the table's; [] if none."""
+    if given is not None:
+        if isinstance(given, str) or not hasattr(given, "__len__"):
+            raise TypeError(
+                f"feature_names: expected a sequence of texts, got {type(given).__name__}"
+            )
+        return [printable(name) for name in given]
     names = getattr(model, "feature_names_in_", None)
     if names is None:
         names = getattr(X, "columns", None)
     if names is None:
         names = getattr(getattr(X, "dtype", None), "names", None)
     return [] if names is None else [str(name) for name in names]
+
+
+def check_names(names: Sequence[str], features: int) -> None:
+    """Raise ValueError unless there is a name for each feature, or none at all."""
+    if names and len(names) != features:
+        raise ValueError(f"feature_names: expected {features} names, got {len(names)}")

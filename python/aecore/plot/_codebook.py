@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from ..base import checks
 from ..metrics import perplexity
 from ._call import call, lookup, names_of_features
-from ._codes import project
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import COLORS, GREY, PALE, canvas, title_of
+from ._plane import project
+from ._style import canvas
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,7 @@ def codebook(
     X: Any = None,
     *,
     kind: str | None = None,
-    n: int = 12,
+    n: int = 8,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
@@ -45,9 +46,9 @@ def codebook(
         1/K; the title gives the perplexity, the effective number of codes. vectors: the codes in
         the plane of their two principal components, with X as large as they are used. patches: for
         each of the most used codes the pieces of X whose vectors are nearest to it, with as much
-        around them as a piece is large, grey where an image ends. By default use with `X`, and
+        around them as a piece is large, blank where an image ends. By default use with `X`, and
         vectors without.
-    n : int, default 12
+    n : int, default 8
         Number of codes whose patches are drawn, and at most of patches for each.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
@@ -113,20 +114,21 @@ def _usage(codes: Any, size: int, title: str | None, ax: Axes | None) -> Any:
         f"Codebook use: perplexity {effective:.0f} of {size}, "
         f"{unused or 'no'} code{'' if unused == 1 else 's'} unused"
     )
-    with canvas(ax, (5.0, 2.4), title_of(title, default)) as (result, axes):
-        axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=COLORS[0])
-        axes.axhline(1 / size, color=COLORS[1], linewidth=1, linestyle="--")
+    with canvas(ax, (5.0, 2.4), title, default) as (result, axes):
+        theme = theme_of(axes)
+        axes.stairs(shares, np.arange(size + 1) + 0.5, fill=True, color=theme.colors[0])
+        axes.axhline(1 / size, color=theme.colors[1], linewidth=1, linestyle="--")
         axes.text(
             size + 0.5,
             1 / size,
             "even use",
-            color=COLORS[1],
-            fontsize=7,
+            color=theme.colors[1],
+            fontsize=theme.pt(7),
             ha="right",
             va="bottom",
         )
         if unused:
-            axes.axvspan(size - unused + 0.5, size + 0.5, color=PALE, alpha=0.5, linewidth=0)
+            axes.axvspan(size - unused + 0.5, size + 0.5, color=theme.pale, alpha=0.5, linewidth=0)
         axes.set(xlabel="code, by rank", ylabel="share of uses", xlim=(0.5, size + 0.5))
     return result
 
@@ -140,16 +142,23 @@ def _map(vectors: NDArray[np.float64], codes: Any, title: str | None, ax: Axes |
         idle = shares == 0
         effective = perplexity(codes, size)
         default = f"Codebook: perplexity {effective:.0f} of {size}, {int(idle.sum())} unused (x)"
-    with canvas(ax, (4.0, 3.6), title_of(title, default)) as (result, axes):
+    with canvas(ax, (4.0, 3.6), title, default) as (result, axes):
+        theme = theme_of(axes)
         style: dict[str, Any] = {"linewidths": 0, "rasterized": size > 1000}
         if shares is None:
-            axes.scatter(points[:, 0], points[:, 1], s=10, color=COLORS[0], alpha=0.75, **style)
+            axes.scatter(
+                points[:, 0], points[:, 1], s=10, color=theme.colors[0], alpha=0.75, **style
+            )
         else:
             # The area of a point is its code's share.
             area = np.clip(10 * size * shares, 2, 150)
             used = points[~idle]
-            axes.scatter(used[:, 0], used[:, 1], s=area[~idle], color=COLORS[0], alpha=0.6, **style)
-            axes.scatter(points[idle, 0], points[idle, 1], s=9, marker="x", color=GREY, lw=0.7)
+            axes.scatter(
+                used[:, 0], used[:, 1], s=area[~idle], color=theme.colors[0], alpha=0.6, **style
+            )
+            axes.scatter(
+                points[idle, 0], points[idle, 1], s=9, marker="x", color=theme.grey, lw=0.7
+            )
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
     return result
@@ -166,10 +175,8 @@ def _patches(
 ) -> Any:
     found = np.asarray(call(lookup(model, "encode_vectors", "codebook"), X), np.float64)
     samples = as_samples("X", X)
-    low, high = limits = limits_of(samples)
-    # A white border could be taken for part of an image; sequences simply end.
-    border = (low + high) / 2 if samples.ndim == 4 else np.nan
-    pieces = _windows(samples, codes.shape[1:], border)
+    limits = limits_of(samples)
+    pieces = _windows(samples, codes.shape[1:], np.nan)
     flat, uses = codes.ravel(), np.bincount(codes.ravel(), minlength=len(vectors))
     most = np.argsort(-uses, kind="stable")[: min(n, int((uses > 0).sum()))]
     far = _distances(model, found.reshape(-1, vectors.shape[1]), vectors[flat])
@@ -183,13 +190,15 @@ def _patches(
     if samples.ndim == 3:
         limits = limits_of(cells.reshape(-1, *cells.shape[2:]))  # a few steps are nearly level
     features = names_of_features(model, X)
-    title = title_of(title, "Pieces nearest to the codes most used")
+    default = "Pieces nearest to the codes most used"
     # Only maps of several codes have windows beyond the border.
     padded = samples.ndim == 4 and np.prod(codes.shape[1:]) > 1
     extra = (0.0, 0.16 * padded)
-    result, axes = draw_cells(ax, cells, limits, title, rows=names, features=features, extra=extra)
+    result, axes = draw_cells(
+        ax, cells, limits, title, default, rows=names, features=features, extra=extra
+    )
     if padded:
-        axes.set_xlabel("grey: beyond the edge of the image")
+        axes.set_xlabel("blank: beyond the edge of the image")
     return result
 
 

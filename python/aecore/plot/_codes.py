@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import checks
+from ..base.text import printable
 from ..data.tables import Table
 from ..metrics._distances import squared_distances
-from ._call import call, condition_of, lookup
+from ._call import call, condition_of, lookup, named_classes
 from ._grid import as_samples, limits_of
-from ._style import (
-    COLORS,
-    GREY,
-    INK,
-    canvas,
-    colorbar,
-    explain_missing,
-    legend,
-    palette,
-    title_of,
-)
+from ._plane import MOST, check_method, is_points, points_of, to_plane
+from ._plane import principal_axes as principal_axes
+from ._style import canvas, colorbar, explain_missing, legend, palette
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_MISSING = "#c4c4c4"  # colour of points without a label: a grey that no class has
-_METHODS = ("direct", "pca", "tsne", "mds")
-# t-SNE takes a minute for ten thousand points; MDS needs the distances of all pairs, many times.
-_MOST = {"tsne": 2000, "mds": 1000}
-_WIDE = 500  # dimensions; with more, only the leading principal axes are computed
+_TRIED = 500  # points of a class, for the place of its name
+_NAMED = 12  # classes at most, whose names are written in the map
 
 
 def latent_space(
@@ -39,9 +31,10 @@ def latent_space(
     X: Any = None,
     y: Any = None,
     *,
-    method: str | None = None,
+    method: Any = None,
     n: int | None = None,
     thumbnails: int = 0,
+    class_names: Any = None,
     random_state: Any = 0,
     title: str | None = None,
     ax: Axes | None = None,
@@ -59,22 +52,27 @@ def latent_space(
         Samples, for a model.
     y : array-like (N,) or (N, P), optional
         Labels, and the condition of a conditional model. Integers, booleans and strings are
-        classes, with a legend; floats, and more than 20 different integers, are a scale, with a
-        colour bar. Samples whose label is missing (None, NaN or "") are grey, below the others. Of
-        a matrix the first column is shown. A pandas column's name is written.
-    method : {"direct", "pca", "tsne", "mds"}, optional
+        classes, whose names stand in the map or in a legend; floats, and more than 20 different
+        integers, are a scale, with a colour bar. Samples whose label is missing (None, NaN or "")
+        are grey, below the others. Of a matrix the first column is shown. A pandas column's name
+        is written.
+    method : {"direct", "pca", "tsne", "umap", "mds"}, array (N, 2), estimator or callable, optional
         How D dimensions become two. direct: the two there are; pca: two principal components;
-        tsne: scikit-learn's t-SNE (``pip install 'aecore[sklearn]'``), which keeps neighbours
-        together; mds: metric multidimensional scaling, which keeps distances. By default direct for
-        two dimensions and pca for more.
+        tsne: scikit-learn's t-SNE (``pip install 'aecore[sklearn]'``), and umap: UMAP
+        (``pip install umap-learn``), which keep neighbours together; mds: metric multidimensional
+        scaling, which keeps distances. An array is the map itself, computed elsewhere: a point for
+        each sample of X (or for each code). An estimator's ``fit_transform(codes)``, or a function
+        of the codes, makes the map. By default direct for two dimensions and pca for more.
     n : int, optional
-        Number of samples drawn, evenly spaced through X; by default all, but at most 2,000 for tsne
-        and 1,000 for mds.
+        Number of samples drawn, evenly spaced through X; by default all, but at most 2,000 for
+        tsne, 5,000 for umap and 1,000 for mds.
     thumbnails : int, default 0
         At most so many of the images X, (N, H, W, 1 or 3), are drawn where they lie, such that
         they don't cover each other.
+    class_names : sequence or dict of texts, optional
+        The names of the labels in `y`: ``class_names[label]``.
     random_state : int, default 0
-        Seed of tsne; the other methods have nothing random.
+        Seed of tsne and umap; the other methods have nothing random.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -87,24 +85,33 @@ def latent_space(
     Raises
     ------
     TypeError, ValueError
-        There is neither a model with X nor codes, a shape does not fit, or the method is unknown.
+        There is neither a model with X nor codes, a shape does not fit, the method is unknown, or
+        a label has no name.
     ImportError
-        The method is tsne and scikit-learn is not installed, or matplotlib is not.
+        What the method takes is not installed, or matplotlib is not.
 
     References
     ----------
     L. van der Maaten and G. Hinton, "Visualizing data using t-SNE", JMLR 9, 2008.
+    L. McInnes, J. Healy and J. Melville, "UMAP: uniform manifold approximation and projection for
+    dimension reduction", 2018.
     I. Borg and P. Groenen, "Modern multidimensional scaling", Springer, 1997 (SMACOF).
 
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X)
-    >>> figure = ae.plot.latent_space(model, X_test, y_test)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> names = ae.datasets.FASHION_CLASSES
+    >>> model = ae.Autoencoder(latent_dim=2, epochs=1, random_state=0).fit(X[:500])
+    >>> figure = ae.plot.latent_space(model, X_test, y_test, class_names=names, thumbnails=40)
+
+    A map that was made elsewhere:
+
+    >>> import numpy as np
+    >>> codes = model.transform(X_test)
+    >>> figure = ae.plot.latent_space(codes, y=y_test, method=np.tanh(codes), title="My map")
     """
-    if method is not None:
-        checks.choice("method", method, _METHODS)
+    check_method(method)
     if n is not None:
         checks.integer("n", n, 1)
     if thumbnails and (X is None or len(np.shape(X[:1])) != 4):
@@ -116,30 +123,53 @@ def latent_space(
     if not hasattr(data, "__len__") or np.ndim(data[:1]) == 0 or len(data) == 0:
         raise ValueError(f"{'model' if X is None else 'X'}: expected at least one sample, got none")
     labels = condition_of(y, len(data))
-    name = getattr(y, "name", None)
-    limit = min(len(data), n or _MOST.get(method or "", len(data)))
+    limit = min(len(data), n or (MOST.get(method, len(data)) if isinstance(method, str) else
+                                 len(data)))  # fmt: skip
     chosen = np.linspace(0, len(data) - 1, limit).astype(np.int64)
-    if labels is not None:
-        labels = labels[chosen]
-    taken = codes = _take_rows(data, chosen)
-    if X is not None:
-        codes = np.asarray(call(lookup(model, "transform", "latent_space"), taken, y=labels))
-        if getattr(model, "codebook_", None) is not None and codes.dtype.kind in "iu":
-            codes = _vectors_of(codes, np.asarray(model.codebook_, np.float64))
-    codes = _check_codes(np.asarray(codes))
-    if method is None:
-        method = "direct" if codes.shape[1] == 2 else "pca"
-    points, names = _to_plane(codes, method, random_state)
-    with canvas(ax, (4.6, 3.7), title_of(title, "Latent space")) as (result, axes):
-        colors = _scatter(axes, points, labels, name, named=not thumbnails)
+    taken = _take_rows(data, chosen)
+    mine = None if labels is None else labels[chosen]
+    if is_points(method):
+        points, names = points_of(method, len(data))[chosen], ("map 1", "map 2")
+    else:
+        codes = _codes_of(model, X, taken, mine)
+        if method is None:
+            method = "direct" if codes.shape[1] == 2 else "pca"
+        points, names = to_plane(codes, method, random_state)
+    if mine is not None and class_names is not None:
+        mine = named_classes(mine[:, 0] if mine.ndim == 2 else mine, class_names)
+    order = list(dict.fromkeys(_texts_of(class_names)))
+    name = getattr(y, "name", None)
+    default = f"Latent space: {len(points):,} samples"
+    if name is not None:
+        default += f" by {printable(name)}"
+    with canvas(ax, (4.6, 3.7), title, default) as (result, axes):
+        colors = _scatter(axes, points, mine, name, named=not thumbnails, order=order)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
-        if method in _MOST:
+        if isinstance(method, str) and method in MOST:  # whose numbers mean nothing
             axes.set_xticks([])
             axes.set_yticks([])
         if thumbnails:
             _place_images(axes, points, as_samples("X", taken), colors, thumbnails)
     return result
+
+
+def _codes_of(model: Any, X: Any, taken: Any, labels: NDArray[Any] | None) -> NDArray[np.float64]:
+    """Return the codes of samples (N, D), or codes as they were given."""
+    codes = taken
+    if X is not None:
+        codes = np.asarray(call(lookup(model, "transform", "latent_space"), taken, y=labels))
+        if getattr(model, "codebook_", None) is not None and codes.dtype.kind in "iu":
+            codes = _vectors_of(codes, np.asarray(model.codebook_, np.float64))
+    return _check_codes(np.asarray(codes))
+
+
+def _texts_of(class_names: Any) -> list[str]:
+    """Return the names of classes in their order."""
+    if class_names is None:
+        return []
+    return [str(n) for n in (class_names.values() if hasattr(class_names, "values") else
+                             class_names)]  # fmt: skip
 
 
 def _take_rows(data: Any, chosen: NDArray[np.int64]) -> Any:
@@ -170,95 +200,6 @@ def _check_codes(codes: NDArray[Any]) -> NDArray[np.float64]:
     return checks.finite("codes", codes)
 
 
-def _to_plane(
-    codes: NDArray[np.float64], method: str, random_state: Any
-) -> tuple[NDArray[np.float64], tuple[str, str]]:
-    """Bring codes (N, D) to (N, 2), and name the two axes."""
-    if method == "direct":
-        if codes.shape[1] != 2:
-            raise ValueError(
-                f"method: expected pca, tsne or mds for codes of {codes.shape[1]} dimensions, "
-                "got direct, which takes 2"
-            )
-        return codes, ("latent 0", "latent 1")
-    if method == "pca":
-        return project(codes)
-    if method == "mds":
-        return _mds(codes - codes.mean(axis=0)), ("MDS 1", "MDS 2")
-    try:
-        from sklearn.manifold import TSNE
-    except ImportError as error:
-        raise ImportError(
-            "method: expected scikit-learn to be installed for tsne: pip install 'aecore[sklearn]'"
-        ) from error
-    # The perplexity has to be below the number of points.
-    near = min(30.0, max(1.0, (len(codes) - 1) / 3))
-    embed = TSNE(perplexity=near, random_state=random_state)
-    return np.asarray(embed.fit_transform(codes), np.float64), ("t-SNE 1", "t-SNE 2")
-
-
-def _mds(codes: NDArray[np.float64], steps: int = 300) -> NDArray[np.float64]:
-    """Return points in the plane whose distances fit those of the codes in least squares.
-
-    SMACOF: each step moves the points to the minimum of a bound on the squared differences
-    (Guttman's transform), so these never grow. It starts from the principal components.
-    """
-    points, n = project(codes)[0], len(codes)
-    target, previous = np.sqrt(squared_distances(codes, codes)), np.inf
-    for _ in range(steps):
-        found = np.sqrt(squared_distances(points, points))
-        stress = float(((found - target) ** 2).sum())
-        if previous - stress <= 1e-6 * stress:
-            break
-        previous = stress
-        ratio = np.divide(target, found, out=np.zeros_like(found), where=found > 0)
-        points = (ratio.sum(axis=1, keepdims=True) * points - ratio @ points) / n
-    return points
-
-
-def project(codes: NDArray[np.float64]) -> tuple[NDArray[np.float64], tuple[str, str]]:
-    """Project codes (N, D) on their two principal components; D = 1 leaves the second empty."""
-    mean, axes, shares = principal_axes(codes)
-    first, second = (
-        f"principal component {i} ({share:.0%} of the variance)"
-        for i, share in enumerate(shares, 1)
-    )
-    return (codes - mean) @ axes, (first, second)
-
-
-def principal_axes(
-    codes: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean (D,), two principal axes (D, 2) and their shares of the variance (2,)."""
-    mean = codes.mean(axis=0)
-    centred = codes - mean
-    if codes.shape[1] > _WIDE:
-        values, vectors = _leading(centred)
-    else:  # the D x D side is small; an SVD of all of N x D would not be
-        values, vectors = np.linalg.eigh(centred.T @ centred)
-    shares = np.maximum(values[::-1], 0) / max((centred**2).sum(), np.finfo(float).tiny)
-    found = vectors[:, ::-1][:, :2]
-    # An eigenvector's sign is arbitrary: make the largest entry positive, so that pictures repeat.
-    found = found * np.sign(found[np.abs(found).argmax(axis=0), range(found.shape[1])])
-    axes = np.zeros((codes.shape[1], 2))
-    axes[:, : found.shape[1]] = found
-    return mean, axes, np.append(shares, 0.0)[:2]
-
-
-def _leading(centred: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the two largest eigenvalues of the scatter matrix (D, D), rising, and their vectors.
-
-    Subspace iteration on eight vectors: the error falls with the ratio of the ninth eigenvalue to
-    the second.
-    """
-    basis = np.random.RandomState(0).standard_normal((centred.shape[1], 8))
-    for _ in range(50):
-        basis = np.linalg.qr(centred.T @ (centred @ basis))[0]
-    seen = centred @ basis
-    values, vectors = np.linalg.eigh(seen.T @ seen)
-    return values[-2:], basis @ vectors[:, -2:]
-
-
 def _place_images(
     ax: Axes,
     points: NDArray[np.float64],
@@ -270,6 +211,7 @@ def _place_images(
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     low, high = limits_of(images)
+    theme = theme_of(ax)
     shown = np.clip((images - low) / (high - low), 0, 1)
     span = max(np.ptp(points, axis=0)) or 1.0
     placed: list[NDArray[np.float64]] = []
@@ -282,7 +224,7 @@ def _place_images(
             one = shown[i] if shown.shape[3] == 3 else shown[i, ..., 0]
             picture = OffsetImage(one, zoom=14 / len(one), cmap="gray", interpolation="nearest")
             picture.image.set_clim(0, 1)
-            look = {"lw": 0.9, "ec": colors[i] if colors else GREY}
+            look = {"lw": 0.9, "ec": colors[i] if colors else theme.grey, "fc": theme.background}
             box = AnnotationBbox(picture, points[i], pad=0.06, bboxprops=look)
             ax.add_artist(box)
 
@@ -298,43 +240,53 @@ def _scatter(
     labels: NDArray[Any] | None,
     name: Any,
     named: bool,
+    order: Sequence[str] = (),
 ) -> list[str]:
-    """Draw points; return each one's colour, where labels are classes."""
-    n = len(points)
+    """Draw points; return each one's colour, where labels are classes.
+
+    Classes come in the order given, or else sorted.
+    """
+    theme, n = theme_of(ax), len(points)
     style: dict[str, Any] = {
-        "s": float(np.clip(6000 / n, 1.2, 14)),
-        "alpha": float(np.clip(1.4 - 0.25 * np.log10(n), 0.35, 0.75)),
+        "s": float(np.clip(6000 / n, 1.2, 14)) * max(1.0, theme.scale) ** 0.5,
+        "alpha": float(np.clip(1.4 - 0.25 * np.log10(n), 0.35, 0.8)),
         "linewidths": 0,
         "rasterized": n > 1000,
     }
     if labels is None:
-        ax.scatter(points[:, 0], points[:, 1], color=COLORS[0], **style)
+        ax.scatter(points[:, 0], points[:, 1], color=theme.colors[0], **style)
         return []
     there, values = _observed(labels[:, 0] if labels.ndim == 2 else labels)
     gone, known = points[~there], points[there]
     if len(gone):
-        ax.scatter(gone[:, 0], gone[:, 1], color=_MISSING, **style | {"alpha": 1.0})
+        ax.scatter(gone[:, 0], gone[:, 1], color=theme.missing, **style | {"alpha": 1.0})
     # One fixed shuffle, or the class drawn last would hide the others.
-    order = np.random.RandomState(0).permutation(len(known))
-    classes = np.unique(values)
+    mixed = np.random.RandomState(0).permutation(len(known))
+    classes, index = np.unique(values, return_inverse=True)
     if values.dtype.kind == "f" or (values.dtype.kind in "iu" and len(classes) > 20):
-        x, y = known[order].T
-        shown = ax.scatter(x, y, c=values[order].astype(np.float64), cmap="viridis", **style)
+        x, y = known[mixed].T
+        shown = ax.scatter(x, y, c=values[mixed].astype(np.float64), cmap="viridis", **style)
         bar = colorbar(ax, shown, name or ("label" if labels.ndim == 1 else "first property"))
         if len(gone):
-            explain_missing(bar.ax, _dot("o", _MISSING, label="missing"))
+            explain_missing(bar.ax, _dot("o", theme.missing, label="missing"))
         return []
-    looks = palette(len(classes))
-    index = np.searchsorted(classes, values)
+    if order:
+        places = np.array([order.index(str(one)) for one in classes], int)
+        ranks = places.argsort(kind="stable")
+        classes, index = classes[ranks], ranks.argsort()[index]
+    looks = palette(len(classes), theme.colors)
     for marker in dict.fromkeys(marker for _, marker in looks):
-        here = np.array([i for i in order if looks[index[i]][1] == marker], int)
+        here = np.array([i for i in mixed if looks[index[i]][1] == marker], int)
         x, y = known[here].T
         ax.scatter(x, y, c=[looks[i][0] for i in index[here]], marker=marker, **style)
     names = [str(one) for one in classes]
-    _class_legend(ax, [*names, *["missing"][: len(gone)]], [*looks, (_MISSING, "o")], name)
-    if named and 0 < len(classes) <= 12:
-        _name_classes(ax, known, values, classes)
-    colors = np.full(n, _MISSING, object)
+    written = named and 0 < len(classes) <= _NAMED and _name_classes(ax, known, index, names)
+    # What all names in the map say needs no legend.
+    entries = [] if written else list(zip(names, looks, strict=True))
+    entries += [("missing", (theme.missing, "o"))][: len(gone)]
+    if entries:
+        _class_legend(ax, entries, name)
+    colors = np.full(n, theme.missing, object)
     colors[there] = [looks[i][0] for i in index]
     return list(colors)
 
@@ -362,13 +314,13 @@ def _dot(marker: str, color: str, **options: Any) -> Any:
     return Line2D([], [], linestyle="", marker=marker, color=color, markersize=4.5, **options)
 
 
-def _class_legend(ax: Axes, names: list[str], looks: list[tuple[str, str]], title: Any) -> None:
+def _class_legend(ax: Axes, entries: list[tuple[str, tuple[str, str]]], title: Any) -> None:
     """Name the classes in a legend."""
     legend(
         ax,
-        handles=[_dot(marker, color) for color, marker in looks[: len(names)]],
-        labels=names,
-        ncols=1 + (len(names) - 1) // 16,
+        handles=[_dot(marker, color) for _, (color, marker) in entries],
+        labels=[name for name, _ in entries],
+        ncols=1 + (len(entries) - 1) // 16,
         handletextpad=0.1,
         columnspacing=0.6,
         title=title,
@@ -376,30 +328,42 @@ def _class_legend(ax: Axes, names: list[str], looks: list[tuple[str, str]], titl
 
 
 def _name_classes(
-    ax: Axes, points: NDArray[np.float64], values: NDArray[Any], classes: NDArray[Any]
-) -> None:
-    """Write the names of the classes at their medians, or if another name is there, near them."""
+    ax: Axes, points: NDArray[np.float64], index: NDArray[np.int64], names: list[str]
+) -> bool:
+    """Write the names of classes where these are densest, or as near to that as there is room.
+
+    Returns whether all names found a place.
+    """
     from matplotlib.patheffects import withStroke
 
-    span = max(np.ptp(points, axis=0))
+    theme, span = theme_of(ax), float(max(np.ptp(points, axis=0)))
     placed: list[tuple[float, float, float]] = []
-    for name in classes:
-        mine = points[values == name]
-        middle = np.median(mine, axis=0)
-        width = 0.025 * len(str(name)) * span
-        # Try the median first, then points of the class, except the outermost tenth.
-        far = ((mine - middle) ** 2).sum(axis=1)
-        inner = mine[np.argsort(far, kind="stable")[: max(1, int(0.9 * len(mine)))]]
-        places = np.concatenate([middle[None], inner])
+    for i, name in enumerate(names):
+        places = _dense_places(points[index == i], 0.06 * span)
+        width = 0.025 * len(name) * span * theme.scale
         free = np.ones(len(places), bool)
         for u, v, w in placed:
             apart = np.abs(places - [u, v])
-            free &= (apart[:, 0] > (width + w) / 2) | (apart[:, 1] > 0.055 * span)
-        # A name that has no free place is only in the legend.
+            beside = apart[:, 0] > (width + w) / 2
+            free &= beside | (apart[:, 1] > 0.055 * span * theme.scale)
         if free.any():
             x, y = places[free.argmax()]
             placed.append((x, y, width))
             ax.text(
-                x, y, str(name), ha="center", va="center", color=INK, fontsize=8, weight="bold",
-                path_effects=[withStroke(linewidth=2, foreground="white")],
+                x, y, name, ha="center", va="center", color=theme.ink, fontsize=theme.pt(8),
+                weight="bold",
+                path_effects=[withStroke(linewidth=2.2, foreground=theme.background)],
             )  # fmt: skip
+    return len(placed) == len(names)
+
+
+def _dense_places(points: NDArray[np.float64], reach: float) -> NDArray[np.float64]:
+    """Return places of a class, those with the most of its points near them first.
+
+    The first is the mean of the points about the densest one.
+    """
+    few = points[np.linspace(0, len(points) - 1, min(len(points), _TRIED)).astype(int)]
+    near = squared_distances(few, few) < reach**2
+    order = np.argsort(-near.sum(axis=1), kind="stable")
+    centre = few[near[order[0]]].mean(axis=0)
+    return np.concatenate([centre[None], few[order]])

@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from ..base import checks
 from ..base.text import printable
 from ..training.progress import terms_in
-from ._style import GREY, TICKS, canvas, legend, palette, title_of, whole_numbers
+from ._errors import unit_of
+from ._style import canvas, dress_ticks, legend, palette
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,10 +30,10 @@ def history(
 ) -> Any:
     """Draw the course of training: the loss and its terms against the epoch.
 
-    Values of a validation split are dashed lines of the same colour. The loss is a wide line behind
-    its terms. If positive values range over more than a factor of 50, the scale is logarithmic. A
-    learning rate that a schedule changed is a dotted line on a scale of its own. The loss of a
-    `GAN` is its generator's.
+    Values of a validation split are dashed lines of the same colour. If the first curve, which is
+    the loss unless `keys` says otherwise, is positive and ranges over more than a factor of 50, the
+    scale is logarithmic. A learning rate that a schedule changed is a dotted line on a scale of its
+    own, at the right. The loss of a `GAN` is its generator's.
 
     Parameters
     ----------
@@ -57,8 +59,8 @@ def history(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.VAE(latent_dim=2, epochs=3, validation_fraction=0.1, random_state=0).fit(X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> model = ae.VAE(latent_dim=2, loss="bce", epochs=3, validation_fraction=0.2).fit(X[:500])
     >>> figure = ae.plot.history(model)
     >>> figure = ae.plot.history(model, keys="kl")
     """
@@ -87,43 +89,64 @@ def history(
     with_rate = _RATE in wanted and len(wanted) > 1
     wanted = [key for key in wanted if not with_rate or key != _RATE]
     x = np.array([epoch.get("epoch", i) for i, epoch in enumerate(epochs, 1)])
-    with canvas(ax, (5.0, 2.6), title_of(title, "Training")) as (result, axes):
-        drawn = []
-        for key, (color, _) in zip(wanted, palette(len(wanted)), strict=True):
-            # A single epoch needs a marker: it has no line.
-            marker = "o" if len(x) < 15 else ""
-            style: dict[str, Any] = {"color": color, "marker": marker, "markersize": 2.5}
-            dashes: Any = "--"
-            if key == "loss" and len(wanted) > 1:
-                # The loss is often close to one of its terms: draw it wider, behind it.
-                style |= {"linewidth": 3.5, "alpha": 0.45, "markersize": 4}
-                dashes = (0, (1.2, 0.8))  # in widths of the line
+    with canvas(ax, (5.2 + 0.5 * with_rate, 2.6), title, "Training") as (result, axes):
+        for i, key in enumerate(wanted):
             label = "loss (generator)" if key == "loss" and "fake_accuracy" in recorded and (
                 "generator" not in recorded) else key  # fmt: skip
-            label = printable(label)
-            drawn.append(_column(epochs, key))
-            axes.plot(x, drawn[-1], label=label, **style)
-            if "val_" + key in recorded:
-                drawn.append(_column(epochs, "val_" + key))
-                axes.plot(
-                    x,
-                    drawn[-1],
-                    label=f"{label}, validation",
-                    linestyle=dashes,
-                    mfc="white",
-                    **style,
-                )
-        _set_scale(axes, np.concatenate(drawn))
-        whole_numbers(axes)
-        if len(x) == 1:
-            axes.set_xticks(x)
-        unit = "loss per sample" if set(wanted) <= set(terms_in(recorded)) else "value"
-        axes.set(xlabel="epoch", ylabel=printable(wanted[0]) if len(wanted) == 1 else unit)
+            names = [name for name in (key, "val_" + key) if name in recorded]
+            curves = [_column(epochs, name) for name in names]
+            _draw_curves(axes, x, curves, printable(label), i, len(wanted))
+            if i == 0:
+                _set_scale(axes, np.concatenate(curves))
+        axes.set_xticks(_whole_epochs(x))
+        axes.set(xlabel="epoch", ylabel=_ylabel(model, wanted, terms_in(recorded)))
         if with_rate:
             _draw_rate(axes, x, _column(epochs, _RATE))
         if len(axes.lines) > 1:
-            legend(axes, ncols=1 + (len(axes.lines) - 1) // 12)
+            # The scale of the learning rate stands at the right too.
+            options: dict[str, Any] = {"bbox_to_anchor": (1.16, 1)} if with_rate else {}
+            legend(axes, ncols=1 + (len(axes.lines) - 1) // 12, **options)
     return result
+
+
+def _draw_curves(
+    ax: Axes, x: NDArray[Any], curves: list[NDArray[np.float64]], label: str, i: int, n: int
+) -> None:
+    """Draw the i-th of n values, and that of a validation split dashed."""
+    theme = theme_of(ax)
+    # The loss is the sum of the others: it has the colour of text, and lies behind.
+    is_sum = label.startswith("loss") and n > 1
+    color = theme.ink if is_sum else theme.colors[(i - (n > 1)) % len(theme.colors)]
+    style: dict[str, Any] = {"color": color, "markersize": 2.5}
+    style["marker"] = "o" if len(x) < 15 else ""  # a single epoch has no line
+    if is_sum:
+        style |= {"linewidth": 1.9, "markersize": 3.2}
+    ax.plot(x, curves[0], label=label, **style)
+    for curve in curves[1:]:
+        ax.plot(
+            x, curve, label=f"{label}, validation", linestyle="--", mfc=theme.background, **style
+        )
+
+
+def _ylabel(model: Any, wanted: list[str], terms: list[str]) -> str:
+    """Return what is drawn, and what terms of the loss are measured in."""
+    if not set(wanted) <= set(terms):
+        return printable(wanted[0]) if len(wanted) == 1 else "value"
+    what = "loss" if len(wanted) > 1 else printable(wanted[0])
+    unit = unit_of(model).removeprefix("error in ")
+    # A divergence is in nats: added to anything else it makes a number without a unit.
+    alone = unit == "nats" or set(wanted) <= {"loss", "recon"}
+    return f"{what} per sample" + (f" ({unit})" if alone and unit != "error" else "")
+
+
+def _whole_epochs(x: NDArray[Any]) -> list[int]:
+    """Return the first epoch and, up to the last, round numbers of epochs."""
+    first, last = int(x[0]), int(x[-1])
+    steps = (base * 10**power for power in range(9) for base in (1, 2, 5))
+    step = next(step for step in steps if last - first <= 7 * step)
+    rounds = [t for t in range(first // step * step, last + 1, step) if t > first]
+    # The first is left out where the next one's number would touch it.
+    return [first, *rounds] if not rounds or rounds[0] - first > 0.45 * step else rounds
 
 
 def _default_keys(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -> list[str]:
@@ -146,23 +169,24 @@ def _set_scale(ax: Axes, values: NDArray[np.float64]) -> None:
         ax.set_yscale("log")
         ax.yaxis.set_major_formatter("{x:g}")
         ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
-        ax.tick_params(axis="y", which="minor", **{**TICKS, "length": 1.5})
+        dress_ticks(ax, 1.5, "minor")
 
 
 def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
-    """Draw the learning rate inside the axes, from 0 at the bottom to its largest at the top."""
-    high = float(np.nanmax(rates, initial=0.0)) or 1.0
-    # Its scale is the height of the axes; the legend gives its largest value.
-    ax.plot(
-        x,
-        rates / high,
-        color=GREY,
-        linestyle=":",
-        linewidth=1,
-        transform=ax.get_xaxis_transform(),
-        label=f"learning rate,\n0 to {high:.2g}",
-        zorder=0.5,
-    )
+    """Draw the learning rate on a scale of its own, at the right."""
+    theme = theme_of(ax)
+    beside = ax.twinx()
+    look: dict[str, Any] = {"color": theme.grey, "linestyle": ":", "linewidth": 1.2}
+    beside.plot(x, rates, label="learning rate", **look)
+    ax.plot([], [], label="learning rate", **look)  # for the legend
+    beside.set_ylim(0, 1.05 * float(np.nanmax(rates, initial=0.0)) or 1.0)
+    beside.set_ylabel("learning rate", color=theme.grey)
+    beside.spines["right"].set(visible=True, color=theme.grey)
+    dress_ticks(beside)
+    beside.tick_params(axis="y", labelcolor=theme.grey)
+    beside.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=False)
+    beside.grid(False)
+    beside.yaxis.get_offset_text().set(color=theme.grey, fontsize=theme.pt(7))
 
 
 def _column(epochs: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
@@ -214,7 +238,7 @@ def roc(
     --------
     >>> import aecore as ae
     >>> figure = ae.plot.roc([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8])
-    >>> figure.axes[0].get_title(loc="left")
+    >>> figure.axes[0].get_title()
     'ROC: area 0.750'
     """
     labels, codes = np.unique(np.asarray(y), return_inverse=True)
@@ -232,19 +256,42 @@ def roc(
     has_room = alone or min(area for _, _, area in curves.values()) > 0.7
     beside = 0.0 if has_room else 0.9 + 0.06 * max(map(len, curves))
     default = f"ROC: area {curves[''][2]:.3f}" if alone else "ROC (area under the curve)"
-    with canvas(ax, (3.4 + beside, 3.4), title_of(title, default)) as (result, axes):
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.7, linestyle=":")
+    with canvas(ax, (3.4 + beside, 3.5), title, default) as (result, axes):
+        theme = theme_of(axes)
+        axes.plot([0, 1], [0, 1], color=theme.grey, linewidth=0.7, linestyle=":")
         for (name, (false, true, area)), (color, _) in zip(
-            curves.items(), palette(len(curves)), strict=True
+            curves.items(), palette(len(curves), theme.colors), strict=True
         ):
             axes.plot(false, true, color=color, label=f"{name} ({area:.3f})", clip_on=False)
+            if alone:
+                axes.fill_between(false, true, color=color, alpha=0.12, linewidth=0)
+        if alone:
+            _say_area(axes, curves[""][2])
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axes.set(xlabel="false positive rate", ylabel="true positive rate")
-        if not alone and has_room:
-            axes.legend(loc="lower right", borderaxespad=0.8)
-        elif not alone:
-            legend(axes)
+        positives = int(codes.sum())
+        axes.set_xlabel(f"false positive rate (of {len(codes) - positives:,} negatives)")
+        axes.set_ylabel(f"true positive rate (of {positives:,} positives)")
+        if not alone:
+            legend(axes, inside="lower right" if has_room else "")
     return result
+
+
+def _say_area(ax: Axes, area: float) -> None:
+    """Write what an area means, into it."""
+    theme = theme_of(ax)
+    meaning = (
+        "every positive has a\nhigher score than\nevery negative"
+        if area == 1
+        else f"a positive has a higher\nscore than a negative\nin {_percent(area)} of all pairs"
+    )
+    look: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": theme.pt(7)}
+    ax.text(0.68, 0.3, meaning, color=theme.grey, **look)
+
+
+def _percent(share: float) -> str:
+    """Write a share such that it is 0 or 100 % only where it is that."""
+    text = f"{share:.1%}"
+    return {"100.0%": "more than 99.9%", "0.0%": "less than 0.1%"}.get(text, text)
 
 
 def _roc_curve(

@@ -1,7 +1,8 @@
-"""Draws decoded codes: samples, and paths through the latent space."""
+"""Draws decoded codes: paths through the latent space, and planes of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,100 +10,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
-from ._call import call, lookup, names_of_features, one_condition, repeated, takes_y
+from ._call import (
+    call,
+    lookup,
+    names_of_features,
+    one_condition,
+    repeated,
+)
 from ._grid import as_cells, as_samples, draw_cells, limits_of, pad_sequences
 from ._strips import Writing
-from ._style import numbers, title_of
+from ._style import numbers
 from ._tables import is_frame, row_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-
-def samples(
-    model: Any,
-    y: Any = None,
-    *,
-    n: int = 64,
-    columns: int | None = None,
-    random_state: Any = None,
-    title: str | None = None,
-    ax: Axes | None = None,
-) -> Any:
-    """Draw samples of a generative model.
-
-    If a conditional model has ``classes_``, and `y` isn't given, each class has its own row.
-
-    Parameters
-    ----------
-    model : estimator
-        With ``sample(n, random_state=...)``, or ``sample(n, y=..., random_state=...)``.
-    y : label, vector of P properties, or array-like (n,) or (n, P), optional
-        The condition of a conditional model: one for all samples, or one for each.
-    n : int, default 64
-        Number of samples (rounded up to whole rows if each class has its own).
-    columns : int, optional
-        Samples to a row.
-    random_state : int, Generator or RandomState, optional
-        Passed on to the model.
-    title : str, optional
-        Takes the place of the title; ``""`` draws none.
-    ax : Axes, optional
-        Where to draw.
-
-    Returns
-    -------
-    Figure, or `ax` if it was given
-
-    Raises
-    ------
-    TypeError, ValueError
-        The model has no ``sample``, or n or columns is not positive.
-
-    Examples
-    --------
-    >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
-    >>> figure = ae.plot.samples(model, n=32, random_state=0)
-    """
-    checks.integer("n", n, 1)
-    if columns is not None:
-        checks.integer("columns", columns, 1)
-    sample = lookup(model, "sample", "samples")
-    classes = getattr(model, "classes_", None)
-    rows: list[str] = []
-    if y is None and classes is not None and takes_y(sample):
-        columns = -(-n // len(classes)) if columns is None else columns
-        n = columns * len(classes)
-        y = np.repeat(np.asarray(classes), columns)
-        rows = [str(name) for name in classes]
-    made = call(sample, n, y=y, random_state=random_state)
-    (drawn,), texts = as_cells(["sample"], [made])
-    cells = _in_rows(drawn, columns, np.nan)
-    return draw_cells(
-        ax,
-        cells,
-        limits_of(drawn),
-        title_of(title, "Samples of each class" if rows else "Samples"),
-        rows=rows,
-        features=names_of_features(model, None),
-        writing=None if texts is None else Writing.of(_in_rows(texts[0], columns, "")),
-    )[0]
-
-
-def _in_rows(drawn: NDArray[Any], columns: int | None, blank: Any) -> NDArray[Any]:
-    """Lay n samples in cells (R, C, ...), those left over in the last row blank."""
-    n = len(drawn)
-    if columns is None:
-        # Strips lie one below the other, in one group.
-        columns = n if drawn.ndim == 2 else max(1, int(n**0.5))
-        columns = next((c for c in range(columns, 2 * columns) if n % c == 0), columns)
-    columns = min(n, columns)
-    lines = -(-n // columns)
-    cells = np.full((lines * columns, *drawn.shape[1:]), blank, drawn.dtype)
-    cells[:n] = drawn
-    return cells.reshape(lines, columns, *drawn.shape[1:])
 
 
 def interpolation(
@@ -113,6 +34,7 @@ def interpolation(
     *,
     n: int = 9,
     path: str = "linear",
+    feature_names: Sequence[str] | None = None,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
@@ -132,6 +54,8 @@ def interpolation(
         Number of decoded steps.
     path : {"linear", "spherical"}, default "linear"
         Passed on to the model.
+    feature_names : sequence of F texts, optional
+        Of the features of sequences and tables; by default the names of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -149,8 +73,8 @@ def interpolation(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X[:500])
     >>> figure = ae.plot.interpolation(model, X_test[:3], X_test[3:6])
     """
     walk = lookup(model, "interpolate", "interpolation")
@@ -163,10 +87,11 @@ def interpolation(
         ax,
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
-        title_of(title, default),
+        title,
+        default,
         rows=[str(i) for i in range(len(cells))] if several else [],
         columns=["a", *numbers(np.linspace(0, 1, n)), "b"],
-        features=names_of_features(model, None),
+        features=names_of_features(model, None, feature_names),
         writing=writing,
     )[0]
 
@@ -222,6 +147,7 @@ def traversal(
     dims: Sequence[int] | None = None,
     values: ArrayLike | None = None,
     X: Any = None,
+    feature_names: Sequence[str] | None = None,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
@@ -247,6 +173,8 @@ def traversal(
         standard normal prior.
     X : array-like (N, ...), optional
         Samples whose mean divergences are written instead of those of x; they share the condition.
+    feature_names : sequence of F texts, optional
+        Of the features of sequences and tables; by default the names of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -264,8 +192,8 @@ def traversal(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X[:500])
     >>> figure = ae.plot.traversal(model, X_test[0])
     """
     traverse = lookup(model, "traverse", "traversal")
@@ -290,10 +218,11 @@ def traversal(
         ax,
         cells,
         limits_of(cells.reshape(-1, *cells.shape[2:])),
-        title_of(title, default),
+        title,
+        default,
         rows=[f"latent {dim}" + ("" if kl is None else f"  KL {_nats(kl[dim])}") for dim in rows],
         columns=labels,
-        features=names_of_features(model, X),
+        features=names_of_features(model, X, feature_names),
         writing=None if texts is None else Writing.of(np.stack(texts)),
     )[0]
 
@@ -323,6 +252,7 @@ def manifold(
     *,
     n: int = 15,
     dims: tuple[int, int] = (0, 1),
+    feature_names: Sequence[str] | None = None,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
@@ -345,6 +275,8 @@ def manifold(
         Codes along each axis.
     dims : (int, int), default (0, 1)
         Latent dimensions, across and up; the others stay at 0 (with `X`, at their median).
+    feature_names : sequence of F texts, optional
+        Of the features of sequences and tables; by default the names of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -367,8 +299,8 @@ def manifold(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.VAE(latent_dim=2, loss="bce", epochs=1, random_state=0).fit(X)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> model = ae.VAE(latent_dim=2, loss="bce", epochs=1, random_state=0).fit(X[:500])
     >>> figure = ae.plot.manifold(model)
     """
     from statistics import NormalDist  # slow to import, and of use only here
@@ -397,19 +329,20 @@ def manifold(
     Z = Z.reshape(n * n, size)
     decoded = as_samples("decoded grid", call(decode, Z, y=repeated(y, n * n)))
     cells = decoded.reshape(n, n, *decoded.shape[1:])
-    default, labels = "Decoded latent plane", numbers(across)
+    default, labels = "Decoded latent plane", _rounded(across)
     if cells.ndim == 3:
         default += f", latent {dims[0]} from {labels[0]} down to {labels[-1]}"
     result, axes = draw_cells(
         ax,
         cells,
         limits_of(decoded),
-        title_of(title, default),
-        rows=_sparse_labels(numbers(up[::-1])),
+        title,
+        default,
+        rows=_sparse_labels(_rounded(up[::-1])),
         columns=_sparse_labels(labels),
         extra=(0.18, 0.16),
         gap=0 if min(decoded.shape[1:3]) >= 16 else 1,
-        features=names_of_features(model, X),
+        features=names_of_features(model, X, feature_names),
     )
     if cells.ndim > 3:
         axes.tick_params(axis="x", labeltop=False, labelbottom=True)
@@ -419,10 +352,16 @@ def manifold(
 
 
 def _sparse_labels(labels: list[str]) -> list[str]:
-    """Keep the first, the middle and the last of many labels."""
+    """Keep the first, the middle (if there is one) and the last of many labels."""
     n = len(labels)
-    shown = {0, n // 2, n - 1} if n > 9 else set(range(n))
+    shown = {0, n - 1} | ({n // 2} if n % 2 else set()) if n > 9 else set(range(n))
     return [label if i in shown else "" for i, label in enumerate(labels)]
+
+
+def _rounded(values: NDArray[np.float64]) -> list[str]:
+    """Write numbers that are evenly spread with two digits of their range."""
+    span = float(np.ptp(values)) or 1.0
+    return numbers(values.round(max(0, 1 - math.floor(math.log10(span)))))
 
 
 def latent_dim_of(model: Any, function: str) -> int:

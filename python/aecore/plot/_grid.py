@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
+from ._call import check_names
+from ._lines import draw_lines, explain_lines
 from ._strips import (
     Writing,
     are_upright,
@@ -20,7 +22,7 @@ from ._strips import (
     strips_size,
     write_cells,
 )
-from ._style import COLORS, canvas, clear_frame
+from ._style import Place, canvas, clear_frame, title_of
 from ._tables import is_mixed, numbered, written
 
 if TYPE_CHECKING:
@@ -167,7 +169,8 @@ def draw_cells(
     ax: Axes | None,
     cells: NDArray[np.float32],
     limits: Limits,
-    title: str,
+    title: str | None,
+    default: str,
     *,
     rows: Sequence[str] = (),
     columns: Sequence[str] = (),
@@ -176,20 +179,24 @@ def draw_cells(
     features: Sequence[str] = (),
     writing: Writing | None = None,
 ) -> tuple[Any, Axes]:
-    """Draw cells (R, C, ...) with a label for each row and column, and for features of a table.
+    """Draw cells (R, C, ...) with a label for each row and column, and for features.
 
     Returns the caller's result and the axes. A new figure has room for the title and these labels;
     `extra` is the width and height, in inches, for the caller's own additions.
     """
+    if cells.ndim < 5:
+        check_names(features, cells.shape[-1])
     if cells.ndim == 3:
         width, height = strips_size(cells, writing)
-        width = max(width, 0.6 + left_of(rows) + 0.062 * min(len(title), 70))
+        text = title_of(title, default)
+        width = max(width, 0.6 + left_of(rows) + 0.062 * min(len(text), 70))
         if are_upright(features):
             height += 0.06 * max(map(len, features))
     else:
-        width, height = grid_size(cells, rows, columns)
-    indent = left_of(rows)
-    with canvas(ax, (width + extra[0], height + extra[1]), title, indent) as (result, axes):
+        width, height = grid_size(cells, rows, columns, features)
+    size = width + extra[0], height + extra[1]
+    with canvas(ax, size, title, default, indent=left_of(rows)) as (result, axes):
+        place = None if ax is None else Place(axes)
         if cells.ndim == 3:
             low, high = limits
             shown = np.clip((cells - low) / (high - low), 0, 1)
@@ -197,9 +204,14 @@ def draw_cells(
             name_features(axes, features)
         else:
             _draw_grid(axes, cells, limits, rows, columns, gap)
+            if cells.ndim == 4:
+                explain_lines(axes, cells.shape, limits, features)
         if cells.ndim == 3 and writing is not None:
-            if ax is None:
-                result.draw_without_rendering()  # lays it out, which fixes the size of cells
+            # What is beside the cells fixes their size, on which it depends what fits in.
+            if place is None:
+                result.draw_without_rendering()
+            else:
+                place.fit()
             write_cells(axes, shown, writing)
     return result, axes
 
@@ -215,7 +227,10 @@ def left_of(rows: Sequence[str]) -> float:
 
 
 def grid_size(
-    cells: NDArray[Any], rows: Sequence[str] = (), columns: Sequence[str] = ()
+    cells: NDArray[Any],
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    features: Sequence[str] = (),
 ) -> tuple[float, float]:
     """Return a figure's size in inches for images or lines (R, C, ...), at most 6.3 wide."""
     n_rows, n_columns = cells.shape[:2]
@@ -226,8 +241,11 @@ def grid_size(
         if are_long(columns):
             top += 0.04 * max(map(len, columns))
         return max(2.0, n_columns * side + left), n_rows * side * height / width + top
+    beside = 0.35  # the scale of values
+    if cells.shape[3] > 1:
+        beside += 0.5 + 0.055 * max(map(len, features), default=9)
     side = min(1.25, (6.3 - left) / n_columns)
-    return max(3.0, n_columns * side + left), n_rows * min(0.75 * side, 0.8) + top
+    return max(3.0, n_columns * side + left) + beside, n_rows * min(0.75 * side, 0.8) + top + 0.35
 
 
 def _draw_grid(
@@ -244,10 +262,7 @@ def _draw_grid(
         shown = np.clip((cells - low) / (high - low), 0, 1)
         height, width = cells.shape[2:4]
         gap = max(1, round(min(height, width) / 14)) if gap is None else gap
-        # Missing pixels and cells left over are white, like the gaps.
-        shown = np.where(np.isnan(shown), 1, shown)
-        picture = tile(shown.reshape(-1, *cells.shape[2:]), columns, gap=gap)
-        ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        ax.imshow(_with_holes(shown, gap), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         x = np.arange(columns) * (width + gap) + (width - 1) / 2
         y = np.arange(rows) * (height + gap) + (height - 1) / 2
     else:
@@ -262,47 +277,11 @@ def _draw_grid(
     ax.set_yticks(y[: len(row_labels)], list(row_labels))
 
 
-def draw_lines(
-    ax: Axes,
-    cells: NDArray[np.float32],
-    limits: Limits,
-    *,
-    colors: Sequence[str] = COLORS,
-    **options: Any,
-) -> None:
-    """Draw sequences (R, C, T, F) in cells of unit size, a coloured line for each feature."""
-    from matplotlib.collections import LineCollection
-
-    rows, columns = cells.shape[:2]
-    options = {"linewidths": 1.0, **options}
-    for f, lines in enumerate(_line_points(cells, limits)):
-        ax.add_collection(LineCollection(list(lines), colors=colors[f % len(colors)], **options))
-    ax.set_xlim(-0.05, columns)
-    ax.set_ylim(rows, 0)
-    clear_frame(ax)
-
-
-def draw_between(
-    ax: Axes, a: NDArray[np.float32], b: NDArray[np.float32], limits: Limits, **options: Any
-) -> None:
-    """Shade the area between two grids of sequences (R, C, T, F)."""
-    from matplotlib.collections import PolyCollection
-
-    for f, g in zip(_line_points(a, limits), _line_points(b, limits), strict=True):
-        rings = np.concatenate([f, g[:, ::-1]], axis=1)
-        known = [ring[np.isfinite(ring).all(axis=1)] for ring in rings]
-        areas = PolyCollection([ring for ring in known if len(ring)], linewidths=0, **options)
-        ax.add_collection(areas)
-
-
-def _line_points(cells: NDArray[np.float32], limits: Limits) -> NDArray[Any]:
-    """Return the points (F, R * C, T, 2) of sequences (R, C, T, F), each in its cell."""
-    rows, columns, steps, features = cells.shape
-    low, high = limits
-    row, column, step = np.meshgrid(
-        np.arange(rows), np.arange(columns), np.arange(steps), indexing="ij"
-    )
-    x = column + 0.9 * step / max(1, steps - 1)
-    y = row[..., None] + 0.95 - 0.9 * (cells - low) / (high - low)
-    points = np.stack(np.broadcast_arrays(x[..., None], y), axis=-1)
-    return points.reshape(-1, steps, features, 2).transpose(2, 0, 1, 3)
+def _with_holes(shown: NDArray[np.float32], gap: int) -> NDArray[Any]:
+    """Lay images (R, C, H, W, 1 or 3) side by side, transparent between them and where NaN."""
+    images = shown.reshape(-1, *shown.shape[2:])
+    picture = tile(np.nan_to_num(images, nan=1), shown.shape[1], gap=gap)
+    holes = tile(np.isnan(images).any(axis=3), shown.shape[1], gap=gap)
+    if picture.ndim == 2:
+        return np.ma.array(picture, mask=holes)
+    return np.dstack([picture, np.where(holes, np.float32(0), np.float32(1))])

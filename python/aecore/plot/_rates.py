@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ._style import COLORS, GREY, canvas, legend, title_of
+from ._style import canvas, legend
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,17 +34,17 @@ def learning_rates(found: Any, *, title: str | None = None, ax: Axes | None = No
     >>> found = ae.find_learning_rate(ae.Autoencoder(random_state=0), X)
     >>> figure = found.plot()
     """
-    title = title_of(title, "Learning rate range test")
-    with canvas(ax, (5.0, 2.6), title) as (result, axes):
-        axes.plot(found.rates, found.losses, color=GREY, linewidth=0.6, label="each step")
-        axes.plot(found.rates, found.smoothed, color=COLORS[0], label="smoothed")
+    with canvas(ax, (5.2, 2.6), title, "Learning rate range test") as (result, axes):
+        theme = theme_of(axes)
+        axes.plot(found.rates, found.losses, color=theme.grey, linewidth=0.6, label="each step")
+        axes.plot(found.rates, found.smoothed, color=theme.colors[0], label="smoothed")
         if math.isfinite(found.suggestion):
             label = f"suggestion, {found.suggestion:.2g}"
-            axes.axvline(found.suggestion, color=COLORS[1], linestyle="--", label=label)
+            axes.axvline(found.suggestion, color=theme.colors[1], linestyle="--", label=label)
         axes.set_xscale("log")
         low, high = min(found.smoothed), max(found.smoothed[: len(found.smoothed) // 2 + 1])
         axes.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low) or 1)
-        axes.set_xlabel("learning rate")
-        axes.set_ylabel("loss")
+        axes.set_xlabel("learning rate (a logarithmic scale)")
+        axes.set_ylabel("loss per sample")
         legend(axes)
     return result

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from ..base import checks
 from ._call import lookup, names_of_features
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import COLORS, GREY, INK, canvas, colorbar, colored, scale, title_of
+from ._style import canvas, colorbar, colored, scale
 from ._tables import is_frame, short
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _VALUE, _EXPECTED, _END = 1.06, 1.42, 1.78  # where columns of texts begin, in shares
+_TITLE = "Reasons of the lowest scores"
 _LETTERS = 17  # that a text may have
 _NAME = 24
 
@@ -73,7 +75,6 @@ def reasons(
     explain = lookup(model, "explain", "reasons")
     checks.integer("n", n, 1)
     checks.integer("samples", samples, 1)
-    title = title_of(title, "Reasons of the lowest scores")
     scores = np.asarray(lookup(model, "score_samples", "reasons")(X))
     chosen = np.argsort(scores, kind="stable")[:samples]
     part = _taken(X, chosen)
@@ -126,17 +127,18 @@ def _bars(
     names: list[str],
     labels: list[str],
     scores: NDArray[Any],
-    title: str,
+    title: str | None,
     ax: Axes | None,
 ) -> Any:
     shares = np.asarray(found["share"], np.float64)
     y = np.arange(len(shares)) + 1.5 * numbers + 1
     height = 0.75 + 0.165 * (len(shares) + 1.5 * len(labels))
-    with canvas(ax, (6.0, height), title) as (result, axes):
-        axes.barh(y, np.maximum(shares, 0), color=COLORS[0], height=0.72)
+    with canvas(ax, (6.0, height), title, _TITLE, indent=1.4) as (result, axes):
+        theme = theme_of(axes)
+        axes.barh(y, np.maximum(shares, 0), color=theme.colors[0], height=0.72)
         for i, (label, score) in enumerate(zip(labels, scores, strict=True)):
             top = float(y[numbers == i][0]) - 1
-            head: dict[str, Any] = {"va": "center", "fontsize": 7.5, "color": INK}
+            head: dict[str, Any] = {"va": "center", "fontsize": theme.pt(7.5), "color": theme.ink}
             axes.text(
                 0.008, top, f"{label}, score {short(float(score))}", fontweight="bold", **head
             )
@@ -145,10 +147,12 @@ def _bars(
                 axes.text(_EXPECTED, top, "expected", **head)
         values, wanted = list(found["value"]), list(found["expected"])
         for at, value, other in zip(y, values, wanted, strict=True):
-            axes.text(_VALUE, at, _shortened(value), va="center", fontsize=7, color=INK)
-            axes.text(_EXPECTED, at, _shortened(other), va="center", fontsize=7, color=GREY)
+            look: dict[str, Any] = {"va": "center", "fontsize": theme.pt(7)}
+            axes.text(_VALUE, at, _shortened(value), color=theme.ink, **look)
+            axes.text(_EXPECTED, at, _shortened(other), color=theme.grey, **look)
         axes.set_yticks(y, names)
         axes.tick_params(axis="y", length=0)
+        axes.grid(False, axis="y")
         axes.set(xlim=(0, _END), ylim=(float(y[-1]) + 0.7, -0.7))
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25%", "50%", "75%", "100%"])
         axes.set_xlabel("share of the score", x=0.5 / _END, ha="center")
@@ -169,7 +173,9 @@ def _shortened(value: Any, letters: int = _LETTERS) -> str:
     return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
-def _maps(detector: Any, X: Any, rows: NDArray[np.int64], title: str, ax: Axes | None) -> Any:
+def _maps(
+    detector: Any, X: Any, rows: NDArray[np.int64], title: str | None, ax: Axes | None
+) -> Any:
     """Draw images, what is expected in their place, and what their pixels add to the score."""
     given = as_samples("X", X)
     found = detector.explain(X, int(np.prod(given.shape[1:])))
@@ -190,6 +196,7 @@ def _maps(detector: Any, X: Any, rows: NDArray[np.int64], title: str, ax: Axes |
         cells,
         (0.0, 1.0),
         title,
+        _TITLE,
         rows=["image", "expected", "adds"],
         columns=[str(i) for i in rows],
         extra=(0.8, 0.0),

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from . import _png
 from ._grid import Limits
 from ._strips import MOST_NAMES
-from ._style import COLORS, INK, canvas
+from ._style import canvas
+from ._theme import theme_of
 
 SIDE = 196  # pixels of a picture's longer side, at least
 
@@ -65,9 +66,10 @@ class Drawing:
         pad = 0.05 * (high - low)
         axes.set(xlim=(0, max(1, steps - 1)), ylim=(low - pad, high + pad))
         axes.set(xlabel="step", ylabel="value")
-        wide = [axes.plot([], [], color=COLORS[f % len(COLORS)], lw=3, alpha=0.3)[0]
+        colors = theme_of(axes).colors
+        wide = [axes.plot([], [], color=colors[f % len(colors)], lw=3, alpha=0.3)[0]
                 for f in range(features)]  # fmt: skip
-        thin = [axes.plot([], [], color=COLORS[f % len(COLORS)])[0] for f in range(features)]
+        thin = [axes.plot([], [], color=colors[f % len(colors)])[0] for f in range(features)]
         return wide + thin
 
     def _bars(self, axes: Any, features: int, names: Sequence[str]) -> list[Any]:
@@ -78,8 +80,8 @@ class Drawing:
         else:
             axes.set_ylabel("feature")
         y = range(features)
-        bars = list(axes.barh(y, np.zeros(features), height=0.7, color=COLORS[0]))
-        marks = axes.plot([], [], linestyle="", marker="|", color=INK, markersize=7)
+        bars = list(axes.barh(y, np.zeros(features), height=0.7, color=theme_of(axes).colors[0]))
+        marks = axes.plot([], [], linestyle="", marker="|", color=theme_of(axes).ink, markersize=7)
         return [*bars, *marks]
 
     def __call__(

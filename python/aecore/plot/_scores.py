@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
-from ._call import lookup
-from ._style import INK, canvas, legend, numbers, palette, title_of
+from ._call import lookup, named_classes
+from ._style import canvas, legend, numbers, palette
+from ._theme import Theme, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_SIGNS = {1: "normal", -1: "outlier"}
 _MOST = 4  # labels whose bars lie over each other
 
 
@@ -25,6 +27,7 @@ def scores(
     *,
     threshold: float | None = None,
     bins: int = 50,
+    class_names: Any = None,
     title: str | None = None,
     ax: Axes | None = None,
 ) -> Any:
@@ -39,14 +42,16 @@ def scores(
     X : array-like (N, ...), optional
         Samples, for a model.
     y : array-like (N,), optional
-        Labels, such as +1 for normal samples and -1 for anomalies. Each label's bars add up to 1,
-        so that a few anomalies are visible beside many normal samples.
+        Labels. +1 and -1, as detectors' ``predict`` has them, are called normal and outlier. Each
+        label's bars add up to 1, so that a few anomalies are visible beside many normal samples.
     threshold : float, optional
         Below it samples are taken for anomalies; by default the model's ``threshold_``, if it has
         one. The title gives the share of samples below.
     bins : int, default 50
         Number of bars, of equal widths. The outermost 0.5 % of scores on either side are in the
         first and the last; if these lie far off, the picture says how many they are.
+    class_names : sequence or dict of texts, optional
+        The names of the labels in `y`: ``class_names[label]``, such as {0: "normal", 1: "fraud"}.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -64,9 +69,10 @@ def scores(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
-    >>> model = ae.Autoencoder(latent_dim=8, epochs=2, random_state=0).fit(X[y == 0])
-    >>> figure = ae.plot.scores(model, X_test, y_test == 0)
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
+    >>> model = ae.Autoencoder(latent_dim=8, epochs=2, random_state=0).fit(X[y == 9])
+    >>> names = {True: "ankle boot", False: "anything else"}
+    >>> figure = ae.plot.scores(model, X_test, y_test == 9, class_names=names)
     """
     if X is None and hasattr(model, "score_samples"):
         raise TypeError("X: expected samples for a model to score, got None")
@@ -86,29 +92,43 @@ def scores(
     clipped = np.clip(values, edges[0], edges[-1])
     counts = [np.histogram(clipped[labels == group], edges)[0] for group in groups]
     shares = np.array([count / count.sum() for count in counts])
-    names = [f"{group} ({count.sum():,})" for group, count in zip(groups, counts, strict=True)]
+    if class_names is None and set(groups.tolist()) <= set(_SIGNS) and y is not None:
+        class_names = _SIGNS
+    names = [
+        f"{name} ({count.sum():,})"
+        for name, count in zip(named_classes(groups, class_names), counts, strict=True)
+    ]
     apart = len(groups) > _MOST
-    default = "Scores"
+    default = f"Scores of {len(values):,} samples"
     if threshold is not None:
         below = float((values < threshold).mean())
         default += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
     size = (5.0, max(2.6, 0.7 + 0.34 * len(groups)))
-    with canvas(ax, size, title_of(title, default)) as (result, axes):
+    with canvas(ax, size, title, default) as (result, axes):
+        theme = theme_of(axes)
+        colors = _colors(theme, groups, class_names)
         if apart:
-            _ridges(axes, shares, edges, names)
+            _ridges(axes, shares, edges, names, colors)
         else:
-            for share, name, (color, _) in zip(shares, names, palette(len(groups)), strict=True):
+            for share, name, color in zip(shares, names, colors, strict=True):
                 axes.stairs(share, edges, fill=True, alpha=0.35, color=color, label=name)
                 axes.stairs(share, edges, color=color, linewidth=1)
             axes.set_ylabel("share of samples")
             axes.set_ylim(bottom=0)
         if threshold is not None:
-            axes.axvline(threshold, color=INK, linewidth=1, linestyle="--")
+            axes.axvline(threshold, color=theme.ink, linewidth=1, linestyle="--")
         axes.set_xlabel("score (higher is more normal)" + _outlier_note(values, edges))
         axes.locator_params(axis="x", nbins=7)  # so that long numbers don't touch
         if y is not None and not apart:
             legend(axes)
     return result
+
+
+def _colors(theme: Theme, groups: NDArray[Any], class_names: Any) -> list[str]:
+    """Return a colour for each label, that of alarm for outliers."""
+    if class_names is _SIGNS:
+        return [theme.calm if group == 1 else theme.alarm for group in groups]
+    return [color for color, _ in palette(len(groups), theme.colors)]
 
 
 def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
@@ -121,11 +141,15 @@ def _edges(values: NDArray[np.float64], bins: int) -> NDArray[np.float64]:
 
 
 def _ridges(
-    ax: Axes, shares: NDArray[np.float64], edges: NDArray[np.float64], names: list[str]
+    ax: Axes,
+    shares: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    names: list[str],
+    colors: list[str],
 ) -> None:
     """Draw the shares of each label on a line of its own, all to one scale."""
     scale = 1.25 / shares.max()  # the highest overlaps the line above it a little
-    for i, (share, (color, _)) in enumerate(zip(shares, palette(len(shares)), strict=True)):
+    for i, (share, color) in enumerate(zip(shares, colors, strict=True)):
         # The first label stands at the top.
         base = len(shares) - 1 - i
         heights = base + scale * share
@@ -133,6 +157,7 @@ def _ridges(
         ax.stairs(heights, edges, baseline=base, color=color, linewidth=1)
     ax.set_yticks(range(len(names)), names[::-1])
     ax.tick_params(axis="y", length=0)
+    ax.grid(False, axis="y")
     ax.set(ylim=(0, len(names) + 0.3), ylabel=f"share of samples, up to {shares.max():.0%}")
 
 

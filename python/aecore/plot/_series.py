@@ -12,15 +12,17 @@ from ..base import checks
 from ..base.text import printable
 from ..data.series import Series, are_several
 from ._call import lookup
-from ._style import COLORS, INK, canvas, title_of
+from ._style import canvas
+from ._tables import short
+from ._theme import Theme, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST = 8  # features that are drawn
 COLUMNS = 1500  # of points across: longer series are drawn as the range of what is in each
-GAP = 0.18  # between lanes, of their height
-SHADE = COLORS[3]
+GAP = 0.22  # between lanes, of their height
+SHADE = 3  # the colour of events
 
 
 def series(
@@ -83,8 +85,10 @@ def series(
     x, is_time = _positions(part)
     spans = _spans(events_of(X), part)
     lanes, n = len(shown) + 1, len(spans)
-    title = title_of(title, f"Series: {n} event{'s' * (n != 1)}")
-    with canvas(ax, (6.5, 0.9 + 0.62 * lanes), title) as (result, axes):
+    default = f"Series: {n} event{'s' * (n != 1)}"
+    with canvas(ax, (6.5, 0.9 + 0.62 * lanes), title, default) as (result, axes):
+        theme = theme_of(axes)
+        axes.grid(False, axis="y")
         for odd, (a, b) in spans:
             _shade(axes, x, a, b, odd, shown, part, lanes)
         ticks: list[tuple[float, str]] = []
@@ -92,12 +96,12 @@ def series(
             base = (lanes - 1 - lane) * (1 + GAP)
             values = part.values[:, j].astype(np.float64)
             low, high = _range(values)
-            _line(axes, x, base + (values - low) / (high - low), COLORS[0], 1.0)
+            _line(axes, x, base + (values - low) / (high - low), theme.colors[0], 1.0)
             if rebuilt is not None:
                 within = np.clip((rebuilt[:, j] - low) / (high - low), -GAP / 2, 1 + GAP / 2)
-                _line(axes, x, base + within, COLORS[1], 0.9, alpha=0.8, zorder=1.5)
-            ticks += [(base, f"{low:.3g}"), (base + 1, f"{high:.3g}")]
-            axes.text(1.01, base + 0.5, _name(part, j), va="center", fontsize=8,
+                _line(axes, x, base + within, theme.colors[1], 0.9, alpha=0.8, zorder=1.5)
+            ticks += [(base, short(low)), (base + 1, short(high))]
+            axes.text(1.01, base + 0.5, _name(part, j), va="center", fontsize=theme.pt(8),
                       transform=axes.get_yaxis_transform())  # fmt: skip
         ticks += _draw_errors(axes, x, errors, -float(detector.threshold_))
         axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks])
@@ -105,8 +109,7 @@ def series(
         axes.margins(x=0)
         if is_time:
             _date_axis(axes)
-        else:
-            axes.set_xlabel("step")
+        axes.set_xlabel("time" if is_time else "step")
         _explain(axes, rebuilt is not None)
     return result
 
@@ -177,12 +180,17 @@ def _shade(
 ) -> None:
     """Shade an event, darker where its features are."""
     left, right = x[max(a - 1, 0)], x[min(b + 1, len(x) - 1)]
-    ax.axvspan(left, right, color=SHADE, alpha=0.25, linewidth=0, zorder=0)
+    shade = _shade_of(theme_of(ax))
+    ax.axvspan(left, right, color=shade, alpha=0.25, linewidth=0, zorder=0)
     for lane, j in enumerate(shown):
         if part.features > 1 and str(j if part.columns is None else part.columns[j]) in odd:
             base = (lanes - 1 - lane) * (1 + GAP)
-            ax.fill_between([left, right], base - GAP / 2, base + 1 + GAP / 2, color=SHADE,
+            ax.fill_between([left, right], base - GAP / 2, base + 1 + GAP / 2, color=shade,
                             alpha=0.45, linewidth=0, zorder=0.1)  # fmt: skip
+
+
+def _shade_of(theme: Theme) -> str:
+    return theme.colors[SHADE % len(theme.colors)]
 
 
 def _range(values: NDArray[np.float64]) -> tuple[float, float]:
@@ -217,14 +225,17 @@ def _draw_errors(
     limit = np.log10(max(threshold, 1e-6))
     low, high = float(min(logs.min(), limit)), float(max(logs.max(), limit))
     height = max(high - low, 0.1)
-    _line(ax, x, (logs - low) / height, INK, 0.9)
+    theme = theme_of(ax)
+    _line(ax, x, (logs - low) / height, theme.ink, 0.9)
     at = (limit - low) / height
-    ax.axhline(at, color=COLORS[1], linewidth=0.9, linestyle="--")
-    ax.text(1.01, 0.5, "error", va="center", fontsize=8, transform=ax.get_yaxis_transform())
-    ticks = [(at, f"{threshold:.3g}")]
+    ax.axhline(at, color=theme.colors[1], linewidth=0.9, linestyle="--")
+    ax.text(
+        1.01, 0.5, "error", va="center", fontsize=theme.pt(8), transform=ax.get_yaxis_transform()
+    )
+    ticks = [(at, short(threshold))]
     for end, value in ((0.0, low), (1.0, high)):
         if abs(end - at) > 0.25:
-            ticks.append((end, f"{10**value:.3g}"))
+            ticks.append((end, short(10**value)))
     return ticks
 
 
@@ -240,10 +251,12 @@ def _explain(ax: Axes, rebuilt: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles: list[Any] = [Line2D([], [], color=COLORS[0], label="series")]
+    theme = theme_of(ax)
+    handles: list[Any] = [Line2D([], [], color=theme.colors[0], label="series")]
     if rebuilt:
-        handles.append(Line2D([], [], color=COLORS[1], alpha=0.75, label="rebuilt"))
-    handles.append(Line2D([], [], color=COLORS[1], linestyle="--", label="threshold"))
-    handles.append(Patch(color=SHADE, alpha=0.5, linewidth=0, label="event"))
+        handles.append(Line2D([], [], color=theme.colors[1], alpha=0.75, label="rebuilt"))
+    handles.append(Line2D([], [], color=theme.colors[1], linestyle="--", label="threshold"))
+    handles.append(Patch(color=_shade_of(theme), alpha=0.5, linewidth=0, label="event"))
     ax.legend(handles=handles, ncols=4, loc="lower right", bbox_to_anchor=(1, 1),
-              borderaxespad=0.3, handlelength=1.4, columnspacing=1)  # fmt: skip
+              borderaxespad=0.3, handlelength=1.4, columnspacing=1, frameon=False,
+              fontsize=theme.pt(7.5))  # fmt: skip

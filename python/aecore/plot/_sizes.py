@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from ._call import call, lookup
 from ._decode import latent_dim_of
 from ._grid import as_samples
-from ._style import COLORS, GREY, canvas, legend, title_of
+from ._style import canvas, legend
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,34 +93,38 @@ def code_sizes(
         )
     sizes = sorted({size for errors in found.values() for size in errors})
     whole = np.isfinite(flat).all() and np.isfinite(train).all()
-    title = title_of(title, "Error against the size of the code")
-    with canvas(ax, (4.6, 2.8), title) as (result, axes):
+    default = f"Error against the size of the code, mean over {len(samples):,} samples"
+    with canvas(ax, (4.8, 2.8), title, default) as (result, axes):
+        theme = theme_of(axes)
         # Dots without a line between them are larger.
         look: dict[str, Any] = {"marker": "o", "markersize": 3 if len(sizes) > 1 else 7}
         drawn: list[Any] = []
         if whole:
             linear = _pca_errors(train.reshape(len(train), -1), flat, sizes)
-            style: dict[str, Any] = {"color": GREY, "linestyle": "--"}
+            style: dict[str, Any] = {"color": theme.grey, "linestyle": "--"}
             drawn += axes.plot(sizes, linear, label="PCA", **look, **style)
-        for (name, errors), color in zip(found.items(), COLORS, strict=False):
+        for (name, errors), color in zip(found.items(), cycle(theme.colors), strict=False):
             x = sorted(errors)
             drawn += axes.plot(x, [errors[d] for d in x], color=color, label=name, **look)
+        label = "size of the code, in numbers"
         if len(sizes) > 1 and sizes[-1] >= 8 * sizes[0]:
             axes.set_xscale("log", base=2)
+            label += " (a logarithmic scale)"
         axes.minorticks_off()
         axes.set_xticks(sizes, [str(size) for size in sizes])
         if len(sizes) == 1:
             _write_errors(axes, [(sizes[0], float(line.get_ydata()[0])) for line in drawn])
         # From 0 to above the highest point, so that its dot isn't cut.
         axes.set_ylim(0, 1.08 * max(float(max(line.get_ydata())) for line in drawn) or 1)
-        axes.set(xlabel="size of the code", ylabel="mean squared error")
+        axes.set(xlabel=label, ylabel="mean squared error")
         legend(axes)
     return result
 
 
 def _write_errors(ax: Axes, points: list[tuple[int, float]]) -> None:
     """Write beside dots what they stand for."""
-    look: dict[str, Any] = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+    look: dict[str, Any] = {"textcoords": "offset points", "va": "center"}
+    look["fontsize"] = theme_of(ax).pt(7)
     for point in points:
         ax.annotate(f"{point[1]:.3g}", point, (7, 0), **look)
 

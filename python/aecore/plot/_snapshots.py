@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from ..training.callbacks import TrainingState
 from ._call import call, lookup, names_of_features
 from ._grid import as_cells, as_samples, draw_cells, limits_of
 from ._strips import Writing
-from ._style import title_of
 from ._tables import is_mixed
 
 if TYPE_CHECKING:
@@ -81,7 +81,12 @@ class Snapshots:
 
 
 def progress(
-    snapshots: Snapshots, *, n: int = 8, title: str | None = None, ax: Axes | None = None
+    snapshots: Snapshots,
+    *,
+    n: int = 8,
+    feature_names: Sequence[str] | None = None,
+    title: str | None = None,
+    ax: Axes | None = None,
 ) -> Any:
     """Draw how a few samples are rebuilt as training goes on, a row for each epoch that was kept.
 
@@ -90,7 +95,10 @@ def progress(
     snapshots : Snapshots
         A callback that was used in training.
     n : int, default 8
-        Number of epochs drawn, evenly spaced from the first to the last.
+        Number of epochs drawn, from the first to the last, closer to each other in the beginning,
+        where most happens.
+    feature_names : sequence of F texts, optional
+        Of the features of sequences and tables; by default the names of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -108,9 +116,9 @@ def progress(
     Examples
     --------
     >>> import aecore as ae
-    >>> X, y, X_test, y_test = ae.datasets.load_digits()
+    >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
     >>> seen = ae.plot.Snapshots(n=10)
-    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=2, callbacks=(seen,)).fit(X)
+    >>> model = ae.VAE(latent_dim=8, loss="bce", epochs=3, callbacks=(seen,)).fit(X[:500])
     >>> figure = ae.plot.progress(seen)
     """
     if not isinstance(snapshots, Snapshots):
@@ -122,7 +130,9 @@ def progress(
         shapes = sorted({kept.shape for kept in snapshots.samples})
         raise ValueError(f"snapshots: expected samples of one shape, got {shapes}")
     found = len(snapshots.epochs)
-    chosen = np.unique(np.linspace(0, found - 1, min(n, found)).round().astype(int))
+    chosen = np.geomspace(1, found, min(n, found)).round().astype(int) - 1
+    for i in range(1, len(chosen)):  # the first few may have been rounded to the same
+        chosen[i] = max(chosen[i], chosen[i - 1] + 1)
     rows = [snapshots.samples[i] for i in chosen]
     labels = [f"epoch {snapshots.epochs[i]}" for i in chosen]
     default = "During training"
@@ -132,18 +142,19 @@ def progress(
     parts, texts = as_cells(labels, rows)
     cells = np.stack(parts)
     limits = limits_of(parts[-1])
+    features = names_of_features(None, rows[-1], feature_names)
     if cells.ndim == 3:
         names = [str(i) for i in range(cells.shape[1])]
         default += f", from {labels[0]} down to {labels[-1]}"
         writing = None if texts is None else Writing.of(np.stack(texts, axis=1))
-        features = names_of_features(None, rows[-1])
         return draw_cells(
             ax,
             cells.swapaxes(0, 1),
             limits,
-            title_of(title, default),
+            title,
+            default,
             rows=names,
             features=features,
             writing=writing,
         )[0]
-    return draw_cells(ax, cells, limits, title_of(title, default), rows=labels)[0]
+    return draw_cells(ax, cells, limits, title, default, rows=labels, features=features)[0]

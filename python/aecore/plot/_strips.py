@@ -9,9 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._style import (
-    ERROR,
-    GREY,
-    INK,
     clear_frame,
     colorbar,
     colored,
@@ -19,6 +16,7 @@ from ._style import (
     missing_patch,
     whole_numbers,
 )
+from ._theme import INK, is_dark, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,7 +86,7 @@ def draw_strips(ax: Axes, shown: NDArray[np.float32], row_labels: Sequence[str])
     centres = np.arange(rows) * (columns + gap) + (columns - 1) / 2
     every = max(1, -(-len(row_labels) // 30))
     ax.set_yticks(centres[: len(row_labels) : every], list(row_labels)[::every])
-    ax.tick_params(axis="x", bottom=True, length=2.5, color=GREY)
+    ax.tick_params(axis="x", bottom=True, length=2.5, color=theme_of(ax).grey)
     whole_numbers(ax)
     ax.set_xlabel("feature")
     bar = colorbar(ax, image, "value, scaled per feature")
@@ -120,7 +118,7 @@ def _draw_missing(ax: Axes, missing: NDArray[np.bool_]) -> None:
     from matplotlib.patches import Rectangle
 
     cells = [Rectangle((j - 0.5, i - 0.5), 1, 1) for i, j in np.argwhere(missing)]
-    look = missing_patch()
+    look = missing_patch(theme_of(ax))
     ax.add_collection(
         PatchCollection(
             cells,
@@ -137,17 +135,20 @@ def write_cells(ax: Axes, shown: NDArray[np.float32], writing: Writing) -> None:
     texts, marked = _with_gaps(writing.texts, ""), _with_gaps(writing.marked, False)
     box, dpi = ax.get_window_extent(), ax.figure.dpi
     strips, features = texts.shape
-    letters = int((box.width / dpi / features - 0.04) / _LETTER)
-    if not _has_room(features, strips, writing) or letters < 4 or box.height / dpi / strips < 0.08:
+    theme = theme_of(ax)
+    letters = int((box.width / dpi / features - 0.04) / (_LETTER * theme.scale))
+    high = box.height / dpi / strips
+    if not _has_room(features, strips, writing) or letters < 4 or high < 0.08 * theme.scale:
         return
+    values = _with_gaps(shown, np.nan)
     # Weights of the channels in luminance: Recommendation ITU-R BT.709.
-    colors = colored(np.nan_to_num(_with_gaps(shown, np.nan)))
-    light = colors @ [0.2126, 0.7152, 0.0722] > 0.5
+    light = colored(np.nan_to_num(values)) @ [0.2126, 0.7152, 0.0722] > 0.5
+    light[np.isnan(values)] = not is_dark(theme.background)  # hatched cells
     for i, j in np.argwhere(texts != ""):
         most = letters - int(marked[i, j])  # bold ones are wider
         text = texts[i, j] if len(texts[i, j]) <= most else texts[i, j][: most - 1] + "…"
         look: dict[str, Any] = {"color": INK if light[i, j] else "white"}
         if marked[i, j]:
-            edge = {"boxstyle": "square,pad=0.15", "fc": "none", "ec": ERROR, "lw": 1}
+            edge = {"boxstyle": "square,pad=0.15", "fc": "none", "ec": theme.alarm, "lw": 1}
             look |= {"weight": "bold", "bbox": edge}
-        ax.text(j, i, text, ha="center", va="center", fontsize=_FONT, **look)
+        ax.text(j, i, text, ha="center", va="center", fontsize=theme.pt(_FONT), **look)
