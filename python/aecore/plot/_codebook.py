@@ -46,7 +46,7 @@ def codebook(
         1/K; the title gives the perplexity, the effective number of codes. vectors: the codes in
         the plane of their two principal components, with X as large as they are used. patches: for
         each of the most used codes the pieces of X whose vectors are nearest to it, with as much
-        around them as a piece is large, blank where an image ends. By default use with `X`, and
+        around them as a piece is large, plain where an image ends. By default use with `X`, and
         vectors without.
     n : int, default 8
         Number of codes whose patches are drawn, and at most of patches for each.
@@ -198,7 +198,8 @@ def _patches(
         ax, cells, limits, title, default, rows=names, features=features, extra=extra
     )
     if padded:
-        axes.set_xlabel("blank: beyond the edge of the image")
+        axes.set_facecolor(theme_of(axes).pale)
+        axes.set_xlabel("plain: beyond the edge of the image")
     return result
 
 

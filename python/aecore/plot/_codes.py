@@ -16,8 +16,8 @@ from ._call import call, condition_of, lookup, named_classes
 from ._grid import as_samples, limits_of
 from ._plane import MOST, check_method, is_points, points_of, to_plane
 from ._plane import principal_axes as principal_axes
-from ._style import canvas, colorbar, explain_missing, legend, palette
-from ._theme import theme_of
+from ._style import canvas, colorbar, dots_map, explain_missing, legend, palette
+from ._theme import is_dark, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -253,6 +253,8 @@ def _scatter(
         "linewidths": 0,
         "rasterized": n > 1000,
     }
+    if is_dark(theme.background):  # which shines through more
+        style["alpha"] = min(1.0, style["alpha"] + 0.15)
     if labels is None:
         ax.scatter(points[:, 0], points[:, 1], color=theme.colors[0], **style)
         return []
@@ -265,7 +267,7 @@ def _scatter(
     classes, index = np.unique(values, return_inverse=True)
     if values.dtype.kind == "f" or (values.dtype.kind in "iu" and len(classes) > 20):
         x, y = known[mixed].T
-        shown = ax.scatter(x, y, c=values[mixed].astype(np.float64), cmap="viridis", **style)
+        shown = ax.scatter(x, y, c=values[mixed].astype(np.float64), cmap=dots_map(theme), **style)
         bar = colorbar(ax, shown, name or ("label" if labels.ndim == 1 else "first property"))
         if len(gone):
             explain_missing(bar.ax, _dot("o", theme.missing, label="missing"))

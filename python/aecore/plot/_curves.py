@@ -12,7 +12,7 @@ from ..base import checks
 from ..base.text import printable
 from ..training.progress import terms_in
 from ._errors import unit_of
-from ._style import canvas, dress_ticks, legend, palette
+from ._style import canvas, dress_ticks, inches, is_own, legend, palette
 from ._theme import theme_of
 
 if TYPE_CHECKING:
@@ -98,14 +98,15 @@ def history(
             _draw_curves(axes, x, curves, printable(label), i, len(wanted))
             if i == 0:
                 _set_scale(axes, np.concatenate(curves))
-        axes.set_xticks(_whole_epochs(x))
+        axes.set_xticks(_whole_epochs(x, 7 if is_own(axes) else int(inches(axes)[0] / 0.5)))
         axes.set(xlabel="epoch", ylabel=_ylabel(model, wanted, terms_in(recorded)))
         if with_rate:
             _draw_rate(axes, x, _column(epochs, _RATE))
         if len(axes.lines) > 1:
             # The scale of the learning rate stands at the right too.
-            options: dict[str, Any] = {"bbox_to_anchor": (1.16, 1)} if with_rate else {}
-            legend(axes, ncols=1 + (len(axes.lines) - 1) // 12, **options)
+            beside = 0.62 * theme_of(axes).scale / inches(axes)[0] if with_rate else 0.0
+            columns = 1 + (len(axes.lines) - 1) // 12
+            legend(axes, ncols=columns, bbox_to_anchor=(1.01 + beside, 1))
     return result
 
 
@@ -139,14 +140,14 @@ def _ylabel(model: Any, wanted: list[str], terms: list[str]) -> str:
     return f"{what} per sample" + (f" ({unit})" if alone and unit != "error" else "")
 
 
-def _whole_epochs(x: NDArray[Any]) -> list[int]:
-    """Return the first epoch and, up to the last, round numbers of epochs."""
+def _whole_epochs(x: NDArray[Any], most: int) -> list[int]:
+    """Return the first epoch and, up to the last, about so many round numbers of epochs."""
     first, last = int(x[0]), int(x[-1])
     steps = (base * 10**power for power in range(9) for base in (1, 2, 5))
-    step = next(step for step in steps if last - first <= 7 * step)
+    step = next(step for step in steps if last - first <= max(1, most) * step)
     rounds = [t for t in range(first // step * step, last + 1, step) if t > first]
     # The first is left out where the next one's number would touch it.
-    return [first, *rounds] if not rounds or rounds[0] - first > 0.45 * step else rounds
+    return [first, *rounds] if not rounds or rounds[0] - first > 0.6 * step else rounds
 
 
 def _default_keys(epochs: Sequence[Mapping[str, Any]], recorded: Mapping[str, Any]) -> list[str]:
@@ -178,7 +179,6 @@ def _draw_rate(ax: Axes, x: NDArray[Any], rates: NDArray[np.float64]) -> None:
     beside = ax.twinx()
     look: dict[str, Any] = {"color": theme.grey, "linestyle": ":", "linewidth": 1.2}
     beside.plot(x, rates, label="learning rate", **look)
-    ax.plot([], [], label="learning rate", **look)  # for the legend
     beside.set_ylim(0, 1.05 * float(np.nanmax(rates, initial=0.0)) or 1.0)
     beside.set_ylabel("learning rate", color=theme.grey)
     beside.spines["right"].set(visible=True, color=theme.grey)
@@ -265,12 +265,12 @@ def roc(
             axes.plot(false, true, color=color, label=f"{name} ({area:.3f})", clip_on=False)
             if alone:
                 axes.fill_between(false, true, color=color, alpha=0.12, linewidth=0)
-        if alone:
+        if alone and inches(axes)[0] > 2.2 * theme.scale:
             _say_area(axes, curves[""][2])
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         positives = int(codes.sum())
-        axes.set_xlabel(f"false positive rate (of {len(codes) - positives:,} negatives)")
-        axes.set_ylabel(f"true positive rate (of {positives:,} positives)")
+        axes.set_xlabel(f"false positive rate (n = {len(codes) - positives:,})")
+        axes.set_ylabel(f"true positive rate (n = {positives:,})")
         if not alone:
             legend(axes, inside="lower right" if has_room else "")
     return result

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ._call import call, check_names, lookup, names_of_features
 from ._grid import is_ragged, pad_sequences
-from ._style import canvas, clear_frame, colorbar, legend
+from ._style import canvas, clear_frame, colorbar, legend, value_map
 from ._tables import columns_of, is_frame
 from ._theme import theme_of
 
@@ -118,7 +118,7 @@ def _error_map(found: NDArray[Any], unit: str, title: str | None, ax: Axes | Non
     default = f"Error of {each}, {_samples(len(found))}"
     with canvas(ax, size, title, default, indent=0.1) as (result, axes):
         low = min(0.0, float(mean.min()))  # densities may lie below 0
-        image = axes.imshow(mean, cmap="viridis", vmin=low, interpolation="nearest")
+        image = axes.imshow(mean, cmap=value_map(), vmin=low, interpolation="nearest")
         clear_frame(axes)
         colorbar(axes, image, f"mean {unit}")
     return result

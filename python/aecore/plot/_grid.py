@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..base import checks
 from ._call import check_names
 from ._lines import draw_lines, explain_lines
+from ._place import Place
 from ._strips import (
     Writing,
     are_upright,
@@ -22,8 +23,9 @@ from ._strips import (
     strips_size,
     write_cells,
 )
-from ._style import Place, canvas, clear_frame, title_of
+from ._style import canvas, clear_frame, colorbar, inches, is_own, scale, title_of
 from ._tables import is_mixed, numbered, written
+from ._theme import theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -176,13 +178,15 @@ def draw_cells(
     columns: Sequence[str] = (),
     gap: int | None = None,
     extra: tuple[float, float] = (0, 0),
+    bar: tuple[float, str] | None = None,
     features: Sequence[str] = (),
     writing: Writing | None = None,
 ) -> tuple[Any, Axes]:
     """Draw cells (R, C, ...) with a label for each row and column, and for features.
 
     Returns the caller's result and the axes. A new figure has room for the title and these labels;
-    `extra` is the width and height, in inches, for the caller's own additions.
+    `extra` is the width and height, in inches, for the caller's own additions. A colour bar has its
+    largest value and a label.
     """
     if cells.ndim < 5:
         check_names(features, cells.shape[-1])
@@ -194,7 +198,7 @@ def draw_cells(
             height += 0.06 * max(map(len, features))
     else:
         width, height = grid_size(cells, rows, columns, features)
-    size = width + extra[0], height + extra[1]
+    size = width + extra[0] + (0.8 if bar is not None else 0), height + extra[1]
     with canvas(ax, size, title, default, indent=left_of(rows)) as (result, axes):
         place = None if ax is None else Place(axes)
         if cells.ndim == 3:
@@ -204,6 +208,8 @@ def draw_cells(
             name_features(axes, features)
         else:
             _draw_grid(axes, cells, limits, rows, columns, gap)
+            if bar is not None:
+                colorbar(axes, scale(0.0, bar[0]), bar[1])
             if cells.ndim == 4:
                 explain_lines(axes, cells.shape, limits, features)
         if cells.ndim == 3 and writing is not None:
@@ -271,10 +277,16 @@ def _draw_grid(
     clear_frame(ax)
     ax.tick_params(axis="x", top=False, labeltop=True, bottom=False, labelbottom=False)
     look: dict[str, Any] = {}
-    if are_long(column_labels):
+    if are_long(column_labels) or not (is_own(ax) or _fit_above(ax, column_labels, columns)):
         look = {"rotation": 45, "ha": "left", "rotation_mode": "anchor"}
     ax.set_xticks(x[: len(column_labels)], list(column_labels), **look)
     ax.set_yticks(y[: len(row_labels)], list(row_labels))
+
+
+def _fit_above(ax: Axes, labels: Sequence[str], columns: int) -> bool:
+    """Return whether labels of columns fit side by side above axes of the user's."""
+    letter = 0.0083 * theme_of(ax).pt(8)
+    return max(map(len, labels), default=0) * letter < 0.8 * inches(ax)[0] / columns
 
 
 def _with_holes(shown: NDArray[np.float32], gap: int) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._style import clear_frame, legend
+from ._style import clear_frame, inches, legend
 from ._tables import short
 from ._theme import theme_of
 
@@ -59,7 +59,8 @@ def explain_lines(
     look: dict[str, Any] = {"fontsize": theme.pt(6), "color": theme.grey, "annotation_clip": False}
     below: dict[str, Any] = {"xytext": (0, -2), "textcoords": "offset points", "va": "top"}
     last = f"{steps - 1:,}" + (" steps" if steps > 1 else "")
-    ax.annotate("0", (0, rows + 0.02), ha="left", **below, **look)
+    if inches(ax)[0] > 0.6 * theme.scale * shape[1]:  # there is room for both
+        ax.annotate("0", (0, rows + 0.02), ha="left", **below, **look)
     ax.annotate(last, (0.9, rows + 0.02), ha="right" if steps > 1 else "center", **below, **look)
     for value, y, va in zip(limits, (rows - 0.05, rows - 0.95), ("bottom", "top"), strict=True):
         at: dict[str, Any] = {"xytext": (-2, 0), "textcoords": "offset points", "ha": "right"}

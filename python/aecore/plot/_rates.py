@@ -44,7 +44,7 @@ def learning_rates(found: Any, *, title: str | None = None, ax: Axes | None = No
         axes.set_xscale("log")
         low, high = min(found.smoothed), max(found.smoothed[: len(found.smoothed) // 2 + 1])
         axes.set_ylim(low - 0.1 * (high - low), high + 0.4 * (high - low) or 1)
-        axes.set_xlabel("learning rate (a logarithmic scale)")
+        axes.set_xlabel("learning rate (log scale)")
         axes.set_ylabel("loss per sample")
         legend(axes)
     return result

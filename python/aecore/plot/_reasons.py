@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..base import checks
 from ._call import lookup, names_of_features
 from ._grid import as_samples, draw_cells, limits_of
-from ._style import canvas, colorbar, colored, scale
+from ._style import canvas, colored
 from ._tables import is_frame, short
 from ._theme import theme_of
 
@@ -191,7 +191,7 @@ def _maps(
     shown = np.stack([given, expected])
     grey = np.broadcast_to(np.clip((shown - low) / (high - low), 0, 1), (*shown.shape[:-1], 3))
     cells = np.concatenate([grey, colored(adds / most)[None].astype(np.float32)])
-    result, axes = draw_cells(
+    return draw_cells(
         ax,
         cells,
         (0.0, 1.0),
@@ -199,7 +199,5 @@ def _maps(
         _TITLE,
         rows=["image", "expected", "adds"],
         columns=[str(i) for i in rows],
-        extra=(0.8, 0.0),
-    )
-    colorbar(axes, scale(0.0, most), "adds to the score")
-    return result
+        bar=(most, "adds to the score"),
+    )[0]

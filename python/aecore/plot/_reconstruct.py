@@ -20,7 +20,7 @@ from ._call import (
 from ._grid import as_samples, draw_cells, grid_size, limits_of
 from ._lines import draw_between, draw_lines, explain_lines
 from ._strips import Writing
-from ._style import canvas, colorbar, colored, scale
+from ._style import canvas, colored, inches, is_own
 from ._tables import as_numbers, is_mixed, is_word, places_of, written
 from ._theme import theme_of
 
@@ -186,17 +186,15 @@ def _image_rows(rows: dict[str, NDArray[np.float32]], names: list[str], look: Lo
     most = float(np.nanmax(apart, initial=0.0)) or 1.0
     grey = np.broadcast_to((cells - low) / (high - low), (*cells.shape[:-1], 3))
     cells = np.concatenate([grey, colored(apart / most)[None].astype(np.float32)])
-    result, axes = draw_cells(
+    return draw_cells(
         look.ax,
         cells,
         (0.0, 1.0),
         *texts,
         rows=[*labels, "error"],
         columns=names,
-        extra=(0.8, 0.0),
-    )
-    colorbar(axes, scale(0.0, most), "absolute error")
-    return result
+        bar=(most, "absolute error"),
+    )[0]
 
 
 def _strips(named: dict[str, Any], many: Any, beside: list[str], look: Look) -> Any:
@@ -254,8 +252,8 @@ def _lines_over_lines(rows: dict[str, NDArray[np.float32]], names: list[str], lo
     cells = grid.reshape(len(parts), lines, columns, steps, features)
     limits = limits_of(np.concatenate([parts[0], parts[-1]]))
     width, height = grid_size(cells[0], features=look.features or ["corrupted"])
-    size = width + 0.8 * (features == 1), height
-    with canvas(look.ax, size, look.title, "Reconstructions", indent=0.3) as (result, axes):
+    shape = width + 0.8 * (features == 1), height
+    with canvas(look.ax, shape, look.title, "Reconstructions", indent=0.3) as (result, axes):
         from matplotlib.lines import Line2D
         from matplotlib.patches import Patch
 
@@ -275,9 +273,11 @@ def _lines_over_lines(rows: dict[str, NDArray[np.float32]], names: list[str], lo
             shown = {"lw": style["linewidths"], "alpha": style.get("alpha")}
             handles.insert(len(handles) - look.error, Line2D([], [], color=color, label=label,
                                                              **shown))  # fmt: skip
+        room = 0.9 * inches(axes)[0] / columns / max(map(len, names), default=1)
+        size = theme.pt(7) if is_own(axes) else min(theme.pt(7), room / 0.0083)
         for i, name in enumerate(names):
             x, y = i % columns + 0.45, i // columns + 0.03
-            axes.text(x, y, name, ha="center", va="bottom", fontsize=theme.pt(7), color=theme.grey)
+            axes.text(x, y, name, ha="center", va="bottom", fontsize=size, color=theme.grey)
         axes.set_ylim(top=-0.2 if names else 0)
         explain_lines(axes, cells.shape[1:], limits, look.features, handles)
     return result

@@ -106,10 +106,10 @@ def code_sizes(
         for (name, errors), color in zip(found.items(), cycle(theme.colors), strict=False):
             x = sorted(errors)
             drawn += axes.plot(x, [errors[d] for d in x], color=color, label=name, **look)
-        label = "size of the code, in numbers"
+        label = "size of the code"
         if len(sizes) > 1 and sizes[-1] >= 8 * sizes[0]:
             axes.set_xscale("log", base=2)
-            label += " (a logarithmic scale)"
+            label += " (log scale)"
         axes.minorticks_off()
         axes.set_xticks(sizes, [str(size) for size in sizes])
         if len(sizes) == 1:

@@ -14,6 +14,7 @@ from ._style import (
     colored,
     explain_missing,
     missing_patch,
+    value_map,
     whole_numbers,
 )
 from ._theme import INK, is_dark, theme_of
@@ -81,7 +82,9 @@ def draw_strips(ax: Axes, shown: NDArray[np.float32], row_labels: Sequence[str])
     rows, columns, features = shown.shape
     gap = _gap_of(shown)
     flat = _with_gaps(shown, np.nan)
-    image = ax.imshow(flat, aspect="auto", cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
+    image = ax.imshow(
+        flat, aspect="auto", cmap=value_map(), vmin=0, vmax=1, interpolation="nearest"
+    )
     clear_frame(ax)
     centres = np.arange(rows) * (columns + gap) + (columns - 1) / 2
     every = max(1, -(-len(row_labels) // 30))

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._theme import SIZE, Theme, chosen, own_theme, rc_of, theme_of, ticks_of
+from ._place import Place
+from ._theme import SIZE, Theme, chosen, is_dark, own_theme, rc_of, theme_of, ticks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +21,6 @@ MINUS = "\N{MINUS SIGN}"
 MARKERS = "o^sDvP*X<>"
 _LETTER = 0.0076  # inches that a letter of a title takes, for each point of its size
 _LINE = 0.017  # and a line
-_EDGE = 0.01  # of the figure's width or height, that is left free beside axes of the user's
-_LEAST = 0.4  # of their width and height that they keep
 
 
 @contextmanager
@@ -61,10 +60,11 @@ def canvas(
             if not ax.has_data():
                 _dress(ax)
             if text and not (title is None and _is_titled(ax)):
-                width = ax.get_window_extent().width / ax.figure.dpi
-                entitle(ax, "\n".join(_broken(text, width, float(ax.title.get_fontsize()))))
+                lines = _broken(text, inches(ax)[0], float(ax.title.get_fontsize()))
+                entitle(ax, "\n".join(lines))
             yield ax, ax
             _parse_powers(ax)
+            _break_labels(ax)
         place.fit()
         return
     theme = own_theme()
@@ -96,6 +96,25 @@ def _broken(title: str, width: float, points: float) -> list[str]:
     return [part for line in title.split("\n") for part in wrap(line, letters) or [""]]
 
 
+def _break_labels(ax: Axes) -> None:
+    """Break labels of axes that are longer than these."""
+    for axis, span in ((ax.xaxis, inches(ax)[0]), (ax.yaxis, inches(ax)[1])):
+        text = axis.get_label_text()
+        if "\n" not in text:
+            axis.set_label_text("\n".join(_broken(text, span, float(axis.label.get_fontsize()))))
+
+
+def inches(ax: Axes) -> tuple[float, float]:
+    """Return the width and height of axes."""
+    box = ax.get_window_extent()
+    return box.width / ax.figure.dpi, box.height / ax.figure.dpi
+
+
+def is_own(ax: Axes) -> bool:
+    """Return whether the figure is one of the library's own."""
+    return hasattr(ax.figure, "font_size")
+
+
 def _is_titled(ax: Axes) -> bool:
     return any(ax.get_title(loc=place) for place in ("left", "center", "right"))
 
@@ -115,67 +134,6 @@ def dress_ticks(ax: Axes, length: float | None = None, which: str = "major") -> 
         ax.tick_params(axis=axis, which=which, **look)
 
 
-class Place:
-    """The part of a figure that belongs to axes of the user's, where no layout engine sees to that.
-
-    Half of the gap between axes belongs to each, more to the one on whose labels it is.
-    """
-
-    def __init__(self, ax: Axes) -> None:
-        figure: Any = ax.figure
-        self.ax: Any = ax
-        self.figure = figure
-        self.others = list(figure.axes)
-        self.slot = None if figure.get_layout_engine() is not None else self._slot()
-
-    def _slot(self) -> tuple[float, float, float, float]:
-        """Return the left, bottom, right and top end of the part, in shares of the figure."""
-        box = self.ax.get_position()
-        left, bottom, right, top = _EDGE, _EDGE, 1 - _EDGE, 1 - _EDGE
-        for other in self.others:
-            near = other.get_position()
-            if other is self.ax or not other.get_visible():
-                continue
-            if near.y0 < box.y1 and box.y0 < near.y1:  # side by side; labels are at the left
-                if near.x0 >= box.x1:
-                    right = min(right, box.x1 + 0.35 * (near.x0 - box.x1))
-                elif near.x1 <= box.x0:
-                    left = max(left, box.x0 - 0.6 * (box.x0 - near.x1))
-            if near.x0 < box.x1 and box.x0 < near.x1:  # one above the other; labels are below
-                if near.y0 >= box.y1:
-                    top = min(top, box.y1 + 0.4 * (near.y0 - box.y1))
-                elif near.y1 <= box.y0:
-                    bottom = max(bottom, box.y0 - 0.55 * (box.y0 - near.y1))
-        return left, bottom, right, top
-
-    def fit(self) -> None:
-        """Make the axes so small that all that is drawn on and beside them is in their part."""
-        if self.slot is None:
-            return
-        from matplotlib.transforms import Bbox
-
-        for _ in range(2):  # a second time for what moved with the first
-            new = [part for part in self.figure.axes if part not in self.others]
-            boxes = [part.get_tightbbox() for part in (self.ax, *new)]
-            seen = Bbox.union([box for box in boxes if box is not None])
-            seen = seen.transformed(self.figure.transSubfigure.inverted())
-            box = self.ax.get_position()
-            left, bottom, right, top = self.slot
-            x0, y0 = box.x0 + max(0, left - seen.x0), box.y0 + max(0, bottom - seen.y0)
-            x1, y1 = box.x1 - max(0, seen.x1 - right), box.y1 - max(0, seen.y1 - top)
-            x1, y1 = max(x1, x0 + _LEAST * box.width), max(y1, y0 + _LEAST * box.height)
-            fitted = Bbox.from_extents(x0, y0, x1, y1)
-            if np.abs(fitted.extents - box.extents).max() < 1e-3:
-                return
-            self.ax.set_position(fitted)
-            for part in new:  # colour bars, at the right, go with the axes
-                bar, high = part.get_position(), fitted.height / box.height
-                low, shift = y0 + (bar.y0 - box.y0) * high, x1 - box.x1
-                part.set_position([bar.x0 + shift, low, bar.width, bar.height * high])
-            for part in (self.ax, *new):
-                part.set_in_layout(True)  # a later layout engine may still move it
-
-
 def _parse_powers(ax: Axes) -> None:
     """Let the ticks of logarithmic scales have their powers, which are mathematics."""
     from matplotlib.ticker import LogFormatter
@@ -192,7 +150,10 @@ def _parse_powers(ax: Axes) -> None:
 
 def colorbar(ax: Axes, mappable: Any, label: str) -> Any:
     theme = theme_of(ax)
-    bar = ax.figure.colorbar(mappable, ax=ax, fraction=0.04, pad=0.02, aspect=30)
+    place: dict[str, Any] = {"ax": ax, "fraction": 0.04, "pad": 0.02, "aspect": 30}
+    if not is_own(ax):  # as high as a picture, and wherever it goes
+        place = {"cax": ax.inset_axes((1.02, 0, 0.04, 1))}
+    bar = ax.figure.colorbar(mappable, **place)
     bar.outline.set_visible(False)
     if bar.solids is not None:
         bar.solids.set_alpha(1)  # also where dots are transparent
@@ -220,9 +181,24 @@ def explain_missing(ax: Axes, handle: Any = None) -> None:
 
 def colored(shares: NDArray[Any]) -> NDArray[Any]:
     """Return the colours (..., 3) of values from 0 to 1."""
-    from matplotlib import colormaps
+    return np.asarray(value_map()(shares)[..., :3])
 
-    return np.asarray(colormaps["viridis"](shares)[..., :3])
+
+def value_map() -> Any:
+    """Return the colours of values: viridis, or the user's ``image.cmap``."""
+    from matplotlib import colormaps, rcParams
+
+    return colormaps[rcParams["image.cmap"]]
+
+
+def dots_map(theme: Theme) -> Any:
+    """Return the colours of values of dots, on dark backgrounds without the darkest."""
+    from matplotlib.colors import ListedColormap
+
+    colors = value_map()
+    if not is_dark(theme.background):
+        return colors
+    return ListedColormap(colors(np.linspace(0.25, 1, 256)))
 
 
 def scale(low: float, high: float) -> Any:
@@ -230,7 +206,7 @@ def scale(low: float, high: float) -> Any:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    return ScalarMappable(Normalize(low, high), "viridis")
+    return ScalarMappable(Normalize(low, high), value_map())
 
 
 def legend(ax: Axes, *, inside: str = "", **options: Any) -> None:
