@@ -59,13 +59,16 @@ class Figure(matplotlib.figure.Figure):
 class LeftTitle(matplotlib.text.Text):
     """The title of axes in its usual, central place, but drawn at the left.
 
-    It stays there whatever alignment `Axes.set_title` gives it, so that a title of the user's takes
-    its place. One in the left place hides it.
+    It keeps alignment and size whatever defaults `Axes.set_title` gives it, so that a title of the
+    user's takes its place. One in the left place hides it.
     """
 
-    def set_horizontalalignment(self, align: str) -> None:
-        """Align it at the left."""
-        super().set_horizontalalignment("left")
+    def update(self, kwargs: dict[str, Any]) -> Any:
+        """Take new properties, but for the defaults of `Axes.set_title`."""
+        if "horizontalalignment" in kwargs and "fontsize" in kwargs:
+            default = ("horizontalalignment", "fontsize", "color")
+            kwargs = {key: value for key, value in kwargs.items() if key not in default}
+        return super().update(kwargs)
 
     def draw(self, renderer: Any) -> None:
         """Draw it unless there is another title at the left."""
@@ -78,5 +81,5 @@ def entitle(ax: Any, title: str) -> None:
     """Give axes a title, at the left unless the user's rcParams say where."""
     if matplotlib.rcParams["axes.titlelocation"] == "center":
         ax.title.__class__ = LeftTitle  # what axes have for a title can't be replaced
-        ax.title.set_x(0)
+        ax.title.set(x=0, horizontalalignment="left")
     ax.set_title(title)

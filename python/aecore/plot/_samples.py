@@ -123,7 +123,8 @@ def _told(y: Any, n: int, are_classes: bool, class_names: Any) -> list[list[str]
     if are_classes or class_names is not None:
         return [[str(label) for label in named_classes(values.reshape(-1), class_names)]]
     values = values.reshape(n, -1)
-    names = [str(name) for name in getattr(y, "columns", getattr(y, "index", ()))]
+    found = getattr(y, "columns", getattr(y, "index", None))  # of a frame, or of a single row
+    names = [] if found is None or callable(found) else [str(name) for name in found]
     if len(names) != values.shape[1]:
         names = [f"property {p}" for p in range(values.shape[1])]
     told = []
