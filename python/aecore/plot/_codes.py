@@ -248,7 +248,7 @@ def _scatter(
     """
     theme, n = theme_of(ax), len(points)
     style: dict[str, Any] = {
-        "s": float(np.clip(6000 / n, 1.2, 14)) * max(1.0, theme.scale) ** 0.5,
+        "s": float(np.clip(6000 / n, 1.2, 14)) * theme.growth,
         "alpha": float(np.clip(1.4 - 0.25 * np.log10(n), 0.35, 0.8)),
         "linewidths": 0,
         "rasterized": n > 1000,

@@ -23,9 +23,9 @@ from ._strips import (
     strips_size,
     write_cells,
 )
-from ._style import canvas, clear_frame, colorbar, inches, is_own, scale, title_of
+from ._style import canvas, clear_frame, colorbar, inches, is_own, left_of, scale, title_of
 from ._tables import is_mixed, numbered, written
-from ._theme import theme_of
+from ._theme import own_theme, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -224,12 +224,7 @@ def draw_cells(
 
 def are_long(columns: Sequence[str]) -> bool:
     """Return whether labels of columns don't fit side by side."""
-    return max(map(len, columns), default=0) > 11
-
-
-def left_of(rows: Sequence[str]) -> float:
-    """Return the inches that labels of rows take at the left."""
-    return 0.12 + 0.058 * max(map(len, rows), default=0)
+    return max(map(len, columns), default=0) > 11 / own_theme().growth
 
 
 def grid_size(

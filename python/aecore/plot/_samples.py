@@ -130,7 +130,7 @@ def _told(y: Any, n: int, are_classes: bool, class_names: Any) -> list[list[str]
     told = []
     for name, column in zip(names, values.T, strict=True):
         is_number = column.dtype.kind in "fiu"
-        told.append([f"{name} {short(float(v)) if is_number else v}" for v in column])
+        told.append([f"{name} = {short(float(v)) if is_number else v}" for v in column])
     return told
 
 

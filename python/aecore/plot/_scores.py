@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
 from ._call import lookup, named_classes
-from ._style import canvas, legend, numbers, palette
+from ._style import canvas, left_of, legend, numbers, palette
 from ._theme import Theme, theme_of
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def scores(
         below = float((values < threshold).mean())
         default += f": {below:.1%} below the threshold of {numbers([threshold])[0]}"
     size = (5.0, max(2.6, 0.7 + 0.34 * len(groups)))
-    with canvas(ax, size, title, default) as (result, axes):
+    indent = 0.3 + left_of(names) if apart else 0.55
+    with canvas(ax, size, title, default, indent=indent) as (result, axes):
         theme = theme_of(axes)
         colors = _colors(theme, groups, class_names)
         if apart:

@@ -21,6 +21,7 @@ MINUS = "\N{MINUS SIGN}"
 MARKERS = "o^sDvP*X<>"
 _LETTER = 0.0076  # inches that a letter of a title takes, for each point of its size
 _LINE = 0.017  # and a line
+_SHARE = 0.75  # of a figure of the library's own, that axes have at least for their labels
 
 
 @contextmanager
@@ -42,15 +43,12 @@ def canvas(
     that they have is only replaced by one that was asked for. Without a layout engine, they shrink
     so that what is drawn beside them stays in their part of the figure.
     """
-    try:
-        import matplotlib
-        from matplotlib.axes import Axes as MatplotlibAxes
+    theme = own_theme()
+    import matplotlib
+    from matplotlib.axes import Axes as MatplotlibAxes
 
-        from ._figure import Figure, entitle
-    except ImportError as error:
-        raise ImportError(
-            "plots: expected matplotlib to be installed: pip install 'aecore[plot]'"
-        ) from error
+    from ._figure import Figure, entitle
+
     text = title_of(title, default)
     if ax is not None:
         if not isinstance(ax, MatplotlibAxes):
@@ -64,23 +62,29 @@ def canvas(
                 entitle(ax, "\n".join(lines))
             yield ax, ax
             _parse_powers(ax)
-            _break_labels(ax)
+            _break_labels(ax, *inches(ax))
         place.fit()
         return
-    theme = own_theme()
     with matplotlib.rc_context(rc_of(theme)):
-        wide, high = (inches * max(1.0, theme.scale) ** 0.5 for inches in size)
-        lines = _broken(text, wide - indent * theme.scale, theme.pt(9))
-        high += _LINE * theme.pt(9) * (len(lines) - 1)
+        wide, high = (inches * theme.growth for inches in size)
         figure = Figure(figsize=(wide, high), layout="compressed")
         figure.font_size = theme.pt(SIZE)
         axes = figure.add_subplot()
+        points = float(axes.title.get_fontsize())
+        lines = _broken(text, wide - indent * theme.scale, points)
+        figure.set_size_inches(wide, high + _LINE * points * (len(lines) - 1))
         entitle(axes, "\n".join(lines))
         # Ticks are made when the figure is drawn, outside this context: their style is the axes'.
         dress_ticks(axes)
         yield figure, axes
+        _break_labels(axes, *(_SHARE * figure.get_size_inches()))
         for part in figure.axes:
             _parse_powers(part)
+
+
+def left_of(rows: Sequence[str]) -> float:
+    """Return the inches that labels of rows take at the left."""
+    return 0.12 + 0.058 * max(map(len, rows), default=0)
 
 
 def title_of(title: str | None, default: str) -> str:
@@ -96,9 +100,9 @@ def _broken(title: str, width: float, points: float) -> list[str]:
     return [part for line in title.split("\n") for part in wrap(line, letters) or [""]]
 
 
-def _break_labels(ax: Axes) -> None:
-    """Break labels of axes that are longer than these."""
-    for axis, span in ((ax.xaxis, inches(ax)[0]), (ax.yaxis, inches(ax)[1])):
+def _break_labels(ax: Axes, width: float, height: float) -> None:
+    """Break labels of axes that are longer than these are wide or high."""
+    for axis, span in ((ax.xaxis, width), (ax.yaxis, height)):
         text = axis.get_label_text()
         if "\n" not in text:
             axis.set_label_text("\n".join(_broken(text, span, float(axis.label.get_fontsize()))))

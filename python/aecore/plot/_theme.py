@@ -59,6 +59,11 @@ class Theme(NamedTuple):
     alarm: str
     scale: float
 
+    @property
+    def growth(self) -> float:
+        """By how much figures are larger, so that larger type has room."""
+        return max(1.0, self.scale) ** 0.5
+
     def pt(self, size: float) -> float:
         """Return a size of type in points."""
         return size * self.scale
@@ -83,7 +88,13 @@ def theme_of(ax: Axes) -> Theme:
 
 
 def own_theme() -> Theme:
-    """Return what figures of the library's own are drawn in."""
+    """Return what own figures are drawn in; raise ImportError without matplotlib."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "plots: expected matplotlib to be installed: pip install 'aecore[plot]'"
+        ) from error
     return _theme([chosen("figure.facecolor", "white")], chosen("font.size", SIZE))
 
 
