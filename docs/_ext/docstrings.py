@@ -81,8 +81,10 @@ def expand(text, owner, section="Parameters", depth=0):
             last = pair
         if rest:
             full[-1] = (full[-1][0], f"{full[-1][1]} {' '.join(rest.split())}")
-    return text[:start] + "".join(f"{h}\n{b}\n" if b else f"{h}\n" for h, b in full) + (
-        "\n" + text[end:] if end < len(text) else ""
+    return (
+        text[:start]
+        + "".join(f"{h}\n{b}\n" if b else f"{h}\n" for h, b in full)
+        + ("\n" + text[end:] if end < len(text) else "")
     )
 
 

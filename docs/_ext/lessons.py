@@ -15,18 +15,18 @@ from sphinx.util.docutils import SphinxDirective
 DOCS = Path(__file__).parents[1]
 SOURCE = DOCS.parent / "notebooks"
 TARGET = DOCS / "lessons"
-# The cell whose picture stands for a lesson; another than these, its last one.
+# The picture that stands for a lesson, counted from 0; for one that isn't here, the last.
 THUMBNAILS = {
-    "01-autoencoders": 11,
-    "02-denoising-sparse-contractive": 9,
-    "03-variational": 19,
-    "04-discrete-codes": 5,
-    "05-tables": 5,
-    "06-sequences": 16,
-    "07-adversarial": 5,
-    "08-experiment-as-a-script": 9,
-    "09-photographs": 8,
-    "10-series": 6,
+    "01-autoencoders": 4,
+    "02-denoising-sparse-contractive": 2,
+    "03-variational": 6,
+    "04-discrete-codes": 1,
+    "05-tables": 1,
+    "06-sequences": 7,
+    "07-adversarial": 1,
+    "08-experiment-as-a-script": 0,
+    "09-photographs": 3,
+    "10-series": 1,
 }
 ROW = re.compile(r"^\| \[\d+\]\((\S+)\.ipynb\) \| (.*?) \| (.*?) \| (.*?) \|$", re.MULTILINE)
 LINKS = """
@@ -51,7 +51,9 @@ def copy(app):
         write_changed(TARGET / f"{path.stem}.png", thumbnail(path.stem, notebook))
         first = "".join(notebook["cells"][0]["source"])
         title, _, rest = first.partition("\n")
-        notebook["cells"][0]["source"] = title + "\n" + LINKS.format(name=path.stem, place=place) + rest
+        notebook["cells"][0]["source"] = (
+            title + "\n" + LINKS.format(name=path.stem, place=place) + rest
+        )
         write_changed(TARGET / path.name, json.dumps(notebook).encode())
 
 
@@ -63,13 +65,13 @@ def write_changed(path, content):
 
 def thumbnail(name, notebook):
     """Return the PNG of the picture that stands for a lesson."""
-    pictures = {
-        number: "".join(output["data"]["image/png"])
-        for number, cell in enumerate(notebook["cells"])
+    pictures = [
+        "".join(output["data"]["image/png"])
+        for cell in notebook["cells"]
         for output in cell.get("outputs", ())
         if "image/png" in output.get("data", {})
-    }
-    return base64.b64decode(pictures.get(THUMBNAILS.get(name), list(pictures.values())[-1]))
+    ]
+    return base64.b64decode(pictures[THUMBNAILS.get(name, -1)])
 
 
 class Lessons(SphinxDirective):

@@ -72,7 +72,7 @@ class GalleryGrid(SphinxDirective):
                 f":::{{grid-item-card}} {section['title']}",
                 f":img-top: {picture['uri']}",
                 f":img-alt: {picture['text']}",
-                f":link: #{nodes.make_id(section['title'])}",
+                f':link: "#{nodes.make_id(section["title"])}"',
                 "",
                 f"`{function[0]}`" if function else "",
                 ":::",
