@@ -39,7 +39,6 @@ myst_heading_anchors = 3
 # Lessons are shown as they were executed.
 nb_execution_mode = "off"
 nb_merge_streams = True
-nb_mime_priority_overrides = [("html", "text/plain", 5)]
 
 # `Name` in a docstring is a link where there is such a thing, and code where there isn't.
 default_role = "py:obj"

@@ -5,7 +5,9 @@ docstring is a line away. On a page of its own it would be two clicks, so that t
 """
 
 import inspect
+import json
 import re
+import sys
 
 import aecore
 
@@ -31,10 +33,10 @@ def names_of(head):
     return head.partition(" : ")[0].replace("*", "").split(", ")
 
 
-def find(where, owner):
-    """Return the object that `where` means in a docstring of owner or of its class."""
+def find(where, owner, cls=None):
+    """Return the object that `where` means in a docstring of owner, a method of cls or not."""
     module = inspect.getmodule(owner)
-    scopes = [class_of(owner), module, aecore, aecore.functional]
+    scopes = [cls, class_of(owner), module, aecore, aecore.functional]
     for scope in filter(None, scopes):
         found = scope
         for part in where.split("."):
@@ -53,7 +55,14 @@ def class_of(owner):
     return found if inspect.isclass(found) else None
 
 
-def expand(text, owner, section="Parameters", depth=0):
+def class_at(name):
+    """Return the class that a method is shown in, by the method's full name; it may inherit it."""
+    module, _, cls = name.rpartition(".")[0].rpartition(".")
+    found = getattr(sys.modules.get(module), cls, None)
+    return found if inspect.isclass(found) else None
+
+
+def expand(text, owner, section="Parameters", cls=None, depth=0):
     """Put in the text of the other docstring where an entry says "As in `X`."."""
     pairs, start, end = entries(text, section)
     if not any(AS_IN.match(body) for _, body in pairs) or depth > 4:
@@ -61,10 +70,10 @@ def expand(text, owner, section="Parameters", depth=0):
     full = []
     for head, body in pairs:
         said = AS_IN.match(body)
-        other = find(said["where"], owner) if said and said["rest"] in ".,;" else None
+        other = find(said["where"], owner, cls) if said and said["rest"] in ".,;" else None
         theirs = {}
         if other is not None:
-            doc = expand(inspect.getdoc(other) or "", other, section, depth + 1)
+            doc = expand(inspect.getdoc(other) or "", other, section, cls, depth + 1)
             theirs = {name: pair for pair in entries(doc, section)[0] for name in names_of(pair[0])}
         known = [theirs[name] for name in names_of(head) if name in theirs]
         rest = body[said.end() :].strip() if said else ""
@@ -95,20 +104,26 @@ def with_defaults(text, owner):
     except (TypeError, ValueError):
         return text
     pairs, start, end = entries(text, "Parameters")
+    if not pairs:
+        return text
     lines = []
     for head, body in pairs:
-        defaults = {
-            repr(parameters[name].default)
-            for name in names_of(head)
-            if name in parameters and isinstance(parameters[name].default, PLAIN)
-        }
-        if len(defaults) == 1 and "default" not in head:
-            mark = ", " if " : " in head else " : "
-            head = f"{head.removesuffix(', optional')}{mark}default {defaults.pop()}"
+        known = [parameters[name].default for name in names_of(head) if name in parameters]
+        if known and all(isinstance(value, PLAIN) for value in known):
+            head += default_of(head, known)
         lines.append(f"{head}\n{body}\n" if body else f"{head}\n")
-    if not lines:
-        return text
     return text[:start] + "".join(lines) + ("\n" + text[end:] if end < len(text) else "")
+
+
+def default_of(head, values):
+    """Return what an entry's head lacks of the defaults of its parameters."""
+    mark = ", " if " : " in head else " : "
+    if "default" in head or "optional" in head:
+        return ""
+    if "None" not in head and all(value is None for value in values):
+        return f"{mark}optional"
+    texts = [json.dumps(v) if isinstance(v, str) else repr(v) for v in values]
+    return f"{mark}default {', '.join(dict.fromkeys(texts))}"
 
 
 def complete(app, what, name, obj, options, lines):
@@ -117,7 +132,7 @@ def complete(app, what, name, obj, options, lines):
         return
     text = "\n".join(lines)
     for section in ("Parameters", "Attributes"):
-        text = expand(text, obj, section)
+        text = expand(text, obj, section, class_at(name))
     lines[:] = with_defaults(text, obj).split("\n")
 
 

@@ -9,6 +9,8 @@ the end stands for the name.
 import inspect
 import zlib
 
+from numpydoc.xref import DEFAULT_LINKS
+
 HEADER = "# Sphinx inventory version 2\n# Project: {}\n# Version: \n# Rest: zlib\n"
 FOREIGN = {
     "Axes": "matplotlib.axes.Axes",
@@ -16,16 +18,8 @@ FOREIGN = {
     "Generator": "numpy.random.Generator",
     "RandomState": "numpy.random.RandomState",
     "array-like": ":term:`numpy:array_like`",
-    "bool": "bool",
-    "bytes": "bytes",
-    "dict": "dict",
-    "float": "float",
-    "int": "int",
-    "list": "list",
     "ndarray": "numpy.ndarray",
     "path-like": ":term:`python:path-like object`",
-    "str": "str",
-    "tuple": "tuple",
 }
 LAYERS = ("Parameter", "Module", "Linear", "Embedding", "Sequential")
 
@@ -51,6 +45,7 @@ def mapping(folder, build):
 
 def aliases(package):
     """Return what a word in the type of a parameter links to."""
+    DEFAULT_LINKS.clear()  # int, None and the like are clear without a link
     ours = {
         name: f"{package.__name__}.{name}"
         for name in package.__all__

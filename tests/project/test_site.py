@@ -24,10 +24,10 @@ docstrings = load(ROOT / "docs" / "_ext" / "docstrings.py")
 check_site = load(ROOT / "tools" / "check_site.py")
 
 
-def shown(obj):
+def shown(obj, name=""):
     """The docstring of a class or function as the reference has it."""
     lines = (ae_doc := docstrings.inspect.getdoc(obj)).split("\n")
-    docstrings.complete(None, "class", "", obj, {}, lines)
+    docstrings.complete(None, "class", name, obj, {}, lines)
     assert len(lines) >= len(ae_doc.split("\n"))
     return "\n".join(lines)
 
@@ -40,6 +40,16 @@ def test_what_is_as_in_another_docstring_is_put_in():
     assert all("As in" not in body for _, body in said)
     theirs = dict(docstrings.entries(shown(ae.Autoencoder.fit), "Parameters")[0])
     assert all(body in theirs.values() for _, body in said) and len(said) > 4
+
+
+def test_as_in_means_a_method_of_the_class_that_inherits():
+    text = shown(ae.VAE.elbo, "aecore.VAE.elbo")  # says "As in `score_samples`", which others have
+    assert "As in" in docstrings.inspect.getdoc(ae.VAE.elbo) and "As in" not in text
+    assert {"X", "y", "target", "sample_mask", "n_samples"} <= {
+        n
+        for head, _ in docstrings.entries(text, "Parameters")[0]
+        for n in docstrings.names_of(head)
+    }
 
 
 def test_as_in_stays_where_the_other_docstring_does_not_have_the_name():
@@ -81,7 +91,7 @@ def test_links_that_lead_somewhere(tmp_path):
     wrong, external = site(
         tmp_path,
         one='<h1 id="top-of-it">1</h1><a href="two.html#there">2</a><img src="a.png">',
-        two='<a id="there" href="#">2</a><a href="https://numpy.org/doc/#x">NumPy</a><a href="#there">',
+        two='<a id="there" href="#">2</a><a href="https://numpy.org/doc/#x">x</a><a href="#there">',
     )
     assert wrong == [] and list(external) == ["https://numpy.org/doc/"]
     assert check_site.main([str(tmp_path)]) == 0
