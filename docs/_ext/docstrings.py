@@ -141,7 +141,16 @@ def keep_initials(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"^(\s*)([A-Za-z]\.(?: |$))", r"\1\\\2", line) for line in lines]
 
 
+def drop_modules_without_source(app):
+    """Keep the index of sources from linking to compiled modules, which have no page."""
+    modules = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, source in modules.items() if not source]:
+        del modules[name]
+    return []
+
+
 def setup(app):
+    app.connect("html-collect-pages", drop_modules_without_source, priority=1)  # before viewcode
     app.connect("autodoc-process-docstring", complete, priority=100)  # before numpydoc
     app.connect("autodoc-process-docstring", keep_initials, priority=900)  # behind it
     return {"parallel_read_safe": True, "parallel_write_safe": True}

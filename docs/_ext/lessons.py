@@ -19,7 +19,7 @@ TARGET = DOCS / "lessons"
 THUMBNAILS = {
     "01-autoencoders": 4,
     "02-denoising-sparse-contractive": 2,
-    "03-variational": 6,
+    "03-variational": 5,
     "04-discrete-codes": 1,
     "05-tables": 1,
     "06-sequences": 7,
@@ -98,7 +98,19 @@ class Lessons(SphinxDirective):
         return self.parse_text_to_nodes("\n".join([*lines, "::::"]))
 
 
+def link_to_source(app, pagename, templatename, context, doctree):
+    """Let links to a page's source lead to the notebook; what is made of docstrings has none."""
+    folder, _, name = pagename.rpartition("/")
+    if folder == "lessons" and (SOURCE / f"{name}.ipynb").exists():
+        home = context["theme_source_repository"].rstrip("/")
+        link = f"{home}/blob/{context['theme_source_branch']}/notebooks/{name}.ipynb"
+        context["theme_source_view_link"] = context["theme_source_edit_link"] = link
+    elif folder == "reference/api":
+        context["page_source_suffix"] = ""
+
+
 def setup(app):
     app.connect("builder-inited", copy)
+    app.connect("html-page-context", link_to_source)
     app.add_directive("lessons", Lessons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -67,14 +67,14 @@ class GalleryGrid(SphinxDirective):
             picture = PICTURE.search(section["body"])
             if picture is None:
                 continue
-            function = re.search(r"plot\.\w+|\.plot\(", section["body"])
+            functions = re.findall(r"ae\.(plot\.\w+)\(", section["body"])
             lines += [
                 f":::{{grid-item-card}} {section['title']}",
                 f":img-top: {picture['uri']}",
                 f":img-alt: {picture['text']}",
                 f':link: "#{nodes.make_id(section["title"])}"',
                 "",
-                f"`{function[0]}`" if function else "",
+                f"`{functions[-1]}`" if functions else "",
                 ":::",
             ]
         return self.parse_text_to_nodes("\n".join([*lines, "::::"]))
