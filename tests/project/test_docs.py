@@ -25,12 +25,13 @@ def load(path):
 
 gallery = load(ROOT / "tools" / "gallery.py")
 PAGES = {str(page.relative_to(ROOT)): page for page in gallery.pages()}
-MEASURED = {  # by scripts of reproductions, and by bench
+MEASURED = {  # by scripts of reproductions, by bench, and by tools/try_explorer.py in a browser
     "compression.png",
     "cost-crowd.png",
     "cost-simulated.png",
     "cost-smallest.png",
     "cost-speedup.png",
+    "g-explore.png",
     "pairs-pages.png",
 }
 NUMBER = re.compile(r"-?\d+\.\d+(?:e[-+]?\d+)?")
