@@ -87,6 +87,7 @@ class Lessons(SphinxDirective):
             lines += [
                 f":::{{grid-item-card}} {title}",
                 f":img-top: {name}.png",
+                f':img-alt: "A picture of the lesson {title}"',
                 f":link: {name}",
                 ":link-type: doc",
                 "",

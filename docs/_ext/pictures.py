@@ -71,7 +71,7 @@ class GalleryGrid(SphinxDirective):
             lines += [
                 f":::{{grid-item-card}} {section['title']}",
                 f":img-top: {picture['uri']}",
-                f":img-alt: {picture['text']}",
+                f':img-alt: "{picture["text"]}"',
                 f':link: "#{nodes.make_id(section["title"])}"',
                 "",
                 f"`{functions[-1]}`" if functions else "",

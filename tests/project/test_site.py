@@ -132,3 +132,19 @@ def test_lessons_find_their_data_in_colab():
         assert 'if "google.colab" in sys.modules' in first and "_data.py" in first
         assert cells[1]["metadata"]["tags"] == ["remove-cell"] and cells[1]["outputs"] == []
         assert re.match(r"# \d+\. ", "".join(cells[0]["source"]))
+
+
+def test_the_gallery_shows_all_that_plot_draws():
+    text = (ROOT / "docs" / "gallery.md").read_text()
+    assert set(re.findall(r"ae\.plot\.(\w+)", text)) == set(ae.plot.__all__)
+
+
+def test_pictures_are_as_wide_as_they_were_drawn(tmp_path):
+    pytest.importorskip("sphinx")
+    image = pytest.importorskip("PIL.Image")
+    pictures = load(ROOT / "docs" / "_ext" / "pictures.py")
+    image.new("L", (480, 10)).save(tmp_path / "known.png", dpi=(240, 240))
+    image.new("L", (480, 10)).save(tmp_path / "unknown.png")
+    assert pictures.width_of(tmp_path / "known.png") == 240  # two inches of 120 pixels
+    assert pictures.width_of(tmp_path / "unknown.png") is None
+    assert pictures.width_of(tmp_path / "missing.png") is None
