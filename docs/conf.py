@@ -57,7 +57,6 @@ copybutton_prompt_is_regexp = True
 copybutton_exclude = ".linenos, .gp, .go"
 
 html_theme = "furo"
-pygments_dark_style = "github-dark"
 html_theme_options = {
     "source_repository": repository,
     "source_branch": "main",
