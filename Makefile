@@ -60,6 +60,7 @@ denoiser: $(VENV)/.has-reproductions ## train the denoisers that come with the p
 docs: $(VENV)/.has-docs ## the site: pages and the API's reference, into build/docs
 	rm -rf docs/reference/api
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	$(BIN)/python tools/check_site.py build/docs
 	@echo "Now open build/docs/index.html"
 
 gallery: $(VENV)/.has-test ## run the code of docs; put in what it prints and draws
@@ -156,6 +157,7 @@ wheel: $(VENV)/.made-venv ## a wheel for this system and machine, with OpenMP in
 clean: ## remove all that can be made again
 	rm -rf build dist .venv .venv-dev .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf python/aecore.egg-info python/aecore/_core.*.so docs/reference/api
+	rm -rf docs/lessons/*.ipynb docs/lessons/*.png docs/lessons/notebooks
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # ---- how ---------------------------------------------------------------------------------------------

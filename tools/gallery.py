@@ -5,6 +5,9 @@ run its ``sh`` blocks with a line that begins with ``aecore``. A ``text`` block 
 what it prints. A picture ``images/NAME`` that the page shows is the file NAME that its code saves.
 Code in ``py`` blocks is shown and not run, for instance other libraries'.
 
+Pages that draw run twice, in tools/light.mplstyle and in tools/dark.mplstyle. What is drawn in the
+latter goes to ``images/dark/NAME``, which the site shows to readers of dark pages.
+
     python tools/gallery.py                     # all pages
     python tools/gallery.py docs/family/vae.md
 """
@@ -21,7 +24,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-DOCS = Path(__file__).parent.parent / "docs"
+STYLES = Path(__file__).resolve().parent
+DOCS = STYLES.parent / "docs"
 LARGE = 40_000  # bytes of a picture
 BLOCK = re.compile(
     r"^```(?:python\n(?P<code>.*?)|sh\n(?P<shell>(?=(?:(?!^```).)*?^aecore ).*?))^```\n"
@@ -75,18 +79,51 @@ def run_shell(code):
     return done.stdout
 
 
+@contextlib.contextmanager
+def theme(name):
+    """Have matplotlib draw in one of the styles beside this file, in a shell's commands too."""
+    from matplotlib import style
+
+    path = STYLES / f"{name}.mplstyle"
+    before = os.environ.get("MATPLOTLIBRC")
+    os.environ["MATPLOTLIBRC"] = str(path)
+    try:
+        with style.context(path):
+            yield
+    finally:
+        del os.environ["MATPLOTLIBRC"]
+        if before is not None:
+            os.environ["MATPLOTLIBRC"] = before
+
+
 def renew(page):
     """Put what a page's code prints and draws where the page shows it."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as light, tempfile.TemporaryDirectory() as dark:
         text = page.read_text()
-        for block, printed in reversed(run(page, folder)):
+        with theme("light"):
+            done = run(page, light)
+        for block, printed in reversed(done):
             if block["printed"] is not None:
                 start, end = block.span("printed")
                 text = text[:start] + printed + text[end:]
         page.write_text(text)
-        for name in PICTURE.findall(text):
-            if os.path.exists(os.path.join(folder, name)):
-                store(os.path.join(folder, name), DOCS / "images" / name)
+        drawn = [name for name in PICTURE.findall(text) if os.path.exists(Path(light, name))]
+        if drawn:
+            with theme("dark"):
+                run(page, dark)
+        for name in dict.fromkeys(drawn):
+            keep(Path(light, name), Path(dark, name), DOCS / "images" / name)
+
+
+def keep(light, dark, target):
+    """Store a picture, and below it the dark one where that is another."""
+    store(light, target)
+    twin = target.parent / "dark" / target.name
+    if dark.read_bytes() == light.read_bytes():
+        twin.unlink(missing_ok=True)
+    else:
+        twin.parent.mkdir(exist_ok=True)
+        store(dark, twin)
 
 
 def store(path, target):
@@ -95,11 +132,14 @@ def store(path, target):
     if os.path.getsize(path) > LARGE:
         from PIL import Image
 
-        few = Image.open(path).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        few.save(target, optimize=True)
+        full = Image.open(path)
+        few = full.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        # The resolution says how large a picture is to be shown.
+        resolution = {"dpi": full.info["dpi"]} if "dpi" in full.info else {}
+        few.save(target, optimize=True, **resolution)
 
 
 if __name__ == "__main__":
     for page in [Path(name).resolve() for name in sys.argv[1:]] or pages():
-        print(page)
+        print(page, flush=True)
         renew(page)

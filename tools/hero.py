@@ -39,7 +39,7 @@ class Theme(NamedTuple):
 
 THEMES = {
     "hero.png": Theme("#ffffff", "#222222", "#e6eef5", "#0072b2", "#d55e00"),
-    "hero-dark.png": Theme("#0d1117", "#f0f6fc", "#1c3144", "#79c0ff", "#ff8a3d"),
+    "dark/hero.png": Theme("#0d1117", "#f0f6fc", "#1c3144", "#79c0ff", "#ff8a3d"),
 }
 THUMBNAIL = 0.062  # of the map's width
 COLUMNS = ("kind", "city", "area", "rooms", "heating", "price")

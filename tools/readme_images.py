@@ -15,6 +15,8 @@ import re
 import tempfile
 from pathlib import Path
 
+import gallery
+
 ROOT = Path(__file__).parent.parent
 IMAGES = ROOT / "docs" / "images"
 BLOCK = re.compile(r"^```python\n(.*?)^```$(.*?)(?=^```|\Z)", re.M | re.S)
@@ -27,11 +29,11 @@ def blocks(text):
     return [(code, match and match[1]) for code, match in behind]
 
 
-def value_of(code, namespace):
-    """Run a block; return the value of its last line, as a notebook does."""
-    tree = ast.parse(code)
-    *body, last = tree.body
-    exec(compile(ast.Module(body, []), "README.md", "exec"), namespace)
+def value_of(code, namespace, again=False):
+    """Run a block, or its last line again; return that line's value, as a notebook does."""
+    *body, last = ast.parse(code).body
+    if not again:
+        exec(compile(ast.Module(body, []), "README.md", "exec"), namespace)
     if not isinstance(last, ast.Expr):
         raise ValueError(f"README.md: expected an expression that draws, got {ast.unparse(last)}")
     return eval(compile(ast.Expression(last.value), "README.md", "eval"), namespace)
@@ -41,7 +43,7 @@ def save(drawn, path):
     """Write a figure, scikit-learn's display of one, or an image in numbers from 0 to 1."""
     figure = getattr(drawn, "figure_", drawn)
     if hasattr(figure, "savefig"):
-        figure.savefig(path, dpi=200, bbox_inches="tight", metadata={"Software": None})
+        figure.savefig(path, bbox_inches="tight", metadata={"Software": None})
         return
     import numpy as np
     from PIL import Image
@@ -61,10 +63,14 @@ def main():
             if name is None:
                 exec(code, namespace)
                 continue
-            drawn = value_of(code, namespace)
-            print(name, flush=True)
+            for look in ("light",) if check else ("light", "dark"):
+                with gallery.theme(look):
+                    drawn = value_of(code, namespace, again=look == "dark")
+                    print(look, name, flush=True)
+                    if not check:
+                        save(drawn, f"{look}.png")
             if not check:
-                save(drawn, IMAGES / name)
+                gallery.keep(Path("light.png"), Path("dark.png"), IMAGES / name)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draw how fast aecore is beside others, from bench/results.json: docs/images/speed-*.svg.
+"""Draw how fast aecore is beside others, from bench/results.json: docs/images/speed.svg, dark/speed.svg.
 
 Bars on a logarithmic axis of ratios begin at 1: to the right aecore is faster, to the left slower.
 Every training workload is there, and every measurement of a single sample, those that are lost too.
@@ -25,12 +25,12 @@ MODELS = {"mlp-ae": "dense layers", "conv-ae": "convolutions"}
 PEERS = {"PyTorch": "eager, channels_last or compiled", "JAX": "compiled; three workloads"}
 PAUSES = {0.0: "calls in a loop", 0.001: "1 ms between calls", 0.05: "50 ms between calls"}
 THEMES = {
-    "light": {
+    "speed.svg": {
         "paper": "#ffffff", "ink": "#1f2328", "faint": "#59636e", "grid": "#d1d9e0",
         "PyTorch": "#0072b2", "JAX": "#e69f00",
         0.0: "#00664b", 0.001: "#009e73", 0.05: "#7fcdb5",
     },
-    "dark": {
+    "dark/speed.svg": {
         "paper": "#131416", "ink": "#e6edf3", "faint": "#9ba5b0", "grid": "#3d444d",
         "PyTorch": "#56a8dc", "JAX": "#e69f00",
         0.0: "#a5e3cf", 0.001: "#2fc296", 0.05: "#12785a",
@@ -191,4 +191,4 @@ def draw(results: dict, theme: dict) -> str:
 if __name__ == "__main__":
     results = json.loads((ROOT / "bench/results.json").read_text())
     for name, theme in THEMES.items():
-        (ROOT / f"docs/images/speed-{name}.svg").write_text(draw(results, theme))
+        (ROOT / "docs/images" / name).write_text(draw(results, theme))
