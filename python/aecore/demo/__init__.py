@@ -15,3 +15,7 @@ page
 from ._run import DemoError, run
 
 __all__ = ["DemoError", "run"]
+
+
+def __dir__() -> list[str]:
+    return __all__

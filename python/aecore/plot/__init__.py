@@ -51,3 +51,7 @@ __all__ = [
     "tile",
     "traversal",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
