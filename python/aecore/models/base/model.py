@@ -120,7 +120,7 @@ class BaseModel(Estimator):
     random_state: Any
     n_threads: int | None
     precision: str
-    verbose: int
+    verbose: int | None
 
     history_: list[dict[str, Any]]
     n_parameters_: int
@@ -295,7 +295,7 @@ class BaseModel(Estimator):
         if self.n_threads is not None:
             checks.integer("n_threads", self.n_threads, 1, 4096)
         checks.choice("precision", self.precision, runtime.PRECISIONS)
-        if not isinstance(self.verbose, (bool, np.bool_)):
+        if self.verbose is not None and not isinstance(self.verbose, (bool, np.bool_)):
             checks.integer("verbose", self.verbose)
 
     # ---- fitting --------------------------------------------------------------------------------
