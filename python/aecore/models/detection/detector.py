@@ -358,7 +358,12 @@ class AnomalyDetector(BaseDetector):
             state = state._replace(evidence=evidence)
         offset = self._offset(scores, labels)
         self._set_state(state._replace(offset=offset))
+        self._share = float(np.mean(scores < offset))
         return scores, offset
+
+    def _flagged(self) -> float | None:
+        share = vars(self).get("_share")
+        return None if share is None else 100 * share
 
     def _evidence(
         self, rows: Samples, state: Fitted, labels: np.ndarray, scores: np.ndarray

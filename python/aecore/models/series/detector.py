@@ -219,6 +219,7 @@ class SeriesDetector(BaseDetector):
         self.verbose = verbose
 
     _state: Fitted
+    _flagged_are = "of training windows"
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -446,6 +447,10 @@ class SeriesDetector(BaseDetector):
         else:
             threshold = float(np.quantile(kept, 1 - float(self.contamination)))
         self._set_state(found._replace(reference=kept, seen=count, offset=-threshold))
+
+    def _flagged(self) -> float | None:
+        found = self._fitted_state()
+        return 100 * float(np.mean(found.reference > -found.offset))
 
     def _set_state(self, found: Fitted) -> None:
         """Set the learned attributes; methods look at the state alone."""
