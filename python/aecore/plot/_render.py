@@ -27,7 +27,8 @@ def image_png(image: NDArray[np.float32], limits: Limits) -> bytes:
     times = -(-SIDE // max(image.shape[:2]))
     if times > 1:
         down, across = (_enlarging(side, times) for side in image.shape[:2])
-        shown = np.clip(np.einsum("ih,hwc,jw->ijc", down, shown, across, optimize=True), 0, 1)
+        channels = [down @ shown[..., c] @ across.T for c in range(shown.shape[2])]
+        shown = np.clip(np.stack(channels, axis=2), 0, 1)
     pixels = (shown * 255 + 0.5).astype(np.uint8)
     return _png.encode(pixels[..., 0] if image.shape[2] == 1 else pixels, level=1)
 
