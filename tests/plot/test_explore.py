@@ -301,7 +301,8 @@ def test_widgets_pass_their_numbers_on(images):
     (classes,), (sample,) = found_in(box, ("ToggleButtons",)), found_in(box, ("BoundedIntText",))
     z = explorer.codes[0].copy()
     assert original.value == explorer.original(0) and classes.value == 0
-    assert decoded.value == explorer.picture(z, 0) and codes.value == explorer.bare_map()
+    assert decoded.value == explorer.picture(z, 0) and codes.light == explorer.bare_map()
+    assert codes.dark == explorer.bare_map(dark=True)
     assert places_of(codes) == explorer.place(z)
     sliders[1].value = z[dims[1]] = (sliders[1].min + sliders[1].max) / 3
     assert decoded.value == explorer.picture(z, 0) and places_of(codes) == explorer.place(z)
@@ -355,7 +356,7 @@ def test_a_click_among_more_dimensions_goes_to_the_nearest_sample(images):
         assert decoded.value == explorer.picture(explorer.codes[i], y[i])
         assert original.value == explorer.original(i) and classes.value == y[i]
         said = " ".join(h.value for h in found_in(box, ("HTML",)))
-        assert f"<b>original</b> · sample {i} · {'abc'[y[i]]}" in said
+        assert f"<b>original</b> · {'abc'[y[i]]}" in said
         assert f"<b>decoded</b> · {'abc'[y[i]]}" in said
     click(codes, -5, 99)  # where the pointer has left the map
     assert 0 <= codes.cross[0] <= 1 and 0 <= codes.cross[1] <= 1
@@ -371,6 +372,17 @@ def test_what_browsers_round_moves_nothing(images):
     assert decoded.value == before
     sliders[0].value += slider.step
     assert decoded.value != before
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((7, 2), "original pale"), ((4,), "original as marks")]
+)
+def test_charts_say_how_the_original_is_drawn(shape, said, rng):
+    pytest.importorskip("ipywidgets")
+    X = rng.random((30, *shape)).astype(np.float32)
+    box = plot.explore(Linear(2).fit(X), X)
+    assert f"<b>decoded</b> · {said}" in [h.value for h in found_in(box, ("HTML",))]
+    assert len(found_in(box, ("Image",))) == 1
 
 
 def test_without_anywidget_the_map_is_a_picture(images, monkeypatch):
@@ -456,6 +468,12 @@ def test_charts_are_dark_ink_on_nothing(rng):
         assert pixels.shape[2] == 4 and (pixels[0, 0, 3], pixels[-1, -1, 3]) == (0, 0)
         ink = pixels[..., :3][pixels[..., 3] > 200]
         assert ink.min() < 80
+    light, dark = (read(explorer.bare_map(dark=is_dark)).astype(int) for is_dark in (False, True))
+    np.testing.assert_array_equal(light[..., 3], dark[..., 3])
+    grey = np.ptp(light[..., :3], axis=2) == 0
+    assert (light + dark)[grey][:, :3].min() == (light + dark)[grey][:, :3].max() == 255
+    colored = np.ptp(light[..., :3], axis=2) > 100
+    assert colored.sum() > 100 and (light == dark)[colored].all()
 
 
 def test_each_move_decodes_once(images):

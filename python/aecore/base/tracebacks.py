@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
+from .hints import argument_hint
+
 PACKAGE = __name__.partition(".")[0]
 # What is raised on purpose. Frames of another error, such as an IndexError, help to mend it.
 EXPECTED = (
@@ -40,6 +42,8 @@ def short(function: Function) -> Function:
         try:
             return function(*args, **kwargs)
         except BaseException as error:
+            if isinstance(error, TypeError) and args and _is_of_call(error):
+                error.args = (f"{error}{argument_hint(error, function.__name__, args[0])}",)
             _hide(error)
             raise
 
@@ -53,6 +57,12 @@ def shorten(cls: type) -> None:
     for name, method in list(vars(cls).items()):
         if inspect.isfunction(method) and not name.startswith("_"):
             setattr(cls, name, short(method))
+
+
+def _is_of_call(error: BaseException) -> bool:
+    """Return whether an error is Python's own, of the arguments of a call."""
+    here = error.__traceback__
+    return here is not None and here.tb_next is None
 
 
 def _hide(error: BaseException) -> None:

@@ -11,18 +11,17 @@ from typing import Any
 SCRIPT = """
 function render({ model, el }) {
   el.classList.add("aecore-map");
-  const image = document.createElement("img");
+  for (const page of ["light", "dark"]) {
+    const image = document.createElement("img");
+    const bytes = new Blob([model.get(page)], { type: "image/png" });
+    image.className = "aecore-on-" + page;
+    image.draggable = false;
+    image.src = URL.createObjectURL(bytes);
+    el.append(image);
+  }
   const cross = document.createElement("div");
-  image.draggable = false;
   cross.className = "aecore-cross";
-  el.append(image, cross);
-  let address = "";
-  const show = () => {
-    const before = address;
-    address = URL.createObjectURL(new Blob([model.get("value")], { type: "image/png" }));
-    image.onload = () => URL.revokeObjectURL(before);
-    image.src = address;
-  };
+  el.append(cross);
   const mark = () => {
     const [across, down] = model.get("cross");
     cross.style.left = 100 * across + "%";
@@ -39,7 +38,7 @@ function render({ model, el }) {
   };
   const answered = () => { clearTimeout(busy); busy = 0; send(); };
   const point = (event) => {
-    const box = image.getBoundingClientRect();
+    const box = el.getBoundingClientRect();
     next = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     send();
   };
@@ -52,14 +51,14 @@ function render({ model, el }) {
   el.addEventListener("pointermove", (event) => { if (held) point(event); });
   for (const end of ["pointerup", "pointercancel"])
     el.addEventListener(end, () => { held = false; });
-  model.on("change:value", show);
   model.on("change:cross", mark);
   model.on("change:answered", answered);
-  show();
   mark();
 }
 export default { render };
 """
+# Pages that are dark, as JupyterLab, VS Code and Colab say so.
+DARK = 'body[data-jp-theme-light="false"] {0}, body.vscode-dark {0}, html[theme="dark"] {0}'
 STYLE = """
 .aecore-map { position: relative; cursor: crosshair; touch-action: none; user-select: none;
   line-height: 0; width: fit-content; }
@@ -68,11 +67,20 @@ STYLE = """
   pointer-events: none; filter: drop-shadow(0 0 1px #fff) drop-shadow(0 0 1px #fff);
   background: linear-gradient(#000, #000) center / 2px 100% no-repeat,
     linear-gradient(#000, #000) center / 100% 2px no-repeat; }
+.aecore-map .aecore-on-dark { display: none; }
 """
+STYLE += "".join(
+    DARK.format(f".aecore-map {part}") + f" {{ {how}; }}\n"
+    for part, how in (
+        (".aecore-on-light", "display: none"),
+        (".aecore-on-dark", "display: inline"),
+        (".aecore-cross", "filter: invert(1) drop-shadow(0 0 1px #000) drop-shadow(0 0 1px #000)"),
+    )
+)
 
 
-def clickable(value: bytes, on_click: Any) -> Any:
-    """Return the widget of a PNG file.
+def clickable(light: bytes, dark: bytes, on_click: Any) -> Any:
+    """Return the widget of two PNG files of one size, for light pages and for dark ones.
 
     Its ``cross`` is a place in shares of the picture's width and height, which `on_click` is called
     with too: ``on_click(across, down)``.
@@ -88,12 +96,12 @@ def clickable(value: bytes, on_click: Any) -> Any:
     class ClickMap(anywidget.AnyWidget):
         _esm = SCRIPT
         _css = STYLE
-        value = traitlets.Bytes().tag(sync=True)
+        light, dark = (traitlets.Bytes().tag(sync=True) for _ in range(2))
         cross = traitlets.List(traitlets.Float(), [0.0, 0.0]).tag(sync=True)
         click = traitlets.List(traitlets.Float(), []).tag(sync=True)
         answered = traitlets.Float(0.0).tag(sync=True)
 
-    widget = ClickMap(value=value)
+    widget = ClickMap(light=light, dark=dark)
 
     def clicked(change: Any) -> None:
         across, down, count = change["new"]

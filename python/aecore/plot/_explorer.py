@@ -230,9 +230,12 @@ class Explorer:
         i = int(np.argmin((apart**2).sum(axis=1)))
         return (point if self.codes.shape[1] == 2 else self.codes[i].copy()), i
 
-    def bare_map(self) -> bytes | None:
-        """Draw the codes of X without a cross; None where there is no map."""
-        return None if self._map is None else self._map.png()
+    def bare_map(self, dark: bool = False) -> bytes | None:
+        """Draw the codes of X without a cross, for light or dark pages; None where there is no map.
+
+        The background is transparent.
+        """
+        return None if self._map is None else self._map.png(dark)
 
     def map(self, z: Any) -> bytes | None:
         """Draw the codes of X with a cross at z; None without X, or where a code is one number."""

@@ -11,7 +11,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
-from ._clicks import clickable
+from ._clicks import DARK, clickable
 from ._explorer import Explorer
 
 SOON = 0.05  # seconds
@@ -20,12 +20,14 @@ MOST_BUTTONS = 12  # classes, more of which are in a list
 MAP, SAMPLE, CHART, CONTROLS = "1 1 340px", "0 0 190px", "1 1 340px", "1 1 250px"
 WIDEST = {MAP: "520px", CHART: "520px", CONTROLS: "380px"}
 
+# How the original is drawn with what is decoded, of a table's rows, sequences and images.
+ORIGINALS = {1: "original as marks", 2: "original pale", 3: ""}
+
 # Charts are dark ink on nothing: dark pages turn their brightness over, and leave hues as they are.
-STYLE = """<style>
-body[data-jp-theme-light="false"] .aecore-chart, body.vscode-dark .aecore-chart,
-html[theme="dark"] .aecore-chart { filter: invert(1) hue-rotate(180deg); }
-.aecore-explore .widget-html-content { line-height: 1.4; }
-.aecore-explore b { font-weight: 600; }
+STYLE = f"""<style>
+{DARK.format(".aecore-chart")} {{ filter: invert(1) hue-rotate(180deg); }}
+.aecore-explore .widget-html-content {{ line-height: 1.4; }}
+.aecore-explore b {{ font-weight: 600; }}
 </style>"""
 
 
@@ -82,11 +84,11 @@ class _Panel:
 
     def _map(self) -> tuple[Any, bool]:
         """Return the map's widget, and whether its cross moves by itself; None without a map."""
-        value = self.explorer.bare_map()
-        if value is None:
+        light, dark = (self.explorer.bare_map(dark=is_dark) for is_dark in (False, True))
+        if light is None or dark is None:
             return None, False
         try:
-            return clickable(value, self._clicked), True
+            return clickable(light, dark, self._clicked), True
         except ImportError:  # then it shows the codes, and takes no clicks
             return widgets.Image(format="png"), False
 
@@ -118,7 +120,8 @@ class _Panel:
         elif self.map is not None:
             self.map.value = explorer.map(self.z)
         named = "" if explorer.classes is None else explorer.title(label)
-        self.of_picture.value = _title("decoded", named)
+        drawn = ORIGINALS[len(explorer.shape)] if explorer.n_samples else ""
+        self.of_picture.value = _title("decoded", named, drawn)
 
     def _go_to(self, z: Any, values: Sequence[Any] = ()) -> None:
         """Go to a code, and to a condition: first the picture, then what says where that is."""
@@ -147,8 +150,10 @@ class _Panel:
         explorer = self.explorer
         self.original.value = explorer.original(i)
         labels = explorer.labels
-        named = "" if labels is None or labels.ndim > 1 else explorer.title(labels[i].item())
-        self.of_original.value = _title(title, f"sample {i}", named)
+        named = f"sample {i}"
+        if labels is not None and labels.ndim == 1 and labels.dtype.kind != "f":
+            named = explorer.title(labels[i].item())
+        self.of_original.value = _title(title, named)
 
     def _sample_changed(self, change: Any = None) -> None:
         """Go to the chosen sample's code, and to its class or properties."""
@@ -183,13 +188,16 @@ class _Panel:
         explorer, columns = self.explorer, []
         if self.map is not None:
             hint = "click or drag to decode" if self._moves_cross else ""
-            columns.append((MAP, [_heading("codes", hint), _sized(self.map, chart=True)]))
-        is_image = len(explorer.shape) == 3
-        width = SAMPLE if is_image else CHART
-        shown = [self.of_picture, _sized(self.picture, chart=not is_image)]
-        if explorer.n_samples and is_image:
-            shown += [self.of_original, _sized(self.original)]
-        columns += [(width, shown), (CONTROLS, self._controls())]
+            shown = _sized(self.map, chart=not self._moves_cross)
+            columns.append((MAP, [_heading("codes", hint), shown]))
+        if len(explorer.shape) == 3:
+            pictures = [self.of_picture, _sized(self.picture)]
+            if explorer.n_samples:
+                pictures += [self.of_original, _sized(self.original)]
+            columns += [(SAMPLE, pictures), (CONTROLS, self._controls())]
+        else:  # the original is drawn behind what is decoded
+            picture = _sized(self.picture, chart=True)
+            columns.append((CHART, [self.of_picture, picture, *self._controls()]))
         row = widgets.HBox([_column(*column) for column in columns])
         row.layout.flex_flow = "row wrap"
         row.layout.align_items = "flex-start"

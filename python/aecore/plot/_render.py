@@ -16,7 +16,8 @@ from ._strips import MOST_NAMES
 from ._style import COLORS, INK, canvas
 
 SIDE = 384  # pixels of a picture's longer side, at least
-SIZE_OF_MAP = (4.8, 4.0)  # inches
+SIZE_OF_MAP = (4.8, 4.9)  # inches
+GREY = 24  # of 255, between the channels of a pixel that is grey
 DPI = 144  # of charts, which are shown smaller than that
 
 
@@ -60,6 +61,15 @@ def _chart(size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
         axes.patch.set_alpha(0)
         figure.set_dpi(DPI)
         yield figure, axes
+
+
+def _in_light_ink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a chart (H, W, 4) with light for dark in all that is grey; colours stay."""
+    colors = pixels[..., :3]
+    grey = (colors.max(axis=2).astype(int) - colors.min(axis=2) < GREY)[..., np.newaxis]
+    out = pixels.copy()
+    out[..., :3] = np.where(grey, 255 - colors, colors)
+    return out
 
 
 class Drawing:
@@ -194,9 +204,9 @@ class CodeMap:
         y = np.clip((1 - down) * height, self.frame.y0, self.frame.y1)
         return np.asarray(self.to_pixels.inverted().transform([x, y]), np.float64)
 
-    def png(self) -> bytes:
-        """Draw the codes alone."""
-        return _png.encode(self.pixels, level=6)
+    def png(self, dark: bool = False) -> bytes:
+        """Draw the codes alone, for light pages or for dark ones."""
+        return _png.encode(_in_light_ink(self.pixels) if dark else self.pixels, level=6)
 
     def __call__(self, point: Any) -> bytes:
         """Draw the marker at a point (2,)."""
