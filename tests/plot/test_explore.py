@@ -248,6 +248,7 @@ class Flat(Linear):
 
 
 T = np.random.default_rng(0).random((10, 4)).astype(np.float32)
+MIXED = np.array([("a", 1.0), ("b", 2.0)] * 5, [("word", "U1"), ("number", float)])
 BAD = {
     "no decoder": (TypeError, "inverse_transform", lambda: plot.Explorer(object())),
     "no latent_dim": (
@@ -256,6 +257,9 @@ BAD = {
     "a quantizer": (TypeError, "inverse_transform", lambda: plot.Explorer(Quantizer(None))),
     "code shape": (ValueError, r"\(N, 2\), got \(10, 5\)", lambda: plot.Explorer(Flat().fit(T), T)),
     "labels": (ValueError, "y: expected", lambda: plot.Explorer(Linear().fit(T), T, [1, 2])),
+    "a table of words and numbers": (
+        ValueError, "conditioned on a table of both",
+        lambda: plot.Explorer(ae.CVAE(ae.Dense((4,)), 2, epochs=1).fit(T, MIXED))),
     "not fitted": (ValueError, "fit", lambda: plot.Explorer(ae.VAE())),
 }  # fmt: skip
 

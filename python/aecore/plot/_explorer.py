@@ -252,6 +252,11 @@ def _conditions(model: Any, decode: Any) -> tuple[list[Any] | None, Any]:
     if classes is not None:
         return list(np.asarray(classes).tolist()), None
     mean = getattr(model, "condition_mean_", None)
+    if mean is None and hasattr(getattr(model, "_coding_conditioner", None), "parts"):
+        raise ValueError(
+            "model: expected one whose condition is labels or properties for explore, got one "
+            "conditioned on a table of both"
+        )
     return None, None if mean is None else (mean, model.condition_scale_)
 
 
