@@ -26,7 +26,7 @@ from ...training.progress import NUMBERS
 SAMPLES = 1000  # at most, of which the variance is measured
 VALUES = 1 << 21  # of these together
 FEWEST = 16  # samples of which a variance says something
-AT_ONCE = 128
+AT_ONCE = 1 << 14  # values
 MEANINGLESS = (*COUNTS, "cross_entropy")  # losses whose samples are no positions in a space
 
 
@@ -46,24 +46,24 @@ def variance_of(model: Any, given: Input) -> float | None:
     if n < FEWEST:
         return None
     rows = np.unique(np.linspace(0, len(data) - 1, n).astype(np.int64))
-    batches = Input(given.data, target=target).batches(AT_ONCE, rows=rows)
-    taken = [_values(batch) for batch in batches()]
-    if len({values.shape[1] for values, _ in taken}) > 1:  # sequences of different lengths
-        return None
-    values, seen = (np.concatenate(parts) for parts in zip(*taken, strict=True))
-    count = np.maximum(seen.sum(0), 1)
-    mean = np.sum(values, axis=0, where=seen) / count
-    degrees = np.maximum(count - 1, 0).sum()
-    total = float(np.sum((values - mean) ** 2, where=seen))
-    return total / float(degrees) if degrees and total > 0 and math.isfinite(total) else None
-
-
-def _values(batch: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a batch is to become (n, F), and which of it is observed."""
-    values = batch.target.reshape(batch.n, -1).astype(np.float64)
-    if batch.mask is None:
-        return values, np.ones(values.shape, np.bool_)
-    return values, np.asarray(batch.mask).reshape(batch.n, -1).astype(np.bool_)
+    at_once = max(1, AT_ONCE // data.features)
+    shift, count, first, second = None, 0.0, 0.0, 0.0  # sums of values and squares, about a sample
+    for batch in Input(given.data, target=target).batches(at_once, rows=rows)():
+        values = batch.target.reshape(batch.n, -1).astype(np.float64)
+        shift = values[0].copy() if shift is None else shift
+        if values.shape[1] != len(shift):  # sequences of different lengths
+            return None
+        values -= shift
+        if batch.mask is not None:
+            values *= batch.mask.reshape(values.shape)
+        count += batch.n if batch.mask is None else batch.mask.reshape(values.shape).sum(0)
+        first += values.sum(0)
+        values *= values
+        second += values.sum(0)
+    counts = np.broadcast_to(count, np.shape(first))
+    total = float(np.sum(second - first**2 / np.maximum(counts, 1)))
+    degrees = float(np.maximum(counts - 1, 0).sum())
+    return total / degrees if degrees and total > 0 and math.isfinite(total) else None
 
 
 def share_of(model: Any) -> tuple[float, str] | None:
