@@ -47,16 +47,20 @@ def variance_of(model: Any, given: Input) -> float | None:
         return None
     rows = np.unique(np.linspace(0, len(data) - 1, n).astype(np.int64))
     at_once = max(1, AT_ONCE // data.features)
-    shift, count, first, second = None, 0.0, 0.0, 0.0  # sums of values and squares, about a sample
+    count: Any = 0.0
+    shift, first, second = None, 0.0, 0.0  # sums of values and squares, about a sample
     for batch in Input(given.data, target=target).batches(at_once, rows=rows)():
         values = batch.target.reshape(batch.n, -1).astype(np.float64)
-        shift = values[0].copy() if shift is None else shift
+        shift = np.nan_to_num(values[0]) if shift is None else shift  # NaN is a gap
         if values.shape[1] != len(shift):  # sequences of different lengths
             return None
         values -= shift
-        if batch.mask is not None:
-            values *= batch.mask.reshape(values.shape)
-        count += batch.n if batch.mask is None else batch.mask.reshape(values.shape).sum(0)
+        if batch.mask is None:
+            count += batch.n
+        else:
+            seen = batch.mask.reshape(values.shape) > 0
+            values[~seen] = 0
+            count += seen.sum(0)
         first += values.sum(0)
         values *= values
         second += values.sum(0)
