@@ -1,4 +1,4 @@
-"""Draw how fast aecore is beside others, from bench/results.json: docs/images/speed.svg, dark/speed.svg.
+"""Draw how fast aecore is beside others, from bench/results.json.
 
 Bars on a logarithmic axis of ratios begin at 1: to the right aecore is faster, to the left slower.
 Every training workload is there, and every measurement of a single sample, those that are lost too.

@@ -174,7 +174,8 @@ def __getattr__(name: str) -> Any:
     if name not in _LATER:
         text = f"module {__name__!r} has no attribute {name!r}"
         if not name.startswith("_"):
-            text += _hint(name, __all__, _CLASSES)
+            text += f"; did you mean nn.{name}?" if name in nn.__all__ else ""
+            text += "" if name in nn.__all__ else _hint(name, __all__, _CLASSES)
         raise AttributeError(text)
     place = _LATER[name]
     module = importlib.import_module(f"{__name__}.{place or name}")

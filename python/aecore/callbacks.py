@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .base import atomic, checks
+from .base.hints import CALLBACKS, attribute
 from .base.text import printable
 from .training.callbacks import TrainingState
 
@@ -391,3 +392,7 @@ __all__ = ["CSVLogger", "ImageGrid", "JSONLinesLogger", "MLflow", "TensorBoard"]
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if not TYPE_CHECKING:  # for whom there are no other attributes
+    __getattr__ = attribute(__name__, __all__, CALLBACKS)

@@ -20,6 +20,12 @@ from .base.sums import sum_of
 from .nn.ops.latent import NOTHING
 from .nn.tape import Op, Value
 
+__all__ = ["MMD", "Codes", "Divergence", "TotalCorrelation"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class Codes(NamedTuple):
     """What a divergence is estimated from.

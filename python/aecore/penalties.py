@@ -32,6 +32,13 @@ from .nn.ops.kept import KeepLargest
 from .nn.ops.shapes import BroadcastTo
 from .nn.tape import Shape, Tape, Value
 
+__all__ = ["Contractive", "KLSparsity", "L1Sparsity", "Penalty", "TopK"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SATURATED = 1e-7  # a mean activation is taken to be at least so far from 0 and 1
 
 

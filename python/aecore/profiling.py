@@ -19,6 +19,13 @@ from .nn.parameter import Parameter
 from .nn.tape import Op, Tape
 from .training.network import Network
 
+__all__ = ["Profile", "ProfileRow", "profile"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SECONDS = 0.5  # of training at least that is timed
 LIMIT = 0.1  # seconds that each of the machine's limits is measured for
 

@@ -21,6 +21,13 @@ from .training.progress import Progress
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+__all__ = ["LearningRates", "find_learning_rate"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 SMOOTHING = 25  # the width of the smoothing kernel is 1 / 25 of the range
 
 

@@ -3,11 +3,29 @@
 import copy
 import inspect
 import pickle
+from pathlib import Path
 
 import aecore as ae
+import numpy as np
 import pytest
-from aecore.base.hints import ATTRIBUTES, CLASSES, HEAD, OF_MODEL, PARAMETERS, hint
+from aecore import _core
+from aecore.base.hints import (
+    ARGUMENTS,
+    ATTRIBUTES,
+    CALLBACKS,
+    CHOICES,
+    CLASSES,
+    HEAD,
+    OF_MODEL,
+    PARAMETERS,
+    PLOTS,
+    hint,
+)
 from aecore.base.params import Params, names
+from aecore.base.runtime import PRECISIONS
+from aecore.models.detection.score import MEASURES
+from aecore.nn.init import INITS
+from aecore.training.optim import BY_NAME
 
 CLASSES_WITH_PARAMS = [
     c for c in map(ae.__dict__.get, ae.__all__) if isinstance(c, type) and issubclass(c, Params)
@@ -184,3 +202,74 @@ def test_modules_offer_what_is_public(name):
     module = getattr(ae, name)
     others = {n for n in dir(module) if not n.startswith("_")} - set(module.__all__)
     assert not others, others
+
+
+X = np.random.default_rng(0).random((40, 6), np.float32)
+GREY = [np.zeros((20, 30), np.uint8), np.zeros((28, 28), np.uint8)]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "meant"),
+    [
+        (lambda: ae.VAE(loss="binary_crossentropy").fit(X), ValueError, "did you mean 'bce'?"),
+        (lambda: ae.VAE(loss="mean_squared_error").fit(X), ValueError, "did you mean 'mse'?"),
+        (lambda: ae.VAE(loss="MSE").fit(X), ValueError, "did you mean 'mse'?"),
+        (lambda: ae.VAE(loss="mae").fit(X), ValueError, "did you mean 'l1'?"),
+        (lambda: ae.VAE(loss="crossentropy").fit(X), ValueError, "did you mean 'cross_entropy'?"),
+        (lambda: ae.VAE(optimizer="Adam").fit(X), ValueError, "did you mean 'adam'?"),
+        (lambda: ae.VAE(init="xavier").fit(X), ValueError, "did you mean 'glorot'?"),
+        (lambda: ae.VAE(precision="float16").fit(X), ValueError, "did you mean 'bfloat16'?"),
+        (lambda: ae.nn.Activation("swish"), ValueError, "did you mean 'silu'?"),
+        (lambda: ae.Autoencoder((64, 32), 2).fit(X), TypeError, "did you mean Dense((64, 32))?"),
+        (lambda: ae.Autoencoder([64], 2).fit(X), TypeError, "did you mean Dense((64,))?"),
+        (lambda: ae.Autoencoder(64, 2).fit(X), TypeError, "did you mean Dense((64,))?"),
+        (lambda: ae.Autoencoder("conv", 2).fit(X), TypeError, "did you mean Conv()?"),
+        (lambda: ae.VAE().fit(X, epochs=3), TypeError, "did you mean VAE(epochs=...)?"),
+        (lambda: ae.VAE().fit(X, lr=3), TypeError, "did you mean learning_rate?"),
+        (lambda: ae.VAE().fit(X, validation_data=X), TypeError, "did you mean X_val?"),
+        (lambda: ae.VAE().fit(X, sample_weights=X), TypeError, "did you mean sample_weight?"),
+        (lambda: ae.callbacks.EarlyStopping, AttributeError, "mean a model's patience=...?"),
+        (lambda: ae.callbacks.ModelCheckpoint, AttributeError, "mean a model's checkpoint=...?"),
+        (lambda: ae.datasets.load_fashion, AttributeError, "did you mean load_fashion_small?"),
+        (lambda: ae.metrics.active_unit, AttributeError, "did you mean active_units?"),
+        (lambda: ae.plot.tsne, AttributeError, "mean latent_space(model, X, method='tsne')?"),
+        (lambda: ae.Linear, AttributeError, "did you mean nn.Linear?"),
+        (lambda: ae.VAE().fit("folder"), TypeError, "aecore.open_rows(path) opens tables"),
+        (lambda: ae.VAE().fit(Path("folder")), TypeError, "matplotlib.image.imread(p)"),
+        (lambda: ae.VAE().fit(["a.png", "b.png"]), TypeError, "matplotlib.image.imread(p)"),
+        (lambda: ae.VAE().fit(GREY), ValueError, "aecore.data.crops(images, 64) makes crops"),
+        (lambda: ae.VAE().fit([x[..., None] for x in GREY]), ValueError, "makes crops of one size"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:latent_dim")
+def test_what_newcomers_try(call, error, meant):
+    with pytest.raises(error) as caught:
+        call()
+    assert meant in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:latent_dim")
+def test_errors_that_are_no_questions_are_left_alone():
+    for call in (
+        lambda: ae.VAE(loss="xyzzy").fit(X),
+        lambda: ae.VAE().fit(X, xyzzy=3),
+        lambda: ae.VAE().fit(),
+        lambda: ae.Autoencoder("xyzzy", 2).fit(X),
+        lambda: ae.Autoencoder((), 2).fit(X),
+        lambda: ae.plot.__xyzzy__,
+        lambda: ae.VAE().fit([x[:, :3].astype(float) for x in GREY] + [np.zeros((3, 4))]),
+    ):
+        with pytest.raises((TypeError, ValueError, AttributeError)) as caught:
+            call()
+        assert "did you mean" not in str(caught.value) and "crops" not in str(caught.value)
+
+
+def test_every_choice_and_argument_that_is_hinted_at_exists():
+    options = {*ae.losses.NAMES, *INITS, *MEASURES, *PRECISIONS, *BY_NAME, *_core.ACTIVATIONS}
+    assert set(CHOICES.values()) <= options and not set(CHOICES) & options
+    known = {p for model in MODELS for p in inspect.signature(model.fit).parameters}
+    assert set(ARGUMENTS.values()) <= known and not set(ARGUMENTS) & known
+    for hinted, module in ((CALLBACKS, ae.callbacks), (PLOTS, ae.plot)):
+        assert not set(hinted) & set(module.__all__)
+    assert all(hasattr(ae.plot, meant.split("(")[0].split()[0]) for meant in PLOTS.values())
+    assert all(m.split()[-1].split("=")[0] in names(ae.VAE) for m in CALLBACKS.values())

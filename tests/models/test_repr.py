@@ -1,5 +1,6 @@
 """Models in a notebook: the HTML says what they are made of, and is safe whatever is in it."""
 
+import pickle
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore import nn
-from aecore.models.base import _html
+from aecore.models.base import _curve, _html
 
 
 class Page(HTMLParser):
@@ -220,6 +221,149 @@ def test_a_notebook_takes_the_html_and_the_text():
     data, _ = formatters.DisplayFormatter().format(ae.VAE(beta=2.0))
     assert data["text/html"].startswith('<div class="aecore">')
     assert data["text/plain"] == "VAE(beta=2.0)"
+
+
+# ---- how training went ---------------------------------------------------------------------------
+
+
+def lines_of(page):
+    """Return the corners of the curves, by what they are of."""
+    found = {}
+    for tag, attributes in page.tags:
+        if tag == "polyline":
+            points = [p.split(",") for p in attributes["points"].split()]
+            found[attributes["class"]] = np.array(points, float)
+    return found
+
+
+def test_the_loss_of_each_epoch_is_a_curve():
+    model = ae.Autoencoder(ae.Dense((8,)), 2, epochs=6, validation_fraction=0.25, random_state=0)
+    page = Page(model.fit(X)._repr_html_())
+    curves = lines_of(page)
+    assert set(curves) == {"loss", "val_loss"}
+    losses = {name: [r[name] for r in model.history_] for name in curves}
+    low, high = (f(losses["loss"] + losses["val_loss"]) for f in (min, max))
+    for name, points in curves.items():
+        assert len(points) == 6 and (np.diff(points[:, 0]) > 0).all()
+        y = (high - np.array(losses[name])) / (high - low) * (_curve.HEIGHT - 12) + 6
+        np.testing.assert_allclose(points[:, 1], y, atol=0.051)
+        assert f"{losses[name][0]:.4g} → {losses[name][-1]:.4g}" in page.text
+    assert "epoch 1 to 6" in page.text and "logarithmic" not in page.text
+
+
+def test_curves_of_odd_histories():
+    one = [{"epoch": 1, "loss": 2.0}]
+    assert _curve.curve_svg(()) == _curve.curve_svg(one) == ""
+    assert _curve.curve_svg([{"epoch": 1}, {"epoch": 2}]) == ""
+    odd = [*one, {"epoch": 2, "loss": float("nan")}, {"epoch": 3, "loss": "<b>"}, {"loss": None}]
+    odd += [{"epoch": "<i>", "loss": 1.0}, {"epoch": 5, "loss": 1e-3}, {"level": 1, "loss": 9.0}]
+    page = Page(_curve.curve_svg(odd))
+    assert "<i" not in _curve.curve_svg(odd) and "<b>" not in _curve.curve_svg(odd)
+    assert len(lines_of(page)["loss"]) == 2 and "epoch 1 to 5 · logarithmic" in page.text
+    assert np.isfinite(lines_of(page)["loss"]).all()
+    flat = [{"epoch": i, "loss": 1.0} for i in range(1, 3000)]
+    page = Page(_curve.curve_svg(flat))
+    assert len(lines_of(page)["loss"]) <= _curve.POINTS and "epoch 1 to 2999" in page.text
+    negative = [{"epoch": 1, "loss": 900.0}, {"epoch": 2, "loss": -1.0}]
+    assert "logarithmic" not in Page(_curve.curve_svg(negative)).text
+
+
+def explained_by(model):
+    found = re.search(r"([\d.]+) % of the variance of (\w+) samples", model._repr_html_())
+    return None if found is None else (float(found[1]), found[2])
+
+
+def low_rank(n=300):
+    rng = np.random.default_rng(0)
+    return (rng.normal(size=(n, 2)) @ rng.normal(size=(2, 12))).astype(np.float32)
+
+
+def test_the_share_of_variance_explained():
+    Z = low_rank()
+    model = ae.Autoencoder(ae.Dense(()), 2, epochs=40, learning_rate=1e-2, random_state=0).fit(Z)
+    variance = Z.var(axis=0, ddof=1).mean()
+    share = 100 * (1 - model.history_[-1]["mse"] / variance)
+    assert share > 50
+    assert explained_by(model) == (float(f"{share:.{1 if share > 99 else 0}f}"), "training")
+    # It is about what a regression would say of the reconstructions.
+    left = ((model.reconstruct(Z) - Z) ** 2).mean()
+    assert abs(share / 100 - (1 - left / variance)) < 0.05
+    model.set_params(validation_fraction=0.25).fit(Z)
+    share = 100 * (1 - model.history_[-1]["val_mse"] / variance)
+    assert explained_by(model) == (float(f"{share:.{1 if share > 99 else 0}f}"), "validation")
+
+
+def test_pixels_gaps_targets_and_many_samples():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (5000, 6, 6, 1), np.uint8)
+    found = variance(ae.Autoencoder(epochs=0), pixels)
+    assert abs(found / (pixels / 255).var(axis=0).mean() - 1) < 0.05  # of a thousand
+    Z = low_rank()
+    mask = rng.random(Z.shape) < 0.7
+    gaps = np.where(mask, Z, np.nan)
+    found = variance(ae.Autoencoder(epochs=0), gaps, sample_mask=mask)
+    wanted = np.nansum((gaps - np.nanmean(gaps, 0)) ** 2) / (mask.sum() - 12)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    found = variance(ae.Autoencoder(epochs=0), Z, target=3 * Z)
+    np.testing.assert_allclose(found, 9 * Z.var(0, ddof=1).mean(), rtol=1e-5)
+
+
+def variance(model, *args, **given):
+    return model.fit(*args, **given)._variance
+
+
+def test_where_it_has_no_meaning_it_is_left_out():
+    Z = low_rank()
+    counts = np.random.default_rng(0).poisson(3, (50, 6))
+    ragged = [Z[:n] for n in (4, 7)] * 20
+    for model, samples in (
+        (ae.Autoencoder(latent_dim=2, loss="poisson", **SHORT), counts),
+        (ae.TabularAutoencoder(**SHORT), Z),
+        (ae.PixelCNN(**SHORT), Dressed.codes),
+        (ae.Autoencoder(ae.LSTM(4), 2, **SHORT), ragged),
+        (ae.Autoencoder(latent_dim=2, **SHORT), X[:12]),  # few
+        (ae.Autoencoder(latent_dim=2, **SHORT), np.ones((50, 3), np.float32)),
+        (ae.Autoencoder(latent_dim=2, **SHORT), lambda: iter([Z])),
+    ):
+        html = model.fit(samples)._repr_html_()
+        assert "explained" not in html and "mean sample" not in html
+    # Training on other samples, the share of these is forgotten; files hold the history alone.
+    model = ae.Autoencoder(ae.Dense(()), 2, epochs=20, learning_rate=1e-2, random_state=0).fit(Z)
+    assert explained_by(pickle.loads(pickle.dumps(model))) == explained_by(model) is not None
+    assert explained_by(model.partial_fit(Z[:50])) is None
+
+
+def test_a_model_that_is_worse_than_the_mean_says_so():
+    model = ae.Autoencoder(ae.Dense(()), 2, epochs=1, random_state=0).fit(low_rank() + 30)
+    assert "worse than the mean sample" in Page(model._repr_html_()).text
+
+
+def test_a_share_is_that_of_the_epoch_that_was_gone_back_to():
+    Z = low_rank()
+    model = ae.Autoencoder(ae.Dense((8,)), 2, epochs=30, patience=1, learning_rate=0.1,
+                           validation_fraction=0.2, random_state=0).fit(Z)  # fmt: skip
+    best = next(r for r in model.history_ if r["epoch"] == model.best_epoch_)
+    assert best is not model.history_[-1]
+    share = 100 * (1 - best["val_mse"] / Z.var(axis=0, ddof=1).mean())
+    shown = explained_by(model)
+    assert shown == (float(f"{share:.{1 if share > 99 else 0}f}"), "validation")
+
+
+def test_detectors_say_what_they_have_learned():
+    T = np.random.default_rng(0).normal(size=(200, 5))
+    detector = ae.AnomalyDetector(contamination=0.05, n_models=2, random_state=0).fit(T)
+    text = Page(detector._repr_html_()).text
+    assert "2 models · 5 features" in text and f"threshold {detector.offset_:.4g}" in text
+    assert "contamination 0.05" in text and "5 % of training samples flagged" in text
+    detector.offset_ = -99.0
+    text = Page(detector._repr_html_()).text
+    assert "threshold -99" in text and "flagged" not in text
+    series = ae.SeriesDetector(8, n_models=1, contamination=0.1, random_state=0).fit(T)
+    text = Page(series._repr_html_()).text
+    assert "1 model · 5 features" in text and re.search(r"(9|10)[.\d]* % of training windows", text)
+    detector.contamination = "<b>"
+    assert "<b>&" not in detector._repr_html_() and "&lt;b&gt;" in detector._repr_html_()
+    assert "not fitted" in Page(ae.AnomalyDetector()._repr_html_()).text
 
 
 BARS = """

@@ -34,14 +34,35 @@ def images(rng):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_pixels_of_an_image_are_squares(channels, rng):
+def test_images_are_enlarged_without_steps(channels, rng):
     image = rng.random((14, 7, channels), dtype=np.float32)
     image[0, 0] = 2  # beyond the range
     shown = read(_render.image_png(image, (0.0, 1.0)))
-    times = _render.SIDE // 14
+    times = -(-_render.SIDE // 14)
     assert shown.shape[:2] == (14 * times, 7 * times)
-    expected = (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8).repeat(times, 0).repeat(times, 1)
-    np.testing.assert_array_equal(shown.reshape(expected.shape), expected)
+    # Means of squares are about the pixels, and neighbours differ little.
+    means = shown.reshape(14, times, 7, times, channels).mean(axis=(1, 3))
+    assert np.abs(means - 255 * np.clip(image, 0, 1)).mean() < 25
+    steps = np.abs(np.diff(shown.astype(int), axis=0)).max()
+    assert steps < 255 * 2 / times * 1.5
+
+
+def test_enlarging_keeps_what_is_flat_and_what_is_straight():
+    flat = np.full((5, 9, 1), 0.6, np.float32)
+    assert (read(_render.image_png(flat, (0, 1))) == 153).all()
+    times = 8
+    ramp = np.arange(12, dtype=np.float32)
+    found = _render._enlarging(12, times) @ ramp
+    centers = (np.arange(12 * times) + 0.5) / times - 0.5
+    inner = (centers >= 1) & (centers <= 10)
+    np.testing.assert_allclose(found[inner], centers[inner], atol=1e-5)
+    np.testing.assert_allclose(_render._enlarging(3, 4).sum(axis=1), 1, rtol=1e-6)
+
+
+def test_large_images_are_drawn_as_they_are(rng):
+    image = rng.random((_render.SIDE, 20, 1), dtype=np.float32)
+    expected = (image[..., 0] * 255 + 0.5).astype(np.uint8)
+    np.testing.assert_array_equal(read(_render.image_png(image, (0, 1))), expected)
 
 
 # ---------------------------------------------------------------------------------------- the codes
@@ -87,10 +108,10 @@ def test_the_cross_lies_at_the_code(dim, images):
         found = read(explorer.map(code))
         point = (code - explorer._mean) @ explorer._axes
         row, column = explorer._map.place(point)
-        assert (found[row - 9 : row + 10, column] == 0).all()
-        assert (found[row, column - 9 : column + 10] == 0).all()
+        assert (found[row - 12 : row + 13, column] == [0, 0, 0, 255]).all()
+        assert (found[row, column - 12 : column + 13] == [0, 0, 0, 255]).all()
         changed = np.argwhere((found != bare).any(axis=2))
-        assert np.abs(changed - [row, column]).max() <= 11
+        assert np.abs(changed - [row, column]).max() <= 17
     # The axes' own scale, by two points.
     a, b = (np.array(explorer._map.place(p)) for p in ([0, 0], [1, 1]))
     assert a[0] > b[0] and a[1] < b[1]
@@ -216,7 +237,7 @@ def test_a_move_is_quick_on_images_like_mnist(arch, rng):
     for i in range(15):
         started = time.perf_counter()
         explorer.picture(explorer.start + 0.1 * i)
-        explorer.map(explorer.start + 0.1 * i)
+        explorer.place(explorer.start + 0.1 * i)
         times.append(time.perf_counter() - started)
     assert min(times) < 0.05
 
@@ -227,6 +248,7 @@ class Flat(Linear):
 
 
 T = np.random.default_rng(0).random((10, 4)).astype(np.float32)
+MIXED = np.array([("a", 1.0), ("b", 2.0)] * 5, [("word", "U1"), ("number", float)])
 BAD = {
     "no decoder": (TypeError, "inverse_transform", lambda: plot.Explorer(object())),
     "no latent_dim": (
@@ -235,6 +257,9 @@ BAD = {
     "a quantizer": (TypeError, "inverse_transform", lambda: plot.Explorer(Quantizer(None))),
     "code shape": (ValueError, r"\(N, 2\), got \(10, 5\)", lambda: plot.Explorer(Flat().fit(T), T)),
     "labels": (ValueError, "y: expected", lambda: plot.Explorer(Linear().fit(T), T, [1, 2])),
+    "a table of words and numbers": (
+        ValueError, "conditioned on a table of both",
+        lambda: plot.Explorer(ae.CVAE(ae.Dense((4,)), 2, epochs=1).fit(T, MIXED))),
     "not fitted": (ValueError, "fit", lambda: plot.Explorer(ae.VAE())),
 }  # fmt: skip
 
@@ -263,8 +288,12 @@ def found_in(box, kind):
     return found
 
 
+def places_of(map_):
+    return tuple(map_.cross)
+
+
 def test_widgets_pass_their_numbers_on(images):
-    pytest.importorskip("ipywidgets")
+    pytest.importorskip("anywidget")
     y = np.arange(40) % 3
     model = Conditional(4).fit(images, y)
     box = plot.explore(model, images, y, sliders=3)
@@ -272,13 +301,15 @@ def test_widgets_pass_their_numbers_on(images):
     sliders = found_in(box, ("FloatSlider",))
     dims = sorted(explorer.dims[:3])
     assert [slider.description for slider in sliders] == [f"latent {d}" for d in dims]
-    original, decoded, codes = found_in(box, ("Image",))
+    (codes,), (decoded, original) = found_in(box, ("ClickMap",)), found_in(box, ("Image",))
     (classes,), (sample,) = found_in(box, ("ToggleButtons",)), found_in(box, ("BoundedIntText",))
     z = explorer.codes[0].copy()
     assert original.value == explorer.original(0) and classes.value == 0
-    assert decoded.value == explorer.picture(z, 0) and codes.value == explorer.map(z)
+    assert decoded.value == explorer.picture(z, 0) and codes.light == explorer.bare_map()
+    assert codes.dark == explorer.bare_map(dark=True)
+    assert places_of(codes) == explorer.place(z)
     sliders[1].value = z[dims[1]] = (sliders[1].min + sliders[1].max) / 3
-    assert decoded.value == explorer.picture(z, 0) and codes.value == explorer.map(z)
+    assert decoded.value == explorer.picture(z, 0) and places_of(codes) == explorer.place(z)
     classes.value = 2
     assert decoded.value == explorer.picture(z, 2)
     sample.value = 9
@@ -288,6 +319,165 @@ def test_widgets_pass_their_numbers_on(images):
     before = bytes(decoded.value)
     button.click()
     assert decoded.value != before
+
+
+def click(map_, across, down):
+    """Click as the browser does."""
+    map_.click = [across, down, (map_.click or [0, 0, 0])[2] + 1]
+    assert map_.answered == map_.click[2]
+
+
+def test_a_click_in_the_plane_decodes_that_very_place(images):
+    pytest.importorskip("anywidget")
+    box = plot.explore(Linear(2).fit(images), images)
+    explorer = box.explorer
+    (codes,), (decoded, original) = found_in(box, ("ClickMap",)), found_in(box, ("Image",))
+    (sample,) = found_in(box, ("BoundedIntText",))
+    for wanted in ([0.3, -0.2], [-0.4, 0.1]):
+        click(codes, *explorer.place(wanted))
+        z, i = explorer.at(*explorer.place(wanted))
+        np.testing.assert_allclose(z, wanted, atol=0.02)  # a pixel's width
+        assert decoded.value == explorer.picture(z)
+        nearest = np.argmin(((explorer.codes - z) ** 2).sum(axis=1))
+        assert sample.value == i == nearest and original.value == explorer.original(nearest)
+        np.testing.assert_allclose(places_of(codes), explorer.place(wanted), atol=0.005)
+        shown = [s.value for s in found_in(box, ("FloatSlider",))]
+        inside = np.clip(z, explorer.low, explorer.high)
+        np.testing.assert_allclose(shown, inside, atol=1e-6)
+        assert "nearest original" in " ".join(h.value for h in found_in(box, ("HTML",)))
+
+
+def test_a_click_among_more_dimensions_goes_to_the_nearest_sample(images):
+    pytest.importorskip("anywidget")
+    y = np.arange(40) % 3
+    box = plot.explore(Conditional(4).fit(images, y), images, y, names=["a", "b", "c"])
+    explorer = box.explorer
+    (codes,), (decoded, original) = found_in(box, ("ClickMap",)), found_in(box, ("Image",))
+    (classes,), sliders = found_in(box, ("ToggleButtons",)), found_in(box, ("FloatSlider",))
+    for i in (7, 23, 23):
+        sliders[0].value = sliders[0].min  # away from it
+        click(codes, *explorer.place(explorer.codes[i]))
+        assert decoded.value == explorer.picture(explorer.codes[i], y[i])
+        assert original.value == explorer.original(i) and classes.value == y[i]
+        said = " ".join(h.value for h in found_in(box, ("HTML",)))
+        assert f"<b>original</b> · {'abc'[y[i]]}" in said
+        assert f"<b>decoded</b> · {'abc'[y[i]]}" in said
+    click(codes, -5, 99)  # where the pointer has left the map
+    assert 0 <= codes.cross[0] <= 1 and 0 <= codes.cross[1] <= 1
+
+
+def test_what_browsers_round_moves_nothing(images):
+    pytest.importorskip("anywidget")
+    box = plot.explore(Linear(3).fit(images), images)
+    (decoded, _), sliders = found_in(box, ("Image",)), found_in(box, ("FloatSlider",))
+    before = bytes(decoded.value)
+    for slider in sliders:
+        slider.value += 0.5 * slider.step
+    assert decoded.value == before
+    sliders[0].value += slider.step
+    assert decoded.value != before
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"), [((7, 2), "original pale"), ((4,), "original as marks")]
+)
+def test_charts_say_how_the_original_is_drawn(shape, said, rng):
+    pytest.importorskip("ipywidgets")
+    X = rng.random((30, *shape)).astype(np.float32)
+    box = plot.explore(Linear(2).fit(X), X)
+    assert f"<b>decoded</b> · {said}" in [h.value for h in found_in(box, ("HTML",))]
+    assert len(found_in(box, ("Image",))) == 1
+
+
+def test_without_anywidget_the_map_is_a_picture(images, monkeypatch):
+    pytest.importorskip("ipywidgets")
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    box = plot.explore(Linear(3).fit(images), images)
+    codes, decoded, original = found_in(box, ("Image",))
+    z = box.explorer.codes[0].copy()
+    assert codes.value == box.explorer.map(z)
+    found_in(box, ("FloatSlider",))[0].value = z[0] = 0.0
+    assert codes.value == box.explorer.map(z) and decoded.value == box.explorer.picture(z)
+    assert "click" not in " ".join(h.value for h in found_in(box, ("HTML",)))
+
+
+def test_sliders_and_classes_have_names(images, rng):
+    pytest.importorskip("ipywidgets")
+    y = np.arange(40) % 3
+    model = Conditional(4).fit(images, y)
+    for names in (["red", "green", "<i>"], {0: "red", 1: "green", 2: "<i>"}):
+        box = plot.explore(model, images, y, sliders={2: "slant", 0: "size"}, names=names)
+        (classes,) = found_in(box, ("ToggleButtons",))
+        assert [label for label, _ in classes.options] == ["red", "green", "<i>"]
+        assert [s.description for s in found_in(box, ("FloatSlider",))] == ["slant", "size"]
+        legend = box.explorer._shown_labels()
+        assert set(legend) == {"red", "green", "<i>"}
+        classes.value = 2
+        said = " ".join(h.value for h in found_in(box, ("HTML",)))
+        assert "&lt;i&gt;" in said and "· <i>" not in said
+    some = plot.Explorer(model, images, y, names={1: "green"})
+    assert some.names == ["0", "green", "2"]
+    words = np.array(["red", "green", "blue"])[y]
+    box = plot.explore(Conditional(4).fit(images, words), images, words)
+    (classes,) = found_in(box, ("ToggleButtons",))
+    assert [label for label, _ in classes.options] == ["blue", "green", "red"]
+    plain = plot.Explorer(Linear(3).fit(images), images, y, names=["a", "b", "c"])
+    assert plain.title(1) == "b" and set(plain._shown_labels()) == {"a", "b", "c"}
+
+
+def test_properties_have_the_names_of_columns(rng):
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("ipywidgets")
+    X, measured = rng.random((40, 5)), pandas.DataFrame(rng.random((40, 2)), columns=["w", "h"])
+    model = ae.CVAE(ae.Dense((8,)), 2, epochs=1, random_state=0).fit(X, measured)
+    box = plot.explore(model, X, measured)
+    names = [s.description for s in found_in(box, ("FloatSlider",))]
+    assert names == ["w", "h", "latent 0", "latent 1"]
+    assert plot.Explorer(model, X, measured.to_numpy()).names == ["property 0", "property 1"]
+    assert plot.Explorer(model, X, measured, names=["a", "b"]).names == ["a", "b"]
+
+
+def test_names_that_do_not_fit(images):
+    y = np.arange(40) % 3
+    model = Conditional(4).fit(images, y)
+    with pytest.raises(ValueError, match="names: expected 3 texts, one a class, got 2"):
+        plot.Explorer(model, images, y, names=["a", "b"])
+    with pytest.raises(TypeError, match="names: expected 3 texts"):
+        plot.Explorer(model, images, y, names="abc")
+    pytest.importorskip("ipywidgets")
+    with pytest.raises(ValueError, match="sliders: expected at least 0 and at most 3, got 4"):
+        plot.explore(model, images, y, sliders={4: "x"})
+    with pytest.raises(TypeError, match="sliders: expected an integer"):
+        plot.explore(model, images, y, sliders={"x": "x"})
+
+
+def test_a_place_without_a_map(images):
+    explorer = plot.Explorer(Linear(1).fit(images), images)
+    assert explorer.place([0.0]) is None and explorer.bare_map() is None
+    with pytest.raises(ValueError, match="for a map"):
+        explorer.at(0.5, 0.5)
+
+
+def test_charts_are_dark_ink_on_nothing(rng):
+    matplotlib = pytest.importorskip("matplotlib")
+    X = rng.standard_normal((30, 7, 2)).astype(np.float32)
+    model = Linear(2).fit(X)
+    usual = plot.Explorer(model, X).picture([0.3, 0.1])
+    with matplotlib.style.context("dark_background"):
+        explorer = plot.Explorer(model, X)
+        shown = explorer.picture([0.3, 0.1])
+    assert shown == usual
+    for png in (shown, explorer.bare_map()):
+        pixels = read(png)
+        assert pixels.shape[2] == 4 and (pixels[0, 0, 3], pixels[-1, -1, 3]) == (0, 0)
+        ink = pixels[..., :3][pixels[..., 3] > 200]
+        assert ink.min() < 80
+    light, dark = (read(explorer.bare_map(dark=is_dark)).astype(int) for is_dark in (False, True))
+    np.testing.assert_array_equal(light[..., 3], dark[..., 3])
+    grey = np.ptp(light[..., :3], axis=2) == 0
+    assert (light + dark)[grey][:, :3].min() == (light + dark)[grey][:, :3].max() == 255
+    colored = np.ptp(light[..., :3], axis=2) > 100
+    assert colored.sum() > 100 and (light == dark)[colored].all()
 
 
 def test_each_move_decodes_once(images):

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+import types
 
 import aecore as ae
 import numpy as np
 import pytest
-from aecore.training import fit
+from aecore.training import fit, progress
 from aecore.training.progress import Progress, summary
 
 KW = {"batch_size": 16, "random_state": 0}
@@ -157,3 +158,125 @@ def test_the_best_epoch_is_still_known(X, tmp_path, monkeypatch):
     model = ae.Autoencoder(ae.Dense((4,)), 2, checkpoint=saving, learning_rate=0.3, **KW)
     losses = [model.partial_fit(X).history_[-1]["loss"] for _ in range(60)]
     assert ae.load(tmp_path / "m.best").history_[-1]["epoch"] == 1 + int(np.argmin(losses))
+
+
+# ---- notebooks -----------------------------------------------------------------------------------
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        monkeypatch.setattr(progress.time, "perf_counter", lambda: self.now)
+
+
+def notebook(monkeypatch, asked=True):
+    """Let a kernel run a cell, which somebody or a program has asked for."""
+    kernel = types.SimpleNamespace(_allow_stdin=asked)
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: types.SimpleNamespace(kernel=kernel)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+
+
+def opened(monkeypatch):
+    """Return a list to which each bar adds how it was made."""
+    made = []
+
+    class Bar:
+        def __init__(self, **how):
+            made.append(how)
+            self.updates, self.text, self.closed = 0, "", False
+            how["bar"] = self
+
+        def update(self):
+            self.updates += 1
+
+        def set_postfix_str(self, text):
+            self.text = text
+
+        def set_description_str(self, text, refresh):
+            self.description = text
+
+        def close(self):
+            self.closed = True
+
+    module = types.ModuleType("tqdm.auto")
+    module.tqdm = Bar
+    monkeypatch.setitem(sys.modules, "tqdm.auto", module)
+    return made
+
+
+def train_for(monkeypatch, verbose, seconds, epochs=10, batches=5):
+    """Show a training that takes so long; return the bars."""
+    made, clock = opened(monkeypatch), Clock(monkeypatch)
+    with Progress(verbose, epochs, batches) as shown:
+        for epoch in range(epochs):
+            for _ in range(batches):
+                clock.now += seconds / (epochs * batches)
+                shown.batch()
+            shown.epoch({"epoch": epoch + 1, "loss": 0.5})
+    return made
+
+
+def test_a_long_training_in_a_notebook_has_a_bar_unasked(monkeypatch):
+    notebook(monkeypatch)
+    (how,) = train_for(monkeypatch, None, 20)
+    assert how["initial"] == 8 and how["total"] == 50 and how["desc"] == "epoch 2/10"
+    assert how["leave"] is False  # it is gone when training is over
+    bar = how["bar"]
+    assert bar.updates == 42 and bar.closed and bar.text == "loss 0.5"
+
+
+@pytest.mark.parametrize(("verbose", "seconds"), [(None, 2.9), (None, 4.5), (0, 100), (False, 100)])
+def test_short_ones_and_quiet_ones_have_none(verbose, seconds, monkeypatch):
+    notebook(monkeypatch)
+    assert train_for(monkeypatch, verbose, seconds) == []
+
+
+def test_a_bar_that_is_asked_for_is_there_at_once_and_stays(monkeypatch):
+    notebook(monkeypatch)
+    (how,) = train_for(monkeypatch, 1, 1)
+    assert how["initial"] == 0 and how["leave"] is True
+
+
+@pytest.mark.parametrize("where", ["a script", "a terminal", "an executed notebook"])
+def test_elsewhere_nothing_is_shown_unasked(where, monkeypatch):
+    if where == "an executed notebook":
+        notebook(monkeypatch, asked=False)
+    else:
+        ipython = types.ModuleType("IPython")
+        shell = None if where == "a script" else object()
+        ipython.get_ipython = lambda: shell
+        monkeypatch.setitem(sys.modules, "IPython", ipython)
+    assert not progress.in_notebook()
+    assert train_for(monkeypatch, None, 100) == []
+
+
+def test_kernels_say_who_has_asked():
+    """The attribute that says so is private to ipykernel."""
+    kernelbase = pytest.importorskip("ipykernel.kernelbase")
+    assert "_allow_stdin" in kernelbase.Kernel.class_traits() or hasattr(
+        kernelbase.Kernel, "_allow_stdin"
+    )
+
+
+def test_models_are_quiet_by_default_and_fit_changes_no_parameter(X, capsys):
+    model = ae.Autoencoder(ae.Dense((4,)), 2, epochs=2, **KW)
+    assert model.verbose is None and repr(model).count("verbose") == 0
+    before = model.get_params()
+    model.fit(X)
+    assert capsys.readouterr() == ("", "") and model.get_params() == before
+    quiet = ae.Autoencoder(ae.Dense((4,)), 2, epochs=2, verbose=0, **KW).fit(X)
+    np.testing.assert_array_equal(model.transform(X), quiet.transform(X))
+
+
+@pytest.mark.parametrize("verbose", [None, 0, 1])
+def test_files_keep_it(verbose, X, tmp_path):
+    model = ae.Autoencoder(ae.Dense((4,)), 2, epochs=1, verbose=verbose, **KW).fit(X)
+    model.save(tmp_path / "m")
+    assert ae.load(tmp_path / "m").verbose is verbose
+    detector = ae.AnomalyDetector(n_models=1, verbose=verbose, random_state=0).fit(X)
+    detector.save(tmp_path / "d")
+    found = ae.load(tmp_path / "d")
+    assert found.verbose is verbose and found.estimators_[0].verbose is verbose

@@ -21,3 +21,7 @@ __all__ = [
     "UNet",
     "build_network",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -15,6 +15,7 @@ from .dense import Dense
 from .lstm import LSTM
 
 Pair = tuple[Module, Module]
+ARCHITECTURES = "Conv Dense GRU LSTM ResNet Transformer UNet".split()
 
 
 def build_network(
@@ -79,7 +80,7 @@ def build_network(
     else:
         raise TypeError(
             "arch: expected None, an architecture such as Dense(), or an encoder and a decoder "
-            f"made of aecore.nn modules, got {arch!r}"
+            f"made of aecore.nn modules, got {arch!r}{_meant(arch)}"
         )
     check_network(*pair, input_shape, code, condition, restored)
     return pair
@@ -175,3 +176,15 @@ def check_network(
             f"arch: decoder: expected samples of shape {output_shape} for codes of shape "
             f"{(*room, code.inputs)}, got {restored}"
         )
+
+
+def _meant(arch: Any) -> str:
+    """Return what to add to a message about widths of layers or a name for an architecture."""
+    if isinstance(arch, (int, tuple, list)) and not isinstance(arch, bool):
+        widths = (arch,) if isinstance(arch, int) else tuple(arch)
+        if widths and all(isinstance(width, int) for width in widths):
+            return f"; did you mean Dense({widths!r})?"
+    names = {name.lower(): name for name in ARCHITECTURES}
+    if isinstance(arch, str) and arch.lower() in names:
+        return f"; did you mean {names[arch.lower()]}()?"
+    return ""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import as_array
+from .hints import choice_hint
 from .text import brief, printable
 
 Floats = NDArray[np.float64]
@@ -69,7 +70,8 @@ def choice(name: str, value: Any, options: Iterable[str]) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name}: expected one of {listed}, got {value!r}")
     if value not in options:
-        raise ValueError(f"{name}: expected one of {listed}, got {value!r}")
+        meant = choice_hint(value, options)
+        raise ValueError(f"{name}: expected one of {listed}, got {value!r}{meant}")
     return value
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 HIDDEN = "arch=Dense(widths)|widths"
 SHAPE = "fit(X), which finds out the shape of samples"
@@ -101,6 +103,7 @@ ATTRIBUTES = {
     "encoder": "parameters_, aecore.to_torch or aecore.to_onnx",
     "evaluate": "score",
     "export": "aecore.to_onnx",
+    "fit_generator": "fit",
     "forward": "reconstruct",
     "from_torch": "aecore.from_torch",
     "generate": "sample",
@@ -142,11 +145,79 @@ CLASSES = {
     "SparseAutoencoder": "Autoencoder(penalty=L1Sparsity())",
     "VariationalAutoencoder": "VAE",
 }
+# Choices among texts: what they are called elsewhere.
+CHOICES = {
+    "absolute_error": "l1",
+    "bernoulli": "bce",
+    "bf16": "bfloat16",
+    "binary_cross_entropy": "bce",
+    "binary_crossentropy": "bce",
+    "categorical": "cross_entropy",
+    "categorical_crossentropy": "cross_entropy",
+    "float16": "bfloat16",
+    "fp16": "bfloat16",
+    "fp32": "float32",
+    "gaussian_nll": "gaussian",
+    "half": "bfloat16",
+    "huber_loss": "huber",
+    "identity": "linear",
+    "kaiming": "he",
+    "l2": "mse",
+    "log_loss": "bce",
+    "lrelu": "leaky_relu",
+    "mae": "l1",
+    "mahalanobis": "codes",
+    "mean_absolute_error": "l1",
+    "mean_squared_error": "mse",
+    "momentum": "sgd",
+    "nb": "negative_binomial",
+    "nll": "gaussian",
+    "none": "linear",
+    "normal": "gaussian",
+    "reconstruction_error": "loss",
+    "rmsprop": "adam",
+    "smooth_l1": "huber",
+    "softmax": "cross_entropy",
+    "squared_error": "mse",
+    "swish": "silu",
+    "xavier": "glorot",
+    "zinb": "negative_binomial",
+}
+# Arguments of methods elsewhere.
+ARGUMENTS = {
+    "eval_set": "X_val",
+    "labels": "y",
+    "mask": "sample_mask",
+    "sample_weights": "sample_weight",
+    "targets": "target",
+    "val_data": "X_val",
+    "validation_data": "X_val",
+    "weights": "sample_weight",
+    "y_true": "y",
+}
+CALLBACKS = {
+    "EarlyStopping": "a model's patience=...",
+    "LearningRateScheduler": "a model's schedule=...",
+    "ModelCheckpoint": "a model's checkpoint=...",
+    "ReduceLROnPlateau": "a model's schedule=Plateau()",
+}
+PLOTS = {
+    "embedding": "latent_space",
+    "latent": "latent_space",
+    "loss": "history",
+    "map": "latent_space",
+    "pca": "latent_space",
+    "recon": "reconstructions",
+    "training": "history",
+    "tsne": "latent_space(model, X, method='tsne')",
+    "umap": "latent_space of an embedding",
+}
 # What a detector or a classifier doesn't take, but the model that it is given.
 OF_MODEL = set(
     "arch latent_dim loss corruption penalty optimizer learning_rate weight_decay schedule "
     "clip_norm batch_size epochs patience validation_fraction n_threads".split()
 )
+ARGUMENT = re.compile(r"got an unexpected keyword argument '(\w+)'")
 HEAD = re.compile(r"(\w+)(=|,|$)")  # a name that has to be there
 
 
@@ -167,3 +238,47 @@ def hint(name: str, known: Iterable[str], elsewhere: dict[str, str]) -> str:
     lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(name.lower(), lower, 1)
     return f"; did you mean {lower[close[0]]}?" if close else ""
+
+
+def choice_hint(value: str, options: Iterable[str]) -> str:
+    """Return what to add to a message about a text that is none of the options."""
+    options, name = list(options), value.lower().replace(" ", "_").replace("-", "_")
+    meant = CHOICES.get(name)
+    if meant is None or meant not in options:
+        close = difflib.get_close_matches(name, options, 1)
+        meant = close[0] if close else None
+    return f"; did you mean {meant!r}?" if meant else ""
+
+
+def argument_hint(error: TypeError, method: str, given: Any) -> str:
+    """Return what to add to Python's message about a method's unknown argument.
+
+    Parameters
+    ----------
+    error : TypeError
+        Of a call of a method.
+    method : str
+        Its name.
+    given : object
+        That whose method it is: its parameters may be meant.
+    """
+    found = ARGUMENT.search(str(error))
+    if found is None or not hasattr(given, "get_params"):
+        return ""
+    name, cls = found[1], type(given)
+    parameters = inspect.signature(cls).parameters
+    meant = hint(name, parameters, PARAMETERS) if name not in parameters else name
+    if name in parameters:
+        return f"; did you mean {cls.__name__}({name}=...)?"
+    known = [p for p in inspect.signature(getattr(cls, method)).parameters if p != "self"]
+    return hint(name, known, ARGUMENTS) or meant
+
+
+def attribute(module: str, known: Iterable[str], elsewhere: dict[str, str]) -> Callable[..., Any]:
+    """Return a module's `__getattr__`, which says what was probably meant."""
+
+    def __getattr__(name: str) -> Any:
+        text = f"module {module!r} has no attribute {name!r}"
+        raise AttributeError(text if name.startswith("_") else text + hint(name, known, elsewhere))
+
+    return __getattr__

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import checks, names, routing
+from . import checks, names, routing, tracebacks
 from .hints import ATTRIBUTES, hint
 from .params import Params
 from .streams import fresh_seed
@@ -66,6 +66,7 @@ class Estimator(Params):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        tracebacks.shorten(cls)
         routing.add_requests(cls)
 
     if not TYPE_CHECKING:  # for whom there are no other attributes

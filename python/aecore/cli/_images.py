@@ -13,6 +13,11 @@ from ._source import Reading
 
 __all__ = ["IN_MEMORY", "SUFFIXES", "Images", "save_image"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 IN_MEMORY = 1 << 31  # bytes of pictures kept in training; larger sets are read again in each epoch
 
 

@@ -41,6 +41,13 @@ from ..models import VQVAE
 from ..models.base.coding import BaseAutoencoder
 from . import _packing
 
+__all__ = ["UniformQuantizer", "compress", "decompress"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 MAGIC = b"aec\x01"
 INDICES, QUANTIZED = 0, 1
 MAX_BITS = 16  # of a coordinate

@@ -6,3 +6,7 @@ Models take most of it as it is; what has to be prepared first is here.
 from .cropping import crops
 
 __all__ = ["crops"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -11,6 +11,7 @@ are padded (`sequences`).
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -586,6 +587,13 @@ def is_readable(X: Any) -> bool:
 
 def _instead(X: Any) -> str:
     """Return what to do with samples that aren't numbers."""
+    several = X if isinstance(X, (list, tuple)) else [X]
+    if several and all(isinstance(x, (str, os.PathLike)) for x in several):
+        return (
+            ": aecore.open_rows(path) opens tables and arrays; images are "
+            "np.stack([matplotlib.image.imread(p) for p in paths]), or, where sizes differ, "
+            "aecore.data.crops of a list of them"
+        )
     if getattr(getattr(X, "dtype", None), "names", None):
         return ": numpy.lib.recfunctions.structured_to_unstructured(X) has them as a matrix"
     one = [getattr(X, "dtype", None)]  # of a column, whose dtypes are no list

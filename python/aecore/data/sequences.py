@@ -10,6 +10,8 @@ import numpy as np
 from ..base import checks
 from ..base.arrays import as_array
 
+SMALL_SIDE = 8  # pixels of an image, at least
+
 
 class Padded(NamedTuple):
     """Sequences in one array.
@@ -95,7 +97,7 @@ def pad(
         if x.shape[1] != width:
             raise ValueError(
                 f"{name}: sample {i}: expected {width} features a step, as in {source}, got "
-                f"{x.shape[1]}"
+                f"{x.shape[1]}{_maybe_images(found)}"
             )
     lengths = np.array([len(x) for x in found], np.int64)
     steps = _steps(lengths, name, like, longer)
@@ -222,3 +224,10 @@ def trim(
 def behind(lengths: np.ndarray, steps: int) -> np.ndarray:
     """Return True where a sample has ended, (N, T)."""
     return np.arange(steps) >= lengths[:, None]
+
+
+def _maybe_images(found: list[np.ndarray]) -> str:
+    """Return what to do with a list that may well be of grey images."""
+    if all(x.dtype == np.uint8 and min(x.shape) >= SMALL_SIDE for x in found):
+        return "; of grey images of different sizes, aecore.data.crops(images, 64) makes crops"
+    return ""

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import checks
+from ..base.hints import attribute
 from . import _made, _nab, _read, _tables
 from ._files import CIFAR_BATCHES, CLAIMS, FILES, KDD, NAB_LABELS, locate
 from ._images import ImageFolder
@@ -65,6 +66,10 @@ FASHION_CLASSES = (
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if not TYPE_CHECKING:  # for whom there are no other attributes
+    __getattr__ = attribute(__name__, __all__, {})
 
 
 def load_mnist(*, data_home: str | os.PathLike[str] | None = None) -> Split:

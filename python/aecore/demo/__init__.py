@@ -17,3 +17,7 @@ browser
 from ._run import DemoError, run
 
 __all__ = ["DemoError", "run"]
+
+
+def __dir__() -> list[str]:
+    return __all__

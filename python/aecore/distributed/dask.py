@@ -38,6 +38,11 @@ __all__ = [
     "transform",
 ]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 UNKNOWN = "__UNKNOWN_CATEGORIES__"  # what dask has for categories before it looks
 ROW_BYTES = 1 << 10  # of a row of which nothing is known
 

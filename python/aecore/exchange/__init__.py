@@ -4,3 +4,7 @@ from ._onnx import to_onnx
 from ._torch import from_torch, to_torch
 
 __all__ = ["from_torch", "to_onnx", "to_torch"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import models
 from ..base.params import Params
+from ..base.tracebacks import short
 from ..models.base import state
 from ..nn.module import Module
 from ..training import checkpoint
@@ -23,6 +24,7 @@ MODELS = tuple(
 )
 
 
+@short
 def load(path: Any, *, classes: Iterable[type] = ()) -> Any:
     """Read a model that `save` wrote.
 

@@ -85,6 +85,13 @@ from ..nn.ops.sequences import apply_link
 from ..nn.parameter import Parameter
 from ..nn.tape import Shape, Value
 
+__all__ = ["COUNTS", "NAMES", "Dispersions", "Likelihood", "Loss"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 KERNELS = {
     "mse": "mse",
     "l1": "l1",

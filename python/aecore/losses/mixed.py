@@ -36,6 +36,13 @@ from ..nn.tape import Value
 from . import Loss
 
 LN_2 = float(np.log(2))
+__all__ = ["CellStatistics", "Mixed", "Scales"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 MIN_LOG_SIGMA = float(np.log(0.05))
 
 

@@ -7,13 +7,14 @@ memory. Wrong input raises TypeError or ValueError.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..base import checks
 from ..base.checks import Floats
+from ..base.hints import attribute
 from ..data import weights
 from ._distances import squared_distances
 from ._rate_distortion import RateDistortion, rate_distortion
@@ -33,6 +34,10 @@ __all__ = [
 
 def __dir__() -> list[str]:
     return __all__
+
+
+if not TYPE_CHECKING:  # for whom there are no other attributes
+    __getattr__ = attribute(__name__, __all__, {})
 
 
 # Distances that are kept at a time: 2^22 are 32 MB.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import _core
+from ..base.hints import choice_hint
 from .module import Module
 from .ops.elementwise import activation
 from .tape import Shape, Value
@@ -71,7 +72,8 @@ class Activation(Module):
     def __init__(self, kind: str) -> None:
         if kind not in _core.ACTIVATIONS:
             names = ", ".join(_core.ACTIVATIONS)
-            raise ValueError(f"activation: expected one of {names}, got {kind!r}")
+            meant = choice_hint(kind, _core.ACTIVATIONS) if isinstance(kind, str) else ""
+            raise ValueError(f"activation: expected one of {names}, got {kind!r}{meant}")
         self.kind = kind
 
     def forward(self, x: Value) -> Value:

@@ -35,6 +35,9 @@ A `model` is any fitted object with the methods named in a function's text. Wher
 that is where its method takes ``y``, the function's `y` is passed on.
 """
 
+from typing import TYPE_CHECKING
+
+from ..base.hints import PLOTS, attribute
 from ._codebook import codebook
 from ._codes import latent_space
 from ._curves import history, roc
@@ -74,3 +77,11 @@ __all__ = [
     "tile",
     "traversal",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+if not TYPE_CHECKING:  # for whom there are no other attributes
+    __getattr__ = attribute(__name__, __all__, PLOTS)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base.text import printable
+from ..base.tracebacks import short
 
 
 def lookup(model: Any, name: str, function: str) -> Callable[..., Any]:
@@ -27,6 +28,7 @@ def takes_y(function: Callable[..., Any]) -> bool:
     return "y" in inspect.signature(function).parameters
 
 
+@short
 def call(function: Callable[..., Any], *args: Any, y: Any = None, **options: Any) -> Any:
     """Call a model's method, with y if it is given and the method takes it."""
     if y is not None and takes_y(function):

@@ -229,9 +229,11 @@ def _place_images(
             ax.add_artist(box)
 
 
-def draw_codes(ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None) -> None:
+def draw_codes(
+    ax: Axes, points: NDArray[np.float64], labels: NDArray[Any] | None, name: str | None = None
+) -> None:
     """Draw codes in the plane (N, 2), coloured by label, and explain the colours."""
-    _scatter(ax, points, labels, None, named=True)
+    _scatter(ax, points, labels, name, named=True)
 
 
 def _scatter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class Explorer:
 
     Parameters
     ----------
-    model, X, y
+    model, X, y, names
         As `explore` takes them.
 
     Attributes
@@ -37,6 +38,8 @@ class Explorer:
         The labels that decoding can be conditioned on.
     properties : (mean, scale) or None
         Of the properties that decoding can be conditioned on.
+    names : list of str
+        Of the classes, or of the properties.
 
     Raises
     ------
@@ -53,7 +56,7 @@ class Explorer:
     (b'\x89PNG', b'\x89PNG')
     """
 
-    def __init__(self, model: Any, X: Any = None, y: Any = None) -> None:
+    def __init__(self, model: Any, X: Any = None, y: Any = None, *, names: Any = None) -> None:
         self._decode = lookup(model, "inverse_transform", "explore")
         size = latent_dim_of(model, "explore")
         self.classes, self.properties = _conditions(model, self._decode)
@@ -61,6 +64,8 @@ class Explorer:
         self._map: CodeMap | None = None
         self._places: Places | None = None  # of the values of a mixed table's columns
         self.labels: NDArray[Any] | None = None
+        self._titles: dict[Any, str] = {}  # of labels that have names
+        self.names = self._named(names, y)
         if X is None:
             self.codes = np.random.RandomState(0).standard_normal((64, size))
             self.low, self.high = np.full(size, -3.0), np.full(size, 3.0)
@@ -90,7 +95,32 @@ class Explorer:
                 self._mean, self._axes, _ = principal_axes(self.codes)
                 names = ("principal component 1", "principal component 2")
             points = (self.codes - self._mean) @ self._axes
-            self._map = CodeMap(points, lambda ax: draw_codes(ax, points, self.labels), names)
+            shown = self._shown_labels()
+            first = None if self.properties is None else self.names[0]
+            self._map = CodeMap(points, lambda ax: draw_codes(ax, points, shown, first), names)
+
+    def _named(self, names: Any, y: Any) -> list[str]:
+        """Return the names of classes or properties, and note which label has which."""
+        if self.properties is not None:
+            return _names_of_properties(names, y, len(self.properties[0]))
+        labels = self.classes
+        if labels is None and y is not None and np.ndim(y) == 1 and len(y):
+            labels = np.unique(np.asarray(y)).tolist()
+        if labels is None:
+            return []
+        if names is not None:
+            self._titles = _names_of_classes(names, labels)
+        return [self.title(label) for label in labels]
+
+    def title(self, label: Any) -> str:
+        """Return the name of a class: its label, if it has no other."""
+        return self._titles.get(label, str(label))
+
+    def _shown_labels(self) -> NDArray[Any] | None:
+        """Return the labels that colour the map, by name."""
+        if self.labels is None or not self._titles:
+            return self.labels
+        return np.array([self.title(label) for label in self.labels.tolist()])
 
     def _prepare(self, model: Any, X: Any) -> tuple[tuple[int, ...], Any, Drawing | None]:
         """Return the shape and the range of decoded samples, and the figure that draws them."""
@@ -157,6 +187,56 @@ class Explorer:
             return image_png(self._samples[i], self.limits)
         return self._drawing(self._samples[i])
 
+    def place(self, z: Any) -> tuple[float, float] | None:
+        """Return where a code is on the map, in shares of its width and height from the top left.
+
+        Parameters
+        ----------
+        z : array-like (latent_dim,)
+
+        Returns
+        -------
+        (float, float) or None
+            None where there is no map.
+        """
+        if self._map is None:
+            return None
+        return self._map.share((np.asarray(z, np.float64) - self._mean) @ self._axes)
+
+    def at(self, across: float, down: float) -> tuple[NDArray[np.float64], int]:
+        """Return the code at a place of the map, and the sample whose code is nearest to it.
+
+        Parameters
+        ----------
+        across, down : float
+            Shares of the map's width and height, from the top left.
+
+        Returns
+        -------
+        z : ndarray, shape (latent_dim,)
+            With two latent dimensions what is at that very place, else the code of the sample.
+        i : int
+            The sample.
+
+        Raises
+        ------
+        ValueError
+            There is no map.
+        """
+        if self._map is None:
+            raise ValueError("X: expected samples, and codes of two numbers at least, for a map")
+        point = self._map.point(across, down)
+        apart = (self.codes - self._mean) @ self._axes - point
+        i = int(np.argmin((apart**2).sum(axis=1)))
+        return (point if self.codes.shape[1] == 2 else self.codes[i].copy()), i
+
+    def bare_map(self, dark: bool = False) -> bytes | None:
+        """Draw the codes of X without a cross, for light or dark pages; None where there is no map.
+
+        The background is transparent.
+        """
+        return None if self._map is None else self._map.png(dark)
+
     def map(self, z: Any) -> bytes | None:
         """Draw the codes of X with a cross at z; None without X, or where a code is one number."""
         if self._map is None:
@@ -172,4 +252,33 @@ def _conditions(model: Any, decode: Any) -> tuple[list[Any] | None, Any]:
     if classes is not None:
         return list(np.asarray(classes).tolist()), None
     mean = getattr(model, "condition_mean_", None)
+    if mean is None and hasattr(getattr(model, "_coding_conditioner", None), "parts"):
+        raise ValueError(
+            "model: expected one whose condition is labels or properties for explore, got one "
+            "conditioned on a table of both"
+        )
     return None, None if mean is None else (mean, model.condition_scale_)
+
+
+def _names_of_properties(names: Any, y: Any, n: int) -> list[str]:
+    """Return a name for each of n properties: those given, those of a frame's columns, numbers."""
+    if names is not None:
+        return _checked(names, n, "property")
+    columns = names_of_features(None, y)
+    return columns if len(columns) == n else [f"property {i}" for i in range(n)]
+
+
+def _names_of_classes(names: Any, labels: list[Any]) -> dict[Any, str]:
+    """Return the names of labels: from a mapping, or from a sequence in their order."""
+    if isinstance(names, Mapping):
+        return {label: str(names[label]) for label in labels if label in names}
+    return dict(zip(labels, _checked(names, len(labels), "class"), strict=True))
+
+
+def _checked(names: Any, n: int, what: str) -> list[str]:
+    """Check that there are n names."""
+    if isinstance(names, str) or not isinstance(names, (Sequence, np.ndarray)):
+        raise TypeError(f"names: expected {n} texts, one a {what}, got {names!r}")
+    if len(names) != n:
+        raise ValueError(f"names: expected {n} texts, one a {what}, got {len(names)}")
+    return [str(name) for name in names]

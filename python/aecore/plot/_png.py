@@ -13,16 +13,17 @@ def encode(image: np.ndarray, level: int = 6) -> bytes:
 
     Parameters
     ----------
-    image : ndarray of uint8, shape (H, W) or (H, W, 3)
-        Grey or red, green and blue.
+    image : ndarray of uint8, shape (H, W), (H, W, 3) or (H, W, 4)
+        Grey; red, green and blue; or these and how opaque it is.
     level : int
         How hard to compress, 1 to 9.
     """
-    assert image.dtype == np.uint8 and (image.ndim == 2 or image.shape[2:] == (3,))
+    kind = {(): 0, (3,): 2, (4,): 6}[image.shape[2:]]
+    assert image.dtype == np.uint8
     height, width = image.shape[:2]
     rows = np.zeros((height, 1 + image[0].size), np.uint8)  # a row begins with its filter: none
     rows[:, 1:] = image.reshape(height, -1)
-    header = struct.pack(">IIBBBBB", width, height, 8, 0 if image.ndim == 2 else 2, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(rows.tobytes(), level)), (b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 

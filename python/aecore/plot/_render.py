@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,17 +16,61 @@ from ._strips import MOST_NAMES
 from ._style import canvas
 from ._theme import theme_of
 
-SIDE = 196  # pixels of a picture's longer side, at least
+SIDE = 384  # pixels of a picture's longer side, at least
+SIZE_OF_MAP = (4.8, 4.9)  # inches
+GREY = 24  # of 255, between the channels of a pixel that is grey
+DPI = 144  # of charts, which are shown smaller than that
 
 
 def image_png(image: NDArray[np.float32], limits: Limits) -> bytes:
-    """Draw an image (H, W, 1 or 3), its pixels as squares."""
+    """Draw an image (H, W, 1 or 3), enlarged without steps between its pixels."""
     low, high = limits
     shown = np.clip((np.nan_to_num(image, nan=high) - low) / (high - low), 0, 1)
-    pixels = (shown * 255 + 0.5).astype(np.uint8)
     times = -(-SIDE // max(image.shape[:2]))
-    pixels = pixels.repeat(times, axis=0).repeat(times, axis=1)
+    if times > 1:
+        down, across = (_enlarging(side, times) for side in image.shape[:2])
+        channels = [down @ shown[..., c] @ across.T for c in range(shown.shape[2])]
+        shown = np.clip(np.stack(channels, axis=2), 0, 1)
+    pixels = (shown * 255 + 0.5).astype(np.uint8)
     return _png.encode(pixels[..., 0] if image.shape[2] == 1 else pixels, level=1)
+
+
+@functools.lru_cache(16)
+def _enlarging(side: int, times: int) -> NDArray[np.float32]:
+    """Return the matrix (side * times, side) that enlarges a row of pixels by cubic convolution.
+
+    R. Keys, "Cubic convolution interpolation for digital image processing", 1981, with a = -1/2.
+    """
+    centers = (np.arange(side * times) + 0.5) / times - 0.5
+    first = np.floor(centers).astype(int) - 1
+    out = np.zeros((side * times, side), np.float32)
+    for k in range(4):
+        x = np.abs(centers - (first + k))
+        near, far = 1 + x**2 * (1.5 * x - 2.5), 2 + x * (-4 + x * (2.5 - 0.5 * x))
+        weight = np.where(x < 1, near, np.where(x < 2, far, 0))
+        np.add.at(out, (np.arange(len(x)), np.clip(first + k, 0, side - 1)), weight)
+    return out
+
+
+@contextlib.contextmanager
+def _chart(size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
+    """Yield a figure of dark ink on nothing, whatever the style: pages of any colour show it."""
+    import matplotlib.style
+
+    with matplotlib.style.context("default"), canvas(None, size) as (figure, axes):
+        figure.patch.set_alpha(0)
+        axes.patch.set_alpha(0)
+        figure.set_dpi(DPI)
+        yield figure, axes
+
+
+def _in_light_ink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a chart (H, W, 4) with light for dark in all that is grey; colours stay."""
+    colors = pixels[..., :3]
+    grey = (colors.max(axis=2).astype(int) - colors.min(axis=2) < GREY)[..., np.newaxis]
+    out = pixels.copy()
+    out[..., :3] = np.where(grey, 255 - colors, colors)
+    return out
 
 
 class Drawing:
@@ -43,13 +89,12 @@ class Drawing:
         self.shape, self.limits = shape, limits
         features = shape[-1]
         size = (4.2, 2.6) if len(shape) == 2 else (4.2, min(6.0, 0.7 + 0.17 * features))
-        with canvas(None, size) as (figure, axes):
+        with _chart(size) as (figure, axes):
             self.figure = figure
             if len(shape) == 2:
                 self.moving = self._lines(axes, shape[0], features)
             else:
                 self.moving = self._bars(axes, features, names)
-        figure.set_dpi(90)
         # The background is laid out and drawn once.
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -95,8 +140,7 @@ class Drawing:
         self.canvas.restore_region(self.background)
         for artist in self.moving:
             self.axes.draw_artist(artist)
-        pixels = np.asarray(self.canvas.buffer_rgba())[..., :3]
-        return _png.encode(np.ascontiguousarray(pixels), level=1)
+        return _png.encode(np.ascontiguousarray(self.canvas.buffer_rgba()), level=1)
 
     def _move_lines(self, sample: NDArray[np.float32], original: Any) -> None:
         features = self.shape[1]
@@ -133,14 +177,13 @@ class CodeMap:
     def __init__(self, points: NDArray[np.float64], draw: Any, labels: tuple[str, str]) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-        with canvas(None, (3.8, 3.0)) as (figure, axes):
+        with _chart(SIZE_OF_MAP) as (figure, axes):
             draw(axes)
             axes.set_aspect("equal", adjustable="datalim")
             axes.set(xlabel=labels[0], ylabel=labels[1])
-        figure.set_dpi(90)
         agg = FigureCanvasAgg(figure)
         agg.draw()
-        self.pixels = np.asarray(agg.buffer_rgba())[..., :3].copy()
+        self.pixels = np.asarray(agg.buffer_rgba()).copy()
         self.to_pixels: Any = axes.transData.frozen()
         self.frame = axes.get_window_extent()
 
@@ -151,11 +194,28 @@ class CodeMap:
         row = len(self.pixels) - np.clip(y, self.frame.y0, self.frame.y1)
         return int(row), int(column)
 
+    def share(self, point: Any) -> tuple[float, float]:
+        """Return where a point is, in shares of the picture's width and height."""
+        row, column = self.place(point)
+        return column / self.pixels.shape[1], row / len(self.pixels)
+
+    def point(self, across: float, down: float) -> NDArray[np.float64]:
+        """Return the point (2,) at shares of the picture's width and height, within the axes."""
+        height, width = self.pixels.shape[:2]
+        x = np.clip(across * width, self.frame.x0, self.frame.x1)
+        y = np.clip((1 - down) * height, self.frame.y0, self.frame.y1)
+        return np.asarray(self.to_pixels.inverted().transform([x, y]), np.float64)
+
+    def png(self, dark: bool = False) -> bytes:
+        """Draw the codes alone, for light pages or for dark ones."""
+        return _png.encode(_in_light_ink(self.pixels) if dark else self.pixels, level=6)
+
     def __call__(self, point: Any) -> bytes:
         """Draw the marker at a point (2,)."""
         pixels, (row, column) = self.pixels.copy(), self.place(point)
-        for reach, width, shade in ((11, 3, 255), (10, 1, 0)):  # black, with a white rim
+        for reach, width, shade in ((17, 4, 255), (15, 2, 0)):  # black, with a white rim
             top, left = max(0, row - reach), max(0, column - reach)
-            pixels[top : row + reach + 1, max(0, column - width) : column + width + 1] = shade
-            pixels[max(0, row - width) : row + width + 1, left : column + reach + 1] = shade
+            ink = shade, shade, shade, 255
+            pixels[top : row + reach + 1, max(0, column - width) : column + width + 1] = ink
+            pixels[max(0, row - width) : row + width + 1, left : column + reach + 1] = ink
         return _png.encode(pixels, level=1)

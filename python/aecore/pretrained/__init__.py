@@ -10,6 +10,11 @@ from ..files.load import load
 
 __all__ = ["load_denoiser"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 _HERE = Path(__file__).parent
 FILES = {3: _HERE / "denoiser-colour.safetensors", 1: _HERE / "denoiser-grey.safetensors"}
 

@@ -5,3 +5,7 @@ from .mixture import GaussianMixture
 from .normal import Normal
 
 __all__ = ["GaussianMixture", "Normal", "Prior"]
+
+
+def __dir__() -> list[str]:
+    return __all__

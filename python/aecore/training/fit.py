@@ -31,7 +31,7 @@ class Trained(Objective, Protocol):
     patience: int | None
     schedule: Schedule | None
     callbacks: Any
-    verbose: int
+    verbose: int | None
     history_: list[dict[str, Any]]
     best_epoch_: int
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +16,17 @@ from ..base.text import printable
 # Broken pipes, full disks, closed files; and None, as which Python has a console that isn't there.
 CONSOLE_LOST = (OSError, ValueError, AttributeError)
 NUMBERS = (int, float, np.integer, np.floating)
+LONG = 3.0  # seconds of training in a notebook, after which a bar is shown unasked
+LEFT = 2.0  # seconds that are still to come by then, or it would be gone at once
+
+
+def in_notebook() -> bool:
+    """Return whether a person has run a notebook's cell, rather than a program such as nbclient."""
+    ipython = sys.modules.get("IPython")
+    shell = getattr(ipython, "get_ipython", lambda: None)()
+    kernel = getattr(shell, "kernel", None)
+    # Jupyter, VS Code and Colab let a cell ask for input(); programs that execute notebooks don't.
+    return kernel is not None and bool(getattr(kernel, "_allow_stdin", True))
 
 
 class Progress:
@@ -24,38 +37,58 @@ class Progress:
 
     Parameters
     ----------
-    verbose : int
-        0 shows nothing, 1 a bar, 2 a line for each epoch.
+    verbose : int or None
+        0 shows nothing, 1 a bar, 2 a line for each epoch. None shows nothing either, but for a bar
+        in a notebook if training takes long; it is gone when training ends.
     epochs, batches : int
         How many epochs, and batches of an epoch.
     first : int
         How many epochs were trained before.
     """
 
-    def __init__(self, verbose: int, epochs: int, batches: int, first: int = 0) -> None:
-        self.verbose, self.last = int(verbose), first + epochs
+    def __init__(self, verbose: int | None, epochs: int, batches: int, first: int = 0) -> None:
+        self.verbose, self.first, self.last = int(verbose or 0), first, first + epochs
+        self.batches, self.done, self.total = batches, 0, epochs * batches
         self.bar: Any = None
+        self._waiting = verbose is None and in_notebook()
+        self._started = time.perf_counter()
+        self._record: dict[str, Any] | None = None
         if self.verbose == 1:
-            with no_warnings():
-                # In a notebook without ipywidgets tqdm warns, and shows its plain bar: that's fine.
-                from tqdm.auto import tqdm
+            self._open(leave=True)
 
-            with self._showing():
-                self.bar = tqdm(total=epochs * batches, unit="batch", desc=self._epoch(first + 1))
+    def _open(self, leave: bool) -> None:
+        """Show a bar; `leave` says whether it stays when training is over."""
+        with no_warnings():
+            # In a notebook without ipywidgets tqdm warns, and shows its plain bar: that's fine.
+            from tqdm.auto import tqdm
+
+        epoch = self.first + self.done // max(1, self.batches) + 1
+        how = {"total": self.total, "initial": self.done, "unit": "batch", "leave": leave}
+        with self._showing():
+            self.bar = tqdm(desc=self._epoch(epoch), **how)
+            if self._record is not None:
+                self.bar.set_postfix_str(summary(self._record))
 
     def _epoch(self, epoch: int) -> str:
         return f"epoch {min(epoch, self.last)}/{self.last}"
 
     def batch(self) -> None:
         """Note that a batch is done."""
+        self.done += 1
         if self.bar is not None:
             try:
                 self.bar.update()
             except CONSOLE_LOST:
                 self._lose()
+        elif self._waiting:
+            passed = time.perf_counter() - self._started
+            if passed > LONG and passed / self.done * (self.total - self.done) > LEFT:
+                self._waiting = False
+                self._open(leave=False)
 
     def epoch(self, record: dict[str, Any]) -> None:
         """Show an epoch's record."""
+        self._record = record
         with self._showing():
             if self.bar is not None:
                 self.bar.set_description_str(self._epoch(record["epoch"] + 1), refresh=False)

@@ -9,3 +9,7 @@ from .layout import Layout
 from .source import Table
 
 __all__ = ["Layout", "Table"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -17,6 +17,8 @@ from ...nn.containers import Residual, Sequential
 from ...nn.module import Module
 from ...nn.tape import Shape
 from ...training.progress import NUMBERS
+from ._curve import curve_svg
+from .explained import share_of
 
 MOST = 300  # characters of a parameter's value
 
@@ -27,6 +29,7 @@ STYLE = """<style>
   --soft: var(--jp-content-font-color2, var(--vscode-descriptionForeground, var(--pale)));
   --rule: var(--jp-border-color2, var(--vscode-widget-border, var(--line)));
   --link: var(--jp-content-link-color, var(--vscode-textLink-foreground, var(--mark)));
+  --second: #c46a12;
   color: var(--text); max-width: 44em; font-size: 13px; line-height: 1.45; }
 @media (prefers-color-scheme: dark) {
   .aecore.aecore { --ink: #e6e6e6; --pale: #a8a8a8; --line: #4a4a4a; --mark: #6cb6ff; } }
@@ -34,6 +37,16 @@ STYLE = """<style>
   border-left: 3px solid var(--link); }
 .aecore.aecore .head b { font-size: 115%; }
 .aecore.aecore .soft { color: var(--soft); }
+.aecore.aecore .training { margin: .3em 0 .5em .75em; }
+.aecore.aecore .curve { display: block; border-bottom: 1px solid var(--rule); }
+.aecore.aecore .curve polyline { fill: none; stroke: var(--link); stroke-width: 2;
+  stroke-linejoin: round; }
+.aecore.aecore .curve .val_loss { stroke: var(--second); }
+.aecore.aecore .key { margin-right: 1.2em; white-space: nowrap;
+  font-variant-numeric: tabular-nums; }
+.aecore.aecore .key::before { content: ""; display: inline-block; width: 1.1em; margin-right: .4em;
+  vertical-align: .25em; border-top: 2px solid var(--link); }
+.aecore.aecore .key.val_loss::before { border-color: var(--second); }
 .aecore.aecore details { margin: .15em 0 .15em .1em; }
 .aecore.aecore summary { cursor: pointer; }
 .aecore.aecore table { border-collapse: collapse; margin: .2em 0 .5em 1.1em; width: auto;
@@ -70,13 +83,14 @@ def model_html(model: Any) -> str:
             _module(name, module, shapes.get(name), seen) for name, module in network.children()
         ]
     head = f'<div class="head">{"".join(parts)}</div>'
-    return f'<div class="aecore">{STYLE}{head}{"".join(body)}</div>'
+    curve = curve_svg(getattr(model, "history_", None) or ())
+    return f'<div class="aecore">{STYLE}{head}{curve}{"".join(body)}</div>'
 
 
 def _state(model: Any) -> str:
     if not model.__sklearn_is_fitted__():
         return '<span class="soft">not fitted</span>'
-    words = []
+    words: list[str] = getattr(model, "_summary", list)()
     learned = getattr(model, "n_parameters_", None)
     if learned is not None:
         words.append(f"{learned:,} parameters")
@@ -92,7 +106,22 @@ def _state(model: Any) -> str:
         ]
     elif learned is not None:
         words.append("not trained")
-    return f'<br><span class="soft">{" · ".join(words) or "fitted"}</span>'
+    lines = [" · ".join(words) or "fitted", *_explained(model)]
+    return "".join(f'<br><span class="soft">{line}</span>' for line in lines)
+
+
+def _explained(model: Any) -> list[str]:
+    """Return how much variance reconstructions explain, if that is known."""
+    found = share_of(model)
+    if found is None:
+        return []
+    share, samples = found
+    if share < 0:
+        return [f"reconstructions of {samples} samples are worse than the mean sample"]
+    shown = f"{100 * share:.1f}" if share > 0.99 else f"{100 * share:.0f}"
+    return [
+        f"{shown} % of the variance of {samples} samples explained (1 − squared error / variance)"
+    ]
 
 
 # ---- parameters of the estimator ----------------------------------------------------------------

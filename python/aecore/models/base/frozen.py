@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base import tracebacks
 from ...base.checks import choice
 from ...base.params import names
 from ...base.runtime import PRECISIONS
@@ -33,6 +34,10 @@ class Predictor:
 
     _model: Any
     _precision: str
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        tracebacks.shorten(cls)
 
     def __init__(self, model: Any, precision: str = "float32") -> None:
         choice("precision", precision, PRECISIONS)

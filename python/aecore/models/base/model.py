@@ -43,7 +43,7 @@ from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
 from ...training.parts import add
 from ...training.schedules import Schedule
-from . import beside, psnr, state, traps
+from . import beside, explained, psnr, state, traps
 from ._html import model_html
 from .options import complete
 from .own_rows import check_given, shared, summary_of, take_first_state
@@ -120,12 +120,13 @@ class BaseModel(Estimator):
     random_state: Any
     n_threads: int | None
     precision: str
-    verbose: int
+    verbose: int | None
 
     history_: list[dict[str, Any]]
     n_parameters_: int
     best_epoch_: int
     _network: Network
+    _variance: float | None  # of what fit was given, for what is shown of a model
 
     _losses: tuple[str, ...] = NAMES
     _pretrains = False  # whether it has `_pretrain`
@@ -295,7 +296,7 @@ class BaseModel(Estimator):
         if self.n_threads is not None:
             checks.integer("n_threads", self.n_threads, 1, 4096)
         checks.choice("precision", self.precision, runtime.PRECISIONS)
-        if not isinstance(self.verbose, (bool, np.bool_)):
+        if self.verbose is not None and not isinstance(self.verbose, (bool, np.bool_)):
             checks.integer("verbose", self.verbose)
 
     # ---- fitting --------------------------------------------------------------------------------
@@ -442,6 +443,7 @@ class BaseModel(Estimator):
         others, rows = [] if validation is None else [validation.data], None
         reader = self if found is None else found.model
         reader._start_or_go_on(going_on, conditioner, given, *others)
+        self._variance = explained.variance_of(self, given)
         if found is not None:
             check_count(self, found, group.place(len(given.data) - held)[1])
             take_fit(self, found.model)
@@ -508,6 +510,7 @@ class BaseModel(Estimator):
             self._check_task(given)
             self._start_or_go_on(resume, conditioner, given)
             self._agree(given, None)
+            self._variance = None  # of samples of other passes, too
             fit.thin(self.history_)
             self._train(given, None, None, self._plan(1, False))
 

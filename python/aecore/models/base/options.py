@@ -36,7 +36,7 @@ class Running(TypedDict, total=False):
     random_state: Any
     n_threads: int | None
     precision: str
-    verbose: int
+    verbose: int | None
 
 
 class Validated(Running, total=False):
@@ -103,7 +103,7 @@ DEFAULTS: dict[str, Any] = {
     "random_state": None,
     "n_threads": None,
     "precision": "float32",
-    "verbose": 0,
+    "verbose": None,
 }
 
 PARAMETERS = {
@@ -185,8 +185,9 @@ DESCRIPTIONS = inspect.cleandoc(r"""
         what goes into a product is rounded to it, while sums, parameters, the optimiser and all
         other layers stay float32, as does everything but the steps of training. Products take half
         the time where the CPU has instructions for it (AVX512_BF16), and longer where it hasn't.
-    verbose : int
-        0 for silence, 1 for a progress bar, 2 for a line per epoch.
+    verbose : int or None
+        0 for silence, 1 for a progress bar, 2 for a line per epoch. None is silence too, but for a
+        bar in a notebook while a training of more than some seconds lasts.
 """)
 
 # In docstrings without their indentation, which Python keeps to 3.12.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from html import escape
 from typing import Any
 
 from ...base.sklearn import Estimator, not_fitted
+from ...base.text import printable
 from ..base import state
 from ..base._html import model_html
 from .frozen import FrozenDetector
@@ -17,8 +20,27 @@ class BaseDetector(Estimator):
     """
 
     _state: Any
+    contamination: float | str
+    _flagged_are = "of training samples"
     _estimator_type = "outlier_detector"
     _repr_html_ = model_html
+
+    def _summary(self) -> list[str]:
+        """Return what a notebook says of a fitted detector, beside its parameters."""
+        found, n = self._fitted_state(), len(self._fitted_state().members)
+        width = math.prod(found.shape)
+        share = self._flagged()
+        words = [
+            f"{n} model{'' if n == 1 else 's'}",
+            f"{width:,} feature{'' if width == 1 else 's'}",
+            f"threshold {found.offset:.4g}",
+            f"contamination {escape(printable(self.contamination))}",
+        ]
+        return words if share is None else [*words, f"{share:.3g} % {self._flagged_are} flagged"]
+
+    def _flagged(self) -> float | None:
+        """Return how many percent of what `fit` was given are odd, if that is known."""
+        raise NotImplementedError
 
     def _fitted_state(self) -> Any:
         if not self.__sklearn_is_fitted__():
@@ -36,6 +58,7 @@ class BaseDetector(Estimator):
     @offset_.setter
     def offset_(self, value: float) -> None:
         self._state = self._fitted_state()._replace(offset=float(value))
+        vars(self).pop("_share", None)  # of training samples that the other threshold flags
 
     @property
     def threshold_(self) -> float:

@@ -139,8 +139,9 @@ class AnomalyDetector(BaseDetector):
     scale : bool or None
         Whether tables are scaled as above. None is yes, unless the model has columns of its own
         (`TabularAutoencoder`) or a loss for numbers from 0 to 1 (bce, cross_entropy).
-    verbose : int
-        1 shows a bar for each member's training, 2 a line for each of its epochs.
+    verbose : int or None
+        1 shows a bar for each member's training, 2 a line for each of its epochs, and 0 nothing.
+        None shows a bar where one takes long, in a notebook alone.
     n_jobs : int, optional
         How many members joblib trains at a time, -1 for as many as there are cores. None is one,
         or what a ``joblib.parallel_config`` around says: ``backend="dask"`` trains them on a
@@ -184,7 +185,7 @@ class AnomalyDetector(BaseDetector):
         max_samples: int | float | str = "auto",
         trim: float = 0.0,
         scale: bool | None = None,
-        verbose: int = 0,
+        verbose: int | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.model = model
@@ -213,7 +214,8 @@ class AnomalyDetector(BaseDetector):
         check_random_state(self.random_state)
         checks.integer("n_models", self.n_models, 1)
         checks.choice("measure", self.measure, MEASURES)
-        checks.integer("verbose", self.verbose, 0)
+        if self.verbose is not None:
+            checks.integer("verbose", self.verbose, 0)
         if self.n_jobs is not None and checks.integer("n_jobs", self.n_jobs, -4096, 4096) == 0:
             raise ValueError("n_jobs: expected another number than 0, got 0")
         if isinstance(self.max_samples, str):
@@ -356,7 +358,12 @@ class AnomalyDetector(BaseDetector):
             state = state._replace(evidence=evidence)
         offset = self._offset(scores, labels)
         self._set_state(state._replace(offset=offset))
+        self._share = float(np.mean(scores < offset))
         return scores, offset
+
+    def _flagged(self) -> float | None:
+        share = vars(self).get("_share")
+        return None if share is None else 100 * share
 
     def _evidence(
         self, rows: Samples, state: Fitted, labels: np.ndarray, scores: np.ndarray
@@ -397,7 +404,9 @@ class AnomalyDetector(BaseDetector):
         if self._n_jobs() > 1:
             import joblib
 
-            fresh = type(self)(**self.get_params(deep=False) | {"verbose": 0})
+            fresh = type(self)(
+                **self.get_params(deep=False) | {"verbose": 0 if self.verbose else self.verbose}
+            )
             train = joblib.delayed(fresh._fit_member)
             return list(joblib.Parallel(self.n_jobs)(train(*one) for one in enumerate(subsets)))
         return [self._fit_member(i, subset) for i, subset in enumerate(subsets)]

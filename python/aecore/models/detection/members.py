@@ -29,10 +29,10 @@ def check_model(model: Any) -> None:
         )
 
 
-def copied(model: BaseAutoencoder, seed: int, verbose: int) -> BaseAutoencoder:
+def copied(model: BaseAutoencoder, seed: int, verbose: int | None) -> BaseAutoencoder:
     """Return an unfitted copy of a model, with a seed of its own."""
     params = model.get_params(deep=False)
     params["arch"] = copy.deepcopy(params.get("arch"))
     params = {name: params[name] for name in names(type(model))}
     params |= {"random_state": seed, "warm_start": False}
-    return type(model)(**params | ({"verbose": verbose} if verbose else {}))
+    return type(model)(**params | ({} if verbose is None else {"verbose": verbose}))

@@ -159,8 +159,9 @@ class SeriesDetector(BaseDetector):
         steps, one after another, and what is usual and the threshold are learned from the errors of
         steps that models haven't seen. Of one model, which is trained on all of them, these promise
         too little of errors to come where the series is short.
-    verbose : int
-        1 shows a bar for each model's training, 2 a line for each of its epochs.
+    verbose : int or None
+        1 shows a bar for each model's training, 2 a line for each of its epochs, and 0 nothing.
+        None shows a bar where one takes long, in a notebook alone.
 
     Attributes
     ----------
@@ -206,7 +207,7 @@ class SeriesDetector(BaseDetector):
         *,
         time: Any = None,
         n_models: int = 3,
-        verbose: int = 0,
+        verbose: int | None = None,
     ) -> None:
         self.window = window
         self.stride = stride
@@ -218,6 +219,7 @@ class SeriesDetector(BaseDetector):
         self.verbose = verbose
 
     _state: Fitted
+    _flagged_are = "of training windows"
 
     # ---- parameters -----------------------------------------------------------------------------
 
@@ -242,7 +244,8 @@ class SeriesDetector(BaseDetector):
             checks.real("contamination", self.contamination, 0, 0.5, above=True)
         check_random_state(self.random_state)
         checks.integer("n_models", self.n_models, 1)
-        checks.integer("verbose", self.verbose, 0)
+        if self.verbose is not None:
+            checks.integer("verbose", self.verbose, 0)
 
     def _window_for(self, parts: list[Series]) -> int:
         """Return the steps of a window, and check that the series have as many."""
@@ -444,6 +447,10 @@ class SeriesDetector(BaseDetector):
         else:
             threshold = float(np.quantile(kept, 1 - float(self.contamination)))
         self._set_state(found._replace(reference=kept, seen=count, offset=-threshold))
+
+    def _flagged(self) -> float | None:
+        found = self._fitted_state()
+        return 100 * float(np.mean(found.reference > -found.offset))
 
     def _set_state(self, found: Fitted) -> None:
         """Set the learned attributes; methods look at the state alone."""

@@ -4,3 +4,7 @@ from .recirculation import Recirculation
 from .stacked import SoftmaxClassifier, StackedAutoencoder, StackedFeatures
 
 __all__ = ["Recirculation", "SoftmaxClassifier", "StackedAutoencoder", "StackedFeatures"]
+
+
+def __dir__() -> list[str]:
+    return __all__

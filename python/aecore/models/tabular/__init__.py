@@ -3,3 +3,7 @@
 from .tabular import TabularAutoencoder, TabularVAE
 
 __all__ = ["TabularAutoencoder", "TabularVAE"]
+
+
+def __dir__() -> list[str]:
+    return __all__

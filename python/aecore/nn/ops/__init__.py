@@ -7,3 +7,7 @@ What NumPy's operators and functions do with values is in `elementwise`, `shapes
 from . import elementwise, matmul, reductions, shapes
 
 __all__ = ["elementwise", "matmul", "reductions", "shapes"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -3,3 +3,7 @@
 from .network import GatedBlock, GatedPixelCNN
 
 __all__ = ["GatedBlock", "GatedPixelCNN"]
+
+
+def __dir__() -> list[str]:
+    return __all__
