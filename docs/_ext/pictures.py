@@ -1,7 +1,8 @@
 """Pictures of pages: in light and dark, as wide as they were drawn, and a gallery's grid of them.
 
 A page has `![..](images/NAME)` alone, so that it can be read anywhere. Where there is an
-images/dark/NAME too, the site shows the one that suits the reader's theme.
+images/dark/NAME too, or NAME is a light one that has a dark one beside it, the site shows the one
+that suits the reader's theme.
 """
 
 import re
@@ -32,15 +33,21 @@ class Themes(SphinxTransform):
             in_card = any("sd-card-img" in name for name in image["classes"])
             if not in_card and "width" not in image and (width := width_of(path)):
                 image["width"] = f"{width}px"
-            if (path.parent / "dark" / path.name).exists():
+            if (name := twin_of(path)) is not None:
                 twin = image.deepcopy()
-                folder, _, name = image["uri"].rpartition("/")
-                twin["uri"] = f"{folder}/dark/{name}"
+                twin["uri"] = f"{image['uri'].rpartition('/')[0]}/{name}"
                 image["classes"] += ["only-light"]
                 twin["classes"] += ["only-dark"]
                 image.parent.insert(image.parent.index(image) + 1, twin)
             elif path.suffix == ".png":
                 image["classes"] += ["on-white"]
+
+
+def twin_of(path):
+    """Return the dark twin of a picture, from the folder where that lies; None without one."""
+    beside = path.name.replace("-light.", "-dark.")
+    names = [f"dark/{path.name}", *([beside] if beside != path.name else [])]
+    return next((name for name in names if (path.parent / name).exists()), None)
 
 
 def width_of(path):

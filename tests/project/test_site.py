@@ -148,3 +148,13 @@ def test_pictures_are_as_wide_as_they_were_drawn(tmp_path):
     assert pictures.width_of(tmp_path / "known.png") == 240  # two inches of 120 pixels
     assert pictures.width_of(tmp_path / "unknown.png") is None
     assert pictures.width_of(tmp_path / "missing.png") is None
+
+
+def test_dark_twins_are_found(tmp_path):
+    pytest.importorskip("sphinx")
+    pictures = load(ROOT / "docs" / "_ext" / "pictures.py")
+    (tmp_path / "dark").mkdir()
+    for name in ("a.png", "dark/a.png", "b-light.svg", "b-dark.svg", "c.png"):
+        (tmp_path / name).write_bytes(b"")
+    found = [pictures.twin_of(tmp_path / name) for name in ("a.png", "b-light.svg", "c.png")]
+    assert found == ["dark/a.png", "b-dark.svg", None]
