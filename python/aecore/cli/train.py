@@ -234,7 +234,7 @@ def _fit(options: Any, model: Any, samples: Block, fit: dict[str, Any], is_first
             raise
         status = 130
     finally:
-        quiet = {"verbose": 0, "callbacks": ()}
+        quiet = {"verbose": None, "callbacks": ()}
         model.set_params(**{k: v for k, v in quiet.items() if k in defaults(type(model))})
     if not is_first:
         return status

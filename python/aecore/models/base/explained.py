@@ -50,17 +50,15 @@ def variance_of(model: Any, given: Input) -> float | None:
     count: Any = 0.0
     shift, first, second = None, 0.0, 0.0  # sums of values and squares, about a sample
     for batch in Input(given.data, target=target).batches(at_once, rows=rows)():
-        values = batch.target.reshape(batch.n, -1).astype(np.float64)
-        shift = np.nan_to_num(values[0]) if shift is None else shift  # NaN is a gap
-        if values.shape[1] != len(shift):  # sequences of different lengths
+        values, seen = batch.target.reshape(batch.n, -1).astype(np.float64), np.bool_(True)
+        if shift is not None and values.shape[1] != len(shift):  # sequences of several lengths
             return None
-        values -= shift
-        if batch.mask is None:
-            count += batch.n
-        else:
+        if batch.mask is not None:
             seen = batch.mask.reshape(values.shape) > 0
-            values[~seen] = 0
-            count += seen.sum(0)
+            values[~seen] = 0  # it may be anything, NaN too
+        shift = values[0].copy() if shift is None else shift
+        np.subtract(values, shift, out=values, where=seen)
+        count += batch.n if batch.mask is None else seen.sum(0)
         first += values.sum(0)
         values *= values
         second += values.sum(0)
