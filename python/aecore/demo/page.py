@@ -145,10 +145,10 @@ def _picture(picture: Picture, recipe: Recipe, file: Path) -> str:
 
 
 def _size(file: Path) -> tuple[int, int]:
-    """Read a PNG's size from its header, in CSS pixels: it has 150 pixels an inch, CSS has 96."""
+    """Read a PNG's size from its header, in CSS pixels: it has 300 pixels an inch, CSS has 96."""
     header = file.read_bytes()[16:24]
     width, height = (int.from_bytes(header[i : i + 4], "big") for i in (0, 4))
-    return round(width * 96 / 150), round(height * 96 / 150)
+    return round(width * 96 / 300), round(height * 96 / 300)
 
 
 def _text(text: str, recipe: Recipe) -> str:
