@@ -211,6 +211,8 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"aecore\[plot\]"):
         plot.history([{"loss": 1.0}])
+    with pytest.raises(ImportError, match=r"aecore\[plot\]"):
+        plot.samples(Linear().fit(np.eye(20, dtype=np.float32).reshape(20, 4, 5, 1)), n=2)
 
 
 # -------------------------------------------------------------------------------------- style

@@ -173,6 +173,14 @@ def test_saved_files_have_the_colours_of_the_drawing():
     assert Image.open(file).convert("RGB").getpixel((0, 0)) == (0, 0, 0)
 
 
+def test_a_transparent_background_stays_so():
+    with matplotlib.rc_context({"figure.facecolor": "none", "text.color": "white"}):
+        figure = plot.history([{"loss": 1.0}, {"loss": 0.5}])
+    assert rendered(figure)[..., 3].min() == 0
+    assert to_hex(figure.axes[0].xaxis.label.get_color()) == "#ffffff"
+    assert to_hex(figure.axes[0].lines[0].get_color()) == _theme.DARK_COLORS[0]
+
+
 def test_what_the_user_chose_is_kept():
     epochs = [{"loss": 3.0 - i, "kl": 1.0} for i in range(3)]
     own = plot.history(epochs).axes[0]

@@ -69,8 +69,8 @@ def latent_space(
     thumbnails : int, default 0
         At most so many of the images X, (N, H, W, 1 or 3), are drawn where they lie, such that
         they don't cover each other.
-    class_names : sequence or dict of texts, optional
-        The names of the labels in `y`: ``class_names[label]``.
+    class_names : sequence of str or dict, optional
+        Names of the labels in `y`: ``class_names[label]``.
     random_state : int, default 0
         Seed of tsne and umap; the other methods have nothing random.
     title : str, optional

@@ -54,8 +54,8 @@ def interpolation(
         Number of decoded steps.
     path : {"linear", "spherical"}, default "linear"
         Passed on to the model.
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -173,8 +173,8 @@ def traversal(
         standard normal prior.
     X : array-like (N, ...), optional
         Samples whose mean divergences are written instead of those of x; they share the condition.
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -275,8 +275,8 @@ def manifold(
         Codes along each axis.
     dims : (int, int), default (0, 1)
         Latent dimensions, across and up; the others stay at 0 (with `X`, at their median).
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional

@@ -50,8 +50,8 @@ def errors(
         The condition of a conditional model.
     target : like X, of any shape, optional
         What X was to become, where the model was fitted to pairs.
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional

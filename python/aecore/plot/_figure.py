@@ -42,7 +42,13 @@ class Figure(matplotlib.figure.Figure):
         form = str(options.get("format") or os.path.splitext(str(fname))[1][1:]).lower()
         if "dpi" not in options and self._has_own_dpi() and form not in VECTOR_FORMATS:
             options["dpi"] = FILE_DPI
-        super().savefig(fname, **options)
+        if not isinstance(fname, (io.BufferedIOBase, io.RawIOBase)):
+            super().savefig(fname, **options)
+            return
+        # Where a disk is full in the middle of a file, backends may fail with another error.
+        buffer = io.BytesIO()
+        super().savefig(buffer, **options)
+        fname.write(buffer.getvalue())
 
     def _has_own_dpi(self) -> bool:
         return bool(matplotlib.rcParams["savefig.dpi"] == "figure" and self.dpi == OWN_DPI)

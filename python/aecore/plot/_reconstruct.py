@@ -71,10 +71,10 @@ def reconstructions(
         strip, in shares of each feature's range, for words 1 if they differ.
     names : sequence of n texts, optional
         Written beside the samples instead of labels: row numbers or file names, for instance.
-    class_names : sequence or dict of texts, optional
-        The names of the labels in `y`: ``class_names[label]``.
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    class_names : sequence of str or dict, optional
+        Names of the labels in `y`: ``class_names[label]``.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
+_MOST_TOLD = 4  # properties that a title tells
+
+
 def samples(
     model: Any,
     y: Any = None,
@@ -50,10 +53,10 @@ def samples(
         many as make a square.
     random_state : int, Generator or RandomState, optional
         Passed on to the model.
-    class_names : sequence or dict of texts, optional
-        The names of labels: ``class_names[label]``.
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    class_names : sequence of str or dict, optional
+        Names of the labels: ``class_names[label]``.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional
@@ -101,9 +104,9 @@ def samples(
     if told is not None and each:
         rows, across = _labels(told, *cells.shape[:2])
         default = "Samples of each class" if rows and classes is not None else default
-    elif told is not None:
-        default = f"Samples of {told[0][0]}" if classes is not None else (
-            "Samples with " + ", ".join(texts_[0] for texts_ in told))  # fmt: skip
+    elif told is not None and len(told) <= _MOST_TOLD:
+        said = ", ".join(texts_[0] for texts_ in told)
+        default = f"Samples of {said}" if classes is not None else f"Samples with {said}"
     return draw_cells(
         ax,
         cells,

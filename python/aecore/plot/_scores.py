@@ -50,8 +50,8 @@ def scores(
     bins : int, default 50
         Number of bars, of equal widths. The outermost 0.5 % of scores on either side are in the
         first and the last; if these lie far off, the picture says how many they are.
-    class_names : sequence or dict of texts, optional
-        The names of the labels in `y`: ``class_names[label]``, such as {0: "normal", 1: "fraud"}.
+    class_names : sequence of str or dict, optional
+        Names of the labels in `y`: ``class_names[label]``, such as {0: "normal", 1: "fraud"}.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional

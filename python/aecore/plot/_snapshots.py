@@ -97,8 +97,8 @@ def progress(
     n : int, default 8
         Number of epochs drawn, from the first to the last, closer to each other in the beginning,
         where most happens.
-    feature_names : sequence of F texts, optional
-        Of the features of sequences and tables; by default the names of a data frame's columns.
+    feature_names : sequence of str, optional
+        Names of the F features of sequences and tables; by default those of a data frame's columns.
     title : str, optional
         Takes the place of the title; ``""`` draws none.
     ax : Axes, optional

@@ -134,7 +134,7 @@ def rc_of(theme: Theme) -> dict[Any, Any]:
     own = {
         "axes.axisbelow": True,
         "axes.edgecolor": theme.grey,
-        "axes.facecolor": theme.background,
+        "axes.facecolor": chosen("figure.facecolor", "white"),
         "axes.labelcolor": theme.ink,
         "axes.labelsize": theme.pt(8),
         "axes.linewidth": 0.6,
