@@ -141,6 +141,16 @@ def keep_initials(app, what, name, obj, options, lines):
     lines[:] = [re.sub(r"^(\s*)([A-Za-z]\.(?: |$))", r"\1\\\2", line) for line in lines]
 
 
+def find_bare_name(app, env, node, contnode):
+    """Let `Autoencoder` be a link wherever it stands, in lists of names too."""
+    name = node.get("reftarget")
+    if node.get("refdomain") != "py" or name not in aecore.__all__:
+        return None
+    py = env.domains["py"]
+    where = node.get("refdoc", env.docname)
+    return py.resolve_xref(env, where, app.builder, "obj", f"aecore.{name}", node, contnode)
+
+
 def drop_modules_without_source(app):
     """Keep the index of sources from linking to compiled modules, which have no page."""
     modules = getattr(app.env, "_viewcode_modules", {})
@@ -150,6 +160,7 @@ def drop_modules_without_source(app):
 
 
 def setup(app):
+    app.connect("missing-reference", find_bare_name)
     app.connect("html-collect-pages", drop_modules_without_source, priority=1)  # before viewcode
     app.connect("autodoc-process-docstring", complete, priority=100)  # before numpydoc
     app.connect("autodoc-process-docstring", keep_initials, priority=900)  # behind it
