@@ -18,6 +18,7 @@ from ._theme import theme_of
 
 SIDE = 384  # pixels of a picture's longer side, at least
 SIZE_OF_MAP = (4.8, 4.9)  # inches
+LIGHTER = 0.35  # of the way to white are colours on dark pages
 GREY = 24  # of 255, between the channels of a pixel that is grey
 DPI = 144  # of charts, which are shown smaller than that
 
@@ -65,11 +66,11 @@ def _chart(size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
 
 
 def _in_light_ink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return a chart (H, W, 4) with light for dark in all that is grey; colours stay."""
+    """Return a chart (H, W, 4) with light for dark in all that is grey, and lighter colours."""
     colors = pixels[..., :3]
     grey = (colors.max(axis=2).astype(int) - colors.min(axis=2) < GREY)[..., np.newaxis]
     out = pixels.copy()
-    out[..., :3] = np.where(grey, 255 - colors, colors)
+    out[..., :3] = np.where(grey, 255 - colors, colors + (255 - colors) * LIGHTER)
     return out
 
 

@@ -50,7 +50,7 @@ def variance_of(model: Any, given: Input) -> float | None:
     count: Any = 0.0
     shift, first, second = None, 0.0, 0.0  # sums of values and squares, about a sample
     for batch in Input(given.data, target=target).batches(at_once, rows=rows)():
-        values, seen = batch.target.reshape(batch.n, -1).astype(np.float64), np.bool_(True)
+        values, seen = batch.target.reshape(batch.n, -1).astype(np.float64), np.array(True)
         if shift is not None and values.shape[1] != len(shift):  # sequences of several lengths
             return None
         if batch.mask is not None:
