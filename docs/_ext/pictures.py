@@ -1,8 +1,7 @@
 """Pictures of pages: in light and dark, as wide as they were drawn, and a gallery's grid of them.
 
 A page has `![..](images/NAME)` alone, so that it can be read anywhere. Where there is an
-images/dark/NAME too, or NAME is a light one that has a dark one beside it, the site shows the one
-that suits the reader's theme.
+images/dark/NAME too, the site shows the one that suits the reader's theme.
 """
 
 import re
@@ -45,9 +44,8 @@ class Themes(SphinxTransform):
 
 def twin_of(path):
     """Return the dark twin of a picture, from the folder where that lies; None without one."""
-    beside = path.name.replace("-light.", "-dark.")
-    names = [f"dark/{path.name}", *([beside] if beside != path.name else [])]
-    return next((name for name in names if (path.parent / name).exists()), None)
+    name = f"dark/{path.name}"
+    return name if (path.parent / name).exists() else None
 
 
 def width_of(path):

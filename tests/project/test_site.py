@@ -154,7 +154,7 @@ def test_dark_twins_are_found(tmp_path):
     pytest.importorskip("sphinx")
     pictures = load(ROOT / "docs" / "_ext" / "pictures.py")
     (tmp_path / "dark").mkdir()
-    for name in ("a.png", "dark/a.png", "b-light.svg", "b-dark.svg", "c.png"):
+    for name in ("a.png", "dark/a.png", "b.svg", "dark/b.svg", "c.png"):
         (tmp_path / name).write_bytes(b"")
-    found = [pictures.twin_of(tmp_path / name) for name in ("a.png", "b-light.svg", "c.png")]
-    assert found == ["dark/a.png", "b-dark.svg", None]
+    found = [pictures.twin_of(tmp_path / name) for name in ("a.png", "b.svg", "c.png")]
+    assert found == ["dark/a.png", "dark/b.svg", None]
