@@ -42,7 +42,7 @@ CELLS = {
     "model = ae.VAE(arch, latent_dim=2, loss='bce', epochs=40, validation_fraction=0.1,\n"
     "               verbose=1, random_state=0).fit(X)",
     "model": "model",
-    "explore-plane": "ae.plot.explore(model, X_test, y_test, names=names)",
+    "explore-plane": "ae.plot.explore(model, X_test, y_test, class_names=names)",
     "explore-classes": "labels = np.array(names)[y]\n"
     "cvae = ae.CVAE(arch, latent_dim=8, loss='bce', epochs=30, random_state=0).fit(X, labels)\n"
     "ae.plot.explore(cvae, X_test, np.array(names)[y_test])",

@@ -350,7 +350,7 @@ def test_a_click_in_the_plane_decodes_that_very_place(images):
 def test_a_click_among_more_dimensions_goes_to_the_nearest_sample(images):
     pytest.importorskip("anywidget")
     y = np.arange(40) % 3
-    box = plot.explore(Conditional(4).fit(images, y), images, y, names=["a", "b", "c"])
+    box = plot.explore(Conditional(4).fit(images, y), images, y, class_names=["a", "b", "c"])
     explorer = box.explorer
     (codes,), (decoded, original) = found_in(box, ("ClickMap",)), found_in(box, ("Image",))
     (classes,), sliders = found_in(box, ("ToggleButtons",)), found_in(box, ("FloatSlider",))
@@ -406,7 +406,7 @@ def test_sliders_and_classes_have_names(images, rng):
     y = np.arange(40) % 3
     model = Conditional(4).fit(images, y)
     for names in (["red", "green", "<i>"], {0: "red", 1: "green", 2: "<i>"}):
-        box = plot.explore(model, images, y, sliders={2: "slant", 0: "size"}, names=names)
+        box = plot.explore(model, images, y, sliders={2: "slant", 0: "size"}, class_names=names)
         (classes,) = found_in(box, ("ToggleButtons",))
         assert [label for label, _ in classes.options] == ["red", "green", "<i>"]
         assert [s.description for s in found_in(box, ("FloatSlider",))] == ["slant", "size"]
@@ -415,13 +415,13 @@ def test_sliders_and_classes_have_names(images, rng):
         classes.value = 2
         said = " ".join(h.value for h in found_in(box, ("HTML",)))
         assert "&lt;i&gt;" in said and "· <i>" not in said
-    some = plot.Explorer(model, images, y, names={1: "green"})
+    some = plot.Explorer(model, images, y, class_names={1: "green"})
     assert some.names == ["0", "green", "2"]
     words = np.array(["red", "green", "blue"])[y]
     box = plot.explore(Conditional(4).fit(images, words), images, words)
     (classes,) = found_in(box, ("ToggleButtons",))
     assert [label for label, _ in classes.options] == ["blue", "green", "red"]
-    plain = plot.Explorer(Linear(3).fit(images), images, y, names=["a", "b", "c"])
+    plain = plot.Explorer(Linear(3).fit(images), images, y, class_names=["a", "b", "c"])
     assert plain.title(1) == "b" and set(plain._shown_labels()) == {"a", "b", "c"}
 
 
@@ -434,16 +434,16 @@ def test_properties_have_the_names_of_columns(rng):
     names = [s.description for s in found_in(box, ("FloatSlider",))]
     assert names == ["w", "h", "latent 0", "latent 1"]
     assert plot.Explorer(model, X, measured.to_numpy()).names == ["property 0", "property 1"]
-    assert plot.Explorer(model, X, measured, names=["a", "b"]).names == ["a", "b"]
+    assert plot.Explorer(model, X, measured, property_names=["a", "b"]).names == ["a", "b"]
 
 
 def test_names_that_do_not_fit(images):
     y = np.arange(40) % 3
     model = Conditional(4).fit(images, y)
-    with pytest.raises(ValueError, match="names: expected 3 texts, one a class, got 2"):
-        plot.Explorer(model, images, y, names=["a", "b"])
-    with pytest.raises(TypeError, match="names: expected 3 texts"):
-        plot.Explorer(model, images, y, names="abc")
+    with pytest.raises(ValueError, match="class_names: expected 3 texts, got 2"):
+        plot.Explorer(model, images, y, class_names=["a", "b"])
+    with pytest.raises(TypeError, match="class_names: expected 3 texts"):
+        plot.Explorer(model, images, y, class_names="abc")
     pytest.importorskip("ipywidgets")
     with pytest.raises(ValueError, match="sliders: expected at least 0 and at most 3, got 4"):
         plot.explore(model, images, y, sliders={4: "x"})

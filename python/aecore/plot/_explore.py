@@ -15,7 +15,8 @@ def explore(
     y: Any = None,
     *,
     sliders: int | Mapping[int, str] = 8,
-    names: Any = None,
+    class_names: Any = None,
+    property_names: Any = None,
 ) -> Any:
     """Show a model's samples as its code moves, in a notebook: by sliders, or by clicks on a map.
 
@@ -37,8 +38,10 @@ def explore(
         For how many dimensions at most: with X those in which the codes vary most. Or for which,
         with their names, such as ``{0: "size", 3: "slant"}``. The others stay at the chosen
         sample's.
-    names : sequence of str, or mapping, optional
-        What the classes are called, in the order of their labels, or by label; or the properties.
+    class_names : sequence of str or dict, optional
+        What the classes are called, in the order of their labels, or by label.
+    property_names : sequence of str, optional
+        What the properties are called, in place of a frame's columns.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def explore(
     >>> X, y, X_test, y_test = ae.datasets.load_fashion_small()
     >>> model = ae.VAE(latent_dim=2, loss="bce", epochs=1, random_state=0).fit(X)
     >>> names = ae.datasets.FASHION_CLASSES
-    >>> ae.plot.explore(model, X_test, y_test, names=names)  # doctest: +SKIP
+    >>> ae.plot.explore(model, X_test, y_test, class_names=names)  # doctest: +SKIP
     """
     try:
         import ipywidgets  # noqa: F401
@@ -70,7 +73,7 @@ def explore(
         checks.integer("sliders", sliders, 1)
     from ._panel import panel
 
-    explorer = Explorer(model, X, y, names=names)
+    explorer = Explorer(model, X, y, class_names=class_names, property_names=property_names)
     return panel(explorer, _sliders(explorer, sliders))
 
 

@@ -23,7 +23,7 @@ class Explorer:
 
     Parameters
     ----------
-    model, X, y, names
+    model, X, y, class_names, property_names
         As `explore` takes them.
 
     Attributes
@@ -56,7 +56,15 @@ class Explorer:
     (b'\x89PNG', b'\x89PNG')
     """
 
-    def __init__(self, model: Any, X: Any = None, y: Any = None, *, names: Any = None) -> None:
+    def __init__(
+        self,
+        model: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        class_names: Any = None,
+        property_names: Any = None,
+    ) -> None:
         self._decode = lookup(model, "inverse_transform", "explore")
         size = latent_dim_of(model, "explore")
         self.classes, self.properties = _conditions(model, self._decode)
@@ -65,7 +73,7 @@ class Explorer:
         self._places: Places | None = None  # of the values of a mixed table's columns
         self.labels: NDArray[Any] | None = None
         self._titles: dict[Any, str] = {}  # of labels that have names
-        self.names = self._named(names, y)
+        self.names = self._named(class_names, property_names, y)
         if X is None:
             self.codes = np.random.RandomState(0).standard_normal((64, size))
             self.low, self.high = np.full(size, -3.0), np.full(size, 3.0)
@@ -99,17 +107,17 @@ class Explorer:
             first = None if self.properties is None else self.names[0]
             self._map = CodeMap(points, lambda ax: draw_codes(ax, points, shown, first), names)
 
-    def _named(self, names: Any, y: Any) -> list[str]:
+    def _named(self, class_names: Any, property_names: Any, y: Any) -> list[str]:
         """Return the names of classes or properties, and note which label has which."""
         if self.properties is not None:
-            return _names_of_properties(names, y, len(self.properties[0]))
+            return _names_of_properties(property_names, y, len(self.properties[0]))
         labels = self.classes
         if labels is None and y is not None and np.ndim(y) == 1 and len(y):
             labels = np.unique(np.asarray(y)).tolist()
         if labels is None:
             return []
-        if names is not None:
-            self._titles = _names_of_classes(names, labels)
+        if class_names is not None:
+            self._titles = _names_of_classes(class_names, labels)
         return [self.title(label) for label in labels]
 
     def title(self, label: Any) -> str:
@@ -263,7 +271,7 @@ def _conditions(model: Any, decode: Any) -> tuple[list[Any] | None, Any]:
 def _names_of_properties(names: Any, y: Any, n: int) -> list[str]:
     """Return a name for each of n properties: those given, those of a frame's columns, numbers."""
     if names is not None:
-        return _checked(names, n, "property")
+        return _checked(names, n, "property_names")
     columns = names_of_features(None, y)
     return columns if len(columns) == n else [f"property {i}" for i in range(n)]
 
@@ -272,13 +280,13 @@ def _names_of_classes(names: Any, labels: list[Any]) -> dict[Any, str]:
     """Return the names of labels: from a mapping, or from a sequence in their order."""
     if isinstance(names, Mapping):
         return {label: str(names[label]) for label in labels if label in names}
-    return dict(zip(labels, _checked(names, len(labels), "class"), strict=True))
+    return dict(zip(labels, _checked(names, len(labels), "class_names"), strict=True))
 
 
-def _checked(names: Any, n: int, what: str) -> list[str]:
+def _checked(names: Any, n: int, argument: str) -> list[str]:
     """Check that there are n names."""
     if isinstance(names, str) or not isinstance(names, (Sequence, np.ndarray)):
-        raise TypeError(f"names: expected {n} texts, one a {what}, got {names!r}")
+        raise TypeError(f"{argument}: expected {n} texts, got {names!r}")
     if len(names) != n:
-        raise ValueError(f"names: expected {n} texts, one a {what}, got {len(names)}")
+        raise ValueError(f"{argument}: expected {n} texts, got {len(names)}")
     return [str(name) for name in names]
