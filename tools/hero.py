@@ -6,10 +6,12 @@ else comes with aecore and scikit-learn. A minute or two.
     python tools/hero.py
 """
 
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import aecore as ae
+import gallery
 import numpy as np
 from matplotlib import colors as mcolors
 from matplotlib.figure import Figure
@@ -144,7 +146,10 @@ def main():
         for ax, title in zip(axes, TITLES, strict=True):
             ax.set_title(title, color=theme.ink, size=9.5, pad=5)
             ax.axis("off")
-        figure.savefig(IMAGES / name, dpi=200, metadata={"Software": None})
+        with tempfile.TemporaryDirectory() as folder:
+            file = f"{folder}/hero.png"
+            figure.savefig(file, dpi=200, metadata={"Software": None})
+            gallery.store(file, IMAGES / name)
 
 
 if __name__ == "__main__":
