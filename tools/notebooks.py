@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LARGEST = 1 << 20  # bytes that a notebook may have, with its pictures
-LARGE = 1 << 18  # of a picture that is stored in fewer colours
+LARGE = 1 << 16  # of a picture that is stored in fewer colours
 
 
 def execute(path: Path) -> None:

@@ -22,8 +22,17 @@ if sys.platform in ("darwin", "win32"):
 
 try:
     from . import _core as _core
-except ImportError as error:  # AECORE_ISA=foo
+except ImportError as raised:  # AECORE_ISA=foo, or sources in which the core hasn't been built
+    from importlib.util import find_spec
+
+    error = raised
+    if find_spec(f"{__package__}._core") is None:
+        folder = os.path.dirname(__file__)
+        error = ImportError(
+            f"{folder}: expected the compiled core of aecore, got its sources alone; in another "
+            "folder Python finds what pip has installed, and `make dev` builds the core in place"
+        )
     if not is_command():
-        raise
+        raise error from None
     print(f"aecore: {error}", file=sys.stderr)
     raise SystemExit(2) from None

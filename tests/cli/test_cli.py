@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from importlib import util
+from pathlib import Path
 
 import aecore
 import numpy as np
@@ -241,6 +242,21 @@ def test_a_core_that_cannot_be_loaded():
         env={**os.environ, "AECORE_ISA": "foo"},
     )  # fmt: skip
     assert done.returncode == 1 and "ImportError: AECORE_ISA=foo" in done.stderr
+
+
+def test_sources_without_a_core_say_so(tmp_path):
+    """As in a clone, from whose folder python somebody imports it."""
+    package = tmp_path / "aecore"
+    package.mkdir()
+    for name in ("__init__.py", "_load.py"):
+        shutil.copy(Path(aecore.__file__).with_name(name), package)
+    done = subprocess.run(
+        [sys.executable, "-c", "import aecore"], cwd=tmp_path, capture_output=True, text=True
+    )
+    last = done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and last.startswith(
+        f"ImportError: {package}: expected the compiled"
+    )
 
 
 def test_info_for_people(capsys):
