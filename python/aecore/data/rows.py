@@ -21,6 +21,13 @@ from .ahead import ahead
 from .batches import Batch, Condition, Input, shuffled
 from .streams import Item, Summary
 
+__all__ = ["Rows"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 OPEN = 8  # blocks that an epoch in a new order reads at a time
 PIECES = 16  # of a window
 PIECE_BYTES = 1 << 24  # about

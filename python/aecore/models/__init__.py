@@ -6,7 +6,7 @@ from .autoencoder import Autoencoder
 from .detection.detector import AnomalyDetector
 from .quantized.pixelcnn import PixelCNN
 from .quantized.vqvae import VQVAE
-from .series.detector import SeriesDetector
+from .series import SeriesDetector
 from .stacked.recirculation import Recirculation
 from .stacked.stacked import SoftmaxClassifier, StackedAutoencoder, StackedFeatures
 from .tabular.tabular import TabularAutoencoder, TabularVAE

@@ -13,6 +13,12 @@ from .errors import errors_of, per_feature
 if TYPE_CHECKING:
     from .detector import Fitted
 
+__all__ = ["SeriesStream"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 class SeriesStream:
     """Scores the steps of a series one after another; `SeriesDetector.stream` makes it.
