@@ -725,6 +725,21 @@ def test_homes_follow_from_one_another():
     np.testing.assert_array_equal(same, truth)
 
 
+def test_what_is_drawn_as_frames():
+    pandas = pytest.importorskip("pandas")
+    X, truth = datasets.make_homes(300, as_frame=True)
+    plain, _ = datasets.make_homes(300)
+    assert list(X) == list(plain.dtype.names) and not truth.isna().any().any()
+    for name in X:
+        gaps = plain[name] == "" if plain[name].dtype.kind == "U" else np.isnan(plain[name])
+        np.testing.assert_array_equal(X[name].isna(), gaps)
+        assert gaps.any() and (X[name][~gaps] == plain[name][~gaps]).all()
+    stamps, readings, _ = datasets.make_sensors(500, as_frame=True)
+    assert isinstance(readings, pandas.DataFrame) and (readings.index == stamps).all()
+    assert list(readings) == ["load", "temperature", "pressure"]
+    np.testing.assert_array_equal(readings, datasets.make_sensors(500)[1])
+
+
 def test_what_is_drawn_is_the_same_on_every_machine():
     digest = hashlib.sha256(datasets.make_homes(50)[0].tobytes()).hexdigest()
     assert digest[:16] == HOMES
@@ -753,6 +768,7 @@ def test_sensors_go_wrong_three_times():
     ({"gaps": 1.5}, ValueError, "gaps: expected"),
     ({"odd": "few"}, TypeError, "odd: expected"),
     ({"random_state": "x"}, TypeError, "random_state: expected"),
+    ({"as_frame": 2}, TypeError, "as_frame: expected"),
 ])  # fmt: skip
 def test_what_can_not_be_drawn(wrong, error, text):
     with pytest.raises(error, match=text):

@@ -543,8 +543,13 @@ def load_vehicle_claims(*, data_home: str | os.PathLike[str] | None = None) -> S
 
 
 def make_homes(
-    n: int = 800, *, gaps: float = 0.06, odd: float = 0.01, random_state: Any = 0
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    n: int = 800,
+    *,
+    gaps: float = 0.06,
+    odd: float = 0.01,
+    random_state: Any = 0,
+    as_frame: bool = False,
+) -> tuple[Any, Any]:
     """Draw a table of homes for sale, with gaps and a few wrong cells, and the same without them.
 
     Parameters
@@ -555,14 +560,16 @@ def make_homes(
         The share of cells that are missing, and of those that have the value of some other home.
     random_state : int, Generator or RandomState, default 0
         The same number gives the same table on every machine. None draws another one each time.
+    as_frame : bool, default False
+        Whether to return data frames of pandas.
 
     Returns
     -------
-    X, truth : structured arrays, (n,)
-        Words, in which the empty string is missing: ``kind`` (house, flat), ``city`` (Bergen, Lyon,
-        Porto), ``heating`` (pump, district, none). Numbers, in which NaN is missing: ``area``
-        (square metres), ``rooms``, ``price`` (thousands of euros). They follow from one another but
-        for noise. ``pandas.DataFrame(X)`` makes it a data frame.
+    X, truth : structured arrays, (n,), or data frames
+        Words, in which the empty string is missing, or None in a frame: ``kind`` (house, flat),
+        ``city`` (Bergen, Lyon, Porto), ``heating`` (pump, district, none). Numbers, in which NaN is
+        missing: ``area`` (square metres), ``rooms``, ``price`` (thousands of euros). They follow
+        from one another but for noise.
 
     Raises
     ------
@@ -578,14 +585,19 @@ def make_homes(
     checks.integer("n", n, 1)
     for name, share in (("gaps", gaps), ("odd", odd)):
         checks.real(name, share, 0, 1)
+    checks.boolean("as_frame", as_frame)
     rng = _made.stream(random_state)
     truth = _made.draw_homes(rng, n)
-    return _made.damage_homes(rng, truth, gaps, odd), truth
+    tables = _made.damage_homes(rng, truth, gaps, odd), truth
+    if not as_frame:
+        return tables
+    X, truth = map(_made.frame_of, tables)
+    return X, truth
 
 
 def make_sensors(
-    n: int = 3000, *, random_state: Any = 0
-) -> tuple[NDArray[np.datetime64], NDArray[np.float64], NDArray[np.bool_]]:
+    n: int = 3000, *, random_state: Any = 0, as_frame: bool = False
+) -> tuple[NDArray[np.datetime64], Any, NDArray[np.bool_]]:
     """Draw hourly readings of a machine's three sensors, which go wrong three times.
 
     Load, temperature and pressure follow the hours of the day and of the week, and one another. In
@@ -598,13 +610,15 @@ def make_sensors(
         Steps, at least 400.
     random_state : int, Generator or RandomState, default 0
         The same number gives the same readings on every machine. None draws others each time.
+    as_frame : bool, default False
+        Whether X is a data frame of pandas, with the stamps as its index.
 
     Returns
     -------
     stamps : datetime64 array, (n,)
         Hours, from 2026 on.
-    X : float64 array, (n, 3)
-        Load (kW), temperature (degrees Celsius) and pressure (bar).
+    X : float64 array, (n, 3), or data frame
+        ``load`` (kW), ``temperature`` (degrees Celsius) and ``pressure`` (bar).
     y : bool array, (n,)
         True where a sensor has a fault.
 
@@ -620,5 +634,7 @@ def make_sensors(
     ((3000, 3), '2026-05-05T23', 90)
     """
     checks.integer("n", n, 400)
+    checks.boolean("as_frame", as_frame)
     stamps = np.datetime64("2026-01-01T00", "h") + np.arange(n)
-    return stamps, *_made.draw_sensors(_made.stream(random_state), n)
+    X, y = _made.draw_sensors(_made.stream(random_state), n)
+    return stamps, _made.frame_of(X, stamps, _made.SENSORS) if as_frame else X, y

@@ -15,11 +15,25 @@ from ..base.sklearn import new_seed
 METRE = {"Bergen": 5.2, "Lyon": 4.1, "Porto": 2.9}  # thousands of euros a square metre
 HOME = [("kind", "U5"), ("city", "U6"), ("area", "f8"), ("rooms", "f8"), ("heating", "U8"),
         ("price", "f8")]  # fmt: skip
+SENSORS = ["load", "temperature", "pressure"]
 
 
 def stream(random_state: Any) -> np.random.RandomState:
     """Return the stream of a seed."""
     return np.random.RandomState(np.random.MT19937(np.random.SeedSequence(new_seed(random_state))))
+
+
+def frame_of(values: NDArray[Any], index: Any = None, columns: list[str] | None = None) -> Any:
+    """Return a data frame of pandas, in which empty words are missing."""
+    try:
+        import pandas
+    except ImportError as error:
+        raise ImportError(
+            "as_frame: expected pandas to be installed: pip install 'aecore[tabular]'"
+        ) from error
+    frame = pandas.DataFrame(values, index, columns)
+    words = [name for name in frame if not pandas.api.types.is_numeric_dtype(frame[name])]
+    return frame.assign(**{name: frame[name].where(frame[name] != "") for name in words})
 
 
 def draw_homes(rng: np.random.RandomState, n: int) -> NDArray[Any]:
