@@ -615,7 +615,7 @@ class BaseAutoencoder(BaseModel):
         n : int
         y : optional
             The condition of a `CVAE`, or the class to draw from a prior that was fitted with
-            labels: one for all samples, or one for each.
+            labels: one for all samples, a label or P properties, or one for each.
         prior : Normal or GaussianMixture, optional
             Where codes come from. None is N(0, I) for a `VAE`; a model without a prior needs one
             that was fitted to its codes: ``GaussianMixture(10).fit(model.transform(X))``.
