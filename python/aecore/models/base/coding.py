@@ -644,9 +644,11 @@ class BaseAutoencoder(BaseModel):
             raise ValueError(f"scale: expected 1 without a sample to be near, got {scale!r}")
         prior = prior or self._own_prior()
         if prior is None:
+            this = type(self).__name__
             raise ValueError(
-                f"prior: expected one that was fitted to the codes of this {type(self).__name__}, "
-                "such as GaussianMixture(10).fit(model.transform(X)), or near, got None"
+                f"prior: expected one to draw codes from, which {this} doesn't learn (VAE does), "
+                "such as GaussianMixture(10).fit(model.transform(X)), fitted to the codes of this "
+                f"{this}; or near=X[0], to draw about a sample"
             )
         label = y if prior.has_classes else None
         places = math.prod(self._room)
