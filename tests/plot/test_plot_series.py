@@ -47,6 +47,17 @@ def test_lanes_events_and_threshold(frame, detector):
     figure.canvas.draw()
 
 
+def test_limits_of_neighbouring_lanes_do_not_meet(frame, detector):
+    figure = ae.plot.series(detector, frame)
+    (axes,) = figure.axes
+    figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in axes.get_yticklabels() if t.get_text()]
+    boxes.sort(key=lambda box: box.y0)
+    assert len(boxes) >= 5
+    gaps = [high.y0 - low.y1 for low, high in zip(boxes[:-1], boxes[1:], strict=True)]
+    assert min(gaps) > 0.8 * boxes[0].height, gaps
+
+
 def test_options(frame, detector):
     figure, axes = matplotlib.figure.Figure(), None
     axes = figure.add_subplot()
