@@ -170,7 +170,7 @@ def test_what_is_wrong_is_said_before_work_is_done(pictures, tmp_path, capsys):
     for arguments, text in (
         ((grey, "-o", grey), "expected another file than the picture itself"),
         ((folder, "-o", tmp_path / "full"), "not empty"),
-        ((tmp_path / "nothing", "-o", out), "expected a picture or a folder of them, got nothing"),
+        ((tmp_path / "nothing", "-o", out), "a picture or a folder of them, got no such file"),
         ((tmp_path / "none", "-o", tmp_path / "p"), "expected pictures (.png"),
         ((tmp_path / "text.png", "-o", out), "expected a picture that Pillow can read"),
         ((grey, "-o", tmp_path / "o.xyz"), "expected a picture's suffix"),

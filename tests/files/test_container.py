@@ -311,6 +311,8 @@ MALFORMED = {
     "a negative length": (raw("{}", length=2**63), "at most 2 bytes"),
     "a pickle": (b"\x80\x04K\x01." + bytes(9), "header: expected at most"),
     "an archive": (b"PK\x03\x04" + bytes(99), "header: expected at most"),
+    "a picture": (b"\x89PNG\r\n\x1a\n" + bytes(99), "first bytes are those of another kind"),
+    "words": (b"length,width\n" + bytes(99), "first bytes are those of another kind"),
     # JSON
     "space before it": (raw(" {}"), "expected { as its first byte, got b' '"),
     "a mark of the order of bytes": (raw(b"\xef\xbb\xbf{}"), "expected { as its first byte"),

@@ -49,7 +49,9 @@ def test_every_method_takes_other_sizes(name, models, data):
         np.testing.assert_allclose(-model.errors(other).sum((1, 2, 3)), scores, rtol=1e-4)
     for n in (1, 3):  # in any company
         np.testing.assert_array_equal(model.reconstruct(other[:n]), model.reconstruct(other)[:n])
-    with pytest.raises(ValueError, match=r"expected samples of shape \(13, 22, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"expected images \(H, W, 3\) of any size, got \(33, 19, 2\)"
+    ):
         model.reconstruct(other[..., :2])
 
 

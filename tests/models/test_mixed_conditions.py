@@ -92,3 +92,18 @@ def test_what_makes_no_sense(tmp_path):
     if pytest.importorskip("onnx"):
         with pytest.raises(NotImplementedError, match="table of words and numbers"):
             ae.to_onnx(model, tmp_path / "m.onnx")
+
+
+def test_one_number_is_the_property_of_all_samples():
+    model = ae.CVAE(D, 2, **KW).fit(X, SIZE.reshape(-1, 1))
+    expected = model.sample(3, y=[[4.0]] * 3, random_state=0)
+    for y in (4, 4.0, np.float32(4), [4]):
+        np.testing.assert_array_equal(model.sample(3, y=y, random_state=0), expected)
+    assert model.interpolate(X[0], X[1], 5, y=4).shape == (5, 8)
+    for y in ("a", np.nan):
+        with pytest.raises(ValueError, match="y: expected"):
+            model.sample(3, y=y)
+    two = ae.CVAE(D, 2, **KW).fit(X, np.stack([SIZE, SIZE**2], 1))
+    assert two.sample(3, y=(4, 16)).shape == (3, 8)
+    with pytest.raises(ValueError, match="y: expected 2 properties, as in fit, got the number 4"):
+        two.sample(3, y=4)

@@ -465,3 +465,17 @@ def test_memory_of_a_long_series_does_not_grow_with_windows(fitted):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30 * len(X) + 100e6  # all windows at once: 25.6 MB times what is made of them
+
+
+def test_a_window_of_its_own_choice_takes_eight_steps():
+    message = "expected at least 8 steps for window='auto', a quarter of them, got "
+    for X, text in (
+        ([1, 2, 3], f"X: {message}3"),
+        (np.arange(7.0), f"X: {message}7"),
+        ([np.arange(90.0), np.arange(4.0)], f"X: series 1: {message}4"),
+    ):
+        for method in ("fit", "partial_fit", "fit_predict"):
+            detector = ae.SeriesDetector(model=FAST, n_models=1, random_state=0)
+            with pytest.raises(ValueError, match=f"^{text}$"):
+                getattr(detector, method)(X)
+    assert detector.fit(np.arange(8.0)).window_ == 2

@@ -322,6 +322,20 @@ def test_samples_say_what_they_have_in_common(things):
     assert title(axes).replace("\n", " ") == "Samples with property 0 = 0.5, property 1 = 45"
 
 
+def test_samples_of_a_property_say_which_to_pass(rng):
+    X = rng.random((40, 4, 4, 1), np.float32)
+    sizes = np.linspace(2, 4, 40)[:, None]
+    model = ae.CVAE(ae.Dense((8,)), 2, epochs=1, random_state=0).fit(X, sizes)
+    with pytest.raises(ValueError, match=r"means in fit, y=\[3\], or a row of them for each"):
+        plot.samples(model, n=8)
+    for y in (3, [3]):
+        drawn = title(plot.samples(model, y, n=4).axes[0])
+        assert drawn.split() == "Samples with property 0 = 3".split()
+    axes = plot.samples(model, np.repeat([[2], [3]], 4, axis=0)).axes[0]
+    assert axis_labels(axes, "y") == ["property 0 = 2", "property 0 = 3"]
+    assert plot.manifold(model, y=3, n=3).axes and plot.traversal(model, X[0], y=3).axes
+
+
 @pytest.mark.parametrize("draw", [
     lambda t, **o: plot.reconstructions(t["sequences"], t["waves"], **o),
     lambda t, **o: plot.samples(t["sequences"], n=4, **o),

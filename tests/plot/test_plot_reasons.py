@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 from aecore import plot  # noqa: E402
-from aecore.plot._reasons import _shortened  # noqa: E402
+from aecore.plot._tables import shortened  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 from test_plot import axis_labels, rendered, title  # noqa: E402
 
@@ -58,6 +58,9 @@ def test_frames_have_their_names_and_index(rng):
     assert "missing" in texts(axes) and max(map(len, names)) == 24
     assert len([t for t in texts(axes) if t.startswith("row same")]) == 80
     assert margins_are_white(plot.reasons(detector(X, None), X))
+    X.index = range(123_400, 123_480)
+    rows = [t for t in texts(plot.reasons(detector(X, None), X).axes[0]) if t.startswith("row")]
+    assert all(t.startswith("row 1234") and "," in t[: len("row 123456,")] for t in rows)
 
 
 def test_images_are_maps(rng):
@@ -93,7 +96,7 @@ def test_on_axes_of_one_s_own(rng):
 
 
 def test_values_in_few_letters():
-    assert [_shortened(v) for v in (None, float("nan"), 3, -0.5, True, "word")] == [
+    assert [shortened(v) for v in (None, float("nan"), 3, -0.5, True, "word")] == [
         "missing", "missing", "3", "\N{MINUS SIGN}0.5", "True", "word",
     ]  # fmt: skip
 

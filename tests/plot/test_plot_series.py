@@ -44,7 +44,18 @@ def test_lanes_events_and_threshold(frame, detector):
     labels = [t.get_text() for t in axes.get_yticklabels()]
     assert f"{-detector.threshold_:.3g}" in labels
     assert len(axes.patches) == 1 and len(axes.collections) == 1  # the event, and its feature
-    figure.canvas.draw()
+    figure.draw_without_rendering()
+
+
+def test_limits_of_neighbouring_lanes_do_not_meet(frame, detector):
+    figure = ae.plot.series(detector, frame)
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    boxes = [t.get_window_extent() for t in axes.get_yticklabels() if t.get_text()]
+    boxes.sort(key=lambda box: box.y0)
+    assert len(boxes) >= 5
+    gaps = [high.y0 - low.y1 for low, high in zip(boxes[:-1], boxes[1:], strict=True)]
+    assert min(gaps) > 0.8 * boxes[0].height, gaps
 
 
 def test_options(frame, detector):

@@ -255,6 +255,27 @@ def test_names_stand_beside_samples_in_place_of_labels(rng):
     assert [text.get_text() for text in axes.axes[0].texts][:3] == ["u", "v", "w"]
 
 
+def test_a_frame_s_index_names_its_rows(rng):
+    pd = pytest.importorskip("pandas")
+    X = pd.DataFrame(rng.random((9, 3)), columns=list("abc"))
+    model = Known(reconstruct=X[:4].to_numpy())
+
+    def drawn(index, y=None, **options):
+        axes = plot.reconstructions(model, X.set_axis(index), y, n=4, **options).axes[0]
+        return axis_labels(axes, "y"), axes.get_ylabel()
+
+    assert drawn(range(9)) == (["0", "1", "2", "3"], "sample")
+    assert drawn(range(41_507, 41_516))[0] == ["41507", "41508", "41509", "41510"]
+    named = [f"patient {i}" for i in range(9)]
+    assert drawn(named) == (named[:4], "")
+    days = pd.date_range("2026-02-27", periods=9)
+    assert drawn(days) == (["2026-02-27", "2026-02-28", "2026-03-01", "2026-03-02"], "")
+    labels = np.array(list("stuvwxyz!"))
+    assert drawn(named, labels) == (["s", "t", "u", "v"], "label")
+    assert drawn(named, names=["k", "l", "m", "n"]) == (["k", "l", "m", "n"], "")
+    assert drawn(named, rng.random(9)) == (named[:4], "")
+
+
 def test_long_names_have_room(rng):
     images = rng.random((3, 8, 8, 1)).astype(np.float32)
     names = [f"IMG_2024010{i}_1235.png" for i in range(3)]

@@ -221,6 +221,52 @@ def test_a_gan_has_a_generator_and_a_discriminator(rng):
 # ------------------------------------------------------------------------------------- latent space
 
 
+@pytest.mark.parametrize(
+    "shape, height",
+    [((10, 1), 0.5), ((10, 0), 0.5), ((1, 10), 0.9), ((0, 10), 0.9), ((10, 6), None)],
+)
+@pytest.mark.parametrize("labels", [2, 15])
+def test_figures_are_as_high_as_maps_ask_for(rng, shape, height, labels):
+    codes = (rng.random((300, 2)) - 0.5) * shape
+    figure = plot.latent_space(codes, y=np.arange(300) % labels)
+    axes, (wide, high) = figure.axes[0], figure.get_size_inches()
+    rendered(figure)
+    box = axes.get_window_extent()
+    across, up = np.ptp(axes.get_xlim()), np.ptp(axes.get_ylim())
+    np.testing.assert_allclose(box.width / across, box.height / up, rtol=1e-3)  # equal scales
+    if height is not None and not (height == 0.5 and labels == 15):
+        np.testing.assert_allclose(high / wide, height)
+    if shape == (10, 6):
+        assert 0.5 < high / wide < 0.9
+        assert np.ptp(codes[:, 0]) / across > 0.85
+        if labels == 2:  # whose legend is no higher than the map
+            assert np.ptp(codes[:, 1]) / up > 0.85
+    beside = axes.get_legend()
+    if beside is not None:
+        assert beside.get_window_extent().y0 >= 0
+    mine = Figure(figsize=(3, 5))
+    plot.latent_space(codes, ax=mine.add_subplot())
+    assert tuple(mine.get_size_inches()) == (3, 5)
+
+
+def test_thumbnails_lie_side_by_side(images):
+    class Plane:
+        def transform(self, X):
+            return np.random.default_rng(0).random((len(X), 2)) * [9, 5]
+
+    many = np.concatenate([images] * (1 + 400 // len(images)))
+    for y in (None, np.arange(len(many)) % 3):
+        figure = plot.latent_space(Plane(), many, y, thumbnails=400)
+        rendered(figure)
+        boxes = [a.get_window_extent() for a in figure.axes[0].artists]
+        corners = np.array([(b.x0, b.y0, b.x1, b.y1) for b in boxes])
+        assert len(boxes) > 50
+        for i, (x0, y0, x1, y1) in enumerate(corners[:-1]):
+            others = corners[i + 1 :]
+            aside = (others[:, 0] >= x1) | (others[:, 2] <= x0)
+            assert (aside | (others[:, 1] >= y1) | (others[:, 3] <= y0)).all()
+
+
 def test_thumbnails_lie_on_their_codes_framed_in_the_class_colour(images):
     codes = np.stack(np.meshgrid(range(4), range(3)), axis=-1).reshape(-1, 2).astype(float)
     codes[11] = codes[10] + 1e-3  # too near for both

@@ -110,6 +110,7 @@ ATTRIBUTES = {
     "get_config": "get_params",
     "get_weights": "parameters_",
     "history": "history_",
+    "impute": "aecore.TabularAutoencoder.impute",
     "inverse": "inverse_transform",
     "latent": "transform",
     "layers": "parameters_",

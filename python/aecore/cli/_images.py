@@ -39,7 +39,7 @@ class Images(ImageFolder):
                 reading.size or (None if like is None else (like[0], like[1])),
                 channels=None if like is None else like[2],
                 bits=reading.bits,
-                resizes="--size {}x{}",
+                resizes="--size {}x{} resizes",
             )
         if self.others and reading.size is None:
             size = f"{self.shape[1]}x{self.shape[2]} pixels"

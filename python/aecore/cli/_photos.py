@@ -32,7 +32,7 @@ def find(path: str) -> tuple[list[Path], bool]:
                 raise CommandError(f"{path}: expected pictures ({', '.join(SUFFIXES)}), got none")
             return found, True
         if not place.exists():
-            raise CommandError(f"{path}: expected a picture or a folder of them, got nothing")
+            raise CommandError(f"{path}: expected a picture or a folder of them, got no such file")
     return [place], False
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,16 +21,16 @@ from .. import _core
 from ..base import checks, names, runtime
 from ..base.arrays import as_array
 from ..base.text import printable
-from . import foreign, sequences
+from . import foreign, sequences, unlike
 from .corruption import Corruption, in_gather
 from .sparse import SparseRows, is_sparse
+from .unlike import Sized
 
 DIRECT = tuple(map(np.dtype, (np.uint8, np.bool_, np.float32, np.float64)))
 PIXEL = 1 / 255  # what pixels of 0 to 255 are multiplied by
 BLOCK = 1 << 22  # values looked at in one go when checking
 FEW = 8  # so few numbers of float32 that those of a feature become are worth a warning
 MASK = "sample_mask"
-Sized = Callable[[tuple[int, ...]], bool]
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -440,6 +440,8 @@ def read(
     lengths, form, X = None, None, foreign.opened(X, name)
     columns = column_names(X, name)
     if sequences.are_sequences(X):
+        if like is not None and len(like) != 2:
+            raise ValueError(unlike.listed(name, X, like, sized))
         source, lengths, mask = sequences.pad(X, name, mask, like, longer)
         form = "list"
     else:
@@ -461,7 +463,7 @@ def read(
                 f"{name} has {shape[1]} features, but {owner} is expecting {like[0]} features as "
                 "input."
             )
-        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got {shape[1:]}")
+        raise ValueError(unlike.message(name, shape, like, sized))
     if mask is not None:
         mask = read_mask(mask, shape, columns)
     if lengths is not None and (lengths == shape[1]).all():

@@ -100,8 +100,17 @@ class Conditioner:
         return places.astype(np.int64)
 
     def repeat(self, y: Any, n: int) -> Condition:
-        """Return the conditions of n samples from y: one for all of them, or one for each."""
+        """Return the conditions of n samples from y: one for all of them, or one for each.
+
+        A number stands for a vector of one property.
+        """
         given = checks.array("y", y)
+        if self.mean is not None and given.ndim == 0 and given.dtype.kind in "biuf":
+            if len(self.mean) > 1:
+                raise ValueError(
+                    f"y: expected {len(self.mean)} properties, as in fit, got the number {given}"
+                )
+            given = given[None]
         if given.ndim == (0 if self.classes is not None else 1):
             y = np.repeat(given[None], n, axis=0)
         return self.read(y, n)

@@ -15,9 +15,10 @@ import numpy as np
 
 from ..base import checks
 from . import arrays, foreign
-from .arrays import Data, Sized
+from .arrays import Data
 from .cropping import CropData, Crops
 from .streams import Summary
+from .unlike import Sized
 
 PIXELS, SPAN, TARGET, RECURRENT = "pixels", "range", "target", "recurrent"  # in a file
 LARGEST_SCALED = 8.0  # numbers with fractions up to here aren't pixels of 0 to 255

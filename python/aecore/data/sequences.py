@@ -90,7 +90,6 @@ def pad(
     TypeError, ValueError
         For a sample that isn't such a sequence, by its number.
     """
-    _check_like(like, name)
     found = [_sequence(x, f"{name}: sample {i}") for i, x in enumerate(X)]
     width, source = (like[1], "fit") if like is not None else (found[0].shape[1], "sample 0")
     for i, x in enumerate(found):
@@ -107,11 +106,6 @@ def pad(
         for i, x in enumerate(found):
             values[i, : len(x)] = x
     return Padded(values, lengths, None if mask is None else _pad_mask(mask, found, steps))
-
-
-def _check_like(like: tuple[int, ...] | None, name: str) -> None:
-    if like is not None and len(like) != 2:
-        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got sequences")
 
 
 def _sequence(x: Any, name: str) -> np.ndarray:
@@ -195,7 +189,8 @@ def trim(
     name, like, longer
         As in `pad`.
     """
-    _check_like(like, name)
+    if like is not None and len(like) != 2:
+        raise ValueError(f"{name}: expected samples of shape {like}, as in fit, got sequences")
     mask, (n, steps, features) = checks.array("sample_mask", mask), source.shape
     if mask.dtype != np.bool_:
         raise TypeError(f"sample_mask: expected booleans, got {mask.dtype}")

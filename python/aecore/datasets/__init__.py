@@ -421,7 +421,8 @@ def load_images(
     folder : path
         Holds pictures, or folders of them.
     size : (int, int), optional
-        Height and width, to which all are resized. Without, they must have one size.
+        Height and width, to which all are resized. Without, they must have one size; models that
+        take images of any size have a list of arrays (H, W, C) instead, one a file.
     bits : int, optional
         Of the pixels of pictures that have more than 8, where less of them are used, or where not
         all of the range occurs: 9 to 16.

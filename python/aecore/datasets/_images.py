@@ -17,6 +17,9 @@ GREY = ("1", "L", "LA", "La", "F")  # Pillow's modes without colour, beside I, I
 ORIENTATION = 0x0112  # EXIF's tag; from 5 on height and width change places
 QUARTER_TURNS = range(5, 9)
 DEPTHS = (8, 12, 16)  # bits of a pixel
+RESIZES = (
+    "size=({}, {}) resizes; a list of arrays, one a file, or the command aecore denoise keeps sizes"
+)
 
 
 class ImageFolder:
@@ -32,7 +35,7 @@ class ImageFolder:
     bits : int, optional
         Of the pixels of pictures that have more than 8.
     resizes : str
-        For messages: how a user asks for another size.
+        For messages: how a user asks for another size, or keeps those that there are.
 
     Attributes
     ----------
@@ -53,7 +56,7 @@ class ImageFolder:
         *,
         channels: int | None = None,
         bits: int | None = None,
-        resizes: str = "size=({}, {})",
+        resizes: str = RESIZES,
     ) -> None:
         _require_pillow()
         self.root = root = Path(folder)
@@ -75,7 +78,7 @@ class ImageFolder:
             if self.others and not self.resize:
                 raise ValueError(
                     f"{path}: expected {found[0]}x{found[1]} pixels, which the others have, got "
-                    f"{height}x{width}; {resizes.format(*found)} resizes"
+                    f"{height}x{width}; {resizes.format(*found)}"
                 )
         assert found is not None
         self.shape = (len(self.paths), *found, channels or (1 if grey else 3))

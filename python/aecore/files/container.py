@@ -221,7 +221,10 @@ def _read_header(file: io.BufferedIOBase, size: int) -> bytes:
         raise ValueError(f"file: expected {_LENGTH} bytes with a length, got {len(first)} bytes")
     length, most = int.from_bytes(first, "little"), max(0, min(size - _LENGTH, _LONGEST))
     if length > most:
-        raise ValueError(f"header: expected at most {most} bytes, got {length}")
+        what = f"header: expected at most {most} bytes, got {length}"
+        if length > _LONGEST:  # no writer makes such headers
+            what = f"its first bytes are those of another kind of file ({what})"
+        raise ValueError(what)
     header = file.read(length)
     if len(header) < length:
         raise ValueError(f"header: expected {length} bytes, got {len(header)}")

@@ -46,6 +46,8 @@ def one_condition(model: Any, y: Any, function: Callable[..., Any], picture: str
     if y is None or not is_conditional(model, function):
         return None
     has_classes = getattr(model, "classes_", None) is not None
+    if not has_classes and isinstance(y, (int, float, np.number)):
+        return np.array([y])
     if np.ndim(y) > (0 if has_classes else 1):
         what = "one label" if has_classes else "one vector of P properties"
         raise ValueError(

@@ -16,13 +16,17 @@ from ._call import call, condition_of, lookup, named_classes
 from ._grid import as_samples, limits_of
 from ._plane import MOST, check_method, is_points, points_of, to_plane
 from ._plane import principal_axes as principal_axes
-from ._style import canvas, colorbar, dots_map, explain_missing, legend, palette
+from ._style import canvas, colorbar, dots_map, explain_missing, inches, is_own, legend, palette
 from ._theme import is_dark, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _TRIED = 500  # points of a class, for the place of its name
+_THUMBNAIL = 0.075  # of the map's longer side, in which there is one thumbnail
+_BESIDE = 16.2  # points from one to the next, where the map's size is known
+_LEAST, _MOST = 0.5, 0.9  # of a figure's width, which its height is
+_MARGIN = 0.05  # of a map's width and height, on each side
 _NAMED = 12  # classes at most, whose names are written in the map
 
 
@@ -81,6 +85,8 @@ def latent_space(
     Returns
     -------
     Figure, or `ax` if it was given
+        The two axes have the same scale. A figure is as high as the map asks for, from half to nine
+        tenths of its width.
 
     Raises
     ------
@@ -142,16 +148,37 @@ def latent_space(
     default = f"Latent space: {len(points):,} samples"
     if name is not None:
         default += f" by {printable(name)}"
-    with canvas(ax, (4.6, 3.7), title, default) as (result, axes):
+    width = 5.4 if thumbnails and mine is not None else 4.6  # with a legend at the right, or none
+    with canvas(ax, (width, 3.7), title, default) as (result, axes):
         colors = _scatter(axes, points, mine, name, named=not thumbnails, order=order)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
         if isinstance(method, str) and method in MOST:  # whose numbers mean nothing
             axes.set_xticks([])
             axes.set_yticks([])
+        near = _THUMBNAIL * float(max(np.ptp(points, axis=0)))
+        if is_own(axes):
+            near = _BESIDE / 72 * theme_of(axes).growth / _fit_height(axes, points)
         if thumbnails:
-            _place_images(axes, points, as_samples("X", taken), colors, thumbnails)
+            _place_images(axes, points, as_samples("X", taken), colors, thumbnails, near)
     return result
+
+
+def _fit_height(ax: Axes, points: NDArray[np.float64]) -> float:
+    """Make a figure as high as points of equal scales ask for; return the inches of a unit."""
+    figure: Any = ax.figure
+    figure.draw_without_rendering()  # which tells how wide the axes are beside a legend
+    (wide, high), (across, up) = figure.get_size_inches(), inches(ax)
+    beside = ax.get_legend()
+    legend_height = 0.0 if beside is None else beside.get_window_extent().height / figure.dpi
+    ax.margins(_MARGIN)
+    spans = np.ptp(points, axis=0)
+    spans = (1 + 2 * _MARGIN) * np.maximum(spans, 1e-9 * (max(spans) or 1.0))
+    wanted = max(min(across * spans[1] / spans[0], wide), legend_height)
+    figure.set_size_inches(wide, float(np.clip(high - up + wanted, _LEAST * wide, _MOST * wide)))
+    ax.autoscale_view()
+    up += figure.get_size_inches()[1] - high
+    return float(min(across / spans[0], up / spans[1]))
 
 
 def _codes_of(model: Any, X: Any, taken: Any, labels: NDArray[Any] | None) -> NDArray[np.float64]:
@@ -206,19 +233,22 @@ def _place_images(
     images: NDArray[np.float32],
     colors: list[str],
     most: int,
+    near: float,
 ) -> None:
-    """Draw images where they lie, framed in their class's colour, unless another is too near."""
+    """Draw images where they lie, framed in their class's colour, unless another is too near.
+
+    That is where both of their coordinates differ by no more than `near`.
+    """
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
     low, high = limits_of(images)
     theme = theme_of(ax)
     shown = np.clip((images - low) / (high - low), 0, 1)
-    span = max(np.ptp(points, axis=0)) or 1.0
     placed: list[NDArray[np.float64]] = []
     for i in np.random.RandomState(0).permutation(len(points)):
         if len(placed) == most:
             break
-        if all(np.abs(points[i] - other).max() > 0.075 * span for other in placed):
+        if all(np.abs(points[i] - other).max() > near for other in placed):
             placed.append(points[i])
             # 14 points high: legible, but small enough to see the whole picture.
             one = shown[i] if shown.shape[3] == 3 else shown[i, ..., 0]

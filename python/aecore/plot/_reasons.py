@@ -11,7 +11,7 @@ from ..base import checks
 from ._call import lookup, names_of_features
 from ._grid import as_samples, draw_cells, limits_of
 from ._style import canvas, colored
-from ._tables import is_frame, short
+from ._tables import is_frame, row_label, short, shortened
 from ._theme import theme_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _VALUE, _EXPECTED, _END = 1.06, 1.42, 1.78  # where columns of texts begin, in shares
 _TITLE = "Reasons of the lowest scores"
-_LETTERS = 17  # that a text may have
 _NAME = 24
 
 
@@ -98,7 +97,7 @@ def _taken(X: Any, rows: NDArray[np.int64]) -> Any:
 def _labels(X: Any, rows: NDArray[np.int64]) -> list[str]:
     index = getattr(X, "index", None)
     labels = rows if index is None or callable(index) else index[rows]
-    return [f"row {_shortened(label)}" for label in labels]
+    return [f"row {row_label(label)}" for label in labels]
 
 
 def _numbers(found: Any, part: Any, n: int) -> NDArray[np.int64]:
@@ -118,7 +117,7 @@ def _names(detector: Any, X: Any, found: Any) -> list[str]:
         return [f"step {step}, feature {feature}" for step, feature in known]
     if not is_frame(X) and not names_of_features(detector, X):
         return [f"column {name}" for name in known]
-    return [_shortened(name, _NAME) for name in known]
+    return [shortened(name, _NAME) for name in known]
 
 
 def _bars(
@@ -148,8 +147,8 @@ def _bars(
         values, wanted = list(found["value"]), list(found["expected"])
         for at, value, other in zip(y, values, wanted, strict=True):
             look: dict[str, Any] = {"va": "center", "fontsize": theme.pt(7)}
-            axes.text(_VALUE, at, _shortened(value), color=theme.ink, **look)
-            axes.text(_EXPECTED, at, _shortened(other), color=theme.grey, **look)
+            axes.text(_VALUE, at, shortened(value), color=theme.ink, **look)
+            axes.text(_EXPECTED, at, shortened(other), color=theme.grey, **look)
         axes.set_yticks(y, names)
         axes.tick_params(axis="y", length=0)
         axes.grid(False, axis="y")
@@ -158,19 +157,6 @@ def _bars(
         axes.set_xlabel("share of the score", x=0.5 / _END, ha="center")
         axes.spines["bottom"].set_bounds(0, 1)
     return result
-
-
-def _shortened(value: Any, letters: int = _LETTERS) -> str:
-    """Write a value in few letters."""
-    if value is None or value != value:
-        return "missing"
-    if isinstance(value, (float, np.floating, int, np.integer)) and not isinstance(value, bool):
-        return short(float(value))
-    text = str(value)
-    if hasattr(value, "isoformat"):
-        text = str(value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "strftime") else value)
-        text = text.removesuffix(" 00:00")
-    return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _maps(

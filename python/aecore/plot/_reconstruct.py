@@ -21,7 +21,7 @@ from ._grid import as_samples, draw_cells, grid_size, limits_of
 from ._lines import draw_between, draw_lines, explain_lines
 from ._strips import Writing
 from ._style import canvas, colored, inches, is_own
-from ._tables import as_numbers, is_mixed, is_word, places_of, written
+from ._tables import as_numbers, index_of, is_mixed, is_word, places_of, written
 from ._theme import theme_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ def reconstructions(
         difference (the mean over channels), sequences a shade between the lines, tables another
         strip, in shares of each feature's range, for words 1 if they differ.
     names : sequence of n texts, optional
-        Written beside the samples instead of labels: row numbers or file names, for instance.
+        Written beside the samples instead of labels: row numbers or file names, for instance. By
+        default labels, or else the index of a pandas data frame.
     class_names : sequence of str or dict, optional
         Names of the labels in `y`: ``class_names[label]``.
     feature_names : sequence of str, optional
@@ -99,7 +100,8 @@ def reconstructions(
     """
     checks.integer("n", n, 1)
     rebuild = lookup(model, "reconstruct", "reconstructions")
-    look = Look(error, names_of_features(model, X, feature_names), class_names, names, title, ax)
+    features = names_of_features(model, X, feature_names)
+    look = Look(error, features, class_names, names, title, ax, index_of(X, n))
     if target is not None:
         return _pairs(rebuild, X[:n], y, target[:n], look)
     named = {"original": X[:n]} | ({} if noisy is None else {"corrupted": noisy[:n]})
@@ -119,7 +121,7 @@ def reconstructions(
 
 
 class Look(NamedTuple):
-    """How reconstructions are to look; the attributes are the parameters of `reconstructions`."""
+    """How reconstructions are to look: the parameters of `reconstructions`, and the rows' names."""
 
     error: bool
     features: list[str]
@@ -127,10 +129,11 @@ class Look(NamedTuple):
     names: Sequence[Any] | None
     title: str | None
     ax: Axes | None
+    rows: list[str]
 
     def beside(self, y: NDArray[Any] | None, n: int) -> list[str]:
         """Return the texts beside n samples."""
-        return names_of_samples(self.names, y, n, self.class_names)
+        return names_of_samples(self.names, y, n, self.class_names) or self.rows
 
 
 def _pairs(rebuild: Any, X: Any, y: Any, target: Any, look: Look) -> Any:
@@ -227,7 +230,7 @@ def _strips(named: dict[str, Any], many: Any, beside: list[str], look: Look) -> 
         features=look.features,
         writing=None if texts is None else _marked(cells, texts, differs),
     )
-    if look.names is None:
+    if look.names is None and not (look.rows and beside is look.rows):
         axes.set_ylabel("label" if beside else "sample")
     return result
 

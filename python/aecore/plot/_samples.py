@@ -43,8 +43,9 @@ def samples(
     model : estimator
         With ``sample(n, random_state=...)``, or ``sample(n, y=..., random_state=...)``.
     y : label, vector of P properties, array-like (n,) or (n, P), or data frame, optional
-        The condition of a conditional model: one for all samples, or one for each. A data frame's
-        columns are the names of properties.
+        The condition of a conditional model: one for all samples, or one for each. It has to be
+        given where a model is conditioned on properties. A data frame's columns are the names of
+        properties.
     n : int, optional
         Number of samples (rounded up to whole rows if each class has its own); by default 64, or
         as many as `y` has.
@@ -69,7 +70,7 @@ def samples(
     Raises
     ------
     TypeError, ValueError
-        The model has no ``sample``, or n or columns is not positive.
+        The model has no ``sample``, n or columns is not positive, or properties are missing.
 
     Examples
     --------
@@ -79,6 +80,17 @@ def samples(
     >>> model = ae.CVAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X[:500], y[:500])
     >>> figure = ae.plot.samples(model, n=80, class_names=names, random_state=0)
     >>> figure = ae.plot.samples(model, 9, n=8, class_names=names, random_state=0)
+
+    Of a model that is conditioned on a property, a row for each of some values. The name of
+    a data frame's column is that of the property:
+
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> brightness = X[:500].mean(axis=(1, 2, 3)).reshape(-1, 1)
+    >>> model = ae.CVAE(latent_dim=8, loss="bce", epochs=1, random_state=0).fit(X[:500], brightness)
+    >>> rows = pd.DataFrame({"brightness": np.repeat([25, 50, 75, 100], 8)})
+    >>> figure = ae.plot.samples(model, rows, random_state=0)
+    >>> figure = ae.plot.samples(model, 75, n=8, random_state=0)
     """
     sample = lookup(model, "sample", "samples")
     classes = getattr(model, "classes_", None)
@@ -88,6 +100,8 @@ def samples(
         checks.integer("columns", columns, 1)
     each = y is not None and np.ndim(y) > (0 if classes is not None else 1)
     n = (len(y) if each else 64) if n is None else n
+    if y is None and takes_y(sample):
+        _check_none_needed(model)
     if y is None and classes is not None and takes_y(sample):
         columns = -(-n // len(classes)) if columns is None else columns
         n, each = columns * len(classes), True
@@ -118,6 +132,17 @@ def samples(
         features=names_of_features(model, None, feature_names),
         writing=None if texts is None else Writing.of(_in_rows(texts[0], columns, "")),
     )[0]
+
+
+def _check_none_needed(model: Any) -> None:
+    """Raise ValueError for a model of samples with given properties, which are to be told."""
+    means = getattr(model, "condition_mean_", None)
+    if means is not None:
+        mean = ", ".join(short(float(value)) for value in means)
+        raise ValueError(
+            f"y: expected the properties of the samples to draw, such as their means in fit, "
+            f"y=[{mean}], or a row of them for each sample, got None"
+        )
 
 
 def _told(y: Any, n: int, are_classes: bool, class_names: Any) -> list[list[str]]:

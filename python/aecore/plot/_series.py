@@ -105,6 +105,8 @@ def series(
                       transform=axes.get_yaxis_transform())  # fmt: skip
         ticks += _draw_errors(axes, x, errors, -float(detector.threshold_))
         axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks])
+        for label, (t, _) in zip(axes.get_yticklabels(), ticks, strict=True):
+            label.set(verticalalignment=_alignment(t % (1 + GAP)))
         axes.set_ylim(-GAP, lanes * (1 + GAP) - GAP / 2)
         axes.margins(x=0)
         if is_time:
@@ -234,9 +236,14 @@ def _draw_errors(
     )
     ticks = [(at, short(threshold))]
     for end, value in ((0.0, low), (1.0, high)):
-        if abs(end - at) > 0.25:
+        if abs(end - at) > 0.4:
             ticks.append((end, short(10**value)))
     return ticks
+
+
+def _alignment(share: float) -> str:
+    """Return how a text lies about its tick: within its lane, so that it meets no other one's."""
+    return "bottom" if share < 0.25 else "top" if share > 0.75 else "center"
 
 
 def _date_axis(ax: Axes) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..data.tables.source import Column, Table
 from ._style import MINUS
 
+LETTERS = 17  # that a text may have
 Places = dict[Any, "dict[str, float] | None"]
 
 
@@ -138,3 +139,30 @@ def _texts(column: Column) -> list[str | None]:
     else:
         texts = [str(value) for value in values]
     return [None if gone else text for text, gone in zip(texts, column.missing, strict=True)]
+
+
+def shortened(value: Any, letters: int = LETTERS) -> str:
+    """Write a value in few letters."""
+    if value is None or value != value:
+        return "missing"
+    if isinstance(value, (float, np.floating, int, np.integer)) and not isinstance(value, bool):
+        return short(float(value))
+    text = str(value)
+    if hasattr(value, "isoformat"):
+        text = str(value.strftime("%Y-%m-%d %H:%M") if hasattr(value, "strftime") else value)
+        text = text.removesuffix(" 00:00")
+    return text if len(text) <= letters else text[: letters - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def row_label(label: Any) -> str:
+    """Write what a row is called: whole numbers with all their digits."""
+    return str(label) if isinstance(label, (int, np.integer)) else shortened(label)
+
+
+def index_of(X: Any, n: int) -> list[str]:
+    """Return what a data frame's index calls the first n rows; [] where it counts them from 0."""
+    index = getattr(X, "index", None)
+    if index is None or callable(index) or not hasattr(X, "iloc"):
+        return []
+    labels = list(index[:n])
+    return [] if labels == list(range(len(labels))) else [row_label(v) for v in labels]

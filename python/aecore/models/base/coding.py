@@ -615,7 +615,7 @@ class BaseAutoencoder(BaseModel):
         n : int
         y : optional
             The condition of a `CVAE`, or the class to draw from a prior that was fitted with
-            labels: one for all samples, or one for each.
+            labels: one for all samples, a label or P properties, or one for each.
         prior : Normal or GaussianMixture, optional
             Where codes come from. None is N(0, I) for a `VAE`; a model without a prior needs one
             that was fitted to its codes: ``GaussianMixture(10).fit(model.transform(X))``.
@@ -644,9 +644,11 @@ class BaseAutoencoder(BaseModel):
             raise ValueError(f"scale: expected 1 without a sample to be near, got {scale!r}")
         prior = prior or self._own_prior()
         if prior is None:
+            this = type(self).__name__
             raise ValueError(
-                f"prior: expected one that was fitted to the codes of this {type(self).__name__}, "
-                "such as GaussianMixture(10).fit(model.transform(X)), or near, got None"
+                f"prior: expected one to draw codes from, which {this} doesn't learn (VAE does), "
+                "such as GaussianMixture(10).fit(model.transform(X)), fitted to the codes of this "
+                f"{this}; or near=X[0], to draw about a sample"
             )
         label = y if prior.has_classes else None
         places = math.prod(self._room)

@@ -39,6 +39,7 @@ from .events import events_table
 from .stream import SeriesStream
 
 WINDOW = 128  # steps, for window="auto"
+LEAST_AUTO = 8  # steps of a series, for window="auto": a window has two, which is the least
 STEPS = 1000  # of training, for a default model
 MOST_WINDOWS, MOST_VALUES = 1 << 16, 1 << 25  # to train on
 MARGIN = 0.5  # of a window
@@ -251,6 +252,11 @@ class SeriesDetector(BaseDetector):
         """Return the steps of a window, and check that the series have as many."""
         shortest = min(parts, key=len)
         if isinstance(self.window, str):
+            if len(shortest) < LEAST_AUTO:
+                raise ValueError(
+                    f"{shortest.name}: expected at least {LEAST_AUTO} steps for window='auto', "
+                    f"a quarter of them, got {len(shortest)}"
+                )
             window = max(2, min(WINDOW, len(shortest) // 4), self.stride)
         else:
             window = int(self.window)
