@@ -25,6 +25,7 @@ from ..tabular.model import TableModel
 from . import described
 from .alarms import gumbel_threshold
 from .errors import (
+    LEAST_OBSERVED,
     Found,
     Scaling,
     Steps,
@@ -43,7 +44,6 @@ STEPS = 1000  # of training, for a default model
 MOST_WINDOWS, MOST_VALUES = 1 << 16, 1 << 25  # to train on
 MARGIN = 0.5  # of a window
 LEAST_WINDOWS = 32  # to train on without some
-LEAST_OBSERVED = 0.5  # share of a window's values, to train on it
 MOST_SCORED = 1 << 18  # windows, to learn what is usual
 REFERENCE = 1 << 14  # errors of training windows that are kept
 FLOOR = 1e-4  # squared deviations: less of an error is no less usual
