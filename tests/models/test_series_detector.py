@@ -106,7 +106,7 @@ def test_faults_among_the_training_steps_are_found():
     X[12_000:12_060, 1] += 1.2
     X[15_000:15_100, 3] = X[15_000, 3]
     X[17_000, 0] += 6
-    found = ae.SeriesDetector(stride=4, random_state=0).fit(X).events(X)
+    found = ae.SeriesDetector(random_state=0).fit(X).events(X)
     assert found["features"].tolist() == ["1", "3", "0"]
     assert np.abs(found["peak"] - [12_030, 15_050, 17_000]).max() <= 64
     assert (found["start"] <= [12_010, 15_010, 17_000]).all()
