@@ -99,6 +99,16 @@ def test_a_few_odd_blocks_hardly_move_the_threshold(rng):
     assert fit_gumbel(np.array([3.0])) == (3, 0)
 
 
+def test_what_comes_back_is_normal(rng):
+    logs = -np.log(-np.log(rng.random(100))) * 0.1
+    logs[::6] += 2
+    often = gumbel_threshold(np.exp(logs), 0.5, 100)
+    assert np.log(often) > 1.8
+    logs[6::12] -= 2
+    logs[12::24] -= 2
+    assert np.log(gumbel_threshold(np.exp(logs), 0.5, 100)) < 1.2
+
+
 def test_faults_among_the_training_steps_are_found():
     rng, t = np.random.default_rng(0), np.arange(20_000)
     waves = [np.sin(t / 9 + k) * (1 + 0.2 * np.sin(t / 200 * (k + 1))) for k in range(5)]

@@ -15,7 +15,7 @@ LARGEST = 1e8  # deviations: squares of more aren't finite in float32
 LEAST_OBSERVED = 0.5  # share of a window's values, to train on it and for its error to count
 FALLBACK = 1e-6  # weight of other windows: they count for steps that no better one is over
 FILLINGS = 16  # of a window's missing values, at most
-STRIDE = 1.7  # times the way to the rebuilt value: so fillings settle sooner
+AHEAD = 1.7  # times the way to the rebuilt value: so fillings settle sooner
 SETTLED = 0.99  # of the error of the filling before: more of it is no gain
 
 
@@ -131,7 +131,7 @@ def filled(model: Any, views: np.ndarray, seen: np.ndarray, rebuilt: np.ndarray)
     for i in range(FILLINGS):
         if not len(rows):
             break
-        ahead = np.float32(STRIDE if i else 1)
+        ahead = np.float32(AHEAD if i else 1)
         values = np.where(shown, values, values + ahead * (guess - values))
         guess = model.reconstruct(values)
         errors = _observed_error(values, guess, shown)
