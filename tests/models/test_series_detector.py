@@ -538,6 +538,8 @@ def test_parts_of_events():
     assert stretches(np.zeros(3, bool)) == []
     features = np.array([[0, 0], [5, 7], [0, 0], [9, np.nan], [0, 0]], float)
     assert exact(0, 4, features, 4) == (1, 3) and exact(0, 4, features, 100) == (0, 4)
+    noisy = np.array([[0, 3], [8, 0], [8, 0], [0, 0], [0, 3]], float)  # one odd, one noisy
+    assert exact(0, 4, noisy, 1) == (1, 2)
     assert oddest(features[1:4], None) == "0, 1"
     assert oddest(np.array([[1.0, 9.0]]), np.array(["a", "b"])) == "b"
 

@@ -623,7 +623,9 @@ class SeriesDetector(BaseDetector):
         """Return the odd stretches of a series, the oddest features of each.
 
         An event is a run of steps below the threshold, cut to the part where the errors of the
-        steps themselves are beyond it, and at least a quarter of the largest of them.
+        steps themselves, of the run's oddest features, are beyond it, and at least a quarter of the
+        largest of them. Where a fault begins or ends by what is usual, as a sensor that sticks
+        does, an event is shorter than it.
 
         Parameters
         ----------
