@@ -107,6 +107,9 @@ def test_what_comes_back_is_normal(rng):
     logs[6::12] -= 2
     logs[12::24] -= 2
     assert np.log(gumbel_threshold(np.exp(logs), 0.5, 100)) < 1.2
+    few = -np.log(-np.log((np.arange(16) + 0.5) / 16)) * 0.1
+    few[-3:] = 2  # one fault, of sixteen blocks
+    assert np.log(gumbel_threshold(np.exp(few), 0.5, 16)) < 1
 
 
 def test_faults_among_the_training_steps_are_found():
