@@ -10,9 +10,9 @@ Of the maxima in order, the :math:`i`-th of :math:`n` is about where
 :math:`P = (i - 0.44) / (n + 0.12)` (I. Gringorten, "A Plotting Rule for Extreme Probability Paper",
 Journal of Geophysical Research 68, 1963), so that they lie on a line over
 :math:`-\log(-\log P)`, of slope :math:`\beta` and height :math:`\mu`. The line is that of least
-squares through the lower half: the largest maxima may be those of odd stretches among the training
-steps, and only how many there are moves the places of the others, a little. On maxima without odd
-ones among them it varies no more than a line through the quartiles.
+squares through the lower half, but for the lowest tenth, which may be those of stretches where
+nothing happens: the largest maxima may be those of odd stretches among the training
+steps, and only how many there are moves the places of the others, a little.
 
 The threshold is what the largest of as many blocks as there were in training exceeds with a
 probability of 5 %. It is at least the largest of the maxima but for a tenth of them, and three: as
@@ -32,6 +32,7 @@ LEAST_BLOCKS = 16
 ODD, LEAST_ODD = 0.1, 3  # share and number of the blocks that may be odd
 TRUSTED = 0.5  # share of the maxima, the lowest ones, that odd stretches hardly touch
 MOST = 2.0  # times the largest error that there was
+QUIET = 0.1  # share of the maxima, the lowest ones, that stretches without a change may have
 TINY = 1e-12
 
 
@@ -62,10 +63,10 @@ def gumbel_threshold(errors: np.ndarray, window: float, total: float) -> float:
 def fit_gumbel(maxima: np.ndarray) -> tuple[float, float]:
     """Return the location and the scale of maxima (n,), of which the largest may be odd."""
     n = len(maxima)
-    kept = max(1, math.ceil(TRUSTED * n))
-    lowest = np.sort(maxima)[:kept]
-    places = -np.log(-np.log((np.arange(1, kept + 1) - 0.44) / (n + 0.12)))
+    first, end = int(QUIET * n), max(1, math.ceil(TRUSTED * n))
+    kept = np.sort(maxima)[first:end]
+    places = -np.log(-np.log((np.arange(first + 1, end + 1) - 0.44) / (n + 0.12)))
     apart = places - places.mean()
     squares = float(apart @ apart)
-    beta = float(apart @ lowest) / squares if squares else 0.0
-    return float(lowest.mean() - beta * places.mean()), beta
+    beta = float(apart @ kept) / squares if squares else 0.0
+    return float(kept.mean() - beta * places.mean()), beta
