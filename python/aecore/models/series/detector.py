@@ -131,7 +131,8 @@ class SeriesDetector(BaseDetector):
     Fit on a stretch without faults where there is one. A few faults among the training steps do
     little harm: features are scaled by their median and interquartile range, and the threshold
     comes from the lower half of the maxima of blocks, each two windows long. What more than a tenth
-    of the blocks have is taken for normal: if these are faults, set `contamination`.
+    of the blocks, and more than three, have is taken for normal: if these are faults, set
+    `contamination`.
 
     A missing value is NaN: it takes no part in training or in errors. What models are given in its
     place is what they rebuild there, and in the mean over a window it counts as usual, 1. Windows
