@@ -11,8 +11,8 @@ from aecore.files import document, load
 from aecore.files.classes import VALUES
 from aecore.files.codec import Decoder
 from aecore.models.base import state
-from aecore.models.series.alarms import gumbel_threshold
-from aecore.models.series.errors import Scaling, lay, starts_of
+from aecore.models.series.alarms import fit_gumbel, gumbel_threshold
+from aecore.models.series.errors import Scaling, lay, mean_over, starts_of
 from aecore.models.series.events import exact, oddest, stretches
 
 FAST = ae.Autoencoder(ae.Dense((16,)), 4, epochs=8, batch_size=32)
@@ -80,6 +80,50 @@ def test_the_threshold_is_gumbels(rng):
     assert np.log(found) == pytest.approx(exact, rel=0.05)
     assert gumbel_threshold(np.ones(5), 3, 5) == pytest.approx(1)
     assert gumbel_threshold(np.ones(1), 3, 1) == pytest.approx(1)
+
+
+def test_a_few_odd_blocks_hardly_move_the_threshold(rng):
+    maxima = -np.log(-np.log(rng.random((2000, 80)))) * 0.1
+    line = np.array([fit_gumbel(row) for row in maxima])
+    np.testing.assert_allclose(line.mean(0), [0, 0.1], atol=0.003)
+    limit = line[:, 0] - line[:, 1] * np.log(-np.log1p(-0.05) / 80)
+    alarms = 1 - np.exp(-80 * np.exp(-limit / 0.1))
+    assert 0.04 < alarms.mean() < 0.1  # 5 %, and what a fit to 80 blocks adds
+    maxima[:, :8] += 2
+    odd = np.array([fit_gumbel(row) for row in maxima])
+    moved = odd[:, 0] - odd[:, 1] * np.log(-np.log1p(-0.05) / 80)
+    assert moved.mean() < 1.2 * limit.mean()
+    maxima[:, :24] = 2  # nearly a third
+    most = np.array([fit_gumbel(row) for row in maxima])
+    assert (most[:, 0] - most[:, 1] * np.log(-np.log1p(-0.05) / 80)).mean() < 2 * limit.mean()
+    assert fit_gumbel(np.array([3.0])) == (3, 0)
+
+
+def test_what_comes_back_is_normal(rng):
+    logs = -np.log(-np.log(rng.random(100))) * 0.1
+    logs[::6] += 2
+    often = gumbel_threshold(np.exp(logs), 0.5, 100)
+    assert np.log(often) > 1.8
+    logs[6::12] -= 2
+    logs[12::24] -= 2
+    assert np.log(gumbel_threshold(np.exp(logs), 0.5, 100)) < 1.2
+    few = -np.log(-np.log((np.arange(16) + 0.5) / 16)) * 0.1
+    few[-3:] = 2  # one fault, of sixteen blocks
+    assert np.log(gumbel_threshold(np.exp(few), 0.5, 16)) < 1
+
+
+def test_faults_among_the_training_steps_are_found():
+    rng, t = np.random.default_rng(0), np.arange(20_000)
+    waves = [np.sin(t / 9 + k) * (1 + 0.2 * np.sin(t / 200 * (k + 1))) for k in range(5)]
+    X = np.stack(waves, 1) + 0.1 * rng.standard_normal((20_000, 5))
+    X[12_000:12_060, 1] += 1.2
+    X[15_000:15_100, 3] = X[15_000, 3]
+    X[17_000, 0] += 6
+    found = ae.SeriesDetector(random_state=0).fit(X).events(X)
+    assert found["features"].tolist() == ["1", "3", "0"]
+    assert np.abs(found["peak"] - [12_030, 15_050, 17_000]).max() <= 64
+    assert (found["start"] <= [12_010, 15_010, 17_000]).all()
+    assert (found["end"] >= [12_050, 15_090, 17_000]).all()
 
 
 def test_models_do_not_see_their_share(X):
@@ -180,6 +224,50 @@ def test_missing_values_score_neither_odd_nor_normal(X):
     d.scale = None
     assert scores[300:310].min() > 3 * np.median(scores) - 5
     np.testing.assert_array_equal(d.score_samples(changed), scores)
+
+
+@pytest.mark.parametrize("features", [[0], [1], [0, 1]])
+def test_a_gap_is_no_event(rng, features):
+    X = waves(3000, rng)
+    d = ae.SeriesDetector(32, random_state=0).fit(X[:1500])
+    whole = d.score_samples(X)
+    for steps in (4, 16, 26, 64, 200):
+        holes = X.copy()
+        holes[2000 : 2000 + steps, features] = np.nan
+        scores = d.score_samples(holes)
+        assert not len(d.events(holes)) and scores.min() > 1.2 * whole.min(), steps
+        far = np.r_[0:1969, 2031 + steps : 3000]  # whose windows lack nothing
+        np.testing.assert_array_equal(scores[far], whole[far])
+        stream = d.stream(holes[1900:1990])
+        assert min(stream.update(row) for row in holes[1990:2250]) > d.offset_
+
+
+@pytest.mark.parametrize("gap", [(1980, 2000, [0]), (1970, 2010, [0, 1]), (2030, 2130, [0, 1])])
+def test_faults_beside_gaps_are_events(rng, gap):
+    first, end, features = gap
+    X = waves(3000, rng)
+    d = ae.SeriesDetector(32, random_state=0).fit(X[:1500])
+    X[2000:2030, 1] += 40
+    X[first:end, features] = np.nan
+    (event,) = d.events(X)
+    assert event["features"] == "1"
+    assert abs(event["start"] - max(2000, end if end < 2030 and 1 in features else 0)) <= 8
+    assert abs(event["end"] - 2029) <= 8
+
+
+def test_the_less_is_known_the_more_usual():
+    relative, shares = np.array([[3.0, 5.0]]), np.ones((1, 2))
+    assert mean_over(relative, shares) == [4]
+    assert mean_over(relative, np.array([[1.0, 0.5]])) == [3]
+    assert mean_over(relative, np.array([[1.0, 0.0]])) == [2]
+    assert np.isnan(mean_over(relative, np.array([[0.9, 0.0]])))
+
+
+def test_gaps_of_models_of_other_kinds(X):
+    X[300:304, 0] = np.nan
+    for model in (ae.VAE(ae.Dense((8,)), 2, epochs=1), ae.Autoencoder(ae.LSTM(4), 2, epochs=1)):
+        d = detector(model=model).fit(X[:200])
+        assert np.isfinite(d.score_samples(X)).all() and np.isfinite(d.impute(X)).all()
 
 
 def test_gaps_are_imputed(rng):
@@ -453,6 +541,8 @@ def test_parts_of_events():
     assert stretches(np.zeros(3, bool)) == []
     features = np.array([[0, 0], [5, 7], [0, 0], [9, np.nan], [0, 0]], float)
     assert exact(0, 4, features, 4) == (1, 3) and exact(0, 4, features, 100) == (0, 4)
+    noisy = np.array([[0, 3], [8, 0], [8, 0], [0, 0], [0, 3]], float)  # one odd, one noisy
+    assert exact(0, 4, noisy, 1) == (1, 2)
     assert oddest(features[1:4], None) == "0, 1"
     assert oddest(np.array([[1.0, 9.0]]), np.array(["a", "b"])) == "b"
 

@@ -25,6 +25,7 @@ from ..tabular.model import TableModel
 from . import described
 from .alarms import gumbel_threshold
 from .errors import (
+    LEAST_OBSERVED,
     Found,
     Scaling,
     Steps,
@@ -44,7 +45,6 @@ STEPS = 1000  # of training, for a default model
 MOST_WINDOWS, MOST_VALUES = 1 << 16, 1 << 25  # to train on
 MARGIN = 0.5  # of a window
 LEAST_WINDOWS = 32  # to train on without some
-LEAST_OBSERVED = 0.5  # share of a window's values, to train on it
 MOST_SCORED = 1 << 18  # windows, to learn what is usual
 REFERENCE = 1 << 14  # errors of training windows that are kept
 FLOOR = 1e-4  # squared deviations: less of an error is no less usual
@@ -129,10 +129,17 @@ class SeriesDetector(BaseDetector):
     .. math:: \mathrm{score}_t = -\frac{1}{|W_t|} \sum_{w \in W_t} \frac{1}{F} \sum_f
         \frac{1}{L\,u_f} \sum_{s \in w} (x_{sf} - \hat x^{(w)}_{sf})^2
 
-    Training steps may have a few odd ones among them. Features are scaled by their median and
-    interquartile range. A missing value is NaN: it takes no part in training or in errors. Where
-    steps have time stamps (the index of a pandas frame or a column of times), missing ones are
-    missing steps, and gaps of a window or more cut the series.
+    Fit on a stretch without faults where there is one. A few faults among the training steps do
+    little harm: features are scaled by their median and interquartile range, and the threshold
+    comes from the lower half of the maxima of blocks, each two windows long. What more than a tenth
+    of the blocks, and more than three, have is taken for normal: if these are faults, set
+    `contamination`.
+
+    A missing value is NaN: it takes no part in training or in errors. What models are given in its
+    place is what they rebuild there, and in the mean over a window it counts as usual, 1. Windows
+    of which less than half is known don't count; a step that no other window is over is as usual:
+    its score is -1. Where steps have time stamps (the index of a pandas frame or a column of
+    times), missing ones are missing steps, and gaps of a window or more cut the series.
 
     Parameters
     ----------
@@ -149,7 +156,8 @@ class SeriesDetector(BaseDetector):
         "auto" puts the threshold where a false alarm in as many steps as there were in training
         has a probability of 5 %, as the maxima of training windows' errors tell: neighbouring
         errors are alike, and their quantiles would promise too much. A number in (0, 0.5] is the
-        share of training windows beyond the threshold.
+        share of training windows beyond the threshold; it is for training steps with many faults,
+        each of which makes all windows that it is in odd.
     random_state : int, numpy Generator, RandomState or None
         The seed of everything.
     time : object, optional
@@ -180,7 +188,10 @@ class SeriesDetector(BaseDetector):
 
     References
     ----------
-    E. Gumbel, "Statistics of Extremes", 1958. Q. Liu and J. Paparrizos, "The Elephant in the Room:
+    E. Gumbel, "Statistics of Extremes", 1958. I. Gringorten, "A Plotting Rule for Extreme
+    Probability Paper", Journal of Geophysical Research 68, 1963. A. Ilin and T. Raiko, "Practical
+    Approaches to Principal Component Analysis in the Presence of Missing Values", JMLR 11, 2010,
+    for what takes the place of missing values. Q. Liu and J. Paparrizos, "The Elephant in the Room:
     Towards a Reliable Time-Series Anomaly Detection Benchmark", NeurIPS 2024, for how little more
     than this larger models find.
 
@@ -540,7 +551,7 @@ class SeriesDetector(BaseDetector):
         ----------
         X : array-like of shape (T,) or (T, F), data frame, or list of these
             Of T steps, at least a window. A step of which nothing is known scores as those around
-            it.
+            it, and -1, as usual, where less than half is known of all windows over it.
 
         Returns
         -------
@@ -619,7 +630,9 @@ class SeriesDetector(BaseDetector):
         """Return the odd stretches of a series, the oddest features of each.
 
         An event is a run of steps below the threshold, cut to the part where the errors of the
-        steps themselves are beyond it, and at least a quarter of the largest of them.
+        steps themselves, of the run's oddest features, are beyond it, and at least a quarter of the
+        largest of them. Where a fault begins or ends by what is usual, as a sensor that sticks
+        does, an event is shorter than it.
 
         Parameters
         ----------

@@ -12,6 +12,11 @@ from ...data.series import Run, windows
 BATCH = 256  # of models in inference: chunks are multiples of it
 CHUNK_VALUES = 1 << 20  # about
 LARGEST = 1e8  # deviations: squares of more aren't finite in float32
+LEAST_OBSERVED = 0.5  # share of a window's values, to train on it and for its error to count
+FALLBACK = 1e-6  # weight of other windows: they count for steps that no better one is over
+FILLINGS = 16  # of a window's missing values, at most
+AHEAD = 1.7  # times the way to the rebuilt value: so fillings settle sooner
+SETTLED = 0.99  # of the error of the filling before: more of it is no gain
 
 
 class Scaling(NamedTuple):
@@ -96,11 +101,52 @@ def chunks(
 def errors_of(model: Any, starts: np.ndarray, views: np.ndarray, seen: np.ndarray | None) -> Found:
     """Return a model's errors over windows."""
     rebuilt = model.reconstruct(views, **({} if seen is None else {"sample_mask": seen}))
+    if seen is not None:
+        rebuilt = filled(model, views, seen, rebuilt)
     squares = np.subtract(views, rebuilt)
     squares *= squares
     if seen is not None:
         squares *= seen
     return Found(starts, np.ascontiguousarray(squares.transpose(1, 2, 0)), rebuilt, seen)
+
+
+def filled(model: Any, views: np.ndarray, seen: np.ndarray, rebuilt: np.ndarray) -> np.ndarray:
+    """Return windows as they are rebuilt once what they lack is filled in.
+
+    Models take a missing value for the usual one, 0: a gap is a jump to it and back, which moves
+    the codes, and with them the errors of all that is observed. So what is rebuilt takes the place
+    of what is missing, again and again, as in principal components of data with gaps (A. Ilin and
+    T. Raiko, "Practical Approaches to Principal Component Analysis in the Presence of Missing
+    Values", JMLR 11, 2010), as long as the errors of observed values fall.
+
+    Parameters
+    ----------
+    views, rebuilt : ndarray of float32, shape (n, L, F)
+        Windows, 0 where something is missing, and the same rebuilt.
+    seen : ndarray of bool, shape (n, L, F)
+    """
+    rows = np.flatnonzero(~seen.all((1, 2)) & seen.any((1, 2)))
+    found, shown, values, guess = rebuilt.copy(), seen[rows], views[rows], rebuilt[rows]
+    least = _observed_error(values, guess, shown)
+    for i in range(FILLINGS):
+        if not len(rows):
+            break
+        ahead = np.float32(AHEAD if i else 1)
+        values = np.where(shown, values, values + ahead * (guess - values))
+        guess = model.reconstruct(values)
+        errors = _observed_error(values, guess, shown)
+        better = errors < least
+        found[rows[better]] = guess[better]
+        on = errors < SETTLED * least
+        rows, shown, values, guess, least = rows[on], shown[on], values[on], guess[on], errors[on]
+    return found
+
+
+def _observed_error(values: np.ndarray, rebuilt: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Return the sums of squared errors of observed values of windows, (n,)."""
+    squares = np.subtract(values, rebuilt)
+    squares *= squares
+    return np.where(shown, squares, 0).sum((1, 2), dtype=np.float64)
 
 
 def per_feature(found: Found) -> tuple[np.ndarray, np.ndarray]:
@@ -134,17 +180,20 @@ def lay(out: np.ndarray, starts: np.ndarray, values: np.ndarray, window: int) ->
 
 
 def mean_over(relative: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the mean over the features (n, F) of which something is observed; NaN without any."""
-    seen = shares > 0
-    if seen.all():
-        return relative.mean(1)
-    counts = seen.sum(1)
-    sums = np.where(seen, relative, 0).sum(1)
-    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    """Return the mean over the features (n, F) of windows; NaN where less than half is observed.
+
+    What is missing is as usual, 1: the less of a feature is known, the less it can say.
+    """
+    means, full = relative.mean(1), (shares == 1).all(1)
+    if full.all():
+        return means
+    partly = 1 + (shares * (relative - 1)).mean(1)
+    partly[shares.mean(1) < LEAST_OBSERVED] = np.nan
+    return np.where(full, means, partly)
 
 
 def window_errors(parts: Sequence[Found], usual: np.ndarray) -> np.ndarray:
-    """Return the members' mean error of windows (n,), relative; NaN where nothing is observed."""
+    """Return the members' mean error of windows (n,), relative; NaN where little is observed."""
     total = np.zeros(len(parts[0].starts))
     for part in parts:
         means, shares = per_feature(part)
@@ -177,17 +226,22 @@ class Steps:
         """Add a chunk of windows, of which each member has found something."""
         starts, seen = parts[0].starts, parts[0].observed
         n, features = len(starts), self.shape[1]
+        shares = np.ones(n) if seen is None else seen.mean((1, 2))
+        trust = np.where(shares >= LEAST_OBSERVED, 1.0, FALLBACK)
         if "score" in self._sums:
-            shares = np.ones(n) if seen is None else seen.mean((1, 2))
-            errors = np.where(shares > 0, window_errors(parts, self.usual), 0)
-            self._lay("score", starts, (errors * shares)[None], shares[None])
+            errors = window_errors(parts, self.usual)
+            counts = np.where(np.isnan(errors), 0, shares)
+            self._lay(
+                "score", starts, (np.where(counts > 0, errors, 0) * counts)[None], counts[None]
+            )
         if "features" in self._sums:
             relative = np.asarray(sum(part.squares for part in parts)) / self.usual[:, None]
             shown = np.ones((1, features, n)) if seen is None else seen.transpose(1, 2, 0)
-            self._lay("features", starts, relative / len(parts), shown)
+            self._lay("features", starts, trust * relative / len(parts), trust * shown)
         if "rebuilt" in self._sums:
             rebuilt = np.asarray(sum(part.rebuilt for part in parts)).transpose(1, 2, 0)
-            self._lay("rebuilt", starts, rebuilt / len(parts), np.ones((1, features, n)))
+            shown = np.broadcast_to(trust, (1, features, n))
+            self._lay("rebuilt", starts, trust * rebuilt / len(parts), shown)
 
     def _lay(self, name: str, starts: np.ndarray, values: np.ndarray, weights: np.ndarray) -> None:
         lay(self._sums[name], starts, values, self.window)

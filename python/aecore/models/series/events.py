@@ -23,7 +23,8 @@ def stretches(odd: np.ndarray) -> list[tuple[int, int]]:
 def exact(first: int, last: int, features: np.ndarray, threshold: float) -> tuple[int, int]:
     """Return the part of a run of odd steps where the steps' own errors are beyond the threshold.
 
-    Errors that may be no more than the echo of larger ones are left out.
+    They are those of the oddest features: a single step of the others is beyond it by noise alone
+    now and then. Errors that may be no more than the echo of larger ones are left out.
 
     Parameters
     ----------
@@ -34,19 +35,28 @@ def exact(first: int, last: int, features: np.ndarray, threshold: float) -> tupl
         Of errors: positive.
     """
     part = features[first : last + 1]
-    seen = np.isfinite(part)
-    own = np.where(seen, part, 0).sum(1) / np.maximum(seen.sum(1), 1)
+    part = part[:, leading(part)]
+    own = _mean(part, 1)
     beyond = np.flatnonzero(own > max(threshold, ECHO * own.max()))
     return (first + int(beyond[0]), first + int(beyond[-1])) if len(beyond) else (first, last)
 
 
+def leading(features: np.ndarray) -> list[int]:
+    """Return which features of some steps (n, F) are odd, the oddest first."""
+    mean = _mean(features, 0)
+    order = np.argsort(-mean, kind="stable")[:MOST_FEATURES]
+    return [int(j) for j in order if mean[j] >= NEAR * mean[order[0]]]
+
+
+def _mean(features: np.ndarray, axis: int) -> np.ndarray:
+    """Return the means of what is observed; 0 where nothing is."""
+    seen = np.isfinite(features)
+    return np.where(seen, features, 0).sum(axis) / np.maximum(seen.sum(axis), 1)
+
+
 def oddest(features: np.ndarray, columns: np.ndarray | None) -> str:
     """Return the names of the oddest features of some steps (n, F)."""
-    seen = np.isfinite(features)
-    mean = np.where(seen, features, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    order = np.argsort(-mean, kind="stable")[:MOST_FEATURES]
-    named = [int(j) for j in order if mean[j] >= NEAR * mean[order[0]]]
-    return ", ".join(str(j if columns is None else columns[j]) for j in named)
+    return ", ".join(str(j if columns is None else columns[j]) for j in leading(features))
 
 
 def events_of(part: Series, scores: Scores, offset: float) -> list[dict[str, Any]]:

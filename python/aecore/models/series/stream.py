@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base import checks
-from .errors import errors_of, per_feature
+from .errors import errors_of, mean_over, per_feature
 
 if TYPE_CHECKING:
     from .detector import Fitted
@@ -117,16 +117,14 @@ class SeriesStream:
         views, seen = self._values[None, rows], self._seen[None, rows]
         mask = None if seen.all() else seen
         total = np.zeros(len(self.features))
-        shares = np.ones((1, 1))
+        shares = np.ones((1, len(self.features)))
         for member in found.members:
             means, shares = per_feature(errors_of(member, np.zeros(1, int), views, mask))
             total += means[0] / found.usual
         known = shares[0] > 0
         self.features = np.where(known, total / len(found.members), np.nan)
-        if known.any():
-            self.score = -float(self.features[known].mean())
-        else:
-            self.score = -1.0  # as usual
+        error = mean_over(total[None] / len(found.members), shares)[0]
+        self.score = -1.0 if np.isnan(error) else -float(error)  # little is known: as usual
         return self.score
 
 
