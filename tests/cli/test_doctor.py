@@ -9,6 +9,7 @@ from pathlib import Path
 
 import aecore
 import pytest
+from aecore._bench import timing
 from aecore.cli import _machine, _selftest, doctor
 from support.commands import status
 
@@ -131,7 +132,7 @@ def test_quiet_says_nothing_where_all_is_well(plain, monkeypatch, capsys):
     ],
 )
 def test_variables_that_hurt(name, value, remedy, plain, monkeypatch):
-    monkeypatch.setattr(_machine, "usable_cores", lambda: 4)
+    monkeypatch.setattr(timing, "cores", lambda: 4)
     monkeypatch.setenv(name, value)
     found = only(doctor._environment(), name)
     assert found.text == value
@@ -165,7 +166,7 @@ def test_control_characters_are_escaped(plain, monkeypatch, capsys):
 )
 def test_threads(threads, cores, limit, variable, level, said, plain, monkeypatch):
     monkeypatch.setattr(doctor, "get_num_threads", lambda: threads)
-    monkeypatch.setattr(_machine, "usable_cores", lambda: cores)
+    monkeypatch.setattr(timing, "cores", lambda: cores)
     monkeypatch.setattr(_machine, "group_limits", lambda: {} if limit is None else {"cpus": limit})
     monkeypatch.setattr(doctor.os, "cpu_count", lambda: cores)
     if variable:
@@ -177,7 +178,7 @@ def test_threads(threads, cores, limit, variable, level, said, plain, monkeypatc
 
 def test_a_process_that_is_bound_to_a_core(plain, monkeypatch):
     monkeypatch.setattr(doctor, "get_num_threads", lambda: 4)
-    monkeypatch.setattr(_machine, "usable_cores", lambda: 1)
+    monkeypatch.setattr(timing, "cores", lambda: 1)
     monkeypatch.setattr(doctor.os, "cpu_count", lambda: 4)
     found = only(doctor._threads(), "threads")
     assert found.text.startswith("4, on 1 core that this process may use, of 4")

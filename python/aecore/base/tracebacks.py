@@ -65,9 +65,13 @@ def _is_of_call(error: BaseException) -> bool:
     return here is not None and here.tb_next is None
 
 
+def ipython_shell() -> Any:
+    """Return the shell of IPython that runs this code; None in plain Python."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+
+
 def _hide(error: BaseException) -> None:
-    ipython = sys.modules.get("IPython")
-    if ipython is None or getattr(ipython, "get_ipython", lambda: None)() is None:
+    if ipython_shell() is None:
         return
     for one in _chain(error):
         frames = list(_frames(one))

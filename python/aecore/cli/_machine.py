@@ -24,13 +24,6 @@ RUNTIMES = {
 }
 
 
-def usable_cores() -> int:
-    """Return how many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def cpu_flags(path: str = "/proc/cpuinfo") -> set[str]:
     """Return the CPU's features as Linux names them."""
     try:

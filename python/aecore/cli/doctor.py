@@ -187,7 +187,9 @@ def _instructions() -> Finding:
 
 
 def _threads() -> Iterator[Finding]:
-    threads, cores, all_cores = get_num_threads(), _machine.usable_cores(), os.cpu_count() or 1
+    from .._bench import timing
+
+    threads, cores, all_cores = get_num_threads(), timing.cores(), os.cpu_count() or 1
     limit = _machine.group_limits().get("cpus")
     text = f"{threads}, on {cores} cores" if cores != 1 else f"{threads}, on 1 core"
     if cores < all_cores:
@@ -254,6 +256,8 @@ def _environment() -> Iterator[Finding]:
 
 def _hurts(name: str, value: str) -> str:
     """Return what to do about a variable that does harm, or ""."""
+    from .._bench import timing
+
     if name.startswith("AECORE_") and name not in OWN:
         if name.removeprefix("AECORE_") in BUILD:
             return ""
@@ -265,10 +269,10 @@ def _hurts(name: str, value: str) -> str:
     if name == "OMP_WAIT_POLICY" and value.lower() == "active":
         return "unset it: waiting threads keep their cores from all others"
     if name == "OMP_THREAD_LIMIT" and value.strip() == "1":
-        if _machine.usable_cores() > 1:
+        if timing.cores() > 1:
             return "unset it: aecore uses one core because of it"
     if name in BINDING:
-        if _machine.usable_cores() < (os.cpu_count() or 1):
+        if timing.cores() < (os.cpu_count() or 1):
             return "unset it: it may have bound this process to one core"
     if name == "PYTHONMALLOC" and value != "pymalloc":
         return "unset it where speed matters"

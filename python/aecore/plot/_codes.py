@@ -129,8 +129,8 @@ def latent_space(
     if not hasattr(data, "__len__") or np.ndim(data[:1]) == 0 or len(data) == 0:
         raise ValueError(f"{'model' if X is None else 'X'}: expected at least one sample, got none")
     labels = condition_of(y, len(data))
-    limit = min(len(data), n or (MOST.get(method, len(data)) if isinstance(method, str) else
-                                 len(data)))  # fmt: skip
+    most = MOST.get(method) if isinstance(method, str) else None
+    limit = min(len(data), n or most or len(data))
     chosen = np.linspace(0, len(data) - 1, limit).astype(np.int64)
     taken = _take_rows(data, chosen)
     mine = None if labels is None else labels[chosen]
@@ -153,7 +153,7 @@ def latent_space(
         colors = _scatter(axes, points, mine, name, named=not thumbnails, order=order)
         axes.set_aspect("equal", adjustable="datalim")
         axes.set(xlabel=names[0], ylabel=names[1])
-        if isinstance(method, str) and method in MOST:  # whose numbers mean nothing
+        if most is not None:  # a map whose numbers mean nothing
             axes.set_xticks([])
             axes.set_yticks([])
         near = _THUMBNAIL * float(max(np.ptp(points, axis=0)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 
 from ..base.quiet import no_warnings
 from ..base.text import printable
+from ..base.tracebacks import ipython_shell
 
 # Broken pipes, full disks, closed files; and None, as which Python has a console that isn't there.
 CONSOLE_LOST = (OSError, ValueError, AttributeError)
@@ -22,9 +22,7 @@ LEFT = 2.0  # seconds that are still to come by then, or it would be gone at onc
 
 def in_notebook() -> bool:
     """Return whether a person has run a notebook's cell, rather than a program such as nbclient."""
-    ipython = sys.modules.get("IPython")
-    shell = getattr(ipython, "get_ipython", lambda: None)()
-    kernel = getattr(shell, "kernel", None)
+    kernel = getattr(ipython_shell(), "kernel", None)
     # Jupyter, VS Code and Colab let a cell ask for input(); programs that execute notebooks don't.
     return kernel is not None and bool(getattr(kernel, "_allow_stdin", True))
 
