@@ -30,6 +30,7 @@ from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.jacobian import JacobianNorm
 from aecore.nn.ops.kept import KeepLargest
+from aecore.nn.ops.mixture import MixtureDensity
 from aecore.nn.ops.shapes import ConcatCondition
 from aecore.nn.tape import current
 
@@ -1049,8 +1050,8 @@ def free_bits(mean: Any, logvar: Any) -> Any:
     return np.full(len(mean), np.maximum(each, 0.6).sum())
 
 
-def importance(recon: Any, z: Any, logvar: Any, eps: Any) -> Any:
-    log_w = 0.5 * (eps**2 + logvar - z**2).sum(1) * 0.7 - recon
+def importance(recon: Any, ratio: Any) -> Any:
+    log_w = ratio * 0.7 - recon
     grid = log_w.reshape(-1, 3)
     top = grid.max(1)
     return -(top + np.log(np.exp(grid - top[:, None]).mean(1)))
@@ -1081,14 +1082,90 @@ def latent_cases() -> list[TapeCase]:
         found.append(
             TapeCase(
                 "ImportanceBound",
-                lambda recon, z, v, eps: latent.ImportanceBound(recon, z, v, eps, 3, 0.7),
-                [(3 * n,), (3 * n, d), (3 * n, d)],
-                name_of([(n, d)]),
+                lambda recon, ratio: latent.ImportanceBound(recon, ratio, 3, 0.7),
+                [(3 * n,), (3 * n,)],
+                name_of([(n,)]),
                 importance,
-                constants=[(3 * n, d)],
                 dtype=np.float64,  # in which weights add up
             )
         )
+        found.append(
+            TapeCase(
+                "LogRatio",
+                lambda z, v, eps: latent.LogRatio(z, eps, v),
+                [(n, d), (n, d)],
+                name_of([(n, d)]),
+                lambda z, v, eps: 0.5 * (eps**2 + v - z**2).sum(1),
+                constants=[(n, d)],
+                dtype=np.float64,
+            )
+        )
+        found.append(
+            TapeCase(
+                "LogPosterior",
+                latent.LogPosterior,
+                [(n, d)],
+                name_of([(n, d)]),
+                lambda v, eps: -0.5 * (eps**2 + v + np.log(2 * np.pi)).sum(1),
+                constants=[(n, d)],
+            )
+        )
+        found.append(
+            TapeCase(
+                "LogPosterior",
+                latent.LogPosterior,
+                [(n, d)],
+                f"mean {name_of([(n, d)])}",
+                lambda v: -0.5 * (1 + v + np.log(2 * np.pi)).sum(1),
+            )
+        )
+        found.append(
+            TapeCase(
+                "StandardNormal",
+                latent.StandardNormal,
+                [(n, d)],
+                name_of([(n, d)]),
+                lambda z: -0.5 * (z**2 + np.log(2 * np.pi)).sum(1),
+            )
+        )
+    return found
+
+
+def mixture_twin(full: bool, mean: bool) -> Callable[..., Any]:
+    """Return ln sum_k w_k exp(mean of ln N(z | k)) with whole covariance matrices."""
+
+    def twin_of(z: Any, logits: Any, means: Any, logvars: Any, *rest: Any) -> Any:
+        d, found = z.shape[1], []
+        skew = rest[0] if full else np.zeros((*means.shape, d))
+        spread = np.exp(rest[-1]) if mean else np.zeros_like(z)
+        for k in range(len(means)):
+            root = np.exp(-logvars[k] / 2)[:, None] * (np.eye(d) + np.tril(skew[k], -1))
+            covariance = np.linalg.inv(root.T @ root)
+            gap = z - means[k]
+            square = np.einsum("nd,de,ne->n", gap, np.linalg.inv(covariance), gap)
+            square = square + (spread * np.diag(np.linalg.inv(covariance))).sum(1)
+            constant = d * np.log(2 * np.pi) + np.linalg.slogdet(covariance)[1]
+            found.append(logits[k] - np.log(np.exp(logits).sum()) - (square + constant) / 2)
+        return np.log(np.exp(found).sum(0))
+
+    return twin_of
+
+
+def mixture_cases() -> list[TapeCase]:
+    found = []
+    for n, k, d in ((5, 3, 2), (1, 1, 1), (0, 2, 3), (17, 4, 6)):
+        for full in (False, True):
+            for mean in (False, True):
+
+                def apply(z, w, m, v, *rest, full=full, mean=mean):  # type: ignore[no-untyped-def]
+                    skew = rest[0] if full else None
+                    return MixtureDensity(z, w, m, v, skew, rest[-1] if mean else None)
+
+                inputs = [(n, d), (k,), (k, d), scaled(0.5, k, d)]
+                inputs += [scaled(0.5, k, d, d)] * full + [(n, d)] * mean
+                label = f"{'full ' * full}{'mean ' * mean}{name_of([(n, k, d)])}"
+                case = mixture_twin(full, mean)
+                found.append(TapeCase("MixtureDensity", apply, inputs, label, case))
     return found
 
 
@@ -1491,6 +1568,7 @@ CASES: list[TapeCase] = [
     *table_cases(),
     *sequence_cases(),
     *latent_cases(),
+    *mixture_cases(),
     *quantizer_cases(),
     *loss_cases(),
     *other_cases(),

@@ -92,6 +92,8 @@ class Batch:
         What the objective has made of the samples.
     room : tuple of int
         Height and width of codes that are maps and are taken for vectors; () otherwise.
+    prior : object
+        What codes are drawn from, as it is in this pass, where that isn't N(0, I).
     real, fake : Value
         What a discriminator is to tell from each other.
     weights : dict of str to float
@@ -113,6 +115,7 @@ class Batch:
     room: tuple[int, ...] = ()
     code: Value
     output: Value
+    prior: Any
     real: Value
     fake: Value
     terms: Mapping[str, Any]

@@ -12,7 +12,8 @@ from ..base.sklearn import not_fitted
 from ..base.text import printable
 from ..data import foreign
 from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
-from .base import Prior, read_codes
+from .base import EncodeArray, Prior, read_codes
+from .learned import LearnedMixture, LearnedPrior
 
 LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
@@ -213,6 +214,31 @@ class GaussianMixture(Prior):
         """Return the logarithm of the density at each code; see `Prior.score_samples`."""
         mixture, _ = self._mixture()
         return log_density(log_joint(mixture, self._read(Z, mixture.means.shape[1])))
+
+    # ---- learned with a model --------------------------------------------------------------------
+
+    def check_learned(self, dim: int) -> None:
+        """Raise TypeError or ValueError unless a model with codes of `dim` numbers can have it."""
+        if self.means is None:
+            self._check_params()
+        else:
+            self.check(dim)
+
+    def module(self, dim: int, shape: tuple[int, ...]) -> LearnedMixture:
+        """Return the components: to be learned, or fixed where means are given."""
+        if self.means is None:
+            return LearnedMixture(int(self.components), dim, self.covariance == "full")
+        mixture, _ = self._mixture()
+        return LearnedMixture(len(mixture.weights), dim, mixture.factors.ndim == 3, mixture)
+
+    def learned(self, module: LearnedPrior, encode: EncodeArray) -> GaussianMixture:
+        """Return a mixture with the components of a fitted network."""
+        found = type(self)(**self.get_params(deep=False))
+        if self.means is None:
+            assert isinstance(module, LearnedMixture)
+            found._learned = module.mixture(), None
+            found.n_features_in_ = found.means_.shape[1]
+        return found
 
     # ---- draws ----------------------------------------------------------------------------------
 

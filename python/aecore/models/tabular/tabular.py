@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 
 from ...data.batches import Batch
+from ...data.readers import Reader
+from ...nn.module import Module
+from ...priors import Prior
 from ..autoencoder import Autoencoder
 from ..base.options import Tables, Unpack
 from ..variational.vae import VAE
@@ -128,9 +131,13 @@ class TabularVAE(TableModel, VAE, options=Tables):
         free_bits: float = 0.0,
         importance_samples: int = 1,
         divergence: Any = "kl",
+        prior: Prior | None = None,
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        return super()._modules(reader, condition) | self._prior_module(reader)
 
     def _log_scale(self, batch: Batch) -> np.ndarray:
         return self._layout.log_scale(batch.target)

@@ -12,7 +12,7 @@ from ...base.sklearn import new_seed
 from ...base.streams import ESTIMATE, LATENT, PRIOR
 from ...data.batches import Batch
 from ...divergences import Divergence, Estimated
-from ...nn.ops.latent import Reparameterize, log_ratio
+from ...nn.ops.latent import LogPosterior, Reparameterize
 from ...nn.tape import Value
 from ..base.model import fitted
 from ..base.sizes import by_size
@@ -23,12 +23,40 @@ if TYPE_CHECKING:
 ACTIVE = 0.01  # the variance of a mean from which on its dimension is called active
 
 
-def draw(batch: Batch, mean: Value, logvar: Value) -> tuple[Value, np.ndarray | None]:
-    """Return codes drawn from posteriors, and their noise; the means where nothing is drawn."""
+class Draw:
+    """Codes drawn from posteriors, and how likely they are under these.
+
+    Attributes
+    ----------
+    z : Value, shape (n, D)
+        The draws; where nothing is drawn, the means.
+    mean, logvar : Value, shape (n, D)
+        Of the normal distributions.
+    eps : ndarray or None
+        The noise; None where nothing is drawn.
+    """
+
+    def __init__(self, z: Value, mean: Value, logvar: Value, eps: np.ndarray | None) -> None:
+        self.z, self.mean, self.logvar, self.eps = z, mean, logvar, eps
+
+    def log_posterior(self) -> Value:
+        """Return ln q(z | x) of the draws (n,), with gradients along their paths.
+
+        Where nothing is drawn it is the mean over draws, the negative entropy.
+        """
+        return LogPosterior(self.logvar, self.eps)
+
+    def mean_log_posterior(self) -> Value:
+        """Return the mean of ln q(z | x) over draws (n,): less varied where it is known."""
+        return LogPosterior(self.logvar)
+
+
+def draw(batch: Batch, mean: Value, logvar: Value) -> Draw:
+    """Return codes drawn from normal posteriors; the means where nothing is drawn."""
     if batch.noise == "off":
-        return mean, None
+        return Draw(mean, mean, logvar, None)
     eps = batch.normal(mean.shape, LATENT)
-    return Reparameterize(mean, logvar, eps), eps
+    return Draw(Reparameterize(mean, logvar, eps), mean, logvar, eps)
 
 
 def estimated(
@@ -174,10 +202,9 @@ def log_likelihood(
         largest, total = np.full(batch.n, -np.inf), np.zeros(batch.n)
         for s in range(n_samples):
             batch.position = s * len(out) + rows.start
-            z, eps = draw(batch, mean, logvar)
-            assert eps is not None
-            recon = self._loss.term(self._decode(z, batch), batch).data
-            ratio = log_ratio(z.data, eps, logvar.data) - recon
+            drawn = self._draw(batch, mean, logvar)
+            recon = self._loss.term(self._decode(drawn.z, batch), batch).data
+            ratio = self._log_ratio(batch, drawn).data - recon.astype(np.float64)
             top = np.maximum(largest, ratio)
             total = total * np.exp(largest - top) + np.exp(ratio - top)
             largest = top

@@ -10,16 +10,20 @@ import numpy as np
 from ... import divergences
 from ...base import checks
 from ...data.batches import Batch
+from ...data.readers import Reader
 from ...divergences import Divergence
 from ...losses import COUNTS
-from ...nn.ops.latent import FreeBitsKL, GaussianKL, SplitLatent
+from ...nn.module import Module
+from ...nn.ops.latent import FreeBitsKL, GaussianKL, LogRatio, SplitLatent
 from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
-from ...priors import Normal, Prior
+from ...priors import Prior
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
 from . import posterior
+from . import prior as priors
 from .importance import weighted_terms
+from .posterior import Draw
 
 
 class VAE(BaseAutoencoder, options=Coding):
@@ -56,6 +60,12 @@ class VAE(BaseAutoencoder, options=Coding):
         S. The encoder runs once, the decoder on S times the batch.
     divergence : "kl", MMD or TotalCorrelation
         What takes the place of the KL term, see `aecore.divergences`.
+    prior : None, GaussianMixture, Normal or another prior
+        What codes are drawn from in place of N(0, I), which None is. A `GaussianMixture` is learned
+        with the model: its parameters are the network's; one whose ``means`` are given stays as it
+        is, as a `Normal` does. The KL term is then by the draw, :math:`E[\ln q(z | x)] - \ln p(z)`,
+        and where nothing is drawn, in scores, has a lower bound of the mean of ln p(z) over the
+        posterior, or its value at the posterior's mean.
 
     Attributes
     ----------
@@ -101,6 +111,7 @@ class VAE(BaseAutoencoder, options=Coding):
         free_bits: float = 0.0,
         importance_samples: int = 1,
         divergence: Any = "kl",
+        prior: Prior | None = None,
         **options: Unpack[Coding],
     ) -> None:
         self._store(VAE, locals())
@@ -110,6 +121,7 @@ class VAE(BaseAutoencoder, options=Coding):
     free_bits: float
     importance_samples: int
     divergence: Any
+    prior: Any
 
     _ragged = _takes_maps = True
     _no_penalty = ""
@@ -134,6 +146,7 @@ class VAE(BaseAutoencoder, options=Coding):
         checks.real("free_bits", self.free_bits)
         checks.integer("importance_samples", self.importance_samples, 1)
         divergences.check(self)
+        priors.check(self)
         super()._check_params()
 
     def terms(self, batch: Batch) -> dict[str, Value]:
@@ -145,10 +158,39 @@ class VAE(BaseAutoencoder, options=Coding):
 
     def _bound(self, batch: Batch, mean: Value, logvar: Value) -> dict[str, Value]:
         """Return the terms for one draw of each code."""
-        z, _ = posterior.draw(batch, mean, logvar)
-        batch.output = self._decode(z, batch)
+        drawn = self._draw(batch, mean, logvar)
+        batch.output = self._decode(drawn.z, batch)
         recon = self._loss.term(batch.output, batch)
-        return {"recon": recon} | self._divergence(batch, z, mean, logvar)
+        return {"recon": recon} | self._divergence(batch, drawn)
+
+    # What is drawn, ln q(z | x) and ln p(z): all that is said of codes goes through these.
+
+    def _draw(self, batch: Batch, mean: Value, logvar: Value) -> Draw:
+        """Return codes drawn from posteriors; the posteriors' means where nothing is drawn."""
+        return posterior.draw(batch, mean, logvar)
+
+    def _log_prior(self, batch: Batch, z: Value) -> Value:
+        """Return ln p(z) of a batch's codes."""
+        return priors.log_prior(self, batch, z)
+
+    def _log_ratio(self, batch: Batch, drawn: Draw) -> Value:
+        """Return ln p(z) - ln q(z | x) of draws."""
+        if self.prior is None:
+            assert drawn.eps is not None
+            return LogRatio(drawn.z, drawn.eps, drawn.logvar)
+        return self._log_prior(batch, drawn.z) - drawn.log_posterior()
+
+    def _kl(self, batch: Batch, drawn: Draw) -> Value:
+        """Return the KL of each posterior and the prior: as it is known, or by the draw."""
+        if self.prior is None:
+            return GaussianKL(drawn.mean, drawn.logvar)
+        density = priors.density_of(self, batch)
+        assert density is not None
+        if drawn.eps is None or density.is_exact:
+            expected = priors.mean_log_prior(self, batch, drawn.mean, drawn.logvar)
+        else:
+            expected = self._log_prior(batch, drawn.z)
+        return drawn.mean_log_posterior() - expected
 
     def _posterior(self, batch: Batch) -> tuple[Value, Value]:
         """Return means and log-variances of the codes: those of a map as one vector (n, h w d)."""
@@ -174,21 +216,22 @@ class VAE(BaseAutoencoder, options=Coding):
     def _decode_latent(self, z: Value, batch: Batch) -> Value:
         return self._decode(z, batch)
 
-    def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
+    def _divergence(self, batch: Batch, drawn: Draw) -> dict[str, Value]:
         """Return the KL term, or the divergence that takes its place."""
         batch.weights["kl"] = weight = self._kl_weight(batch)
-        kl: GaussianKL
         if self.free_bits and batch.noise == "on":
-            kl = free = FreeBitsKL(mean, logvar, float(self.free_bits))
+            free = FreeBitsKL(drawn.mean, drawn.logvar, float(self.free_bits))
             batch.reported["kl"] = batch.n * float(free.per_dimension.sum())
+            kl: Value = free
         else:
-            kl = GaussianKL(mean, logvar)
+            kl = self._kl(batch, drawn)
         if batch.noise == "off" or not isinstance(self.divergence, Divergence):
             return {"kl": kl}
         batch.weights["kl"] *= self.divergence.kl
         for name, share in self.divergence.weights().items():
             batch.weights[name] = weight * share
-        return {"kl": kl} | posterior.estimated(self.divergence, batch, z, mean, logvar)
+        found = posterior.estimated(self.divergence, batch, drawn.z, drawn.mean, drawn.logvar)
+        return {"kl": kl} | found
 
     def _kl_weight(self, batch: Batch) -> float:
         """Return the weight of the KL term: 1 in scores, as in the bound."""
@@ -217,5 +260,22 @@ class VAE(BaseAutoencoder, options=Coding):
             extra["bits_per_dim"] = bound / (observed / n / entries * math.log(2))
         return known | extra
 
+    # ---- the prior -------------------------------------------------------------------------------
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        return super()._modules(reader, condition) | self._prior_module(reader)
+
+    def _prior_module(self, reader: Reader) -> dict[str, Module]:
+        """Return the part of the network that stands for the prior, if it isn't N(0, I)."""
+        if self.prior is None:
+            return {}
+        return {"prior": self.prior.module(int(self.latent_dim), reader.shape)}
+
+    @property
+    def prior_(self) -> Prior:
+        """The prior as it was learned, an object to draw codes from and to score them by."""
+        self._fitted()
+        return priors.fitted_prior(self)
+
     def _own_prior(self) -> Prior:
-        return Normal()
+        return priors.fitted_prior(self)
