@@ -16,6 +16,7 @@ from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
 from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
+from .flows import InverseAutoregressiveFlow, PlanarFlow
 from .files.load import load
 from .models import (
     CVAE,
@@ -35,7 +36,7 @@ from .models import (
     TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
-from .priors import GaussianMixture, Normal
+from .priors import GaussianMixture, Normal, RealNVP
 from .training import (
     SGD,
     Adam,
@@ -89,6 +90,7 @@ __all__ = [
     "Dense",
     "GaussianMixture",
     "GaussianNoise",
+    "InverseAutoregressiveFlow",
     "KLSparsity",
     "L1Sparsity",
     "LearningRates",
@@ -96,9 +98,11 @@ __all__ = [
     "Normal",
     "Recirculation",
     "PixelCNN",
+    "PlanarFlow",
     "Plateau",
     "Profile",
     "ProfileRow",
+    "RealNVP",
     "ResNet",
     "SaltAndPepper",
     "SeriesDetector",

@@ -94,6 +94,8 @@ class Batch:
         Height and width of codes that are maps and are taken for vectors; () otherwise.
     prior : object
         What codes are drawn from, as it is in this pass, where that isn't N(0, I).
+    context : Value, or None
+        What the encoder gives for a flow of posteriors, in a vector for each sample.
     real, fake : Value
         What a discriminator is to tell from each other.
     weights : dict of str to float
@@ -116,6 +118,7 @@ class Batch:
     code: Value
     output: Value
     prior: Any
+    context: Value | None
     real: Value
     fake: Value
     terms: Mapping[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import arch, divergences, nn, penalties, priors
+from .. import arch, divergences, flows, nn, penalties, priors
 from ..data import corruption
 from ..training import checkpoint, optim, schedules
 
@@ -22,12 +22,15 @@ CHOICES = (
     corruption.UnsavedFunction,
     divergences.MMD,
     divergences.TotalCorrelation,
+    flows.InverseAutoregressiveFlow,
+    flows.PlanarFlow,
     penalties.L1Sparsity,
     penalties.KLSparsity,
     penalties.TopK,
     penalties.Contractive,
     priors.GaussianMixture,
     priors.Normal,
+    priors.RealNVP,
     schedules.Constant,
     schedules.Cosine,
     schedules.Plateau,

@@ -23,7 +23,7 @@ ADDED_TO_MODELS: dict[str, Any] = {"accumulate": 1, "init": "uniform", "precisio
 ADDED: dict[str, dict[str, Any]] = {
     "AnomalyDetector": {"n_jobs": None},
     "Conv": {"flatten": True},
-    "CVAE": {"class_weight": None, "prior": None},
+    "CVAE": {"class_weight": None, "prior": None, "posterior": None},
     "Conv2d": {"dilation": 1, "groups": 1},
     "ConvTranspose2d": {"dilation": 1},
     "GaussianNoise": {"clip": None},
@@ -32,10 +32,10 @@ ADDED: dict[str, dict[str, Any]] = {
     "PixelCNN": {"accumulate": 1, "precision": "float32"},
     "ResNet": {"flatten": True},
     "SoftmaxClassifier": {"class_weight": None},
-    "TabularVAE": {"prior": None},
+    "TabularVAE": {"prior": None, "posterior": None},
     "Transformer": {"max_steps": None},
     "Upsample2d": {"mode": "nearest"},
-    "VAE": {"prior": None},
+    "VAE": {"prior": None, "posterior": None},
 }
 OLD_NAMES = {
     "EachStep": "TimeDistributed",

@@ -3,8 +3,9 @@
 from .base import Prior
 from .mixture import GaussianMixture
 from .normal import Normal
+from .realnvp import RealNVP
 
-__all__ = ["GaussianMixture", "Normal", "Prior"]
+__all__ = ["GaussianMixture", "Normal", "Prior", "RealNVP"]
 
 
 def __dir__() -> list[str]:

@@ -87,7 +87,7 @@ class TableModel(BaseAutoencoder):
         assert isinstance(reader, TableReader)
         layout = reader.layout
         columns, loss = Columns(layout.levels), Mixed(layout.levels, layout.surprise)
-        code = Code(self._heads * self.latent_dim, self.latent_dim)
+        code = Code(self._encoder_outputs, self.latent_dim)
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))
         decoder = Sequential(*arch.up(code.inputs, loss.outputs))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...data.batches import Batch
 from ...data.readers import Reader
+from ...flows import PosteriorFlow
 from ...nn.module import Module
 from ...priors import Prior
 from ..autoencoder import Autoencoder
@@ -132,6 +133,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         importance_samples: int = 1,
         divergence: Any = "kl",
         prior: Prior | None = None,
+        posterior: PosteriorFlow | None = None,
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())

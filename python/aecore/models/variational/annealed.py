@@ -107,14 +107,19 @@ class Annealing:
     def draws(self, t: int, width: int) -> tuple[Array, Array]:
         """Return what a transition needs: momenta (R, W), and numbers in [0, 1) (R,)."""
         found = []
-        for kind, shape in ((_core.random_normal, (self.many.n, width)), (_core.random_uniform, (self.many.n,))):
+        for kind, shape in (
+            (_core.random_normal, (self.many.n, width)),
+            (_core.random_uniform, (self.many.n,)),
+        ):
             out = np.empty(shape, np.float32)
             offset = (t * self.total + self.start) * self.chains * (out.size // self.many.n)
             kind(out, derived_seed(self.seed, 2 + len(found)), ESTIMATE, offset, runtime.current())
             found.append(out)
         return found[0], found[1]
 
-    def moved(self, point: Point, beta: float, t: int, step: Array, leaps: int) -> tuple[Point, Array]:
+    def moved(
+        self, point: Point, beta: float, t: int, step: Array, leaps: int
+    ) -> tuple[Point, Array]:
         """Make a transition of Hamiltonian Monte Carlo; return with what probability it is taken.
 
         `step` (R, 1) is how far it goes at a time, in float32.

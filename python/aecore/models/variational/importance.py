@@ -26,8 +26,9 @@ def weighted_terms(
     if batch.noise == "fixed":
         return _held_out(model, batch, mean, logvar, beta)
     s, tape, loss = int(model.importance_samples), batch.tape, model._loss
-    many = _repeated(batch, s)
+    many = repeated(batch, s)
     many.room = batch.room
+    many.context = None if batch.context is None else Repeat(batch.context, s)
     means, logvars = Repeat(mean, s), Repeat(logvar, s)
     drawn = model._draw(many, means, logvars)
     alone, tape.lengths = tape.lengths, many.lengths
@@ -74,7 +75,7 @@ def _rows(tape: Tape, values: np.ndarray, times: int) -> np.ndarray:
     return out
 
 
-def _repeated(batch: Batch, times: int) -> Batch:
+def repeated(batch: Batch, times: int) -> Batch:
     """Return a batch with what the decoder and the loss need of each sample, several times."""
     many, tape = Batch(batch.n * times), batch.tape
     many.target = _rows(tape, batch.target, times)

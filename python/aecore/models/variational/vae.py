@@ -12,6 +12,7 @@ from ...base import checks
 from ...data.batches import Batch
 from ...data.readers import Reader
 from ...divergences import Divergence
+from ...flows import PosteriorFlow
 from ...losses import COUNTS
 from ...nn.module import Module
 from ...nn.ops.latent import FreeBitsKL, GaussianKL, LogRatio, SplitLatent
@@ -20,7 +21,7 @@ from ...nn.tape import Value
 from ...priors import Prior
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
-from . import posterior
+from . import annealed, flowed, posterior
 from . import prior as priors
 from .importance import weighted_terms
 from .posterior import Draw
@@ -112,6 +113,7 @@ class VAE(BaseAutoencoder, options=Coding):
         importance_samples: int = 1,
         divergence: Any = "kl",
         prior: Prior | None = None,
+        posterior: PosteriorFlow | None = None,
         **options: Unpack[Coding],
     ) -> None:
         self._store(VAE, locals())
@@ -122,6 +124,7 @@ class VAE(BaseAutoencoder, options=Coding):
     importance_samples: int
     divergence: Any
     prior: Any
+    posterior: Any
 
     _ragged = _takes_maps = True
     _no_penalty = ""
@@ -130,6 +133,7 @@ class VAE(BaseAutoencoder, options=Coding):
     encode_distribution = posterior.encode_distribution
     elbo = posterior.elbo
     log_likelihood = posterior.log_likelihood
+    annealed_log_likelihood = annealed.annealed_log_likelihood
 
     @property
     def _no_weights(self) -> str:
@@ -147,6 +151,7 @@ class VAE(BaseAutoencoder, options=Coding):
         checks.integer("importance_samples", self.importance_samples, 1)
         divergences.check(self)
         priors.check(self)
+        flowed.check(self)
         super()._check_params()
 
     def terms(self, batch: Batch) -> dict[str, Value]:
@@ -166,8 +171,9 @@ class VAE(BaseAutoencoder, options=Coding):
     # What is drawn, ln q(z | x) and ln p(z): all that is said of codes goes through these.
 
     def _draw(self, batch: Batch, mean: Value, logvar: Value) -> Draw:
-        """Return codes drawn from posteriors; the posteriors' means where nothing is drawn."""
-        return posterior.draw(batch, mean, logvar)
+        """Return codes drawn from posteriors; of the normal ones' means where nothing is drawn."""
+        drawn, flow = posterior.draw(batch, mean, logvar), flowed.flow_of(self)
+        return drawn if flow is None else flowed.flowed(flow, batch, drawn)
 
     def _log_prior(self, batch: Batch, z: Value) -> Value:
         """Return ln p(z) of a batch's codes."""
@@ -175,18 +181,17 @@ class VAE(BaseAutoencoder, options=Coding):
 
     def _log_ratio(self, batch: Batch, drawn: Draw) -> Value:
         """Return ln p(z) - ln q(z | x) of draws."""
-        if self.prior is None:
+        if self.prior is None and self.posterior is None:
             assert drawn.eps is not None
             return LogRatio(drawn.z, drawn.eps, drawn.logvar)
         return self._log_prior(batch, drawn.z) - drawn.log_posterior()
 
     def _kl(self, batch: Batch, drawn: Draw) -> Value:
         """Return the KL of each posterior and the prior: as it is known, or by the draw."""
-        if self.prior is None:
+        if self.prior is None and self.posterior is None:
             return GaussianKL(drawn.mean, drawn.logvar)
         density = priors.density_of(self, batch)
-        assert density is not None
-        if drawn.eps is None or density.is_exact:
+        if self.posterior is None and density and (drawn.eps is None or density.is_exact):
             expected = priors.mean_log_prior(self, batch, drawn.mean, drawn.logvar)
         else:
             expected = self._log_prior(batch, drawn.z)
@@ -196,6 +201,11 @@ class VAE(BaseAutoencoder, options=Coding):
         """Return means and log-variances of the codes: those of a map as one vector (n, h w d)."""
         h = self._encode(batch)
         batch.room = h.shape[1:-1]
+        batch.context = None
+        if self._context:
+            width = self._heads * int(self.latent_dim)
+            batch.context = h[..., width:].reshape(batch.n, -1)
+            h = h[..., :width]
         halves = SplitLatent(Reshape(h, (-1, h.shape[-1])) if batch.room else h)
         mean, logvar = halves.mu, halves.logvar
         if batch.room:
@@ -204,6 +214,15 @@ class VAE(BaseAutoencoder, options=Coding):
         if batch.noise == "on":
             batch.noted["moments"] = posterior.moments(batch.code.data, logvar.data, batch.weight)
         return batch.code, logvar
+
+    def _latent(self, batch: Batch) -> Value:
+        """Return the codes of samples, without noise: the means, behind the flow if there is one."""
+        z, flow = self._posterior(batch)[0], flowed.flow_of(self)
+        return z if flow is None else flowed.through(flow, batch, z, batch.context)[0]
+
+    def _nearby(self, batch: Batch, points: np.ndarray) -> np.ndarray:
+        flow = flowed.flow_of(self)
+        return points if flow is None else flowed.nearby(flow, batch, points)
 
     def _mapped(self, batch: Batch, codes: np.ndarray) -> np.ndarray:
         return codes.reshape(len(codes), *batch.room, -1) if batch.room else codes
@@ -266,10 +285,22 @@ class VAE(BaseAutoencoder, options=Coding):
         return super()._modules(reader, condition) | self._prior_module(reader)
 
     def _prior_module(self, reader: Reader) -> dict[str, Module]:
-        """Return the part of the network that stands for the prior, if it isn't N(0, I)."""
-        if self.prior is None:
-            return {}
-        return {"prior": self.prior.module(int(self.latent_dim), reader.shape)}
+        """Return the parts of the network for a prior and posterior that aren't plain normal."""
+        found: dict[str, Module] = {}
+        if self.prior is not None:
+            found["prior"] = self.prior.module(int(self.latent_dim), reader.shape)
+        if self.posterior is not None:
+            found["posterior"] = self.posterior.module(int(self.latent_dim))
+        return found
+
+    @property
+    def _context(self) -> int:
+        """How many numbers the encoder gives for the flow of posteriors."""
+        return 0 if self.posterior is None else int(self.posterior.context)
+
+    @property
+    def _encoder_outputs(self) -> int:
+        return super()._encoder_outputs + self._context
 
     @property
     def prior_(self) -> Prior:
