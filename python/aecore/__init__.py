@@ -16,8 +16,8 @@ from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
 from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .divergences import MMD, TotalCorrelation
-from .flows import InverseAutoregressiveFlow, PlanarFlow
 from .files.load import load
+from .flows import InverseAutoregressiveFlow, PlanarFlow
 from .models import (
     CVAE,
     GAN,

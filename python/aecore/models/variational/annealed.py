@@ -93,7 +93,9 @@ class Annealing:
             likelihood = -recon.data.astype(np.float64)
             log_prior = prior.data.astype(np.float64)
             tape.backward((recon, -1.0), (prior, 1.0), frozen=model._network)
-            return Point(z, likelihood, log_prior, *(v.grad.copy() for v in (ours, theirs)))
+            up, back = ours.grad, theirs.grad
+            assert up is not None and back is not None
+            return Point(z, likelihood, log_prior, up.copy(), back.copy())
 
     def first(self) -> Point:
         """Draw codes of the prior."""
@@ -106,16 +108,13 @@ class Annealing:
 
     def draws(self, t: int, width: int) -> tuple[Array, Array]:
         """Return what a transition needs: momenta (R, W), and numbers in [0, 1) (R,)."""
-        found = []
-        for kind, shape in (
-            (_core.random_normal, (self.many.n, width)),
-            (_core.random_uniform, (self.many.n,)),
-        ):
-            out = np.empty(shape, np.float32)
-            offset = (t * self.total + self.start) * self.chains * (out.size // self.many.n)
-            kind(out, derived_seed(self.seed, 2 + len(found)), ESTIMATE, offset, runtime.current())
-            found.append(out)
-        return found[0], found[1]
+        rows = self.many.n
+        momentum, uniform = np.empty((rows, width), np.float32), np.empty(rows, np.float32)
+        first, workspace = (t * self.total + self.start) * self.chains, runtime.current()
+        seeds = derived_seed(self.seed, 2), derived_seed(self.seed, 3)
+        _core.random_normal(momentum, seeds[0], ESTIMATE, first * width, workspace)
+        _core.random_uniform(uniform, seeds[1], ESTIMATE, first, workspace)
+        return momentum, uniform
 
     def moved(
         self, point: Point, beta: float, t: int, step: Array, leaps: int

@@ -216,7 +216,7 @@ class VAE(BaseAutoencoder, options=Coding):
         return batch.code, logvar
 
     def _latent(self, batch: Batch) -> Value:
-        """Return the codes of samples, without noise: the means, behind the flow if there is one."""
+        """Return the codes of samples, without noise: the means, or what the flow makes of them."""
         z, flow = self._posterior(batch)[0], flowed.flow_of(self)
         return z if flow is None else flowed.through(flow, batch, z, batch.context)[0]
 
