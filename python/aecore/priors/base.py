@@ -84,7 +84,13 @@ class Prior(Choice, Estimator):
             f"got {type(self).__name__}"
         )
 
-    def learned(self, module: LearnedPrior, encode: EncodeArray) -> Prior:
+    def start_on(self, module: LearnedPrior, codes: np.ndarray, seed: int) -> None:
+        """Give a module first parameters that fit the codes (N, dim) of a pretrained model.
+
+        Modules whose `LearnedPrior.fits_codes` says so are given some.
+        """
+
+    def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> Prior:
         """Return a prior like this one with what the module of a fitted network has learned.
 
         Parameters
@@ -92,6 +98,8 @@ class Prior(Choice, Estimator):
         module : LearnedPrior
         encode : callable
             Gives means and log-variances (N, D) of the posteriors of samples (N, ...).
+        numbered : bool
+            Whether components without labels have their numbers for labels.
         """
         return self
 

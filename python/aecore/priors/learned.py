@@ -50,16 +50,10 @@ class LearnedPrior(Module):
         """
         raise NotImplementedError
 
-    def start(self, samples: np.ndarray, seed: int) -> None:
-        """Take what is needed of training samples (n, ...) before training, such as first places.
-
-        `wanted` says how many.
-        """
-
     @property
-    def wanted(self) -> int:
-        """How many samples `start` wants; 0 if none."""
-        return 0
+    def fits_codes(self) -> bool:
+        """Whether it can start from the codes of a pretrained model: see `Prior.start_on`."""
+        return False
 
 
 class Components:
@@ -79,6 +73,16 @@ class Components:
 
     def mean_log_density(self, mean: Value, logvar: Value) -> Value:
         """Return a lower bound of the mean of ln p(z) over posteriors."""
+        return self._mean(mean, logvar)
+
+    def responsibilities(self, mean: Value, logvar: Value | None = None) -> np.ndarray:
+        """Return how likely the components are for posteriors, (N, K): what the bound is made of.
+
+        Without log-variances for codes.
+        """
+        return self._mean(mean, logvar).found[0]
+
+    def _mean(self, mean: Value, logvar: Value | None) -> MixtureDensity:
         return MixtureDensity(mean, self.logits, self.means, self.logvars, self.skew, logvar)
 
 
@@ -110,6 +114,11 @@ class LearnedMixture(LearnedPrior):
             found = _numbers(given)
             self.logits, self.means, self.logvars = (a.astype(np.float32) for a in found[:3])
             self.skew = found[3].astype(np.float32) if full else None
+
+    @property
+    def fits_codes(self) -> bool:
+        """Whether the components are learned."""
+        return isinstance(self.means, Parameter)
 
     def density(self, tape: Tape, encode: Encode) -> Components:
         """Return the components."""

@@ -15,6 +15,7 @@ from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from .base import EncodeArray, Prior, read_codes
 from .learned import LearnedMixture, LearnedPrior
 
+STARTS = 3  # of a mixture on a model's codes, of which the likeliest is taken
 LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
 
@@ -231,13 +232,26 @@ class GaussianMixture(Prior):
         mixture, _ = self._mixture()
         return LearnedMixture(len(mixture.weights), dim, mixture.factors.ndim == 3, mixture)
 
-    def learned(self, module: LearnedPrior, encode: EncodeArray) -> GaussianMixture:
+    def start_on(self, module: LearnedPrior, codes: np.ndarray, seed: int) -> None:
+        """Give the components of a module those of the likeliest mixture of several starts."""
+        assert isinstance(module, LearnedMixture)
+        found: list[tuple[float, Gaussians]] = []
+        for number in range(STARTS):
+            known = int(self.random_state) + number
+            fit = type(self)(**self.get_params(deep=False) | {"random_state": known}).fit(codes)
+            found.append((fit.score(codes), fit._mixture()[0]))
+        module.take(max(found, key=lambda one: one[0])[1])
+
+    def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> GaussianMixture:
         """Return a mixture with the components of a fitted network."""
         found = type(self)(**self.get_params(deep=False))
         if self.means is None:
             assert isinstance(module, LearnedMixture)
-            found._learned = module.mixture(), None
+            mixture = module.mixture()
+            found._learned = mixture, np.arange(len(mixture.weights)) if numbered else None
             found.n_features_in_ = found.means_.shape[1]
+        elif numbered and self.labels is None:
+            found.labels = np.arange(len(found.weights_))
         return found
 
     # ---- draws ----------------------------------------------------------------------------------

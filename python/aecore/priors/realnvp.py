@@ -89,7 +89,7 @@ class RealNVP(Prior):
         """Return the flow, with fresh parameters."""
         return LearnedFlow(dim, int(self.layers), int(self.width))
 
-    def learned(self, module: LearnedPrior, encode: EncodeArray) -> RealNVP:
+    def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> RealNVP:
         """Return a prior with the flow of a fitted network."""
         assert isinstance(module, LearnedFlow)
         found = type(self)(**self.get_params(deep=False))

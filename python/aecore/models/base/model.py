@@ -129,7 +129,7 @@ class BaseModel(Estimator):
     _variance: float | None  # of what fit was given, for what is shown of a model
 
     _losses: tuple[str, ...] = NAMES
-    _pretrains = False  # whether it has `_pretrain`
+    _pretrains: Any = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
     _is_sized: Any = False  # whether images may have other sizes than in fit
@@ -262,7 +262,8 @@ class BaseModel(Estimator):
         if checks.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
                 f"pretrain_epochs: expected 0 for a {type(self).__name__}, as only an Autoencoder "
-                f"is pretrained layer by layer, got {self.pretrain_epochs}"
+                "is pretrained, layer by layer, and a VAE with a prior, got "
+                f"{self.pretrain_epochs}"
             )
         self._check_training_params()
 
@@ -457,10 +458,9 @@ class BaseModel(Estimator):
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
         saver = saver_of(self, saving or checkpoint_of(self), found)
-        if not self.history_ or saver.stage.level is not None:
-            if self._pretrains and self.pretrain_epochs:
-                with network.in_training():
-                    self._pretrain(given, rows, saver)  # type: ignore[attr-defined]
+        if self._pretrains and self.pretrain_epochs and self._is_pretraining(saver):
+            with network.in_training():
+                self._pretrain(given, rows, saver)  # type: ignore[attr-defined]
         stage = saver.stage
         todo = 0 if stage.stopped else max(0, stage.first + self.epochs - network.epoch)
         if not stage.over or todo:
@@ -470,6 +470,10 @@ class BaseModel(Estimator):
         elif stage.best is not None:
             back_to(network, stage.best)
         return saver
+
+    def _is_pretraining(self, saver: Saver) -> bool:
+        """Return whether a training is at its pretraining, or before."""
+        return not self.history_ or saver.stage.level is not None
 
     def partial_fit(
         self,

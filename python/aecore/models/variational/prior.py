@@ -59,17 +59,17 @@ def log_prior(model: VAE, batch: Batch, z: Value) -> Value:
     density = density_of(model, batch)
     if density is None:
         return StandardNormal(z)
-    return _of_places(batch, density.log_density(*_places(model, batch, z)))
+    return _of_places(batch, density.log_density(*places(model, batch, z)))
 
 
 def mean_log_prior(model: VAE, batch: Batch, mean: Value, logvar: Value) -> Value:
     """Return the mean of ln p(z) over posteriors, or what stands for it: (n,)."""
     density = density_of(model, batch)
     assert density is not None
-    return _of_places(batch, density.mean_log_density(*_places(model, batch, mean, logvar)))
+    return _of_places(batch, density.mean_log_density(*places(model, batch, mean, logvar)))
 
 
-def _places(model: VAE, batch: Batch, *codes: Value) -> list[Value]:
+def places(model: VAE, batch: Batch, *codes: Value) -> list[Value]:
     """Return codes as the prior takes them: those of a map one by one."""
     if not batch.room:
         return list(codes)
@@ -103,4 +103,4 @@ def fitted_prior(model: VAE) -> Prior:
             return mean.data.copy(), logvar.data.copy()
 
     prior: Prior = model.prior
-    return prior.learned(module, encode)
+    return prior.learned(module, encode, numbered=not model._needs_y)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import divergences
 from ...base import checks
-from ...data.batches import Batch
+from ...data.batches import Batch, Input
 from ...data.readers import Reader
 from ...divergences import Divergence
 from ...flows import PosteriorFlow
@@ -19,10 +19,12 @@ from ...nn.ops.latent import FreeBitsKL, GaussianKL, LogRatio, SplitLatent
 from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
 from ...priors import Prior
+from ...training.checkpoint import Saver
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
-from . import annealed, flowed, posterior
+from . import annealed, components, flowed, posterior, pretraining
 from . import prior as priors
+from .components import OfMixture
 from .importance import weighted_terms
 from .posterior import Draw
 
@@ -134,6 +136,8 @@ class VAE(BaseAutoencoder, options=Coding):
     elbo = posterior.elbo
     log_likelihood = posterior.log_likelihood
     annealed_log_likelihood = annealed.annealed_log_likelihood
+    predict = OfMixture(components.predict)
+    predict_proba = OfMixture(components.predict_proba)
 
     @property
     def _no_weights(self) -> str:
@@ -301,6 +305,17 @@ class VAE(BaseAutoencoder, options=Coding):
     @property
     def _encoder_outputs(self) -> int:
         return super()._encoder_outputs + self._context
+
+    @property
+    def _pretrains(self) -> bool:
+        """Whether there is a prior that encoder and decoder are pretrained for."""
+        return self.prior is not None
+
+    def _pretrain(self, given: Input, rows: np.ndarray | None, saver: Saver) -> None:
+        pretraining.pretrain(self, given, rows, saver)
+
+    def _is_pretraining(self, saver: Saver) -> bool:
+        return super()._is_pretraining(saver) or pretraining.is_begun(self)
 
     @property
     def prior_(self) -> Prior:

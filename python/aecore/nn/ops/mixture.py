@@ -36,7 +36,14 @@ class MixtureDensity(Op):
         :math:`S`; what stands on and above the diagonal is no part of it.
     logvar : Value, shape (N, D), optional
         :math:`\ln \sigma^2`.
+
+    Attributes
+    ----------
+    found : (ndarray, ndarray)
+        The components' shares of the sum (N, K), and their weights (K,).
     """
+
+    found: tuple[Array, Array]
 
     __slots__ = ("found", "logits", "logvar", "logvars", "means", "skew", "z")
 
