@@ -41,7 +41,7 @@ def predict_proba(self: VAE, X: Any, y: Any = None, *, sample_mask: Any = None) 
 
     .. math:: q(k | x) \propto w_k \exp E_{q(z | x)} \ln N(z | \mu_k, \Sigma_k)
 
-    which is what makes the bound the highest; with a flow behind q it is that of `transform`'s code.
+    which is what makes the bound the highest. Behind a flow it is that of what `transform` gives.
 
     Parameters
     ----------
