@@ -200,10 +200,10 @@ def test_likelihoods_agree_with_an_integral(case, X):
     joint = prior - gaps / 2 - 12 * math.log(sigma * math.sqrt(2 * math.pi))
     top = joint.max(1, keepdims=True)
     want = top[:, 0] + np.log(np.exp(joint - top).sum(1) * (grid[1, 0] - grid[0, 0]))
-    got, error = model.log_likelihood(X[:20], n_samples=4000, return_std=True, random_state=0)
-    assert np.median(np.abs(got - want)) < 0.03
+    got, error = model.log_likelihood(X[:20], n_samples=800, return_std=True, random_state=0)
+    assert np.median(np.abs(got - want)) < 0.06
     assert (np.abs(got - want) < 5 * error + 0.01).mean() > 0.8  # some weights have long tails
-    assert (model.elbo(X[:20], n_samples=500, random_state=0) < want + 0.1).all()
+    assert (model.elbo(X[:20], n_samples=200, random_state=0) < want + 0.1).all()
 
 
 def test_a_learned_prior_is_a_density_that_can_be_drawn_from(X):

@@ -42,7 +42,7 @@ def test_both_agree_with_a_likelihood_that_is_known(options, X):
     model, want = linear(X, **options)
     few, want = X[:40], want[:40]
     how = {"return_std": True, "random_state": 0}
-    weighted, error = model.log_likelihood(few, n_samples=2000, **how)
+    weighted, error = model.log_likelihood(few, n_samples=1000, **how)
     assert weighted.dtype == error.dtype == np.float32
     assert (np.abs(weighted - want) < 4 * error + 0.02).mean() > 0.9 and error.mean() < 0.1
     assert abs((weighted - want).mean()) < 0.05
@@ -71,7 +71,7 @@ def test_a_mixture_of_components_as_prior(X):
     prior = ae.GaussianMixture(means=means, covariances=np.full((2, 3), 0.25))
     model = ae.VAE(ae.Dense((8,)), 3, prior=prior, loss="gaussian", epochs=20, **KW).fit(X)
     how = {"return_std": True, "random_state": 0}
-    weighted, error = model.log_likelihood(X[:30], n_samples=2000, **how)
+    weighted, error = model.log_likelihood(X[:30], n_samples=1000, **how)
     annealed, doubt = model.annealed_log_likelihood(X[:30], n_temperatures=100, **how)
     assert abs((weighted - annealed).mean()) < 0.3
     assert (np.abs(weighted - annealed) < 6 * np.hypot(error, doubt) + 0.1).mean() > 0.9
