@@ -35,7 +35,7 @@ from .models import (
     TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
-from .priors import GaussianMixture, Normal
+from .priors import GaussianMixture, Normal, VampPrior
 from .training import (
     SGD,
     Adam,
@@ -114,6 +114,7 @@ __all__ = [
     "TrainingState",
     "Transformer",
     "UNet",
+    "VampPrior",
     "Warmup",
     "build_info",
     "callbacks",

@@ -28,6 +28,7 @@ CHOICES = (
     penalties.Contractive,
     priors.GaussianMixture,
     priors.Normal,
+    priors.VampPrior,
     schedules.Constant,
     schedules.Cosine,
     schedules.Plateau,

@@ -3,8 +3,9 @@
 from .base import Prior
 from .mixture import GaussianMixture
 from .normal import Normal
+from .vamp import VampPrior
 
-__all__ = ["GaussianMixture", "Normal", "Prior"]
+__all__ = ["GaussianMixture", "Normal", "Prior", "VampPrior"]
 
 
 def __dir__() -> list[str]:

@@ -19,6 +19,7 @@ from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
 from ...priors import Prior
 from ...training.checkpoint import Saver
+from ...training.network import Network
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
 from . import components, posterior, pretraining
@@ -274,6 +275,9 @@ class VAE(BaseAutoencoder, options=Coding):
         if self.prior is None:
             return {}
         return {"prior": self.prior.module(int(self.latent_dim), reader.shape)}
+
+    def _prepare(self, network: Network, given: Input) -> None:
+        priors.start(self, network, given)
 
     @property
     def _pretrains(self) -> bool:
