@@ -132,6 +132,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         importance_samples: int = 1,
         divergence: Any = "kl",
         prior: Prior | None = None,
+        pretrain_epochs: int = 0,
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())
