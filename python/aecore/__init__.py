@@ -36,7 +36,7 @@ from .models import (
     TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
-from .priors import GaussianMixture, Normal, RealNVP
+from .priors import GaussianMixture, Normal, RealNVP, VampPrior
 from .training import (
     SGD,
     Adam,
@@ -118,6 +118,7 @@ __all__ = [
     "TrainingState",
     "Transformer",
     "UNet",
+    "VampPrior",
     "Warmup",
     "build_info",
     "callbacks",

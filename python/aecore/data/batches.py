@@ -152,6 +152,7 @@ class Batch:
         self.tape, self.noise, self.seed, self.position = tape, noise, seed, position
         self.weights, self.reported, self.noted, self.draws = {}, {}, {}, 0
         self.unweighted, tape.weight = frozenset(), self.weight
+        vars(self).pop("prior", None)
         self.samples = tape.constant(self.x)
         if self.lengths is not None:
             tape.padded = self.x.shape[1]

@@ -31,6 +31,7 @@ CHOICES = (
     priors.GaussianMixture,
     priors.Normal,
     priors.RealNVP,
+    priors.VampPrior,
     schedules.Constant,
     schedules.Cosine,
     schedules.Plateau,

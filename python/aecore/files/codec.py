@@ -32,7 +32,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "PixelCNN": {"accumulate": 1, "precision": "float32"},
     "ResNet": {"flatten": True},
     "SoftmaxClassifier": {"class_weight": None},
-    "TabularVAE": {"prior": None, "posterior": None},
+    "TabularVAE": {"prior": None, "posterior": None, "pretrain_epochs": 0},
     "Transformer": {"max_steps": None},
     "Upsample2d": {"mode": "nearest"},
     "VAE": {"prior": None, "posterior": None},

@@ -22,6 +22,8 @@ class Prior(Choice, Estimator):
 
     _estimator_type = "density_estimator"
 
+    encodes = False  # whether it takes the encoder of samples to say what it is
+
     def __sklearn_is_fitted__(self) -> bool:
         return True
 

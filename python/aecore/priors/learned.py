@@ -51,6 +51,14 @@ class LearnedPrior(Module):
         raise NotImplementedError
 
     @property
+    def wanted(self) -> int:
+        """How many training samples it starts from; 0 if from none."""
+        return 0
+
+    def start(self, samples: np.ndarray) -> None:
+        """Start from as many training samples (n, ...) as are `wanted`, as encoders see them."""
+
+    @property
     def fits_codes(self) -> bool:
         """Whether it can start from the codes of a pretrained model: see `Prior.start_on`."""
         return False
@@ -76,10 +84,7 @@ class Components:
         return self._mean(mean, logvar)
 
     def responsibilities(self, mean: Value, logvar: Value | None = None) -> np.ndarray:
-        """Return how likely the components are for posteriors, (N, K): what the bound is made of.
-
-        Without log-variances for codes.
-        """
+        """Return how likely the components are for posteriors, (N, K); without logvar for codes."""
         return self._mean(mean, logvar).found[0]
 
     def _mean(self, mean: Value, logvar: Value | None) -> MixtureDensity:

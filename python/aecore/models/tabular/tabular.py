@@ -134,6 +134,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         divergence: Any = "kl",
         prior: Prior | None = None,
         posterior: PosteriorFlow | None = None,
+        pretrain_epochs: int = 0,
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())

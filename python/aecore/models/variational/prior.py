@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...base import checks
-from ...data.batches import Batch
+from ...base.streams import PRIOR
+from ...data.batches import Batch, Input, shuffled
+from ...data.readers import Reader
 from ...divergences import Divergence
 from ...nn.ops.latent import StandardNormal
 from ...nn.ops.reductions import Sum
@@ -16,6 +18,8 @@ from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
 from ...priors import Normal, Prior
 from ...priors.learned import Density, LearnedPrior
+from ...training.network import Network
+from ..base.model import INFERENCE_BATCH
 
 if TYPE_CHECKING:
     from .vae import VAE
@@ -27,6 +31,12 @@ def check(model: VAE) -> None:
     if prior is None:
         return
     prior.check_learned(int(model.latent_dim))
+    if prior.encodes and (model._needs_y or model._reader is not Reader):
+        what = "a condition" if model._needs_y else "a table"
+        raise ValueError(
+            f"prior: expected another for {type(model).__name__}, as that of learned samples has "
+            f"none of {what}, got {prior!r}"
+        )
     if model.free_bits:
         raise ValueError(
             "free_bits: expected 0 with a prior, under which the KL is no sum over dimensions, got "
@@ -37,6 +47,42 @@ def check(model: VAE) -> None:
             "divergence: expected 'kl' with a prior, as the others compare codes with N(0, I), got "
             f"{model.divergence!r}"
         )
+
+
+def start(model: VAE, network: Network, given: Input) -> None:
+    """Let the prior of a fresh network start from training samples, where it wants some."""
+    module: LearnedPrior | None = getattr(network, "prior", None)
+    if module is None or not module.wanted:
+        return
+    if network.room(0):
+        raise ValueError(
+            "prior: expected another for codes that are maps, as with flatten=False, got "
+            f"{model.prior!r}"
+        )
+    if getattr(given.data, "lengths", None) is not None or getattr(given.data, "ragged", False):
+        raise ValueError(
+            f"prior: expected another for sequences of different lengths, got {model.prior!r}"
+        )
+    module.start(some_samples(given, module.wanted, network.seed))
+
+
+def some_samples(given: Input, n: int, seed: int) -> np.ndarray:
+    """Return n samples as the encoder sees them: of a stream the first ones, else any."""
+    if n > len(given.data):
+        raise ValueError(
+            f"prior: expected at most as many components as there are samples, {len(given.data)}, "
+            f"got {n}"
+        )
+    options: dict[str, Any] = {}
+    if isinstance(given, Input):
+        order = shuffled(np.arange(len(given.data)), seed, PRIOR, 0)
+        options["rows"] = np.sort(order[:n])
+    found: list[np.ndarray] = []
+    for batch in given.batches(INFERENCE_BATCH, **options)():
+        found.append(batch.x.copy())
+        if sum(map(len, found)) >= n:
+            break
+    return np.concatenate(found)[:n]
 
 
 def module_of(model: VAE) -> LearnedPrior | None:
@@ -82,10 +128,11 @@ def _of_places(batch: Batch, found: Value) -> Value:
 
 def posterior_of(model: VAE, batch: Batch, x: Value) -> tuple[Value, Value]:
     """Return means and log-variances of other samples in a batch's pass, without noise."""
-    other, tape, lengths = copy.copy(batch), batch.tape, batch.tape.lengths
-    other.samples, other.noise, tape.lengths = x, "off", None
+    other, tape = copy.copy(batch), batch.tape
+    lengths, weight = tape.lengths, tape.weight
+    other.samples, other.noise, tape.lengths, tape.weight = x, "off", None, None
     found = model._posterior(other)
-    tape.lengths = lengths
+    tape.lengths, tape.weight = lengths, weight
     return found
 
 
@@ -96,11 +143,15 @@ def fitted_prior(model: VAE) -> Prior:
         return Normal()
 
     def encode(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        batch = Batch(len(x))
-        batch.x, batch.target = x, x.reshape(len(x), -1)
-        with model._pass(batch):
-            mean, logvar = model._posterior(batch)
-            return mean.data.copy(), logvar.data.copy()
+        found = []
+        for rows in range(0, len(x), INFERENCE_BATCH):
+            some = np.ascontiguousarray(x[rows : rows + INFERENCE_BATCH])
+            batch = Batch(len(some))
+            batch.x, batch.target = some, some.reshape(len(some), -1)
+            with model._pass(batch):
+                found.append([half.data.copy() for half in model._posterior(batch)])
+        mean, logvar = (np.concatenate(halves) for halves in zip(*found, strict=True))
+        return mean, logvar
 
     prior: Prior = model.prior
     return prior.learned(module, encode, numbered=not model._needs_y)

@@ -20,6 +20,7 @@ from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
 from ...priors import Prior
 from ...training.checkpoint import Saver
+from ...training.network import Network
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
 from . import annealed, components, flowed, posterior, pretraining
@@ -305,6 +306,9 @@ class VAE(BaseAutoencoder, options=Coding):
     @property
     def _encoder_outputs(self) -> int:
         return super()._encoder_outputs + self._context
+
+    def _prepare(self, network: Network, given: Input) -> None:
+        priors.start(self, network, given)
 
     @property
     def _pretrains(self) -> bool:
