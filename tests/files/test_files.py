@@ -131,6 +131,14 @@ MODELS = {
     "tc": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(2.0), **KW).fit(
         X
     ),
+    "flows": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)),
+        3,
+        prior=ae.RealNVP(2, 6),
+        posterior=ae.InverseAutoregressiveFlow(2, 9, context=4),
+        **KW,
+    ).fit(X),
+    "planar": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, posterior=ae.PlanarFlow(3), **KW).fit(X),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "aae": lambda X, x, y: ae.AdversarialAutoencoder(

@@ -293,6 +293,7 @@ REFUSED = [
     ({"posterior": ae.InverseAutoregressiveFlow(context=-1)}, ValueError, "posterior: context"),
     ({"posterior": IAF, "free_bits": 0.1}, ValueError, "free_bits"),
     ({"posterior": IAF, "divergence": ae.MMD()}, ValueError, "divergence"),
+    ({"posterior": IAF, "prior": ae.VampPrior(5)}, ValueError, "made of normal posteriors"),
     ({"prior": ae.RealNVP(0)}, ValueError, "prior: layers"),
     ({"prior": ae.RealNVP(width=2.5)}, TypeError, "prior: width"),
     ({"prior": NVP, "free_bits": 0.1}, ValueError, "free_bits"),

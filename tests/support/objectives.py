@@ -59,8 +59,16 @@ OBJECTIVES = {
     "vqvae levels": lambda **k: ae.VQVAE(ae.ResNet(8, 4, 1), levels=(4, 3, 5), **k),
 }
 
-# A step of these makes arrays for all pairs or draws of a batch.
+# A step of these makes arrays for all pairs or draws of a batch, or in float64.
 PAIRS = {
+    "flows": lambda **k: ae.CVAE(
+        ae.Dense((8,)),
+        3,
+        prior=ae.RealNVP(2, 6),
+        posterior=ae.InverseAutoregressiveFlow(2, 9, 4),
+        **k,
+    ),
+    "planar": lambda **k: ae.VAE(ae.Conv((4,)), 3, posterior=ae.PlanarFlow(3), **k),
     "importance-weighted": lambda **k: ae.CVAE(
         ae.Dense((8,)), 3, importance_samples=3, loss="gaussian", **k
     ),

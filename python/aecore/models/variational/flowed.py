@@ -26,6 +26,11 @@ def check(model: VAE) -> None:
     if flow is None:
         return
     flow.check()
+    if model.prior is not None and model.prior.encodes:
+        raise ValueError(
+            "posterior: expected None with a prior that is made of normal posteriors, "
+            f"{model.prior!r}, got {flow!r}"
+        )
     if model.free_bits:
         raise ValueError(
             "free_bits: expected 0 with a posterior that isn't normal, whose KL is no sum over "
