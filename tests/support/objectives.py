@@ -74,6 +74,10 @@ PAIRS = {
     ),
     "mmd": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.MMD(kl=0.1), free_bits=0.1, **k),
     "tc": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(), **k),
+    "vae of clusters": lambda **k: ae.VAE(
+        ae.Dense((8,)), 3, prior=ae.GaussianMixture(3), pretrain_epochs=1, **k
+    ),
+    "vamp": lambda **k: ae.VAE(ae.Conv((4,)), 3, prior=ae.VampPrior(7), **k),
 }
 
 

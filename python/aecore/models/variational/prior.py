@@ -18,6 +18,7 @@ from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
 from ...priors import Normal, Prior
 from ...priors.learned import Density, LearnedPrior
+from ...training import group
 from ...training.network import Network
 from ..base.model import INFERENCE_BATCH
 
@@ -68,21 +69,23 @@ def start(model: VAE, network: Network, given: Input) -> None:
 
 def some_samples(given: Input, n: int, seed: int) -> np.ndarray:
     """Return n samples as the encoder sees them: of a stream the first ones, else any."""
-    if n > len(given.data):
+    own = len(given.data)
+    total = group.place(own)[1]
+    if n > total:
         raise ValueError(
-            f"prior: expected at most as many components as there are samples, {len(given.data)}, "
-            f"got {n}"
+            f"prior: expected at most as many components as there are samples, {total}, got {n}"
         )
-    options: dict[str, Any] = {}
+    mine, options = -(-n * own // total), dict[str, Any]()
     if isinstance(given, Input):
-        order = shuffled(np.arange(len(given.data)), seed, PRIOR, 0)
-        options["rows"] = np.sort(order[:n])
-    found: list[np.ndarray] = []
+        order = shuffled(np.arange(own), seed, PRIOR, 0)
+        options["rows"] = np.sort(order[:mine])
+    found, count = list[np.ndarray](), 0
     for batch in given.batches(INFERENCE_BATCH, **options)():
         found.append(batch.x.copy())
-        if sum(map(len, found)) >= n:
+        count += batch.n
+        if count >= mine:
             break
-    return np.concatenate(found)[:n]
+    return np.concatenate(group.over_rows(np.concatenate(found)[:mine]))[:n]
 
 
 def module_of(model: VAE) -> LearnedPrior | None:

@@ -73,6 +73,8 @@ class VAE(BaseAutoencoder, options=Coding):
 
     Attributes
     ----------
+    prior_ : GaussianMixture or another prior
+        What was learned of ``prior``, to draw codes from and to score them by.
     history_ : list of dict
         Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce",
         "cross_entropy" and those of counts ``bits_per_dim`` of the bound (a one-hot vector is one
@@ -325,6 +327,10 @@ class VAE(BaseAutoencoder, options=Coding):
     def prior_(self) -> Prior:
         """The prior as it was learned, an object to draw codes from and to score them by."""
         self._fitted()
+        if self.prior is None:
+            raise AttributeError(
+                f"{type(self).__name__}: expected a prior that was learned, got None, N(0, I)"
+            )
         return priors.fitted_prior(self)
 
     def _own_prior(self) -> Prior:
