@@ -282,6 +282,17 @@ def test_images_of_any_size(rng):
     assert model.annealed_log_likelihood(large, n_temperatures=2, n_chains=2).shape == (3,)
 
 
+@pytest.mark.parametrize("case", ["planar", "autoregressive", "prior"])
+def test_onnx_has_the_flow_too(case, X, tmp_path):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    model = shaken(made(case).initialize(X))
+    for part, answer in (("encode", model.transform), ("reconstruct", model.reconstruct)):
+        ae.to_onnx(model, tmp_path / "m.onnx", part)
+        got = runtime.InferenceSession(str(tmp_path / "m.onnx")).run(None, {"x": X})[0]
+        np.testing.assert_allclose(got, answer(X), rtol=1e-4, atol=1e-5)
+
+
 # ---- refused ------------------------------------------------------------------------------------
 
 REFUSED = [

@@ -99,7 +99,7 @@ def activity(means: np.ndarray) -> dict[str, float]:
 def encode_distribution(
     self: VAE, X: Any, y: Any = None, *, sample_mask: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posterior of each sample's code.
+    """Return the posterior of each sample's code; with a flow the normal one in front of it.
 
     Parameters
     ----------

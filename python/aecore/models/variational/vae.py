@@ -70,6 +70,12 @@ class VAE(BaseAutoencoder, options=Coding):
         is, as a `Normal` does. The KL term is then by the draw, :math:`E[\ln q(z | x)] - \ln p(z)`,
         and where nothing is drawn, in scores, has a lower bound of the mean of ln p(z) over the
         posterior, or its value at the posterior's mean.
+    posterior : None, PlanarFlow or InverseAutoregressiveFlow
+        An invertible map behind the normal draw, which is learned with the model, see
+        `aecore.flows`: q(z | x) is then what the map makes of the normal distribution. `transform`
+        gives what it makes of the mean, while `encode_distribution`, a penalty, and what is said of
+        collapse in ``history_`` are about the normal distribution in front of it. The KL term is by
+        the draw, as with a prior.
 
     Attributes
     ----------
