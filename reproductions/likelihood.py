@@ -23,7 +23,7 @@ import numpy as np
 from results import over_seeds, record
 
 SAMPLES = 200  # of the estimate
-EPOCHS = 200
+EPOCHS = 150
 SEEDS = (0, 1, 2)
 DIGITS = 100  # of the test set, to which the slow estimate is put
 BURDA = "Burda et al. 2016, one stochastic layer, fixed binarisation"
