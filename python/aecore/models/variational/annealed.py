@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .vae import VAE
 
 PILOTS = 2  # chains of a sample that run before, for the sizes of steps
+APART = 16  # by how many seeds their draws are from the others'
 FIRST_STEP = 0.2  # that theirs begin with
 ACCEPTED = 0.65  # the share of proposals to be accepted: best for many dimensions
 GAIN = 0.1  # by how much the logarithm of a step's size follows the share that is
@@ -75,6 +76,8 @@ class Annealing:
         C, for each sample.
     seed : int
         Of all draws. A sample's follow from its place among all.
+    start : int
+        How many samples come before the batch.
     """
 
     def __init__(self, model: VAE, batch: Batch, chains: int, seed: int, start: int) -> None:
@@ -191,7 +194,7 @@ def annealed_log_likelihood(
 
     The encoder has no part in it, so that it is a check of `log_likelihood`, which is low where
     posteriors have another form than the encoder says. It is low itself, on average, where chains
-    are too few or too short, and takes C (T L) passes through the decoder and back. Sizes of steps
+    are too few or too short, and takes C T L passes through the decoder and back. Sizes of steps
     follow from two chains of each sample that run before, so that 65 % of proposals are accepted;
     temperatures are spaced as a sigmoid.
 
@@ -240,7 +243,7 @@ def annealed_log_likelihood(
     values, errors = np.empty((2, len(given.data)))
     for rows, batch in _few(self, given, chains):
         self._posterior(batch)  # says whether codes are maps
-        pilots = Annealing(self, batch, PILOTS, derived_seed(seed, 1), rows.start)
+        pilots = Annealing(self, batch, PILOTS, derived_seed(seed, APART), rows.start)
         sizes = pilots.adapted(betas, leaps)
         weights = Annealing(self, batch, chains, seed, rows.start).log_weights(betas, sizes, leaps)
         found = LogMean(batch.n)
