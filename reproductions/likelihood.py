@@ -91,8 +91,8 @@ def annealed() -> str:
     )
     apart = float((found[2][0] - found[1][0]).mean())
     return (
-        f"{checked} nats, {-apart:+.2f} from importance sampling of {MANY:,} ({many}); of {SAMPLES} "
-        f"{few}"
+        f"{checked} nats, {-apart:+.2f} beside importance sampling of {MANY:,}, {many}; "
+        f"of {SAMPLES} {few}"
     )
 
 
