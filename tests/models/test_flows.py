@@ -240,6 +240,15 @@ def test_a_prior_by_itself(X):
     assert isinstance(prior.module(3, (5,)), LearnedPrior)
 
 
+def test_a_fitted_model_stays_what_it_is(X):
+    model = made("both", epochs=1).fit(X)
+    want = model.log_likelihood(X, n_samples=2, random_state=0), model.transform(X)
+    model.set_params(posterior=None, prior=None)
+    got = model.log_likelihood(X, n_samples=2, random_state=0), model.transform(X)
+    np.testing.assert_array_equal(got[0], want[0])
+    np.testing.assert_array_equal(got[1], want[1])
+
+
 # ---- kinds of samples ---------------------------------------------------------------------------
 
 

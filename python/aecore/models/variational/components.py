@@ -10,6 +10,7 @@ import numpy as np
 from ...priors.learned import Components
 from ..base.model import fitted
 from ..base.sizes import by_size
+from . import flowed
 from . import prior as priors
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def predict(self: VAE, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.
 
 def _shares(model: VAE, batch: Any) -> np.ndarray:
     """Return how likely the components are for a batch, (n, K)."""
-    codes = model._posterior(batch) if model.posterior is None else (model._latent(batch),)
+    codes = (model._latent(batch),) if flowed.flow_of(model) else model._posterior(batch)
     density = priors.density_of(model, batch)
     assert isinstance(density, Components)
     found = density.responsibilities(*priors.places(model, batch, *codes))

@@ -183,6 +183,11 @@ class VAE(BaseAutoencoder, options=Coding):
 
     # What is drawn, ln q(z | x) and ln p(z): all that is said of codes goes through these.
 
+    @property
+    def _is_normal(self) -> bool:
+        """Whether posteriors are normal, and the prior N(0, I)."""
+        return priors.module_of(self) is None and flowed.flow_of(self) is None
+
     def _draw(self, batch: Batch, mean: Value, logvar: Value) -> Draw:
         """Return codes drawn from posteriors; of the normal ones' means where nothing is drawn."""
         drawn, flow = posterior.draw(batch, mean, logvar), flowed.flow_of(self)
@@ -194,17 +199,17 @@ class VAE(BaseAutoencoder, options=Coding):
 
     def _log_ratio(self, batch: Batch, drawn: Draw) -> Value:
         """Return ln p(z) - ln q(z | x) of draws."""
-        if self.prior is None and self.posterior is None:
+        if self._is_normal:
             assert drawn.eps is not None
             return LogRatio(drawn.z, drawn.eps, drawn.logvar)
         return self._log_prior(batch, drawn.z) - drawn.log_posterior()
 
     def _kl(self, batch: Batch, drawn: Draw) -> Value:
         """Return the KL of each posterior and the prior: as it is known, or by the draw."""
-        if self.prior is None and self.posterior is None:
+        if self._is_normal:
             return GaussianKL(drawn.mean, drawn.logvar)
         density = priors.density_of(self, batch)
-        if self.posterior is None and density and (drawn.eps is None or density.is_exact):
+        if flowed.flow_of(self) is None and density and (drawn.eps is None or density.is_exact):
             expected = priors.mean_log_prior(self, batch, drawn.mean, drawn.logvar)
         else:
             expected = self._log_prior(batch, drawn.z)
@@ -214,9 +219,8 @@ class VAE(BaseAutoencoder, options=Coding):
         """Return means and log-variances of the codes: those of a map as one vector (n, h w d)."""
         h = self._encode(batch)
         batch.room = h.shape[1:-1]
-        batch.context = None
-        if self._context:
-            width = self._heads * int(self.latent_dim)
+        batch.context, width = None, self._heads * int(self.latent_dim)
+        if h.shape[-1] > width:
             batch.context = h[..., width:].reshape(batch.n, -1)
             h = h[..., :width]
         halves = SplitLatent(Reshape(h, (-1, h.shape[-1])) if batch.room else h)
@@ -307,13 +311,9 @@ class VAE(BaseAutoencoder, options=Coding):
         return found
 
     @property
-    def _context(self) -> int:
-        """How many numbers the encoder gives for the flow of posteriors."""
-        return 0 if self.posterior is None else int(self.posterior.context)
-
-    @property
     def _encoder_outputs(self) -> int:
-        return super()._encoder_outputs + self._context
+        context = 0 if self.posterior is None else int(self.posterior.context)
+        return super()._encoder_outputs + context
 
     def _prepare(self, network: Network, given: Input) -> None:
         priors.start(self, network, given)
