@@ -517,7 +517,7 @@ def test_samples_of_each_class_have_a_row(images):
 
 def test_samples_of_components_have_a_row(images):
     prior = aecore.GaussianMixture(3)
-    model = aecore.VAE(aecore.Dense((4,)), 2, prior=prior, epochs=1).fit(images)
+    model = aecore.VAE(aecore.Dense((4,)), 2, prior=prior, loss="bce", epochs=1).fit(images)
     axes = plot.samples(model, [0] * 4 + [2] * 4, random_state=0).axes[0]
     assert axis_labels(axes, "y") == ["0", "2"]
     drawn = model.sample(8, y=[0] * 4 + [2] * 4, random_state=0)
