@@ -50,6 +50,18 @@ def check(model: VAE) -> None:
         )
 
 
+def check_same(model: VAE) -> None:
+    """Raise ValueError unless a fitted model's network has what its prior wants."""
+    parts = model._prior_module(model._network.reader).get("prior"), module_of(model)
+    wanted, found = (
+        None if part is None else {name: p.shape for name, p in part.parameters()} for part in parts
+    )
+    if wanted != found:
+        raise ValueError(
+            f"prior: expected that of fit, to go on with the fitted model, got {model.prior!r}"
+        )
+
+
 def start(model: VAE, network: Network, given: Input) -> None:
     """Let the prior of a fresh network start from training samples, where it wants some."""
     module: LearnedPrior | None = getattr(network, "prior", None)
@@ -142,7 +154,7 @@ def posterior_of(model: VAE, batch: Batch, x: Value) -> tuple[Value, Value]:
 def fitted_prior(model: VAE) -> Prior:
     """Return a fitted model's prior, which can be drawn from by itself."""
     module = module_of(model)
-    if module is None:
+    if module is None or model.prior is None:
         return Normal()
 
     def encode(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
