@@ -99,7 +99,8 @@ class SignEntropy(_One):
         a = x.reshape(n * each, x.shape[-1]).astype(np.float64) * (4 / self.temperature)
         counts = np.ones((n, each)) if self.there is None else self.there.reshape(n, each) + 0.0
         p = 0.5 * (1 + np.tanh(a / 2))
-        own = np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))) - a * p
+        with np.errstate(invalid="ignore"):  # of infinities, for others to notice
+            own = np.maximum(a, 0) + np.log1p(np.exp(-np.abs(a))) - a * p
         shares = (counts if weight is None else counts * weight[:, None]).reshape(-1)
         total = float(np.add.reduce(shares))
         shares = shares / total if total else shares
