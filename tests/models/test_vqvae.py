@@ -12,7 +12,15 @@ KINDS = {
     "residual loss": {"codebook_size": 8, "code_dim": 3, "quantizers": 2, "codebook": "loss"},
     "cosine": {"codebook_size": 8, "code_dim": 3, "distance": "cosine"},
     "levels": {"levels": (4, 3, 5)},
-}
+    "rotation": {"codebook_size": 8, "code_dim": 3, "gradient": "rotation"},
+    "projections": {
+        "codebook_size": 8, "code_dim": 3, "projection_dim": 2, "distance": "cosine",
+        "quantizers": 2,
+    },
+    "groups": {"codebook_size": 8, "code_dim": 4, "groups": 2, "quantizers": 2},
+    "levels in steps": {"levels": (3, 3), "quantizers": 2, "groups": 2},
+    "bits": {"bits": 3},
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -46,7 +54,8 @@ def test_every_architecture(arch, kind, rng):
     architecture, shape, grid = ARCHES[arch]
     x = rng.random((24, *shape), np.float32)
     model = ae.VQVAE(architecture, **KINDS[kind], epochs=1, **KW).fit(x)
-    depth = (model.quantizers,) if model.quantizers > 1 else ()
+    depth = model.quantizers * model.groups
+    depth = (depth,) if depth > 1 else ()
     codes = model.transform(x)
     assert codes.shape == (24, *((*grid, *depth) or (1,))) and codes.dtype == np.int64
     rebuilt = model.reconstruct(x)
@@ -72,7 +81,9 @@ def test_losses_masks_corruption_and_validation(kind, X):
     model.fit(holes, sample_mask=mask)
     codes = model.transform(holes, sample_mask=mask)
     np.testing.assert_array_equal(codes, model.transform(np.where(mask, X, 0)))
-    terms = set() if kind == "levels" else {"vq", "commitment"}
+    terms = {"vq", "commitment"}
+    if kind in ("levels", "levels in steps", "bits"):
+        terms = {"commitment", "entropy"} if kind == "bits" else set()
     for record in model.history_:
         assert {"recon", "perplexity"} | terms <= set(record)
         assert {f"val_{name}" for name in terms | {"recon"}} <= set(record)

@@ -408,20 +408,31 @@ class FiniteScalar(_One):
         tape, room = self.tape, self.shape[:-1] + (self.depth,) * (self.depth > 1)
         self.squashed, self.index = tape.take(self.shape), tape.take(room, INT64)
         _core.activation(self.squashed, self.x.data, "tanh", tape.workspace)
-        number = self.index if self.depth == 1 else self.index[..., 0]
-        total = self._rounded(np.add(self.squashed, 1, out=tape.take(self.shape)), number)
-        for i in range(1, self.depth):
-            closer = np.array(self.levels, np.float32) ** np.float32(i)
-            left = np.subtract(self.squashed, total, out=tape.take(self.shape))
-            left *= closer
-            left += 1
-            y = self._rounded(left, self.index[..., i])
-            y /= closer
-            total += y
+        total = np.add(self.squashed, 1, out=tape.take(self.shape))
+        number = self._rounded(total)
+        if self.depth == 1:
+            np.copyto(self.index, number, casting="unsafe")
+        else:
+            self._go_on(total, number)
         self._data = total
 
-    def _rounded(self, y: np.ndarray, index: np.ndarray) -> np.ndarray:
-        """Overwrite numbers of 0 to 2 by the levels nearest to them less 1; note their numbers."""
+    def _go_on(self, total: np.ndarray, number: np.ndarray) -> None:
+        """Add what the further levels give; note all numbers."""
+        tape, whole = self.tape, self.tape.take(number.shape, INT64)
+        for i in range(self.depth):
+            if i:
+                closer = np.array(self.levels, np.float32) ** np.float32(i)
+                left = np.subtract(self.squashed, total, out=tape.take(self.shape))
+                left *= closer
+                left += 1
+                number = self._rounded(left)
+                left /= closer
+                total += left
+            np.copyto(whole, number, casting="unsafe")  # in two steps, which need no buffer
+            np.copyto(self.index[..., i], whole)
+
+    def _rounded(self, y: np.ndarray) -> np.ndarray:
+        """Overwrite numbers of 0 to 2 by the levels nearest to them less 1; return their numbers."""
         tape = self.tape
         np.clip(y, 0, 2, out=y)
         for j, half in enumerate(self.half):
@@ -431,11 +442,10 @@ class FiniteScalar(_One):
         steps, number = np.fmax(y, 0, out=tape.take(self.shape)), tape.take(self.shape[:-1])
         # integers below 2 ** 24 have exact sums, in any order
         np.matmul(steps, self.places.astype(np.float32), out=number)
-        np.copyto(index, number, casting="unsafe")
         for j, half in enumerate(self.half):
             y[..., j] /= half
         y -= 1
-        return y
+        return number
 
     def backward(self) -> None:
         assert self.grad is not None
