@@ -423,16 +423,18 @@ class FiniteScalar(_One):
             if i:
                 closer = np.array(self.levels, np.float32) ** np.float32(i)
                 left = np.subtract(self.squashed, total, out=tape.take(self.shape))
-                left *= closer
+                for j, times in enumerate(closer):  # by coordinates, which needs no buffer
+                    left[..., j] *= times
                 left += 1
                 number = self._rounded(left)
-                left /= closer
+                for j, times in enumerate(closer):
+                    left[..., j] /= times
                 total += left
-            np.copyto(whole, number, casting="unsafe")  # in two steps, which need no buffer
+            np.copyto(whole, number, casting="unsafe")  # in two steps, for the same reason
             np.copyto(self.index[..., i], whole)
 
     def _rounded(self, y: np.ndarray) -> np.ndarray:
-        """Overwrite numbers of 0 to 2 by the levels nearest to them less 1; return their numbers."""
+        """Overwrite numbers of 0 to 2 by the nearest levels less 1; return these's numbers."""
         tape = self.tape
         np.clip(y, 0, 2, out=y)
         for j, half in enumerate(self.half):
