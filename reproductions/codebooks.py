@@ -83,7 +83,7 @@ def rows(task: Task) -> dict[str, dict[str, Any]]:
         f"groups, 2 of {half}": several | {"groups": 2},
         f"levels={levels * 2}": {"levels": levels * 2},
         f"levels={levels}, quantizers=2": {"levels": levels, "quantizers": 2},
-        f"bits={size.bit_length() - 1}": {"bits": size.bit_length() - 1},
+        f"code_bits={size.bit_length() - 1}": {"code_bits": size.bit_length() - 1},
     }
 
 

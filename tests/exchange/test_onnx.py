@@ -119,14 +119,14 @@ def test_the_reference_implementation_agrees(arch, shape, rng, tmp_path):
         {"quantizers": 2, "projection_dim": 2, "distance": "cosine"},
         {"groups": 3, "quantizers": 2, "gradient": "rotation"},
         {"levels": (3, 4, 5), "quantizers": 2, "groups": 2},
-        {"bits": 4, "groups": 2},
+        {"code_bits": 4, "groups": 2},
     ],
     ids=repr,
 )
 def test_vqvae(arch, shape, options, rng, tmp_path):
     X = table(rng, 5, *shape)
     sizes = {"codebook_size": 4, "code_dim": 3}
-    sizes = {} if {"levels", "bits"} & options.keys() else sizes
+    sizes = {} if {"levels", "code_bits"} & options.keys() else sizes
     model = shaken(ae.VQVAE(arch, **sizes, **options, **KW), rng, X)
     network = model._network
     if sizes:  # entries among the vectors, so that several are the nearest to some
@@ -149,7 +149,7 @@ SIZED = {
     "projections": lambda: ae.VQVAE(
         ae.Conv((4, 6), flatten=False), 4, 4, projection_dim=2, groups=2, **KW
     ),
-    "bits": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), bits=3, groups=2, **KW),
+    "bits": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), code_bits=3, groups=2, **KW),
     "unet": lambda: ae.Autoencoder(ae.UNet((4, 5, 6)), corruption=ae.Masking(), **KW),
     "unet, whole": lambda: ae.Autoencoder(
         ae.UNet((4, 5), residual=False), corruption=ae.Masking(), **KW

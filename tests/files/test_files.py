@@ -168,7 +168,7 @@ MODELS = {
         ae.Dense((8,)), levels=[5, 3], quantizers=2, groups=2, **KW
     ).fit(X),
     "vqvae bits": lambda X, x, y: ae.VQVAE(
-        ae.Dense((8,)), bits=3, groups=2, entropy_weight=0.5, commitment=0.5, **KW
+        ae.Dense((8,)), code_bits=3, groups=2, entropy_weight=0.5, commitment=0.5, **KW
     ).fit(X),
     "vqvae untrained": lambda X, x, y: ae.VQVAE(
         ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW

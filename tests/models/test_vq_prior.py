@@ -124,15 +124,15 @@ def test_every_grid_of_codes(name, rng):
         {"levels": (3, 3), "quantizers": 2},
         {"groups": 2, "quantizers": 2, "gradient": "rotation"},
         {"projection_dim": 2, "distance": "cosine"},
-        {"bits": 3},
-        {"bits": 3, "groups": 2},
+        {"code_bits": 3},
+        {"code_bits": 3, "groups": 2},
     ],
     ids=repr,
 )
 def test_every_quantizer(kind, name, rng, tmp_path):
     arch, shape, grid = GRIDS[name]
     X, y = rng.random((30, *shape), dtype=np.float32), np.arange(30) % 2
-    sizes = {} if {"levels", "bits"} & kind.keys() else {"codebook_size": 8, "code_dim": 4}
+    sizes = {} if {"levels", "code_bits"} & kind.keys() else {"codebook_size": 8, "code_dim": 4}
     model = ae.VQVAE(arch, **sizes, **kind, prior=ae.PixelCNN(**PRIOR), epochs=1, **KW).fit(X, y)
     wanted = *model.transform(X).shape[1:], 9 if "levels" in kind else 8
     assert model.prior_._network.input_shape == wanted

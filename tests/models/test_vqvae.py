@@ -19,7 +19,7 @@ KINDS = {
     },
     "groups": {"codebook_size": 8, "code_dim": 4, "groups": 2, "quantizers": 2},
     "levels in steps": {"levels": (3, 3), "quantizers": 2, "groups": 2},
-    "bits": {"bits": 3},
+    "bits": {"code_bits": 3},
 }  # fmt: skip
 
 
@@ -306,7 +306,9 @@ def test_steps_of_levels_are_finer_ones(X):
 
 def test_terms_of_bits(X):
     options = {"commitment": 0.5, "entropy_weight": 2.0, "batch_size": 50}
-    model = ae.VQVAE(ae.Dense((8,)), bits=3, **{**FROZEN, **options, "codebook_init": "kmeans"})
+    model = ae.VQVAE(
+        ae.Dense((8,)), code_bits=3, **{**FROZEN, **options, "codebook_init": "kmeans"}
+    )
     z = model.fit(X)._network.encode(X).astype(np.float64)
     codes = model.transform(X)
     np.testing.assert_array_equal(codes[:, 0], (z >= 0) @ [1, 2, 4])
@@ -330,7 +332,7 @@ def test_terms_of_bits(X):
 def test_the_entropy_brings_codes_into_use(digits):
     def used(weight):
         options = {"epochs": 5, "learning_rate": 3e-3, **KW}
-        model = ae.VQVAE(SMALL, bits=5, entropy_weight=weight, **options).fit(digits)
+        model = ae.VQVAE(SMALL, code_bits=5, entropy_weight=weight, **options).fit(digits)
         return ae.metrics.perplexity(model.transform(digits), 32)
 
     assert used(3.0) > 1.5 * used(0.0) and used(3.0) > 12

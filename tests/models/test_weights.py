@@ -26,7 +26,7 @@ MODELS = {
     "rotation": lambda: ae.VQVAE(
         D, 6, 4, codebook="loss", codebook_init="normal", gradient="rotation", groups=2, **KW
     ),
-    "bits": lambda: ae.VQVAE(D, bits=3, entropy_weight=1.0, **KW),
+    "bits": lambda: ae.VQVAE(D, code_bits=3, entropy_weight=1.0, **KW),
     "residual": lambda: ae.VQVAE(
         D, 6, 2, quantizers=2, codebook_init="normal", restart_dead=False, **KW
     ),
@@ -208,7 +208,7 @@ def test_what_is_about_a_whole_batch_takes_no_weights():
         (ae.Autoencoder(D, 2, penalty=ae.KLSparsity(0.1)), "KLSparsity"),
         (ae.VAE(D, 2, divergence=ae.MMD()), "divergence"),
         (ae.VAE(D, 2, divergence=ae.TotalCorrelation()), "divergence"),
-        (ae.VAE(D, 2, free_bits=0.1), "free_bits"),
+        (ae.VAE(D, 2, free_code_bits=0.1), "free_bits"),
     ):
         with pytest.raises(ValueError, match=f"sample_weight: expected None for .*{why}"):
             model.fit(X, sample_weight=weight)

@@ -81,7 +81,7 @@ def test_whole_images_have_nothing_beyond(rng):
     [
         {"codebook_size": 8, "code_dim": 2},
         {"levels": (5, 5)},
-        {"bits": 2},
+        {"code_bits": 2},
         {"codebook_size": 8, "code_dim": 5, "projection_dim": 2},
     ],
     ids=repr,

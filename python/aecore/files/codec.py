@@ -40,7 +40,7 @@ ADDED: dict[str, dict[str, Any]] = {
         "gradient": "straight_through",
         "projection_dim": None,
         "groups": 1,
-        "bits": None,
+        "code_bits": None,
         "entropy_weight": 0.1,
     },
 }

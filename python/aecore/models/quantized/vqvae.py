@@ -37,7 +37,7 @@ from .codes import QuantizedCodes
 from .prior import CodesWithPrior
 
 VECTORS_PER_CODE = 32  # that k-means takes, if the data have so many
-# The parameters of codebooks, which make no sense with levels or bits.
+# The parameters of codebooks, which make no sense with levels or code_bits.
 OF_CODEBOOKS = (
     "commitment codebook ema_decay codebook_init distance gradient projection_dim".split()
 )
@@ -57,8 +57,8 @@ class VQVAE(CodesWithPrior, options=Coding):
     Options change how z is quantised. With ``distance="cosine"`` z and e are scaled to length 1
     first; with ``projection_dim`` they are compared in fewer dimensions. With ``levels`` there is
     no codebook and there are no such terms: the coordinates of z are rounded, see
-    `aecore.nn.FiniteScalarQuantizer`. With ``bits`` there is none either: the signs of z are the
-    code, see `aecore.nn.LookupFreeQuantizer`, and in place of the middle term is one that wants
+    `aecore.nn.FiniteScalarQuantizer`. With ``code_bits`` there is none either: the signs of z are
+    the code, see `aecore.nn.LookupFreeQuantizer`, and in place of the middle term is one that wants
     signs to be sure and all codes used. There may be several of each kind: with ``quantizers=q`` z
     becomes a sum of q vectors, each for the residual of those before it, and with ``groups=g`` each
     of g parts of z has its own. Terms are sums over them.
@@ -84,7 +84,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         or as normal numbers; those of further codebooks as centres of the residuals.
     quantizers : int
         How many codebooks there are in turn. From 2 on, codes have one axis more, of this length.
-        ``levels`` are then of steps that become smaller; ``bits`` go with 1.
+        ``levels`` are then of steps that become smaller; ``code_bits`` go with 1.
     distance : {"euclidean", "cosine"}
         Between vectors and entries. Cosine goes with one quantizer, or a ``projection_dim``.
     levels : sequence of int or None
@@ -102,12 +102,12 @@ class VQVAE(CodesWithPrior, options=Coding):
     groups : int
         Into how many parts vectors are cut, each with codebooks of its own. From 2 on, codes have
         one axis more, of groups times quantizers.
-    bits : int or None
-        How many signs a code has, in place of a codebook: codebook_size is then 2 ** bits and
+    code_bits : int or None
+        How many signs a code has, in place of a codebook: codebook_size is then 2 ** code_bits and
         code_dim their number, times groups, and no parameters of codebooks but commitment can be
         given.
     entropy_weight : float
-        Of the term of the signs' entropies, with bits.
+        Of the term of the signs' entropies, with code_bits.
     prior : PixelCNN or None
         What `sample` draws codes from. `fit` trains a copy of it on the codes once the rest is
         trained, given y if there is one: its ``epochs`` and the like are the prior's own. None
@@ -117,7 +117,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     ----------
     codebook_ : ndarray of float32, shape (codebook_size, code_dim)
         What codes stand for, before any projection back: (groups * quantizers, codebook_size,
-        code_dim / groups) for several codebooks, all points of the grid for levels and bits.
+        code_dim / groups) for several codebooks, all points of the grid for levels and code_bits.
     prior_ : PixelCNN
         The trained prior, with a ``history_`` of its own. ``warm_start`` goes on with both; with
         ``epochs=0`` with the prior alone. `partial_fit` leaves it as it is.
@@ -125,19 +125,20 @@ class VQVAE(CodesWithPrior, options=Coding):
         The labels in order, where the prior was given some.
     history_ : list of dict
         Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), or with
-        bits ``commitment`` and ``entropy``; and ``perplexity``, the exponential of the entropy of
-        how often entries were used in the epoch: codebook_size if all were equally often, 1 if only
-        one was. With several codebooks that is their mean, and each has its own as
+        code_bits ``commitment`` and ``entropy``; and ``perplexity``, the exponential of the entropy
+        of how often entries were used in the epoch: codebook_size if all were equally often, 1 if
+        only one was. With several codebooks that is their mean, and each has its own as
         ``perplexity_1``, ``perplexity_2`` and so on.
 
     References
     ----------
     A. van den Oord, O. Vinyals and K. Kavukcuoglu, "Neural discrete representation learning",
     NeurIPS 2017. N. Zeghidour et al., "SoundStream: an end-to-end neural audio codec", TASLP 30,
-    2021. J. Yu et al., "Vector-quantized image modeling with improved VQGAN", ICLR 2022 (cosine,
-    projection). F. Mentzer et al., "Finite scalar quantization: VQ-VAE made simple", ICLR 2024. L.
-    Yu et al., "Language model beats diffusion: tokenizer is key to visual generation", ICLR 2024
-    (bits). C. Fifty et al., "Restructuring vector quantization with the rotation trick", ICLR 2025.
+    2021. J. Yu et al., "Vector-quantized image modeling with improved VQGAN", ICLR 2022 (cosine and
+    projection). F. Mentzer et al., "Finite scalar quantization: VQ-VAE made simple", ICLR 2024
+    (levels). L. Yu et al., "Language model beats diffusion: tokenizer is key to visual generation",
+    ICLR 2024 (code_bits). C. Fifty et al., "Restructuring vector quantization with the rotation
+    trick", ICLR 2025.
 
     Examples
     --------
@@ -152,7 +153,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     (60, 2, 2, 3)
     >>> ae.VQVAE(arch, levels=(5, 5, 3), **options).fit(X).codebook_.shape
     (75, 3)
-    >>> ae.VQVAE(arch, bits=5, groups=2, **options).fit(X).transform(X).shape
+    >>> ae.VQVAE(arch, code_bits=5, groups=2, **options).fit(X).transform(X).shape
     (60, 2, 2, 2)
     >>> prior = ae.PixelCNN(16, layers=2, epochs=2)
     >>> ae.VQVAE(arch, 16, 4, prior=prior, **options).fit(X).sample(3, random_state=0).shape
@@ -176,7 +177,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         gradient: str = "straight_through",
         projection_dim: int | None = None,
         groups: int = 1,
-        bits: int | None = None,
+        code_bits: int | None = None,
         entropy_weight: float = 0.1,
         prior: Any = None,
         **options: Unpack[Coding],
@@ -196,7 +197,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     gradient: str
     projection_dim: int | None
     groups: int
-    bits: int | None
+    code_bits: int | None
     entropy_weight: float
 
     _preserves_dtype: list[str] = []
@@ -230,23 +231,26 @@ class VQVAE(CodesWithPrior, options=Coding):
 
     def _check_kind(self) -> None:
         """Raise ValueError for parameters of one kind of codes that are given beside another."""
-        if self.levels is not None and self.bits is not None:
-            raise ValueError(f"bits: expected None beside levels={self.levels!r}, got {self.bits}")
+        if self.levels is not None and self.code_bits is not None:
+            raise ValueError(
+                f"code_bits: expected None beside levels={self.levels!r}, got {self.code_bits}"
+            )
         if self.levels is not None:
             levels = checked_levels(self.levels)
             self._check_sizes(f"levels={levels}", len(levels))
             self._refuse(OF_CODEBOOKS, "levels, which have no codebook")
             FiniteScalarQuantizer(levels, int(self.quantizers))
-        elif self.bits is not None:
-            self._check_sizes(f"bits={self.bits}", checks.integer("bits", self.bits, 1, MOST_BITS))
+        elif self.code_bits is not None:
+            width = checks.integer("code_bits", self.code_bits, 1, MOST_BITS)
+            self._check_sizes(f"code_bits={self.code_bits}", width)
             others = [name for name in OF_CODEBOOKS if name != "commitment"]
-            self._refuse([*others, "quantizers"], "bits, which have no codebook")
+            self._refuse([*others, "quantizers"], "code_bits, which have no codebook")
         elif self.code_dim % self.groups:
             raise ValueError(
                 f"code_dim: expected a multiple of groups={self.groups}, got {self.code_dim}"
             )
-        if self.bits is None:
-            self._refuse(["entropy_weight"], "no bits, whose signs it is for")
+        if self.code_bits is None:
+            self._refuse(["entropy_weight"], "no code_bits, whose signs it is for")
 
     def _check_sizes(self, given: str, width: int) -> None:
         """Raise ValueError for another codebook's size, or code's length, than follows."""
@@ -275,14 +279,14 @@ class VQVAE(CodesWithPrior, options=Coding):
         """How many codes each codebook has, by the parameters."""
         if self.levels is not None:
             return math.prod(checked_levels(self.levels))
-        return int(self.codebook_size) if self.bits is None else 2 ** int(self.bits)
+        return int(self.codebook_size) if self.code_bits is None else 2 ** int(self.code_bits)
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         dim = int(self.code_dim)
         if self.levels is not None:
             dim = len(self.levels) * int(self.groups)
-        elif self.bits is not None:
-            dim = int(self.bits) * int(self.groups)
+        elif self.code_bits is not None:
+            dim = int(self.code_bits) * int(self.groups)
         usual = {2: LSTM(), 3: ResNet()}  # they have maps of codes
         arch = usual.get(len(reader.shape)) if self.arch is None else self.arch
         parts = self._coders(reader, dim, dim, spatial=True, arch=arch)
@@ -294,9 +298,9 @@ class VQVAE(CodesWithPrior, options=Coding):
         """Return the quantizer of a group."""
         if self.levels is not None:
             return FiniteScalarQuantizer(self.levels, int(self.quantizers))
-        if self.bits is not None:
+        if self.code_bits is not None:
             weights = {"commitment": self.commitment, "entropy_weight": self.entropy_weight}
-            return LookupFreeQuantizer(int(self.bits), **weights)
+            return LookupFreeQuantizer(int(self.code_bits), **weights)
         sizes = int(self.codebook_size), int(self.code_dim) // int(self.groups)
         options: dict[str, Any] = {
             "commitment": float(self.commitment),
@@ -312,7 +316,7 @@ class VQVAE(CodesWithPrior, options=Coding):
         return VectorQuantizer(*sizes, **options)
 
     def _prepare(self, network: Network, given: Input) -> None:
-        starts = self.levels is None and self.bits is None
+        starts = self.levels is None and self.code_bits is None
         if self.codebook_init != "kmeans" or not starts:
             return
         wanted, found, rows = VECTORS_PER_CODE * int(self.codebook_size), 0, []
