@@ -317,7 +317,7 @@ def test_terms_of_bits(X):
     share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     own, mean = -(share * np.log(share)).sum(1), share.mean(0)
     entropy = 2 * (own + (mean * np.log(mean)).sum())
-    pull = 0.5 * ((np.abs(z) - 1) ** 2).sum(1)
+    pull = 0.5 * ((np.abs(z) - 1) ** 2).mean(1)
     record = model.history_[0]
     assert record["entropy"] == pytest.approx(entropy.mean(), rel=1e-4)
     assert record["commitment"] == pytest.approx(pull.mean(), rel=1e-4)

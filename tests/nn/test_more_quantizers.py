@@ -338,7 +338,7 @@ def test_signs_by_hand():
     z = np.array([[[0.0, -1], [2, 3]]], np.float32)
     np.testing.assert_array_equal(layer(z), [[[1, -1], [1, 1]]])
     assert layer.indices.tolist() == [[1, 3]]
-    assert layer.terms["commitment"] == pytest.approx(0.5 * (1 + 0 + 1 + 4))
+    assert layer.terms["commitment"] == pytest.approx(0.5 * (1 + 0 + 1 + 4) / 2)
     p = 1 / (1 + np.exp(-z[0].astype(np.float64)))  # of a 1, at this temperature
 
     def entropy(*share):
@@ -370,7 +370,7 @@ def test_gradients_of_the_terms(bits, rng):
 
     def surrogate(z):
         apart = (z - signs) ** 2 * there[..., None]
-        terms = 0.5 * apart.sum((1, 2)) + 0.3 * twin.sign_entropy(z, 2.0, there)
+        terms = 0.5 / bits * apart.sum((1, 2)) + 0.3 * twin.sign_entropy(z, 2.0, there)
         return (weight * z).sum() + (share.mean() * terms).sum()
 
     tape = nn.Tape()

@@ -22,7 +22,7 @@ class LookupFreeQuantizer(Quantizer):
     layers around learns. Two terms of a sample's loss, sums over its vectors, see to it that signs
     are sure and that all numbers are used:
 
-    .. math:: \mathrm{commitment} \lVert z - \mathrm{sg}[y] \rVert^2, \qquad
+    .. math:: \frac{\mathrm{commitment}}{B} \lVert z - \mathrm{sg}[y] \rVert^2, \qquad
         \mathrm{entropy\_weight} \Bigl( H[q(c | z)] - H[\mathrm{mean}\; q(c | z)] \Bigr)
 
     where :math:`q(c | z) \propto \exp(-\lVert z - c \rVert^2 / \mathrm{temperature})` over all
@@ -106,7 +106,7 @@ class LookupFreeQuantizer(Quantizer):
             apart = apart * there[..., None].astype(np.float32)
         far = (apart * apart).sum(axis=tuple(range(1, x.ndim)))
         entropy = SignEntropy(x, self.temperature, there)
-        weights = np.float32(self.commitment), np.float32(self.entropy_weight)
+        weights = np.float32(self.commitment / self.bits), np.float32(self.entropy_weight)
         terms = {"commitment": far * weights[0], "entropy": entropy * weights[1]}
         return Quantized(y, y, [terms])
 
