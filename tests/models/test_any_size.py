@@ -20,7 +20,7 @@ MODELS = {
     "vae": lambda **k: ae.VAE(CONV, 4, **k),
     "iwae": lambda **k: ae.VAE(RESNET, 4, importance_samples=2, **k),
     "mmd": lambda **k: ae.VAE(CONV, 4, divergence=ae.MMD(), **k),
-    "free bits": lambda **k: ae.VAE(CONV, 4, free_code_bits=0.1, **k),
+    "free bits": lambda **k: ae.VAE(CONV, 4, free_bits=0.1, **k),
     "vqvae": lambda **k: ae.VQVAE(RESNET, 8, 4, **k),
     "residual vqvae": lambda **k: ae.VQVAE(CONV, 8, 4, quantizers=2, **k),
     "projected vqvae": lambda **k: ae.VQVAE(RESNET, 8, 4, projection_dim=2, groups=2, **k),

@@ -313,8 +313,9 @@ def test_terms_of_bits(X):
     codes = model.transform(X)
     np.testing.assert_array_equal(codes[:, 0], (z >= 0) @ [1, 2, 4])
     np.testing.assert_array_equal(model.codebook_[codes[:, 0]], np.where(z < 0, -1, 1))
-    logits = -((z[:, None] - model.codebook_) ** 2).sum(-1)
-    share = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    logits = -((z[:, None] - model.codebook_) ** 2).sum(-1) / 0.1
+    share = np.exp(logits - logits.max(1, keepdims=True))
+    share /= share.sum(1, keepdims=True)
     own, mean = -(share * np.log(share)).sum(1), share.mean(0)
     entropy = 2 * (own + (mean * np.log(mean)).sum())
     pull = 0.5 * ((np.abs(z) - 1) ** 2).mean(1)

@@ -208,7 +208,7 @@ def test_what_is_about_a_whole_batch_takes_no_weights():
         (ae.Autoencoder(D, 2, penalty=ae.KLSparsity(0.1)), "KLSparsity"),
         (ae.VAE(D, 2, divergence=ae.MMD()), "divergence"),
         (ae.VAE(D, 2, divergence=ae.TotalCorrelation()), "divergence"),
-        (ae.VAE(D, 2, free_code_bits=0.1), "free_bits"),
+        (ae.VAE(D, 2, free_bits=0.1), "free_bits"),
     ):
         with pytest.raises(ValueError, match=f"sample_weight: expected None for .*{why}"):
             model.fit(X, sample_weight=weight)

@@ -75,9 +75,7 @@ PAIRS = {
     "importance-weighted": lambda **k: ae.CVAE(
         ae.Dense((8,)), 3, importance_samples=3, loss="gaussian", **k
     ),
-    "mmd": lambda **k: ae.VAE(
-        ae.Dense((8,)), 3, divergence=ae.MMD(kl=0.1), free_code_bits=0.1, **k
-    ),
+    "mmd": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.MMD(kl=0.1), free_bits=0.1, **k),
     "bits": lambda **k: ae.VQVAE(
         ae.ResNet(8, 4, 1), code_bits=3, groups=2, entropy_weight=1.0, **k
     ),

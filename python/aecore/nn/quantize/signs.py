@@ -34,8 +34,11 @@ class LookupFreeQuantizer(Quantizer):
     bits : int
         B, at most 24.
     commitment : float
+        How much vectors are drawn to -1 and 1.
     entropy_weight : float
     temperature : float
+        The lower it is, the smaller are the vectors whose signs are taken for sure: a fresh
+        network's are small.
 
     Attributes
     ----------
@@ -78,7 +81,7 @@ class LookupFreeQuantizer(Quantizer):
         *,
         commitment: float = 0.25,
         entropy_weight: float = 0.1,
-        temperature: float = 1.0,
+        temperature: float = 0.1,
     ) -> None:
         self.bits = integer("bits", bits, 1, MOST_BITS)
         self.commitment = real("commitment", commitment)
@@ -127,5 +130,5 @@ class LookupFreeQuantizer(Quantizer):
         return f"{self.bits}" + shown(
             commitment=(self.commitment, 0.25),
             entropy_weight=(self.entropy_weight, 0.1),
-            temperature=(self.temperature, 1.0),
+            temperature=(self.temperature, 0.1),
         )
