@@ -14,13 +14,16 @@ KINDS = {
     "levels": {"levels": (4, 3, 5)},
     "rotation": {"codebook_size": 8, "code_dim": 3, "gradient": "rotation"},
     "projections": {
-        "codebook_size": 8, "code_dim": 3, "projection_dim": 2, "distance": "cosine",
+        "codebook_size": 8,
+        "code_dim": 3,
+        "projection_dim": 2,
+        "distance": "cosine",
         "quantizers": 2,
     },
     "groups": {"codebook_size": 8, "code_dim": 4, "groups": 2, "quantizers": 2},
     "levels in steps": {"levels": (3, 3), "quantizers": 2, "groups": 2},
     "bits": {"code_bits": 3},
-}  # fmt: skip
+}
 
 
 @pytest.fixture

@@ -61,14 +61,22 @@ OBJECTIVES = {
         ae.ResNet(8, 4, 1), 32, 4, gradient="rotation", ema_decay=0.9, **k
     ),
     "vqvae projections": lambda **k: ae.VQVAE(
-        ae.ResNet(8, 4, 1), 16, 6, projection_dim=3, distance="cosine", quantizers=2,
-        gradient="rotation", codebook="loss", codebook_init="normal", **k
+        ae.ResNet(8, 4, 1),
+        16,
+        6,
+        projection_dim=3,
+        distance="cosine",
+        quantizers=2,
+        gradient="rotation",
+        codebook="loss",
+        codebook_init="normal",
+        **k,
     ),
     "vqvae groups": lambda **k: ae.VQVAE(ae.Dense((8,)), 16, 4, groups=2, codebook="loss", **k),
     "vqvae levels in steps": lambda **k: ae.VQVAE(
         ae.Conv((8,)), levels=(4, 3), quantizers=2, groups=2, **k
     ),
-}  # fmt: skip
+}
 
 # A step of these makes arrays for all pairs or draws of a batch.
 PAIRS = {
