@@ -72,7 +72,7 @@ class VQVAE(CodesWithPrior, options=Coding):
     code_dim : int
         Their length.
     commitment : float
-        :math:`\gamma`.
+        :math:`\gamma`; with ``code_bits`` divided by their number.
     codebook : {"ema", "loss"}
         How the entries learn.
     ema_decay : float
