@@ -26,6 +26,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "CVAE": {"class_weight": None, "prior": None, "posterior": None},
     "Conv2d": {"dilation": 1, "groups": 1},
     "ConvTranspose2d": {"dilation": 1},
+    "FiniteScalarQuantizer": {"depth": 1},
     "GaussianNoise": {"clip": None},
     "LSTM": {"recurrent_dropout": 0.0},
     "Masking": {"patch": None},
@@ -36,6 +37,14 @@ ADDED: dict[str, dict[str, Any]] = {
     "Transformer": {"max_steps": None},
     "Upsample2d": {"mode": "nearest"},
     "VAE": {"prior": None, "posterior": None},
+    "VectorQuantizer": {"gradient": "straight_through", "projection_dim": None},
+    "VQVAE": {
+        "gradient": "straight_through",
+        "projection_dim": None,
+        "groups": 1,
+        "code_bits": None,
+        "entropy_weight": 0.1,
+    },
 }
 OLD_NAMES = {
     "EachStep": "TimeDistributed",

@@ -31,13 +31,17 @@ PRIOR = "prior"  # a trained one in a file: its configuration, and a prefix of i
 class CodesWithPrior(BaseAutoencoder):
     """A model whose `fit` ends with that of a prior, on the codes of the same samples."""
 
-    codebook_size: int
     quantizers: int
-    levels: Any
+    groups: int
     prior: Any
     prior_: PixelCNN
 
     _nested = (PixelCNN,)
+
+    @property
+    def _n_codes(self) -> int:
+        """How many codes each codebook has, by the parameters."""
+        raise NotImplementedError
 
     @property
     def classes_(self) -> np.ndarray:
@@ -60,16 +64,15 @@ class CodesWithPrior(BaseAutoencoder):
             prior._check_params()
         except (TypeError, ValueError) as error:
             raise type(error)(f"prior: {error}") from None
-        size = self.codebook_size if self.levels is None else math.prod(self.levels)
+        size, depth = self._n_codes, self.groups * self.quantizers
         if prior.codebook_size not in (None, size):
             raise ValueError(
                 f"prior: codebook_size: expected None or the codebook's {size}, got "
                 f"{prior.codebook_size}"
             )
-        if prior.depth not in (1, self.quantizers):
+        if prior.depth not in (1, depth):
             raise ValueError(
-                f"prior: depth: expected 1, or the number of quantizers {self.quantizers}, got "
-                f"{prior.depth}"
+                f"prior: depth: expected 1, or the number of quantizers {depth}, got {prior.depth}"
             )
 
     def fit(
@@ -138,7 +141,7 @@ class CodesWithPrior(BaseAutoencoder):
             trained = PixelCNN()
         params |= {
             "codebook_size": self._network.quantizer.n_codes,
-            "depth": int(self.quantizers),
+            "depth": math.prod(self._network.quantizer.code_shape),
             "warm_start": hasattr(trained, "_network"),
             "checkpoint": checkpoint,
         }
