@@ -298,6 +298,7 @@ class PixelCNN(BaseModel, options=Training):
 
 def sample_codes(logits: np.ndarray, u: np.ndarray) -> np.ndarray:
     """Return codes (n,) drawn from logits (n, E) by inverting the CDF at u, uniform in [0, 1)."""
-    sums = np.cumsum(np.exp(logits - logits.max(1, keepdims=True), dtype=np.float64), axis=1)
-    passed = (sums <= u[:, None] * sums[:, -1:]).sum(1)
+    sums = np.exp(logits - logits.max(1, keepdims=True), dtype=np.float64)
+    np.cumsum(sums, axis=1, out=sums)
+    passed = np.count_nonzero(sums <= (u * sums[:, -1])[:, None], axis=1)
     return np.minimum(passed, logits.shape[1] - 1)
