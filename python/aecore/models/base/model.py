@@ -156,6 +156,13 @@ class BaseModel(Estimator):
         """Return the network's parts, for samples as they are read and conditions of a width."""
         raise NotImplementedError
 
+    def _modules_for(self, reader: Reader, conditioner: Conditioner | None) -> dict[str, Module]:
+        """Return the network's parts, for samples as they are read and what has been learned of y.
+
+        Most need no more of that than how long its vectors are.
+        """
+        return self._modules(reader, _width(conditioner))
+
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised: the sum of some terms, each with a number for each sample.
 
@@ -792,7 +799,7 @@ class BaseModel(Estimator):
         Without a seed it has that of ``random_state``.
         """
         with budget(most):
-            modules = self._modules(reader, _width(conditioner))
+            modules = self._modules_for(reader, conditioner)
             modules |= learned_by(self.loss, reader.of_output.shape)
         if seed is None:
             seed = group.first(lambda: new_seed(self.random_state))

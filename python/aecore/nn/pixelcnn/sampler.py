@@ -51,6 +51,7 @@ class _Stacks:
         shape: tuple[int, ...],
         c: int,
         y: np.ndarray | None,
+        context: np.ndarray | None,
         scratch: Scratch,
     ) -> None:
         n, height, width = shape
@@ -63,6 +64,9 @@ class _Stacks:
         with Tape(records=False) as tape:
             condition = None if y is None else tape.constant(y)
             self.biases = [None if b is None else b.data for b in block.biases(condition)]
+            self.context = None
+            if context is not None:
+                self.context = block.context(tape.constant(context)).data
 
     def see_above(self, i: int, alike: Alike | None) -> np.ndarray:
         """Make `link` for row i; return the row of the block's vertical output (N, W, C).
@@ -75,9 +79,12 @@ class _Stacks:
         if alike is not None:
             window, bias = window[alike.first], None if bias is None else bias[alike.first]
             n = len(window)
-        v, a = take("v", *window.shape), take("a", n, 1, width, 2 * c)
+        v, a, added = take("v", *window.shape), take("a", n, 1, width, 2 * c), None
         np.copyto(v, window)
-        how = None, (1, 1), (0, 0, self.half, self.half), (1, 1), 1, False, None, layer._packed
+        if self.context is not None:
+            added = take("added", *a.shape)
+            np.copyto(added[:, 0], self.context[slice(None) if alike is None else alike.first, i])
+        how = None, (1, 1), (0, 0, self.half, self.half), (1, 1), 1, False, added, layer._packed
         assert layer.bias is not None
         _core.conv2d(a, v, layer.weight.value, layer.bias.value, *how, runtime.current())
         link = take("link", n, width, 2 * c)
@@ -108,14 +115,14 @@ class _Stacks:
 
 
 class Alike(NamedTuple):
-    """Which of N maps have the same condition: the first one of each, and whose each is."""
+    """Which of N maps are drawn given the same: the first one of each, and whose each is."""
 
     first: np.ndarray
     which: np.ndarray
 
     @classmethod
     def of(cls, condition: np.ndarray | None, n: int) -> Alike | None:
-        """Return them for conditions (N, P) or none; None if all differ."""
+        """Return them for what they are given, (N, P) or nothing; None if all differ."""
         if condition is None:
             return cls(np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64))
         _, first, which = np.unique(condition, axis=0, return_index=True, return_inverse=True)
@@ -134,16 +141,27 @@ class Sampler:
     shape : (int, int, int)
         N, height and width.
     condition : ndarray of float32, shape (N, P), optional
+    context : ndarray of int64, shape (N, H', W', D), optional
     """
 
     def __init__(
-        self, model: GatedPixelCNN, shape: tuple[int, int, int], condition: np.ndarray | None
+        self,
+        model: GatedPixelCNN,
+        shape: tuple[int, int, int],
+        condition: np.ndarray | None,
+        context: np.ndarray | None = None,
     ) -> None:
         c = model.embedding.shape[1]
         self.model, self.tape = model, Tape(records=False)
-        self.scratch = Scratch()
-        self.stacks = [_Stacks(block, shape, c, condition, self.scratch) for block in model.blocks]
-        self.alike = Alike.of(condition, shape[0])
+        self.scratch, around = Scratch(), None
+        if context is not None:
+            with Tape(records=False) as tape:
+                around = model.context.forward(tape, context).data.copy()
+        self.stacks = [
+            _Stacks(block, shape, c, condition, around, self.scratch) for block in model.blocks
+        ]
+        given = [a.reshape(shape[0], -1) for a in (condition, context) if a is not None]
+        self.alike = Alike.of(np.concatenate(given, axis=1) if given else None, shape[0])
 
     def begin_row(self, i: int) -> None:
         """Take in the rows above row i."""
