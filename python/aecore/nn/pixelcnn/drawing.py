@@ -30,11 +30,12 @@ def walked(
     codes, unknown = known.copy(), np.any(known < 0, axis=0, keepdims=True)[0]
     rows = np.flatnonzero(np.any(unknown, axis=1, keepdims=True))
     for i in range(rows[-1] + 1 if len(rows) else 0):
-        if i in rows:
-            sampler.begin_row(i)
+        sampler.begin_row(i)
         for j in range(known.shape[2]):
-            if i in rows:
-                logits = sampler.logits(j)  # of known codes too: later ones see what is behind them
+            if (
+                i in rows
+            ):  # or else nobody asks what horizontal stacks, which are a row's, have seen
+                logits = sampler.logits(j)
                 if unknown[i, j]:
                     drawn = sample_codes(tempered(logits, temperature, top_k), u[:, i, j])
                     codes[:, i, j] = np.where(known[:, i, j] < 0, drawn, known[:, i, j])
