@@ -64,7 +64,6 @@ class GatedBlock(Module):
         if condition:
             self.vertical_condition = Linear(condition, 2 * c, bias=False)
             self.horizontal_condition = Linear(condition, 2 * c, bias=False)
-        self.has_context = finer is not None
         if finer is not None:
             self.context = Sequential(Conv2d(c, 2 * c, 1, bias=False), Upsample2d(finer))
 
@@ -157,6 +156,8 @@ class GatedPixelCNN(Module):
         How much finer its own are: H / H' and W / W'.
     """
 
+    has_context = False  # in pickles that know nothing of it
+
     def __init__(
         self,
         codebook_size: int,
@@ -178,8 +179,8 @@ class GatedPixelCNN(Module):
         self.head = Sequential(
             Activation("relu"), Conv2d(c, c, 1, activation="relu"), Conv2d(c, e, 1)
         )
-        self.has_context = context is not None
         if context is not None:
+            self.has_context = True
             size, several = context
             self.context = ContextMaps(size, c, several)
         self.codebook_size, self.condition, self.depth, self.finer = e, condition, depth, finer
