@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import aecore as ae
 import numpy as np
 from aecore import nn
-from results import record
+from results import over_seeds, record
 
 EPOCHS, PRIOR_EPOCHS = 40, 6  # the reference has 30 and 30
 USUAL_EPOCHS = 8  # of the codebook as it is by default
@@ -120,13 +120,6 @@ def reconstruction(found: Any) -> tuple[float, float]:
     return share, ae.metrics.perplexity(found.transform(X_test).reshape(-1), 128)
 
 
-def over_seeds(name: str, form: str = ".4f") -> str:
-    """Return the mean of a figure over all seeds, and each."""
-    values = [getattr(figures(seed), name) for seed in SEEDS]
-    each = ", ".join(f"{value:{form}}" for value in values)
-    return f"{np.mean(values):{form}} (seeds {each})"
-
-
 def usual() -> str:
     found = ae.VQVAE(
         ae.ResNet(64, 32, 2),
@@ -141,9 +134,14 @@ def usual() -> str:
     return f"{share:.4f}, perplexity {perplexity:.1f}"
 
 
+def each(name: str, form: str = ".4f") -> str:
+    """Return a figure over all seeds."""
+    return over_seeds([getattr(figures(seed), name) for seed in SEEDS], form)
+
+
 def nats() -> str:
     parameters = f"{model(SEEDS[0]).prior_.n_parameters_:,} parameters"
-    return f"{over_seeds('nats')} nats a code, {parameters}"
+    return f"{each('nats')} nats a code, {parameters}"
 
 
 def main(rows: list[str]) -> None:
@@ -161,13 +159,15 @@ def main(rows: list[str]) -> None:
             f"{both}, {EPOCHS} epochs: {error}",
             "at most 0.0444, by the model of the next row",
             source,
-            lambda: f"{over_seeds('error')}, perplexity {over_seeds('perplexity', '.1f')}",
+            lambda: f"{each('error')}, perplexity {each('perplexity', '.1f')}",
+            len(SEEDS),
         )
         record(
             f"PixelCNN on its 7 x 7 codes, {PRIOR_EPOCHS} epochs: nats of test codes",
             "at most 1.034 nats a code, by the model of the row before",
             source,
             nats,
+            len(SEEDS),
         )
 
 

@@ -305,7 +305,13 @@ def test_a_vqvae_draws_with_the_options_of_its_prior(rng):
     options = {"y": 0, "given": given, "temperature": 0.5, "top_k": 3, "random_state": 2}
     codes = model.prior_.sample(5, **options)
     np.testing.assert_array_equal(model.sample(5, **options), model.inverse_transform(codes))
+    bound = model.score_samples(X) + model.prior_.log_likelihood(model.transform(X), y)
+    np.testing.assert_allclose(model.elbo(X, y), bound, rtol=1e-6)
+    with pytest.raises(ValueError, match="y: expected labels"):
+        model.elbo(X)
     plain = ae.VQVAE(ae.ResNet(8, 4, 1), 8, 4, epochs=1, random_state=0).fit(X)
+    bound = plain.score_samples(X) - 4 * math.log(8)
+    np.testing.assert_allclose(plain.elbo(X), bound, rtol=1e-6)
     for name, value in (("given", given), ("temperature", 0.5), ("top_k", 3)):
         with pytest.raises(ValueError, match=f"{name}: expected none without a prior"):
             plain.sample(2, **{name: value})

@@ -333,15 +333,11 @@ class VQVAE(CodesWithPrior, options=Coding):
         ndarray of float32, shape (n, ...)
         """
         n = checks.integer("n", n, 0)
-        trained = vars(self).get("prior_")
+        trained = self._trained_prior()
         if trained is not None:
             how: dict[str, Any] = {"given": given, "temperature": temperature, "top_k": top_k}
             codes = trained.sample(n, y=y, **how, random_state=random_state)
             return self._decoded(codes, None)
-        if self.prior is not None:
-            raise ValueError(
-                "prior: expected one that fit has trained, once the rest is, got an untrained one"
-            )
         asked = {"given": given, "temperature": None if temperature == 1 else temperature}
         for name, value in (asked | {"top_k": top_k}).items():
             if value is not None:
