@@ -109,6 +109,21 @@ def test_maps_that_depend_on_coarser_ones(rng, tmp_path):
     assert repr(ae.load(tmp_path / "m")) == repr(model)
 
 
+def test_saving_between_epochs_changes_nothing(rng, tmp_path):
+    coarse, fine = pair(rng)
+    options = {**KW, "validation_fraction": 0.2, "schedule": ae.Cosine(4)}
+    whole = ae.PixelCNN(**options, epochs=4).fit(fine, context=coarse)
+    ae.PixelCNN(**options, epochs=1).fit(fine, context=coarse).save(tmp_path / "m")
+    rest = ae.load(tmp_path / "m").set_params(warm_start=True, epochs=3)
+    a, b = whole._network.arrays(), rest.fit(fine, context=coarse)._network.arrays()
+    assert list(a) == list(b) and all(a[k].tobytes() == b[k].tobytes() for k in a)
+    kept = {**options, "checkpoint": tmp_path / "c"}
+    ae.PixelCNN(**kept, epochs=2).fit(fine, context=coarse)
+    again = ae.PixelCNN(**kept, epochs=4).fit(fine, context=coarse, resume=True)
+    c = again._network.arrays()
+    assert all(a[k].tobytes() == c[k].tobytes() for k in a)
+
+
 def test_labels_beside_maps(rng):
     y = np.array(["a", "b"])[np.arange(50) % 2]
     coarse = rng.integers(0, 3, (50, 2, 3))

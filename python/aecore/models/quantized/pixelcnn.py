@@ -340,7 +340,8 @@ class PixelCNN(BaseModel, options=Training):
             In nats; over a map they add up to minus its `log_likelihood`.
         """
         given = self._input(X, _together(y, context))
-        return self._collected(given, self._nats).reshape(np.shape(X))
+        shape = self._network.input_shape[:-1]
+        return self._collected(given, self._nats).reshape(-1, *shape)
 
     def _nats(self, batch: Batch) -> np.ndarray:
         nll = self.terms(batch)["nll"]
