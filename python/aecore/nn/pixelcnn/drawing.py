@@ -27,18 +27,19 @@ def walked(
     temperature, top_k
         As `tempered`'s.
     """
-    codes, unknown = known.copy(), np.any(known < 0, axis=0, keepdims=True)[0]
-    rows = np.flatnonzero(np.any(unknown, axis=1, keepdims=True))
-    for i in range(rows[-1] + 1 if len(rows) else 0):
+    codes, told = known.copy(), (known >= 0).sum(0).tolist()  # of how many maps a code is known
+    n, height, width = known.shape
+    ends = [i for i in range(height) if min(told[i]) < n]
+    for i in range(ends[-1] + 1 if ends else 0):
         sampler.begin_row(i)
-        for j in range(known.shape[2]):
-            if (
-                i in rows
-            ):  # or else nobody asks what horizontal stacks, which are a row's, have seen
+        for j in range(width):
+            if i in ends:  # or else nobody asks what horizontal stacks, a row's own, have seen
                 logits = sampler.logits(j)
-                if unknown[i, j]:
+                if told[i][j] < n:
                     drawn = sample_codes(tempered(logits, temperature, top_k), u[:, i, j])
-                    codes[:, i, j] = np.where(known[:, i, j] < 0, drawn, known[:, i, j])
+                    codes[:, i, j] = drawn
+                    if told[i][j]:
+                        codes[:, i, j] = np.where(known[:, i, j] < 0, drawn, known[:, i, j])
             sampler.put(i, j, codes[:, i, j])
     return codes
 

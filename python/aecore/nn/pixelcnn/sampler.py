@@ -10,8 +10,6 @@ import numpy as np
 from ... import _core
 from ...base import runtime
 from ..convolution import Conv2d
-from ..ops.embedding import look_up
-from ..ops.gated import positions
 from ..tape import Tape
 from .network import GatedBlock, GatedPixelCNN
 
@@ -61,6 +59,12 @@ class _Stacks:
         self.h = np.zeros((n, half + width, c), np.float32)
         self.link = np.zeros((width, n, 2 * c), np.float32)
         self.out = np.empty((n, c), np.float32)
+        seen = block.horizontal.kernel_size[1]
+        self.weight = block.horizontal.weight.value.reshape(2 * c, seen * c)
+        self.window = scratch.take(f"window {seen}", n, seen, c)
+        self.flat = self.window.reshape(n, seen * c)
+        self.sums, self.gated = scratch.take("sums", n, 1, 2 * c), scratch.take("gated", n, 1, c)
+        self.workspace = runtime.current()
         with Tape(records=False) as tape:
             condition = None if y is None else tape.constant(y)
             self.biases = [None if b is None else b.data for b in block.biases(condition)]
@@ -74,8 +78,8 @@ class _Stacks:
         `alike` says which maps have seen the same so far, of which one is enough.
         """
         layer, take, bias = self.block.vertical, self.scratch.take, self.biases[0]
-        (n, _, width, c), rows = self.v.shape, layer.kernel_size[0]
-        window = self.v[:, i : i + rows]
+        n, _, width, c = self.v.shape
+        window = self.v[:, i : i + layer.kernel_size[0]]
         if alike is not None:
             window, bias = window[alike.first], None if bias is None else bias[alike.first]
             n = len(window)
@@ -86,11 +90,11 @@ class _Stacks:
             np.copyto(added[:, 0], self.context[slice(None) if alike is None else alike.first, i])
         how = None, (1, 1), (0, 0, self.half, self.half), (1, 1), 1, False, added, layer._packed
         assert layer.bias is not None
-        _core.conv2d(a, v, layer.weight.value, layer.bias.value, *how, runtime.current())
-        link = take("link", n, width, 2 * c)
-        pointwise(self.block.link, link.reshape(-1, 2 * c), a.reshape(-1, 2 * c))
-        out = take("out", n, width, c)
-        gate(out, a.reshape(n, width, 2 * c), bias)
+        _core.conv2d(a, v, layer.weight.value, layer.bias.value, *how, self.workspace)
+        link, out = take("link", n, width, 2 * c), take("out", n, width, c)
+        rows = link.reshape(-1, 2 * c), a.reshape(-1, 2 * c)
+        pointwise(self.block.link, *rows, None, self.workspace)
+        _core.gated_tanh(out, a[:, 0], bias, self.workspace)
         if alike is not None:
             link, out = link[alike.which], out[alike.which]
         np.copyto(self.link, link.swapaxes(0, 1))
@@ -101,17 +105,14 @@ class _Stacks:
 
         `before` is its input there, None for the first block.
         """
-        layer, take, (n, _, c) = self.block.horizontal, self.scratch.take, self.h.shape
         if before is not None:
             self.h[:, self.half + j] = before
-        seen = layer.kernel_size[1]
-        window = np.ascontiguousarray(self.h[:, j : j + seen]).reshape(n, seen * c)
-        weight = layer.weight.value.reshape(2 * c, seen * c)
-        how = None, False, self.link[j], layer._packed, runtime.current()
-        sums, gated = take("sums", n, 2 * c), take("gated", n, c)
-        _core.linear(sums, window, weight, None, *how)
-        gate(gated, sums, self.biases[1])
-        return pointwise(self.block.out, self.out, gated, before)
+        np.copyto(self.window, self.h[:, j : j + self.window.shape[1]])
+        sums, gated, workspace = self.sums, self.gated, self.workspace
+        how = None, False, self.link[j], self.block.horizontal._packed, workspace
+        _core.linear(sums[:, 0], self.flat, self.weight, None, *how)
+        _core.gated_tanh(gated, sums, self.biases[1], workspace)
+        return pointwise(self.block.out, self.out, gated[:, 0], before, workspace)
 
 
 class Alike(NamedTuple):
@@ -152,7 +153,7 @@ class Sampler:
         context: np.ndarray | None = None,
     ) -> None:
         c = model.embedding.shape[1]
-        self.model, self.tape = model, Tape(records=False)
+        self.model = model
         self.scratch, around = Scratch(), None
         if context is not None:
             with Tape(records=False) as tape:
@@ -180,28 +181,27 @@ class Sampler:
         _, inner, last = self.model.head.layers
         np.maximum(h, 0, out=h)
         assert isinstance(inner, Conv2d) and isinstance(last, Conv2d)
-        y = pointwise(inner, self.scratch.take("gated", *h.shape), h)
-        return pointwise(last, self.scratch.take("logits", len(h), last.weight.shape[0]), y)
+        take, workspace = self.scratch.take, self.stacks[0].workspace
+        y = pointwise(inner, take("gated", *h.shape), h, None, workspace)
+        out = take("logits", len(h), last.weight.shape[0])
+        return pointwise(last, out, y, None, workspace)
 
     def put(self, i: int, j: int, codes: np.ndarray) -> None:
         """Let position (i, j) have codes (N,)."""
         stack = self.stacks[0]
-        rows = self.model.rows(codes, j)
-        e = look_up(self.tape, self.model.embedding.value, rows)
+        e = self.model.embedding.value[self.model.rows(codes, j)]
         stack.v[:, stack.half + i, j] = stack.h[:, stack.half + j] = e
 
 
-def gate(y: np.ndarray, x: np.ndarray, bias: np.ndarray | None) -> None:
-    """Write the gated unit of x (N, ..., 2C) to y (N, ..., C)."""
-    _core.gated_tanh(positions(y), positions(x), bias, runtime.current())
-
-
 def pointwise(
-    layer: Conv2d, y: np.ndarray, x: np.ndarray, added: np.ndarray | None = None
+    layer: Conv2d,
+    y: np.ndarray,
+    x: np.ndarray,
+    added: np.ndarray | None,
+    workspace: _core.Workspace,
 ) -> np.ndarray:
     """Write what a 1 x 1 convolution makes of positions x (M, C) to y (M, K); return y."""
-    k, _, _, c = layer.weight.shape
-    weight, bias = layer.weight.value.reshape(k, c), layer.bias
-    how = layer.activation, False, added, layer._packed, runtime.current()
-    _core.linear(y, x, weight, None if bias is None else bias.value, *how)
+    weight, bias = layer.weight.value, layer.bias
+    how = layer.activation, False, added, layer._packed, workspace
+    _core.linear(y, x, weight[:, 0, 0], None if bias is None else bias.value, *how)
     return y
