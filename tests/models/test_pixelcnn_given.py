@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from aecore import nn
 from aecore.data.maps import finer_by
+from aecore.files import document
 from aecore.nn.pixelcnn.drawing import tempered
 from aecore.nn.pixelcnn.network import GatedPixelCNN
 from aecore.nn.pixelcnn.sampler import Sampler
@@ -122,6 +123,26 @@ def test_saving_between_epochs_changes_nothing(rng, tmp_path):
     again = ae.PixelCNN(**kept, epochs=4).fit(fine, context=coarse, resume=True)
     c = again._network.arrays()
     assert all(a[k].tobytes() == c[k].tobytes() for k in a)
+
+
+@pytest.mark.parametrize("change", [{"maps": [3, 3]}, {"maps": []}, {"codes": 0}, {"y": {}}])
+def test_files_with_maps_that_make_no_sense(change, rng, tmp_path):
+    coarse, fine = pair(rng, 10)
+    ae.PixelCNN(**KW, epochs=1).fit(fine, context=coarse).save(tmp_path / "m")
+    config, tensors = document.read(tmp_path / "m")
+    document.write(tmp_path / "m", config, tensors)
+    assert isinstance(ae.load(tmp_path / "m"), ae.PixelCNN)
+    maps = config["conditions"] = config["conditions"] | change
+    document.write(tmp_path / "m", config, tensors)
+    with pytest.raises(ValueError, match="expected a whole model file"):
+        ae.load(tmp_path / "m")
+    x, y = rng.random((10, 4), dtype=np.float32), np.arange(10) % 2
+    ae.CVAE(ae.Dense((4,)), 2, epochs=1).fit(x, y).save(tmp_path / "c")
+    config, tensors = document.read(tmp_path / "c")
+    config["conditions"] = {**maps, "maps": [1, 1], "codes": 2, "y": config["conditions"]}
+    document.write(tmp_path / "c", config, tensors)
+    with pytest.raises(ValueError, match="conditions: expected no maps for CVAE"):
+        ae.load(tmp_path / "c")
 
 
 def test_labels_beside_maps(rng):

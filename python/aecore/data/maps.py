@@ -49,7 +49,8 @@ class MapConditioner(Conditioner):
         maps = read_maps(context, self.shape, self.size)
         if len(maps) != n:
             raise ValueError(f"context: expected {n} maps, one for each sample, got {len(maps)}")
-        return self._beside(y, n, maps, Conditioner.read)
+        inner = self._reader_of(y)
+        return beside(None if inner is None else inner.read(y, n), maps)
 
     def repeat(self, y: Any, n: int) -> Condition:
         """Return the conditions of n samples from y and maps: one for all of them, or for each."""
@@ -59,25 +60,32 @@ class MapConditioner(Conditioner):
         maps = read_maps(context, self.shape, self.size)
         if len(maps) not in (1, n):
             raise ValueError(f"context: expected a map, or {n} of them, got {len(maps)}")
-        return self._beside(y, n, np.repeat(maps, n // len(maps), axis=0), Conditioner.repeat)
+        inner, maps = self._reader_of(y), np.repeat(maps, n // len(maps), axis=0)
+        return beside(None if inner is None else inner.repeat(y, n), maps)
 
-    def _beside(self, y: Any, n: int, maps: np.ndarray, read: Any) -> Condition:
-        codes = maps.reshape(n, -1).astype(np.float32)
-        if self.inner is None:
-            if y is not None:
-                raise ValueError(
-                    "y: expected None for a model fitted without labels or properties, got "
-                    f"{type(y).__name__}"
-                )
-            return Condition(codes)
-        table, rows = getattr(self.inner, read.__name__)(y, n)
-        return Condition(np.concatenate([table if rows is None else table[rows], codes], axis=1))
+    def _reader_of(self, y: Any) -> Conditioner | None:
+        """Return who reads y, None if there is to be none."""
+        if self.inner is None and y is not None:
+            raise ValueError(
+                "y: expected None for a model fitted without labels or properties, got "
+                f"{type(y).__name__}"
+            )
+        return self.inner
 
     def split(self, condition: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         """Return what conditions (n, p) are made of: vectors of y, if there are any, and maps."""
         y, codes = np.split(condition, [self.width], axis=1)
         maps = codes.astype(np.int64).reshape(len(codes), *self.shape)
         return np.ascontiguousarray(y) if self.width else None, maps
+
+
+def beside(known: Condition | None, maps: np.ndarray) -> Condition:
+    """Return conditions of vectors, if there are any, with maps behind them."""
+    n = len(maps)
+    codes = maps.reshape(n, math.prod(maps.shape[1:])).astype(np.float32)
+    if known is None:
+        return Condition(codes)
+    return Condition(np.concatenate([known.take(slice(0, n)), codes], axis=1))
 
 
 def read_maps(context: Any, shape: tuple[int, ...] | None, size: int) -> np.ndarray:

@@ -133,6 +133,7 @@ class BaseModel(Estimator):
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
     _is_sized: Any = False  # whether images may have other sizes than in fit
+    _takes_context = False  # whether it is conditioned on maps of codes
     _takes_codeless = False  # whether an architecture without a code will do
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
     _no_validation = ""  # why nothing can be validated

@@ -293,6 +293,8 @@ def restore(model: BaseModel, config: Config, tensors: Tensors, most: int) -> No
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
     reader = model._reader.restored(model, shape, found)
     conditioner = _read_conditions(config["conditions"])
+    if isinstance(conditioner, MapConditioner) and not model._takes_context:
+        raise ValueError(f"conditions: expected no maps for {type(model).__name__}, got some")
     if model._ignores_y and (conditioner is not None) != model._needs_y:
         expected, got = ("some", "none") if conditioner is None else ("none", "some")
         raise ValueError(f"conditions: expected {expected} for {type(model).__name__}, got {got}")

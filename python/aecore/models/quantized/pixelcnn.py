@@ -124,6 +124,7 @@ class PixelCNN(BaseModel, options=Training):
 
     loss, corruption, penalty = "nll", None, None  # parameters of other models
     _ignores_y = _streams = False
+    _takes_context = True
     _no_target = "whose maps are predicted from themselves"
     _reader = MapReader
     _estimator_type = "density_estimator"
