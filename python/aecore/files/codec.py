@@ -30,7 +30,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "GaussianNoise": {"clip": None},
     "LSTM": {"recurrent_dropout": 0.0},
     "Masking": {"patch": None},
-    "PixelCNN": {"accumulate": 1, "precision": "float32"},
+    "PixelCNN": {"accumulate": 1, "precision": "float32", "context_size": None},
     "ResNet": {"flatten": True},
     "SoftmaxClassifier": {"class_weight": None},
     "TabularVAE": {"prior": None, "posterior": None, "pretrain_epochs": 0},

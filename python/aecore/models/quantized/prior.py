@@ -164,6 +164,47 @@ class CodesWithPrior(BaseAutoencoder):
     def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
         return self._collected(self._input(X, None, sample_mask), self._codes)
 
+    def elbo(
+        self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None
+    ) -> np.ndarray:
+        r"""Return the evidence lower bound of each sample: of its image through its code.
+
+        .. math:: \ln p(x) \ge \ln p(x | c) + \ln p(c | y)
+
+        with c the sample's codes, all that the encoder allows for: their divergence from the prior
+        is :math:`-\ln p(c | y)`. Without a prior codes are uniform and independent, as in `sample`.
+
+        Parameters
+        ----------
+        X, target, sample_mask
+            As in `score_samples`.
+        y : array-like, optional
+            What the prior is conditioned on, where `fit` was given y.
+
+        Returns
+        -------
+        ndarray of float32, shape (N,)
+            In nats, but for the constants that `aecore.losses` names.
+        """
+        codes, trained = self._all_codes(X, sample_mask), self._trained_prior()
+        if trained is None:
+            each = math.prod(codes.shape[1:]) * math.log(self._network.quantizer.n_codes)
+            nats = np.full(len(codes), -each)
+        else:
+            nats = trained.log_likelihood(codes, y).astype(np.float64)
+        recon = self.score_samples(X, target=target, sample_mask=sample_mask)
+        found: np.ndarray = recon + nats
+        return found.astype(np.float32)
+
+    def _trained_prior(self) -> PixelCNN | None:
+        """Return the prior that is trained, None where there is none to be trained."""
+        trained: PixelCNN | None = vars(self).get("prior_")
+        if trained is None and self.prior is not None:
+            raise ValueError(
+                "prior: expected one that fit has trained, once the rest is, got an untrained one"
+            )
+        return trained
+
     def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
         """Raise the errors of the prior's own `fit`, before anything changes."""
         trained = vars(self).get("prior_") if self.warm_start else None

@@ -409,7 +409,14 @@ class VQVAE(CodesWithPrior, options=Coding):
 
     @fitted
     def sample(  # type: ignore[override]
-        self, n: int, *, y: Any = None, random_state: Any = None
+        self,
+        n: int,
+        *,
+        y: Any = None,
+        given: Any = None,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        random_state: Any = None,
     ) -> np.ndarray:
         """Decode codes that are drawn from the prior; without one, uniformly and independently.
 
@@ -419,6 +426,10 @@ class VQVAE(CodesWithPrior, options=Coding):
         y : optional
             What the prior is conditioned on, where `fit` was given y: one for all samples, or one
             for each. Without a prior no notice is taken of it.
+        given : array-like of int, optional
+            Codes that are known, as `transform` gives them, and -1 where the prior is to draw one.
+        temperature, top_k
+            Of the prior's draws; see `PixelCNN.sample`.
         random_state : int, Generator, RandomState or None
 
         Returns
@@ -426,14 +437,15 @@ class VQVAE(CodesWithPrior, options=Coding):
         ndarray of float32, shape (n, ...)
         """
         n = checks.integer("n", n, 0)
-        trained = vars(self).get("prior_")
+        trained = self._trained_prior()
         if trained is not None:
-            codes = trained.sample(n, y=y, random_state=random_state)
+            how: dict[str, Any] = {"given": given, "temperature": temperature, "top_k": top_k}
+            codes = trained.sample(n, y=y, **how, random_state=random_state)
             return self._decoded(codes, None)
-        if self.prior is not None:
-            raise ValueError(
-                "prior: expected one that fit has trained, once the rest is, got an untrained one"
-            )
+        asked = {"given": given, "temperature": None if temperature == 1 else temperature}
+        for name, value in (asked | {"top_k": top_k}).items():
+            if value is not None:
+                raise ValueError(f"{name}: expected none without a prior, got {value!r}")
         u = np.empty((n, *self._code_space.shape), np.float32)
         _core.random_uniform(u, new_seed(random_state), SAMPLE, 0, runtime.current())
         size = self._quantizer.n_codes
