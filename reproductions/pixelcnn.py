@@ -6,7 +6,7 @@ that its codes are easy to foresee; it stays. Its decoder sees as little: residu
 place let it make something of neighbouring codes together, for no nats at all.
 
 The number of entries decides what codes cost. The reference has 128, but starts from small ones
-with a weak pull, so that about ten come into use; more can't be at its nats. We have as few from
+with a weak pull: learned so, 8 to 12 of them came into use here. We have as few from
 the start and our own way to learn them, by which all are in use. With 128 learned so nearly all
 are, for a smaller error and more nats. The reference measures its error on the training images, and
 its PixelCNN of 1,049,728 parameters on a tenth of the training codes; we measure on the test set.
