@@ -331,6 +331,22 @@ def test_more_epochs_go_on_without_another_pretraining(X):
     assert bits(none.set_params(epochs=4).fit(X)) == bits(whole)
 
 
+def test_a_fitted_model_keeps_its_prior(X):
+    model = ae.VAE(TANH, 3, prior=DIAGONAL, epochs=1, warm_start=True, **KW).fit(X)
+    before, scores = bits(model), model.score_samples(X)
+    for other in (None, ae.GaussianMixture(5, covariance="diag"), ae.VampPrior(4)):
+        model.set_params(prior=other)
+        with pytest.raises(ValueError, match="prior: expected that of fit"):
+            model.fit(X)
+        with pytest.raises(ValueError, match="prior: expected that of fit"):
+            model.partial_fit(X)
+        np.testing.assert_array_equal(model.score_samples(X), scores)
+    assert bits(model) == before
+    assert "prior" not in dict(
+        model.set_params(prior=None, warm_start=False).fit(X)._network.children()
+    )
+
+
 def test_pseudo_inputs_begin_as_samples(X):
     model = ae.VAE(TANH, 3, prior=ae.VampPrior(7), **KW).initialize(X)
     found = model.prior_.pseudo_inputs_

@@ -43,9 +43,9 @@ def samples(
     model : estimator
         With ``sample(n, random_state=...)``, or ``sample(n, y=..., random_state=...)``.
     y : label, vector of P properties, array-like (n,) or (n, P), or data frame, optional
-        The condition of a conditional model, or the components of a `VAE`'s mixture: one for all
-        samples, or one for each. It has to be given where a model is conditioned on properties. A data frame's columns are the names of
-        properties.
+        The condition of a conditional model, or components of a `VAE`'s mixture: one for all
+        samples, or one for each. It has to be given where a model is conditioned on properties. A
+        data frame's columns are the names of properties.
     n : int, optional
         Number of samples (rounded up to whole rows if each class has its own); by default 64, or
         as many as `y` has.

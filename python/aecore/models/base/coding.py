@@ -619,11 +619,13 @@ class BaseAutoencoder(BaseModel):
         ----------
         n : int
         y : optional
-            The condition of a `CVAE`, or the class to draw from a prior that was fitted with
-            labels: one for all samples, a label or P properties, or one for each.
+            The condition of a `CVAE`; or the class to draw from a prior that was fitted with
+            labels, or the component of a mixture that a `VAE` has learned: one for all samples, a
+            label or P properties, or one for each.
         prior : Normal or GaussianMixture, optional
-            Where codes come from. None is N(0, I) for a `VAE`; a model without a prior needs one
-            that was fitted to its codes: ``GaussianMixture(10).fit(model.transform(X))``.
+            Where codes come from. None is what a `VAE` was trained with, N(0, I) by default; a
+            model without a prior needs one that was fitted to its codes:
+            ``GaussianMixture(10).fit(model.transform(X))``.
         near : array-like, optional
             A sample, about whose code to draw instead.
         scale : float

@@ -62,7 +62,7 @@ def pretrain(model: VAE, given: Input, rows: np.ndarray | None, saver: Saver) ->
     noise, size = corruption.made(model._corruptions()[0]), int(model.batch_size)
     batches = shared(given.batches(size, rows=rows, corruption=noise, seed=network.seed), size)
     plan = dataclasses.replace(
-        model._plan(todo - network.epoch, bool(model.shuffle)), schedule=None
+        model._plan(max(0, todo - network.epoch), bool(model.shuffle)), schedule=None
     )
     together = group.current()
     verbose = model.verbose if together is None or together.rank == 0 else 0

@@ -64,18 +64,23 @@ class VAE(BaseAutoencoder, options=Coding):
         S. The encoder runs once, the decoder on S times the batch.
     divergence : "kl", MMD or TotalCorrelation
         What takes the place of the KL term, see `aecore.divergences`.
-    prior : None, GaussianMixture, Normal or another prior
-        What codes are drawn from in place of N(0, I), which None is. A `GaussianMixture` is learned
-        with the model: its parameters are the network's; one whose ``means`` are given stays as it
-        is, as a `Normal` does. The KL term is then by the draw, :math:`E[\ln q(z | x)] - \ln p(z)`,
-        and where nothing is drawn, in scores, has a lower bound of the mean of ln p(z) over the
-        posterior, or its value at the posterior's mean.
+    prior : None, GaussianMixture, VampPrior, RealNVP, Normal or another prior
+        What codes are drawn from. None is N(0, I). A `GaussianMixture`, a `VampPrior` or a
+        `RealNVP` is learned with the model: its parameters are the network's, and ``prior_`` is
+        what it has become. A mixture whose ``means`` are given stays as it is, as a `Normal` does.
+        The KL term is then :math:`E[\ln q(z | x)] - \ln p(z)` at the draw; where nothing is drawn,
+        in scores, the mean of ln p(z) over the posterior is bounded as `predict_proba` weighs
+        components, and of a `RealNVP` its value at the mean stands for it.
     posterior : None, PlanarFlow or InverseAutoregressiveFlow
         An invertible map behind the normal draw, which is learned with the model, see
         `aecore.flows`: q(z | x) is then what the map makes of the normal distribution. `transform`
         gives what it makes of the mean, while `encode_distribution`, a penalty, and what is said of
         collapse in ``history_`` are about the normal distribution in front of it. The KL term is by
         the draw, as with a prior.
+    pretrain_epochs : int
+        With a prior: for so many epochs encoder and decoder are first trained as an autoencoder, on
+        the posteriors' means and at a constant rate, and then a mixture that is learned is fitted
+        to the codes. Their records have a ``level``. 0 without a prior.
 
     Attributes
     ----------
@@ -100,7 +105,9 @@ class VAE(BaseAutoencoder, options=Coding):
     D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014. I. Higgins et al.,
     "beta-VAE", ICLR 2017. D. Kingma et al., "Improved variational inference with inverse
     autoregressive flow", NeurIPS 2016 (free bits). Y. Burda, R. Grosse and R. Salakhutdinov,
-    "Importance weighted autoencoders", ICLR 2016 (also active units, `log_likelihood`).
+    "Importance weighted autoencoders", ICLR 2016 (also active units, `log_likelihood`). Z. Jiang et
+    al., "Variational deep embedding: an unsupervised and generative approach to clustering", IJCAI
+    2017 (a mixture as the prior). J. Tomczak and M. Welling, "VAE with a VampPrior", AISTATS 2018.
 
     Examples
     --------
@@ -111,6 +118,13 @@ class VAE(BaseAutoencoder, options=Coding):
     >>> mean, logvar = model.encode_distribution(X)
     >>> mean.shape, model.sample(3, random_state=0).shape
     ((100, 2), (3, 20))
+
+    With a mixture for a prior it finds clusters, and draws from one of them:
+
+    >>> prior = ae.GaussianMixture(3)
+    >>> model = ae.VAE(ae.Dense((16,)), 2, prior=prior, pretrain_epochs=5, epochs=5).fit(X)
+    >>> model.predict(X).shape, model.sample(4, y=1).shape
+    ((100,), (4, 20))
     """
 
     def __init__(
@@ -299,9 +313,9 @@ class VAE(BaseAutoencoder, options=Coding):
     # ---- the prior -------------------------------------------------------------------------------
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
-        return super()._modules(reader, condition) | self._prior_module(reader)
+        return super()._modules(reader, condition) | self._distributions(reader)
 
-    def _prior_module(self, reader: Reader) -> dict[str, Module]:
+    def _distributions(self, reader: Reader) -> dict[str, Module]:
         """Return the parts of the network for a prior and posterior that aren't plain normal."""
         found: dict[str, Module] = {}
         if self.prior is not None:
@@ -314,6 +328,10 @@ class VAE(BaseAutoencoder, options=Coding):
     def _encoder_outputs(self) -> int:
         context = 0 if self.posterior is None else int(self.posterior.context)
         return super()._encoder_outputs + context
+
+    def _check_loss(self) -> None:
+        super()._check_loss()
+        priors.check_same(self)
 
     def _prepare(self, network: Network, given: Input) -> None:
         priors.start(self, network, given)
