@@ -468,7 +468,7 @@ def main() -> None:
     file = ROOT / "bench/results.json"
     if file.exists():
         write(ROOT / "bench/tables", json.loads(file.read_text()))
-    pages = {"results": reproductions}
+    pages = {"results": reproductions, "codebooks": pairs}
     pages |= {made.__name__: made for made in (pairs, sequences, tutorials)}
     for name, made in pages.items():
         file = ROOT / f"reproductions/{name}.json"

@@ -24,6 +24,7 @@ from aecore.nn.ops import (
     products1d,
     quantize,
     sequences,
+    signs,
 )
 from aecore.nn.ops import sizes as resizing
 from aecore.nn.ops.embedding import Embedding
@@ -1216,6 +1217,34 @@ def residual_twin(z: Any, *books: Any) -> Any:
     return total
 
 
+def finite_scalars(x: Any) -> Any:
+    """Three digits of a number, by the nearest of all values that have as many."""
+    found = np.empty_like(x)
+    for j, n in enumerate((3, 4, 2)):
+        digit = np.linspace(-1, 1, n)
+        total = np.zeros(x.shape[:-1])
+        for i in range(3):
+            left = np.tanh(x[..., j]) - total
+            total = total + digit[np.abs(left[..., None] - digit / n**i).argmin(-1)] / n**i
+        found[..., j] = total
+    return found
+
+
+def rotation(x0: Any, q0: Any) -> Callable[..., Any]:
+    """Return the function that takes the rotation and the scale as they are for x0 and q0."""
+    maps = twin.rotation(x0.reshape(-1, x0.shape[-1]), q0.reshape(-1, x0.shape[-1]))
+    return lambda x, q: np.einsum("mij,mj->mi", maps, x.reshape(len(maps), -1)).reshape(x.shape)
+
+
+def there(shape: tuple[int, ...]) -> np.ndarray:
+    """Return which vectors of a batch count: not the first of every three."""
+    return np.arange(int(np.prod(shape[:-1]))).reshape(shape[:-1]) % 3 > 0
+
+
+def places(x: Any) -> Any:
+    return quantize.Places(quantize.Rows(x), x)
+
+
 def keep_largest(x: Any) -> Any:
     rank = np.argsort(np.argsort(-x, axis=1), axis=1)
     return np.where(rank < 3, x, 0)
@@ -1255,6 +1284,50 @@ def quantizer_cases() -> list[TapeCase]:
             differentiable=(0,),
         )
     )
+    for shape in ((5, 3), (2, 4, 3), (0, 3), (3, 1), (2, 1, 2, 7)):
+        found.append(
+            TapeCase(
+                "Rotation",
+                quantize.Rotation,
+                [shape, shape],
+                name_of([shape]),
+                lambda x, other: other,
+                surrogate=rotation,
+                differentiable=(0,),
+            )
+        )
+        found.append(
+            TapeCase(
+                "Sign",
+                signs.Sign,
+                [shape],
+                name_of([shape]),
+                lambda x: np.where(x < 0, -1.0, 1.0),
+                surrogate=lambda *_: lambda x: x,
+            )
+        )
+        found.append(TapeCase("Places", places, [shape], name_of([shape]), lambda x: x))
+    for shape in ((5, 3), (2, 4, 3), (0, 3), (3, 1), (2, 2, 2, 14)):
+        found.append(
+            TapeCase(
+                "SignEntropy",
+                lambda x: signs.SignEntropy(x, 1.5),
+                [shape],
+                name_of([shape]),
+                lambda x: twin.sign_entropy(x, 1.5),
+                exported=None,
+            )
+        )
+        found.append(
+            TapeCase(
+                "SignEntropy",
+                lambda x: signs.SignEntropy(x, 0.7, there(x.shape)),
+                [shape],
+                f"{name_of([shape])},some",
+                lambda x: twin.sign_entropy(x, 0.7, there(x.shape)),
+                exported=None,
+            )
+        )
     found.append(
         TapeCase(
             "ResidualQuantizer",
@@ -1276,6 +1349,16 @@ def quantizer_cases() -> list[TapeCase]:
                 [shape],
                 name_of([shape]),
                 finite_scalar,
+                surrogate=lambda *_: np.tanh,
+            )
+        )
+        found.append(
+            TapeCase(
+                "FiniteScalar",
+                lambda x: quantize.FiniteScalar(x, (3, 4, 2), 3),
+                [shape],
+                f"{name_of([shape])},three",
+                finite_scalars,
                 surrogate=lambda *_: np.tanh,
             )
         )

@@ -92,6 +92,14 @@ def own_quantizers(X):
         nn.ResidualQuantizer(2, 5, 4, codebook="loss", decay=0.5, restart_dead=False),
         nn.Linear(4, 2),
         nn.FiniteScalarQuantizer((3, 4)),
+        nn.VectorQuantizer(5, 2, gradient="rotation", projection_dim=1),
+        nn.Linear(2, 4),
+        nn.GroupedQuantizer(
+            nn.LookupFreeQuantizer(2, commitment=0.5, entropy_weight=0.2, temperature=2.0),
+            nn.LookupFreeQuantizer(2),
+        ),
+        nn.Linear(4, 2),
+        nn.FiniteScalarQuantizer((3, 4), depth=2),
     )
     return ae.Autoencoder((encoder, nn.Linear(2, 12)), 2, **KW).fit(X)
 
@@ -167,6 +175,18 @@ MODELS = {
     ),
     "vqvae cosine": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, distance="cosine", **KW).fit(X),
     "vqvae levels": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), levels=[5, 3], **KW).fit(X),
+    "vqvae groups": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), 8, 4, groups=2, quantizers=2, gradient="rotation", **KW
+    ).fit(X),
+    "vqvae projections": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), 8, 4, projection_dim=2, quantizers=2, distance="cosine", **KW
+    ).fit(X),
+    "vqvae levels in steps": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), levels=[5, 3], quantizers=2, groups=2, **KW
+    ).fit(X),
+    "vqvae bits": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), code_bits=3, groups=2, entropy_weight=0.5, commitment=0.5, **KW
+    ).fit(X),
     "vqvae untrained": lambda X, x, y: ae.VQVAE(
         ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW
     ).initialize(X),

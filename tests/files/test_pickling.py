@@ -65,6 +65,8 @@ MODELS = {
         images,
     ),
     "VQVAE, levels": (ae.VQVAE(DENSE, levels=(3, 4), **KW), table),
+    "VQVAE, projections": (ae.VQVAE(DENSE, 5, 4, projection_dim=2, groups=2, **KW), table),
+    "VQVAE, bits": (ae.VQVAE(DENSE, code_bits=3, **KW), table),
     "PixelCNN": (ae.PixelCNN(4, 1, 3, **KW), maps),
     "AdversarialAutoencoder": (ae.AdversarialAutoencoder(DENSE, 3, **KW), table),
     "GAN": (ae.GAN(DENSE, 3, conditional=True, **KW), table),

@@ -133,6 +133,7 @@ class BaseModel(Estimator):
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
     _is_sized: Any = False  # whether images may have other sizes than in fit
+    _takes_context = False  # whether it is conditioned on maps of codes
     _takes_codeless = False  # whether an architecture without a code will do
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
     _no_validation = ""  # why nothing can be validated
@@ -155,6 +156,13 @@ class BaseModel(Estimator):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         """Return the network's parts, for samples as they are read and conditions of a width."""
         raise NotImplementedError
+
+    def _modules_for(self, reader: Reader, conditioner: Conditioner | None) -> dict[str, Module]:
+        """Return the network's parts, for samples as they are read and what has been learned of y.
+
+        Most need no more of that than how long its vectors are.
+        """
+        return self._modules(reader, _width(conditioner))
 
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised: the sum of some terms, each with a number for each sample.
@@ -796,7 +804,7 @@ class BaseModel(Estimator):
         Without a seed it has that of ``random_state``.
         """
         with budget(most):
-            modules = self._modules(reader, _width(conditioner))
+            modules = self._modules_for(reader, conditioner)
             modules |= learned_by(self.loss, reader.of_output.shape)
         if seed is None:
             seed = group.first(lambda: new_seed(self.random_state))
