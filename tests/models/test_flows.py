@@ -247,6 +247,12 @@ def test_a_fitted_model_stays_what_it_is(X):
     got = model.log_likelihood(X, n_samples=2, random_state=0), model.transform(X)
     np.testing.assert_array_equal(got[0], want[0])
     np.testing.assert_array_equal(got[1], want[1])
+    model.set_params(warm_start=True, posterior=ae.PlanarFlow(2), prior=NVP)
+    with pytest.raises(ValueError, match="posterior: expected that of fit"):
+        model.fit(X)
+    model.set_params(posterior=IAF, prior=None)
+    with pytest.raises(ValueError, match="prior: expected that of fit"):
+        model.fit(X)
 
 
 # ---- kinds of samples ---------------------------------------------------------------------------

@@ -140,7 +140,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         self._store(TabularVAE, locals())
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
-        return super()._modules(reader, condition) | self._prior_module(reader)
+        return super()._modules(reader, condition) | self._distributions(reader)
 
     def _log_scale(self, batch: Batch) -> np.ndarray:
         return self._layout.log_scale(batch.target)

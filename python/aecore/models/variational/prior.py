@@ -51,15 +51,16 @@ def check(model: VAE) -> None:
 
 
 def check_same(model: VAE) -> None:
-    """Raise ValueError unless a fitted model's network has what its prior wants."""
-    parts = model._prior_module(model._network.reader).get("prior"), module_of(model)
-    wanted, found = (
-        None if part is None else {name: p.shape for name, p in part.parameters()} for part in parts
-    )
-    if wanted != found:
-        raise ValueError(
-            f"prior: expected that of fit, to go on with the fitted model, got {model.prior!r}"
-        )
+    """Raise ValueError unless a fitted model's network has what its prior and posterior want."""
+    wanted = model._distributions(model._network.reader)
+    for name in ("prior", "posterior"):
+        parts = wanted.get(name), getattr(model._network, name, None)
+        shapes = [p and {key: value.shape for key, value in p.parameters()} for p in parts]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"{name}: expected that of fit, to go on with the fitted model, got "
+                f"{getattr(model, name)!r}"
+            )
 
 
 def start(model: VAE, network: Network, given: Input) -> None:

@@ -65,11 +65,12 @@ class VAE(BaseAutoencoder, options=Coding):
     divergence : "kl", MMD or TotalCorrelation
         What takes the place of the KL term, see `aecore.divergences`.
     prior : None, GaussianMixture, VampPrior, RealNVP, Normal or another prior
-        What codes are drawn from. None is N(0, I). A `GaussianMixture` or a `VampPrior` is learned
-        with the model: its parameters are the network's, and ``prior_`` is what it has become. A
-        mixture whose ``means`` are given stays as it is, as a `Normal` does. The KL term is then
-        :math:`E[\ln q(z | x)] - \ln p(z)` at the draw; where nothing is drawn, in scores, the mean
-        of ln p(z) over the posterior is bounded as `predict_proba` weighs components.
+        What codes are drawn from. None is N(0, I). A `GaussianMixture`, a `VampPrior` or a
+        `RealNVP` is learned with the model: its parameters are the network's, and ``prior_`` is
+        what it has become. A mixture whose ``means`` are given stays as it is, as a `Normal` does.
+        The KL term is then :math:`E[\ln q(z | x)] - \ln p(z)` at the draw; where nothing is drawn,
+        in scores, the mean of ln p(z) over the posterior is bounded as `predict_proba` weighs
+        components, and of a `RealNVP` its value at the mean stands for it.
     posterior : None, PlanarFlow or InverseAutoregressiveFlow
         An invertible map behind the normal draw, which is learned with the model, see
         `aecore.flows`: q(z | x) is then what the map makes of the normal distribution. `transform`
@@ -312,9 +313,9 @@ class VAE(BaseAutoencoder, options=Coding):
     # ---- the prior -------------------------------------------------------------------------------
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
-        return super()._modules(reader, condition) | self._prior_module(reader)
+        return super()._modules(reader, condition) | self._distributions(reader)
 
-    def _prior_module(self, reader: Reader) -> dict[str, Module]:
+    def _distributions(self, reader: Reader) -> dict[str, Module]:
         """Return the parts of the network for a prior and posterior that aren't plain normal."""
         found: dict[str, Module] = {}
         if self.prior is not None:
