@@ -74,10 +74,7 @@ class Histogram:
         """Return the probabilities of the bins, float64 (n, K)."""
         if not self.outputs:
             return np.ones((len(output), 1))
-        x = self._logits(output).astype(np.float64)
-        chances = np.exp(x - x.max(1, keepdims=True))
-        chances /= chances.sum(1, keepdims=True)
-        return chances
+        return softmax(self._logits(output))
 
     def expected(self, output: np.ndarray) -> np.ndarray:
         """Return the codes of the expected numbers (n,)."""
@@ -88,3 +85,10 @@ class Histogram:
         below = np.cumsum(self.probabilities(output), axis=1)
         at = (chance[:, :1] * below[:, -1:] >= below[:, :-1]).sum(1)
         return self.bins.drawn(at, chance[:, 1])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of logits (n, K), float64."""
+    x = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
+    x /= x.sum(1, keepdims=True)
+    return x

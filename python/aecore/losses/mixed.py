@@ -35,7 +35,7 @@ from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
 from ..nn.parameter import Parameter
 from ..nn.tape import Value
 from . import Loss
-from .histogram import Histogram
+from .histogram import Histogram, softmax
 
 LN_2 = float(np.log(2))
 __all__ = ["CellStatistics", "Mixed", "Scales"]
@@ -275,6 +275,47 @@ class Mixed(Loss):
             out[:, places] = 0 if k == 1 else x[:, :, 0] > 0 if k == 2 else x.argmax(2)
         for j, histogram, run in self.binned():
             out[:, j] = histogram.expected(output[:, run])
+        return out
+
+    def probabilities(self, output: np.ndarray, j: int) -> np.ndarray:
+        """Return the probabilities of column j's levels or bins, float64 (n, K)."""
+        if j in self.histograms:
+            run = next(run for at, _, run in self.binned() if at == j)
+            return self.histograms[j].probabilities(output[:, run])
+        k, places, run = next(found for found in self.categories() if j in found[1])
+        if k == 1:
+            return np.ones((len(output), 1))
+        x = output[:, run].reshape(len(output), len(places), -1)[:, list(places).index(j)]
+        return softmax(np.concatenate([np.zeros_like(x), x], axis=1) if k == 2 else x)
+
+    def deviations_from(self, output: np.ndarray, j: int, code: float) -> np.ndarray:
+        """Return how far above its mean a code is for a column without bins, in deviations (n,)."""
+        assert self.scales is not None
+        at = list(self.numeric).index(j)
+        sigma = np.exp(np.float64(self.scales.log_sigmas[at]))
+        away: np.ndarray = (code - output[:, at].astype(np.float64)) / sigma
+        return away
+
+    def normal_at(self, output: np.ndarray, j: int, deviations: np.ndarray) -> np.ndarray:
+        """Return the codes (n,) so many deviations above the mean of a column without bins."""
+        assert self.scales is not None
+        at = list(self.numeric).index(j)
+        codes: np.ndarray = output[:, at] + np.exp(self.scales.log_sigmas[at]) * deviations
+        return codes
+
+    def averaged(self, output: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return cells (n, C) by means over outputs (n, S, O) with shares (n, S).
+
+        Of numbers it is the expected one, of levels the likeliest.
+        """
+        (n, s), flat = shares.shape, output.reshape(-1, output.shape[-1])
+        out = np.full((n, len(self.levels)), np.nan, np.float32)
+        out[:, self.numeric] = np.einsum("ns,nsm->nm", shares, output[..., self.parts[0]])
+        for j in [*self.histograms, *np.flatnonzero(self.levels > 0).tolist()]:
+            chances = self.probabilities(flat, j).reshape(n, s, -1)
+            mean = np.einsum("ns,nsk->nk", shares, chances)
+            known = self.histograms.get(j)
+            out[:, j] = mean.argmax(1) if known is None else known.bins.expected(mean)
         return out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
