@@ -117,10 +117,20 @@ class TabularVAE(TableModel, VAE, options=Tables):
     ``history_``, whose gradient is that of the second alone. So the decoder and the prior of codes
     are those of a model that hides nothing.
 
+    What is drawn is within the ranges of the columns in `fit`, and meets the ``constraints``.
+
     Parameters
     ----------
     latent_dim : int
         The length of a code.
+    constraints : list of SumTo and Ordered
+        What holds in every row, and is to hold in every one that is drawn. `fit` refuses rows that
+        don't meet them.
+
+    Attributes
+    ----------
+    sampling_efficiency_ : float
+        Of the last `sample` with ``given``.
 
     References
     ----------
@@ -147,6 +157,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         *,
         categorical: Any = (),
         numbers: str = "histogram",
+        constraints: Any = (),
         hidden: float = 0.3,
         beta: float = 1.0,
         kl_warmup: float = 0,
@@ -190,11 +201,11 @@ class TabularVAE(TableModel, VAE, options=Tables):
     ) -> Any:
         r"""Draw rows, all of which have some cells if these are given.
 
-        Rows given cells follow :math:`\int p(x | z)\, p(z | \text{given})\, dz`. Codes are drawn from
-        the prior and from the encoder's posterior of the given cells, and drawn again by their
-        weights :math:`p(z)\, p(\text{given} | z) / q(z)`: the cells are exact, what they say of the
-        others is as good as the number of codes that carry weight. ``sampling_efficiency_`` is
-        then the share of codes that the weights are worth (the effective sample size over their
+        Rows given cells follow :math:`\int p(x | z)\, p(z | \text{given})\, dz`. Codes are drawn
+        from the prior and from the encoder's posterior of the given cells, and drawn again by their
+        weights :math:`p(z)\, p(\text{given} | z) / q(z)`: the cells are exact, and what they say
+        of the others is as good as the number of codes that carry weight. ``sampling_efficiency_``
+        is then the share of codes that the weights are worth (the effective sample size over their
         number, a mean over rows); a warning says if they are worth less than 20 codes.
 
         Parameters
@@ -259,8 +270,8 @@ class TabularVAE(TableModel, VAE, options=Tables):
         if worth.min() < WORTH:
             row = "" if shared else f" for row {int(worth.argmin())}"
             checks.warn(
-                f"given: expected what the model draws now and then, got what is rare: {size} codes "
-                f"are worth {worth.min():.1f}{row}, so that rows are alike",
+                "given: expected what the model draws now and then, got what is rare: "
+                f"{size} codes are worth {worth.min():.1f}{row}, so that rows are alike",
                 UserWarning,
             )
         output = np.concatenate(outputs)
@@ -277,13 +288,14 @@ class TabularVAE(TableModel, VAE, options=Tables):
 
     def _drawn_cells(self, data: Any, n_draws: int, seed: int) -> Iterator[np.ndarray]:
         rows, cells = _with_gaps(data)
-        loss, chance = self._loss, chances(len(rows), n_draws, seed, 1)
+        loss, streams = self._loss, range(1, 2 * n_draws, 2)
+        chance = np.concatenate([chances(len(rows), 1, seed, k) for k in streams], axis=1)
         output = np.empty((n_draws, len(rows), loss.outputs), np.float32)
         for found in particles(self, cells[rows], CODES, self._own_prior(), seed, share=SHARE):
             output[:, found.rows] = found.chosen(chance[found.rows]).swapaxes(0, 1)
-        for i in range(n_draws):
+        for i, k in enumerate(streams):
             out = cells.copy()
-            out[rows] = loss.draw(output[i], derived_seed(seed, 2 + i))
+            out[rows] = loss.draw(output[i], derived_seed(seed, k + 1))
             yield out
 
     def _log_scale(self, batch: Batch) -> np.ndarray:
