@@ -25,6 +25,13 @@ TOLERANCE = 1e-6  # of a sum, as a share of its terms' sizes
 class Constraint(Choice):
     """What holds of some columns of numbers or times in every row."""
 
+    def links(self, table: Table, place: Any) -> list[Link]:
+        """Return what follows from what in a table; ValueError where rows don't meet it.
+
+        `place` gives the index of a column that a key names.
+        """
+        raise NotImplementedError
+
 
 class SumTo(Constraint):
     """One column is the sum of others: it isn't learned, but added up.
@@ -52,7 +59,7 @@ class SumTo(Constraint):
         self.total, self.parts = total, parts
 
     def links(self, table: Table, place: Any) -> list[Link]:
-        """Return what follows from what in a table; ValueError where rows don't meet it."""
+        """Return what follows from what; see `Constraint.links`."""
         if not isinstance(self.parts, Sequence) or isinstance(self.parts, str) or not self.parts:
             raise ValueError(f"constraints: {self}: expected a list of columns, got {self.parts!r}")
         total, parts = place(self.total), [place(key) for key in self.parts]
@@ -87,7 +94,7 @@ class Ordered(Constraint):
         self.columns = columns
 
     def links(self, table: Table, place: Any) -> list[Link]:
-        """Return what follows from what in a table; ValueError where rows don't meet it."""
+        """Return what follows from what; see `Constraint.links`."""
         typed = isinstance(self.columns, Sequence) and not isinstance(self.columns, str)
         if not typed or len(self.columns) < 2:
             raise ValueError(

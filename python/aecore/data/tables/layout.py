@@ -113,11 +113,12 @@ class Layout:
             The index of each column in the table; by default they are in order.
         """
         out = np.empty((len(table), len(self.columns)), np.float32)
-        for j, column in enumerate(self.columns):
-            out[:, j] = column.encode(table.column(j if places is None else places[j]))
+        for j, kind in enumerate(self.columns):
+            out[:, j] = kind.encode(table.column(j if places is None else places[j]))
         for link in self.links:
             numbers = {j: self._numbers(table, places, j) for j in (link.column, *link.of)}
-            out[:, link.column] = self.columns[link.column].coded(link.coded(numbers))
+            column: Any = self.columns[link.column]
+            out[:, link.column] = column.coded(link.coded(numbers))
         return out
 
     def _numbers(self, table: Table, places: list[int] | None, j: int) -> np.ndarray:
@@ -256,7 +257,8 @@ def written(column: Kind) -> dict[str, Any]:
 def _read_links(found: Any, columns: list[Kind]) -> list[Link]:
     """Return the links that a file describes; ValueError for anything else."""
     links = []
-    for one in found if isinstance(found, list) else [None]:
+    rows: list[Any] = found if isinstance(found, list) else [None]
+    for one in rows:
         typed = isinstance(one, list) and len(one) == 5 and isinstance(one[1], list)
         if not typed or not one[1] or type(one[2]) is not bool:
             raise ValueError("table: expected links of columns")
