@@ -4,6 +4,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.data.tables import Layout
+from aecore.models.tabular.posterior import _decoded
 
 SMALL = ae.Dense((32,))
 
@@ -275,3 +276,44 @@ def test_expected_cells_are_means_over_codes_by_their_weights():
     gaps["pay"] = np.nan
     drawn = np.mean([t["pay"] for t in m.impute(gaps, n_draws=200, random_state=0)], axis=0)
     np.testing.assert_allclose(m.impute(gaps)["pay"], drawn, atol=25)
+
+
+def test_likelihoods_and_imputations_of_rows_with_gaps_are_integrals_over_codes():
+    X = people(1000)
+    how = {"learning_rate": 5e-3, "epochs": 20, "random_state": 0, "importance_samples": 3}
+    m = ae.TabularVAE(SMALL, 1, **how).fit(X)  # MIWAE: several draws, and gaps
+    rows = people(12, 3)
+    rows["age"], rows["job"][::2] = np.nan, ""
+    cells = m._layout.matrix(ae.data.tables.Table(rows))
+    z = np.linspace(-6, 6, 2001, dtype=np.float32)[:, None]
+    output = _decoded(m, z)
+    prior = np.exp(-0.5 * z[:, 0].astype(float) ** 2)
+    prior /= prior.sum()
+    for i, row in enumerate(cells):
+        nats = m._loss.cell_losses(None, None, output, np.repeat(row[None], len(z), 0)).sum(1)
+        joint = prior * np.exp(-nats.astype(float))
+        scale = m._layout.log_scale(row[None])[0]
+        found = m.log_likelihood(rows[i : i + 1], n_samples=1000, random_state=0)[0]
+        assert found == pytest.approx(np.log(joint.sum()) + scale, abs=0.05)
+        bound = m.elbo(rows[i : i + 1], n_samples=1000, random_state=0)[0]
+        assert bound <= found + 0.05
+        mean = m._loss.averaged(output[None], (joint / joint.sum())[None])
+        wanted = m._layout.table(mean)["age"][0]
+        assert m.impute(rows[i : i + 1])["age"][0] == pytest.approx(wanted, abs=2)
+
+
+def test_shares_of_levels_given_cells_are_those_of_the_model():
+    m = ae.TabularVAE(SMALL, 1, learning_rate=5e-3, epochs=20, random_state=0).fit(people(1000))
+    z = np.linspace(-6, 6, 2001, dtype=np.float32)[:, None]
+    output, loss = _decoded(m, z), m._loss
+    cells = np.full((1, 4), np.nan, np.float32)
+    cells[0, 1] = m._layout.columns[1].coded(np.array([35.0]))[0]
+    nats = loss.cell_losses(None, None, output, np.repeat(cells, len(z), 0)).sum(1)
+    weight = np.exp(-0.5 * z[:, 0].astype(float) ** 2 - nats)
+    pay = loss.histograms[3].bins
+    above = loss.probabilities(output, 3) @ (1 - pay.below_number(450.0))
+    weight *= above  # given={"age": 35, "pay": (450, None)}
+    women = loss.probabilities(output, 0)[:, 0]
+    wanted = (weight * women).sum() / weight.sum()
+    drawn = m.sample(20_000, given={"age": 35, "pay": (450, None)}, random_state=0)
+    assert (drawn["sex"] == "F").mean() == pytest.approx(wanted, abs=0.02)
