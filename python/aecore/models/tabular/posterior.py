@@ -71,6 +71,7 @@ def particles(
     seed: int,
     log_chance: Callable[[np.ndarray], np.ndarray] | None = None,
     share: float = 0.5,
+    alike: bool = False,
 ) -> Iterator[Particles]:
     """Yield S weighted codes of each row, for some rows at a time.
 
@@ -87,6 +88,9 @@ def particles(
         The logarithm of the probability of what else is known, (n,) of outputs (n, O).
     share : float
         a, of which at least one code comes.
+    alike : bool
+        Whether all rows have the same random numbers, so that what comes of one doesn't depend on
+        the others.
     """
     first, dim, loss = max(1, int(share * size)), int(model.latent_dim), model._loss
     mean, logvar = _posterior(model, cells)
@@ -94,13 +98,15 @@ def particles(
     for start in range(0, len(cells), step):
         rows = slice(start, min(start + step, len(cells)))
         n = rows.stop - rows.start
-        ours = prior.draw(n * first, dim, seed, purpose=SAMPLE, offset=start * first)
-        eps = np.empty((n * (size - first), dim), np.float32)
-        at = start * (size - first) * dim
+        drawn, before = (1, 0) if alike else (n, start)
+        ours = prior.draw(drawn * first, dim, seed, purpose=SAMPLE, offset=before * first)
+        ours = np.broadcast_to(ours.reshape(drawn, first, dim), (n, first, dim))
+        eps = np.empty((drawn, size - first, dim), np.float32)
+        at = before * (size - first) * dim
         _core.random_normal(eps, seed, ESTIMATE, at, runtime.current())
         deviation = np.exp(logvar[rows] / 2)[:, None]
-        theirs = mean[rows, None] + deviation * eps.reshape(n, size - first, dim)
-        z = np.concatenate([ours.reshape(n, first, dim), theirs], axis=1).astype(np.float32)
+        theirs = mean[rows, None] + deviation * eps
+        z = np.concatenate([ours, theirs], axis=1).astype(np.float32)
         log_p = prior.score_samples(z.reshape(-1, dim)).reshape(n, size)
         away = ((z - mean[rows, None]) / deviation).astype(np.float64)
         log_q = -0.5 * (away**2 + logvar[rows, None] + math.log(2 * math.pi)).sum(2)

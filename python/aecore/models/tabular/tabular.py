@@ -344,7 +344,8 @@ class TabularVAE(TableModel, VAE, options=Tables):
     def _expected_cells(self, data: Any) -> np.ndarray:
         rows, cells = _with_gaps(data)
         out, loss = cells.copy(), self._loss
-        for found in particles(self, cells[rows], CODES, self._own_prior(), SEED, share=SHARE):
+        how: dict[str, Any] = {"share": SHARE, "alike": True}
+        for found in particles(self, cells[rows], CODES, self._own_prior(), SEED, **how):
             out[rows[found.rows]] = loss.averaged(found.output, found.shares)
         return out
 
