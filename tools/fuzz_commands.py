@@ -327,6 +327,7 @@ BY_DEST |= {
     "validation_fraction": ["0.25", "0.5", "0.01"],
     "random_state": ["0", "7", "None"],
     "divergence": ["MMD()", "TotalCorrelation()"],
+    "posterior": ["PlanarFlow(2)", "InverseAutoregressiveFlow(2, 8, 4)"],
     "distance": ["cosine", "euclidean"],
     "levels": ["(3, 3)", "(2, 2, 2)"],
     "set_prior": ["PixelCNN(2, 1, epochs=1)", "Normal", "GaussianMixture(2)"],

@@ -9,6 +9,7 @@ PAGES = (
     "docs/performance.md",
     "docs/first-weights.md",
     "docs/family/sequences.md",
+    "docs/family/vqvae.md",
     "docs/reproductions.md",
     "docs/guides/cost-model.md",
     "docs/guides/large-data.md",

@@ -406,11 +406,15 @@ MORE = {  # tables of a section that has several
 
 
 def reproductions(found: dict) -> str:
+    """Return the table of all rows, and how long they took together."""
     rows = [
-        [what, row["wanted"], row["ours"], row["source"], f"{row['seconds']} s"]
+        [what, *(row[key] for key in ("wanted", "ours", "source"))]
+        + [str(row["seeds"] or "–"), f"{row['seconds']:,} s", f"`{row['command']}`"]
         for what, row in found.items()
     ]
-    return table(["what", "wanted", "ours", "source", "time"], rows)
+    hours = sum(row["seconds"] for row in found.values()) / 3600
+    header = ["what", "wanted", "ours", "source", "seeds", "time", "script"]
+    return f"{table(header, rows)}\nAll rows together took {hours:.1f} hours.\n"
 
 
 def pairs(found: dict) -> str:
@@ -464,7 +468,7 @@ def main() -> None:
     file = ROOT / "bench/results.json"
     if file.exists():
         write(ROOT / "bench/tables", json.loads(file.read_text()))
-    pages = {"results": reproductions}
+    pages = {"results": reproductions, "codebooks": pairs}
     pages |= {made.__name__: made for made in (pairs, sequences, tutorials)}
     for name, made in pages.items():
         file = ROOT / f"reproductions/{name}.json"

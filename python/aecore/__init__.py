@@ -18,6 +18,7 @@ from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, Swap
 from .data.tables.constraints import Ordered, SumTo
 from .divergences import MMD, TotalCorrelation
 from .files.load import load
+from .flows import InverseAutoregressiveFlow, PlanarFlow
 from .models import (
     CVAE,
     GAN,
@@ -36,7 +37,7 @@ from .models import (
     TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
-from .priors import GaussianMixture, Normal
+from .priors import GaussianMixture, Normal, RealNVP, VampPrior
 from .training import (
     SGD,
     Adam,
@@ -90,6 +91,7 @@ __all__ = [
     "Dense",
     "GaussianMixture",
     "GaussianNoise",
+    "InverseAutoregressiveFlow",
     "KLSparsity",
     "L1Sparsity",
     "LearningRates",
@@ -98,9 +100,11 @@ __all__ = [
     "Ordered",
     "Recirculation",
     "PixelCNN",
+    "PlanarFlow",
     "Plateau",
     "Profile",
     "ProfileRow",
+    "RealNVP",
     "ResNet",
     "SaltAndPepper",
     "SeriesDetector",
@@ -117,6 +121,7 @@ __all__ = [
     "TrainingState",
     "Transformer",
     "UNet",
+    "VampPrior",
     "Warmup",
     "build_info",
     "callbacks",

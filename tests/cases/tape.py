@@ -24,12 +24,14 @@ from aecore.nn.ops import (
     products1d,
     quantize,
     sequences,
+    signs,
 )
 from aecore.nn.ops import sizes as resizing
 from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.jacobian import JacobianNorm
 from aecore.nn.ops.kept import KeepLargest
+from aecore.nn.ops.mixture import MixtureDensity
 from aecore.nn.ops.shapes import ConcatCondition
 from aecore.nn.tape import current
 
@@ -1049,8 +1051,8 @@ def free_bits(mean: Any, logvar: Any) -> Any:
     return np.full(len(mean), np.maximum(each, 0.6).sum())
 
 
-def importance(recon: Any, z: Any, logvar: Any, eps: Any) -> Any:
-    log_w = 0.5 * (eps**2 + logvar - z**2).sum(1) * 0.7 - recon
+def importance(recon: Any, ratio: Any) -> Any:
+    log_w = ratio * 0.7 - recon
     grid = log_w.reshape(-1, 3)
     top = grid.max(1)
     return -(top + np.log(np.exp(grid - top[:, None]).mean(1)))
@@ -1084,14 +1086,90 @@ def latent_cases() -> list[TapeCase]:
         found.append(
             TapeCase(
                 "ImportanceBound",
-                lambda recon, z, v, eps: latent.ImportanceBound(recon, z, v, eps, 3, 0.7),
-                [(3 * n,), (3 * n, d), (3 * n, d)],
-                name_of([(n, d)]),
+                lambda recon, ratio: latent.ImportanceBound(recon, ratio, 3, 0.7),
+                [(3 * n,), (3 * n,)],
+                name_of([(n,)]),
                 importance,
-                constants=[(3 * n, d)],
                 dtype=np.float64,  # in which weights add up
             )
         )
+        found.append(
+            TapeCase(
+                "LogRatio",
+                lambda z, v, eps: latent.LogRatio(z, eps, v),
+                [(n, d), (n, d)],
+                name_of([(n, d)]),
+                lambda z, v, eps: 0.5 * (eps**2 + v - z**2).sum(1),
+                constants=[(n, d)],
+                dtype=np.float64,
+            )
+        )
+        found.append(
+            TapeCase(
+                "LogPosterior",
+                latent.LogPosterior,
+                [(n, d)],
+                name_of([(n, d)]),
+                lambda v, eps: -0.5 * (eps**2 + v + np.log(2 * np.pi)).sum(1),
+                constants=[(n, d)],
+            )
+        )
+        found.append(
+            TapeCase(
+                "LogPosterior",
+                latent.LogPosterior,
+                [(n, d)],
+                f"mean {name_of([(n, d)])}",
+                lambda v: -0.5 * (1 + v + np.log(2 * np.pi)).sum(1),
+            )
+        )
+        found.append(
+            TapeCase(
+                "StandardNormal",
+                latent.StandardNormal,
+                [(n, d)],
+                name_of([(n, d)]),
+                lambda z: -0.5 * (z**2 + np.log(2 * np.pi)).sum(1),
+            )
+        )
+    return found
+
+
+def mixture_twin(full: bool, mean: bool) -> Callable[..., Any]:
+    """Return ln sum_k w_k exp(mean of ln N(z | k)) with whole covariance matrices."""
+
+    def twin_of(z: Any, logits: Any, means: Any, logvars: Any, *rest: Any) -> Any:
+        d, found = z.shape[1], []
+        skew = rest[0] if full else np.zeros((*means.shape, d))
+        spread = np.exp(rest[-1]) if mean else np.zeros_like(z)
+        for k in range(len(means)):
+            root = np.exp(-logvars[k] / 2)[:, None] * (np.eye(d) + np.tril(skew[k], -1))
+            covariance = np.linalg.inv(root.T @ root)
+            gap = z - means[k]
+            square = np.einsum("nd,de,ne->n", gap, np.linalg.inv(covariance), gap)
+            square = square + (spread * np.diag(np.linalg.inv(covariance))).sum(1)
+            constant = d * np.log(2 * np.pi) + np.linalg.slogdet(covariance)[1]
+            found.append(logits[k] - np.log(np.exp(logits).sum()) - (square + constant) / 2)
+        return np.log(np.exp(found).sum(0))
+
+    return twin_of
+
+
+def mixture_cases() -> list[TapeCase]:
+    found = []
+    for n, k, d in ((5, 3, 2), (1, 1, 1), (0, 2, 3), (17, 4, 6)):
+        for full in (False, True):
+            for mean in (False, True):
+
+                def apply(z, w, m, v, *rest, full=full, mean=mean):  # type: ignore[no-untyped-def]
+                    skew = rest[0] if full else None
+                    return MixtureDensity(z, w, m, v, skew, rest[-1] if mean else None)
+
+                inputs = [(n, d), (k,), (k, d), scaled(0.5, k, d)]
+                inputs += [scaled(0.5, k, d, d)] * full + [(n, d)] * mean
+                label = f"{'full ' * full}{'mean ' * mean}{name_of([(n, k, d)])}"
+                case = mixture_twin(full, mean)
+                found.append(TapeCase("MixtureDensity", apply, inputs, label, case))
     return found
 
 
@@ -1142,6 +1220,34 @@ def residual_twin(z: Any, *books: Any) -> Any:
     return total
 
 
+def finite_scalars(x: Any) -> Any:
+    """Three digits of a number, by the nearest of all values that have as many."""
+    found = np.empty_like(x)
+    for j, n in enumerate((3, 4, 2)):
+        digit = np.linspace(-1, 1, n)
+        total = np.zeros(x.shape[:-1])
+        for i in range(3):
+            left = np.tanh(x[..., j]) - total
+            total = total + digit[np.abs(left[..., None] - digit / n**i).argmin(-1)] / n**i
+        found[..., j] = total
+    return found
+
+
+def rotation(x0: Any, q0: Any) -> Callable[..., Any]:
+    """Return the function that takes the rotation and the scale as they are for x0 and q0."""
+    maps = twin.rotation(x0.reshape(-1, x0.shape[-1]), q0.reshape(-1, x0.shape[-1]))
+    return lambda x, q: np.einsum("mij,mj->mi", maps, x.reshape(len(maps), -1)).reshape(x.shape)
+
+
+def there(shape: tuple[int, ...]) -> np.ndarray:
+    """Return which vectors of a batch count: not the first of every three."""
+    return np.arange(int(np.prod(shape[:-1]))).reshape(shape[:-1]) % 3 > 0
+
+
+def places(x: Any) -> Any:
+    return quantize.Places(quantize.Rows(x), x)
+
+
 def keep_largest(x: Any) -> Any:
     rank = np.argsort(np.argsort(-x, axis=1), axis=1)
     return np.where(rank < 3, x, 0)
@@ -1181,6 +1287,50 @@ def quantizer_cases() -> list[TapeCase]:
             differentiable=(0,),
         )
     )
+    for shape in ((5, 3), (2, 4, 3), (0, 3), (3, 1), (2, 1, 2, 7)):
+        found.append(
+            TapeCase(
+                "Rotation",
+                quantize.Rotation,
+                [shape, shape],
+                name_of([shape]),
+                lambda x, other: other,
+                surrogate=rotation,
+                differentiable=(0,),
+            )
+        )
+        found.append(
+            TapeCase(
+                "Sign",
+                signs.Sign,
+                [shape],
+                name_of([shape]),
+                lambda x: np.where(x < 0, -1.0, 1.0),
+                surrogate=lambda *_: lambda x: x,
+            )
+        )
+        found.append(TapeCase("Places", places, [shape], name_of([shape]), lambda x: x))
+    for shape in ((5, 3), (2, 4, 3), (0, 3), (3, 1), (2, 2, 2, 14)):
+        found.append(
+            TapeCase(
+                "SignEntropy",
+                lambda x: signs.SignEntropy(x, 1.5),
+                [shape],
+                name_of([shape]),
+                lambda x: twin.sign_entropy(x, 1.5),
+                exported=None,
+            )
+        )
+        found.append(
+            TapeCase(
+                "SignEntropy",
+                lambda x: signs.SignEntropy(x, 0.7, there(x.shape)),
+                [shape],
+                f"{name_of([shape])},some",
+                lambda x: twin.sign_entropy(x, 0.7, there(x.shape)),
+                exported=None,
+            )
+        )
     found.append(
         TapeCase(
             "ResidualQuantizer",
@@ -1202,6 +1352,16 @@ def quantizer_cases() -> list[TapeCase]:
                 [shape],
                 name_of([shape]),
                 finite_scalar,
+                surrogate=lambda *_: np.tanh,
+            )
+        )
+        found.append(
+            TapeCase(
+                "FiniteScalar",
+                lambda x: quantize.FiniteScalar(x, (3, 4, 2), 3),
+                [shape],
+                f"{name_of([shape])},three",
+                finite_scalars,
                 surrogate=lambda *_: np.tanh,
             )
         )
@@ -1494,6 +1654,7 @@ CASES: list[TapeCase] = [
     *table_cases(),
     *sequence_cases(),
     *latent_cases(),
+    *mixture_cases(),
     *quantizer_cases(),
     *loss_cases(),
     *other_cases(),

@@ -191,6 +191,15 @@ def test_samples_are_those_of_the_library(kind, options, y, models, files, capsy
     assert answer["shape"] == list(drawn.shape)
 
 
+def test_samples_of_a_component(files, tmp_path, capsys):
+    prior = ae.GaussianMixture(3, covariance="diag")
+    model = ae.VAE(ae.Dense((4,)), 2, prior=prior, epochs=1, random_state=0).fit(TABLE)
+    model.save(files / "mixture.safetensors")
+    how = ("-n", "4", "--seed", "7", "--y", "2")
+    drawn, _ = result(capsys, files, "sample", "mixture", *how)
+    np.testing.assert_array_equal(drawn, model.sample(4, random_state=7, y=2))
+
+
 def test_a_prior_is_fitted_to_codes(models, files, capsys):
     data = ("--data", files / "table.npy")
     prior = ("--prior", "GaussianMixture(2, random_state=0)")

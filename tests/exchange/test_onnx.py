@@ -110,12 +110,23 @@ def test_the_reference_implementation_agrees(arch, shape, rng, tmp_path):
 @pytest.mark.parametrize("arch, shape", ARCHS.values(), ids=ARCHS)
 @pytest.mark.parametrize(
     "options",
-    [{}, {"quantizers": 3}, {"distance": "cosine"}, {"levels": (3, 4, 5)}],
-    ids=["euclidean", "residual", "cosine", "levels"],
+    [
+        {},
+        {"quantizers": 3},
+        {"distance": "cosine"},
+        {"levels": (3, 4, 5)},
+        {"gradient": "rotation", "projection_dim": 2},
+        {"quantizers": 2, "projection_dim": 2, "distance": "cosine"},
+        {"groups": 3, "quantizers": 2, "gradient": "rotation"},
+        {"levels": (3, 4, 5), "quantizers": 2, "groups": 2},
+        {"code_bits": 4, "groups": 2},
+    ],
+    ids=repr,
 )
 def test_vqvae(arch, shape, options, rng, tmp_path):
     X = table(rng, 5, *shape)
-    sizes = {} if "levels" in options else {"codebook_size": 4, "code_dim": 3}
+    sizes = {"codebook_size": 4, "code_dim": 3}
+    sizes = {} if {"levels", "code_bits"} & options.keys() else sizes
     model = shaken(ae.VQVAE(arch, **sizes, **options, **KW), rng, X)
     network = model._network
     if sizes:  # entries among the vectors, so that several are the nearest to some
@@ -135,6 +146,10 @@ SIZED = {
     "vqvae": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), 4, 3, **KW),
     "residual": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), 4, 3, quantizers=2, **KW),
     "levels": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), levels=(3, 4), **KW),
+    "projections": lambda: ae.VQVAE(
+        ae.Conv((4, 6), flatten=False), 4, 4, projection_dim=2, groups=2, **KW
+    ),
+    "bits": lambda: ae.VQVAE(ae.Conv((4, 6), flatten=False), code_bits=3, groups=2, **KW),
     "unet": lambda: ae.Autoencoder(ae.UNet((4, 5, 6)), corruption=ae.Masking(), **KW),
     "unet, whole": lambda: ae.Autoencoder(
         ae.UNet((4, 5), residual=False), corruption=ae.Masking(), **KW
@@ -361,7 +376,12 @@ STACKS = {
         [nn.MultiHeadAttention(8, 2), nn.PositionalEmbedding(5, 8), nn.MeanPool1d()],
     ),
     "views": ((4, 3, 2), [nn.Flatten(), nn.Linear(24, 12), nn.Reshape((2, 2, 3)), nn.Dropout(0.5)]),
-    "quantizers": ((4, 3), [nn.VectorQuantizer(5, 3), nn.FiniteScalarQuantizer((3, 4, 5))]),
+    "quantizers": (
+        (4, 3),
+        [nn.VectorQuantizer(5, 3), nn.FiniteScalarQuantizer((3, 4, 5)),
+         nn.VectorQuantizer(5, 3, gradient="rotation", projection_dim=2),
+         nn.LookupFreeQuantizer(3)],
+    ),
     "nested": (
         (6, 6, 3),
         [nn.Sequential(nn.Residual(nn.Sequential(nn.Activation("gelu"), nn.Conv2d(3, 3, 3, 1, 1)))),

@@ -465,6 +465,9 @@ def fresh(name, rng):
         "ema": (ae.VQVAE(ae.ResNet(8, 4), 6, 3, **KW), images),
         "learned": (ae.VQVAE(ae.Dense((8,)), 6, 3, codebook="loss", **KW), images),
         "residual": (ae.VQVAE(ae.Conv((4,)), 6, 3, quantizers=2, **KW), images),
+        "projections": (
+            ae.VQVAE(ae.Conv((4,)), 6, 4, quantizers=2, groups=2, projection_dim=1, **KW), images
+        ),
         "lstm": (ae.Autoencoder(ae.LSTM(5, 2, bidirectional=True), 3, **KW), series),
         "gru": (ae.Autoencoder(ae.GRU(5, 2, bidirectional=True), 3, **KW), series),
         "backwards": (ae.Autoencoder(ae.LSTM(5, 2, reverse=True), 3, **KW), series),

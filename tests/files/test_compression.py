@@ -141,6 +141,9 @@ QUANTIZERS = {
     "cosine": {"codebook_size": 8, "code_dim": 3, "distance": "cosine"},
     "residual": {"codebook_size": 8, "code_dim": 3, "quantizers": 3},
     "levels": {"levels": (4, 3, 5)},
+    "projections": {"codebook_size": 8, "code_dim": 4, "projection_dim": 2, "groups": 2},
+    "levels in steps": {"levels": (4, 3), "quantizers": 2},
+    "bits": {"code_bits": 3, "groups": 2},
 }
 
 

@@ -92,6 +92,14 @@ def own_quantizers(X):
         nn.ResidualQuantizer(2, 5, 4, codebook="loss", decay=0.5, restart_dead=False),
         nn.Linear(4, 2),
         nn.FiniteScalarQuantizer((3, 4)),
+        nn.VectorQuantizer(5, 2, gradient="rotation", projection_dim=1),
+        nn.Linear(2, 4),
+        nn.GroupedQuantizer(
+            nn.LookupFreeQuantizer(2, commitment=0.5, entropy_weight=0.2, temperature=2.0),
+            nn.LookupFreeQuantizer(2),
+        ),
+        nn.Linear(4, 2),
+        nn.FiniteScalarQuantizer((3, 4), depth=2),
     )
     return ae.Autoencoder((encoder, nn.Linear(2, 12)), 2, **KW).fit(X)
 
@@ -131,6 +139,23 @@ MODELS = {
     "tc": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(2.0), **KW).fit(
         X
     ),
+    "flows": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)),
+        3,
+        prior=ae.RealNVP(2, 6),
+        posterior=ae.InverseAutoregressiveFlow(2, 9, context=4),
+        **KW,
+    ).fit(X),
+    "planar": lambda X, x, y: ae.VAE(ae.Dense((8,)), 3, posterior=ae.PlanarFlow(3), **KW).fit(X),
+    "vae of clusters": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)), 3, prior=ae.GaussianMixture(3), pretrain_epochs=1, **KW
+    ).fit(X),
+    "vae of a mixture": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)), 2, prior=ae.GaussianMixture(means=((-4.0, 0.0), (0.0, 1.0))), **KW
+    ).fit(X),
+    "vae of pseudo-inputs": lambda X, x, y: ae.VAE(
+        ae.Dense((8,)), 3, prior=ae.VampPrior(5), **KW
+    ).fit(X),
     "cvae of strings": lambda X, x, y: ae.CVAE(latent_dim=3, **KW).fit(X, np.array(list("äßc"))[y]),
     "cvae of properties": lambda X, x, y: ae.CVAE(ae.Dense(()), 2, **KW).fit(X, X[:, :2] * 9),
     "aae": lambda X, x, y: ae.AdversarialAutoencoder(
@@ -150,6 +175,18 @@ MODELS = {
     ),
     "vqvae cosine": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), 8, 3, distance="cosine", **KW).fit(X),
     "vqvae levels": lambda X, x, y: ae.VQVAE(ae.Dense((8,)), levels=[5, 3], **KW).fit(X),
+    "vqvae groups": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), 8, 4, groups=2, quantizers=2, gradient="rotation", **KW
+    ).fit(X),
+    "vqvae projections": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), 8, 4, projection_dim=2, quantizers=2, distance="cosine", **KW
+    ).fit(X),
+    "vqvae levels in steps": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), levels=[5, 3], quantizers=2, groups=2, **KW
+    ).fit(X),
+    "vqvae bits": lambda X, x, y: ae.VQVAE(
+        ae.Dense((8,)), code_bits=3, groups=2, entropy_weight=0.5, commitment=0.5, **KW
+    ).fit(X),
     "vqvae untrained": lambda X, x, y: ae.VQVAE(
         ae.Dense((4,)), 64, 32, quantizers=2, codebook="loss", **KW
     ).initialize(X),
@@ -191,8 +228,8 @@ def assert_equal_models(a, b):
     assert seeds[0] == seeds[1]
     for name in ("n_features_in_", "n_parameters_", "best_epoch_"):
         assert getattr(a, name, None) == getattr(b, name, None)
-    assert hasattr(a, "prior_") == hasattr(b, "prior_")
-    if hasattr(a, "prior_"):
+    assert ("prior_" in vars(a)) == ("prior_" in vars(b))
+    if "prior_" in vars(a):
         assert_equal_models(a.prior_, b.prior_)
     assert list(getattr(a, "feature_names_in_", "")) == list(getattr(b, "feature_names_in_", ""))
 

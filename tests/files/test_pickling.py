@@ -65,6 +65,8 @@ MODELS = {
         images,
     ),
     "VQVAE, levels": (ae.VQVAE(DENSE, levels=(3, 4), **KW), table),
+    "VQVAE, projections": (ae.VQVAE(DENSE, 5, 4, projection_dim=2, groups=2, **KW), table),
+    "VQVAE, bits": (ae.VQVAE(DENSE, code_bits=3, **KW), table),
     "PixelCNN": (ae.PixelCNN(4, 1, 3, **KW), maps),
     "AdversarialAutoencoder": (ae.AdversarialAutoencoder(DENSE, 3, **KW), table),
     "GAN": (ae.GAN(DENSE, 3, conditional=True, **KW), table),
@@ -157,7 +159,8 @@ def test_every_public_class_is_here():
     """Models are above; the others are parameters, which compare by their values."""
     public = {name for name in ae.__all__ if inspect.isclass(getattr(ae, name))}
     models = {name for name in public if hasattr(getattr(ae, name), "fit")}
-    apart = {"AnomalyDetector", "SeriesDetector", "GaussianMixture", "Normal", "StackedFeatures"}
+    apart = {"AnomalyDetector", "SeriesDetector", "StackedFeatures"}
+    apart |= {"GaussianMixture", "Normal", "RealNVP", "VampPrior"}
     assert models - apart <= {name.split(",")[0] for name in MODELS}
     choices = {
         "Checkpoint": ("run.safetensors",),

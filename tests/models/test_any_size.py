@@ -23,6 +23,8 @@ MODELS = {
     "free bits": lambda **k: ae.VAE(CONV, 4, free_bits=0.1, **k),
     "vqvae": lambda **k: ae.VQVAE(RESNET, 8, 4, **k),
     "residual vqvae": lambda **k: ae.VQVAE(CONV, 8, 4, quantizers=2, **k),
+    "projected vqvae": lambda **k: ae.VQVAE(RESNET, 8, 4, projection_dim=2, groups=2, **k),
+    "bits": lambda **k: ae.VQVAE(CONV, code_bits=3, **k),
     "unet": lambda **k: ae.Autoencoder(ae.UNet((4, 6, 8)), corruption=ae.GaussianNoise(0.1), **k),
 }
 CODED = [name for name in MODELS if name != "unet"]
@@ -45,7 +47,7 @@ def test_every_method_takes_other_sizes(name, models, data):
     assert model.reconstruct(other).shape == model.errors(other).shape == other.shape
     scores = model.score_samples(other)
     assert scores.shape == (3,) and np.isfinite(scores).all()
-    if not name.startswith(("vae", "iwae", "mmd", "free", "vq", "residual")):
+    if not name.startswith(("vae", "iwae", "mmd", "free", "vq", "residual", "bits")):
         np.testing.assert_allclose(-model.errors(other).sum((1, 2, 3)), scores, rtol=1e-4)
     for n in (1, 3):  # in any company
         np.testing.assert_array_equal(model.reconstruct(other[:n]), model.reconstruct(other)[:n])
@@ -59,7 +61,9 @@ def test_every_method_takes_other_sizes(name, models, data):
 def test_codes_are_maps(name, models, data):
     model, (X, other) = models[name], data
     multiple = 3 if name == "conv bce" else 4
-    tail = {"vqvae": (), "residual vqvae": (2,)}.get(name, (4,))
+    tail = {"vqvae": (), "bits": (), "residual vqvae": (2,), "projected vqvae": (2,)}.get(
+        name, (4,)
+    )
     for images in (X, other):
         room = tuple(-(-n // multiple) for n in images.shape[1:3])
         codes = model.transform(images)

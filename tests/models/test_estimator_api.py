@@ -30,6 +30,8 @@ ESTIMATORS = [
     ae.GAN(SMALL, 4, epochs=2),
     ae.VQVAE(SMALL, 16, 4, quantizers=2, epochs=2),
     ae.VQVAE(SMALL, levels=(4, 3), epochs=2),
+    ae.VQVAE(SMALL, 16, 4, gradient="rotation", groups=2, projection_dim=2, epochs=2),
+    ae.VQVAE(SMALL, code_bits=4, epochs=2),
     ae.StackedAutoencoder(SMALL, 4, pretrain_epochs=1, epochs=1),
     ae.Recirculation(4, epochs=2),
     ae.SoftmaxClassifier(

@@ -19,6 +19,11 @@ MODELS = {
     "VAE": (lambda: ae.VAE(ae.Dense((600,)), 4, loss="bce", **KW), TABLE),
     "CVAE": (lambda: ae.CVAE(ae.Dense((16,)), 2, **KW), TABLE),
     "VQVAE": (lambda: ae.VQVAE(ae.ResNet(16, 8, 1), 16, 8, **KW), IMAGES),
+    "VQVAE, projections": (
+        lambda: ae.VQVAE(ae.ResNet(16, 8, 1), 16, 8, projection_dim=2, groups=2, **KW),
+        IMAGES,
+    ),
+    "VQVAE, bits": (lambda: ae.VQVAE(ae.Dense((16,)), code_bits=4, groups=2, **KW), TABLE),
     "AdversarialAutoencoder": (lambda: ae.AdversarialAutoencoder(ae.Dense((16,)), 2, **KW), TABLE),
     "StackedAutoencoder": (
         lambda: ae.StackedAutoencoder(ae.Dense((8,)), 4, pretrain_epochs=1, **KW),

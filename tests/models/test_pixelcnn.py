@@ -11,7 +11,7 @@ import pytest
 from aecore import nn
 from aecore.data.arrays import Data
 from aecore.data.batches import Batches
-from aecore.models.quantized.pixelcnn import sample_codes
+from aecore.nn.pixelcnn.drawing import sample_codes
 from aecore.nn.pixelcnn.network import GatedPixelCNN
 from aecore.nn.pixelcnn.sampler import Sampler
 from cases.base import normal

@@ -275,7 +275,8 @@ def test_expected_cells_are_means_over_codes_by_their_weights():
     gaps = people(200, 7)
     gaps["pay"] = np.nan
     drawn = np.mean([t["pay"] for t in m.impute(gaps, n_draws=200, random_state=0)], axis=0)
-    np.testing.assert_allclose(m.impute(gaps)["pay"], drawn, atol=25)
+    away = np.abs(m.impute(gaps)["pay"] - drawn)  # of 64 codes either way
+    assert away.mean() < 12 and away.mean() < np.abs(drawn - drawn.mean()).mean() / 5
 
 
 def test_likelihoods_and_imputations_of_rows_with_gaps_are_integrals_over_codes():

@@ -502,7 +502,11 @@ def test_parameters():
     )
     params = clone(m).set_params(corruption__rate=0.3, arch__widths=(4,)).get_params()
     assert params["corruption__rate"] == 0.3 and m.corruption.rate == 0.2
-    assert not {"loss", "tied", "pretrain_epochs"} & set(params)
+    assert not {"loss", "tied"} & set(params)
+    assert params["pretrain_epochs"] == 0  # for a prior; layer by layer nothing is trained
+    assert "pretrain_epochs" not in ae.TabularAutoencoder().get_params()
+    with pytest.raises(ValueError, match="pretrain_epochs: expected 0 for a TabularVAE"):
+        clone(m).set_params(pretrain_epochs=1).fit(np.eye(20))
     tags = m.__sklearn_tags__().input_tags
     assert tags.allow_nan and tags.string and tags.categorical
 

@@ -116,13 +116,26 @@ def test_every_grid_of_codes(name, rng):
 
 
 @pytest.mark.parametrize("name", GRIDS)
-@pytest.mark.parametrize("kind", [{"quantizers": 3}, {"levels": (3, 3)}])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"quantizers": 3},
+        {"levels": (3, 3)},
+        {"levels": (3, 3), "quantizers": 2},
+        {"groups": 2, "quantizers": 2, "gradient": "rotation"},
+        {"projection_dim": 2, "distance": "cosine"},
+        {"code_bits": 3},
+        {"code_bits": 3, "groups": 2},
+    ],
+    ids=repr,
+)
 def test_every_quantizer(kind, name, rng, tmp_path):
     arch, shape, grid = GRIDS[name]
     X, y = rng.random((30, *shape), dtype=np.float32), np.arange(30) % 2
-    sizes = {} if "levels" in kind else {"codebook_size": 8, "code_dim": 4}
+    sizes = {} if {"levels", "code_bits"} & kind.keys() else {"codebook_size": 8, "code_dim": 4}
     model = ae.VQVAE(arch, **sizes, **kind, prior=ae.PixelCNN(**PRIOR), epochs=1, **KW).fit(X, y)
-    assert model.prior_._network.input_shape == (*model.transform(X).shape[1:], 8 if sizes else 9)
+    wanted = *model.transform(X).shape[1:], 9 if "levels" in kind else 8
+    assert model.prior_._network.input_shape == wanted
     made = model.sample(3, y=1, random_state=0)
     assert made.shape == (3, *shape)
     model.save(tmp_path / "m")

@@ -12,6 +12,17 @@ KINDS = {
     "residual loss": {"codebook_size": 8, "code_dim": 3, "quantizers": 2, "codebook": "loss"},
     "cosine": {"codebook_size": 8, "code_dim": 3, "distance": "cosine"},
     "levels": {"levels": (4, 3, 5)},
+    "rotation": {"codebook_size": 8, "code_dim": 3, "gradient": "rotation"},
+    "projections": {
+        "codebook_size": 8,
+        "code_dim": 3,
+        "projection_dim": 2,
+        "distance": "cosine",
+        "quantizers": 2,
+    },
+    "groups": {"codebook_size": 8, "code_dim": 4, "groups": 2, "quantizers": 2},
+    "levels in steps": {"levels": (3, 3), "quantizers": 2, "groups": 2},
+    "bits": {"code_bits": 3},
 }
 
 
@@ -46,7 +57,8 @@ def test_every_architecture(arch, kind, rng):
     architecture, shape, grid = ARCHES[arch]
     x = rng.random((24, *shape), np.float32)
     model = ae.VQVAE(architecture, **KINDS[kind], epochs=1, **KW).fit(x)
-    depth = (model.quantizers,) if model.quantizers > 1 else ()
+    depth = model.quantizers * model.groups
+    depth = (depth,) if depth > 1 else ()
     codes = model.transform(x)
     assert codes.shape == (24, *((*grid, *depth) or (1,))) and codes.dtype == np.int64
     rebuilt = model.reconstruct(x)
@@ -72,7 +84,9 @@ def test_losses_masks_corruption_and_validation(kind, X):
     model.fit(holes, sample_mask=mask)
     codes = model.transform(holes, sample_mask=mask)
     np.testing.assert_array_equal(codes, model.transform(np.where(mask, X, 0)))
-    terms = set() if kind == "levels" else {"vq", "commitment"}
+    terms = {"vq", "commitment"}
+    if kind in ("levels", "levels in steps", "bits"):
+        terms = {"commitment", "entropy"} if kind == "bits" else set()
     for record in model.history_:
         assert {"recon", "perplexity"} | terms <= set(record)
         assert {f"val_{name}" for name in terms | {"recon"}} <= set(record)
@@ -267,3 +281,97 @@ def test_steps_behind_the_end_count_for_nothing(kind, rng):
         for x, m in ((padded, hole), (X, hole[:, :5]))
     ]
     assert losses[0]["loss"] == pytest.approx(losses[1]["loss"], rel=1e-4)
+
+
+# ---- rotation, projections, groups, steps and bits -----------------------------------------------
+
+
+def test_groups_of_levels_are_one_long_list(X):
+    """The same network, values and training: codes alone are told otherwise."""
+    options = {"epochs": 2, "learning_rate": 1e-2, **KW}
+    whole = ae.VQVAE(ae.Dense((8,)), levels=(4, 3, 4, 3), **options).fit(X)
+    parts = ae.VQVAE(ae.Dense((8,)), levels=(4, 3), groups=2, **options).fit(X)
+    np.testing.assert_array_equal(whole.reconstruct(X), parts.reconstruct(X))
+    codes = parts.transform(X)
+    np.testing.assert_array_equal(whole.transform(X)[:, 0], codes[:, 0] + 12 * codes[:, 1])
+    assert parts.codebook_.shape == (2, 12, 2)
+
+
+def test_steps_of_levels_are_finer_ones(X):
+    model = ae.VQVAE(ae.Dense((8,)), levels=(3, 2), quantizers=3, epochs=1, **KW).fit(X)
+    squashed = np.tanh(model._network.encode(X).astype(np.float64))
+    codes, total = model.transform(X), np.zeros((50, 2))
+    for i in range(3):
+        total += model.codebook_[i][codes[:, i]]
+        assert (np.abs(squashed - total) <= 1.0001 / np.array([2, 1]) / np.array([3, 2]) ** i).all()
+    assert [f"perplexity_{i}" in model.history_[0] for i in (1, 2, 3, 4)] == [True] * 3 + [False]
+
+
+def test_terms_of_bits(X):
+    options = {"commitment": 0.5, "entropy_weight": 2.0, "batch_size": 50}
+    model = ae.VQVAE(
+        ae.Dense((8,)), code_bits=3, **{**FROZEN, **options, "codebook_init": "kmeans"}
+    )
+    z = model.fit(X)._network.encode(X).astype(np.float64)
+    codes = model.transform(X)
+    np.testing.assert_array_equal(codes[:, 0], (z >= 0) @ [1, 2, 4])
+    np.testing.assert_array_equal(model.codebook_[codes[:, 0]], np.where(z < 0, -1, 1))
+    logits = -((z[:, None] - model.codebook_) ** 2).sum(-1) / 0.1
+    share = np.exp(logits - logits.max(1, keepdims=True))
+    share /= share.sum(1, keepdims=True)
+    own, mean = -(share * np.log(share)).sum(1), share.mean(0)
+    entropy = 2 * (own + (mean * np.log(mean)).sum())
+    pull = 0.5 * ((np.abs(z) - 1) ** 2).mean(1)
+    record = model.history_[0]
+    assert record["entropy"] == pytest.approx(entropy.mean(), rel=1e-4)
+    assert record["commitment"] == pytest.approx(pull.mean(), rel=1e-4)
+    assert record["loss"] == pytest.approx(record["recon"] + pull.mean() + entropy.mean(), rel=1e-4)
+    assert record["perplexity"] == pytest.approx(ae.metrics.perplexity(codes, 8), rel=1e-6)
+    # a score is of its sample alone: it has no entropy, which is of a batch
+    recon = ((X - model.reconstruct(X)) ** 2).sum(1)
+    np.testing.assert_allclose(model.score_samples(X), -recon - pull, rtol=1e-4)
+    np.testing.assert_array_equal(model.score_samples(X[:7]), model.score_samples(X)[:7])
+
+
+def test_the_entropy_brings_codes_into_use(digits):
+    def used(weight):
+        options = {"epochs": 5, "learning_rate": 3e-3, **KW}
+        model = ae.VQVAE(SMALL, code_bits=5, entropy_weight=weight, **options).fit(digits)
+        return ae.metrics.perplexity(model.transform(digits), 32)
+
+    assert used(3.0) > 1.5 * used(0.0) and used(3.0) > 12
+
+
+@pytest.mark.parametrize("kind", [{"projection_dim": 2}, {"groups": 2, "quantizers": 2}])
+@pytest.mark.parametrize("given", ["array", "stream"])
+def test_kmeans_starts_every_codebook(kind, given, digits):
+    """Among the vectors that it is to replace, whatever samples come from."""
+    x = digits.reshape(600, -1).astype(np.float32) / 255
+    X = x if given == "array" else lambda: iter([x[:100], x[100:350], x[350:]])
+    options = {"epochs": 1, "learning_rate": 1e-30, "shuffle": False, **STILL, **KW}
+    model = ae.VQVAE(ae.Dense((16,)), 8, 4, **kind, **options).fit(X)
+    first = ae.VQVAE(ae.Dense((16,)), 8, 4, **kind, **options).fit(x[:256])
+    np.testing.assert_allclose(model.codebook_, first.codebook_, atol=1e-5)
+    codes = model.transform(x[:256])
+    assert all(len(np.unique(column)) == 8 for column in codes.T)
+
+
+def test_rotation_learns_what_straight_through_does(digits):
+    def found(gradient):
+        options = {"epochs": 5, "learning_rate": 3e-3, **KW}
+        return ae.VQVAE(SMALL, 16, 4, gradient=gradient, **options).fit(digits)
+
+    straight, turned = found("straight_through"), found("rotation")
+    assert np.abs(straight.codebook_ - turned.codebook_).max() > 1e-3
+    for model in (straight, turned):
+        assert model.history_[-1]["mse"] < 0.6 * model.history_[0]["mse"]
+
+
+def test_vectors_are_those_that_are_compared(X):
+    model = ae.VQVAE(ae.Dense((8,)), 8, 4, projection_dim=2, epochs=1, **KW).fit(X)
+    vectors, codes = model.encode_vectors(X), model.transform(X)
+    assert vectors.shape == (50, 2) and model.codebook_.shape == (8, 2)
+    far = ((vectors[:, None] - model.codebook_) ** 2).sum(-1)
+    np.testing.assert_array_equal(far.argmin(1), codes[:, 0])
+    grouped = ae.VQVAE(ae.Dense((8,)), 8, 4, projection_dim=1, groups=2, epochs=1, **KW).fit(X)
+    assert grouped.encode_vectors(X).shape == (50, 4) and grouped.codebook_.shape == (2, 8, 1)

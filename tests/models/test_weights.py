@@ -23,6 +23,10 @@ MODELS = {
     "fsq": lambda: ae.VQVAE(D, levels=(4, 3), **KW),
     "vq loss": lambda: ae.VQVAE(D, 6, 2, codebook="loss", codebook_init="normal", **KW),
     "vq ema": lambda: ae.VQVAE(D, 6, 2, codebook_init="normal", restart_dead=False, **KW),
+    "rotation": lambda: ae.VQVAE(
+        D, 6, 4, codebook="loss", codebook_init="normal", gradient="rotation", groups=2, **KW
+    ),
+    "bits": lambda: ae.VQVAE(D, code_bits=3, entropy_weight=1.0, **KW),
     "residual": lambda: ae.VQVAE(
         D, 6, 2, quantizers=2, codebook_init="normal", restart_dead=False, **KW
     ),

@@ -46,7 +46,8 @@ RIGHT = {
 }
 OTHERS = {  # what is no layer, has a surrogate for its gradient, or no way back without a target
     "Flat", "Module", "Parameter", "Tape", "Value", "check_gradients",
-    "VectorQuantizer", "ResidualQuantizer", "FiniteScalarQuantizer", "AutoregressiveLSTM",
+    "VectorQuantizer", "ResidualQuantizer", "FiniteScalarQuantizer", "LookupFreeQuantizer",
+    "GroupedQuantizer", "AutoregressiveLSTM",
 }  # fmt: skip
 
 

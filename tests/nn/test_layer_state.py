@@ -52,6 +52,8 @@ def quantizer_stack():
         nn.VectorQuantizer(32, 16, **options, distance="cosine"),
         nn.ResidualQuantizer(3, 32, 16, **options),
         nn.FiniteScalarQuantizer((2,) * 12 + (3,) * 4),
+        nn.VectorQuantizer(32, 16, **options, gradient="rotation", projection_dim=8),
+        nn.GroupedQuantizer(*(nn.FiniteScalarQuantizer((2,) * 8, 2) for _ in range(2))),
         nn.ConvTranspose2d(16, 3, 4, 2, 1),
     )
 
@@ -343,6 +345,15 @@ REPRS = {
         nn.ResidualQuantizer(2, 8, 4)
     ),
     "FiniteScalarQuantizer((8, 5, 3))": lambda: nn.FiniteScalarQuantizer([8, 5, 3]),
+    "FiniteScalarQuantizer((8, 5), depth=2)": lambda: nn.FiniteScalarQuantizer((8, 5), 2),
+    "VectorQuantizer(8, 4, gradient='rotation', projection_dim=2\n"
+    "  (down): Linear(4, 2)\n  (up): Linear(2, 4)\n)": lambda: nn.VectorQuantizer(
+        8, 4, gradient="rotation", projection_dim=2
+    ),
+    "GroupedQuantizer(\n  (0): LookupFreeQuantizer(3)\n"
+    "  (1): LookupFreeQuantizer(3, entropy_weight=1.0)\n)": lambda: nn.GroupedQuantizer(
+        nn.LookupFreeQuantizer(3), nn.LookupFreeQuantizer(3, entropy_weight=1.0)
+    ),
     "Sequential()": nn.Sequential,
     "Residual(\n  (body): Sequential(\n    (0): Linear(2, 2)\n    (1): Flatten()\n  )\n)": lambda: (
         nn.Residual(nn.Sequential(nn.Linear(2, 2), nn.Flatten()))

@@ -16,6 +16,7 @@ from aecore.nn.ops.elementwise import Binary, Unary, activation
 from aecore.nn.ops.embedding import Embedding
 from aecore.nn.ops.gated import GatedTanh
 from aecore.nn.ops.kept import KeepLargest
+from aecore.nn.ops.mixture import MixtureDensity
 from aecore.nn.ops.reductions import Reduction
 from aecore.nn.ops.shapes import ConcatCondition, _One
 from aecore.nn.tape import FUNCTIONS, UFUNCS, Op, current, flops
@@ -513,14 +514,17 @@ WRONG = {
     "GaussianKL": [(lambda: latent.GaussianKL(v(2, 3), v(2, 4)), "logvar: expected shape")],
     "FreeBitsKL": [(lambda: latent.FreeBitsKL(v(2, 3), v(2, 4), 0.1), "expected")],
     "ImportanceBound": [
+        (lambda: latent.ImportanceBound(v(5), v(6), 3, 1.0), "expected .* draws"),
+        (lambda: latent.ImportanceBound(v(7), v(7), 3, 1.0), "expected .* draws"),
+    ],
+    "LogRatio": [(lambda: latent.LogRatio(v(5, 2), a(5, 2), v(5, 3)), "broadcast")],
+    "LogPosterior": [(lambda: latent.LogPosterior(v(5, 2), a(5, 3)), "broadcast")],
+    "MixtureDensity": [
         (
-            lambda: latent.ImportanceBound(v(5), v(6, 2), v(6, 2), a(6, 2), 3, 1.0),
-            "expected|broadcast",
+            lambda: MixtureDensity(v(5, 2), v(3), v(3, 4), v(3, 4)),
+            r"expected means .*\(K, 2\), got \(3, 4\)",
         ),
-        (
-            lambda: latent.ImportanceBound(v(7), v(7, 2), v(7, 2), a(7, 2), 3, 1.0),
-            "expected .* draws",
-        ),
+        (lambda: MixtureDensity(v(5, 2), v(3), v(3, 2), v(4, 2)), "expected means"),
     ],
     "VectorQuantize": [
         (lambda: quantize.VectorQuantize(v(2, 3), v(5, 4), 0.1, "Q"), "Q: expected vectors of 4"),

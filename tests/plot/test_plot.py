@@ -515,6 +515,16 @@ def test_samples_of_each_class_have_a_row(images):
     assert model.y_.tolist() == ["c", "a"]
 
 
+def test_samples_of_components_have_a_row(images):
+    prior = aecore.GaussianMixture(3)
+    model = aecore.VAE(aecore.Dense((4,)), 2, prior=prior, loss="bce", epochs=1).fit(images)
+    axes = plot.samples(model, [0] * 4 + [2] * 4, random_state=0).axes[0]
+    assert axis_labels(axes, "y") == ["0", "2"]
+    drawn = model.sample(8, y=[0] * 4 + [2] * 4, random_state=0)
+    np.testing.assert_allclose(picture(axes), plot.tile(drawn, 4), atol=1e-6)
+    assert picture(plot.samples(model, 1, n=4).axes[0]).ndim == 2
+
+
 def test_samples_are_the_models_and_fill_rows(images):
     model = Linear().fit(images)
     axes = plot.samples(model, n=7, columns=3, random_state=5).axes[0]

@@ -76,16 +76,24 @@ def test_whole_images_have_nothing_beyond(rng):
     assert plot.codebook(model, X, kind="patches").axes[0].get_xlabel() == ""
 
 
-@pytest.mark.parametrize("levels", [None, (5, 5)])
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"codebook_size": 8, "code_dim": 2},
+        {"levels": (5, 5)},
+        {"code_bits": 2},
+        {"codebook_size": 8, "code_dim": 5, "projection_dim": 2},
+    ],
+    ids=repr,
+)
 @pytest.mark.parametrize("shape", [(8, 8, 1), (6,)])
-def test_vectors_lie_near_the_codes_that_a_vqvae_chose(shape, levels, rng):
+def test_vectors_lie_near_the_codes_that_a_vqvae_chose(shape, sizes, rng):
     X = rng.random((40, *shape), dtype=np.float32)
     arch = ae.ResNet(8, 4, 1, downsample=1) if len(shape) == 3 else ae.Dense((8,))
-    sizes = {"codebook_size": 8, "code_dim": 2} if levels is None else {"levels": levels}
     model = ae.VQVAE(arch, epochs=1, random_state=0, **sizes).fit(X)
     vectors, codes = model.encode_vectors(X), model.transform(X)
     assert vectors.shape == ((40, 4, 4, 2) if len(shape) == 3 else (40, 2))
-    if levels is None:
+    if "levels" not in sizes:
         far = ((vectors[..., None, :] - model.codebook_) ** 2).sum(-1)
         np.testing.assert_array_equal(far.argmin(-1).reshape(codes.shape), codes)
     axes = plot.codebook(model, X, kind="patches", n=3).axes[0]

@@ -21,7 +21,7 @@ ROOMS = [
     {"functional"},
     {"nn"},
     {"data"},
-    {"arch", "losses", "penalties", "divergences", "priors"},
+    {"arch", "losses", "penalties", "divergences", "flows", "priors"},
     {"training"},
     {"files"},
     {"models"},

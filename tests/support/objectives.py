@@ -57,15 +57,49 @@ OBJECTIVES = {
         ae.Dense((8,)), 32, 4, distance="cosine", codebook="loss", **k
     ),
     "vqvae levels": lambda **k: ae.VQVAE(ae.ResNet(8, 4, 1), levels=(4, 3, 5), **k),
+    "vqvae rotation": lambda **k: ae.VQVAE(
+        ae.ResNet(8, 4, 1), 32, 4, gradient="rotation", ema_decay=0.9, **k
+    ),
+    "vqvae projections": lambda **k: ae.VQVAE(
+        ae.ResNet(8, 4, 1),
+        16,
+        6,
+        projection_dim=3,
+        distance="cosine",
+        quantizers=2,
+        gradient="rotation",
+        codebook="loss",
+        codebook_init="normal",
+        **k,
+    ),
+    "vqvae groups": lambda **k: ae.VQVAE(ae.Dense((8,)), 16, 4, groups=2, codebook="loss", **k),
+    "vqvae levels in steps": lambda **k: ae.VQVAE(
+        ae.Conv((8,)), levels=(4, 3), quantizers=2, groups=2, **k
+    ),
 }
 
-# A step of these makes arrays for all pairs or draws of a batch.
+# A step of these makes arrays for all pairs or draws of a batch, or in float64.
 PAIRS = {
+    "flows": lambda **k: ae.CVAE(
+        ae.Dense((8,)),
+        3,
+        prior=ae.RealNVP(2, 6),
+        posterior=ae.InverseAutoregressiveFlow(2, 9, 4),
+        **k,
+    ),
+    "planar": lambda **k: ae.VAE(ae.Conv((4,)), 3, posterior=ae.PlanarFlow(3), **k),
     "importance-weighted": lambda **k: ae.CVAE(
         ae.Dense((8,)), 3, importance_samples=3, loss="gaussian", **k
     ),
     "mmd": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.MMD(kl=0.1), free_bits=0.1, **k),
+    "bits": lambda **k: ae.VQVAE(
+        ae.ResNet(8, 4, 1), code_bits=3, groups=2, entropy_weight=1.0, **k
+    ),
     "tc": lambda **k: ae.VAE(ae.Dense((8,)), 3, divergence=ae.TotalCorrelation(), **k),
+    "vae of clusters": lambda **k: ae.VAE(
+        ae.Dense((8,)), 3, prior=ae.GaussianMixture(3), pretrain_epochs=1, **k
+    ),
+    "vamp": lambda **k: ae.VAE(ae.Conv((4,)), 3, prior=ae.VampPrior(7), **k),
 }
 
 

@@ -12,7 +12,7 @@ from support.objectives import OBJECTIVES, PAIRS, images
 from support.resuming import resumed, state
 
 KW = {"epochs": 2, "batch_size": 16, "random_state": 0}
-OF_PARTS = {"own modules", "mmd", "tc"}  # batch statistics, and terms over pairs of samples
+OF_PARTS = {"own modules", "mmd", "tc", "bits"}  # batch statistics, and terms over pairs of samples
 
 
 def far(one, other, of=None):

@@ -58,7 +58,7 @@ def killed(model, saves, monkeypatch, *args, after=True, **options):
 def same(a, b):
     assert state(a) == state(b)
     assert getattr(a, "best_epoch_", None) == getattr(b, "best_epoch_", None)
-    ours, theirs = getattr(a, "prior_", None), getattr(b, "prior_", None)
+    ours, theirs = vars(a).get("prior_"), vars(b).get("prior_")
     assert (ours is None) == (theirs is None)
     if ours is not None:
         same(ours, theirs)
@@ -82,6 +82,16 @@ KINDS = {
         ae.Conv((4,)), 3, schedule=ae.Warmup(2) * ae.Cosine(4), corruption=ae.GaussianNoise(), **k
     ),
     "vae": lambda **k: ae.VAE(ae.Dense((8,)), 3, kl_warmup=3, patience=3, loss="gaussian", **k),
+    "vae of clusters": lambda **k: ae.VAE(
+        ae.Dense((8,)),
+        3,
+        prior=ae.GaussianMixture(3),
+        pretrain_epochs=3,
+        corruption=ae.Masking(0.1),
+        patience=2,
+        **k,
+    ),
+    "vae of pseudo-inputs": lambda **k: ae.VAE(ae.Dense((8,)), 3, prior=ae.VampPrior(5), **k),
     "cvae": lambda **k: ae.CVAE(ae.Dense((8,)), 3, optimizer="sgd", clip_norm=1.0, **k),
     "vqvae": lambda **k: ae.VQVAE(ae.Conv((4,)), 16, 4, ema_decay=0.9, patience=2, **k),
     "vqvae with a prior": lambda **k: ae.VQVAE(

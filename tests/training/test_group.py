@@ -63,7 +63,8 @@ def test_one_pass_of_a_prior_and_of_a_classifier(rng):
     codes, (x, y) = rng.integers(0, 5, (40, 4, 4)), images()
 
     def work(comm):
-        prior = ae.PixelCNN(5, layers=1, kernel_size=3, **KW).partial_fit(codes, comm=comm)
+        prior = ae.PixelCNN(5, layers=1, kernel_size=3, **KW)
+        prior.partial_fit(codes, context=codes[:, :2], comm=comm)
         stack = ae.StackedAutoencoder(ae.Dense((8,)), 3, pretrain_epochs=1, **KW)
         labels = {"classes": range(4)}
         classifier = ae.SoftmaxClassifier(stack, **KW).partial_fit(x, y, **labels, comm=comm)

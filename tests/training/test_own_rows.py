@@ -287,6 +287,22 @@ def test_the_codes_of_maps_are_those_of_all_rows(rng):
     assert state(models[0]) == state(models[1])
 
 
+def test_the_codes_of_a_context_are_those_of_all_rows(rng):
+    maps = rng.integers(0, 4, (12, 4, 4))
+    context = [rng.integers(0, n, (12, 2, 2)) for n in (3, 7)]
+
+    def work(comm):
+        prior = ae.PixelCNN(layers=1, kernel_size=3, **KW)
+        return prior.fit(maps, context=context[comm.rank], comm=comm)
+
+    models = own(2, work)
+    assert [m._network.conditioner.size for m in models] == [7, 7]
+    assert state(models[0]) == state(models[1])
+    context[1] = context[1][:, :1]
+    with pytest.raises(ValueError, match="context: expected maps of one shape in every process"):
+        own(2, work)
+
+
 def test_labels_are_those_of_all_rows(rng):
     X = rng.random((20, 5), np.float32)
     labels = [np.repeat(["a", "b"], 10), np.repeat(["long", "b"], 10)]

@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import __version__, build_info, get_num_threads
 from ..base.params import defaults
+from ..data.maps import MapConditioner
 from ..training.progress import summary
 from ._command import Subparsers, add_answer, add_command, answer, command_errors
 from ._kinds import kind_of
@@ -116,6 +117,10 @@ def _model(model: Any) -> dict[str, Any]:
     if conditioner is not None:
         known = conditioner.classes
         facts["conditions"] = f"{conditioner.width} properties" if known is None else known.tolist()
+        if isinstance(conditioner, MapConditioner):
+            facts["context"] = list(conditioner.shape)
+            if conditioner.inner is None:
+                del facts["conditions"]
     return facts
 
 

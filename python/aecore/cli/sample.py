@@ -174,6 +174,8 @@ def condition_of(text: str, model: Any, prior: Any = None) -> Any:
     """Return the condition in text: one for all samples, or one for each."""
     network = network_of(vars(model).get("prior_") or model)
     conditioner = getattr(network, "conditioner", None)
+    if prior is None:
+        prior = getattr(model, "prior_", None)
     known = getattr(prior, "labels_", None) if conditioner is None else conditioner.classes
     if conditioner is None and known is None:
         raise CommandError(f"--y: expected none, as model and prior know no labels, got {text}")

@@ -94,6 +94,10 @@ class Batch:
         Means and log-variances of codes, where an objective keeps them.
     room : tuple of int
         Height and width of codes that are maps and are taken for vectors; () otherwise.
+    prior : object
+        What codes are drawn from, as it is in this pass, where that isn't N(0, I).
+    context : Value, or None
+        What the encoder gives for a flow of posteriors, in a vector for each sample.
     real, fake : Value
         What a discriminator is to tell from each other.
     weights : dict of str to float
@@ -116,6 +120,8 @@ class Batch:
     code: Value
     output: Value
     posterior: tuple[Value, Value]
+    prior: Any
+    context: Value | None
     real: Value
     fake: Value
     terms: Mapping[str, Any]
@@ -149,6 +155,7 @@ class Batch:
         self.tape, self.noise, self.seed, self.position = tape, noise, seed, position
         self.weights, self.reported, self.noted, self.draws = {}, {}, {}, 0
         self.unweighted, tape.weight = frozenset(), self.weight
+        vars(self).pop("prior", None)
         self.samples = tape.constant(self.x)
         if self.lengths is not None:
             tape.padded = self.x.shape[1]

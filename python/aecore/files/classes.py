@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import arch, divergences, nn, penalties, priors
+from .. import arch, divergences, flows, nn, penalties, priors
 from ..data import corruption
 from ..data.tables import constraints
 from ..training import checkpoint, optim, schedules
@@ -25,12 +25,16 @@ CHOICES = (
     corruption.UnsavedFunction,
     divergences.MMD,
     divergences.TotalCorrelation,
+    flows.InverseAutoregressiveFlow,
+    flows.PlanarFlow,
     penalties.L1Sparsity,
     penalties.KLSparsity,
     penalties.TopK,
     penalties.Contractive,
     priors.GaussianMixture,
     priors.Normal,
+    priors.RealNVP,
+    priors.VampPrior,
     schedules.Constant,
     schedules.Cosine,
     schedules.Plateau,

@@ -14,8 +14,10 @@ from .norm import BatchNorm2d, GroupNorm, LayerNorm
 from .parameter import Parameter
 from .pixelcnn.masked import MaskedConv2d
 from .pooling import MaxPool2d, PixelShuffle, PixelUnshuffle, Upsample2d
+from .quantize.grouped import GroupedQuantizer
 from .quantize.residual import ResidualQuantizer
 from .quantize.scalar import FiniteScalarQuantizer
+from .quantize.signs import LookupFreeQuantizer
 from .quantize.vector import VectorQuantizer
 from .recurrent import GRU, LSTM, AutoregressiveLSTM
 from .shape import Flatten, Reshape
@@ -39,8 +41,10 @@ __all__ = [
     "Flat",
     "Flatten",
     "GroupNorm",
+    "GroupedQuantizer",
     "LayerNorm",
     "Linear",
+    "LookupFreeQuantizer",
     "MaskedConv2d",
     "MaxPool2d",
     "MeanPool1d",

@@ -43,9 +43,9 @@ def samples(
     model : estimator
         With ``sample(n, random_state=...)``, or ``sample(n, y=..., random_state=...)``.
     y : label, vector of P properties, array-like (n,) or (n, P), or data frame, optional
-        The condition of a conditional model: one for all samples, or one for each. It has to be
-        given where a model is conditioned on properties. A data frame's columns are the names of
-        properties.
+        The condition of a conditional model, or components of a `VAE`'s mixture: one for all
+        samples, or one for each. It has to be given where a model is conditioned on properties. A
+        data frame's columns are the names of properties.
     n : int, optional
         Number of samples (rounded up to whole rows if each class has its own); by default 64, or
         as many as `y` has.
@@ -91,6 +91,11 @@ def samples(
     >>> rows = pd.DataFrame({"brightness": np.repeat([25, 50, 75, 100], 8)})
     >>> figure = ae.plot.samples(model, rows, random_state=0)
     >>> figure = ae.plot.samples(model, 75, n=8, random_state=0)
+
+    Of a prior that is a mixture, a row for each of some components:
+
+    >>> model = ae.VAE(latent_dim=8, prior=ae.GaussianMixture(3), epochs=1).fit(X[:500])
+    >>> figure = ae.plot.samples(model, [0] * 8 + [1] * 8 + [2] * 8, random_state=0)
     """
     sample = lookup(model, "sample", "samples")
     classes = getattr(model, "classes_", None)
@@ -98,7 +103,8 @@ def samples(
         checks.integer("n", n, 1)
     if columns is not None:
         checks.integer("columns", columns, 1)
-    each = y is not None and np.ndim(y) > (0 if classes is not None else 1)
+    labelled = classes is not None or _has_components(model)
+    each = y is not None and np.ndim(y) > (0 if labelled else 1)
     n = (len(y) if each else 64) if n is None else n
     if y is None and takes_y(sample):
         _check_none_needed(model)
@@ -108,7 +114,7 @@ def samples(
         y = np.repeat(np.asarray(classes), columns)
     made = call(sample, n, y=y, random_state=random_state)
     (drawn,), texts = as_cells(["sample"], [made])
-    told = None if y is None else _told(y, n if each else 1, classes is not None, class_names)
+    told = None if y is None else _told(y, n if each else 1, labelled, class_names)
     if columns is None and each and told is not None:
         columns = _run_length(told)
     cells = _in_rows(drawn, columns, np.nan)
@@ -117,10 +123,11 @@ def samples(
     default = "Samples"
     if told is not None and each:
         rows, across = _labels(told, *cells.shape[:2])
-        default = "Samples of each class" if rows and classes is not None else default
+        kind = "component" if classes is None else "class"
+        default = f"Samples of each {kind}" if rows and labelled else default
     elif told is not None and len(told) <= _MOST_TOLD:
         said = ", ".join(texts_[0] for texts_ in told)
-        default = f"Samples of {said}" if classes is not None else f"Samples with {said}"
+        default = f"Samples of {said}" if labelled else f"Samples with {said}"
     return draw_cells(
         ax,
         cells,
@@ -132,6 +139,12 @@ def samples(
         features=names_of_features(model, None, feature_names),
         writing=None if texts is None else Writing.of(_in_rows(texts[0], columns, "")),
     )[0]
+
+
+def _has_components(model: Any) -> bool:
+    """Whether the model draws codes from a learned prior whose components have labels."""
+    prior = getattr(model, "prior_", None)
+    return getattr(prior, "labels_", None) is not None
 
 
 def _check_none_needed(model: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,17 @@ from ..base.params import Choice
 from ..base.sklearn import Estimator
 from ..base.streams import SAMPLE
 from ..data import arrays, foreign
+from .learned import LearnedPrior
+
+EncodeArray = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 class Prior(Choice, Estimator):
     """A distribution over code space R^D that codes can be drawn from."""
 
     _estimator_type = "density_estimator"
+
+    encodes = False  # whether it takes the encoder of samples to say what it is
 
     def __sklearn_is_fitted__(self) -> bool:
         return True
@@ -58,6 +64,46 @@ class Prior(Choice, Estimator):
 
     def check(self, dim: int) -> None:
         """Raise ValueError unless codes of `dim` numbers can be drawn."""
+
+    # ---- learned with a model --------------------------------------------------------------------
+
+    def check_learned(self, dim: int) -> None:
+        """Raise TypeError or ValueError unless a model with codes of `dim` numbers can have it."""
+        self.module(dim, ())
+
+    def module(self, dim: int, shape: tuple[int, ...]) -> LearnedPrior:
+        """Return what stands for it in a network, with fresh parameters where it is learned.
+
+        Parameters
+        ----------
+        dim : int
+            How many numbers a code has.
+        shape : tuple of int
+            Of a sample.
+        """
+        raise TypeError(
+            "prior: expected None, Normal or GaussianMixture, whose density is differentiated, "
+            f"got {type(self).__name__}"
+        )
+
+    def start_on(self, module: LearnedPrior, codes: np.ndarray, seed: int) -> None:
+        """Give a module first parameters that fit the codes (N, dim) of a pretrained model.
+
+        Modules whose `LearnedPrior.fits_codes` says so are given some.
+        """
+
+    def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> Prior:
+        """Return a prior like this one with what the module of a fitted network has learned.
+
+        Parameters
+        ----------
+        module : LearnedPrior
+        encode : callable
+            Gives means and log-variances (N, D) of the posteriors of samples (N, ...).
+        numbered : bool
+            Whether components without labels have their numbers for labels.
+        """
+        return self
 
     def draw(
         self,

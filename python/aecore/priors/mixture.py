@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import _core
-from ..base import checks, runtime
-from ..base.sklearn import not_fitted
-from ..base.text import printable
+from ..base import checks
 from ..data import foreign
-from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
-from .base import Prior, read_codes
+from ._gaussians import Gaussians, cholesky, fit_mixture
+from ._mixture import Known, Mixture
+from .base import EncodeArray, read_codes
+from .learned import LearnedMixture, LearnedPrior
 
+STARTS = 3  # of a mixture on a model's codes, of which the likeliest is taken
 LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
 
-class GaussianMixture(Prior):
+class GaussianMixture(Mixture):
     r"""A sum of normal distributions: :math:`p(z) = \sum_k w_k N(z | \mu_k, \Sigma_k)`.
 
     `fit` learns it from codes by expectation maximisation in float64, starting from k-means++. With
@@ -102,7 +102,6 @@ class GaussianMixture(Prior):
         self.tol = tol
         self.random_state = random_state
 
-    _learned: tuple[Gaussians, np.ndarray | None]
     n_iter_: int
     converged_: bool
 
@@ -165,77 +164,51 @@ class GaussianMixture(Prior):
     def __sklearn_is_fitted__(self) -> bool:
         return self.means is not None or "_learned" in vars(self)
 
-    # ---- the mixture ----------------------------------------------------------------------------
-
-    def _mixture(self) -> tuple[Gaussians, np.ndarray | None]:
-        """Return the mixture and its components' classes: as given, or as fitted."""
+    def _mixture(self) -> Known:
         if self.means is not None:
             return _given(self.means, self.covariances, self.weights, self.labels)
-        if "_learned" not in vars(self):
-            raise not_fitted(
-                "", "prior: expected a fitted GaussianMixture, got one that is not fitted"
-            )
-        return self._learned
+        return super()._mixture()
 
-    @property
-    def weights_(self) -> np.ndarray:
-        """The weights of the components."""
-        return self._mixture()[0].weights
+    # ---- learned with a model --------------------------------------------------------------------
 
-    @property
-    def means_(self) -> np.ndarray:
-        """The means of the components."""
-        return self._mixture()[0].means
-
-    @property
-    def covariances_(self) -> np.ndarray:
-        """The variances of the components, or their covariance matrices."""
-        factors = self._mixture()[0].factors
-        return factors**2 if factors.ndim == 2 else np.einsum("kij,klj->kil", factors, factors)
-
-    @property
-    def labels_(self) -> np.ndarray | None:
-        """The class of each component."""
-        return self._mixture()[1]
-
-    @property
-    def has_classes(self) -> bool:
-        """Whether its components have labels."""
-        return self.labels_ is not None
-
-    def check(self, dim: int) -> None:
-        """Raise ValueError unless codes of `dim` numbers can be drawn."""
-        width = self.means_.shape[1]
-        if width != dim:
-            raise ValueError(f"prior: expected one of codes with {dim} numbers, got one of {width}")
-
-    def score_samples(self, Z: Any) -> np.ndarray:
-        """Return the logarithm of the density at each code; see `Prior.score_samples`."""
-        mixture, _ = self._mixture()
-        return log_density(log_joint(mixture, self._read(Z, mixture.means.shape[1])))
-
-    # ---- draws ----------------------------------------------------------------------------------
-
-    def _draw(self, n: int, dim: int, seed: int, purpose: int, offset: int, y: Any) -> np.ndarray:
-        (weights, means, factors), labels = self._mixture()
-        noise = np.empty((n, dim + 1), np.float32)  # the first number says which component
-        _core.random_normal(noise, seed, purpose, offset * (dim + 1), runtime.current())
-        first, noise = noise[:, 0], noise[:, 1:].astype(np.float64)
-        chosen = np.empty(n, np.int64)
-        for rows, members in _components_of_draws(n, y, labels, len(weights)):
-            chosen[rows] = members[_choose(weights[members], first[rows])]
-        z = means[chosen]
-        if factors.ndim == 2:
-            z = z + factors[chosen] * noise
+    def check_learned(self, dim: int) -> None:
+        """Raise TypeError or ValueError unless a model with codes of `dim` numbers can have it."""
+        if self.means is None:
+            self._check_params()
         else:
-            for j in range(dim):  # in one order, whatever n is
-                z += factors[chosen, :, j] * noise[:, j, None]
-        return z.astype(np.float32)
+            self.check(dim)
+
+    def module(self, dim: int, shape: tuple[int, ...]) -> LearnedMixture:
+        """Return the components: to be learned, or fixed where means are given."""
+        if self.means is None:
+            return LearnedMixture(int(self.components), dim, self.covariance == "full")
+        mixture, _ = self._mixture()
+        return LearnedMixture(len(mixture.weights), dim, mixture.factors.ndim == 3, mixture)
+
+    def start_on(self, module: LearnedPrior, codes: np.ndarray, seed: int) -> None:
+        """Give the components of a module those of the likeliest mixture of several starts."""
+        assert isinstance(module, LearnedMixture)
+        found: list[tuple[float, Gaussians]] = []
+        for number in range(STARTS):
+            known = int(self.random_state) + number
+            fit = type(self)(**self.get_params(deep=False) | {"random_state": known}).fit(codes)
+            found.append((fit.score(codes), fit._mixture()[0]))
+        module.take(max(found, key=lambda one: one[0])[1])
+
+    def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> GaussianMixture:
+        """Return a mixture with the components of a fitted network."""
+        found = type(self)(**self.get_params(deep=False))
+        if self.means is None:
+            assert isinstance(module, LearnedMixture)
+            mixture = module.mixture()
+            found._learned = mixture, np.arange(len(mixture.weights)) if numbered else None
+            found.n_features_in_ = found.means_.shape[1]
+        elif numbered and self.labels is None:
+            found.labels = np.arange(len(found.weights_))
+        return found
 
 
-def _given(
-    means: Any, covariances: Any, weights: Any, labels: Any
-) -> tuple[Gaussians, np.ndarray | None]:
+def _given(means: Any, covariances: Any, weights: Any, labels: Any) -> Known:
     """Return the mixture with these parameters, or raise ValueError."""
     means = checks.finite("means", means)
     if means.ndim != 2 or 0 in means.shape:
@@ -268,33 +241,3 @@ def _classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     if y.shape != (n,):
         raise ValueError(f"y: expected {n} labels, one for each code, got shape {y.shape}")
     return np.unique(checks.labels("y", y), return_inverse=True)
-
-
-def _components_of_draws(
-    n: int, y: Any, labels: np.ndarray | None, k: int
-) -> list[tuple[Any, np.ndarray]]:
-    """Return pairs of draws and the components they choose from: all, or those of a class."""
-    if y is None:
-        return [(slice(None), np.arange(k))]
-    if labels is None:
-        raise ValueError("y: expected None for a GaussianMixture without classes, got labels")
-    y = checks.array("y", y)
-    if y.ndim and y.shape != (n,):
-        raise ValueError(f"y: expected a label, or {n} of them, got shape {y.shape}")
-    groups = []
-    for label in np.unique(y):
-        members = np.flatnonzero(labels == label)
-        if not len(members):
-            known = ", ".join(map(printable, np.unique(labels).tolist()))
-            raise ValueError(f"y: expected labels of the prior, {known}, got {label.item()!r}")
-        groups.append((y == label if y.ndim else slice(None), members))
-    return groups
-
-
-def _choose(weights: np.ndarray, normal: np.ndarray) -> np.ndarray:
-    """Return components drawn by their weights, from normal numbers by their quantiles."""
-    from statistics import NormalDist
-
-    sums = np.cumsum(weights / weights.sum())[:-1].tolist()
-    cuts = [NormalDist().inv_cdf(s) if 0 < s < 1 else np.inf * (1 if s > 0 else -1) for s in sums]
-    return np.searchsorted(np.array(cuts, np.float64), normal, side="right")

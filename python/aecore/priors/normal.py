@@ -9,7 +9,9 @@ import numpy as np
 
 from .. import _core
 from ..base import checks, runtime
+from ._gaussians import Gaussians
 from .base import Prior
+from .learned import LearnedMixture
 
 
 class Normal(Prior):
@@ -37,6 +39,12 @@ class Normal(Prior):
     def check(self, dim: int) -> None:
         """Raise TypeError or ValueError for a scale that isn't a number above 0."""
         checks.real("prior: scale", self.scale, above=True)
+
+    def module(self, dim: int, shape: tuple[int, ...]) -> LearnedMixture:
+        """Return what stands for it in a network, where it stays as it is."""
+        self.check(dim)
+        one = Gaussians(np.ones(1), np.zeros((1, dim)), np.full((1, dim), float(self.scale)))
+        return LearnedMixture(1, dim, False, one)
 
     def _draw(self, n: int, dim: int, seed: int, purpose: int, offset: int, y: Any) -> np.ndarray:
         if y is not None:

@@ -49,7 +49,12 @@ class BaseAutoencoder(BaseModel):
         return sklearn.transformer_tags(super().__sklearn_tags__(), self._preserves_dtype)
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
-        return self._coders(reader, self._heads * self.latent_dim, self.latent_dim, condition)
+        return self._coders(reader, self._encoder_outputs, self.latent_dim, condition)
+
+    @property
+    def _encoder_outputs(self) -> int:
+        """How many numbers the encoder gives for a sample, or for each place of a map."""
+        return self._heads * int(self.latent_dim)
 
     # ---- a pass ---------------------------------------------------------------------------------
 
@@ -614,11 +619,13 @@ class BaseAutoencoder(BaseModel):
         ----------
         n : int
         y : optional
-            The condition of a `CVAE`, or the class to draw from a prior that was fitted with
-            labels: one for all samples, a label or P properties, or one for each.
+            The condition of a `CVAE`; or the class to draw from a prior that was fitted with
+            labels, or the component of a mixture that a `VAE` has learned: one for all samples, a
+            label or P properties, or one for each.
         prior : Normal or GaussianMixture, optional
-            Where codes come from. None is N(0, I) for a `VAE`; a model without a prior needs one
-            that was fitted to its codes: ``GaussianMixture(10).fit(model.transform(X))``.
+            Where codes come from. None is what a `VAE` was trained with, N(0, I) by default; a
+            model without a prior needs one that was fitted to its codes:
+            ``GaussianMixture(10).fit(model.transform(X))``.
         near : array-like, optional
             A sample, about whose code to draw instead.
         scale : float
@@ -667,8 +674,12 @@ class BaseAutoencoder(BaseModel):
             noise = Normal().draw(n, width, seed).reshape(n, *point.shape[1:])
             deviation = 1.0 if logvar is None else np.exp(logvar.data / 2)
             z = point.data + np.float32(scale) * deviation * noise
-            z = self._mapped(batch, z)
+            z = self._mapped(batch, self._nearby(batch, z))
         return z
+
+    def _nearby(self, batch: Batch, points: np.ndarray) -> np.ndarray:
+        """Return the codes that points about a sample stand for."""
+        return points
 
 
 def _slerp(t: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

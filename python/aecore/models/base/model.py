@@ -129,10 +129,11 @@ class BaseModel(Estimator):
     _variance: float | None  # of what fit was given, for what is shown of a model
 
     _losses: tuple[str, ...] = NAMES
-    _pretrains = False  # whether it has `_pretrain`
+    _pretrains: Any = False  # whether it has `_pretrain`
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
     _is_sized: Any = False  # whether images may have other sizes than in fit
+    _takes_context = False  # whether it is conditioned on maps of codes
     _takes_codeless = False  # whether an architecture without a code will do
     _coders_conditioned = True  # whether encoder and decoder see conditions, if there are any
     _no_validation = ""  # why nothing can be validated
@@ -155,6 +156,13 @@ class BaseModel(Estimator):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         """Return the network's parts, for samples as they are read and conditions of a width."""
         raise NotImplementedError
+
+    def _modules_for(self, reader: Reader, conditioner: Conditioner | None) -> dict[str, Module]:
+        """Return the network's parts, for samples as they are read and what has been learned of y.
+
+        Most need no more of that than how long its vectors are.
+        """
+        return self._modules(reader, _width(conditioner))
 
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised: the sum of some terms, each with a number for each sample.
@@ -262,7 +270,8 @@ class BaseModel(Estimator):
         if checks.integer("pretrain_epochs", self.pretrain_epochs) and not self._pretrains:
             raise ValueError(
                 f"pretrain_epochs: expected 0 for a {type(self).__name__}, as only an Autoencoder "
-                f"is pretrained layer by layer, got {self.pretrain_epochs}"
+                "is pretrained, layer by layer, and a VAE with a prior, got "
+                f"{self.pretrain_epochs}"
             )
         self._check_training_params()
 
@@ -457,10 +466,9 @@ class BaseModel(Estimator):
             rows = np.sort(order[held:])
             validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
         saver = saver_of(self, saving or checkpoint_of(self), found)
-        if not self.history_ or saver.stage.level is not None:
-            if self._pretrains and self.pretrain_epochs:
-                with network.in_training():
-                    self._pretrain(given, rows, saver)  # type: ignore[attr-defined]
+        if self._pretrains and self.pretrain_epochs and self._is_pretraining(saver):
+            with network.in_training():
+                self._pretrain(given, rows, saver)  # type: ignore[attr-defined]
         stage = saver.stage
         todo = 0 if stage.stopped else max(0, stage.first + self.epochs - network.epoch)
         if not stage.over or todo:
@@ -470,6 +478,10 @@ class BaseModel(Estimator):
         elif stage.best is not None:
             back_to(network, stage.best)
         return saver
+
+    def _is_pretraining(self, saver: Saver) -> bool:
+        """Return whether a training is at its pretraining, or before."""
+        return not self.history_ or saver.stage.level is not None
 
     def partial_fit(
         self,
@@ -792,7 +804,7 @@ class BaseModel(Estimator):
         Without a seed it has that of ``random_state``.
         """
         with budget(most):
-            modules = self._modules(reader, _width(conditioner))
+            modules = self._modules_for(reader, conditioner)
             modules |= learned_by(self.loss, reader.of_output.shape)
         if seed is None:
             seed = group.first(lambda: new_seed(self.random_state))

@@ -143,7 +143,7 @@ DESCRIPTIONS = inspect.cleandoc(r"""
         be longer than samples then.
     pretrain_epochs : int
         For so many epochs each layer is first trained by itself, as `StackedAutoencoder` says: 0
-        for other models than `Autoencoder`.
+        for other models than `Autoencoder`, but for a `VAE` with a prior.
     optimizer : {"adam", "adamw", "sgd"}, Adam, AdamW or SGD
     learning_rate : float
     weight_decay : float

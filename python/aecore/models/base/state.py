@@ -19,6 +19,7 @@ from ...base.params import Params
 from ...base.text import printable
 from ...data import corruption
 from ...data.conditions import Conditioner, MixedConditioner
+from ...data.maps import MapConditioner
 from ...files import document
 from ...files.codec import Decoder, Encoder, same_keys
 from ...nn.parameter import OverBudget
@@ -154,6 +155,9 @@ def own_params(model: Any) -> Config:
 def _conditions(conditioner: Conditioner | None) -> Config | None:
     if conditioner is None:
         return None
+    if isinstance(conditioner, MapConditioner):
+        shape, size = list(conditioner.shape), conditioner.size
+        return {"maps": shape, "codes": size, "y": _conditions(conditioner.inner)}
     if isinstance(conditioner, MixedConditioner):
         return {"columns": [_conditions(part) for part in conditioner.parts]}
     if conditioner.classes is not None:
@@ -289,6 +293,8 @@ def restore(model: BaseModel, config: Config, tensors: Tensors, most: int) -> No
     shape = tuple(_count(n, "shape", 1) for n in _list(config["shape"], "shape"))
     reader = model._reader.restored(model, shape, found)
     conditioner = _read_conditions(config["conditions"])
+    if isinstance(conditioner, MapConditioner) and not model._takes_context:
+        raise ValueError(f"conditions: expected no maps for {type(model).__name__}, got some")
     if model._ignores_y and (conditioner is not None) != model._needs_y:
         expected, got = ("some", "none") if conditioner is None else ("none", "some")
         raise ValueError(f"conditions: expected {expected} for {type(model).__name__}, got {got}")
@@ -358,9 +364,16 @@ def _read_conditions(found: Any) -> Conditioner | None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
         return Conditioner(classes=_classes(found))
+    if isinstance(found, dict) and set(found) == {"maps", "codes", "y"}:
+        shape = tuple(_count(n, "maps", 1) for n in _list(found["maps"], "maps"))
+        inner = _read_conditions(found["y"])
+        if isinstance(inner, MapConditioner):
+            raise ValueError("conditions: expected labels or properties beside maps, got maps")
+        return MapConditioner(inner, shape, _count(found["codes"], "codes", 1))
     if isinstance(found, dict) and set(found) == {"columns"}:
         parts = [_read_conditions(part) for part in _list(found["columns"], "columns")]
-        if not parts or any(p is None or isinstance(p, MixedConditioner) for p in parts):
+        nested = MixedConditioner, MapConditioner
+        if not parts or any(p is None or isinstance(p, nested) for p in parts):
             raise ValueError("conditions: expected a column of labels or numbers, got another")
         return MixedConditioner([part for part in parts if part is not None])
     same_keys(found, ["mean", "scale"], "conditions")

@@ -31,13 +31,17 @@ PRIOR = "prior"  # a trained one in a file: its configuration, and a prefix of i
 class CodesWithPrior(BaseAutoencoder):
     """A model whose `fit` ends with that of a prior, on the codes of the same samples."""
 
-    codebook_size: int
     quantizers: int
-    levels: Any
+    groups: int
     prior: Any
     prior_: PixelCNN
 
     _nested = (PixelCNN,)
+
+    @property
+    def _n_codes(self) -> int:
+        """How many codes each codebook has, by the parameters."""
+        raise NotImplementedError
 
     @property
     def classes_(self) -> np.ndarray:
@@ -60,16 +64,15 @@ class CodesWithPrior(BaseAutoencoder):
             prior._check_params()
         except (TypeError, ValueError) as error:
             raise type(error)(f"prior: {error}") from None
-        size = self.codebook_size if self.levels is None else math.prod(self.levels)
+        size, depth = self._n_codes, self.groups * self.quantizers
         if prior.codebook_size not in (None, size):
             raise ValueError(
                 f"prior: codebook_size: expected None or the codebook's {size}, got "
                 f"{prior.codebook_size}"
             )
-        if prior.depth not in (1, self.quantizers):
+        if prior.depth not in (1, depth):
             raise ValueError(
-                f"prior: depth: expected 1, or the number of quantizers {self.quantizers}, got "
-                f"{prior.depth}"
+                f"prior: depth: expected 1, or the number of quantizers {depth}, got {prior.depth}"
             )
 
     def fit(
@@ -138,7 +141,7 @@ class CodesWithPrior(BaseAutoencoder):
             trained = PixelCNN()
         params |= {
             "codebook_size": self._network.quantizer.n_codes,
-            "depth": int(self.quantizers),
+            "depth": math.prod(self._network.quantizer.code_shape),
             "warm_start": hasattr(trained, "_network"),
             "checkpoint": checkpoint,
         }
@@ -160,6 +163,47 @@ class CodesWithPrior(BaseAutoencoder):
     @fitted
     def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
         return self._collected(self._input(X, None, sample_mask), self._codes)
+
+    def elbo(
+        self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None
+    ) -> np.ndarray:
+        r"""Return the evidence lower bound of each sample: of its image through its code.
+
+        .. math:: \ln p(x) \ge \ln p(x | c) + \ln p(c | y)
+
+        with c the sample's codes, all that the encoder allows for: their divergence from the prior
+        is :math:`-\ln p(c | y)`. Without a prior codes are uniform and independent, as in `sample`.
+
+        Parameters
+        ----------
+        X, target, sample_mask
+            As in `score_samples`.
+        y : array-like, optional
+            What the prior is conditioned on, where `fit` was given y.
+
+        Returns
+        -------
+        ndarray of float32, shape (N,)
+            In nats, but for the constants that `aecore.losses` names.
+        """
+        codes, trained = self._all_codes(X, sample_mask), self._trained_prior()
+        if trained is None:
+            each = math.prod(codes.shape[1:]) * math.log(self._network.quantizer.n_codes)
+            nats = np.full(len(codes), -each)
+        else:
+            nats = trained.log_likelihood(codes, y).astype(np.float64)
+        recon = self.score_samples(X, target=target, sample_mask=sample_mask)
+        found: np.ndarray = recon + nats
+        return found.astype(np.float32)
+
+    def _trained_prior(self) -> PixelCNN | None:
+        """Return the prior that is trained, None where there is none to be trained."""
+        trained: PixelCNN | None = vars(self).get("prior_")
+        if trained is None and self.prior is not None:
+            raise ValueError(
+                "prior: expected one that fit has trained, once the rest is, got an untrained one"
+            )
+        return trained
 
     def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
         """Raise the errors of the prior's own `fit`, before anything changes."""

@@ -96,7 +96,7 @@ class TableModel(BaseAutoencoder):
         layout = reader.layout
         columns = Columns(layout.levels)
         loss = Mixed(layout.levels, layout.surprise, None, layout.binned)
-        code = Code(self._heads * self.latent_dim, self.latent_dim)
+        code = Code(self._encoder_outputs, self.latent_dim)
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))
         decoder = Sequential(*arch.up(code.inputs, loss.outputs))

@@ -13,8 +13,11 @@ from ...base import checks
 from ...base.sklearn import new_seed
 from ...base.streams import derived_seed
 from ...data.batches import Batch
+from ...data.readers import Reader
 from ...data.rows import Rows, joined
 from ...data.tables import Table
+from ...flows import PosteriorFlow
+from ...nn.module import Module
 from ...nn.ops.latent import MatchKL
 from ...nn.tape import Value
 from ...priors import Prior
@@ -166,9 +169,15 @@ class TabularVAE(TableModel, VAE, options=Tables):
         free_bits: float = 0.0,
         importance_samples: int = 1,
         divergence: Any = "kl",
+        prior: Prior | None = None,
+        posterior: PosteriorFlow | None = None,
+        pretrain_epochs: int = 0,
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        return super()._modules(reader, condition) | self._prior_module(reader)
 
     def terms(self, batch: Batch) -> dict[str, Value]:
         """Return what is minimised; see `BaseModel.terms`."""

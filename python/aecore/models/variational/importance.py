@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...data.batches import Batch
-from ...nn.ops.latent import ImportanceBound, log_mean, log_ratio
+from ...nn.ops.latent import ImportanceBound, log_mean
 from ...nn.ops.shapes import Repeat
 from ...nn.tape import Tape, Value
-from .posterior import draw
 
 if TYPE_CHECKING:
     from .vae import VAE
@@ -27,20 +26,21 @@ def weighted_terms(
     if batch.noise == "fixed":
         return _held_out(model, batch, mean, logvar, beta)
     s, tape, loss = int(model.importance_samples), batch.tape, model._loss
-    many = _repeated(batch, s)
+    many = repeated(batch, s)
     many.room = batch.room
+    many.context = None if batch.context is None else Repeat(batch.context, s)
     means, logvars = Repeat(mean, s), Repeat(logvar, s)
-    z, eps = draw(many, means, logvars)
-    assert eps is not None
+    drawn = model._draw(many, means, logvars)
     alone, tape.lengths = tape.lengths, many.lengths
-    many.output = model._decode(z, many)
+    many.output = model._decode(drawn.z, many)
     tape.lengths = alone
     recon = loss.term(many.output, many)
-    bound = ImportanceBound(recon, z, logvars, eps, s, beta)
+    ratio = model._log_ratio(many, drawn)
+    bound = ImportanceBound(recon, ratio, s, beta)
     flat = many.output.data.reshape(many.n, -1)
     batch.reported |= {
         "recon": many.sum(recon.data) / s,
-        "kl": -many.sum(bound.ratio) / s,
+        "kl": -many.sum(ratio.data) / s,
         "iwae": -batch.sum(bound.log_mean(1.0)[0]),
         "mse": loss.squared_error(recon, flat, many) / s,
     }
@@ -54,11 +54,10 @@ def _held_out(model: VAE, batch: Batch, mean: Value, logvar: Value, beta: float)
     ratio, recon = np.empty((2, n, s))
     for i in range(s):
         batch.position = first * s + i * n
-        z, eps = draw(batch, mean, logvar)
-        assert eps is not None
-        batch.output = model._decode(z, batch)
+        drawn = model._draw(batch, mean, logvar)
+        batch.output = model._decode(drawn.z, batch)
         term = model._loss.term(batch.output, batch)
-        ratio[:, i], recon[:, i] = log_ratio(z.data, eps, logvar.data), term.data
+        ratio[:, i], recon[:, i] = model._log_ratio(batch, drawn).data, term.data
     flat = batch.output.data.reshape(n, -1)
     batch.reported |= {
         "recon": batch.sum(recon.sum(1)) / s,
@@ -76,7 +75,7 @@ def _rows(tape: Tape, values: np.ndarray, times: int) -> np.ndarray:
     return out
 
 
-def _repeated(batch: Batch, times: int) -> Batch:
+def repeated(batch: Batch, times: int) -> Batch:
     """Return a batch with what the decoder and the loss need of each sample, several times."""
     many, tape = Batch(batch.n * times), batch.tape
     many.target = _rows(tape, batch.target, times)

@@ -12,10 +12,11 @@ from ...base.sklearn import new_seed
 from ...base.streams import ESTIMATE, LATENT, PRIOR
 from ...data.batches import Batch
 from ...divergences import Divergence, Estimated
-from ...nn.ops.latent import Reparameterize, log_ratio
+from ...nn.ops.latent import LogPosterior, Reparameterize
 from ...nn.tape import Value
 from ..base.model import fitted
 from ..base.sizes import by_size
+from .weights import LogMean
 
 if TYPE_CHECKING:
     from .vae import VAE
@@ -23,12 +24,40 @@ if TYPE_CHECKING:
 ACTIVE = 0.01  # the variance of a mean from which on its dimension is called active
 
 
-def draw(batch: Batch, mean: Value, logvar: Value) -> tuple[Value, np.ndarray | None]:
-    """Return codes drawn from posteriors, and their noise; the means where nothing is drawn."""
+class Draw:
+    """Codes drawn from posteriors, and how likely they are under these.
+
+    Attributes
+    ----------
+    z : Value, shape (n, D)
+        The draws; where nothing is drawn, the means.
+    mean, logvar : Value, shape (n, D)
+        Of the normal distributions.
+    eps : ndarray or None
+        The noise; None where nothing is drawn.
+    """
+
+    def __init__(self, z: Value, mean: Value, logvar: Value, eps: np.ndarray | None) -> None:
+        self.z, self.mean, self.logvar, self.eps = z, mean, logvar, eps
+
+    def log_posterior(self) -> Value:
+        """Return ln q(z | x) of the draws (n,), with gradients along their paths.
+
+        Where nothing is drawn it is the mean over draws, the negative entropy.
+        """
+        return LogPosterior(self.logvar, self.eps)
+
+    def mean_log_posterior(self) -> Value:
+        """Return the mean of ln q(z | x) over draws (n,): less varied where it is known."""
+        return LogPosterior(self.logvar)
+
+
+def draw(batch: Batch, mean: Value, logvar: Value) -> Draw:
+    """Return codes drawn from normal posteriors; the means where nothing is drawn."""
     if batch.noise == "off":
-        return mean, None
+        return Draw(mean, mean, logvar, None)
     eps = batch.normal(mean.shape, LATENT)
-    return Reparameterize(mean, logvar, eps), eps
+    return Draw(Reparameterize(mean, logvar, eps), mean, logvar, eps)
 
 
 def estimated(
@@ -70,7 +99,7 @@ def activity(means: np.ndarray) -> dict[str, float]:
 def encode_distribution(
     self: VAE, X: Any, y: Any = None, *, sample_mask: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the posterior of each sample's code.
+    """Return the posterior of each sample's code; with a flow the normal one in front of it.
 
     Parameters
     ----------
@@ -142,16 +171,22 @@ def log_likelihood(
     y: Any = None,
     *,
     n_samples: int = 100,
+    return_std: bool = False,
     random_state: Any = None,
     target: Any = None,
     sample_mask: Any = None,
-) -> np.ndarray:
+) -> Any:
     r"""Estimate the log-likelihood of each sample by importance sampling.
 
     .. math:: \ln \frac{1}{S} \sum_s \frac{p(x | z_s)\, p(z_s)}{q(z_s | x)},
         \quad z_s \sim q(z | x)
 
-    It is at least the bound of `elbo` on average, and rises to ln p(x) with S.
+    It is at least the bound of `elbo` on average, and rises to ln p(x) with S. How far it is off
+    follows from the spread of the weights: the standard error of their mean :math:`\bar w`,
+    relative to it, is :math:`s = \sqrt{\mathrm{var}(w) / S}\, / \bar w`, and the estimate is low by
+    about :math:`s^2 / 2`. Draws of different samples are independent, so that the mean of N
+    estimates has the error :math:`\sqrt{\sum_n s_n^2} / N`. Weights that hardly ever are large make
+    both too small: `annealed_log_likelihood` is a check.
 
     Parameters
     ----------
@@ -159,27 +194,27 @@ def log_likelihood(
         As in `score_samples`.
     n_samples : int
         S: as many passes of the decoder.
+    return_std : bool
+        Whether to return standard errors too, for which S is at least 2.
     random_state : int, Generator, RandomState or None
 
     Returns
     -------
     ndarray of float32, shape (N,)
-        As `elbo` gives it.
+        As `elbo` gives it. With `return_std` a pair, the second being standard errors.
     """
-    n_samples, seed = checks.integer("n_samples", n_samples, 1), new_seed(random_state)
+    n_samples = checks.integer("n_samples", n_samples, 2 if return_std else 1)
+    seed = new_seed(random_state)
     given = self._input(X, y, sample_mask, target, compares=True)
-    out = np.empty(len(given.data), np.float64)
+    values, errors = np.empty((2, len(given.data)))
     for rows, batch in self._chunks(given, noise="fixed", seed=seed):
         mean, logvar = self._posterior(batch)
-        largest, total = np.full(batch.n, -np.inf), np.zeros(batch.n)
+        found = LogMean(batch.n)
         for s in range(n_samples):
-            batch.position = s * len(out) + rows.start
-            z, eps = draw(batch, mean, logvar)
-            assert eps is not None
-            recon = self._loss.term(self._decode(z, batch), batch).data
-            ratio = log_ratio(z.data, eps, logvar.data) - recon
-            top = np.maximum(largest, ratio)
-            total = total * np.exp(largest - top) + np.exp(ratio - top)
-            largest = top
-        out[rows] = largest + np.log(total / n_samples) + self._log_scale(batch)
-    return out.astype(np.float32)
+            batch.position = s * len(values) + rows.start
+            drawn = self._draw(batch, mean, logvar)
+            recon = self._loss.term(self._decode(drawn.z, batch), batch).data
+            found.add(self._log_ratio(batch, drawn).data - recon.astype(np.float64))
+        values[rows], errors[rows] = found.value() + self._log_scale(batch), found.error()
+    out = values.astype(np.float32)
+    return (out, errors.astype(np.float32)) if return_std else out

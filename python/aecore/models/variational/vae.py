@@ -9,17 +9,25 @@ import numpy as np
 
 from ... import divergences
 from ...base import checks
-from ...data.batches import Batch
+from ...data.batches import Batch, Input
+from ...data.readers import Reader
 from ...divergences import Divergence
+from ...flows import PosteriorFlow
 from ...losses import COUNTS
-from ...nn.ops.latent import FreeBitsKL, GaussianKL, SplitLatent
+from ...nn.module import Module
+from ...nn.ops.latent import FreeBitsKL, GaussianKL, LogRatio, SplitLatent
 from ...nn.ops.shapes import Reshape
 from ...nn.tape import Value
-from ...priors import Normal, Prior
+from ...priors import Prior
+from ...training.checkpoint import Saver
+from ...training.network import Network
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
-from . import posterior
+from . import annealed, components, flowed, posterior, pretraining
+from . import prior as priors
+from .components import OfMixture
 from .importance import weighted_terms
+from .posterior import Draw
 
 
 class VAE(BaseAutoencoder, options=Coding):
@@ -56,9 +64,27 @@ class VAE(BaseAutoencoder, options=Coding):
         S. The encoder runs once, the decoder on S times the batch.
     divergence : "kl", MMD or TotalCorrelation
         What takes the place of the KL term, see `aecore.divergences`.
+    prior : None, GaussianMixture, VampPrior, RealNVP, Normal or another prior
+        What codes are drawn from. None is N(0, I). A `GaussianMixture` or a `VampPrior` is learned
+        with the model: its parameters are the network's, and ``prior_`` is what it has become. A
+        mixture whose ``means`` are given stays as it is, as a `Normal` does. The KL term is then
+        :math:`E[\ln q(z | x)] - \ln p(z)` at the draw; where nothing is drawn, in scores, the mean
+        of ln p(z) over the posterior is bounded as `predict_proba` weighs components.
+    posterior : None, PlanarFlow or InverseAutoregressiveFlow
+        An invertible map behind the normal draw, which is learned with the model, see
+        `aecore.flows`: q(z | x) is then what the map makes of the normal distribution. `transform`
+        gives what it makes of the mean, while `encode_distribution`, a penalty, and what is said of
+        collapse in ``history_`` are about the normal distribution in front of it. The KL term is by
+        the draw, as with a prior.
+    pretrain_epochs : int
+        With a prior: for so many epochs encoder and decoder are first trained as an autoencoder, on
+        the posteriors' means and at a constant rate, and then a mixture that is learned is fitted
+        to the codes. Their records have a ``level``. 0 without a prior.
 
     Attributes
     ----------
+    prior_ : GaussianMixture or another prior
+        What was learned of ``prior``, to draw codes from and to score them by.
     history_ : list of dict
         Beside what `Autoencoder` has: ``kl`` in nats, ``kl_weight``, and for loss="bce",
         "cross_entropy" and those of counts ``bits_per_dim`` of the bound (a one-hot vector is one
@@ -78,7 +104,9 @@ class VAE(BaseAutoencoder, options=Coding):
     D. Kingma and M. Welling, "Auto-encoding variational Bayes", ICLR 2014. I. Higgins et al.,
     "beta-VAE", ICLR 2017. D. Kingma et al., "Improved variational inference with inverse
     autoregressive flow", NeurIPS 2016 (free bits). Y. Burda, R. Grosse and R. Salakhutdinov,
-    "Importance weighted autoencoders", ICLR 2016 (also active units, `log_likelihood`).
+    "Importance weighted autoencoders", ICLR 2016 (also active units, `log_likelihood`). Z. Jiang et
+    al., "Variational deep embedding: an unsupervised and generative approach to clustering", IJCAI
+    2017 (a mixture as the prior). J. Tomczak and M. Welling, "VAE with a VampPrior", AISTATS 2018.
 
     Examples
     --------
@@ -89,6 +117,13 @@ class VAE(BaseAutoencoder, options=Coding):
     >>> mean, logvar = model.encode_distribution(X)
     >>> mean.shape, model.sample(3, random_state=0).shape
     ((100, 2), (3, 20))
+
+    With a mixture for a prior it finds clusters, and draws from one of them:
+
+    >>> prior = ae.GaussianMixture(3)
+    >>> model = ae.VAE(ae.Dense((16,)), 2, prior=prior, pretrain_epochs=5, epochs=5).fit(X)
+    >>> model.predict(X).shape, model.sample(4, y=1).shape
+    ((100,), (4, 20))
     """
 
     def __init__(
@@ -101,6 +136,8 @@ class VAE(BaseAutoencoder, options=Coding):
         free_bits: float = 0.0,
         importance_samples: int = 1,
         divergence: Any = "kl",
+        prior: Prior | None = None,
+        posterior: PosteriorFlow | None = None,
         **options: Unpack[Coding],
     ) -> None:
         self._store(VAE, locals())
@@ -110,6 +147,8 @@ class VAE(BaseAutoencoder, options=Coding):
     free_bits: float
     importance_samples: int
     divergence: Any
+    prior: Any
+    posterior: Any
 
     _ragged = _takes_maps = True
     _no_penalty = ""
@@ -118,6 +157,9 @@ class VAE(BaseAutoencoder, options=Coding):
     encode_distribution = posterior.encode_distribution
     elbo = posterior.elbo
     log_likelihood = posterior.log_likelihood
+    annealed_log_likelihood = annealed.annealed_log_likelihood
+    predict = OfMixture(components.predict)
+    predict_proba = OfMixture(components.predict_proba)
 
     @property
     def _no_weights(self) -> str:
@@ -134,6 +176,8 @@ class VAE(BaseAutoencoder, options=Coding):
         checks.real("free_bits", self.free_bits)
         checks.integer("importance_samples", self.importance_samples, 1)
         divergences.check(self)
+        priors.check(self)
+        flowed.check(self)
         super()._check_params()
 
     def terms(self, batch: Batch) -> dict[str, Value]:
@@ -145,15 +189,53 @@ class VAE(BaseAutoencoder, options=Coding):
 
     def _bound(self, batch: Batch, mean: Value, logvar: Value) -> dict[str, Value]:
         """Return the terms for one draw of each code."""
-        z, _ = posterior.draw(batch, mean, logvar)
-        batch.output = self._decode(z, batch)
+        drawn = self._draw(batch, mean, logvar)
+        batch.output = self._decode(drawn.z, batch)
         recon = self._loss.term(batch.output, batch)
-        return {"recon": recon} | self._divergence(batch, z, mean, logvar)
+        return {"recon": recon} | self._divergence(batch, drawn)
+
+    # What is drawn, ln q(z | x) and ln p(z): all that is said of codes goes through these.
+
+    @property
+    def _is_normal(self) -> bool:
+        """Whether posteriors are normal, and the prior N(0, I)."""
+        return priors.module_of(self) is None and flowed.flow_of(self) is None
+
+    def _draw(self, batch: Batch, mean: Value, logvar: Value) -> Draw:
+        """Return codes drawn from posteriors; of the normal ones' means where nothing is drawn."""
+        drawn, flow = posterior.draw(batch, mean, logvar), flowed.flow_of(self)
+        return drawn if flow is None else flowed.flowed(flow, batch, drawn)
+
+    def _log_prior(self, batch: Batch, z: Value) -> Value:
+        """Return ln p(z) of a batch's codes."""
+        return priors.log_prior(self, batch, z)
+
+    def _log_ratio(self, batch: Batch, drawn: Draw) -> Value:
+        """Return ln p(z) - ln q(z | x) of draws."""
+        if self._is_normal:
+            assert drawn.eps is not None
+            return LogRatio(drawn.z, drawn.eps, drawn.logvar)
+        return self._log_prior(batch, drawn.z) - drawn.log_posterior()
+
+    def _kl(self, batch: Batch, drawn: Draw) -> Value:
+        """Return the KL of each posterior and the prior: as it is known, or by the draw."""
+        if self._is_normal:
+            return GaussianKL(drawn.mean, drawn.logvar)
+        density = priors.density_of(self, batch)
+        if flowed.flow_of(self) is None and density and (drawn.eps is None or density.is_exact):
+            expected = priors.mean_log_prior(self, batch, drawn.mean, drawn.logvar)
+        else:
+            expected = self._log_prior(batch, drawn.z)
+        return drawn.mean_log_posterior() - expected
 
     def _posterior(self, batch: Batch) -> tuple[Value, Value]:
         """Return means and log-variances of the codes: those of a map as one vector (n, h w d)."""
         h = self._encode(batch)
         batch.room = h.shape[1:-1]
+        batch.context, width = None, self._heads * int(self.latent_dim)
+        if h.shape[-1] > width:
+            batch.context = h[..., width:].reshape(batch.n, -1)
+            h = h[..., :width]
         halves = SplitLatent(Reshape(h, (-1, h.shape[-1])) if batch.room else h)
         mean, logvar = halves.mu, halves.logvar
         if batch.room:
@@ -162,6 +244,15 @@ class VAE(BaseAutoencoder, options=Coding):
         if batch.noise == "on":
             batch.noted["moments"] = posterior.moments(batch.code.data, logvar.data, batch.weight)
         return batch.code, logvar
+
+    def _latent(self, batch: Batch) -> Value:
+        """Return the codes of samples, without noise: the means, or what the flow makes of them."""
+        z, flow = self._posterior(batch)[0], flowed.flow_of(self)
+        return z if flow is None else flowed.through(flow, batch, z, batch.context)[0]
+
+    def _nearby(self, batch: Batch, points: np.ndarray) -> np.ndarray:
+        flow = flowed.flow_of(self)
+        return points if flow is None else flowed.nearby(flow, batch, points)
 
     def _mapped(self, batch: Batch, codes: np.ndarray) -> np.ndarray:
         return codes.reshape(len(codes), *batch.room, -1) if batch.room else codes
@@ -174,21 +265,22 @@ class VAE(BaseAutoencoder, options=Coding):
     def _decode_latent(self, z: Value, batch: Batch) -> Value:
         return self._decode(z, batch)
 
-    def _divergence(self, batch: Batch, z: Value, mean: Value, logvar: Value) -> dict[str, Value]:
+    def _divergence(self, batch: Batch, drawn: Draw) -> dict[str, Value]:
         """Return the KL term, or the divergence that takes its place."""
         batch.weights["kl"] = weight = self._kl_weight(batch)
-        kl: GaussianKL
         if self.free_bits and batch.noise == "on":
-            kl = free = FreeBitsKL(mean, logvar, float(self.free_bits))
+            free = FreeBitsKL(drawn.mean, drawn.logvar, float(self.free_bits))
             batch.reported["kl"] = batch.n * float(free.per_dimension.sum())
+            kl: Value = free
         else:
-            kl = GaussianKL(mean, logvar)
+            kl = self._kl(batch, drawn)
         if batch.noise == "off" or not isinstance(self.divergence, Divergence):
             return {"kl": kl}
         batch.weights["kl"] *= self.divergence.kl
         for name, share in self.divergence.weights().items():
             batch.weights[name] = weight * share
-        return {"kl": kl} | posterior.estimated(self.divergence, batch, z, mean, logvar)
+        found = posterior.estimated(self.divergence, batch, drawn.z, drawn.mean, drawn.logvar)
+        return {"kl": kl} | found
 
     def _kl_weight(self, batch: Batch) -> float:
         """Return the weight of the KL term: 1 in scores, as in the bound."""
@@ -217,5 +309,52 @@ class VAE(BaseAutoencoder, options=Coding):
             extra["bits_per_dim"] = bound / (observed / n / entries * math.log(2))
         return known | extra
 
+    # ---- the prior -------------------------------------------------------------------------------
+
+    def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
+        return super()._modules(reader, condition) | self._prior_module(reader)
+
+    def _prior_module(self, reader: Reader) -> dict[str, Module]:
+        """Return the parts of the network for a prior and posterior that aren't plain normal."""
+        found: dict[str, Module] = {}
+        if self.prior is not None:
+            found["prior"] = self.prior.module(int(self.latent_dim), reader.shape)
+        if self.posterior is not None:
+            found["posterior"] = self.posterior.module(int(self.latent_dim))
+        return found
+
+    @property
+    def _encoder_outputs(self) -> int:
+        context = 0 if self.posterior is None else int(self.posterior.context)
+        return super()._encoder_outputs + context
+
+    def _check_loss(self) -> None:
+        super()._check_loss()
+        priors.check_same(self)
+
+    def _prepare(self, network: Network, given: Input) -> None:
+        priors.start(self, network, given)
+
+    @property
+    def _pretrains(self) -> bool:
+        """Whether there is a prior that encoder and decoder are pretrained for."""
+        return self.prior is not None
+
+    def _pretrain(self, given: Input, rows: np.ndarray | None, saver: Saver) -> None:
+        pretraining.pretrain(self, given, rows, saver)
+
+    def _is_pretraining(self, saver: Saver) -> bool:
+        return super()._is_pretraining(saver) or pretraining.is_begun(self)
+
+    @property
+    def prior_(self) -> Prior:
+        """The prior as it was learned, an object to draw codes from and to score them by."""
+        self._fitted()
+        if self.prior is None:
+            raise AttributeError(
+                f"{type(self).__name__}: expected a prior that was learned, got None, N(0, I)"
+            )
+        return priors.fitted_prior(self)
+
     def _own_prior(self) -> Prior:
-        return Normal()
+        return priors.fitted_prior(self)

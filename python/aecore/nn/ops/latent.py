@@ -12,6 +12,7 @@ from ...base.sums import sum_of
 from ..tape import Op, Value
 
 NOTHING = np.empty(0, np.float32)
+LOG_2PI = math.log(2 * math.pi)
 
 
 class SplitLatent(Op):
@@ -219,9 +220,101 @@ class MatchKL(Op):
         return self.mu, self.logvar
 
 
-def log_ratio(z: np.ndarray, eps: np.ndarray, logvar: np.ndarray) -> np.ndarray:
-    """Return ln p(z) - ln q(z | x) of draws and their noise, in which ln 2 pi cancels."""
-    return (eps**2 + logvar - z**2).sum(1, dtype=np.float64) / 2
+class LogRatio(Op):
+    """ln p(z) - ln q(z | x) of draws (N, D) and their noise, for a prior N(0, I): (N,).
+
+    Its numbers are float64, as importance weights add up in it; ln 2 pi cancels.
+    """
+
+    __slots__ = ("eps", "logvar", "z")
+
+    def __init__(self, z: Value, eps: np.ndarray, logvar: Value) -> None:
+        self.z, self.eps, self.logvar = z, eps, logvar
+        z.uses += 1
+        logvar.uses += 1
+        self.place(z.tape, z.shape[:1], z.needs_grad or logvar.needs_grad)
+
+    def forward(self) -> None:
+        given = self.eps**2 + self.logvar.data - self.z.data**2
+        self._data = given.sum(1, dtype=np.float64) / 2
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        tape, grad = self.tape, self.grad[:, None]
+        dz, dlogvar = tape.take(self.z.shape), tape.take(self.z.shape)
+        np.multiply(self.z.data, grad, out=dz)
+        np.negative(dz, out=dz)
+        dlogvar[...] = grad * np.float32(0.5)
+        self.z.add_grad(dz)
+        self.logvar.add_grad(dlogvar)
+
+    def forget(self) -> None:
+        self.z = self.eps = self.logvar = None  # type: ignore[assignment]
+
+    def inputs(self) -> tuple[Value, ...]:
+        return self.z, self.logvar
+
+
+class LogPosterior(Op):
+    r"""ln q(z | x) of draws z = mean + exp(logvar / 2) eps, or its mean over all draws: (N,).
+
+    .. math:: -\frac{1}{2} \sum_k (\epsilon_k^2 + \ln \sigma_k^2 + \ln 2 \pi)
+
+    As a function of the draw's noise it depends on the variance alone. Without `eps` its mean has a
+    1 in the place of the squares: it is the negative entropy.
+    """
+
+    __slots__ = ("eps", "logvar")
+
+    def __init__(self, logvar: Value, eps: np.ndarray | None = None) -> None:
+        self.logvar, self.eps = logvar, eps
+        logvar.uses += 1
+        self.place(logvar.tape, logvar.shape[:1], logvar.needs_grad)
+
+    def forward(self) -> None:
+        squares = 1.0 if self.eps is None else self.eps.astype(np.float64) ** 2
+        self._data = self.tape.take(self.shape)
+        self._data[...] = (squares + self.logvar.data + LOG_2PI).sum(1) / -2
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        dlogvar = self.tape.take(self.logvar.shape)
+        dlogvar[...] = self.grad[:, None] * np.float32(-0.5)
+        self.logvar.add_grad(dlogvar)
+
+    def forget(self) -> None:
+        self.logvar = self.eps = None  # type: ignore[assignment]
+
+    def inputs(self) -> tuple[Value, ...]:
+        return (self.logvar,)
+
+
+class StandardNormal(Op):
+    """ln N(z | 0, I) of codes (N, D): (N,)."""
+
+    __slots__ = ("z",)
+
+    def __init__(self, z: Value) -> None:
+        self.z = z
+        z.uses += 1
+        self.place(z.tape, z.shape[:1], z.needs_grad)
+
+    def forward(self) -> None:
+        z = self.z.data.astype(np.float64)
+        self._data = self.tape.take(self.shape)
+        self._data[...] = (z * z + LOG_2PI).sum(1) / -2
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        dz = self.tape.take(self.z.shape)
+        np.multiply(self.z.data, -self.grad[:, None], out=dz)
+        self.z.add_grad(dz)
+
+    def forget(self) -> None:
+        self.z = None  # type: ignore[assignment]
+
+    def inputs(self) -> tuple[Value, ...]:
+        return (self.z,)
 
 
 def log_mean(log_weights: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
@@ -243,57 +336,43 @@ class ImportanceBound(Op):
 
     Parameters
     ----------
-    recon : Value, shape (N S,)
-    z, logvar : Value, shape (N S, D)
-    eps : ndarray, shape (N S, D)
+    recon, ratio : Value, shape (N S,)
+        r, and ln p(z) - ln q(z | x).
     draws : int
         S.
     beta : float
-
-    Attributes
-    ----------
-    ratio : ndarray of float64, shape (N S,)
-        ln p(z) - ln q(z | x).
     """
 
-    __slots__ = ("beta", "draws", "eps", "logvar", "ratio", "recon", "share", "z")
+    __slots__ = ("beta", "draws", "ratio", "recon", "share")
 
-    def __init__(
-        self, recon: Value, z: Value, logvar: Value, eps: np.ndarray, draws: int, beta: float
-    ) -> None:
-        if recon.shape != z.shape[:1] or z.shape[0] % draws:
+    def __init__(self, recon: Value, ratio: Value, draws: int, beta: float) -> None:
+        if recon.shape != ratio.shape or recon.shape[0] % draws:
             raise ValueError(
                 f"ImportanceBound: expected losses of {draws} draws for each sample, got the "
-                f"shapes {recon.shape} and {z.shape}"
+                f"shapes {recon.shape} and {ratio.shape}"
             )
-        self.recon, self.z, self.logvar, self.eps = recon, z, logvar, eps
-        self.draws, self.beta = draws, beta
-        for x in (recon, z, logvar):
-            x.uses += 1
-        needs = any(x.needs_grad for x in (recon, z, logvar))
-        self.place(z.tape, (z.shape[0] // draws,), needs)
+        self.recon, self.ratio, self.draws, self.beta = recon, ratio, draws, beta
+        recon.uses += 1
+        ratio.uses += 1
+        needs = recon.needs_grad or ratio.needs_grad
+        self.place(recon.tape, (recon.shape[0] // draws,), needs)
 
     def forward(self) -> None:
-        self.ratio = log_ratio(self.z.data, self.eps, self.logvar.data)
         found, self.share = self.log_mean(self.beta)
         self._data = np.negative(found)  # of float64, in which weights add up
 
     def log_mean(self, beta: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithm of the mean of each sample's weights (N,), and their shares."""
-        return log_mean(beta * self.ratio - self.recon.data, self.draws)
+        ratio = self.ratio.data.astype(np.float64)
+        return log_mean(beta * ratio - self.recon.data, self.draws)
 
     def backward(self) -> None:
         assert self.grad is not None
-        tape, shape = self.tape, self.z.shape
-        weight = tape.take(self.recon.shape)
+        weight, less = self.tape.take(self.recon.shape), self.tape.take(self.recon.shape)
         weight[...] = self.share * np.repeat(self.grad, self.draws)
-        dz, dlogvar = tape.take(shape), tape.take(shape)
-        scaled = np.float32(self.beta) * weight[:, None]
-        np.multiply(self.z.data, scaled, out=dz)
-        dlogvar[...] = scaled * np.float32(-0.5)
-        self.z.add_grad(dz)
-        self.logvar.add_grad(dlogvar)
+        np.multiply(weight, np.float32(-self.beta), out=less)
+        self.ratio.add_grad(less)
         self.recon.add_grad(weight)
 
     def inputs(self) -> tuple[Value, ...]:
-        return self.recon, self.z, self.logvar
+        return self.recon, self.ratio

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from ... import _core
 from ..tape import Op, Shape, Tape, Value
 from .latent import NOTHING
 from .losses import INT64
-from .shapes import _One
+from .shapes import Reshape, _One
 
 SHORTEST = 1e-18  # a vector that isn't longer has no direction: it becomes 0
+OPPOSITE = 1e-10  # the square of two directions' sum: below it a reflection takes one to the other
 
 
 class L2Normalize(_One):
@@ -238,31 +240,157 @@ class StraightThrough(_One):
         return graph.of(self.other)
 
 
+class Rotation(StraightThrough):
+    r"""Another value q in x's place, by a rotation and a scale that are constants to gradients.
+
+    .. math:: q = \frac{\|q\|}{\|x\|} R x, \qquad R = I - 2 r r^\top + 2 \hat q \hat x^\top,
+        \qquad r = \frac{\hat x + \hat q}{\|\hat x + \hat q\|}
+
+    for each vector along the last axis, where hats are for length 1. So x's gradient is q's, turned
+    back and scaled. Where x or q has no direction it is passed straight on. Fifty et al., 2025.
+    """
+
+    __slots__ = ()
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        tape, shape = self.tape, (-1, self.shape[-1])
+        grad, x, q = (a.reshape(shape) for a in (self.grad, self.x.data, self.data))
+        (a, longer), (b, long) = self._directions(x), self._directions(q)
+        along, dx = np.einsum("md,md->m", b, grad, out=tape.take(longer.shape)), tape.take(x.shape)
+        np.einsum("md,m->md", a, along, out=dx)
+        b += a  # twice what lies between, not of length 1
+        square = np.einsum("md,md->m", b, b, out=tape.take(longer.shape))
+        np.copyto(square, np.inf, where=square < OPPOSITE)
+        np.einsum("md,md->m", b, grad, out=along)
+        along /= square
+        b *= along[:, None]
+        dx -= b
+        dx *= 2
+        dx += grad
+        known = (longer > SHORTEST) & (long > SHORTEST)
+        np.divide(long, longer, out=long, where=known)
+        dx *= long[:, None]
+        np.copyto(dx, grad, where=~known[:, None])
+        self.x.add_grad(dx.reshape(self.shape))
+
+    def _directions(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return vectors with length 1, and the lengths that they had."""
+        tape = self.tape
+        length = np.einsum("md,md->m", rows, rows, out=tape.take(rows.shape[:1]))
+        np.sqrt(length, out=length)
+        safe = np.maximum(length, SHORTEST, out=tape.take(length.shape))
+        return np.divide(rows, safe[:, None], out=tape.take(rows.shape)), length
+
+
+PASSED = {"straight_through": StraightThrough, "rotation": Rotation}
+
+
+class Coded(_One):
+    """The same value, with the codes of all quantizers that it is from.
+
+    Parameters
+    ----------
+    x : Value, shape (N, ..., D)
+    parts : sequence
+        What has the codes of each, ``index``: int64 (N, ...), or (N, ..., q) of several.
+    several : sequence of bool
+        Which have several.
+    """
+
+    __slots__ = ("name", "parts", "several")
+
+    def __init__(self, x: Value, parts: Sequence[Any], several: Sequence[bool]) -> None:
+        self.start(x)
+        self.parts, self.several, self.name = parts, several, ""
+        self.place(x.tape, x.shape, x.needs_grad)
+
+    def forward(self) -> None:
+        self._data = self.x.data
+
+    def backward(self) -> None:
+        assert self.grad is not None
+        self.x.add_grad(self.grad, owned=self._owned)
+
+    @property
+    def index(self) -> Any:
+        """The codes side by side: int64 (N, ..., q), or their name in an ONNX graph."""
+        if self.name:
+            return self.name
+        parts = [
+            part.index if several else part.index[..., None]
+            for part, several in zip(self.parts, self.several, strict=True)
+        ]
+        width = sum(part.shape[-1] for part in parts)
+        out = self.tape.take((*parts[0].shape[:-1], width), INT64)
+        return np.concatenate(parts, -1, out=out)
+
+    def onnx(self, graph: Any) -> str:
+        last = np.array([-1], np.int64)
+        each = [
+            part.index if several else graph.add("Unsqueeze", part.index, last)
+            for part, several in zip(self.parts, self.several, strict=True)
+        ]
+        self.name = graph.add("Concat", *each, axis=-1)
+        return graph.of(self.x)
+
+
+class Rows(Reshape):
+    """Vectors (N, ..., D) one below another: (M, D)."""
+
+    __slots__ = ()
+
+    def __init__(self, x: Value) -> None:
+        super().__init__(x, (-1, x.shape[-1]))
+
+    def onnx(self, graph: Any) -> str:
+        return graph.reshape(graph.of(self.x), -1, self.shape[1])
+
+
+class Places(Reshape):
+    """Vectors (M, P) where those of another value (N, ..., D) are: (N, ..., P)."""
+
+    __slots__ = ("like",)
+
+    def __init__(self, rows: Value, like: Value) -> None:
+        self.like = like
+        super().__init__(rows, (*like.shape[:-1], rows.shape[1]))
+
+    def onnx(self, graph: Any) -> str:
+        room = graph.add("Slice", graph.add("Shape", graph.of(self.like)), *np.array([[0], [-1]]))
+        width = np.array(self.shape[-1:], np.int64)
+        return graph.add("Reshape", graph.of(self.x), graph.add("Concat", room, width, axis=0))
+
+
 class FiniteScalar(_One):
     """Each coordinate squashed by tanh and rounded to one of L even levels from -1 to 1.
+
+    With a depth of q what is left is rounded q - 1 times more, each time to levels L times as
+    close: the i-th adds one of L even levels from -1 to 1, divided by L ** i.
 
     Parameters
     ----------
     x : Value, shape (N, ..., D)
     levels : tuple of int
         L for each coordinate.
+    depth : int
 
     Attributes
     ----------
-    index : ndarray of int64, shape (N, ...)
+    index : ndarray of int64, shape (N, ...), or (N, ..., q) where q > 1
         The number of each point of the grid.
     """
 
-    __slots__ = ("index", "levels", "squashed")
+    __slots__ = ("depth", "index", "levels", "squashed")
 
-    def __init__(self, x: Value, levels: tuple[int, ...]) -> None:
+    def __init__(self, x: Value, levels: tuple[int, ...], depth: int = 1) -> None:
         if len(x.shape) < 2 or x.shape[-1] != len(levels):
             raise ValueError(
                 f"FiniteScalarQuantizer: expected vectors of {len(levels)}, got the shape "
                 f"{x.shape[1:]}"
             )
         self.start(x)
-        self.levels = levels
+        self.levels, self.depth = levels, depth
         self.index: Any = None
         self.place(x.tape, x.shape, x.needs_grad)
 
@@ -277,10 +405,37 @@ class FiniteScalar(_One):
         return np.cumprod((1, *self.levels[:-1]))
 
     def forward(self) -> None:
-        tape, y = self.tape, self.tape.take(self.shape)
-        self.squashed = tape.take(self.shape)
+        tape, room = self.tape, self.shape[:-1] + (self.depth,) * (self.depth > 1)
+        self.squashed, self.index = tape.take(self.shape), tape.take(room, INT64)
         _core.activation(self.squashed, self.x.data, "tanh", tape.workspace)
-        np.add(self.squashed, 1, out=y)
+        total = np.add(self.squashed, 1, out=tape.take(self.shape))
+        number = self._rounded(total)
+        if self.depth == 1:
+            np.copyto(self.index, number, casting="unsafe")
+        else:
+            self._go_on(total, number)
+        self._data = total
+
+    def _go_on(self, total: np.ndarray, number: np.ndarray) -> None:
+        """Add what the further levels give; note all numbers."""
+        tape, whole = self.tape, self.tape.take(number.shape, INT64)
+        for i in range(self.depth):
+            if i:
+                closer = np.array(self.levels, np.float32) ** np.float32(i)
+                left = np.subtract(self.squashed, total, out=tape.take(self.shape))
+                for j, times in enumerate(closer):  # by coordinates, which needs no buffer
+                    left[..., j] *= times
+                left += 1
+                number = self._rounded(left)
+                for j, times in enumerate(closer):
+                    left[..., j] /= times
+                total += left
+            np.copyto(whole, number, casting="unsafe")  # in two steps, for the same reason
+            np.copyto(self.index[..., i], whole)
+
+    def _rounded(self, y: np.ndarray) -> np.ndarray:
+        """Overwrite numbers of 0 to 2 by the nearest levels less 1; return these's numbers."""
+        tape = self.tape
         np.clip(y, 0, 2, out=y)
         for j, half in enumerate(self.half):
             y[..., j] *= half
@@ -289,12 +444,10 @@ class FiniteScalar(_One):
         steps, number = np.fmax(y, 0, out=tape.take(self.shape)), tape.take(self.shape[:-1])
         # integers below 2 ** 24 have exact sums, in any order
         np.matmul(steps, self.places.astype(np.float32), out=number)
-        self.index = tape.take(number.shape, INT64)
-        np.copyto(self.index, number, casting="unsafe")
         for j, half in enumerate(self.half):
             y[..., j] /= half
         y -= 1
-        self._data = y
+        return number
 
     def backward(self) -> None:
         assert self.grad is not None
@@ -306,8 +459,23 @@ class FiniteScalar(_One):
         self.x = self.squashed = None  # type: ignore[assignment]
 
     def onnx(self, graph: Any) -> str:
-        y = graph.add("Add", graph.add("Tanh", graph.of(self.x)), np.float32(1))
-        steps = graph.add("Round", graph.add("Mul", y, self.half))
-        number = graph.add("MatMul", steps, self.places.astype(np.float32))
-        self.index = graph.add("Cast", number, to=7)  # INT64
-        return graph.add("Sub", graph.add("Div", steps, self.half), np.float32(1))
+        squashed = graph.add("Tanh", graph.of(self.x))
+        total, numbers = "", []
+        for i in range(self.depth):
+            closer = np.array(self.levels, np.float32) ** np.float32(i)
+            y = squashed
+            if total:  # what is left may be a little beyond the levels
+                y = graph.add("Mul", graph.add("Sub", squashed, total), closer)
+                y = graph.add("Clip", y, np.float32(-1), np.float32(1))
+            steps = graph.add(
+                "Round", graph.add("Mul", graph.add("Add", y, np.float32(1)), self.half)
+            )
+            numbers.append(graph.add("MatMul", steps, self.places.astype(np.float32)))
+            y = graph.add("Sub", graph.add("Div", steps, self.half), np.float32(1))
+            total = graph.add("Add", total, graph.add("Div", y, closer)) if total else y
+        if self.depth > 1:
+            last = np.array([-1], np.int64)
+            numbers = [graph.add("Unsqueeze", number, last) for number in numbers]
+            numbers = [graph.add("Concat", *numbers, axis=-1)]
+        self.index = graph.add("Cast", numbers[0], to=7)  # INT64
+        return total

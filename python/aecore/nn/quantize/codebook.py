@@ -59,6 +59,9 @@ class Quantizer(Module):
     A subclass implements `quantize`, and says what codes are: see `VectorQuantizer`.
     """
 
+    n_codes: int
+    code_shape: Shape
+    minimized: tuple[str, ...]
     _last_call: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
 
     def quantize(self, x: Value, there: np.ndarray | None = None) -> Quantized:
@@ -67,6 +70,19 @@ class Quantizer(Module):
         Where some vectors stand for nothing, `there` (N, ...) says which count in the terms and in
         what the quantizer learns.
         """
+        raise NotImplementedError
+
+    @property
+    def codebook(self) -> np.ndarray:
+        """What codes stand for."""
+        raise NotImplementedError
+
+    def projected(self, x: Value) -> Value:
+        """Return what of vectors is compared with what codes stand for."""
+        return x
+
+    def lookup(self, indices: np.ndarray) -> np.ndarray:
+        """Return the vectors (N, ..., D) that codes (N, ...) stand for."""
         raise NotImplementedError
 
     def forward(self, x: Value) -> Value:

@@ -9,8 +9,7 @@ import numpy as np
 
 from ...base.checks import integer
 from ..module import Module
-from ..ops.losses import INT64
-from ..ops.quantize import StraightThrough
+from ..ops.quantize import PASSED, Coded
 from ..tape import Value
 from .codebook import Quantized, Quantizer
 from .vector import VectorQuantizer
@@ -32,13 +31,13 @@ class ResidualQuantizer(Quantizer):
     codebook_size, code_dim : int
         E and D, of each of them.
     **options
-        Those of `VectorQuantizer`, but for ``distance``: what is left of a vector has a length that
-        matters.
+        Those of `VectorQuantizer`. Cosine distances need a ``projection_dim``, which each codebook
+        has of its own: what is left of a vector has a length that matters.
 
     Attributes
     ----------
     layers : tuple of VectorQuantizer
-    codebook : ndarray, shape (q, E, D)
+    codebook : ndarray, shape (q, E, D) or (q, E, P)
     n_codes : int
         E.
     code_shape : tuple of int
@@ -54,6 +53,8 @@ class ResidualQuantizer(Quantizer):
     ----------
     N. Zeghidour et al., "SoundStream: an end-to-end neural audio codec", TASLP 30, 2021.
     D. Lee et al., "Autoregressive image generation using residual quantization", CVPR 2022.
+    R. Kumar et al., "High-fidelity audio compression with improved RVQGAN", NeurIPS 2023
+    (projections).
 
     Examples
     --------
@@ -68,10 +69,11 @@ class ResidualQuantizer(Quantizer):
     """
 
     def __init__(self, depth: int, codebook_size: int, code_dim: int, **options: Any) -> None:
-        if options.get("distance", "euclidean") != "euclidean":
+        cosine = options.get("distance", "euclidean") != "euclidean"
+        if cosine and options.get("projection_dim") is None:
             raise ValueError(
-                "distance: expected 'euclidean', since the length of a residual matters, got "
-                f"{options['distance']!r}"
+                "distance: expected 'euclidean', since the length of a residual matters, or a "
+                f"projection_dim, got {options['distance']!r}"
             )
         depth = integer("depth", depth, 1)
         self.layers = tuple(
@@ -102,15 +104,19 @@ class ResidualQuantizer(Quantizer):
 
     def quantize(self, x: Value, there: np.ndarray | None = None) -> Quantized:
         """Return what vectors are replaced by, their codes, and the terms of the loss."""
-        given, found = x, [self.layers[0].quantize(x, there)]
-        nearest = total = found[0].y.detach()
+        first, given = self.layers[0], x
+        found = [first.quantize(x, there)]
+        # with projections gradients go through all of them; else to x at once, and a codebook is
+        # told where those before it ended, and has no say in it
+        through = first.down is not None
+        total = nearest = found[0].y if through else found[0].y.detach()
         for layer in self.layers[1:]:
-            # each is told where the others ended, and has no say in it
             x = x - nearest
             found.append(layer.quantize(x, there))
-            nearest = found[-1].y.detach()
+            nearest = found[-1].y if through else found[-1].y.detach()
             total = total + nearest
-        op = _Sum(given, total, found)
+        y = total if through else PASSED[first.gradient](given, total)
+        op = Coded(y, [part.op for part in found], [False] * len(found))
         return Quantized(op, op, [part for each in found for part in each.parts])
 
     def lookup(self, indices: np.ndarray) -> np.ndarray:
@@ -128,27 +134,3 @@ class ResidualQuantizer(Quantizer):
             y = layer.lookup_onnx(graph, index)
             found = graph.add("Add", found, y) if found else y
         return found
-
-
-class _Sum(StraightThrough):
-    """The sum of entries, in place of the vectors that they stand for."""
-
-    __slots__ = ("name", "parts")
-
-    def __init__(self, x: Value, total: Value, parts: list[Quantized]) -> None:
-        self.parts, self.name = parts, ""
-        super().__init__(x, total)
-
-    @property
-    def index(self) -> Any:
-        """The codes: int64 (N, ..., q), or their name in an ONNX graph."""
-        if self.name:
-            return self.name
-        parts = [part.index for part in self.parts]
-        return np.stack(parts, -1, out=self.tape.take((*parts[0].shape, len(parts)), INT64))
-
-    def onnx(self, graph: Any) -> str:
-        last = np.array([-1], np.int64)
-        each = [graph.add("Unsqueeze", part.index, last) for part in self.parts]
-        self.name = graph.add("Concat", *each, axis=-1)
-        return super().onnx(graph)
