@@ -20,7 +20,7 @@ likely of the K, as the rule has it beside a level that was seen once, if this i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -29,11 +29,13 @@ from ..base import runtime
 from ..base.streams import CELLS, derived_seed
 from ..base.sums import sum_of
 from ..data.batches import Batch
+from ..data.tables.columns import Numeric
 from ..nn.module import Module
 from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
 from ..nn.parameter import Parameter
 from ..nn.tape import Value
 from . import Loss
+from .histogram import Histogram, softmax
 
 LN_2 = float(np.log(2))
 __all__ = ["CellStatistics", "Mixed", "Scales"]
@@ -107,7 +109,8 @@ class Mixed(Loss):
     """The loss of tables with certain columns.
 
     Arrays are two-dimensional: n rows of C cells, encoded by a `tables.Layout`, or of O outputs:
-    one for each numeric column, one for each binary one, and K for each of K levels, grouped by K.
+    one for each numeric column, one for each binary one, K for each of K levels, grouped by K, and
+    those of each histogram.
 
     Parameters
     ----------
@@ -116,19 +119,29 @@ class Mixed(Loss):
     surprise : ndarray of float64, shape (C,)
         The loss of a level that fit hasn't seen.
     scales : Scales or None
-        None where no column is numeric.
+        None where no column is numeric without bins.
+    binned : dict of int to Numeric, optional
+        The numeric columns that have bins.
     """
 
     def __init__(
-        self, levels: tuple[int, ...], surprise: np.ndarray, scales: Scales | None = None
+        self,
+        levels: tuple[int, ...],
+        surprise: np.ndarray,
+        scales: Scales | None = None,
+        binned: Mapping[int, Numeric] | None = None,
     ) -> None:
         self.name, self.scales, self.levels = "mixed", scales, np.array(levels)
-        self.numeric = np.flatnonzero(self.levels == 0)
+        self.histograms = {j: Histogram(c.coded_bins) for j, c in (binned or {}).items()}
+        plain = self.levels == 0
+        plain[list(self.histograms)] = False
+        self.numeric = np.flatnonzero(plain)
         distinct = sorted({k for k in levels if k > 0})
         self.groups = {k: np.flatnonzero(self.levels == k) for k in distinct}
         self.surprise = np.where(self.levels > 0, surprise, 0).astype(np.float32)
         sizes = [len(self.numeric)]
         sizes += [len(places) * outputs(k) for k, places in self.groups.items()]
+        sizes += [h.outputs for h in self.histograms.values()]
         ends = np.cumsum(sizes).tolist()
         self.parts = [slice(b - a, b) for a, b in zip(sizes, ends, strict=True)]
         self.outputs = max(1, ends[-1])  # one that is not used, if all columns are certain
@@ -177,7 +190,7 @@ class Mixed(Loss):
         if len(self.numeric):
             numbers = target[:, self.numeric]
             nats[:, self.numeric] = self._normal(grad, weight, output, numbers, learns)
-        for k, places, run in self._categories():
+        for k, places, run in self.categories():
             codes = target[:, places]
             unseen = codes == self.levels[places]
             part = np.zeros(codes.size, np.float32)
@@ -196,11 +209,20 @@ class Mixed(Loss):
                     grad[:, run] = dx.reshape(len(grad), -1)
             part = part.reshape(codes.shape)  # type: ignore[assignment]
             nats[:, places] = np.where(unseen, np.maximum(part + LN_2, self.surprise[places]), part)
+        for j, histogram, run in self.binned():
+            part_grad = None if grad is None else grad[:, run]
+            nats[:, j] = histogram.losses(part_grad, weight, output[:, run], target[:, j])
         return nats
 
-    def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
+    def categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
         """Yield K, the numbers of the columns with K levels, and the slice of their outputs."""
-        yield from zip(self.groups, self.groups.values(), self.parts[1:], strict=True)
+        parts = self.parts[1 : 1 + len(self.groups)]
+        yield from zip(self.groups, self.groups.values(), parts, strict=True)
+
+    def binned(self) -> Iterator[tuple[int, Histogram, slice]]:
+        """Yield the number of each column with bins, its histogram, and its outputs' slice."""
+        parts = self.parts[1 + len(self.groups) :]
+        yield from zip(self.histograms, self.histograms.values(), parts, strict=True)
 
     def _normal(
         self,
@@ -241,27 +263,73 @@ class Mixed(Loss):
         target: np.ndarray | None = None,
         mask: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the likeliest cells (n, C) for outputs (n, O); NaN in columns to ignore."""
+        """Return cells (n, C) for outputs (n, O): the likeliest, or the expected number of bins.
+
+        Columns to ignore are NaN.
+        """
         out = np.empty((len(output), len(self.levels)), np.float32) if out is None else out
         out[:, self.levels < 0] = np.nan
         out[:, self.numeric] = output[:, self.parts[0]]
-        for k, places, run in self._categories():
+        for k, places, run in self.categories():
             x = output[:, run].reshape(len(output), len(places), outputs(k))
             out[:, places] = 0 if k == 1 else x[:, :, 0] > 0 if k == 2 else x.argmax(2)
+        for j, histogram, run in self.binned():
+            out[:, j] = histogram.expected(output[:, run])
+        return out
+
+    def probabilities(self, output: np.ndarray, j: int) -> np.ndarray:
+        """Return the probabilities of column j's levels or bins, float64 (n, K)."""
+        if j in self.histograms:
+            run = next(run for at, _, run in self.binned() if at == j)
+            return self.histograms[j].probabilities(output[:, run])
+        k, places, run = next(found for found in self.categories() if j in found[1])
+        if k == 1:
+            return np.ones((len(output), 1))
+        x = output[:, run].reshape(len(output), len(places), -1)[:, places.tolist().index(j)]
+        return softmax(np.concatenate([np.zeros_like(x), x], axis=1) if k == 2 else x)
+
+    def deviations_from(self, output: np.ndarray, j: int, code: float) -> np.ndarray:
+        """Return how far above its mean a code is for a column without bins, in deviations (n,)."""
+        assert self.scales is not None
+        at = self.numeric.tolist().index(j)
+        sigma = np.exp(np.float64(self.scales.log_sigmas[at]))
+        away: np.ndarray = (code - output[:, at].astype(np.float64)) / sigma
+        return away
+
+    def normal_at(self, output: np.ndarray, j: int, deviations: np.ndarray) -> np.ndarray:
+        """Return the codes (n,) so many deviations above the mean of a column without bins."""
+        assert self.scales is not None
+        at = self.numeric.tolist().index(j)
+        codes: np.ndarray = output[:, at] + np.exp(self.scales.log_sigmas[at]) * deviations
+        return codes
+
+    def averaged(self, output: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return cells (n, C) by means over outputs (n, S, O) with shares (n, S).
+
+        Of numbers it is the expected one, of levels the likeliest.
+        """
+        (n, s), flat = shares.shape, output.reshape(-1, output.shape[-1])
+        out = np.full((n, len(self.levels)), np.nan, np.float32)
+        out[:, self.numeric] = np.einsum("ns,nsm->nm", shares, output[..., self.parts[0]])
+        for j in [*self.histograms, *np.flatnonzero(self.levels > 0).tolist()]:
+            chances = self.probabilities(flat, j).reshape(n, s, -1)
+            mean = np.einsum("ns,nsk->nk", shares, chances)
+            known = self.histograms.get(j)
+            out[:, j] = mean.argmax(1) if known is None else known.bins.expected(mean)
         return out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
         """Sample cells (n, C) from the distributions that outputs (n, O) describe."""
-        (n, size), ws, m = output.shape, runtime.current(), len(self.numeric)
+        n, ws, m = len(output), runtime.current(), len(self.numeric)
         out = np.full((n, len(self.levels)), np.nan, np.float32)
         if m:
             assert self.scales is not None
             noise = np.empty((n, m), np.float32)
             _core.random_normal(noise, seed, CELLS, 0, ws)
             out[:, self.numeric] = output[:, :m] + np.exp(self.scales.log_sigmas) * noise
-        chance = np.empty((n, size - m), np.float32)
+        chance = np.empty((n, self.parts[len(self.groups)].stop - m), np.float32)
         _core.random_uniform(chance, derived_seed(seed, 1), CELLS, 0, ws)
-        for k, places, run in self._categories():
+        for k, places, run in self.categories():
             shape = (n, len(places), outputs(k))
             x, u = output[:, run].reshape(shape), chance[:, run.start - m : run.stop - m]
             u = np.maximum(u.reshape(shape), np.float32(1e-38))
@@ -271,6 +339,10 @@ class Mixed(Loss):
                 out[:, places] = (x > np.log(u) - np.log1p(-u))[:, :, 0]
             else:  # the Gumbel-max trick
                 out[:, places] = (x - np.log(-np.log(u))).argmax(2)
+        for i, (j, histogram, run) in enumerate(self.binned()):
+            pair = np.empty((n, 2), np.float32)
+            _core.random_uniform(pair, derived_seed(seed, 2 + i), CELLS, 0, ws)
+            out[:, j] = histogram.draw(output[:, run], pair)
         return out
 
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
@@ -286,10 +358,13 @@ class Mixed(Loss):
     @np.errstate(all="ignore")
     def squares_of(self, grad: np.ndarray, weight: float = 1.0) -> float:
         """Return the sum of squared errors from the gradient of the loss with equal weights."""
-        if self.scales is None:
+        if self.scales is None and not self.histograms:
             return _core.sum_squares(grad, runtime.current()) / weight**2
         errors = grad / np.float64(weight)
-        errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+        if self.scales is not None:
+            errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+        for _, histogram, run in self.binned():
+            errors[:, run][:, len(histogram.bins) :] = 0  # not of bins
         return sum_of(errors**2)
 
 
