@@ -225,8 +225,7 @@ def told(X: Table, name: str, parts: list[dict[str, np.ndarray]]) -> str:
     mae = spread([float(part["sizes"].mean()) for part in parts])
     hits = [100 * float(part["hits"].mean()) for part in parts]
     return (
-        f"{name} RMSE {rmse}, MAE {mae}, "
-        f"accuracy {np.mean(hits):.1f} +- {np.ptp(hits) / 2:.1f} %"
+        f"{name} RMSE {rmse}, MAE {mae}, accuracy {np.mean(hits):.1f} +- {np.ptp(hits) / 2:.1f} %"
     )
 
 

@@ -66,6 +66,7 @@ def share_closer(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
 
 def share_of_copies(rows: Matrix, others: Matrix) -> float:
     """Return the share of rows that are among others."""
-    known = {row.tobytes() for row in np.nan_to_num(others, nan=FAR) + np.float32(0)}
-    found = np.nan_to_num(rows, nan=FAR) + np.float32(0)  # 0 for -0
-    return sum(row.tobytes() in known for row in found) / len(found)
+    # One kind of NaN, and 0 for -0.
+    found, known = (np.where(np.isnan(part), FAR, part + np.float32(0)) for part in (rows, others))
+    there = {row.tobytes() for row in known}
+    return sum(row.tobytes() in there for row in found) / len(found)

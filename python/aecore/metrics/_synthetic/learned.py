@@ -1,4 +1,4 @@
-"""What models say of synthetic rows: whether they tell them apart, and what they learn from them."""
+"""What models say of synthetic rows: whether they tell them apart, and what they learn."""
 
 from __future__ import annotations
 

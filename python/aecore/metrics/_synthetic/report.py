@@ -127,8 +127,9 @@ class SyntheticReport:
     def _rows(self) -> Iterator[tuple[str, ...]]:
         yield "", "synthetic", "real", "best"
         for figure in self.figures:
-            yield figure.name, *(
-                "" if np.isnan(v) else f"{v:.4f}".rstrip("0").rstrip(".") for v in figure[1:]
+            yield (
+                figure.name,
+                *("" if np.isnan(v) else f"{v:.4f}".rstrip("0").rstrip(".") for v in figure[1:]),
             )
 
     def __repr__(self) -> str:

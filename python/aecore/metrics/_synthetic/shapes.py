@@ -148,7 +148,7 @@ def marginals(tables: Tables) -> list[Marginal]:
         parts = [_there(part.cells[:, j]) for part in (tables.real, tables.synthetic)]
         column: Any = tables.layout.columns[j]
         if tables.is_empty[j]:
-            labels, counts = [], [np.zeros(0), np.zeros(0)]
+            labels, counts = list[Any](), [np.zeros(0), np.zeros(0)]
         elif isinstance(column, Levels):
             labels, counts = _of_levels(column, parts)
         else:

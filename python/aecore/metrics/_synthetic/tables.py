@@ -82,7 +82,9 @@ def _alike(table: Table, real: Table) -> Table:
             more = [n for n in table.names if n not in real.names]
             what, which = ("without", lacks) if lacks else ("with", more)
             got = ", ".join(map(printable, which[:5]))
-            raise ValueError(f"{table.name}: expected the columns of real, got others, {what} {got}")
+            raise ValueError(
+                f"{table.name}: expected the columns of real, got others, {what} {got}"
+            )
     if table.shape[1] != real.shape[1]:
         raise ValueError(
             f"{table.name}: expected the {real.shape[1]} columns of real, got {table.shape[1]}"
