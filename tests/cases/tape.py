@@ -1074,6 +1074,9 @@ def latent_cases() -> list[TapeCase]:
             )
         )
         found.append(TapeCase("GaussianKL", latent.GaussianKL, both, label, twin.gaussian_kl))
+        found.append(
+            TapeCase("MatchKL", latent.MatchKL, both, label, twin.match_kl, constants=both)
+        )
         if shape[0]:
             free = lambda m, v: latent.FreeBitsKL(m, v, 0.6)  # noqa: E731
             found.append(TapeCase("FreeBitsKL", free, both, label, free_bits))

@@ -96,7 +96,8 @@ def test_history_has_the_terms(make, X):
     last = m.history_[-1]
     kinds = last["numeric"] + last["binary"] + last["categorical"]
     assert last["recon"] == pytest.approx(kinds)
-    assert last["loss"] == pytest.approx(last["recon"] + last.get("kl", 0))
+    others = last.get("kl", 0) + last.get("match", 0)
+    assert last["loss"] == pytest.approx(last["recon"] + others)
     assert {"mse", "val_loss", "val_recon", "val_mse"} <= set(last)
 
 
@@ -257,10 +258,42 @@ def test_samples_have_the_spread_of_the_data():
     X = related(rng, 500)
     m = ae.TabularVAE(ae.Dense((32,)), 4, learning_rate=5e-3, epochs=40, random_state=0).fit(X)
     drawn = m.sample(2000, random_state=0)
-    assert drawn["y"].std() == pytest.approx(X["y"].std(), rel=0.25)
+    for name in "xy":
+        assert drawn[name].std() == pytest.approx(X[name].std(), rel=0.1)
     shares = [(drawn["c"] == c).mean() - (X["c"] == c).mean() for c in ("c1", "c2", "c3")]
     assert np.abs(shares).max() < 0.1
     assert ((drawn["y"] > 0) == drawn["b"]).mean() > 0.75
+
+
+def test_hidden_cells_do_not_change_what_is_drawn():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=1000)
+    X = np.stack([x, x + 0.3 * rng.normal(size=1000), np.exp(x)], axis=1)
+    spikes = rng.random(1000) < 0.5
+    X[spikes, 2] = 0
+    how = {"learning_rate": 5e-3, "epochs": 60, "random_state": 0}
+    for hidden in (0.0, 0.5):
+        m = ae.TabularVAE(ae.Dense((32,)), 3, hidden=hidden, **how).fit(X)
+        drawn = m.sample(4000, random_state=0)
+        np.testing.assert_allclose(drawn.std(0), X.std(0), rtol=0.15)
+        assert np.corrcoef(drawn[:, :2].T)[0, 1] == pytest.approx(0.96, abs=0.06)
+        assert (drawn[:, 2] == 0).mean() == pytest.approx(0.5, abs=0.05)
+        assert (drawn[:, 2] >= 0).all()  # a normal distribution would go below
+
+
+def test_the_encoder_learns_the_posterior_of_whole_rows_from_rows_with_gaps():
+    X = related(np.random.default_rng(0), 600)
+    how = {"learning_rate": 5e-3, "epochs": 40, "random_state": 0}
+    holes = X.copy()
+    holes["x"] = np.nan  # y tells it
+    apart = []
+    for hidden in (0.0, 0.3):
+        m = ae.TabularVAE(ae.Dense((32,)), 3, hidden=hidden, **how).fit(X)
+        (m1, v1), (m2, v2) = m.encode_distribution(X), m.encode_distribution(holes)
+        kl = 0.5 * (v2 - v1 + (np.exp(v1) + (m1 - m2) ** 2) / np.exp(v2) - 1).sum(1)
+        apart.append(kl.mean())
+        assert ("match" in m.history_[-1]) == (hidden > 0)
+    assert apart[1] < apart[0] / 2
 
 
 def test_data_frames(X):

@@ -20,6 +20,11 @@ def gaussian_kl_backward(grad, mean, logvar):
     return grad[:, None] * mean, 0.5 * grad[:, None] * np.expm1(logvar)
 
 
+def match_kl(mean, logvar, fixed_mean, fixed_logvar):
+    share = (np.exp(fixed_logvar) + (mean - fixed_mean) ** 2) / np.exp(logvar)
+    return 0.5 * (logvar - fixed_logvar + share - 1).sum(1)
+
+
 def split_latent(h):
     mean, x = np.split(h, 2, axis=1)
     over = np.maximum(np.abs(x) - 10, 0) / 5

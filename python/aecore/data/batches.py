@@ -90,6 +90,8 @@ class Batch:
         What the encoder was given, and its output.
     code, output : Value
         What the objective has made of the samples.
+    posterior : (Value, Value)
+        Means and log-variances of codes, where an objective keeps them.
     room : tuple of int
         Height and width of codes that are maps and are taken for vectors; () otherwise.
     real, fake : Value
@@ -113,6 +115,7 @@ class Batch:
     room: tuple[int, ...] = ()
     code: Value
     output: Value
+    posterior: tuple[Value, Value]
     real: Value
     fake: Value
     terms: Mapping[str, Any]

@@ -32,6 +32,8 @@ ADDED: dict[str, dict[str, Any]] = {
     "PixelCNN": {"accumulate": 1, "precision": "float32"},
     "ResNet": {"flatten": True},
     "SoftmaxClassifier": {"class_weight": None},
+    "TabularAutoencoder": {"numbers": "normal"},
+    "TabularVAE": {"numbers": "normal"},
     "Transformer": {"max_steps": None},
     "Upsample2d": {"mode": "nearest"},
 }

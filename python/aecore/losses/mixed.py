@@ -20,7 +20,7 @@ likely of the K, as the rule has it beside a level that was seen once, if this i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from ..base import runtime
 from ..base.streams import CELLS, derived_seed
 from ..base.sums import sum_of
 from ..data.batches import Batch
+from ..data.tables.columns import Numeric
 from ..nn.module import Module
 from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
 from ..nn.parameter import Parameter
@@ -116,16 +117,26 @@ class Mixed(Loss):
     surprise : ndarray of float64, shape (C,)
         The loss of a level that fit hasn't seen.
     scales : Scales or None
-        None where no column is numeric.
+        None where no column is numeric without bins.
+    binned : dict of int to Numeric, optional
+        The numeric columns that have bins.
     """
 
     def __init__(
-        self, levels: tuple[int, ...], surprise: np.ndarray, scales: Scales | None = None
+        self,
+        levels: tuple[int, ...],
+        surprise: np.ndarray,
+        scales: Scales | None = None,
+        binned: Mapping[int, Numeric] | None = None,
     ) -> None:
         self.name, self.scales, self.levels = "mixed", scales, np.array(levels)
-        self.numeric = np.flatnonzero(self.levels == 0)
-        distinct = sorted({k for k in levels if k > 0})
-        self.groups = {k: np.flatnonzero(self.levels == k) for k in distinct}
+        self.bins = {j: column.coded_bins for j, column in (binned or {}).items()}
+        self.sizes = self.levels.copy()  # levels or bins
+        for j, bins in self.bins.items():
+            self.sizes[j] = len(bins)
+        self.numeric = np.flatnonzero(self.sizes == 0)
+        distinct = sorted({k for k in self.sizes.tolist() if k > 0})
+        self.groups = {k: np.flatnonzero(self.sizes == k) for k in distinct}
         self.surprise = np.where(self.levels > 0, surprise, 0).astype(np.float32)
         sizes = [len(self.numeric)]
         sizes += [len(places) * outputs(k) for k, places in self.groups.items()]
@@ -178,12 +189,12 @@ class Mixed(Loss):
             numbers = target[:, self.numeric]
             nats[:, self.numeric] = self._normal(grad, weight, output, numbers, learns)
         for k, places, run in self._categories():
-            codes = target[:, places]
-            unseen = codes == self.levels[places]
+            codes = self._levels_of(target, places)
+            unseen = codes == k
             part = np.zeros(codes.size, np.float32)
             if k > 1:  # a single level is certain
                 x = np.ascontiguousarray(output[:, run]).reshape(codes.size, -1)
-                known = codes < self.levels[places]
+                known = codes < k
                 if unseen.any():
                     least, loss = _least_likely(x.reshape(*codes.shape, -1)[unseen])
                     codes[unseen] = least
@@ -198,8 +209,16 @@ class Mixed(Loss):
             nats[:, places] = np.where(unseen, np.maximum(part + LN_2, self.surprise[places]), part)
         return nats
 
+    def _levels_of(self, target: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Return the levels or bins of some columns' cells (n, M)."""
+        codes = target[:, places]
+        for i, j in enumerate(places.tolist()):
+            if j in self.bins:
+                codes[:, i] = self.bins[j].find(codes[:, i])
+        return codes
+
     def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
-        """Yield K, the numbers of the columns with K levels, and the slice of their outputs."""
+        """Yield K, the numbers of the columns of K levels or bins, the slice of their outputs."""
         yield from zip(self.groups, self.groups.values(), self.parts[1:], strict=True)
 
     def _normal(
@@ -241,13 +260,19 @@ class Mixed(Loss):
         target: np.ndarray | None = None,
         mask: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Return the likeliest cells (n, C) for outputs (n, O); NaN in columns to ignore."""
+        """Return cells (n, C) for outputs (n, O): the likeliest, or the expected number of bins.
+
+        Columns to ignore are NaN.
+        """
         out = np.empty((len(output), len(self.levels)), np.float32) if out is None else out
         out[:, self.levels < 0] = np.nan
         out[:, self.numeric] = output[:, self.parts[0]]
         for k, places, run in self._categories():
             x = output[:, run].reshape(len(output), len(places), outputs(k))
             out[:, places] = 0 if k == 1 else x[:, :, 0] > 0 if k == 2 else x.argmax(2)
+            for i, j in enumerate(places.tolist()):
+                if j in self.bins:
+                    out[:, j] = self.bins[j].expected(probabilities(x[:, i], k))
         return out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
@@ -271,6 +296,11 @@ class Mixed(Loss):
                 out[:, places] = (x > np.log(u) - np.log1p(-u))[:, :, 0]
             else:  # the Gumbel-max trick
                 out[:, places] = (x - np.log(-np.log(u))).argmax(2)
+        if self.bins:
+            within = np.empty((n, len(self.bins)), np.float32)
+            _core.random_uniform(within, derived_seed(seed, 2), CELLS, 0, ws)
+            for i, (j, bins) in enumerate(self.bins.items()):
+                out[:, j] = bins.drawn(out[:, j], within[:, i])
         return out
 
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
@@ -323,6 +353,18 @@ class _CellLoss(Late):
 def outputs(k: int) -> int:
     """Return the number of outputs for a column of k levels: 0 for 1, 1 for 2, else k."""
     return {1: 0, 2: 1}.get(k, k)
+
+
+def probabilities(logits: np.ndarray, k: int) -> np.ndarray:
+    """Return the probabilities of K levels or bins (n, K), float64, from their outputs."""
+    x = logits.astype(np.float64)
+    if k == 1:
+        return np.ones((len(x), 1))
+    if k == 2:
+        x = np.concatenate([np.zeros_like(x), x], axis=1)
+    x = np.exp(x - x.max(1, keepdims=True))
+    chances: np.ndarray = x / x.sum(1, keepdims=True)
+    return chances
 
 
 def _least_likely(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ is a string that says no number where all were numbers.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar
@@ -25,6 +26,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ...base.text import printable
+from .bins import CodedBins, learn_bins
 from .source import BLOCK, Column
 
 LINEAR = 3.0  # robust deviations, up to which s is the identity
@@ -63,11 +65,13 @@ class Numeric:
         The time zone of times; empty for none, None if that isn't known.
     objects : str
         As of `Column`.
+    bins : list of [float, float, float], optional
+        The least, the largest and the mean number of each bin of a histogram, see `bins`.
     """
 
     kind = "numeric"
     levels = 0
-    OPTIONAL: ClassVar[dict[str, Any]] = {"zone": None, "objects": ""}
+    OPTIONAL: ClassVar[dict[str, Any]] = {"zone": None, "objects": "", "bins": None}
     FIELDS = ("center", "scale", "mean", "deviation", "low", "high", "step", "time", "dtype")
 
     def __init__(
@@ -83,24 +87,27 @@ class Numeric:
         dtype: str,
         zone: str | None = None,
         objects: str = "",
+        bins: list[list[float]] | None = None,
     ) -> None:
         self.center, self.scale, self.mean, self.deviation = center, scale, mean, deviation
         self.low, self.high, self.step = low, high, step
         self.time, self.dtype = time, dtype
-        self.zone, self.objects = zone, objects
+        self.zone, self.objects, self.bins = zone, objects, bins
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(self.OPTIONAL | state)
 
     @classmethod
-    def learn(cls, column: Column) -> Numeric:
+    def learn(cls, column: Column, binned: bool = False) -> Numeric:
         """Learn from a column that isn't missing altogether."""
         numbers = numbers_of(column)
-        return cls.of(numbers, numbers, column)
+        return cls.of(numbers, numbers, column, binned)
 
     @classmethod
-    def of(cls, some: np.ndarray, numbers: np.ndarray, column: Column) -> Numeric:
-        """Learn the scale from some of a column's numbers, and the range and step from others."""
+    def of(
+        cls, some: np.ndarray, numbers: np.ndarray, column: Column, binned: bool = False
+    ) -> Numeric:
+        """Learn scale and bins from some of a column's numbers, range and step from others."""
         time = time_of(column)
         center = float(np.median(some))
         scale = _robust_deviation(some - center)
@@ -111,15 +118,30 @@ class Numeric:
         step = next((s for s in steps if (np.remainder(numbers, s) == 0).all()), 0.0)
         zone = column.zone if time == "M" else None
         scaling = center, scale, mean, deviation, low, high, step
-        return cls(*scaling, time, column.dtype, zone, column.objects)
+        bins = learn_bins(some) if binned else None
+        return cls(*scaling, time, column.dtype, zone, column.objects, bins)
 
     def encode(self, column: Column) -> np.ndarray:
         """Return the cells' codes, float32 (N,)."""
-        squashed = _squash(as_numbers(column, self.time, self.zone), self.center, self.scale)
+        return self.coded(as_numbers(column, self.time, self.zone))
+
+    def coded(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the codes of numbers (or seconds), float32."""
+        squashed = _squash(numbers, self.center, self.scale)
         return ((squashed - self.mean) / self.deviation).astype(np.float32)
 
+    @functools.cached_property
+    def coded_bins(self) -> CodedBins:
+        """The bins, where there are any, in the space of the codes."""
+        return CodedBins(self)
+
     def log_scale(self, codes: np.ndarray) -> np.ndarray:
-        """Return the logarithm of the codes' derivative by the numbers, (N,)."""
+        """Return the logarithm of the codes' derivative by the numbers, (N,).
+
+        With bins it is what turns the probability of a bin into a density of numbers.
+        """
+        if self.bins is not None:
+            return self.coded_bins.log_density(codes, self.decode(codes))
         beyond = np.maximum(
             np.abs(codes.astype(np.float64) * self.deviation + self.mean) - LINEAR, 0
         )
@@ -132,6 +154,8 @@ class Numeric:
             tail = LINEAR + np.expm1(np.abs(v) - LINEAR)
             u = np.where(np.abs(v) > LINEAR, np.sign(v) * tail, v)
             x = np.clip(u * self.scale + self.center, self.low, self.high)
+        if self.bins is not None:
+            self.coded_bins.restore(codes, x)
         return np.rint(x / self.step) * self.step if self.step else x
 
 
@@ -350,8 +374,8 @@ class Empty:
 Kind = Numeric | Levels | Empty
 
 
-def learn(column: Column, categorical: bool = False) -> Kind:
-    """Choose the kind of a column and learn its encoding.
+def learn(column: Column, categorical: bool = False, binned: bool = False) -> Kind:
+    """Choose the kind of a column and learn its encoding, with bins of numbers if `binned`.
 
     Booleans, strings and the container's categories have levels, and so have numbers that are all 0
     or 1. Other numbers and times are numeric.
@@ -371,7 +395,7 @@ def learn(column: Column, categorical: bool = False) -> Kind:
         there = column.values[~column.missing]
         if ((there == 0) | (there == 1)).all() and (there != there[0]).any():
             return Levels([0, 1], len(there), column.dtype, column.objects)
-    return Numeric.learn(column)
+    return Numeric.learn(column, binned)
 
 
 def are_labels(found: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from ...base import names as column_names
 from ...base.text import printable
 from . import frames
+from .bins import check_bins
 from .cells import Cells, Filling
 from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
 from .source import Table
@@ -34,6 +35,8 @@ class Layout:
     ----------
     levels : tuple of int
         The number of levels of each column; 0 if it is numeric, -1 if it was empty.
+    binned : dict of int to Numeric
+        The columns of numbers that have bins.
     surprise : ndarray of float64, shape (C,)
         The loss in nats of a level that fit hasn't seen; 0 for columns without levels.
     """
@@ -41,10 +44,13 @@ class Layout:
     def __init__(self, columns: list[Kind], names: list[Any] | None, form: str) -> None:
         self.columns, self.names, self.form = columns, names, form
         self.levels = tuple(column.levels for column in columns)
+        self.binned = {
+            j: c for j, c in enumerate(columns) if isinstance(c, Numeric) and c.bins is not None
+        }
         self.surprise = np.array([c.surprise if isinstance(c, Levels) else 0.0 for c in columns])
 
     @classmethod
-    def learn(cls, table: Table, categorical: Iterable[Any] = ()) -> Layout:
+    def learn(cls, table: Table, categorical: Iterable[Any] = (), binned: bool = False) -> Layout:
         """Learn the columns of a table.
 
         Parameters
@@ -52,9 +58,11 @@ class Layout:
         table : Table
         categorical : iterable of str or int
             Columns that have levels even if their cells are numbers, by name or index.
+        binned : bool
+            Whether bins of numbers are learned.
         """
         chosen = places_of(table, categorical)
-        columns = [learn(table.column(j), j in chosen) for j in range(table.shape[1])]
+        columns = [learn(table.column(j), j in chosen, binned) for j in range(table.shape[1])]
         return cls.of(columns, table.names, table.form, table.name)
 
     @classmethod
@@ -196,6 +204,7 @@ def _read_column(found: Any) -> Kind:
             raise ValueError("table: expected a step, and what kind of time it is of")
         if not isinstance(found.get("zone", ""), str):
             raise ValueError("table: expected a time zone")
+        check_bins(found.get("bins", [[0.0, 0.0, 0.0]]))
     if cls is Levels:
         labels, seen = fields["labels"], fields["seen"]
         if not isinstance(labels, list) or not labels or type(seen) is not int:

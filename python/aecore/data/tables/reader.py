@@ -13,6 +13,7 @@ from . import Layout, Table
 from .samples import TableData
 from .summary import TableSummary
 
+HISTOGRAM = "histogram"  # of the numbers of a column, as a model's parameter says
 TABLE = "table"  # in a file: what was learned of the columns
 
 
@@ -34,7 +35,7 @@ class TableReader(Reader):
     def fresh(cls, model: Any, X: Any, mask: Any = None, name: str = "X") -> TableData:
         """Read a table, and learn the kinds of its columns."""
         table = Table(X, mask, name=name)
-        layout = Layout.learn(table, model.categorical)
+        layout = Layout.learn(table, model.categorical, model.numbers == HISTOGRAM)
         return TableData(layout.matrix(table), layout, _names(table.names))
 
     @classmethod
@@ -45,7 +46,7 @@ class TableReader(Reader):
     @classmethod
     def summary(cls, model: Any) -> TableSummary:
         """Return what takes note of such rows."""
-        return TableSummary(model.categorical)
+        return TableSummary(model.categorical, model.numbers == HISTOGRAM)
 
     @classmethod
     def of(cls, model: Any, data: Any) -> TableReader:

@@ -99,6 +99,11 @@ class TableNoise(Corruption):
         masked = self.corruption.rate if isinstance(self.corruption, Masking) else 0.0
         return 1 - (1 - self.hidden) * (1 - masked)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the encoder sees rows as they are."""
+        return self.corruption is None and self.hidden == 0
+
     def check(self) -> None:
         """Raise TypeError or ValueError for parameters that are out of range."""
         if checks.real("hidden", self.hidden, 0, 1) == 1:

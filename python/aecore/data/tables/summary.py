@@ -57,8 +57,8 @@ class Spaced:
 class ColumnSummary:
     """What is known of a column after a look at some of its cells."""
 
-    def __init__(self, categorical: bool) -> None:
-        self._categorical = categorical
+    def __init__(self, categorical: bool, binned: bool = False) -> None:
+        self._categorical, self._binned = categorical, binned
         self._what: str | None = None  # a key of WHAT; None before the first cell
         self._column: Column | None = None  # one with cells, if there is any
         self._levels: Levels | None = None
@@ -143,7 +143,8 @@ class ColumnSummary:
             return self._levels
         if self._what == "" and self._truths == [True, True, False]:
             return Levels([0, 1], self._seen, column.dtype, column.objects)
-        found = Numeric.of(self._numbers.values(), np.array([self._low, self._high]), column)
+        ends = np.array([self._low, self._high])
+        found = Numeric.of(self._numbers.values(), ends, column, self._binned)
         found.step = self._step
         return found
 
@@ -153,13 +154,13 @@ class TableSummary(Summary):
 
     Parameters
     ----------
-    categorical : iterable of str or int
+    categorical, binned
         As of `Layout.learn`.
     """
 
-    def __init__(self, categorical: Iterable[Any] = ()) -> None:
+    def __init__(self, categorical: Iterable[Any] = (), binned: bool = False) -> None:
         super().__init__()
-        self._categorical = categorical
+        self._categorical, self._binned = categorical, binned
         self._columns: list[ColumnSummary] = []
         self._names: list[Any] | None = None
         self._form = ""
@@ -169,7 +170,9 @@ class TableSummary(Summary):
         """Take note of some rows, a `Table`; TypeError or ValueError if they don't fit others."""
         if not self.batches:
             chosen = places_of(table, self._categorical)
-            self._columns = [ColumnSummary(j in chosen) for j in range(table.shape[1])]
+            self._columns = [
+                ColumnSummary(j in chosen, self._binned) for j in range(table.shape[1])
+            ]
             self._names, self._form, self.shape = table.names, table.form, table.shape[1:]
             if table.names is not None:
                 self.columns = column_names.as_array(table.names)

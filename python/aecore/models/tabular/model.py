@@ -10,11 +10,12 @@ import numpy as np
 
 from ...arch.base import Code
 from ...arch.dense import Dense
+from ...base import checks
 from ...data.batches import Batch, Input
 from ...data.readers import Reader
 from ...data.rows import Rows, joined
 from ...data.tables import Layout, Table, frames
-from ...data.tables.reader import TableReader
+from ...data.tables.reader import HISTOGRAM, TableReader
 from ...data.tables.samples import TableNoise
 from ...losses.mixed import CellStatistics, Mixed, Scales
 from ...nn.columns import Columns
@@ -29,6 +30,7 @@ from ..base.model import fitted
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+NUMBERS = ("normal", HISTOGRAM)
 GROUPS = 8  # of columns that are hidden together where cells are scored
 
 
@@ -41,6 +43,10 @@ class TableModel(BaseAutoencoder):
         The architecture behind the columns.
     categorical : list of str or int
         Columns of numbers that are categories, by name or place.
+    numbers : {"histogram", "normal"}
+        What is learned of a cell that is a number, given a code: the probabilities of up to 64
+        bins, which hold equally many of the column's numbers in fit, and of single numbers that are
+        frequent; or the mean of a normal distribution, whose deviation is the column's.
     hidden : float
         The share of the cells that is hidden from the encoder in training, others in every batch.
         Without any, the model isn't trained to fill in missing cells.
@@ -51,6 +57,7 @@ class TableModel(BaseAutoencoder):
 
     hidden: float
     categorical: Sequence[Any]
+    numbers: str
 
     loss = "mixed"
     tied = False
@@ -77,6 +84,7 @@ class TableModel(BaseAutoencoder):
             )
         if not isinstance(self.categorical, (list, tuple, np.ndarray)):
             raise TypeError(f"categorical: expected a list of columns, got {self.categorical!r}")
+        checks.choice("numbers", self.numbers, NUMBERS)
         super()._check_params()
 
     def _corruptions(self) -> tuple[Any, ...]:
@@ -86,7 +94,8 @@ class TableModel(BaseAutoencoder):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         assert isinstance(reader, TableReader)
         layout = reader.layout
-        columns, loss = Columns(layout.levels), Mixed(layout.levels, layout.surprise)
+        columns = Columns(layout.levels)
+        loss = Mixed(layout.levels, layout.surprise, None, layout.binned)
         code = Code(self._heads * self.latent_dim, self.latent_dim)
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))
@@ -109,7 +118,8 @@ class TableModel(BaseAutoencoder):
     def _loss(self) -> Mixed:
         network = self._fitted()
         layout = self._layout
-        return Mixed(layout.levels, layout.surprise, getattr(network, "scales", None))
+        scales = getattr(network, "scales", None)
+        return Mixed(layout.levels, layout.surprise, scales, layout.binned)
 
     # ---- tables in ------------------------------------------------------------------------------
 
@@ -169,8 +179,11 @@ class TableModel(BaseAutoencoder):
     def _counted(self, batch: Batch) -> dict[str, float]:
         """Run the passes, and note the losses of cells: of hidden ones, if the model hides any."""
         sums = self._step(batch)
-        recon: Any = batch.terms.get("recon")  # not of several draws
-        nats = self._nats(batch, batch.x) if recon is None else recon.nats
+        recon: Any = batch.terms.get("recon")  # not of several draws, or of rows without gaps
+        if recon is None or "match" in batch.terms:
+            nats = self._nats(batch, batch.x)
+        else:
+            nats = recon.nats
         counted = ~np.isnan(batch.target)
         if self._hides:
             counted &= np.isnan(batch.x)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 
 from ...data.batches import Batch
+from ...nn.ops.latent import MatchKL
+from ...nn.tape import Value
 from ..autoencoder import Autoencoder
 from ..base.options import Tables, Unpack
 from ..variational.vae import VAE
@@ -80,6 +83,7 @@ class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
         latent_dim: int = 32,
         *,
         categorical: Any = (),
+        numbers: str = "normal",
         hidden: float = 0.3,
         **options: Unpack[Tables],
     ) -> None:
@@ -89,9 +93,15 @@ class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
 class TabularVAE(TableModel, VAE, options=Tables):
     r"""A variational autoencoder of tables: what `TabularAutoencoder` is to `Autoencoder`.
 
-    Minimises the bound that `VAE` has, with the likelihood of tables. Missing cells have no part in
-    it, and hidden ones are predicted from the others. `sample` draws cells too, and not only
-    codes: levels by their probabilities, and numbers with the deviation of their column.
+    Minimises the bound that `VAE` has, with the likelihood of tables, in which missing cells have
+    no part. `sample` draws cells too, and not only codes: levels and bins of numbers by their
+    probabilities, numbers within a bin, or with the deviation of their column.
+
+    Where cells are hidden (or there is a corruption) the encoder sees each row twice: as it is,
+    which gives the bound, and with cells hidden. Its posterior of the latter, q(z | x̃), learns to
+    be that of the whole row by :math:`\mathrm{KL}(q(z | x) \,\|\, q(z | \tilde x))`, ``match`` in
+    ``history_``, whose gradient is that of the second alone. So the decoder and the prior of codes
+    are those of a model that hides nothing.
 
     Parameters
     ----------
@@ -101,7 +111,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
     References
     ----------
     A. Nazabal et al., "Handling incomplete heterogeneous data using VAEs", Pattern Recognition 107,
-    2020.
+    2020. R. Strauss and J. Oliva, "Posterior matching for arbitrary conditioning", NeurIPS 2022.
 
     Examples
     --------
@@ -122,6 +132,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         latent_dim: int = 32,
         *,
         categorical: Any = (),
+        numbers: str = "histogram",
         hidden: float = 0.3,
         beta: float = 1.0,
         kl_warmup: float = 0,
@@ -131,6 +142,25 @@ class TabularVAE(TableModel, VAE, options=Tables):
         **options: Unpack[Tables],
     ) -> None:
         self._store(TabularVAE, locals())
+
+    def terms(self, batch: Batch) -> dict[str, Value]:
+        """Return what is minimised; see `BaseModel.terms`."""
+        if batch.noise != "on" or self._corruptions()[0].is_nothing:
+            return super().terms(batch)
+        whole = copy.copy(batch)
+        whole.x = batch.target
+        whole.samples = batch.tape.constant(batch.target)
+        terms = super().terms(whole)
+        batch.given, batch.encoded = whole.given, whole.encoded
+        batch.code, batch.output = whole.code, whole.output
+        parts = copy.copy(batch)
+        parts.noise = "off"  # its codes aren't those that are counted
+        fixed = [half.data for half in whole.posterior]
+        return terms | {"match": MatchKL(*self._posterior(parts), *fixed)}
+
+    def _posterior(self, batch: Batch) -> tuple[Value, Value]:
+        batch.posterior = super()._posterior(batch)
+        return batch.posterior
 
     def _log_scale(self, batch: Batch) -> np.ndarray:
         return self._layout.log_scale(batch.target)

@@ -173,6 +173,52 @@ class FreeBitsKL(GaussianKL):
         self.logvar.add_grad(dlogvar)
 
 
+class MatchKL(Op):
+    """KL(N(m, exp(v)) || N(mean, exp(logvar))) from fixed posteriors m, v (N, D), in nats: (N,).
+
+    What is learned are mean and logvar, which come to cover the others.
+    """
+
+    __slots__ = ("fixed", "logvar", "mu")
+
+    def __init__(
+        self, mean: Value, logvar: Value, fixed_mean: np.ndarray, fixed_logvar: np.ndarray
+    ) -> None:
+        self.mu, self.logvar, self.fixed = mean, logvar, (fixed_mean, fixed_logvar)
+        mean.uses += 1
+        logvar.uses += 1
+        self.place(mean.tape, mean.shape[:1], mean.needs_grad or logvar.needs_grad)
+
+    def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return how far means are apart, the variances, and what the fixed have of theirs."""
+        mean, logvar = self.fixed
+        away, variance = self.mu.data - mean, np.exp(self.logvar.data)
+        return away, variance, (np.exp(logvar) + away * away) / variance
+
+    @np.errstate(all="ignore")  # the loop checks that the loss is finite
+    def forward(self) -> None:
+        share = self._parts()[2]
+        nats = (self.logvar.data - self.fixed[1] + share - 1) / 2
+        self._data = self.tape.take(self.shape)
+        self._data[:] = nats.sum(1, dtype=np.float64)
+
+    @np.errstate(all="ignore")
+    def backward(self) -> None:
+        assert self.grad is not None
+        away, variance, share = self._parts()
+        dmean, dlogvar = (self.tape.take(self.mu.shape) for _ in range(2))
+        dmean[...] = self.grad[:, None] * away / variance
+        dlogvar[...] = self.grad[:, None] * (1 - share) / 2
+        self.mu.add_grad(dmean)
+        self.logvar.add_grad(dlogvar)
+
+    def forget(self) -> None:
+        self.mu = self.logvar = self.fixed = None  # type: ignore[assignment]
+
+    def inputs(self) -> tuple[Value, ...]:
+        return self.mu, self.logvar
+
+
 def log_ratio(z: np.ndarray, eps: np.ndarray, logvar: np.ndarray) -> np.ndarray:
     """Return ln p(z) - ln q(z | x) of draws and their noise, in which ln 2 pi cancels."""
     return (eps**2 + logvar - z**2).sum(1, dtype=np.float64) / 2
