@@ -30,7 +30,7 @@ def test_bins_hold_about_equally_many(n):
     bins = learn_bins(numbers)
     check_bins(bins)
     low, high, mean = np.array(bins).T
-    held = np.array([((numbers >= a) & (numbers <= b)).sum() for a, b in zip(low, high)])
+    held = np.array([((numbers >= a) & (numbers <= b)).sum() for a, b in zip(low, high, strict=True)])
     assert held.sum() == n and len(bins) <= MOST
     if n >= 17:
         assert held.max() <= 2 * held.min() + 1
@@ -83,8 +83,8 @@ def test_the_density_of_numbers_has_an_integral_of_1():
 
 
 def test_the_expected_number_is_the_mean_of_the_bins():
-    c = column(np.arange(10.0))
-    chances = np.zeros((2, len(c.bins)))
+    c = column(np.repeat(np.arange(10.0), 100))
+    chances = np.zeros((2, 10))
     chances[0, [1, 4]] = 0.5
     chances[1, 9] = 1
     np.testing.assert_allclose(c.coded_bins.expected(chances), c.coded(np.array([2.5, 9.0])))

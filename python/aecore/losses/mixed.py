@@ -35,6 +35,7 @@ from ..nn.ops.losses import DELTA, HALF_LOG_2PI, Late
 from ..nn.parameter import Parameter
 from ..nn.tape import Value
 from . import Loss
+from .histogram import Histogram, softmax
 
 LN_2 = float(np.log(2))
 __all__ = ["CellStatistics", "Mixed", "Scales"]
@@ -108,7 +109,8 @@ class Mixed(Loss):
     """The loss of tables with certain columns.
 
     Arrays are two-dimensional: n rows of C cells, encoded by a `tables.Layout`, or of O outputs:
-    one for each numeric column, one for each binary one, and K for each of K levels, grouped by K.
+    one for each numeric column, one for each binary one, K for each of K levels, grouped by K, and
+    those of each histogram.
 
     Parameters
     ----------
@@ -130,16 +132,16 @@ class Mixed(Loss):
         binned: Mapping[int, Numeric] | None = None,
     ) -> None:
         self.name, self.scales, self.levels = "mixed", scales, np.array(levels)
-        self.bins = {j: column.coded_bins for j, column in (binned or {}).items()}
-        self.sizes = self.levels.copy()  # levels or bins
-        for j, bins in self.bins.items():
-            self.sizes[j] = len(bins)
-        self.numeric = np.flatnonzero(self.sizes == 0)
-        distinct = sorted({k for k in self.sizes.tolist() if k > 0})
-        self.groups = {k: np.flatnonzero(self.sizes == k) for k in distinct}
+        self.histograms = {j: Histogram(c.coded_bins) for j, c in (binned or {}).items()}
+        plain = self.levels == 0
+        plain[list(self.histograms)] = False
+        self.numeric = np.flatnonzero(plain)
+        distinct = sorted({k for k in levels if k > 0})
+        self.groups = {k: np.flatnonzero(self.levels == k) for k in distinct}
         self.surprise = np.where(self.levels > 0, surprise, 0).astype(np.float32)
         sizes = [len(self.numeric)]
         sizes += [len(places) * outputs(k) for k, places in self.groups.items()]
+        sizes += [h.outputs for h in self.histograms.values()]
         ends = np.cumsum(sizes).tolist()
         self.parts = [slice(b - a, b) for a, b in zip(sizes, ends, strict=True)]
         self.outputs = max(1, ends[-1])  # one that is not used, if all columns are certain
@@ -188,13 +190,13 @@ class Mixed(Loss):
         if len(self.numeric):
             numbers = target[:, self.numeric]
             nats[:, self.numeric] = self._normal(grad, weight, output, numbers, learns)
-        for k, places, run in self._categories():
-            codes = self._levels_of(target, places)
-            unseen = codes == k
+        for k, places, run in self.categories():
+            codes = target[:, places]
+            unseen = codes == self.levels[places]
             part = np.zeros(codes.size, np.float32)
             if k > 1:  # a single level is certain
                 x = np.ascontiguousarray(output[:, run]).reshape(codes.size, -1)
-                known = codes < k
+                known = codes < self.levels[places]
                 if unseen.any():
                     least, loss = _least_likely(x.reshape(*codes.shape, -1)[unseen])
                     codes[unseen] = least
@@ -207,19 +209,20 @@ class Mixed(Loss):
                     grad[:, run] = dx.reshape(len(grad), -1)
             part = part.reshape(codes.shape)  # type: ignore[assignment]
             nats[:, places] = np.where(unseen, np.maximum(part + LN_2, self.surprise[places]), part)
+        for j, histogram, run in self.binned():
+            part_grad = None if grad is None else grad[:, run]
+            nats[:, j] = histogram.losses(part_grad, weight, output[:, run], target[:, j])
         return nats
 
-    def _levels_of(self, target: np.ndarray, places: np.ndarray) -> np.ndarray:
-        """Return the levels or bins of some columns' cells (n, M)."""
-        codes = target[:, places]
-        for i, j in enumerate(places.tolist()):
-            if j in self.bins:
-                codes[:, i] = self.bins[j].find(codes[:, i])
-        return codes
+    def categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
+        """Yield K, the numbers of the columns with K levels, and the slice of their outputs."""
+        parts = self.parts[1 : 1 + len(self.groups)]
+        yield from zip(self.groups, self.groups.values(), parts, strict=True)
 
-    def _categories(self) -> Iterator[tuple[int, np.ndarray, slice]]:
-        """Yield K, the numbers of the columns of K levels or bins, the slice of their outputs."""
-        yield from zip(self.groups, self.groups.values(), self.parts[1:], strict=True)
+    def binned(self) -> Iterator[tuple[int, Histogram, slice]]:
+        """Yield the number of each column with bins, its histogram, and its outputs' slice."""
+        parts = self.parts[1 + len(self.groups) :]
+        yield from zip(self.histograms, self.histograms.values(), parts, strict=True)
 
     def _normal(
         self,
@@ -267,26 +270,66 @@ class Mixed(Loss):
         out = np.empty((len(output), len(self.levels)), np.float32) if out is None else out
         out[:, self.levels < 0] = np.nan
         out[:, self.numeric] = output[:, self.parts[0]]
-        for k, places, run in self._categories():
+        for k, places, run in self.categories():
             x = output[:, run].reshape(len(output), len(places), outputs(k))
             out[:, places] = 0 if k == 1 else x[:, :, 0] > 0 if k == 2 else x.argmax(2)
-            for i, j in enumerate(places.tolist()):
-                if j in self.bins:
-                    out[:, j] = self.bins[j].expected(probabilities(x[:, i], k))
+        for j, histogram, run in self.binned():
+            out[:, j] = histogram.expected(output[:, run])
+        return out
+
+    def probabilities(self, output: np.ndarray, j: int) -> np.ndarray:
+        """Return the probabilities of column j's levels or bins, float64 (n, K)."""
+        if j in self.histograms:
+            run = next(run for at, _, run in self.binned() if at == j)
+            return self.histograms[j].probabilities(output[:, run])
+        k, places, run = next(found for found in self.categories() if j in found[1])
+        if k == 1:
+            return np.ones((len(output), 1))
+        x = output[:, run].reshape(len(output), len(places), -1)[:, list(places).index(j)]
+        return softmax(np.concatenate([np.zeros_like(x), x], axis=1) if k == 2 else x)
+
+    def deviations_from(self, output: np.ndarray, j: int, code: float) -> np.ndarray:
+        """Return how far above its mean a code is for a column without bins, in deviations (n,)."""
+        assert self.scales is not None
+        at = list(self.numeric).index(j)
+        sigma = np.exp(np.float64(self.scales.log_sigmas[at]))
+        away: np.ndarray = (code - output[:, at].astype(np.float64)) / sigma
+        return away
+
+    def normal_at(self, output: np.ndarray, j: int, deviations: np.ndarray) -> np.ndarray:
+        """Return the codes (n,) so many deviations above the mean of a column without bins."""
+        assert self.scales is not None
+        at = list(self.numeric).index(j)
+        codes: np.ndarray = output[:, at] + np.exp(self.scales.log_sigmas[at]) * deviations
+        return codes
+
+    def averaged(self, output: np.ndarray, shares: np.ndarray) -> np.ndarray:
+        """Return cells (n, C) by means over outputs (n, S, O) with shares (n, S).
+
+        Of numbers it is the expected one, of levels the likeliest.
+        """
+        (n, s), flat = shares.shape, output.reshape(-1, output.shape[-1])
+        out = np.full((n, len(self.levels)), np.nan, np.float32)
+        out[:, self.numeric] = np.einsum("ns,nsm->nm", shares, output[..., self.parts[0]])
+        for j in [*self.histograms, *np.flatnonzero(self.levels > 0).tolist()]:
+            chances = self.probabilities(flat, j).reshape(n, s, -1)
+            mean = np.einsum("ns,nsk->nk", shares, chances)
+            known = self.histograms.get(j)
+            out[:, j] = mean.argmax(1) if known is None else known.bins.expected(mean)
         return out
 
     def draw(self, output: np.ndarray, seed: int) -> np.ndarray:
         """Sample cells (n, C) from the distributions that outputs (n, O) describe."""
-        (n, size), ws, m = output.shape, runtime.current(), len(self.numeric)
+        n, ws, m = len(output), runtime.current(), len(self.numeric)
         out = np.full((n, len(self.levels)), np.nan, np.float32)
         if m:
             assert self.scales is not None
             noise = np.empty((n, m), np.float32)
             _core.random_normal(noise, seed, CELLS, 0, ws)
             out[:, self.numeric] = output[:, :m] + np.exp(self.scales.log_sigmas) * noise
-        chance = np.empty((n, size - m), np.float32)
+        chance = np.empty((n, self.parts[len(self.groups)].stop - m), np.float32)
         _core.random_uniform(chance, derived_seed(seed, 1), CELLS, 0, ws)
-        for k, places, run in self._categories():
+        for k, places, run in self.categories():
             shape = (n, len(places), outputs(k))
             x, u = output[:, run].reshape(shape), chance[:, run.start - m : run.stop - m]
             u = np.maximum(u.reshape(shape), np.float32(1e-38))
@@ -296,11 +339,10 @@ class Mixed(Loss):
                 out[:, places] = (x > np.log(u) - np.log1p(-u))[:, :, 0]
             else:  # the Gumbel-max trick
                 out[:, places] = (x - np.log(-np.log(u))).argmax(2)
-        if self.bins:
-            within = np.empty((n, len(self.bins)), np.float32)
-            _core.random_uniform(within, derived_seed(seed, 2), CELLS, 0, ws)
-            for i, (j, bins) in enumerate(self.bins.items()):
-                out[:, j] = bins.drawn(out[:, j], within[:, i])
+        for i, (j, histogram, run) in enumerate(self.binned()):
+            pair = np.empty((n, 2), np.float32)
+            _core.random_uniform(pair, derived_seed(seed, 2 + i), CELLS, 0, ws)
+            out[:, j] = histogram.draw(output[:, run], pair)
         return out
 
     def squared_error(self, term: Late, output: np.ndarray, batch: Batch) -> float:
@@ -316,10 +358,13 @@ class Mixed(Loss):
     @np.errstate(all="ignore")
     def squares_of(self, grad: np.ndarray, weight: float = 1.0) -> float:
         """Return the sum of squared errors from the gradient of the loss with equal weights."""
-        if self.scales is None:
+        if self.scales is None and not self.histograms:
             return _core.sum_squares(grad, runtime.current()) / weight**2
         errors = grad / np.float64(weight)
-        errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+        if self.scales is not None:
+            errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
+        for _, histogram, run in self.binned():
+            errors[:, run][:, len(histogram.bins) :] = 0  # not of bins
         return sum_of(errors**2)
 
 
@@ -353,18 +398,6 @@ class _CellLoss(Late):
 def outputs(k: int) -> int:
     """Return the number of outputs for a column of k levels: 0 for 1, 1 for 2, else k."""
     return {1: 0, 2: 1}.get(k, k)
-
-
-def probabilities(logits: np.ndarray, k: int) -> np.ndarray:
-    """Return the probabilities of K levels or bins (n, K), float64, from their outputs."""
-    x = logits.astype(np.float64)
-    if k == 1:
-        return np.ones((len(x), 1))
-    if k == 2:
-        x = np.concatenate([np.zeros_like(x), x], axis=1)
-    x = np.exp(x - x.max(1, keepdims=True))
-    chances: np.ndarray = x / x.sum(1, keepdims=True)
-    return chances
 
 
 def _least_likely(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

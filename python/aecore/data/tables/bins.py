@@ -110,6 +110,15 @@ class CodedBins:
         codes: np.ndarray = self._coded(numbers)
         return codes
 
+    def below_number(self, number: float) -> np.ndarray:
+        """Return which share of each bin's numbers is below a number, (K,)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lower = self.below * (number - self.low) / (self.means - self.low)
+            upper = (number - self.means) / (self.high - self.means)
+        upper = self.below + (1 - self.below) * upper
+        share = np.where(number < self.means, lower, upper)
+        return np.where(self.alone, number >= self.means, np.clip(np.nan_to_num(share), 0, 1))
+
     def log_density(self, codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the logarithm of the density of numbers (n,) within their bins.
 

@@ -37,9 +37,9 @@ class Cells(NamedTuple):
     ordered: bool = False
 
     @classmethod
-    def decoded(cls, column: Kind, codes: np.ndarray) -> Cells:
-        """Return the cells of a column that codes (n,) stand for."""
-        cells = column.decode(codes)
+    def decoded(cls, column: Kind, codes: np.ndarray, numbers: np.ndarray | None = None) -> Cells:
+        """Return the cells of a column that codes (n,) stand for, or that have these numbers."""
+        cells = column.decode(codes) if numbers is None else numbers
         if isinstance(column, Numeric):
             if column.time:
                 micros = np.rint(cells * 1e6).astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -102,9 +102,15 @@ class Layout:
         places = column_names.places(self.names, table.names)
         return None if places == list(range(len(self.columns))) else places
 
-    def table(self, matrix: np.ndarray) -> Any:
-        """Decode a matrix (N, C) to a table in the container that fit was given."""
-        cells = [Cells.decoded(c, matrix[:, j]) for j, c in enumerate(self.columns)]
+    def table(self, matrix: np.ndarray, numbers: Mapping[int, np.ndarray] | None = None) -> Any:
+        """Decode a matrix (N, C) to a table in the container that fit was given.
+
+        Columns of numbers (or seconds) may be given decoded, by index.
+        """
+        known = numbers or {}
+        cells = [
+            Cells.decoded(c, matrix[:, j], known.get(j)) for j, c in enumerate(self.columns)
+        ]
         return frames.build(self.form, self.names, [c.dtype for c in self.columns], cells)
 
     def filled(self, table: Table, matrix: np.ndarray) -> Any:

@@ -341,7 +341,8 @@ def points_width(model: BaseAutoencoder) -> int:
     loss = model._loss
     if not isinstance(loss, Mixed):
         return math.prod(model._network.input_shape)
-    return len(loss.numeric) + sum(k * len(v) for k, v in loss.groups.items() if k > 1)
+    numbers = len(loss.numeric) + len(loss.histograms)
+    return numbers + sum(k * len(v) for k, v in loss.groups.items() if k > 1)
 
 
 class _Residuals(NamedTuple):
@@ -414,7 +415,7 @@ def _table_residuals(loss: Mixed, output: np.ndarray, batch: Batch) -> _Residual
 def _table_points(loss: Mixed, output: np.ndarray) -> np.ndarray:
     """Return what a table's outputs say (n, D): numbers in deviations, chances of levels."""
     points, n = [output[:, loss.parts[0]]], len(output)
-    for (k, places), run in zip(loss.groups.items(), loss.parts[1:], strict=True):
+    for k, places, run in loss.categories():
         if k == 1:
             continue
         logits = output[:, run].reshape(n, len(places), outputs(k))
@@ -423,6 +424,7 @@ def _table_points(loss: Mixed, output: np.ndarray) -> np.ndarray:
         chances = np.exp(logits - logits.max(2, keepdims=True))
         chances /= chances.sum(2, keepdims=True)
         points.append(chances.reshape(n, -1))
+    points += [histogram.expected(output[:, run])[:, None] for _, histogram, run in loss.binned()]
     return np.concatenate(points, axis=1)
 
 
@@ -435,13 +437,14 @@ def _table_targets(loss: Mixed, batch: Batch) -> np.ndarray:
             codes = cells[:, places, None]
             levels = np.where(np.isnan(codes), codes, codes == np.arange(k))
             targets.append(levels.reshape(batch.n, -1))
+    targets.append(cells[:, list(loss.histograms)])
     return np.concatenate(targets, axis=1)
 
 
 def columns_of_points(loss: Mixed) -> np.ndarray:
     """Return the column that each of a table's D points belongs to."""
     groups = [np.repeat(places, k) for k, places in loss.groups.items() if k > 1]
-    found: np.ndarray = np.concatenate([loss.numeric, *groups]).astype(np.int64)
+    found: np.ndarray = np.concatenate([loss.numeric, *groups, [*loss.histograms]]).astype(np.int64)
     return found
 
 

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from ...base import checks
+from ...base.sklearn import new_seed
+from ...base.streams import derived_seed
 from ...data.batches import Batch
 from ...nn.ops.latent import MatchKL
 from ...nn.tape import Value
+from ...priors import Prior
 from ..autoencoder import Autoencoder
+from ..base.model import fitted
 from ..base.options import Tables, Unpack
 from ..variational.vae import VAE
+from .given import Given
 from .model import TableModel
+from .posterior import chances, particles
+
+FEWEST, MOST = 512, 20_000  # codes for a row, and for what is given of all rows
+CODES, SHARE = 64, 0.1  # for a row with gaps; how many of them the prior gives
+SEED = 0  # of the codes that expected cells are means over
+WORTH = 20  # codes, below which a warning is due
 
 
 class TabularAutoencoder(TableModel, Autoencoder, options=Tables):
@@ -162,5 +176,121 @@ class TabularVAE(TableModel, VAE, options=Tables):
         batch.posterior = super()._posterior(batch)
         return batch.posterior
 
+    @fitted
+    def sample(
+        self,
+        n: int,
+        *,
+        y: Any = None,
+        given: Any = None,
+        prior: Prior | None = None,
+        near: Any = None,
+        scale: float = 1.0,
+        random_state: Any = None,
+    ) -> Any:
+        r"""Draw rows, all of which have some cells if these are given.
+
+        Rows given cells follow :math:`\int p(x | z)\, p(z | \text{given})\, dz`. Codes are drawn from
+        the prior and from the encoder's posterior of the given cells, and drawn again by their
+        weights :math:`p(z)\, p(\text{given} | z) / q(z)`: the cells are exact, what they say of the
+        others is as good as the number of codes that carry weight. ``sampling_efficiency_`` is
+        then the share of codes that the weights are worth (the effective sample size over their
+        number, a mean over rows); a warning says if they are worth less than 20 codes.
+
+        Parameters
+        ----------
+        n : int
+        y : None
+            Not used.
+        given : dict, DataFrame, structured array or matrix, optional
+            What is known of the rows. A dictionary is for all: by the name of a column (its place,
+            in a table without names) a value, a range ``(low, high)`` of numbers or times, of which
+            either may be None, or a list of levels. A table of n rows has some columns, and says
+            which cells each row has; missing ones are drawn.
+        prior, near, scale, random_state
+            As in `VAE`.
+
+        Returns
+        -------
+        The container that `fit` was given, with its columns and n rows
+
+        Raises
+        ------
+        ValueError
+            For columns, levels and numbers that `fit` hasn't seen.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import aecore as ae
+        >>> rng = np.random.default_rng(0)
+        >>> X = np.zeros(100, [("size", float), ("shape", "U6")])
+        >>> X["shape"] = rng.choice(["round", "square"], 100)
+        >>> X["size"] = (X["shape"] == "round") * 5 + rng.random(100)
+        >>> model = ae.TabularVAE(ae.Dense((16,)), 2, epochs=5, random_state=0).fit(X)
+        >>> rows = model.sample(4, given={"shape": "round", "size": (5, None)}, random_state=0)
+        >>> rows["shape"].tolist(), bool((rows["size"] >= 5).all())
+        (['round', 'round', 'round', 'round'], True)
+        """
+        how = {"prior": prior, "random_state": random_state}
+        if given is None:
+            return super().sample(n, y=y, near=near, scale=scale, **how)
+        if near is not None or scale != 1:
+            raise ValueError("near: expected None where given is, got both")
+        n, seed = checks.integer("n", n, 0), new_seed(random_state)
+        checks.instance("prior", prior, Prior, "Normal()")
+        known = Given(self._layout, given)
+        if len(known) != n and not isinstance(given, Mapping):
+            raise ValueError(f"given: expected a row for each of n={n}, got {len(known)}")
+        return self._sample_given(n, known, prior or self._own_prior(), seed)
+
+    def _sample_given(self, n: int, known: Given, prior: Prior, seed: int) -> Any:
+        """Return n rows with what is known of all, or of each."""
+        shared, loss = len(known) == 1, self._loss
+        size = max(2 * FEWEST, min(4 * n, MOST)) if shared else FEWEST
+        outputs, effective = [np.empty((0, loss.outputs), np.float32)], [np.full(1, float(size))]
+        log_chance = partial(known.log_chance, loss)
+        chance = chances(n, 1, seed, 1).reshape((1, n) if shared else (n, 1))
+        for found in particles(self, known.cells, size, prior, seed, log_chance) if n else ():
+            outputs.append(found.chosen(chance[found.rows]).reshape(-1, loss.outputs))
+            effective.append(found.effective)
+        worth = np.concatenate(effective[1:] or effective)
+        self.sampling_efficiency_ = float(worth.mean() / size)
+        if worth.min() < WORTH:
+            row = "" if shared else f" for row {int(worth.argmin())}"
+            checks.warn(
+                f"given: expected what the model draws now and then, got what is rare: {size} codes "
+                f"are worth {worth.min():.1f}{row}, so that rows are alike",
+                UserWarning,
+            )
+        output = np.concatenate(outputs)
+        drawn = loss.draw(output, derived_seed(seed, 2))
+        known.put(loss, output, drawn, chances(n, 2, seed, 3))
+        return self._layout.table(drawn, known.numbers_of(drawn))
+
+    def _expected_cells(self, data: Any) -> np.ndarray:
+        rows, cells = _with_gaps(data)
+        out, loss = cells.copy(), self._loss
+        for found in particles(self, cells[rows], CODES, self._own_prior(), SEED, share=SHARE):
+            out[rows[found.rows]] = loss.averaged(found.output, found.shares)
+        return out
+
+    def _drawn_cells(self, data: Any, n_draws: int, seed: int) -> Iterator[np.ndarray]:
+        rows, cells = _with_gaps(data)
+        loss, chance = self._loss, chances(len(rows), n_draws, seed, 1)
+        output = np.empty((n_draws, len(rows), loss.outputs), np.float32)
+        for found in particles(self, cells[rows], CODES, self._own_prior(), seed, share=SHARE):
+            output[:, found.rows] = found.chosen(chance[found.rows]).swapaxes(0, 1)
+        for i in range(n_draws):
+            out = cells.copy()
+            out[rows] = loss.draw(output[i], derived_seed(seed, 2 + i))
+            yield out
+
     def _log_scale(self, batch: Batch) -> np.ndarray:
         return self._layout.log_scale(batch.target)
+
+
+def _with_gaps(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return which rows of a table have missing cells, and the cells (N, C)."""
+    cells = np.concatenate([block for _, block, _ in data.blocks()])
+    return np.flatnonzero(np.isnan(cells).any(1)), cells
