@@ -21,8 +21,9 @@ SMALLEST = 4.5  # points of the names beside a matrix
 BARS = 40  # of distances
 _NARROW = 4.8  # inches of axes
 _HEIGHT = 0.74  # of a lane's tallest bar
-# Where parts lie in the axes: left, bottom, width and height.
-_LANES, _PAIRS, _CLOSEST = (0, 0, 0.43, 0.95), (0.66, 0.42, 0.34, 0.53), (0.66, 0, 0.34, 0.27)
+# Where parts lie in the axes: left, bottom, width and height, below the headings.
+_LANES, _PAIRS, _CLOSEST = (0, 0, 0.43, 1), (0.66, 0.42, 0.34, 0.58), (0.66, 0, 0.34, 0.27)
+_HEADING = 0.3  # inches
 
 
 def synthetic_report(
@@ -34,7 +35,7 @@ def synthetic_report(
     real rows are the grey area, synthetic ones the line, numbers from the least to the largest
     real one (tails logarithmic) and levels from the most frequent on. At the upper right is how
     alike pairs of columns are, at the lower right how far rows are from the closest real one,
-    beside those of the holdout.
+    beside those of the holdout; the last bar has the farthest 2 %.
 
     Parameters
     ----------
@@ -73,12 +74,17 @@ def synthetic_report(
         clear_frame(axes)
         axes.patch.set_visible(False)
         theme = theme_of(axes)
-        _draw_lanes(axes.inset_axes(_LANES), report, order, theme)
         wide, high = inches(axes)
+        below = max(0.5, 1 - _HEADING * theme.scale / high)
+
+        def part(left: float, bottom: float, width: float, height: float) -> Any:
+            return axes.inset_axes((left, below * bottom, width, below * height))
+
+        _draw_lanes(part(*_LANES), report, order, theme)
         # Points that names beside the matrix have, as long as none lies on the lanes.
         room = 72 * min(wide * _PAIRS[2], high * _PAIRS[3]) if wide > _NARROW else 0.0
-        _draw_pairs(axes.inset_axes(_PAIRS), report, room, theme)
-        _draw_distances(axes.inset_axes(_CLOSEST), report.distances, theme)
+        _draw_pairs(part(*_PAIRS), report, room, theme)
+        _draw_distances(part(*_CLOSEST), report.distances, theme)
     return result
 
 
@@ -152,6 +158,8 @@ def _span(report: SyntheticReport, j: int) -> str:
 
 def _draw_pairs(ax: Any, report: SyntheticReport, room: float, theme: Theme) -> None:
     """Draw how alike pairs of columns are, as a matrix; its names have so many points."""
+    from matplotlib.ticker import MaxNLocator
+
     used = [j for j, kind in enumerate(report.kinds) if kind != "empty"]
     values = report.pairs[np.ix_(used, used)]
     known = values[~np.isnan(values)]
@@ -170,7 +178,7 @@ def _draw_pairs(ax: Any, report: SyntheticReport, room: float, theme: Theme) -> 
         ax.tick_params(axis="y", labelsize=size, length=0)
     _heading(ax, "pairs", theme)
     side = ax.inset_axes((1.03, 0, 0.05, 1))
-    side.figure.colorbar(bar, cax=side).outline.set_visible(False)
+    side.figure.colorbar(bar, cax=side, ticks=MaxNLocator(4)).outline.set_visible(False)
     side.tick_params(**ticks_of(theme, "y"))
 
 
@@ -178,7 +186,7 @@ def _draw_distances(ax: Any, distances: dict[str, NDArray[Any]], theme: Theme) -
     """Draw how far rows are from the closest real one."""
     made, held = distances["synthetic"], distances.get("holdout")
     both = made if held is None else np.concatenate([made, held])
-    most = float(np.quantile(both, 0.995)) or 1.0
+    most = float(np.quantile(both, 0.98)) or 1.0
     edges = np.linspace(0, most, BARS + 1)
     line: dict[str, Any] = {"color": theme.colors[0], "linewidth": 1.1}
     area: dict[str, Any] = {"color": theme.missing, "fill": True}

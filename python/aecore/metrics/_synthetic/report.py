@@ -127,18 +127,14 @@ class SyntheticReport:
     def _rows(self) -> Iterator[tuple[str, ...]]:
         yield "", "synthetic", "real", "best"
         for figure in self.figures:
-            yield (
-                figure.name,
-                *("" if np.isnan(v) else f"{v:.4f}".rstrip("0").rstrip(".") for v in figure[1:]),
-            )
+            best = f"{figure.best:g}" if figure.best in (0, 0.5, 1) else _written(figure.best)
+            yield figure.name, _written(figure.synthetic), _written(figure.real), best
 
     def __repr__(self) -> str:
         rows = list(self._rows())
         wide = max(len(row[0]) for row in rows)
         lines = [f"{row[0]:<{wide}}" + "".join(f"{v:>11}" for v in row[1:]) for row in rows]
-        order = [j for j in self.worst_first() if not np.isnan(self.similarity[j])][:3]
-        worst = ", ".join(f"{printable(self.names[j])} {self.similarity[j]:.3f}" for j in order)
-        return "\n".join([line.rstrip() for line in lines] + [f"least alike: {worst}"])
+        return "\n".join(line.rstrip() for line in lines)
 
     def _repr_html_(self) -> str:
         head, *rows = self._rows()
@@ -280,6 +276,10 @@ def synthetic_report(
         distances,
         shapes.marginals(tables),
     )
+
+
+def _written(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.4f}"
 
 
 def _target(tables: Tables, target: Any) -> int:
