@@ -15,6 +15,7 @@ from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
 from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, SwapNoise
+from .data.tables.constraints import Ordered, SumTo
 from .divergences import MMD, TotalCorrelation
 from .files.load import load
 from .models import (
@@ -94,6 +95,7 @@ __all__ = [
     "LearningRates",
     "Masking",
     "Normal",
+    "Ordered",
     "Recirculation",
     "PixelCNN",
     "Plateau",
@@ -106,6 +108,7 @@ __all__ = [
     "StackedAutoencoder",
     "StackedFeatures",
     "Step",
+    "SumTo",
     "SwapNoise",
     "TabularAutoencoder",
     "TabularVAE",

@@ -226,3 +226,32 @@ def test_detectors_learn_from_labels(tmp_path, capsys):
     told(capsys, "score", out, table, "-o", tmp_path / "scores.npy")
     scores = np.load(tmp_path / "scores.npy")
     assert scores[20:40].mean() < scores[40:].mean() - 0.5
+
+
+def test_rows_are_drawn_given_cells(path, tmp_path, capsys):
+    out, rows = tmp_path / "m.safetensors", tmp_path / "rows.csv"
+    told(capsys, "train", path, "-o", out, "--drop", "y", "-m", "tabular_vae", *SMALL)
+    given = ("--given", "shape=round", "--given", "size=6..", "--given", "code=1,x")
+    told(capsys, "sample", out, "-n", "9", "-o", rows, "--seed", "0", *given)
+    block = _open.open_samples(str(rows), Reading(mixed=True)).read().X
+    assert set(block["shape"]) == {"round"} and (block["size"] >= 6).all()
+    same = {"shape": ["round"], "size": (6, None), "code": ["1", "x"]}
+    wanted = ae.load(out).sample(9, given=same, random_state=0)
+    assert_same(block[["shape", "size", "weight"]], wanted[["shape", "size", "weight"]])
+    assert [str(v) for v in block["code"].tolist()] == wanted["code"].tolist()
+    for bad in ("nothing=1", "shape", "size=high", "size=1..2..3", "shape=oval"):
+        assert "given: " in complaint(capsys, "sample", out, "-o", rows, "--given", bad)
+
+
+def test_gaps_are_filled_by_draws(path, tmp_path, capsys):
+    out, filled = tmp_path / "m.safetensors", tmp_path / "full.csv"
+    told(capsys, "train", path, "-o", out, "--drop", "y", "-m", "tabular_vae", *SMALL)
+    facts = told(capsys, "impute", out, path, "-o", filled, "--draws", "2", "--seed", "3")
+    assert facts["draws"] == 2 and not filled.exists()
+    tables = ae.load(out).impute(TABLE, n_draws=2, random_state=3)
+    for i, table in enumerate(tables, 1):
+        block = _open.open_samples(str(tmp_path / f"full-{i}.csv"), Reading(mixed=True)).read()
+        assert_same(block.X, table)
+    told(capsys, "train", path, "-o", out, "--drop", "y", "-m", "tabular", *SMALL)
+    message = complaint(capsys, "impute", out, path, "-o", filled, "--draws", "2")
+    assert "--draws: expected none for the kind tabular" in message

@@ -30,7 +30,9 @@ def test_bins_hold_about_equally_many(n):
     bins = learn_bins(numbers)
     check_bins(bins)
     low, high, mean = np.array(bins).T
-    held = np.array([((numbers >= a) & (numbers <= b)).sum() for a, b in zip(low, high, strict=True)])
+    held = np.array(
+        [((numbers >= a) & (numbers <= b)).sum() for a, b in zip(low, high, strict=True)]
+    )
     assert held.sum() == n and len(bins) <= MOST
     if n >= 17:
         assert held.max() <= 2 * held.min() + 1

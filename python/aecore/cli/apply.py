@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,14 @@ from ._command import (
     positive,
     writes_stdout,
 )
+from ._flags import unknown
 from ._kinds import kind_of
 from ._model import add_model, apply_in_blocks, load_model, method
 from ._open import add_reading, open_samples, read_target, reading_of
 from ._results import FILE, FORMS, Csv, Results, open_results
 from ._series import TIME, event_lines, is_series, open_series, scored, stamps
 from ._source import Block, Reading, Source, shape_of, shape_of_output
+from ._values import parse
 
 LOWEST = 5  # samples with the lowest scores that are listed
 NO_PICTURES = FORMS.split(", or a new")[0]
@@ -134,15 +137,49 @@ def add_impute(commands: Subparsers) -> None:
         "left out.",
         """
         aecore impute model.safetensors survey.csv -o complete.csv
+        aecore impute model.safetensors survey.csv -o complete.csv --draws 5 --seed 0
         """,
     )
     add_output(parser, ".csv (or - for stdout), or .npy for numbers alone")
     add_reading(parser)
+    parser.add_argument(
+        "--draws",
+        type=positive,
+        metavar="M",
+        help="draw cells, and write M tables: complete-1.csv to complete-M.csv",
+    )
+    parser.add_argument("--seed", type=parse, metavar="N", help="of the draws")
     add_answer(parser)
 
 
 def _impute(options: Any) -> int:
-    return _write_samples(options, load_model(options), "impute", "cells to fill in")
+    model = load_model(options)
+    if options.draws is None:
+        return _write_samples(options, model, "impute", "cells to fill in")
+    return _write_draws(options, model, method(model, "impute", "cells to fill in"))
+
+
+def _write_draws(options: Any, model: Any, impute: Any) -> int:
+    """Write several tables with drawn cells, each to a file with a number."""
+    started, source = time.perf_counter(), _samples(options, model)
+    if writes_stdout(options):
+        raise CommandError("--out: expected a file for --draws, whose name gets a number, got -")
+    with command_errors():
+        if unknown(impute, ["n_draws"]):
+            raise ValueError(f"--draws: expected none for the kind {kind_of(model)}")
+        samples = source.read()
+        how = {"n_draws": options.draws, "random_state": options.seed}
+        tables = impute(samples.X, sample_mask=samples.mask, **how)
+    path, files = Path(options.out), []
+    for i, table in enumerate(tables, 1):
+        options.out = str(path.with_name(f"{path.stem}-{i}{path.suffix}"))
+        files.append(options.out)
+        with _samples_to(options, model) as results, command_errors():
+            results.write(table)
+    seconds = round(time.perf_counter() - started, 3)
+    facts = {"out": files, "samples": len(tables[0]), "draws": len(tables), "seconds": seconds}
+    answer(options, facts, [f"{files[0]} to {files[-1]}: {len(tables[0])} rows each"])
+    return 0
 
 
 def add_decode(commands: Subparsers) -> None:

@@ -44,6 +44,8 @@ def add_sample(commands: Subparsers) -> None:
         aecore sample cvae.safetensors -n 10 --y 3 -o threes.npy
         aecore sample ae.safetensors --prior "GaussianMixture(10)" \\
             --data digits -o new.npy
+        aecore sample tables.safetensors -n 500 -o women.csv \\
+            --given sex=Female --given age=30..40 --given job=Sales,Tech-support
         """,
     )
     add_model(parser)
@@ -53,6 +55,12 @@ def add_sample(commands: Subparsers) -> None:
         "--y", metavar="A,B,...", help="the condition: a label, one for each, or properties"
     )
     parser.add_argument("--prior", type=parse, metavar="VALUE", help="Normal, or a GaussianMixture")
+    parser.add_argument(
+        "--given",
+        action="append",
+        metavar="COLUMN=VALUE",
+        help="what all rows of a table have: a value, a range as 30..40, or levels as A,B",
+    )
     parser.add_argument("--data", metavar="DATA", help="samples as train takes them, for --prior")
     parser.add_argument("--seed", type=parse, metavar="N", help="of all that is random")
     add_answer(parser)
@@ -72,6 +80,8 @@ def _sample(options: Any) -> int:
             arguments["prior"] = _prior(options, model, sample)
         if options.y is not None:
             arguments["y"] = condition_of(options.y, model, arguments.get("prior"))
+        if options.given:
+            arguments["given"] = _given(options.given, model, sample)
     _check_prior(options, model)
     columns = getattr(model, "feature_names_in_", None)
     names = None if columns is None else [str(c) for c in columns]
@@ -92,6 +102,44 @@ def _sample(options: Any) -> int:
     place = "stdout" if writes_stdout(options) else options.out
     answer(options, facts, [f"{place}: {' x '.join(map(str, size))}"])
     return 0
+
+
+def _given(texts: list[str], model: Any, sample: Any) -> dict[Any, Any]:
+    """Return what is given of a table's rows, from texts COLUMN=VALUE."""
+    if unknown(sample, ["given"]):
+        raise ValueError(f"--given: expected none for the kind {kind_of(model)}")
+    layout = model._layout
+    found: dict[Any, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        keys = range(len(layout.columns)) if layout.names is None else layout.names
+        key = next((k for k in keys if str(k) == name), None)
+        if not equals or key is None:
+            known = ", ".join(map(str, list(keys)[:10]))
+            raise ValueError(f"--given: expected COLUMN=VALUE with a column ({known}), got {text}")
+        column = layout.columns[list(keys).index(key)]
+        if column.kind == "levels":
+            levels = [value] if value in map(str, column.labels) else split_names(value)
+            found[key] = levels
+            continue
+        ends = value.split("..")
+        numbers = [_number(end, column, text) for end in ends]
+        if len(ends) > 2 or (len(ends) == 1 and numbers[0] is None):
+            raise ValueError(f"--given: expected a number, or a range as 30..40, got {text}")
+        found[key] = numbers[0] if len(ends) == 1 else tuple(numbers)
+    return found
+
+
+def _number(text: str, column: Any, whole: str) -> Any:
+    """Return the number or time that a text says, None for an empty one."""
+    if not text:
+        return None
+    try:
+        return np.datetime64(text) if column.time == "M" else float(text)
+    except ValueError:
+        raise ValueError(
+            f"--given: expected numbers, or times as 2024-05-31, got {whole}"
+        ) from None
 
 
 def _prior(options: Any, model: Any, sample: Any) -> Any:

@@ -113,6 +113,8 @@ class Inputs:
 def encoded(inputs: Inputs, layout: Layout) -> str:
     """Append what makes a layout's matrix (N, C) of the columns; return its name."""
     graph, found = inputs.graph, list[str]()
+    if layout.links:
+        raise ValueError("constraints: expected none for a graph that takes columns, got some")
     for j, column in enumerate(layout.columns):
         if isinstance(column, Numeric):
             found.append(_numeric(graph, inputs.numbers(j, column.time), column))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .. import arch, divergences, nn, penalties, priors
 from ..data import corruption
+from ..data.tables import constraints
 from ..training import checkpoint, optim, schedules
 
 CHOICES = (
@@ -14,6 +15,8 @@ CHOICES = (
     arch.LSTM,
     arch.Transformer,
     arch.UNet,
+    constraints.Ordered,
+    constraints.SumTo,
     corruption.Blocks,
     corruption.GaussianNoise,
     corruption.Masking,

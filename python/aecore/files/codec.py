@@ -33,7 +33,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "ResNet": {"flatten": True},
     "SoftmaxClassifier": {"class_weight": None},
     "TabularAutoencoder": {"numbers": "normal"},
-    "TabularVAE": {"numbers": "normal"},
+    "TabularVAE": {"constraints": (), "numbers": "normal"},
     "Transformer": {"max_steps": None},
     "Upsample2d": {"mode": "nearest"},
 }

@@ -285,13 +285,13 @@ class Mixed(Loss):
         k, places, run = next(found for found in self.categories() if j in found[1])
         if k == 1:
             return np.ones((len(output), 1))
-        x = output[:, run].reshape(len(output), len(places), -1)[:, list(places).index(j)]
+        x = output[:, run].reshape(len(output), len(places), -1)[:, places.tolist().index(j)]
         return softmax(np.concatenate([np.zeros_like(x), x], axis=1) if k == 2 else x)
 
     def deviations_from(self, output: np.ndarray, j: int, code: float) -> np.ndarray:
         """Return how far above its mean a code is for a column without bins, in deviations (n,)."""
         assert self.scales is not None
-        at = list(self.numeric).index(j)
+        at = self.numeric.tolist().index(j)
         sigma = np.exp(np.float64(self.scales.log_sigmas[at]))
         away: np.ndarray = (code - output[:, at].astype(np.float64)) / sigma
         return away
@@ -299,7 +299,7 @@ class Mixed(Loss):
     def normal_at(self, output: np.ndarray, j: int, deviations: np.ndarray) -> np.ndarray:
         """Return the codes (n,) so many deviations above the mean of a column without bins."""
         assert self.scales is not None
-        at = list(self.numeric).index(j)
+        at = self.numeric.tolist().index(j)
         codes: np.ndarray = output[:, at] + np.exp(self.scales.log_sigmas[at]) * deviations
         return codes
 

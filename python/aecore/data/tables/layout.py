@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from ...base.text import printable
 from . import frames
 from .bins import check_bins
 from .cells import Cells, Filling
-from .columns import Empty, Kind, Levels, Numeric, are_labels, in_order, learn
+from .columns import Empty, Kind, Levels, Numeric, are_labels, as_numbers, in_order, learn
+from .constraints import Link, check_links, learned, links_of
 from .source import Table
 
 FORMS = ("pandas", "polars", "structured", "array")
@@ -30,27 +31,44 @@ class Layout:
     names : list or None
     form : str
         The container of the table in fit.
+    links : list of Link
+        Which columns follow from others, by constraints.
 
     Attributes
     ----------
     levels : tuple of int
-        The number of levels of each column; 0 if it is numeric, -1 if it was empty.
+        The number of levels of each column; 0 if it is numeric, -1 if it was empty or is a sum.
     binned : dict of int to Numeric
         The columns of numbers that have bins.
     surprise : ndarray of float64, shape (C,)
         The loss in nats of a level that fit hasn't seen; 0 for columns without levels.
     """
 
-    def __init__(self, columns: list[Kind], names: list[Any] | None, form: str) -> None:
-        self.columns, self.names, self.form = columns, names, form
-        self.levels = tuple(column.levels for column in columns)
+    def __init__(
+        self,
+        columns: list[Kind],
+        names: list[Any] | None,
+        form: str,
+        links: Sequence[Link] = (),
+    ) -> None:
+        self.columns, self.names, self.form, self.links = columns, names, form, list(links)
+        summed = {link.column for link in links if link.is_sum}
+        self.levels = tuple(-1 if j in summed else c.levels for j, c in enumerate(columns))
         self.binned = {
-            j: c for j, c in enumerate(columns) if isinstance(c, Numeric) and c.bins is not None
+            j: c
+            for j, c in enumerate(columns)
+            if isinstance(c, Numeric) and c.bins is not None and j not in summed
         }
         self.surprise = np.array([c.surprise if isinstance(c, Levels) else 0.0 for c in columns])
 
     @classmethod
-    def learn(cls, table: Table, categorical: Iterable[Any] = (), binned: bool = False) -> Layout:
+    def learn(
+        cls,
+        table: Table,
+        categorical: Iterable[Any] = (),
+        binned: bool = False,
+        constraints: Any = (),
+    ) -> Layout:
         """Learn the columns of a table.
 
         Parameters
@@ -60,17 +78,30 @@ class Layout:
             Columns that have levels even if their cells are numbers, by name or index.
         binned : bool
             Whether bins of numbers are learned.
+        constraints : list of Constraint
         """
         chosen = places_of(table, categorical)
-        columns = [learn(table.column(j), j in chosen, binned) for j in range(table.shape[1])]
-        return cls.of(columns, table.names, table.form, table.name)
+        links = links_of(constraints, table, lambda key: _place(table, key, "constraints"))
+        tied = learned(table, links, binned)
+        columns = [
+            tied[j] if j in tied else learn(table.column(j), j in chosen, binned)
+            for j in range(table.shape[1])
+        ]
+        return cls.of(columns, table.names, table.form, table.name, links)
 
     @classmethod
-    def of(cls, columns: list[Kind], names: list[Any] | None, form: str, name: str = "X") -> Layout:
+    def of(
+        cls,
+        columns: list[Kind],
+        names: list[Any] | None,
+        form: str,
+        name: str = "X",
+        links: Sequence[Link] = (),
+    ) -> Layout:
         """Return the layout of columns that have been learned; ValueError if none has a cell."""
         if all(isinstance(column, Empty) for column in columns):
             raise ValueError(f"{name}: expected a cell that isn't missing, got none")
-        return cls(columns, None if column_names.are_default(names) else names, form)
+        return cls(columns, None if column_names.are_default(names) else names, form, links)
 
     def matrix(self, table: Table, places: list[int] | None = None) -> np.ndarray:
         """Return a table's cells as float32 (N, C), NaN where they are missing.
@@ -82,9 +113,40 @@ class Layout:
             The index of each column in the table; by default they are in order.
         """
         out = np.empty((len(table), len(self.columns)), np.float32)
-        for j, column in enumerate(self.columns):
-            out[:, j] = column.encode(table.column(j if places is None else places[j]))
+        for j, kind in enumerate(self.columns):
+            out[:, j] = kind.encode(table.column(j if places is None else places[j]))
+        for link in self.links:
+            numbers = {j: self._numbers(table, places, j) for j in (link.column, *link.of)}
+            column: Any = self.columns[link.column]
+            out[:, link.column] = column.coded(link.coded(numbers))
         return out
+
+    def _numbers(self, table: Table, places: list[int] | None, j: int) -> np.ndarray:
+        """Return the numbers of a table's cells of column j, NaN where they are missing."""
+        column: Any = self.columns[j]
+        found = table.column(j if places is None else places[j])
+        return as_numbers(found, column.time, column.zone)
+
+    def linked(
+        self, matrix: np.ndarray, numbers: Mapping[int, np.ndarray] | None = None
+    ) -> dict[int, np.ndarray]:
+        """Return the numbers of all columns that have to do with constraints, of a matrix (N, C).
+
+        Some may be known, by index, NaN where they aren't.
+        """
+        found = dict(numbers or {})
+        given = set(found)
+
+        def put(j: int, made: np.ndarray) -> None:
+            found[j] = np.where(np.isnan(found[j]), made, found[j]) if j in given else made
+
+        derived = {link.column for link in self.links}
+        for j in {j for link in self.links for j in link.of} - derived:
+            put(j, self.columns[j].decode(matrix[:, j]))
+        for link in self.links:
+            j = link.column
+            put(j, link.numbers(found, self.columns[j].decode(matrix[:, j])))
+        return found
 
     def log_scale(self, matrix: np.ndarray) -> np.ndarray:
         r"""Return :math:`\ln |dv / dx|` of rows: of what numbers x are encoded as, v (N, C).
@@ -93,7 +155,7 @@ class Layout:
         """
         total = np.zeros(len(matrix))
         for j, column in enumerate(self.columns):
-            if isinstance(column, Numeric):
+            if isinstance(column, Numeric) and self.levels[j] == 0:
                 total += np.nan_to_num(column.log_scale(matrix[:, j]))
         return total
 
@@ -107,21 +169,22 @@ class Layout:
 
         Columns of numbers (or seconds) may be given decoded, by index.
         """
-        known = numbers or {}
-        cells = [
-            Cells.decoded(c, matrix[:, j], known.get(j)) for j, c in enumerate(self.columns)
-        ]
+        known = self.linked(matrix, numbers)
+        cells = [Cells.decoded(c, matrix[:, j], known.get(j)) for j, c in enumerate(self.columns)]
         return frames.build(self.form, self.names, [c.dtype for c in self.columns], cells)
 
     def filled(self, table: Table, matrix: np.ndarray) -> Any:
         """Return a table whose missing cells are decoded from a matrix (N, C)."""
         places, cells = self.places(table), {}
+        tied = {j for link in self.links for j in (link.column, *link.of)}
+        numbers = self.linked(matrix, {j: self._numbers(table, places, j) for j in tied})
         for j, column in enumerate(self.columns):
             at = j if places is None else places[j]
             found = table.column(at)
             missing = found.missing
             if missing.any() and not isinstance(column, Empty):
-                new = Cells.decoded(column, matrix[missing, j])
+                known = numbers[j][missing] if j in numbers else None
+                new = Cells.decoded(column, matrix[missing, j], known)
                 if not missing.all():  # as the others, and else as in fit
                     new = new._replace(zone=found.zone, objects=found.objects)
                 dtype = column.dtype if self.form == table.form else None
@@ -134,12 +197,13 @@ class Layout:
         """Return the layout for a file, as JSON takes it."""
         columns = [{"kind": c.kind, **written(c)} for c in self.columns]
         names = self.names and [column_names.written(name) for name in self.names]
-        return {"form": self.form, "names": names, "columns": columns}
+        found = {"form": self.form, "names": names, "columns": columns}
+        return found | ({"links": [[*v] for v in self.links]} if self.links else {})
 
     @classmethod
     def read(cls, found: Any) -> Layout:
         """Return the layout that `describe` described; ValueError for anything else."""
-        if not isinstance(found, dict) or set(found) != {"form", "names", "columns"}:
+        if not isinstance(found, dict) or set(found) - {"links"} != {"form", "names", "columns"}:
             raise ValueError("table: expected form, names and columns")
         form, names, columns = found["form"], found["names"], found["columns"]
         if form not in FORMS or not isinstance(columns, list) or not columns:
@@ -152,7 +216,8 @@ class Layout:
                 raise ValueError("table: expected strings as names")
         elif form in ("structured", "polars"):
             raise ValueError("table: expected names")
-        layout = cls([_read_column(c) for c in columns], names, form)
+        kinds = [_read_column(c) for c in columns]
+        layout = cls(kinds, names, form, _read_links(found.get("links", []), kinds))
         if form in ("array", "structured"):
             for column in layout.columns:  # NumPy warns of "a", which it calls "S" itself
                 if column.dtype.lstrip("<>=|")[:1] == "a":
@@ -171,7 +236,7 @@ def places_of(table: Table, keys: Iterable[Any]) -> set[int]:
     return {_place(table, key) for key in keys}
 
 
-def _place(table: Table, key: Any) -> int:
+def _place(table: Table, key: Any, what: str = "categorical") -> int:
     """Return the index of the column that a key names."""
     c, key = table.shape[1], key.item() if isinstance(key, np.generic) else key
     if table.names is not None and not isinstance(key, bool) and key in table.names:
@@ -179,7 +244,7 @@ def _place(table: Table, key: Any) -> int:
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool) and 0 <= key < c:
         return int(key)
     there = f"0 to {c - 1}" if table.names is None else ", ".join(map(printable, table.names[:10]))
-    raise ValueError(f"categorical: expected columns of {table.name} ({there}), got {key!r}")
+    raise ValueError(f"{what}: expected columns of {table.name} ({there}), got {key!r}")
 
 
 def written(column: Kind) -> dict[str, Any]:
@@ -187,6 +252,27 @@ def written(column: Kind) -> dict[str, Any]:
     found = {name: getattr(column, name) for name in column.FIELDS}
     others = {name: getattr(column, name) for name in column.OPTIONAL}
     return found | {k: v for k, v in others.items() if v != column.OPTIONAL[k]}
+
+
+def _read_links(found: Any, columns: list[Kind]) -> list[Link]:
+    """Return the links that a file describes; ValueError for anything else."""
+    links = []
+    rows: list[Any] = found if isinstance(found, list) else [None]
+    for one in rows:
+        typed = isinstance(one, list) and len(one) == 5 and isinstance(one[1], list)
+        if not typed or not one[1] or type(one[2]) is not bool:
+            raise ValueError("table: expected links of columns")
+        places = [one[0], *one[1]]
+        if not all(
+            type(j) is int and 0 <= j < len(columns) and isinstance(columns[j], Numeric)
+            for j in places
+        ):
+            raise ValueError("table: expected links of numeric columns")
+        if not all(type(v) is float and math.isfinite(v) for v in one[3:]):
+            raise ValueError("table: expected finite ends of a link")
+        links.append(Link(one[0], tuple(one[1]), *one[2:]))
+    check_links(links, len(columns))
+    return links
 
 
 def _read_column(found: Any) -> Kind:

@@ -35,7 +35,8 @@ class TableReader(Reader):
     def fresh(cls, model: Any, X: Any, mask: Any = None, name: str = "X") -> TableData:
         """Read a table, and learn the kinds of its columns."""
         table = Table(X, mask, name=name)
-        layout = Layout.learn(table, model.categorical, model.numbers == HISTOGRAM)
+        binned, constraints = model.numbers == HISTOGRAM, getattr(model, "constraints", ())
+        layout = Layout.learn(table, model.categorical, binned, constraints)
         return TableData(layout.matrix(table), layout, _names(table.names))
 
     @classmethod
@@ -46,6 +47,8 @@ class TableReader(Reader):
     @classmethod
     def summary(cls, model: Any) -> TableSummary:
         """Return what takes note of such rows."""
+        if len(getattr(model, "constraints", ())):
+            raise ValueError("constraints: expected none for rows that come in parts, got some")
         return TableSummary(model.categorical, model.numbers == HISTOGRAM)
 
     @classmethod

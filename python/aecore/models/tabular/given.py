@@ -12,6 +12,7 @@ import numpy as np
 from ...base.text import printable
 from ...data.tables import Layout, Table
 from ...data.tables.columns import Empty, Levels, Numeric, as_numbers
+from ...data.tables.constraints import TOLERANCE
 from ...data.tables.source import Column
 from ...losses.mixed import Mixed
 
@@ -54,8 +55,39 @@ class Given:
         else:
             self._add_rows(Table(given, name="given"))
 
+        self._tie()
+
     def __len__(self) -> int:
         return len(self.cells)
+
+    def _tie(self) -> None:
+        """Turn columns that constraints tie into what is learned of them; ValueError if needed."""
+        for link in self.layout.links:
+            j, column = link.column, self.layout.columns[link.column]
+            label = f"given: {self._name(j)!r}"
+            if j in self.ranges:
+                raise ValueError(f"{label}: expected a number, as it follows from others, got ends")
+            if j not in self.numbers:
+                continue
+            others = [self.numbers.get(k, np.full(len(self), np.nan)) for k in link.of]
+            there = ~np.isnan(self.numbers[j])
+            if np.isnan([v[there] for v in others]).any():
+                known = ", ".join(repr(self._name(k)) for k in link.of)
+                raise ValueError(f"{label}: expected {known} with it, which it follows from")
+            numbers = dict(zip(link.of, others, strict=True)) | {j: self.numbers[j]}
+            differences = link.coded(numbers)
+            if link.is_sum:
+                differences = differences - sum(others)
+                size = np.abs(self.numbers[j]) + sum(np.abs(v) for v in others)
+                wrong = np.abs(differences) > TOLERANCE * size
+            else:
+                wrong = differences < 0
+                self.cells[:, j] = column.coded(differences)  # type: ignore[union-attr]
+            if wrong.any():
+                raise ValueError(f"{label}: expected what the constraints say, got others")
+
+    def _name(self, j: int) -> Any:
+        return j if self.layout.names is None else self.layout.names[j]
 
     def _place(self, key: Any) -> int:
         """Return the index of the column of a name."""
@@ -106,14 +138,21 @@ class Given:
         if isinstance(column, Numeric):
             self.numbers[j] = numbers = as_numbers(found, column.time, column.zone)
             there = ~np.isnan(numbers)
-            odd = there & ((numbers < column.low) | (numbers > column.high))
+            low, high = self._ends(j)
+            odd = there & ((numbers < low) | (numbers > high))
             if odd.any():
                 raise ValueError(
-                    f"{found.label}: expected numbers from {column.low:g} to {column.high:g}, as "
-                    f"in fit, got {numbers[odd][0]:g}"
+                    f"{found.label}: expected numbers from {low:g} to {high:g}, as in fit, got "
+                    f"{numbers[odd][0]:g}"
                 )
             if column.step and (np.remainder(numbers[there], column.step) != 0).any():
                 raise ValueError(f"{found.label}: expected multiples of {column.step:g}, as in fit")
+
+    def _ends(self, j: int) -> tuple[float, float]:
+        """Return the range of a column in fit."""
+        column: Any = self.layout.columns[j]
+        tied = [(v.low, v.high) for v in self.layout.links if v.column == j]
+        return tied[0] if tied else (column.low, column.high)
 
     def _coded(self, column: Any, found: Column) -> np.ndarray:
         """Return the codes of cells; ValueError for levels that fit hasn't seen."""
@@ -137,9 +176,7 @@ class Given:
             total += np.log(np.maximum(np.einsum("nk,k->n", chances, chosen), LEAST))
         for j, ends in self.ranges.items():
             if j in loss.histograms:
-                chances = np.einsum(
-                    "nk,k->n", loss.probabilities(output, j), self._shares(j, ends)
-                )
+                chances = np.einsum("nk,k->n", loss.probabilities(output, j), self._shares(j, ends))
             else:
                 low, high = self._tails(loss, output, j, ends)
                 chances = high - low
@@ -167,8 +204,12 @@ class Given:
     def numbers_of(self, drawn: np.ndarray) -> dict[int, np.ndarray]:
         """Return the numbers (n,) of columns with cells or ranges that are given."""
         found = {}
+        tied = {link.column for link in self.layout.links}
         for j in {*self.numbers, *self.ranges}:
             column: Any = self.layout.columns[j]
+            if j in tied:  # follows from others where it isn't given
+                found[j] = np.broadcast_to(self.numbers[j], len(drawn))
+                continue
             found[j] = column.decode(drawn[:, j])
             if j in self.ranges:
                 low, high = self.ranges[j]

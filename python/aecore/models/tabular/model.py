@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +11,6 @@ import numpy as np
 from ...arch.base import Code
 from ...arch.dense import Dense
 from ...base import checks
-from ...base.sklearn import new_seed
-from ...base.streams import derived_seed
 from ...data.batches import Batch, Input
 from ...data.readers import Reader
 from ...data.rows import Rows, joined
@@ -218,64 +216,33 @@ class TableModel(BaseAutoencoder):
         return frames.indexed_like(X, super().reconstruct(X, y, sample_mask=sample_mask))
 
     @fitted
-    def impute(
-        self,
-        X: Any,
-        *,
-        n_draws: int | None = None,
-        sample_mask: Any = None,
-        random_state: Any = None,
-    ) -> Any:
+    def impute(self, X: Any, *, sample_mask: Any = None) -> Any:
         """Fill in what is missing.
 
         Parameters
         ----------
         X : DataFrame, structured array or matrix
-        n_draws : int, optional
-            How many tables to return, in a list, in which cells are drawn from their distributions
-            rather than expected: what differs between them is what isn't known (multiple
-            imputation; D. Rubin, 1987). A `TabularVAE` draws the cells of a row together, by a code
-            given what is there; a `TabularAutoencoder` each by itself.
         sample_mask : array-like of bool, shape (N, C), optional
             False where a cell counts as missing.
-        random_state : int, Generator, RandomState or None
-            Of the draws.
 
         Returns
         -------
-        The container of X, or a list of them
+        The container of X
             Cells that are there are given back as they came. Numbers are the decoder's, within the
             range seen in fit and whole where all were; of categories it is the likeliest level.
             A column without a single cell in fit stays as it is. Where a column's type doesn't
             hold what is filled in, 900 in int8 for instance, it gets a wider one.
         """
-        if n_draws is not None:
-            checks.integer("n_draws", n_draws, 1)
-        seed = new_seed(random_state)
         if isinstance(X, Rows):
             if sample_mask is not None:
                 raise ValueError("sample_mask: expected None, as rows have their own, got one")
-            parts = []
-            for i, item in enumerate(X):
-                how = {"n_draws": n_draws, "random_state": derived_seed(seed, i)}
-                parts.append(self.impute(item.X, **how))
-            if n_draws is None:
-                return joined(parts)
-            return [joined(list(one)) for one in zip(*parts, strict=True)]
-        data, table = self._samples(X, sample_mask), Table(X, sample_mask)
-        if n_draws is None:
-            return self._layout.filled(table, self._expected_cells(data))
-        return [self._layout.filled(table, m) for m in self._drawn_cells(data, n_draws, seed)]
+            return joined([self.impute(item.X) for item in X])
+        cells = self._expected_cells(self._samples(X, sample_mask))
+        return self._layout.filled(Table(X, sample_mask), cells)
 
     def _expected_cells(self, data: Any) -> np.ndarray:
         """Return what the cells of rows are expected to be, (N, C)."""
         return self._rebuilt(Input(data))
-
-    def _drawn_cells(self, data: Any, n_draws: int, seed: int) -> Iterator[np.ndarray]:
-        """Yield drawn cells of rows (N, C), several times."""
-        output = np.concatenate([out.copy() for _, _, out in self._outputs(Input(data))])
-        for i in range(n_draws):
-            yield self._loss.draw(output, derived_seed(seed, i))
 
     @fitted
     def score_cells(self, X: Any, *, sample_mask: Any = None) -> Any:

@@ -55,7 +55,9 @@ class Particles(NamedTuple):
     def chosen(self, chance: np.ndarray) -> np.ndarray:
         """Return outputs (n, m, O) of codes that are drawn by their shares, by chances (n, m)."""
         below = np.cumsum(self.shares, axis=1)
-        at = [np.searchsorted(b, u * b[-1], side="right") for b, u in zip(below, chance, strict=True)]
+        at = [
+            np.searchsorted(b, u * b[-1], side="right") for b, u in zip(below, chance, strict=True)
+        ]
         at = np.minimum(np.array(at), self.shares.shape[1] - 1)
         found: np.ndarray = np.take_along_axis(self.output, at[:, :, None], axis=1)
         return found

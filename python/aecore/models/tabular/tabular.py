@@ -13,6 +13,8 @@ from ...base import checks
 from ...base.sklearn import new_seed
 from ...base.streams import derived_seed
 from ...data.batches import Batch
+from ...data.rows import Rows, joined
+from ...data.tables import Table
 from ...nn.ops.latent import MatchKL
 from ...nn.tape import Value
 from ...priors import Prior
@@ -117,10 +119,20 @@ class TabularVAE(TableModel, VAE, options=Tables):
     ``history_``, whose gradient is that of the second alone. So the decoder and the prior of codes
     are those of a model that hides nothing.
 
+    What is drawn is within the ranges of the columns in `fit`, and meets the ``constraints``.
+
     Parameters
     ----------
     latent_dim : int
         The length of a code.
+    constraints : list of SumTo and Ordered
+        What holds in every row, and is to hold in every one that is drawn. `fit` refuses rows that
+        don't meet them.
+
+    Attributes
+    ----------
+    sampling_efficiency_ : float
+        Of the last `sample` with ``given``.
 
     References
     ----------
@@ -147,6 +159,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         *,
         categorical: Any = (),
         numbers: str = "histogram",
+        constraints: Any = (),
         hidden: float = 0.3,
         beta: float = 1.0,
         kl_warmup: float = 0,
@@ -190,11 +203,11 @@ class TabularVAE(TableModel, VAE, options=Tables):
     ) -> Any:
         r"""Draw rows, all of which have some cells if these are given.
 
-        Rows given cells follow :math:`\int p(x | z)\, p(z | \text{given})\, dz`. Codes are drawn from
-        the prior and from the encoder's posterior of the given cells, and drawn again by their
-        weights :math:`p(z)\, p(\text{given} | z) / q(z)`: the cells are exact, what they say of the
-        others is as good as the number of codes that carry weight. ``sampling_efficiency_`` is
-        then the share of codes that the weights are worth (the effective sample size over their
+        Rows given cells follow :math:`\int p(x | z)\, p(z | \text{given})\, dz`. Codes are drawn
+        from the prior and from the encoder's posterior of the given cells, and drawn again by their
+        weights :math:`p(z)\, p(\text{given} | z) / q(z)`: the cells are exact, and what they say
+        of the others is as good as the number of codes that carry weight. ``sampling_efficiency_``
+        is then the share of codes that the weights are worth (the effective sample size over their
         number, a mean over rows); a warning says if they are worth less than 20 codes.
 
         Parameters
@@ -259,14 +272,74 @@ class TabularVAE(TableModel, VAE, options=Tables):
         if worth.min() < WORTH:
             row = "" if shared else f" for row {int(worth.argmin())}"
             checks.warn(
-                f"given: expected what the model draws now and then, got what is rare: {size} codes "
-                f"are worth {worth.min():.1f}{row}, so that rows are alike",
+                "given: expected what the model draws now and then, got what is rare: "
+                f"{size} codes are worth {worth.min():.1f}{row}, so that rows are alike",
                 UserWarning,
             )
         output = np.concatenate(outputs)
         drawn = loss.draw(output, derived_seed(seed, 2))
         known.put(loss, output, drawn, chances(n, 2, seed, 3))
         return self._layout.table(drawn, known.numbers_of(drawn))
+
+    @fitted
+    def impute(
+        self,
+        X: Any,
+        *,
+        n_draws: int | None = None,
+        sample_mask: Any = None,
+        random_state: Any = None,
+    ) -> Any:
+        r"""Fill in what is missing, once or several times.
+
+        Codes are weighed as in `sample` with ``given``, by
+        :math:`p(z)\, p(\text{row} | z) / q(z | \text{row})` over the cells that are there.
+
+        Parameters
+        ----------
+        X, sample_mask
+            As in `TabularAutoencoder`.
+        n_draws : int, optional
+            How many tables to return, in a list, in which cells are drawn rather than expected. All
+            of a row are drawn together. What differs between tables is what isn't known: an
+            analysis is done with each, and the results are put together (multiple imputation).
+        random_state : int, Generator, RandomState or None
+            Of the draws.
+
+        Returns
+        -------
+        The container of X, or a list of them
+            As of `TabularAutoencoder`. Without draws numbers are expected ones and levels the
+            likeliest, by means over 64 codes.
+
+        References
+        ----------
+        P.-A. Mattei and J. Frellsen, "MIWAE: Deep generative modelling and imputation of incomplete
+        data sets", ICML 2019. D. Rubin, "Multiple imputation for nonresponse in surveys", 1987.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import aecore as ae
+        >>> X = np.repeat(np.random.default_rng(0).random((100, 1)), 3, axis=1)
+        >>> model = ae.TabularVAE(ae.Dense((16,)), 2, epochs=5, random_state=0).fit(X)
+        >>> X[:50, 0] = np.nan
+        >>> tables = model.impute(X, n_draws=3, random_state=0)
+        >>> len(tables), bool((tables[0][:, 1] == X[:, 1]).all())
+        (3, True)
+        """
+        if n_draws is None:
+            return super().impute(X, sample_mask=sample_mask)
+        n_draws, seed = checks.integer("n_draws", n_draws, 1), new_seed(random_state)
+        if isinstance(X, Rows):
+            how = {"n_draws": n_draws, "sample_mask": sample_mask}
+            parts = [
+                self.impute(item.X, random_state=derived_seed(seed, i), **how)
+                for i, item in enumerate(X)
+            ]
+            return [joined(list(one)) for one in zip(*parts, strict=True)]
+        data, table = self._samples(X, sample_mask), Table(X, sample_mask)
+        return [self._layout.filled(table, cells) for cells in self._draws(data, n_draws, seed)]
 
     def _expected_cells(self, data: Any) -> np.ndarray:
         rows, cells = _with_gaps(data)
@@ -275,15 +348,17 @@ class TabularVAE(TableModel, VAE, options=Tables):
             out[rows[found.rows]] = loss.averaged(found.output, found.shares)
         return out
 
-    def _drawn_cells(self, data: Any, n_draws: int, seed: int) -> Iterator[np.ndarray]:
+    def _draws(self, data: Any, n_draws: int, seed: int) -> Iterator[np.ndarray]:
+        """Yield drawn cells of rows (N, C), several times."""
         rows, cells = _with_gaps(data)
-        loss, chance = self._loss, chances(len(rows), n_draws, seed, 1)
+        loss, streams = self._loss, range(1, 2 * n_draws, 2)
+        chance = np.concatenate([chances(len(rows), 1, seed, k) for k in streams], axis=1)
         output = np.empty((n_draws, len(rows), loss.outputs), np.float32)
         for found in particles(self, cells[rows], CODES, self._own_prior(), seed, share=SHARE):
             output[:, found.rows] = found.chosen(chance[found.rows]).swapaxes(0, 1)
-        for i in range(n_draws):
+        for i, k in enumerate(streams):
             out = cells.copy()
-            out[rows] = loss.draw(output[i], derived_seed(seed, 2 + i))
+            out[rows] = loss.draw(output[i], derived_seed(seed, k + 1))
             yield out
 
     def _log_scale(self, batch: Batch) -> np.ndarray:

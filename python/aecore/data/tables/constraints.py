@@ -1,0 +1,217 @@
+"""Constraints that all rows of a table meet: a column that follows from others isn't learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.params import Choice
+from .columns import Numeric, as_numbers
+from .source import Column, Table
+
+__all__ = ["Ordered", "SumTo"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+ROWS = 5  # that a message names
+TOLERANCE = 1e-6  # of a sum, as a share of its terms' sizes
+
+
+class Constraint(Choice):
+    """What holds of some columns of numbers or times in every row."""
+
+    def links(self, table: Table, place: Any) -> list[Link]:
+        """Return what follows from what in a table; ValueError where rows don't meet it.
+
+        `place` gives the index of a column that a key names.
+        """
+        raise NotImplementedError
+
+
+class SumTo(Constraint):
+    """One column is the sum of others: it isn't learned, but added up.
+
+    Parameters
+    ----------
+    total : str or int
+        The column, by name, or by place in a table without names.
+    parts : sequence of str or int
+        The columns that it is the sum of.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> a, b = np.random.default_rng(0).random((2, 200))
+    >>> X = np.stack([a, b, a + b], axis=1)
+    >>> model = ae.TabularVAE(ae.Dense((16,)), 2, epochs=5, constraints=[ae.SumTo(2, [0, 1])])
+    >>> drawn = model.fit(X).sample(5, random_state=0)
+    >>> bool(np.allclose(drawn[:, 2], drawn[:, 0] + drawn[:, 1]))
+    True
+    """
+
+    def __init__(self, total: Any, parts: Any) -> None:
+        self.total, self.parts = total, parts
+
+    def links(self, table: Table, place: Any) -> list[Link]:
+        """Return what follows from what; see `Constraint.links`."""
+        if not isinstance(self.parts, Sequence) or isinstance(self.parts, str) or not self.parts:
+            raise ValueError(f"constraints: {self}: expected a list of columns, got {self.parts!r}")
+        total, parts = place(self.total), [place(key) for key in self.parts]
+        whole, numbers = _numbers(table, total), [_numbers(table, j) for j in parts]
+        size = np.abs(whole) + sum(np.abs(v) for v in numbers)
+        away = np.abs(whole - sum(numbers))
+        _refuse(self, away > TOLERANCE * size, "total == sum of parts")
+        return [Link(total, tuple(parts), True, *_ends(whole))]
+
+
+class Ordered(Constraint):
+    """Columns don't decrease from one to the next: what is learned are their differences.
+
+    Parameters
+    ----------
+    *columns : str or int
+        At least two, by name, or by place in a table without names; of numbers, or of times.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> start, length = np.random.default_rng(0).random((2, 200))
+    >>> X = np.stack([start, start + length**4], axis=1)
+    >>> model = ae.TabularVAE(ae.Dense((16,)), 2, epochs=5, constraints=[ae.Ordered([0, 1])])
+    >>> drawn = model.fit(X).sample(1000, random_state=0)
+    >>> bool((drawn[:, 0] <= drawn[:, 1]).all())
+    True
+    """
+
+    def __init__(self, columns: Any) -> None:
+        self.columns = columns
+
+    def links(self, table: Table, place: Any) -> list[Link]:
+        """Return what follows from what; see `Constraint.links`."""
+        typed = isinstance(self.columns, Sequence) and not isinstance(self.columns, str)
+        if not typed or len(self.columns) < 2:
+            raise ValueError(
+                f"constraints: {self}: expected a list of at least two columns, got "
+                f"{self.columns!r}"
+            )
+        places = [place(key) for key in self.columns]
+        found = []
+        for before, j in zip(places, places[1:], strict=False):
+            numbers = _numbers(table, j)
+            _refuse(self, _numbers(table, before) > numbers, "columns in order")
+            found.append(Link(j, (before,), False, *_ends(numbers)))
+        return found
+
+
+class Link(NamedTuple):
+    """A column that follows from others.
+
+    Attributes
+    ----------
+    column : int
+    of : tuple of int
+        What it is the sum of, or at least as large as.
+    is_sum : bool
+    low, high : float
+        The range of its numbers in fit.
+    """
+
+    column: int
+    of: tuple[int, ...]
+    is_sum: bool
+    low: float
+    high: float
+
+    def coded(self, numbers: dict[int, np.ndarray]) -> np.ndarray:
+        """Return what is learned of the column: its numbers less those before it."""
+        return numbers[self.column] - (0 if self.is_sum else numbers[self.of[0]])
+
+    def numbers(self, known: dict[int, np.ndarray], difference: np.ndarray) -> np.ndarray:
+        """Return the column's numbers from those of others, and the difference of an order."""
+        if self.is_sum:
+            return np.asarray(sum(known[j] for j in self.of))
+        before = known[self.of[0]]
+        return np.maximum(np.clip(before + difference, self.low, self.high), before)
+
+
+def links_of(constraints: Any, table: Table, place: Any) -> list[Link]:
+    """Return all that follows from anything in a table, in the order in which it can be made."""
+    if not isinstance(constraints, (list, tuple)):
+        raise TypeError(f"constraints: expected a list of SumTo and Ordered, got {constraints!r}")
+    found: list[Link] = []
+    for one in constraints:
+        if not isinstance(one, Constraint):
+            raise TypeError(f"constraints: expected SumTo(...) or Ordered(...), got {one!r}")
+        found += one.links(table, place)
+    orders, sums = ([v for v in found if v.is_sum == kind] for kind in (False, True))
+    check_links([*orders, *sums], table.shape[1])
+    return [*orders, *sums]
+
+
+def check_links(links: list[Link], columns: int) -> None:
+    """Raise ValueError unless each column follows from others once, and from those made before."""
+    made = set(range(columns)) - {link.column for link in links}
+    for link in links:
+        if link.column in made or not set(link.of) <= made or len(set(link.of)) < len(link.of):
+            raise ValueError(
+                "constraints: expected each column to follow once from others, which follow from "
+                f"none of it, got column {link.column} from {list(link.of)}"
+            )
+        made.add(link.column)
+
+
+def _numbers(table: Table, j: int) -> np.ndarray:
+    """Return a column's numbers (N,); TypeError for levels."""
+    column = table.column(j)
+    if column.values.dtype.kind not in "biufMm":
+        raise TypeError(f"{column.label}: expected numbers or times for a constraint, got levels")
+    return _as_numbers(column)
+
+
+def _ends(numbers: np.ndarray) -> tuple[float, float]:
+    """Return the least and the largest number, 0 where there is none."""
+    there = numbers[~np.isnan(numbers)]
+    return (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)
+
+
+def _as_numbers(column: Column) -> np.ndarray:
+    kind = column.values.dtype.kind
+    return as_numbers(column, kind if kind in "Mm" else "")
+
+
+def _refuse(constraint: Constraint, wrong: np.ndarray, wanted: str) -> None:
+    """Raise ValueError for rows that don't meet a constraint; NaN meets all."""
+    rows = np.flatnonzero(wrong)
+    if len(rows):
+        more = ", ..." if len(rows) > ROWS else ""
+        named = ", ".join(map(str, rows[:ROWS])) + more
+        raise ValueError(
+            f"X: expected {wanted} in every row, as {constraint} says, got {len(rows)} others: "
+            f"rows {named}"
+        )
+
+
+def learned(table: Table, links: list[Link], binned: bool) -> dict[int, Numeric]:
+    """Return the encodings of all columns that constraints name: numbers, whatever they look like.
+
+    That of a column that is ordered is of its differences, and written as the column's own type.
+    """
+    found = {}
+    for j in {j for link in links for j in (link.column, *link.of)}:
+        found[j] = Numeric.learn(table.column(j), binned)
+    for link in links:
+        if not link.is_sum:
+            column = table.column(link.column)
+            numbers = link.coded({j: _as_numbers(table.column(j)) for j in (link.column, *link.of)})
+            numbers = numbers[~np.isnan(numbers)]
+            if not len(numbers):
+                raise ValueError(f"{column.label}: expected a row that has the column before, too")
+            found[link.column] = Numeric.of(numbers, numbers, column, binned)
+    return found

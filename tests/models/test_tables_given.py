@@ -1,0 +1,319 @@
+"""Rows with some cells given, constraints, and several imputations."""
+
+import aecore as ae
+import numpy as np
+import pytest
+from aecore.data.tables import Layout
+from aecore.models.tabular.posterior import _decoded
+
+SMALL = ae.Dense((32,))
+
+
+def people(n, seed=0):
+    """Return rows in which job and pay depend on sex and age."""
+    rng = np.random.default_rng(seed)
+    X = np.zeros(n, [("sex", "U1"), ("age", float), ("job", "U2"), ("pay", float)])
+    X["sex"] = rng.choice(["F", "M"], n)
+    X["age"] = np.where(X["sex"] == "F", rng.normal(40, 8, n), rng.normal(50, 8, n)).round()
+    X["job"] = np.where(rng.random(n) < np.where(X["sex"] == "F", 0.8, 0.3), "a", "b")
+    X["pay"] = X["age"] * 10 + 100 * (X["job"] == "a") + rng.normal(0, 20, n)
+    return X
+
+
+@pytest.fixture(scope="module", params=["histogram", "normal"])
+def model(request):
+    how = {"learning_rate": 5e-3, "epochs": 30, "random_state": 0}
+    return ae.TabularVAE(SMALL, 4, numbers=request.param, **how).fit(people(3000))
+
+
+def test_rows_given_a_level_follow_the_conditional_distribution(model):
+    drawn = model.sample(3000, given={"sex": "F"}, random_state=0)
+    assert (drawn["sex"] == "F").all()
+    assert (drawn["job"] == "a").mean() == pytest.approx(0.8, abs=0.06)
+    assert drawn["age"].mean() == pytest.approx(40, abs=1.5)
+    assert 0.3 < model.sampling_efficiency_ <= 1
+
+
+def test_rows_given_a_number_have_it_exactly(model):
+    drawn = model.sample(3000, given={"age": 45}, random_state=0)
+    assert (drawn["age"] == 45).all()
+    women = 1 / (1 + np.exp((5**2 - 5**2) / (2 * 8**2)))  # 45 is as far from both means
+    assert (drawn["sex"] == "F").mean() == pytest.approx(women, abs=0.08)
+    assert drawn["pay"].mean() == pytest.approx(505, abs=15)
+
+
+def test_rows_given_ranges_and_sets_stay_within_them(model):
+    X, given = people(20_000, 1), {"age": (60, None), "job": ["b"]}
+    drawn = model.sample(2000, given=given, random_state=0)
+    assert (drawn["age"] >= 60).all() and (drawn["job"] == "b").all()
+    kept = X[(X["age"] >= 60) & (X["job"] == "b")]
+    assert (drawn["sex"] == "M").mean() == pytest.approx((kept["sex"] == "M").mean(), abs=0.08)
+    assert drawn["pay"].mean() == pytest.approx(kept["pay"].mean(), rel=0.04)
+    narrow = model.sample(200, given={"pay": (400.5, 410.25)}, random_state=0)["pay"]
+    assert narrow.min() >= 400.5 and narrow.max() <= 410.25 and len(set(narrow)) > 100
+
+
+def test_each_row_may_have_cells_of_its_own(model):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"age": [30.0, 60, np.nan] * 100, "sex": ["F", None, "M"] * 100})
+    drawn = model.sample(300, given=frame, random_state=0)
+    for k in range(2):
+        assert (drawn["age"][k::3] == frame["age"][k]).all()
+    assert (drawn["sex"][::3] == "F").all() and (drawn["sex"][2::3] == "M").all()
+    assert (drawn["sex"][1::3] == "M").mean() > 0.75  # of 60 years
+    assert drawn["age"][2::3].mean() == pytest.approx(50, abs=3)
+
+
+def test_numbers_that_float32_lacks_are_kept():
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    m = ae.TabularVAE(SMALL, 2, epochs=2, random_state=0).fit(X)
+    x = float(X[7, 0])
+    assert (m.sample(5, given={0: x}, random_state=0)[:, 0] == x).all()
+
+
+def test_the_same_seed_gives_the_same_rows(model):
+    given = {"sex": "M", "age": (30, 40)}
+    one, two = (model.sample(50, given=given, random_state=3) for _ in range(2))
+    before = ae.get_num_threads()
+    try:
+        ae.set_num_threads(2)
+        three = model.sample(50, given=given, random_state=3)
+    finally:
+        ae.set_num_threads(before)
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, three)
+    assert model.sample(0, given=given).shape == (0,)
+
+
+def test_rare_rows_are_warned_of():
+    x = np.random.default_rng(0).normal(size=(2000, 1))
+    how = {"hidden": 0.0, "numbers": "normal", "learning_rate": 5e-3, "random_state": 0}
+    m = ae.TabularVAE(SMALL, 1, epochs=40, **how).fit(np.repeat(x, 9, axis=1))
+    contrary = {j: 2.0 * (-1) ** j for j in range(8)}  # in fit all columns were equal
+    with pytest.warns(UserWarning, match="codes are worth"):
+        drawn = m.sample(5, given=contrary, random_state=0)
+    assert (drawn[:, :8] == list(contrary.values())).all()
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "text"),
+    [
+        ({"foo": 1}, ValueError, r"given: expected columns .*sex, age, job, pay.*got 'foo'"),
+        ({"sex": "X"}, ValueError, r"'sex': expected levels seen in fit \(F, M\), got 'X'"),
+        ({"age": 400}, ValueError, "'age': expected numbers from .* got 400"),
+        ({"age": 40.5}, ValueError, "'age': expected multiples of 1"),
+        ({"age": "old"}, TypeError, "'age': expected numbers"),
+        ({"age": None}, ValueError, "'age': expected a value, got None"),
+        ({"age": [40]}, ValueError, "'age': expected a number or a range"),
+        ({"age": (40, 30)}, ValueError, "'age': expected a range"),
+        ({"age": (1, 2, 3)}, ValueError, "'age': expected a range"),
+        ({"age": (400, 500)}, ValueError, "'age': expected a range"),
+        ({"sex": ("F", "M")}, ValueError, "'sex': expected a level or a list"),
+        ({"sex": []}, ValueError, "'sex': expected levels, got none"),
+        (people(3)[["sex"]], ValueError, "expected a row for each of n=4, got 3"),
+        (7, ValueError, "given: Expected 2D array"),
+    ],
+)
+def test_odd_conditions(model, given, error, text):
+    with pytest.raises(error, match=text):
+        model.sample(4, given=given)
+    with pytest.raises(ValueError, match="near: expected None"):
+        model.sample(4, given={"sex": "F"}, near=people(1))
+
+
+# ---- constraints ---------------------------------------------------------------------------------
+
+
+def tied(n=400, seed=0):
+    rng = np.random.default_rng(seed)
+    X = np.zeros(n, [("a", float), ("b", int), ("start", float), ("end", float), ("total", float)])
+    X["a"], X["b"] = rng.random(n), rng.integers(0, 2, n)
+    X["total"] = X["a"] + X["b"]
+    X["start"] = rng.normal(size=n)
+    X["end"] = X["start"] + rng.exponential(size=n) * (rng.random(n) < 0.5)
+    return X
+
+
+BOTH = [ae.SumTo("total", ["a", "b"]), ae.Ordered(["start", "end"])]
+HOW = {"learning_rate": 5e-3, "epochs": 20, "random_state": 0}
+
+
+@pytest.fixture(scope="module", params=["histogram", "normal"])
+def constrained(request):
+    return ae.TabularVAE(SMALL, 4, numbers=request.param, constraints=BOTH, **HOW).fit(tied())
+
+
+def check(drawn):
+    np.testing.assert_array_equal(drawn["total"], drawn["a"] + drawn["b"])
+    assert (drawn["start"] <= drawn["end"]).all()
+
+
+def test_rows_that_are_drawn_meet_the_constraints(constrained, tmp_path):
+    X, drawn = tied(), constrained.sample(2000, random_state=0)
+    check(drawn)
+    for name in X.dtype.names:
+        if name != "total":
+            assert X[name].min() - 1e-6 <= drawn[name].min()
+            assert drawn[name].max() <= X[name].max() + 1e-6
+    assert drawn["end"].std() == pytest.approx(X["end"].std(), rel=0.3)
+    check(constrained.sample(500, given={"a": (0.2, 0.4), "start": (0, 1)}, random_state=0))
+    check(constrained.reconstruct(X))
+    constrained.save(tmp_path / "m")
+    again = ae.load(tmp_path / "m")
+    np.testing.assert_array_equal(
+        again.sample(20, random_state=1), constrained.sample(20, random_state=1)
+    )
+    assert again.constraints == BOTH
+
+
+def test_gaps_are_filled_by_the_constraints(constrained):
+    X = tied()
+    X["total"][:50] = X["end"][50:100] = np.nan
+    check(constrained.impute(X))
+    for full in constrained.impute(X, n_draws=2, random_state=0):
+        check(full)
+
+
+def test_what_follows_from_others_can_be_given_with_them(constrained):
+    given = {"start": 0.25, "end": 0.5, "a": 0.5, "b": 1, "total": 1.5}
+    drawn = constrained.sample(20, given=given, random_state=0)
+    for name, value in given.items():
+        assert (drawn[name] == value).all()
+    for bad, text in [
+        ({"end": 0.5}, "'end': expected 'start' with it"),
+        ({"total": 1.0, "a": 0.5}, "'total': expected 'a', 'b' with it"),
+        ({"total": (0, 1)}, "'total': expected a number"),
+        ({"start": 0.5, "end": 0.25}, "'end': expected what the constraints say"),
+        ({"a": 0.5, "b": 1, "total": 1.25}, "'total': expected what the constraints say"),
+    ]:
+        with pytest.raises(ValueError, match=text):
+            constrained.sample(2, given=bad)
+
+
+def test_times_in_order():
+    rng = np.random.default_rng(0)
+    X = np.zeros(300, [("from", "M8[D]"), ("to", "M8[D]")])
+    X["from"] = np.datetime64("2024-01-01") + rng.integers(0, 300, 300)
+    X["to"] = X["from"] + rng.integers(0, 20, 300)
+    m = ae.TabularVAE(SMALL, 2, constraints=[ae.Ordered(["from", "to"])], **HOW).fit(X)
+    drawn = m.sample(1000, random_state=0)
+    assert (drawn["from"] <= drawn["to"]).all() and drawn.dtype == X.dtype
+    days = (drawn["to"] - drawn["from"]).astype(int)
+    assert days.max() <= 19 and days.mean() == pytest.approx(9.5, abs=2)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "error", "text"),
+    [
+        ([ae.SumTo("a", ["b", "total"])], ValueError, r"every row, as SumTo.*rows \d+, .*\.\.\."),
+        ([ae.Ordered(["end", "start"])], ValueError, "expected columns in order in every row"),
+        ([ae.Ordered(["end"])], ValueError, "at least two columns"),
+        ([ae.SumTo("total", "ab")], ValueError, "expected a list of columns"),
+        ([ae.SumTo("sum", ["a"])], ValueError, "constraints: expected columns of X"),
+        ([*BOTH, BOTH[0]], ValueError, "to follow once from others"),
+        ("sum", TypeError, "constraints: expected a list"),
+        ([1], TypeError, r"expected SumTo\(\.\.\.\) or Ordered"),
+    ],
+)
+def test_constraints_that_rows_do_not_meet(constraints, error, text):
+    m = ae.TabularVAE(SMALL, 2, constraints=constraints, **HOW)
+    with pytest.raises(error, match=text):
+        m.fit(tied())
+
+
+@pytest.mark.parametrize(
+    "links",
+    [
+        1,
+        [[0]],
+        [[0, [], True, 0.0, 1.0]],
+        [[0, [9], True, 0.0, 1.0]],
+        [[0, [0], True, 0.0, 1.0]],
+        [[0, [1], 1, 0.0, 1.0]],
+        [[0, [1], True, 0, np.inf]],
+        [[0, [1], True, 0.0, 1.0], [1, [0], True, 0.0, 1.0]],
+    ],
+)
+def test_files_with_odd_links_are_refused(constrained, links):
+    found = constrained._layout.describe()
+    with pytest.raises(ValueError, match="expected"):
+        Layout.read(found | {"links": links})
+
+
+# ---- imputation ---------------------------------------------------------------------------------
+
+
+def test_imputation_by_draws():
+    X = people(2000)
+    m = ae.TabularVAE(SMALL, 4, learning_rate=5e-3, epochs=30, random_state=0).fit(X)
+    gaps = people(600, 7)
+    truth = gaps.copy()
+    gaps["age"][:300], gaps["job"][300:] = np.nan, ""
+    tables = m.impute(gaps, n_draws=40, random_state=0)
+    assert len(tables) == 40
+    ages = np.array([t["age"][:300] for t in tables])
+    low, high = np.quantile(ages, (0.05, 0.95), axis=0)
+    inside = ((truth["age"][:300] >= low) & (truth["age"][:300] <= high)).mean()
+    assert 0.8 < inside <= 1
+    for t in tables:
+        assert (t["age"][300:] == truth["age"][300:]).all() and (
+            t["job"][:300] == truth["job"][:300]
+        ).all()
+    assert (tables[0]["age"] != tables[1]["age"]).any()
+    again = m.impute(gaps, n_draws=2, random_state=0)
+    np.testing.assert_array_equal(again[1], tables[1])
+    share = np.mean([t["job"][300:] == truth["job"][300:] for t in tables], axis=0)
+    assert share.mean() > 0.6
+    with pytest.raises(ValueError, match="n_draws"):
+        m.impute(gaps, n_draws=0)
+
+
+def test_expected_cells_are_means_over_codes_by_their_weights():
+    X = people(2000)
+    how = {"learning_rate": 5e-3, "epochs": 30, "random_state": 0}
+    m = ae.TabularVAE(SMALL, 4, **how).fit(X)
+    gaps = people(200, 7)
+    gaps["pay"] = np.nan
+    drawn = np.mean([t["pay"] for t in m.impute(gaps, n_draws=200, random_state=0)], axis=0)
+    np.testing.assert_allclose(m.impute(gaps)["pay"], drawn, atol=25)
+
+
+def test_likelihoods_and_imputations_of_rows_with_gaps_are_integrals_over_codes():
+    X = people(1000)
+    how = {"learning_rate": 5e-3, "epochs": 20, "random_state": 0, "importance_samples": 3}
+    m = ae.TabularVAE(SMALL, 1, **how).fit(X)  # MIWAE: several draws, and gaps
+    rows = people(12, 3)
+    rows["age"], rows["job"][::2] = np.nan, ""
+    cells = m._layout.matrix(ae.data.tables.Table(rows))
+    z = np.linspace(-6, 6, 2001, dtype=np.float32)[:, None]
+    output = _decoded(m, z)
+    prior = np.exp(-0.5 * z[:, 0].astype(float) ** 2)
+    prior /= prior.sum()
+    for i, row in enumerate(cells):
+        nats = m._loss.cell_losses(None, None, output, np.repeat(row[None], len(z), 0)).sum(1)
+        joint = prior * np.exp(-nats.astype(float))
+        scale = m._layout.log_scale(row[None])[0]
+        found = m.log_likelihood(rows[i : i + 1], n_samples=1000, random_state=0)[0]
+        assert found == pytest.approx(np.log(joint.sum()) + scale, abs=0.05)
+        bound = m.elbo(rows[i : i + 1], n_samples=1000, random_state=0)[0]
+        assert bound <= found + 0.05
+        mean = m._loss.averaged(output[None], (joint / joint.sum())[None])
+        wanted = m._layout.table(mean)["age"][0]
+        assert m.impute(rows[i : i + 1])["age"][0] == pytest.approx(wanted, abs=2)
+
+
+def test_shares_of_levels_given_cells_are_those_of_the_model():
+    m = ae.TabularVAE(SMALL, 1, learning_rate=5e-3, epochs=20, random_state=0).fit(people(1000))
+    z = np.linspace(-6, 6, 2001, dtype=np.float32)[:, None]
+    output, loss = _decoded(m, z), m._loss
+    cells = np.full((1, 4), np.nan, np.float32)
+    cells[0, 1] = m._layout.columns[1].coded(np.array([35.0]))[0]
+    nats = loss.cell_losses(None, None, output, np.repeat(cells, len(z), 0)).sum(1)
+    weight = np.exp(-0.5 * z[:, 0].astype(float) ** 2 - nats)
+    pay = loss.histograms[3].bins
+    above = loss.probabilities(output, 3) @ (1 - pay.below_number(450.0))
+    weight *= above  # given={"age": 35, "pay": (450, None)}
+    women = loss.probabilities(output, 0)[:, 0]
+    wanted = (weight * women).sum() / weight.sum()
+    drawn = m.sample(20_000, given={"age": 35, "pay": (450, None)}, random_state=0)
+    assert (drawn["sex"] == "F").mean() == pytest.approx(wanted, abs=0.02)
