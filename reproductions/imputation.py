@@ -2,7 +2,7 @@
 
 All methods see the same 5,000 rows of 32,561 and fill in the same cells: time and memory of
 KNNImputer grow with the square of the rows. Three seeds take cells away, and start what is random:
-figures are means over them, and the half of their range behind a +-. Errors of numbers are in
+figures are means over them, with their standard deviation. Errors of numbers are in
 deviations of their column: the root of the mean over columns of their mean square, and the mean of
 their size. The accuracy is a mean over columns of categories. What each column gives is printed.
 
@@ -36,7 +36,7 @@ from collections.abc import Callable
 
 import aecore as ae
 import numpy as np
-from results import record
+from results import over_seeds, record
 from sklearn.ensemble import ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
@@ -215,8 +215,8 @@ METHODS: dict[str, Filler] = {
 # ---- all of them --------------------------------------------------------------------------------
 
 
-def spread(values: list[float]) -> str:
-    return f"{np.mean(values):.3f} +- {np.ptp(values) / 2:.3f}"
+def spread(values: list[float], form: str = ".3f") -> str:
+    return over_seeds(values, form).partition(" (")[0]
 
 
 def compared(X: Table, rate: float, methods: dict[str, Filler]) -> str:
@@ -239,9 +239,7 @@ def told(X: Table, name: str, parts: list[dict[str, np.ndarray]]) -> str:
     rmse = spread([float(np.sqrt(part["squares"].mean())) for part in parts])
     mae = spread([float(part["sizes"].mean()) for part in parts])
     hits = [100 * float(part["hits"].mean()) for part in parts]
-    return (
-        f"{name} RMSE {rmse}, MAE {mae}, accuracy {np.mean(hits):.1f} +- {np.ptp(hits) / 2:.1f} %"
-    )
+    return f"{name} RMSE {rmse}, MAE {mae}, accuracy {spread(hits, '.1f')} %"
 
 
 def coverage(X: Table, rate: float) -> str:
@@ -262,10 +260,7 @@ def coverage(X: Table, rate: float) -> str:
                 f"{n} {100 * v:.0f} %" for n, v in zip(numbers_of(X), inside, strict=True)
             ), flush=True)  # fmt: skip
             found[-1].append(100 * np.mean(inside))
-    half, most = np.array(found).T
-    return f"{np.mean(half):.1f} +- {np.ptp(half) / 2:.1f} %, " + (
-        f"{np.mean(most):.1f} +- {np.ptp(most) / 2:.1f} %"
-    )
+    return ", ".join(f"{spread(values.tolist(), '.1f')} %" for values in np.array(found).T)
 
 
 def main(arguments: list[str]) -> None:
@@ -279,19 +274,20 @@ def main(arguments: list[str]) -> None:
         what = f"{rate} % of the cells of {rows} rows of Adult"
         if chosen:
             record(
-                f"Imputation of {what}, {EPOCHS} epochs, {len(SEEDS)} seeds"
+                f"Imputation of {what}, {EPOCHS} epochs"
                 + (": " + ", ".join(chosen) if len(chosen) < len(METHODS) else ""),
                 "smaller errors and a higher accuracy than MissForest and KNNImputer",
                 "the same run",
                 lambda rate=rate: compared(X, rate / 100, chosen),
+                len(SEEDS),
             )
         if not parts or "intervals" in parts:
             record(
-                f"TabularVAE, {what}, {len(SEEDS)} seeds: numbers within intervals of 50 and 90 % "
-                f"of {DRAWS} draws",
+                f"TabularVAE, {what}: numbers within intervals of 50 and 90 % of {DRAWS} draws",
                 "50 %, 90 %, or more for numbers that are often alike",
                 "the same run",
                 lambda rate=rate: coverage(X, rate / 100),
+                len(SEEDS),
             )
 
 

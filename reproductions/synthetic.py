@@ -10,7 +10,7 @@ how good the rows are, on all of them.
 Then rows are drawn given some of their cells. How many of them have these cells, and how alike they
 are to the real rows that do, beside those of the holdout that do, is in a row for each condition.
 
-Three seeds: figures are means, and the half of their range behind a +-. TVAE has the defaults of
+Three seeds: figures are means, with their standard deviation. TVAE has the defaults of
 its package, 300 epochs in batches of 500, and is shown with fewer epochs too.
 
 usage: AECORE_DATA=folder python reproductions/synthetic.py [adult] [claims] [method ...]
@@ -35,7 +35,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from results import record
+from results import over_seeds, record
 
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
 TRIAL = int(os.environ.get("EPOCHS", "0"))  # in place of each method's own epochs
@@ -170,8 +170,7 @@ def measured(method: str, key: str, folder: pathlib.Path) -> list[Found]:
 
 
 def spread(found: list[Found], name: str, digits: int = 3) -> str:
-    values = [part[name] for part in found]
-    return f"{np.mean(values):.{digits}f} +- {np.ptp(values) / 2:.{digits}f}"
+    return over_seeds([part[name] for part in found], f".{digits}f").partition(" (")[0]
 
 
 def told(found: list[Found]) -> str:
@@ -197,17 +196,17 @@ def compared(key: str, methods: list[str]) -> None:
         return told(found[method])
 
     for method in methods:
-        text = f"Synthetic {name}, {len(SEEDS)} seeds: {method}"
+        text = f"Synthetic {name}: {method}"
         wanted = "beside TabularVAE"
         if method == "TabularVAE":
             wanted = "TSTR within 0.03 of real, closer than holdout at most 0.5"
         if TRIAL:
             print(text, run(method), flush=True)
         else:
-            record(text, wanted, "the same run", lambda method=method: run(method))
+            record(text, wanted, "the same run", lambda method=method: run(method), len(SEEDS))
     if not TRIAL and {"TabularVAE", "TVAE"} <= set(found):
         text = f"Synthetic {name}: seconds of TVAE by those of TabularVAE, fitted and drawn"
-        record(text, "at least 20", "the same run", lambda: ratio(found))
+        record(text, "at least 20", "the same run", lambda: ratio(found), len(SEEDS))
 
 
 def meets(table: pd.DataFrame, given: Given) -> np.ndarray:
@@ -253,12 +252,12 @@ def conditional(key: str, given: Given) -> str:
 
 def under_conditions(key: str) -> None:
     for given in CONDITIONS[key]:
-        text = f"Synthetic {TABLES[key][1]}, {len(SEEDS)} seeds: given {given}"
+        text = f"Synthetic {TABLES[key][1]}: given {given}"
         if TRIAL:
             print(text, conditional(key, given), flush=True)
         else:
             how = lambda given=given: conditional(key, given)  # noqa: E731
-            record(text, "all rows meet it", "the same run", how)
+            record(text, "all rows meet it", "the same run", how, len(SEEDS))
 
 
 def ratio(found: dict[str, list[Found]]) -> str:
