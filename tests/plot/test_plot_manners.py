@@ -39,6 +39,9 @@ def things():
                                        n_models=2).fit(X),
         "watch": ae.SeriesDetector(8, model=ae.Autoencoder(ae.Dense((8,)), 2, **quick)).fit(
             waves.reshape(-1, 2)),
+        "report": ae.metrics.synthetic_report(
+            X[:20].reshape(20, 64)[:, :5], X[20:40].reshape(20, 64)[:, :5],
+            holdout=X[40:].reshape(20, 64)[:, :5]),
         "found": ae.find_learning_rate(ae.Autoencoder(ae.Dense((8,)), 2, random_state=0), X,
                                        steps=20),
     }  # fmt: skip
@@ -74,6 +77,7 @@ PICTURES = {
     "samples": lambda t, **o: plot.samples(t["vae"], n=12, random_state=0, **o),
     "scores": lambda t, **o: plot.scores(t["detector"], t["X"], t["y"], **o),
     "series": lambda t, **o: plot.series(t["watch"], t["waves"].reshape(-1, 2), **o),
+    "synthetic_report": lambda t, **o: plot.synthetic_report(t["report"], **o),
     "traversal": lambda t, **o: plot.traversal(t["vae"], t["X"][0], **o),
 }  # fmt: skip
 NO_FIGURE = {"Explorer", "Snapshots", "explore", "tile"}

@@ -1,4 +1,4 @@
-"""Figures of merit for codes, clusterings, codebooks and samples.
+"""Figures of merit for codes, clusterings, codebooks, samples and synthetic tables.
 
 N is a number of samples, D of features (or of latent dimensions), K of clusters, classes or codes.
 Everything is computed in float64 and, where all pairs of samples are compared, in blocks of bounded
@@ -18,9 +18,11 @@ from ..base.hints import attribute
 from ..data import weights
 from ._distances import squared_distances
 from ._rate_distortion import RateDistortion, rate_distortion
+from ._synthetic import SyntheticReport, synthetic_report
 
 __all__ = [
     "RateDistortion",
+    "SyntheticReport",
     "active_units",
     "bits_per_dim",
     "clustering_accuracy",
@@ -29,6 +31,7 @@ __all__ = [
     "nmi",
     "perplexity",
     "rate_distortion",
+    "synthetic_report",
 ]
 
 

@@ -54,6 +54,7 @@ from ._scores import scores
 from ._series import series
 from ._sizes import code_sizes
 from ._snapshots import Snapshots, progress
+from ._synthetic import synthetic_report
 
 __all__ = [
     "Explorer",
@@ -74,6 +75,7 @@ __all__ = [
     "samples",
     "scores",
     "series",
+    "synthetic_report",
     "tile",
     "traversal",
 ]
