@@ -25,6 +25,7 @@ from .models import (
     AdversarialAutoencoder,
     AnomalyDetector,
     Autoencoder,
+    DeepClustering,
     PixelCNN,
     Recirculation,
     SeriesDetector,
@@ -32,6 +33,7 @@ from .models import (
     StackedAutoencoder,
     StackedFeatures,
     TabularAutoencoder,
+    TabularClustering,
     TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
@@ -86,6 +88,7 @@ __all__ = [
     "Contractive",
     "Conv",
     "Cosine",
+    "DeepClustering",
     "Dense",
     "GaussianMixture",
     "GaussianNoise",
@@ -108,6 +111,7 @@ __all__ = [
     "Step",
     "SwapNoise",
     "TabularAutoencoder",
+    "TabularClustering",
     "TabularVAE",
     "TopK",
     "TotalCorrelation",

@@ -1,8 +1,8 @@
 """Models of tables with columns of different kinds."""
 
-from .tabular import TabularAutoencoder, TabularVAE
+from .tabular import TabularAutoencoder, TabularClustering, TabularVAE
 
-__all__ = ["TabularAutoencoder", "TabularVAE"]
+__all__ = ["TabularAutoencoder", "TabularClustering", "TabularVAE"]
 
 
 def __dir__() -> list[str]:
