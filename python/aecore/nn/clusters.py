@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.checks import integer
 from .module import Module
-from .ops.clusters import ClusterDivergence, assignments
+from .ops.clusters import ClusterDivergence, near, shared
 from .parameter import Parameter, reserve
 from .quantize.kmeans import best_kmeans
 from .tape import Value
@@ -76,7 +76,7 @@ class Clusters(Module):
         out = np.empty((len(codes), len(self.centers.value)), np.float32)
         for at in range(0, len(codes), BLOCK):
             rows = slice(at, at + BLOCK)
-            out[rows] = assignments(codes[rows], self.centers.value, self._scale)
+            out[rows] = shared(near(codes[rows], self.centers.value, self._scale))
         return out
 
     def sums(self, codes: np.ndarray, q: np.ndarray, weight: np.ndarray | None) -> list[np.ndarray]:

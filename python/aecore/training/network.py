@@ -127,6 +127,7 @@ class Network(Module):
     encoder: Module
     decoder: Module
     quantizer: Any  # of a VQVAE
+    clusters: Any  # of a DeepClustering
     pixelcnn: Any  # of a PixelCNN, which has no other
     discriminator: Any  # of an adversarial model
     likelihood: Any  # of a model whose loss learns a deviation, or dispersions

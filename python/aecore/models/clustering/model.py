@@ -277,7 +277,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         if self._refreshed == epoch or epoch < self.pretrain_epochs:
             return known
         self._refreshed, begins = epoch, epoch == self.pretrain_epochs
-        changed = self._refresh(*self._given, begins)
+        given, rows = self._given
+        changed = self._refresh(given, rows, begins)
         return known if begins else known | {"changed": changed}
 
     def _converged(self, record: dict[str, Any]) -> bool:

@@ -6,6 +6,7 @@ any number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,32 +14,43 @@ import numpy as np
 from ..parameter import value_of
 from ..tape import Op, Value
 
+DOUBLE = np.dtype(np.float64)
 SMALLEST = 1e-12  # share of a cluster, and assignment to it
 
 
-def kernel(z: np.ndarray, centers: np.ndarray, scale: float) -> np.ndarray:
+Take = Callable[[tuple[int, ...], Any], np.ndarray]
+
+
+def double(x: np.ndarray, take: Take = np.empty) -> np.ndarray:
+    """Return numbers in double, in memory that is taken."""
+    out = take(x.shape, DOUBLE)
+    np.copyto(out, x)
+    return out
+
+
+def near(z: np.ndarray, centers: np.ndarray, scale: float, take: Take = np.empty) -> np.ndarray:
     r"""Return Student's t with one degree of freedom, :math:`(1 + d^2 / s^2)^{-1}`, (N, K)."""
-    z, out = z.astype(np.float64), np.empty((len(z), len(centers)))
-    for k, center in enumerate(centers.astype(np.float64)):
-        gap = z - center
-        out[:, k] = np.einsum("nd,nd->n", gap, gap)
+    out, gap = take((len(z), len(centers)), DOUBLE), take(z.shape, DOUBLE)
+    z, centers = double(z, take), double(centers, take)
+    for k, center in enumerate(centers):
+        np.subtract(z, center, out=gap)
+        np.einsum("nd,nd->n", gap, gap, out=out[:, k])
     out /= scale**2
     out += 1
     return np.divide(1, out, out=out)
 
 
-def assignments(z: np.ndarray, centers: np.ndarray, scale: float) -> np.ndarray:
-    """Return the soft assignments Q of codes to clusters, (N, K) of float64."""
-    found = kernel(z, centers, scale)
-    found /= found.sum(1, keepdims=True)
-    return found
+def shared(values: np.ndarray, take: Take = np.empty) -> np.ndarray:
+    """Divide numbers (N, K) by their sum over clusters, in place."""
+    values /= np.einsum("nk->n", values, out=take(values.shape[:1], DOUBLE))[:, None]
+    return values
 
 
-def sharpened(q: np.ndarray, share: np.ndarray) -> np.ndarray:
+def sharpened(q: np.ndarray, share: np.ndarray, take: Take = np.empty) -> np.ndarray:
     r"""Return the target P of soft assignments, :math:`p_k \propto q_k^2 / f_k`, (N, K)."""
-    p = q * q / np.maximum(share, SMALLEST)
-    p /= p.sum(1, keepdims=True)
-    return p
+    p = np.multiply(q, q, out=take(q.shape, DOUBLE))
+    p /= np.maximum(double(share, take), SMALLEST)
+    return shared(p, take)
 
 
 class ClusterDivergence(Op):
@@ -83,26 +95,35 @@ class ClusterDivergence(Op):
         self.place(z.tape, z.shape[:1], z.needs_grad or self.centers.needs_grad)
 
     def forward(self) -> None:
-        centers, scale = self.centers.data, self.scale
-        near = kernel(self.z.data, centers, scale)
-        q = near / near.sum(1, keepdims=True)
-        p = sharpened(
-            q if self.clean is None else assignments(self.clean.data, centers, scale), self.share
+        take, centers, scale = self.tape.take, self.centers.data, self.scale
+        t = near(self.z.data, centers, scale, take)
+        q = shared(double(t, take), take)
+        of = q if self.clean is None else shared(near(self.clean.data, centers, scale, take), take)
+        p = sharpened(of, self.share, take)
+        self.pull = np.subtract(p, q, out=take(t.shape, DOUBLE))
+        self.pull *= t
+        self.pull *= 2 / scale**2
+        logs = np.divide(p, np.maximum(q, SMALLEST, out=q), out=q)
+        np.log(np.maximum(logs, SMALLEST, out=logs), out=logs)
+        self._data = take(self.shape)
+        np.copyto(
+            self._data, np.einsum("nk,nk->n", p, logs, out=take(self.shape, DOUBLE)), "same_kind"
         )
-        logs = np.log(np.maximum(p, SMALLEST)) - np.log(np.maximum(q, SMALLEST))
-        self.pull = 2 / scale**2 * near * (p - q)
-        self._data = self.tape.take(self.shape)
-        np.einsum("nk,nk->n", p, logs, out=self._data, casting="same_kind")
 
     def backward(self) -> None:
         assert self.grad is not None
-        tape, pull = self.tape, self.pull * self.grad[:, None]
-        z, centers = (v.data.astype(np.float64) for v in (self.z, self.centers))
-        dz, dcenters = tape.take(self.z.shape), tape.take(self.centers.shape)
-        dz[...] = pull.sum(1)[:, None] * z - np.einsum("nk,kd->nd", pull, centers)
-        dcenters[...] = pull.sum(0)[:, None] * centers - np.einsum("nk,nd->kd", pull, z)
-        self.z.add_grad(dz)
-        self.centers.add_grad(dcenters)
+        take, pull = self.tape.take, self.pull
+        z, centers, grad = (double(x, take) for x in (self.z.data, self.centers.data, self.grad))
+        pull = np.multiply(pull, grad[:, None], out=take(pull.shape, DOUBLE))
+        dz, dcenters = take(z.shape, DOUBLE), take(centers.shape, DOUBLE)
+        away = np.einsum("nk,nd->nd", pull, z, out=take(z.shape, DOUBLE))
+        np.subtract(away, np.einsum("nk,kd->nd", pull, centers, out=dz), out=dz)
+        away = np.einsum("nk,kd->kd", pull, centers, out=take(centers.shape, DOUBLE))
+        np.subtract(away, np.einsum("nk,nd->kd", pull, z, out=dcenters), out=dcenters)
+        for x, slope in ((self.z, dz), (self.centers, dcenters)):
+            found = take(x.shape)
+            np.copyto(found, slope, "same_kind")
+            x.add_grad(found)
 
     def forget(self) -> None:
         self.z = self.centers = self.clean = None  # type: ignore[assignment]
