@@ -10,7 +10,17 @@ import pytest
 from aecore import nn
 from aecore.nn.columns import Columns
 from aecore.nn.module import _Old
-from aecore.nn.ops import latent, losses, norms, pooling, products, products1d, quantize, sequences
+from aecore.nn.ops import (
+    clusters,
+    latent,
+    losses,
+    norms,
+    pooling,
+    products,
+    products1d,
+    quantize,
+    sequences,
+)
 from aecore.nn.ops import sizes as resizing
 from aecore.nn.ops.elementwise import Binary, Unary, activation
 from aecore.nn.ops.embedding import Embedding
@@ -520,6 +530,13 @@ WRONG = {
         (
             lambda: latent.ImportanceBound(v(7), v(7, 2), v(7, 2), a(7, 2), 3, 1.0),
             "expected .* draws",
+        ),
+    ],
+    "ClusterDivergence": [
+        (lambda: clusters.ClusterDivergence(v(2, 3), v(4, 2), a(4), 1.0), r"expected codes \(N, 2"),
+        (
+            lambda: clusters.ClusterDivergence(v(2, 3), v(4, 3), a(4), 1.0, v(3, 3)),
+            r"clean: expected the shape \(2, 3\), got \(3, 3\)",
         ),
     ],
     "VectorQuantize": [
