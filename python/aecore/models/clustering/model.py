@@ -283,7 +283,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
 
     def _converged(self, record: dict[str, Any]) -> bool:
         network = self._network
-        several = -(-STEPS * network.epoch // max(1, network.steps))  # epochs of so many steps
+        steps = -(-network.samples // (network.epoch * int(self.batch_size)))  # of an epoch
+        several = -(-STEPS // max(1, steps))
         last = self.history_[-several:]
         return len(last) == several and all(r.get("changed", math.inf) < self.tol for r in last)
 
@@ -299,6 +300,9 @@ class DeepClustering(BaseAutoencoder, options=Matching):
             if begins or not clusters.is_started:
                 of_all = np.concatenate(group.over_rows(codes[chosen]))
                 clusters.start(of_all, network.seed, int(self.n_init))
+                network.steps = 0  # what is minimised is another function from here on
+                for moment in network.moments.values():
+                    moment.fill(0)
             q = clusters.assign(codes)
             some = None if weight is None else weight[chosen]
             sums = clusters.sums(codes[chosen], q[chosen], some)
