@@ -1106,14 +1106,14 @@ def cluster_target(z: Any, centers: Any) -> Any:
     return p / p.sum(1, keepdims=True)
 
 
-def cluster_divergence(z: Any, centers: Any, clean: Any = None) -> Any:
-    p = cluster_target(z if clean is None else clean, centers)
+def cluster_divergence(z: Any, centers: Any, target: Any = None) -> Any:
+    p = cluster_target(z, centers) if target is None else target
     return (p * np.log(p / soft_assignments(z, centers, 0.7))).sum(1)
 
 
-def towards_clusters(z: Any, centers: Any, clean: Any = None) -> Any:
+def towards_clusters(z: Any, centers: Any, target: Any = None) -> Any:
     """Return the divergence as a function of codes and centers with the target that is here."""
-    p = cluster_target(z if clean is None else clean, centers)
+    p = cluster_target(z, centers) if target is None else target
     return lambda z, c, *_: (p * np.log(p / soft_assignments(z, c, 0.7))).sum(1)
 
 
@@ -1133,12 +1133,10 @@ def cluster_cases() -> list[TapeCase]:
     found.append(
         TapeCase(
             "ClusterDivergence",
-            lambda z, c, clean: clusters.ClusterDivergence(
-                z, c, np.float32(SHARE), 0.7, c.tape.constant(clean)
-            ),
+            lambda z, c, target: clusters.ClusterDivergence(z, c, np.float32(SHARE), 0.7, target),
             [(6, 4), (3, 4)],
-            "noisy",
-            constants=[(6, 4)],
+            "target",
+            constants=[lambda rng: rng.dirichlet(np.ones(3), 6)],
             **how,
         )
     )

@@ -535,8 +535,8 @@ WRONG = {
     "ClusterDivergence": [
         (lambda: clusters.ClusterDivergence(v(2, 3), v(4, 2), a(4), 1.0), r"expected codes \(N, 2"),
         (
-            lambda: clusters.ClusterDivergence(v(2, 3), v(4, 3), a(4), 1.0, v(3, 3)),
-            r"clean: expected the shape \(2, 3\), got \(3, 3\)",
+            lambda: clusters.ClusterDivergence(v(2, 3), v(4, 3), a(4), 1.0, a(3, 4)),
+            r"target: expected the shape \(2, 4\), got \(3, 4\)",
         ),
     ],
     "VectorQuantize": [

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.checks import integer
 from .module import Module
-from .ops.clusters import ClusterDivergence, near, shared
+from .ops.clusters import ClusterDivergence, near, shared, sharpened
 from .parameter import Parameter, reserve
 from .quantize.kmeans import best_kmeans
 from .tape import Value
@@ -101,12 +101,14 @@ class Clusters(Module):
         outer = np.einsum("kd,ke->kde", mean, mean)
         self.buffer("covariance")[...] = squares / np.maximum(weight, 1e-12)[:, None, None] - outer
 
-    def divergence(self, z: Value, clean: Value | None = None) -> Value:
-        """Return how far codes are from belonging to one cluster each, in nats: (N,).
+    def target(self, codes: np.ndarray) -> np.ndarray:
+        """Return the target P of codes (N, D), (N, K) of float64."""
+        q = shared(near(codes, self.centers.value, self._scale))
+        return sharpened(q, self.buffer("share"))
 
-        Of noisy samples they are to belong where the `clean` ones do.
-        """
-        return ClusterDivergence(z, self.centers, self.buffer("share"), self._scale, clean)
+    def divergence(self, z: Value, target: np.ndarray | None = None) -> Value:
+        """Return KL(P || Q) of codes, in nats, (N,); P is that of Q itself by default."""
+        return ClusterDivergence(z, self.centers, self.buffer("share"), self._scale, target)
 
     def reset(self, seed: int, offset: int) -> int:
         for name, value in (("scale", 1), ("share", 0), ("weight", 0)):

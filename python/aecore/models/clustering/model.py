@@ -19,12 +19,14 @@ from ...priors import GaussianMixture, Prior
 from ...training import group
 from ...training.checkpoint import Checkpoint, Saver
 from ...training.loop import Plan
+from ...training.network import Network
 from ..base.coding import BaseAutoencoder
 from ..base.model import at_once, fitted
 from ..base.options import Matching, Unpack
 from ..base.resume import LoadedCheckpoint
 
 STEPS = 100  # at least, in which hardly a sample changes its cluster: epochs may be short
+WHILE_TRAINED = "_given", "_refreshed", "_before"
 RIDGE = 1e-6  # of a cluster's covariance, in units of the codes' variance
 
 
@@ -42,10 +44,11 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     .. math:: q_k \propto (1 + \lVert z - c_k \rVert^2 / s^2)^{-1}, \qquad
         p_k \propto q_k^2 / f_k
 
-    P is a constant to the gradient. The clusters' shares f are those of all samples, anew after
-    each epoch. With ``corruption`` Q is of noisy samples, and P of the same ones without noise: a
-    sample belongs where it did, however it is turned or damaged. The unit s is the deviation of
-    codes from their centers in the beginning, so that it doesn't matter how large codes are.
+    P is a constant: it is that of the network as it was after the epoch before, with the shares f
+    of the clusters among all samples. With ``corruption`` Q is of noisy samples, and P of the same
+    ones without noise: a sample belongs where it did, however it is turned or damaged. The unit s
+    is the deviation of codes from their centers in the beginning, so that it doesn't matter how
+    large codes are.
 
     ``reconstruction=False`` leaves out the first term from there on: that is deep embedded
     clustering (DEC), and with the term it is its improved form (IDEC). The decoder stays as it was
@@ -145,8 +148,11 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     _ragged = _pretrains = True
     _no_penalty = ""
     _no_target = "whose clusters are of the samples that it restores"
-    _given: Any = None  # what is trained on, and which rows of it
+
+    # while it is trained:
+    _given: Any = None  # the samples, and which rows of them take part
     _refreshed = -1  # after how many epochs
+    _before: Network | None = None  # as it was then, which gives P
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -155,7 +161,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {name: v for name, v in state.items() if name not in ("_given", "_refreshed")}
+        return {name: v for name, v in state.items() if name not in WHILE_TRAINED}
 
     # ---- what it is made of ---------------------------------------------------------------------
 
@@ -210,17 +216,20 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         batch.weights["cluster"] = 1.0
         if self.reconstruction:
             batch.weights["cluster"] = self.gamma * self._network.reader.of_output.features
-        clean = self._clean_code(batch)
-        return terms | {"cluster": clusters.divergence(batch.code, clean)}
+        return terms | {"cluster": clusters.divergence(batch.code, self._target(batch))}
 
-    def _clean_code(self, batch: Batch) -> Value | None:
-        """Return the codes of a batch without noise; None where there is none."""
-        if batch.noise != "on" or all(noise is None for noise in self._corruptions()):
+    def _target(self, batch: Batch) -> np.ndarray | None:
+        """Return P of a batch in training, (n, K): of its samples without noise."""
+        before = self._before
+        if batch.noise != "on" or before is None:
             return None
         clean = batch.target.reshape(batch.x.shape)
         if batch.absent is not None:
             clean = np.where(batch.absent.reshape(clean.shape), np.float32(0), clean)
-        return self.code(batch, clean)
+        with before.tape(records=False, lengths=batch.lengths) as tape:
+            codes = self._shaped(before.encode(tape.constant(clean)))
+            found: np.ndarray = before.clusters.target(codes.data)
+        return found
 
     # ---- training -------------------------------------------------------------------------------
 
@@ -268,7 +277,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
                 self._refresh(given, rows)
             super()._train(given, rows, validation, plan, saver, again)
         finally:
-            del self._given, self._refreshed
+            for name in WHILE_TRAINED:
+                vars(self).pop(name, None)
 
     def _epoch_terms(
         self, means: dict[str, float], noted: dict[str, np.ndarray], n: float, observed: float
@@ -308,10 +318,22 @@ class DeepClustering(BaseAutoencoder, options=Matching):
             sums = clusters.sums(codes[chosen], q[chosen], some)
             clusters.observe([np.sum(s, 0) for s in zip(*group.over_rows(sums), strict=True)])
             before, self.labels_ = vars(self).get("labels_"), q.argmax(1)
+            if self._given is not None:
+                self._remember()
         if before is None or len(before) != len(q):
             return 1.0
         changes = group.over_rows((int(np.sum(before != self.labels_)), len(q)))
         return sum(c for c, _ in changes) / sum(n for _, n in changes)
+
+    def _remember(self) -> None:
+        """Keep the network as it is now."""
+        if self._before is None:
+            self._before = self._network.sealed()
+            self._before.thaw()  # it is to change after each epoch
+        else:
+            now = self._network.arrays()
+            for name, array in self._before.arrays().items():
+                np.copyto(array, now[name])
 
     def _all_codes(self, given: Input) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the codes of all samples (N, D), and their weights, if they have any."""

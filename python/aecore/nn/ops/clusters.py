@@ -70,24 +70,30 @@ class ClusterDivergence(Op):
         f, how much of all samples each cluster has.
     scale : float
         s, the unit of distances.
-    clean : Value, shape (N, D), optional
-        The codes that P is made of; z by default.
+    target : ndarray, shape (N, K), optional
+        P, where it isn't made of Q.
     """
 
-    __slots__ = ("centers", "clean", "pull", "scale", "share", "z")
+    __slots__ = ("centers", "pull", "scale", "share", "target", "z")
 
     def __init__(
-        self, z: Value, centers: Any, share: np.ndarray, scale: float, clean: Value | None = None
+        self,
+        z: Value,
+        centers: Any,
+        share: np.ndarray,
+        scale: float,
+        target: np.ndarray | None = None,
     ) -> None:
-        self.z, self.centers, self.clean = z, value_of(centers, z.tape), clean
+        self.z, self.centers, self.target = z, value_of(centers, z.tape), target
         if len(z.shape) != 2 or z.shape[1:] != self.centers.shape[1:]:
             raise ValueError(
                 f"ClusterDivergence: expected codes (N, {self.centers.shape[1]}), got the shape "
                 f"{z.shape}"
             )
-        if clean is not None and clean.shape != z.shape:
+        shape = z.shape[0], self.centers.shape[0]
+        if target is not None and target.shape != shape:
             raise ValueError(
-                f"ClusterDivergence: clean: expected the shape {z.shape}, got {clean.shape}"
+                f"ClusterDivergence: target: expected the shape {shape}, got {target.shape}"
             )
         self.share, self.scale = share, scale
         z.uses += 1
@@ -98,8 +104,8 @@ class ClusterDivergence(Op):
         take, centers, scale = self.tape.take, self.centers.data, self.scale
         t = near(self.z.data, centers, scale, take)
         q = shared(double(t, take), take)
-        of = q if self.clean is None else shared(near(self.clean.data, centers, scale, take), take)
-        p = sharpened(of, self.share, take)
+        p = self.target
+        p = sharpened(q, self.share, take) if p is None else double(p, take)
         self.pull = np.subtract(p, q, out=take(t.shape, DOUBLE))
         self.pull *= t
         self.pull *= 2 / scale**2
@@ -126,7 +132,7 @@ class ClusterDivergence(Op):
             x.add_grad(found)
 
     def forget(self) -> None:
-        self.z = self.centers = self.clean = None  # type: ignore[assignment]
+        self.z = self.centers = self.target = None  # type: ignore[assignment]
 
     def inputs(self) -> tuple[Value, ...]:
         return self.z, self.centers
