@@ -292,9 +292,9 @@ def choose_clusters(
 
     "stability" clusters random parts of the codes by k-means, and compares the results of two parts
     on the codes that both have, by the adjusted Rand index (`aecore.metrics.ari`): 1 where they
-    agree. Clusters that are there are found again in any part. Suggested is the largest number that
-    is as stable as the most stable one, but for twice the standard error of its mean, as coarser
-    clusters made of whole ones may be stable as well.
+    agree. Clusters that are there are found again in any part. Suggested is the largest number
+    whose mean is at most two standard errors of the difference below the best, as coarser
+    clusters, made of whole ones, may be stable as well.
 
     "bic" and "aic" fit a `GaussianMixture` to all codes with each of ``repeats`` seeds. Suggested
     is the number with the lowest mean.
@@ -368,10 +368,11 @@ def choose_clusters(
             ]
         table[i] = k, np.mean(scores), np.std(scores, ddof=1)
     best = table[(table["score"] if stable else -table["score"]).argmax()]
+    alike = table["score"] == best["score"]
     if stable:
-        margin = 2 * best["deviation"] / math.sqrt(repeats)
-        best = max(table[table["score"] >= best["score"] - margin], key=lambda r: r["n_clusters"])
-    return ClusterCounts(table, int(best["n_clusters"]))
+        error = np.hypot(table["deviation"], best["deviation"]) / math.sqrt(repeats)
+        alike = table["score"] >= best["score"] - 2 * error
+    return ClusterCounts(table, int(table["n_clusters"][alike].max()))
 
 
 def _agreements(codes: np.ndarray, k: int, size: int, repeats: int, seed: int) -> list[float]:
