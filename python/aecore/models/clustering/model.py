@@ -112,7 +112,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     >>> import aecore as ae
     >>> rng = np.random.default_rng(0)
     >>> X = np.concatenate([rng.normal(center, 0.3, (50, 8)) for center in (-1, 0, 1)])
-    >>> model = ae.DeepClustering(3, ae.Dense((16,)), 2, epochs=5, random_state=0)
+    >>> options = {"batch_size": 16, "epochs": 5, "random_state": 0}
+    >>> model = ae.DeepClustering(3, ae.Dense((16,)), 2, **options)
     >>> labels = model.fit_predict(X)
     >>> np.bincount(labels).tolist(), model.predict_proba(X[:5]).shape
     ([50, 50, 50], (5, 3))
