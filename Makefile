@@ -48,8 +48,9 @@ test: $(VENV)/.has-test ## run the tests, in about ten minutes
 bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
-reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/
-	set -e; for script in reproductions/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/, in a night; ARGS='vade sda': some
+	set -e; for script in $(if $(ARGS),$(ARGS:%=reproductions/%.py),reproductions/*.py); do \
+	    echo "== $$script"; $(BIN)/python "$$script"; done
 
 notebooks: $(VENV)/.has-notebook ## execute the lessons in place, and say how long each takes
 	$(BIN)/python tools/notebooks.py $(ARGS)

@@ -250,6 +250,7 @@ def main() -> None:
             "what the next two are beside",
             "Wallace 1991",
             functools.partial(jpeg_row, name),
+            0,
         )
         record(
             f"VQ-VAE codes, {name}, {EPOCHS} epochs of {TRAINING:,}: PSNR at bits a pixel",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
 
 FILE = pathlib.Path(__file__).with_name("results.json")
 
 
-def record(what: str, wanted: str, source: str, run: Callable[[], str]) -> None:
-    """Run one reproduction, print its figure and keep it.
+def record(what: str, wanted: str, source: str, run: Callable[[], str], seeds: int = 1) -> None:
+    """Run one reproduction, print its figure and keep it, with the command that makes it.
 
     Parameters
     ----------
@@ -23,6 +26,8 @@ def record(what: str, wanted: str, source: str, run: Callable[[], str]) -> None:
         Of that figure.
     run : callable
         Returns our figure.
+    seeds : int
+        How many trainings with different seeds the figure is a mean of; 0 where nothing is random.
     """
     print(f"{what} ...", flush=True)
     start = time.perf_counter()
@@ -30,5 +35,21 @@ def record(what: str, wanted: str, source: str, run: Callable[[], str]) -> None:
     seconds = time.perf_counter() - start
     print(f"    {ours}    (wanted: {wanted}; {seconds:.0f} s)", flush=True)
     rows = json.loads(FILE.read_text()) if FILE.exists() else {}
-    rows[what] = {"wanted": wanted, "ours": ours, "source": source, "seconds": round(seconds)}
-    FILE.write_text(json.dumps(rows, indent=1) + "\n")
+    rows[what] = {
+        "wanted": wanted,
+        "ours": ours,
+        "source": source,
+        "seeds": seeds,
+        "seconds": round(seconds),
+        "command": " ".join([pathlib.Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    whole = FILE.with_suffix(".part")
+    whole.write_text(json.dumps(rows, indent=1) + "\n")
+    os.replace(whole, FILE)  # a script that is stopped leaves the rows before
+
+
+def over_seeds(values: Sequence[float], form: str = ".3f") -> str:
+    """Return mean, standard deviation and range of what several seeds gave."""
+    lowest, highest = min(values), max(values)
+    spread = stdev(values) if len(values) > 1 else 0.0
+    return f"{fmean(values):{form}} ± {spread:{form}} ({lowest:{form}} to {highest:{form}})"

@@ -239,6 +239,7 @@ if __name__ == "__main__":
         "mean VUS-PR at least 0.45",
         f"Liu & Paparrizos 2024: {PUBLISHED}",
         run(TRAIN_STEPS, SEEDS),
+        SEEDS,
     )
     record(
         "SeriesDetector, the 40 other series of NAB with labels",

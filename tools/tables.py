@@ -406,11 +406,15 @@ MORE = {  # tables of a section that has several
 
 
 def reproductions(found: dict) -> str:
+    """Return the table of all rows, and how long they took together."""
     rows = [
-        [what, row["wanted"], row["ours"], row["source"], f"{row['seconds']} s"]
+        [what, *(row[key] for key in ("wanted", "ours", "source"))]
+        + [str(row["seeds"] or "–"), f"{row['seconds']:,} s", f"`{row['command']}`"]
         for what, row in found.items()
     ]
-    return table(["what", "wanted", "ours", "source", "time"], rows)
+    hours = sum(row["seconds"] for row in found.values()) / 3600
+    header = ["what", "wanted", "ours", "source", "seeds", "time", "script"]
+    return f"{table(header, rows)}\nAll rows together took {hours:.1f} hours.\n"
 
 
 def pairs(found: dict) -> str:
