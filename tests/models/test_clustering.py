@@ -266,6 +266,29 @@ def test_tables():
     assert not np.isnan(model.impute(X)["weight"]).any()
 
 
+@pytest.mark.parametrize("cls", [ae.DeepClustering, ae.TabularClustering])
+def test_the_target_is_that_of_samples_without_noise(cls, rng, monkeypatch):
+    """It is of what `predict_proba` gave after the epoch before, whatever is missing or hidden."""
+    X, _ = blobs()
+    mask, found = rng.random(X.shape) > 0.2, []
+    real = cls._target
+
+    def target(self, batch):
+        found.append(real(self, batch))
+        return found[-1]
+
+    options = {"corruption": ae.GaussianNoise(0.5), "shuffle": False, "sample_mask": mask}
+    fit = {"sample_mask": options.pop("sample_mask")}
+    start = cls(3, D, 2, **KW | options | {"epochs": 0}).fit(X, **fit)
+    monkeypatch.setattr(cls, "_target", target)
+    cls(3, D, 2, **KW | options | {"epochs": 1}).fit(X, **fit)
+    q = start.predict_proba(X, **fit).astype(float)
+    p = q**2 / q.sum(0)
+    p /= p.sum(1, keepdims=True)
+    given = np.concatenate([one for one in found if one is not None])
+    np.testing.assert_allclose(given, p, atol=1e-5)
+
+
 def test_a_stream_and_rows_held_out():
     X, y = blobs()
     parts = [X[i : i + 20] for i in range(0, 120, 20)]

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...base import checks, runtime
 from ...base.sklearn import not_fitted
+from ...data.arrays import Data
 from ...data.batches import Batch, Batches, Input
 from ...data.conditions import Conditioner
 from ...data.readers import Reader
@@ -150,6 +151,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     _no_penalty = ""
     _no_target = "whose clusters are of the samples that it restores"
 
+    _fill: float = Data.fill  # what the encoder sees in place of what is missing
+
     # while it is trained:
     _given: Any = None  # the samples, and which rows of them take part
     _refreshed = -1  # after how many epochs
@@ -226,7 +229,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
             return None
         clean = batch.target.reshape(batch.x.shape)
         if batch.absent is not None:
-            clean = np.where(batch.absent.reshape(clean.shape), np.float32(0), clean)
+            clean = np.where(batch.absent.reshape(clean.shape), np.float32(self._fill), clean)
         with before.tape(records=False, lengths=batch.lengths) as tape:
             codes = self._shaped(before.encode(tape.constant(clean)))
             found: np.ndarray = before.clusters.target(codes.data)

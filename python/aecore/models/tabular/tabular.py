@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,7 @@ class TabularClustering(TableModel, DeepClustering, options=TablesOfClusters):
         self._store(TabularClustering, locals())
 
     _ragged = False
+    _fill = math.nan
 
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         return super()._modules(reader, condition) | self._new_clusters()
