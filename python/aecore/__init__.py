@@ -27,6 +27,7 @@ from .models import (
     AdversarialAutoencoder,
     AnomalyDetector,
     Autoencoder,
+    DeepClustering,
     PixelCNN,
     Recirculation,
     SeriesDetector,
@@ -34,6 +35,7 @@ from .models import (
     StackedAutoencoder,
     StackedFeatures,
     TabularAutoencoder,
+    TabularClustering,
     TabularVAE,
 )
 from .penalties import Contractive, KLSparsity, L1Sparsity, TopK
@@ -88,6 +90,7 @@ __all__ = [
     "Contractive",
     "Conv",
     "Cosine",
+    "DeepClustering",
     "Dense",
     "GaussianMixture",
     "GaussianNoise",
@@ -115,6 +118,7 @@ __all__ = [
     "SumTo",
     "SwapNoise",
     "TabularAutoencoder",
+    "TabularClustering",
     "TabularVAE",
     "TopK",
     "TotalCorrelation",

@@ -1,4 +1,4 @@
-"""The learning rate range test: train at growing rates and find where the loss falls fastest."""
+"""What to choose before training, from short trials: the learning rate, the number of clusters."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from . import metrics
 from .base import checks, runtime
+from .base.streams import derived_seed
 from .data.batches import Batch
 from .data.corruption import made
 from .data.streams import Item
 from .models.base import traps
 from .models.base.model import BaseModel
+from .nn.quantize.kmeans import best_kmeans
+from .priors import GaussianMixture
+from .priors.base import read_codes
 from .training.loop import Phase, Plan, train
 from .training.progress import Progress
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["LearningRates", "find_learning_rate"]
+__all__ = ["ClusterCounts", "LearningRates", "choose_clusters", "find_learning_rate"]
 
 
 def __dir__() -> list[str]:
@@ -250,3 +255,138 @@ def _suggest(rates: np.ndarray, losses: np.ndarray, steps: int) -> LearningRates
     steepest = int(slopes.argmin())
     falls = slopes[steepest] < 0
     return LearningRates(rates, losses, smoothed, float(rates[steepest]) if falls else math.nan)
+
+
+# ---- clusters -----------------------------------------------------------------------------------
+
+STARTS, ITERATIONS = 4, 50  # of k-means on a part of the codes
+
+
+class ClusterCounts(NamedTuple):
+    """The result of `choose_clusters`.
+
+    Attributes
+    ----------
+    table : structured ndarray, shape (S,)
+        For each number of clusters ``n_clusters``, the ``score``, which is a mean over repeats, and
+        their ``deviation``. pandas takes it as it is: ``pandas.DataFrame(found.table)``.
+    suggestion : int
+        A number to begin with.
+    """
+
+    table: np.ndarray
+    suggestion: int
+
+
+def choose_clusters(
+    Z: Any,
+    n_clusters: Any = range(2, 16),
+    *,
+    criterion: str = "stability",
+    covariance: str = "full",
+    fraction: float = 0.8,
+    repeats: int = 10,
+    random_state: int = 0,
+) -> ClusterCounts:
+    r"""Compare numbers of clusters for codes, by how stable they are or an information criterion.
+
+    "stability" clusters random parts of the codes by k-means, and compares the results of two parts
+    on the codes that both have, by the adjusted Rand index (`aecore.metrics.ari`): 1 where they
+    agree. Clusters that are there are found again in any part. Suggested is the largest number
+    whose mean is at most two standard errors of the difference below the best, as coarser
+    clusters, made of whole ones, may be stable as well.
+
+    "bic" and "aic" fit a `GaussianMixture` to all codes with each of ``repeats`` seeds. Suggested
+    is the number with the lowest mean.
+
+    None of them knows what clusters are wanted for. Codes of an autoencoder are hardly normal, so
+    that an information criterion pays for shapes of clusters with more of them; k-means prefers
+    clusters of one size and round shape, and where a score depends on where it starts, the
+    deviation says how much.
+
+    Parameters
+    ----------
+    Z : array-like, shape (N, D)
+        Codes, as `transform` gives them, or other samples.
+    n_clusters : sequence of int
+        The numbers to compare: at least 2 for "stability", and at most as many as a part has codes.
+    criterion : {"stability", "bic", "aic"}
+    covariance : {"full", "diag"}
+        Of the mixtures.
+    fraction : float
+        How much of the codes a part has.
+    repeats : int
+        How many parts there are, each compared to the next, or how many seeds; at least 2.
+    random_state : int
+
+    Returns
+    -------
+    ClusterCounts
+
+    Raises
+    ------
+    TypeError, ValueError
+        For codes that aren't numbers of shape (N, D), and options that make no sense.
+
+    References
+    ----------
+    A. Ben-Hur, A. Elisseeff and I. Guyon, "A stability based method for discovering structure in
+    clustered data", Pacific Symposium on Biocomputing 2002. T. Lange et al., "Stability-based
+    validation of clustering solutions", Neural Computation 16, 2004.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> rng = np.random.default_rng(0)
+    >>> Z = np.concatenate([rng.normal(center, 0.5, (40, 2)) for center in (0, 4, 8)])
+    >>> found = ae.tuning.choose_clusters(Z, range(2, 6))
+    >>> found.suggestion, found.table.dtype.names
+    (3, ('n_clusters', 'score', 'deviation'))
+    """
+    codes = read_codes(Z)
+    checks.choice("criterion", criterion, ("stability", "bic", "aic"))
+    if checks.real("fraction", fraction, 0, 1) == 0:
+        raise ValueError("fraction: expected more than 0, got 0")
+    repeats = checks.integer("repeats", repeats, 2)
+    seed = checks.integer("random_state", random_state)
+    stable = criterion == "stability"
+    most = max(1, round(fraction * len(codes))) if stable else len(codes)
+    counts = [checks.integer("n_clusters", k, 2 if stable else 1, most) for k in n_clusters]
+    if not counts:
+        raise ValueError("n_clusters: expected some numbers, got none")
+    table = np.zeros(len(counts), [("n_clusters", int), ("score", float), ("deviation", float)])
+    for i, k in enumerate(counts):
+        if stable:
+            scores = _agreements(codes, k, most, repeats, seed)
+        else:
+            scores = [
+                getattr(
+                    GaussianMixture(k, covariance=covariance, random_state=s).fit(codes), criterion
+                )(codes)
+                for s in range(seed, seed + repeats)
+            ]
+        table[i] = k, np.mean(scores), np.std(scores, ddof=1)
+    best = table[(table["score"] if stable else -table["score"]).argmax()]
+    alike = table["score"] == best["score"]
+    if stable:
+        error = np.hypot(table["deviation"], best["deviation"]) / math.sqrt(repeats)
+        alike = table["score"] >= best["score"] - 2 * error
+    return ClusterCounts(table, int(table["n_clusters"][alike].max()))
+
+
+def _agreements(codes: np.ndarray, k: int, size: int, repeats: int, seed: int) -> list[float]:
+    """Return how well clusters of each random part of the codes agree with those of the next."""
+    found = list[np.ndarray]()
+    for i in range(repeats):
+        rng = np.random.default_rng([seed, i])  # the same parts for any number of clusters
+        part = np.sort(rng.permutation(len(codes))[:size])
+        rows = np.ascontiguousarray(codes[part], np.float32)
+        labels = np.full(len(codes), -1)
+        labels[part] = best_kmeans(rows, k, derived_seed(seed, i), STARTS, ITERATIONS)[1]
+        found.append(labels)
+    scores = list[float]()
+    for one, two in zip(found, found[1:] + found[:1], strict=True):
+        both = (one >= 0) & (two >= 0)
+        scores.append(metrics.ari(one[both], two[both]))
+    return scores

@@ -15,6 +15,7 @@ from aecore.losses.mixed import Mixed, Scales
 from aecore.nn.columns import Columns
 from aecore.nn.module import Module
 from aecore.nn.ops import (
+    clusters,
     elementwise,
     latent,
     losses,
@@ -1173,6 +1174,56 @@ def mixture_cases() -> list[TapeCase]:
     return found
 
 
+SHARE = np.array([0.5, 0.2, 0.3])
+
+
+def soft_assignments(z: Any, centers: Any, scale: float) -> Any:
+    t = 1 / (1 + ((z[:, None] - centers) ** 2).sum(2) / scale**2)
+    return t / t.sum(1, keepdims=True)
+
+
+def cluster_target(z: Any, centers: Any) -> Any:
+    p = soft_assignments(z, centers, 0.7) ** 2 / SHARE
+    return p / p.sum(1, keepdims=True)
+
+
+def cluster_divergence(z: Any, centers: Any, target: Any = None) -> Any:
+    p = cluster_target(z, centers) if target is None else target
+    return (p * np.log(p / soft_assignments(z, centers, 0.7))).sum(1)
+
+
+def towards_clusters(z: Any, centers: Any, target: Any = None) -> Any:
+    """Return the divergence as a function of codes and centers with the target that is here."""
+    p = cluster_target(z, centers) if target is None else target
+    return lambda z, c, *_: (p * np.log(p / soft_assignments(z, c, 0.7))).sum(1)
+
+
+def cluster_cases() -> list[TapeCase]:
+    found = []
+    for n, d in ((5, 2), (0, 3), (1, 1), (67, 17)):
+        how = {"reference": cluster_divergence, "surrogate": towards_clusters}
+        found.append(
+            TapeCase(
+                "ClusterDivergence",
+                lambda z, c: clusters.ClusterDivergence(z, c, np.float32(SHARE), 0.7),
+                [(n, d), (3, d)],
+                name_of([(n, d)]),
+                **how,
+            )
+        )
+    found.append(
+        TapeCase(
+            "ClusterDivergence",
+            lambda z, c, target: clusters.ClusterDivergence(z, c, np.float32(SHARE), 0.7, target),
+            [(6, 4), (3, 4)],
+            "target",
+            constants=[lambda rng: rng.dirichlet(np.ones(3), 6)],
+            **how,
+        )
+    )
+    return found
+
+
 def vector_quantize(z: Any, entries: Any) -> tuple[Any, ...]:
     op = quantize.VectorQuantize(z, entries, 0.3, "VectorQuantizer")
     return op.y, op.vq, op.commitment
@@ -1655,6 +1706,7 @@ CASES: list[TapeCase] = [
     *sequence_cases(),
     *latent_cases(),
     *mixture_cases(),
+    *cluster_cases(),
     *quantizer_cases(),
     *loss_cases(),
     *other_cases(),

@@ -142,6 +142,7 @@ SMALL = {
     "gan": ("--latent-dim=2", "--output=sigmoid"),
     "stacked": ("--arch=Dense((8,))", "--latent-dim=2", "--pretrain-epochs=1"),
     "recirculation": ("--latent-dim=4",),
+    "deep_clustering": ("--n-clusters=3", "--latent-dim=2", "--pretrain-epochs=0"),
     "ae": ("--schedule=Warmup(1) * Cosine(2)", "--optimizer=SGD(momentum=0.5)", "--clip-norm=1"),
 }
 

@@ -35,6 +35,7 @@ KINDS = {
     "gan": lambda **k: ae.GAN(D, 3, conditional=True, **k),
     "aae": lambda **k: ae.AdversarialAutoencoder(D, 3, discriminator_widths=(8,), **k),
     "gaussian": lambda **k: ae.VAE(D, 3, loss="gaussian", **k),
+    "clusters": lambda **k: ae.DeepClustering(3, D, 3, pretrain_epochs=1, n_init=2, tol=0, **k),
 }
 
 

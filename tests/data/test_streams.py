@@ -46,6 +46,7 @@ KINDS = {
         ae.StackedAutoencoder(D, 3, pretrain_epochs=1, batch_size=16, epochs=1, shuffle=False), **k
     ),
     "recirculation": lambda **k: ae.Recirculation(6, **k),
+    "clusters": lambda **k: ae.DeepClustering(3, D, 3, pretrain_epochs=1, n_init=2, tol=0, **k),
 }
 
 

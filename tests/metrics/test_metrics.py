@@ -65,6 +65,19 @@ def test_nmi_is_that_of_scikit_learn(n, k, kinds, rng):
         assert metrics.nmi(y, other) == pytest.approx(expected, abs=1e-12)
 
 
+@pytest.mark.parametrize("n, k", [(1, 1), (2, 5), (50, 3), (1000, 10)])
+def test_ari_is_that_of_scikit_learn(n, k, rng):
+    reference = pytest.importorskip("sklearn.metrics").adjusted_rand_score
+    y, clusters = labels_of(rng, n, k, "int"), labels_of(rng, n, k, "str")
+    mixed = np.where(rng.random(n) < 0.7, y, y[::-1])
+    for other in (clusters, mixed, y, np.zeros(n, int), np.arange(n)):
+        assert metrics.ari(y, other) == pytest.approx(reference(y, other), abs=1e-12)
+    weight = rng.integers(0, 3, n)
+    weight[0] = 1
+    whole = metrics.ari(np.repeat(y, weight), np.repeat(mixed, weight))
+    assert metrics.ari(y, mixed, sample_weight=weight) == pytest.approx(whole, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     "n_classes, n_clusters", [(1, 1), (1, 6), (6, 1), (4, 9), (9, 4), (10, 10)]
 )
@@ -258,6 +271,8 @@ BAD = [
     (TypeError, "float64", metrics.clustering_accuracy, ([0.5, 1.0], [0, 1]), {}),
     (TypeError, "object", metrics.clustering_accuracy, ([None, 1], [0, 1]), {}),
     (ValueError, "shape", metrics.nmi, (3, 3), {}),
+    (ValueError, "expected equal lengths", metrics.ari, ([1], [1, 2]), {}),
+    (TypeError, "float64", metrics.ari, ([0, 1], [0.0, 1.0]), {}),
     (ValueError, "expected equal lengths", metrics.nmi, ([1], [1, 2]), {}),
     (TypeError, "float64", metrics.nmi, ([0, 1], [0.0, 1.0]), {}),
     (ValueError, "shape", metrics.knn_accuracy, ([1.0, 2.0], [0, 1], A, Y3), {}),

@@ -68,6 +68,10 @@ WITHOUT_Y = {
 CONDITIONAL = {
     ae.CVAE: WITHOUT_Y,
     ae.GaussianMixture: {"check_estimators_nan_inf": "labels aren't floats"},
+    ae.DeepClustering: {
+        f"check_estimator_sparse_{kind}": "what has predict_proba is taken for a classifier"
+        for kind in ("array", "matrix")
+    },
     ae.GAN: {name: WITHOUT_Y[name] for name in WITHOUT_Y if "methods" in name or "nan" in name},
 }
 
@@ -80,6 +84,7 @@ with warnings.catch_warnings():
             ae.CVAE(SMALL, 4, epochs=2),
             ae.GAN(SMALL, 4, epochs=2, conditional=True),
             ae.GaussianMixture(2, covariance="diag"),
+            ae.DeepClustering(2, SMALL, 4, pretrain_epochs=2, n_init=2, epochs=2),
         ],
         expected_failed_checks=lambda estimator: CONDITIONAL[type(estimator)],
     )

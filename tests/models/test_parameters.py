@@ -22,6 +22,8 @@ MODELS = [
     ae.GAN,
     ae.TabularAutoencoder,
     ae.TabularVAE,
+    ae.DeepClustering,
+    ae.TabularClustering,
     ae.AnomalyDetector,
     ae.SeriesDetector,
 ]

@@ -130,6 +130,18 @@ def test_fit_beside_scikit_learn(covariance, blobs):
     assert not few.converged_
 
 
+@pytest.mark.parametrize("covariance", ["full", "diag"])
+def test_information_criteria_beside_scikit_learn(covariance, blobs):
+    theirs = pytest.importorskip("sklearn.mixture").GaussianMixture(3, covariance_type=covariance)
+    Z, _ = blobs
+    theirs.fit(Z)
+    ours = ae.GaussianMixture(
+        means=theirs.means_, covariances=theirs.covariances_, weights=theirs.weights_
+    )
+    assert ours.bic(Z) == pytest.approx(theirs.bic(Z), rel=1e-9)
+    assert ours.aic(Z) == pytest.approx(theirs.aic(Z), rel=1e-9)
+
+
 def test_fit_finds_the_groups(blobs):
     Z, y = blobs
     weights, means, _ = in_order(ae.GaussianMixture(3).fit(Z))

@@ -10,7 +10,17 @@ import pytest
 from aecore import nn
 from aecore.nn.columns import Columns
 from aecore.nn.module import _Old
-from aecore.nn.ops import latent, losses, norms, pooling, products, products1d, quantize, sequences
+from aecore.nn.ops import (
+    clusters,
+    latent,
+    losses,
+    norms,
+    pooling,
+    products,
+    products1d,
+    quantize,
+    sequences,
+)
 from aecore.nn.ops import sizes as resizing
 from aecore.nn.ops.elementwise import Binary, Unary, activation
 from aecore.nn.ops.embedding import Embedding
@@ -525,6 +535,13 @@ WRONG = {
             r"expected means .*\(K, 2\), got \(3, 4\)",
         ),
         (lambda: MixtureDensity(v(5, 2), v(3), v(3, 2), v(4, 2)), "expected means"),
+    ],
+    "ClusterDivergence": [
+        (lambda: clusters.ClusterDivergence(v(2, 3), v(4, 2), a(4), 1.0), r"expected codes \(N, 2"),
+        (
+            lambda: clusters.ClusterDivergence(v(2, 3), v(4, 3), a(4), 1.0, a(3, 4)),
+            r"target: expected the shape \(2, 4\), got \(3, 4\)",
+        ),
     ],
     "VectorQuantize": [
         (lambda: quantize.VectorQuantize(v(2, 3), v(5, 4), 0.1, "Q"), "Q: expected vectors of 4"),

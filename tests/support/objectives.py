@@ -38,6 +38,9 @@ OBJECTIVES = {
     ),
     "recirculation": lambda **k: ae.Recirculation(6, loss="bce", **k),
     "own modules": lambda **k: ae.Autoencoder(NETS, 3, corruption=ae.Masking(0.1), **k),
+    "clusters": lambda **k: ae.DeepClustering(
+        3, ae.Conv((4,)), 3, corruption=ae.GaussianNoise(0.1), pretrain_epochs=1, tol=0, **k
+    ),
     "vae": lambda **k: ae.VAE(
         ae.Conv((4,)), 3, kl_warmup=3, loss="bce", schedule=ae.Warmup(2) * ae.Cosine(5), **k
     ),

@@ -10,6 +10,7 @@ from .. import models
 TABLES: dict[str, Any] = {  # take structured arrays with columns of numbers and words
     "tabular": models.TabularAutoencoder,
     "tabular_vae": models.TabularVAE,
+    "tabular_clustering": models.TabularClustering,
     "detector": models.AnomalyDetector,
     "series": models.SeriesDetector,
 }
@@ -22,6 +23,7 @@ KINDS: dict[str, Any] = {
     "gan": models.GAN,
     "stacked": models.StackedAutoencoder,
     "recirculation": models.Recirculation,
+    "deep_clustering": models.DeepClustering,
     **TABLES,
 }
 

@@ -24,6 +24,7 @@ __all__ = [
     "RateDistortion",
     "SyntheticReport",
     "active_units",
+    "ari",
     "bits_per_dim",
     "clustering_accuracy",
     "knn_accuracy",
@@ -143,6 +144,55 @@ def nmi(y: ArrayLike, clusters: ArrayLike, *, sample_weight: ArrayLike | None = 
     information = (joint * np.log(joint / (p[rows] * q[columns]))).sum()
     # Rounding may exceed the bounds by an ulp.
     return float(np.clip(2 * information / entropies, 0, 1))
+
+
+def ari(y: ArrayLike, clusters: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+    r"""Measure how many pairs of samples two labellings agree on, adjusted for chance.
+
+    Of the pairs that both put together, a, those that the first does, b, and the second, c, among m
+    pairs in all:
+
+    .. math:: \mathrm{ARI} = \frac{a - bc / m}{(b + c) / 2 - bc / m}
+
+    Parameters
+    ----------
+    y, clusters : array-like (N,)
+        Two labellings of the same samples: integers, booleans or strings.
+    sample_weight : array-like (N,), optional
+        How much each sample counts: 2 is the sample twice.
+
+    Returns
+    -------
+    float
+        At most 1 (the same up to names), and 0 on average for independent labellings of the same
+        sizes, so that it may be negative.
+
+    Raises
+    ------
+    TypeError, ValueError
+        The labels are floats, empty, not of rank 1 or not of equal length.
+
+    References
+    ----------
+    L. Hubert and P. Arabie, "Comparing partitions", Journal of Classification 2, 1985.
+
+    Examples
+    --------
+    >>> ari([0, 0, 1, 1], [5, 5, 3, 3])
+    1.0
+    >>> round(ari([0, 0, 1, 1], [0, 1, 0, 1]), 3)
+    -0.5
+    """
+    rows, columns, counts, n = _contingency(y, clusters, sample_weight)
+
+    def pairs(sizes: Any) -> float:
+        return float((sizes * (sizes - 1)).sum()) / 2
+
+    both, total = pairs(np.asarray(counts, np.float64)), n * (n - 1) / 2
+    first, second = (pairs(np.bincount(labels, counts)) for labels in (rows, columns))
+    chance = first * second / total if total else 0.0
+    most = (first + second) / 2
+    return 1.0 if most == chance else (both - chance) / (most - chance)
 
 
 def knn_accuracy(

@@ -3,12 +3,14 @@
 from .adversarial.aae import AdversarialAutoencoder
 from .adversarial.gan import GAN
 from .autoencoder import Autoencoder
+from .clustering.model import DeepClustering
 from .detection.detector import AnomalyDetector
 from .quantized.pixelcnn import PixelCNN
 from .quantized.vqvae import VQVAE
 from .series import SeriesDetector
 from .stacked.recirculation import Recirculation
 from .stacked.stacked import SoftmaxClassifier, StackedAutoencoder, StackedFeatures
+from .tabular.clustering import TabularClustering
 from .tabular.tabular import TabularAutoencoder, TabularVAE
 from .variational.cvae import CVAE
 from .variational.vae import VAE
@@ -21,6 +23,7 @@ __all__ = [
     "AdversarialAutoencoder",
     "AnomalyDetector",
     "Autoencoder",
+    "DeepClustering",
     "PixelCNN",
     "Recirculation",
     "SeriesDetector",
@@ -28,6 +31,7 @@ __all__ = [
     "StackedAutoencoder",
     "StackedFeatures",
     "TabularAutoencoder",
+    "TabularClustering",
     "TabularVAE",
 ]
 

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base.streams import derived_seed
-from ..nn.quantize.codebook import kmeans
+from ..nn.quantize.kmeans import best_kmeans
 
-KMEANS_STARTS = 8  # a single one may end with two centres in one cluster
+KMEANS_STARTS = 8
 
 
 class Gaussians(NamedTuple):
@@ -70,7 +69,9 @@ def fit_mixture(
     """
     regularization *= float(Z.var(0).mean()) or 1.0
     responsibilities = np.zeros((len(Z), k))
-    responsibilities[np.arange(len(Z)), _clusters(Z, k, seed)] = 1
+    rows = np.ascontiguousarray(Z, np.float32)
+    _, labels, _ = best_kmeans(rows, k, seed, KMEANS_STARTS, 20)
+    responsibilities[np.arange(len(Z)), labels] = 1
     mixture, before = _m_step(Z, responsibilities, full, regularization), -math.inf
     for iteration in range(1, most + 1):
         joint = log_joint(mixture, Z)
@@ -81,19 +82,6 @@ def fit_mixture(
             return mixture, iteration, True
         before = now
     return mixture, most, False
-
-
-def _clusters(Z: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Return each code's cluster, (N,), by the best of several starts of k-means."""
-    rows = np.ascontiguousarray(Z, np.float32)
-    centers, best, found = np.empty((k, Z.shape[1]), np.float32), math.inf, np.empty(0, np.int64)
-    for start in range(KMEANS_STARTS):
-        kmeans(centers, rows, derived_seed(seed, start), 20)
-        square = np.stack([((rows - center) ** 2).sum(1) for center in centers], 1)
-        total = float(square.min(1).sum(dtype=np.float64))
-        if total < best:
-            best, found = total, square.argmin(1)
-    return found
 
 
 def _m_step(

@@ -169,6 +169,61 @@ class GaussianMixture(Mixture):
             return _given(self.means, self.covariances, self.weights, self.labels)
         return super()._mixture()
 
+    # ---- how many components ---------------------------------------------------------------------
+
+    def bic(self, Z: Any) -> float:
+        r"""Return the Bayesian information criterion for codes: the lower, the better.
+
+        .. math:: \mathrm{BIC} = -2 \sum_n \ln p(z_n) + P \ln N
+
+        for P free numbers: a mean and a covariance of each component, and weights that sum to 1.
+        It is a fair price for them where the codes do come from such a mixture.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, D)
+
+        Returns
+        -------
+        float
+
+        References
+        ----------
+        G. Schwarz, "Estimating the dimension of a model", Annals of Statistics 6, 1978.
+        """
+        scores = self.score_samples(Z)
+        return float(-2 * scores.sum() + self._free * np.log(len(scores)))
+
+    def aic(self, Z: Any) -> float:
+        r"""Return Akaike's information criterion for codes: the lower, the better.
+
+        .. math:: \mathrm{AIC} = -2 \sum_n \ln p(z_n) + 2 P
+
+        with P as in `bic`.
+
+        Parameters
+        ----------
+        Z : array-like, shape (N, D)
+
+        Returns
+        -------
+        float
+
+        References
+        ----------
+        H. Akaike, "A new look at the statistical model identification", IEEE Transactions on
+        Automatic Control 19, 1974.
+        """
+        return float(-2 * self.score_samples(Z).sum() + 2 * self._free)
+
+    @property
+    def _free(self) -> int:
+        """How many numbers of the mixture are free."""
+        mixture, _ = self._mixture()
+        k, d = mixture.means.shape
+        spread = d * (d + 1) // 2 if mixture.factors.ndim == 3 else d
+        return k * (d + spread) + k - 1
+
     # ---- learned with a model --------------------------------------------------------------------
 
     def check_learned(self, dim: int) -> None:

@@ -38,6 +38,9 @@ class Trained(Objective, Protocol):
     def _check_training_params(self) -> None:
         """Raise TypeError or ValueError for a parameter of training that makes no sense."""
 
+    def _converged(self, record: dict[str, Any]) -> bool:
+        """Return whether training has come to its end with an epoch, given its record."""
+
     def _validate(self, batches: Batches) -> dict[str, float]:
         """Return the means of the terms over samples that aren't trained on."""
 
@@ -124,7 +127,7 @@ def _should_stop(
     """Call the callbacks; return whether one of them or early stopping ends the training."""
     state = TrainingState(model, record["epoch"], record)
     before = _training_params(model)
-    stops = _called(model, state)
+    stops = [*_called(model, state), model._converged(record)]
     _follow(model, before, plan)
     if stopping is not None:
         stops.append(stopping.update(record))

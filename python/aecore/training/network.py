@@ -129,6 +129,7 @@ class Network(Module):
     quantizer: Any  # of a VQVAE
     prior: Any  # of a variational model, where it isn't N(0, I)
     posterior: Any  # the flow of its posteriors, where they aren't normal
+    clusters: Any  # of a DeepClustering
     pixelcnn: Any  # of a PixelCNN, which has no other
     discriminator: Any  # of an adversarial model
     likelihood: Any  # of a model whose loss learns a deviation, or dispersions

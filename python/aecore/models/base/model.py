@@ -129,7 +129,7 @@ class BaseModel(Estimator):
     _variance: float | None  # of what fit was given, for what is shown of a model
 
     _losses: tuple[str, ...] = NAMES
-    _pretrains: Any = False  # whether it has `_pretrain`
+    _pretrains: Any = False  # whether there may be epochs of pretraining
     _no_penalty = "which has no code to penalise"  # why no penalty is allowed; empty where one is
     _takes_maps = False  # whether codes of images may be maps, where the architecture makes some
     _is_sized: Any = False  # whether images may have other sizes than in fit
@@ -223,6 +223,17 @@ class BaseModel(Estimator):
 
     def _prepare(self, network: Network, given: Input) -> None:
         """Learn from the data what has to be there before training, such as k-means centres."""
+
+    def _pretrain(self, given: Input, rows: np.ndarray | None, saver: Saver) -> None:
+        """Train parts of the network before it is trained as a whole."""
+
+    def _epochs_from(self, first: int) -> int:
+        """Return how many epochs a training has, which begins behind so many others."""
+        return int(self.epochs)
+
+    def _converged(self, record: dict[str, Any]) -> bool:
+        """Return whether training has come to its end with an epoch, given its record."""
+        return False
 
     @property
     def _no_weights(self) -> str:
@@ -468,9 +479,10 @@ class BaseModel(Estimator):
         saver = saver_of(self, saving or checkpoint_of(self), found)
         if self._pretrains and self.pretrain_epochs and self._is_pretraining(saver):
             with network.in_training():
-                self._pretrain(given, rows, saver)  # type: ignore[attr-defined]
+                self._pretrain(given, rows, saver)
         stage = saver.stage
-        todo = 0 if stage.stopped else max(0, stage.first + self.epochs - network.epoch)
+        last = stage.first + self._epochs_from(stage.first)
+        todo = 0 if stage.stopped else max(0, last - network.epoch)
         if not stage.over or todo:
             saver.at(over=False, complete=False)
             again, plan = found is not None and not stage.over, self._plan(todo, self.shuffle)

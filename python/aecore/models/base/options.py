@@ -68,15 +68,23 @@ class Coding(Reconstructing, Training, total=False):
 
 
 class Matching(Reconstructing, Validated, total=False):
-    """Of an autoencoder with a discriminator."""
+    """Of an autoencoder that learns more than to restore samples: with a discriminator, say."""
 
 
-class Tables(Training, total=False):
-    """Of models of tables, which have a loss of their own."""
+class OfTables(TypedDict, total=False):
+    """How rows of tables are encoded; their loss is their own."""
 
     init: str | None
     corruption: Any
     penalty: Any
+
+
+class Tables(OfTables, Training, total=False):
+    """Of models of tables."""
+
+
+class TablesOfClusters(OfTables, Validated, total=False):
+    """Of those that learn more than to restore rows."""
 
 
 DEFAULTS: dict[str, Any] = {

@@ -336,13 +336,17 @@ def kmeans(centers: np.ndarray, rows: np.ndarray, seed: int, iterations: int = 1
     rows : ndarray of float32, shape (M, D)
     seed : int
     iterations : int
+        At most: it ends where no row changes its cluster.
     """
     ws = runtime.current()
     spread(centers, rows, seed)
     counts, sums = np.empty(len(centers), np.float32), np.empty_like(centers)
-    index, nearest = np.empty(len(rows), np.int64), np.empty_like(rows)
+    index, nearest = np.full(len(rows), -1), np.empty_like(rows)
     for _ in range(iterations):
+        before = index.copy()
         _core.vector_quantize(nearest, index, rows, centers, ws)
+        if np.array_equal(index, before):
+            break
         _core.vq_statistics(counts, sums, rows, index, ws)
         used = counts > 0
         centers[used] = sums[used] / counts[used, None]
