@@ -23,7 +23,8 @@ from ...training.checkpoint import Saver
 from ...training.network import Network
 from ..base.coding import BaseAutoencoder
 from ..base.options import Coding, Unpack
-from . import annealed, components, flowed, posterior, pretraining
+from . import annealed, components, flowed, pretraining
+from . import posterior as posteriors
 from . import prior as priors
 from .components import OfMixture
 from .importance import weighted_terms
@@ -155,9 +156,9 @@ class VAE(BaseAutoencoder, options=Coding):
     _no_penalty = ""
     _heads = 2  # mean and log-variance
 
-    encode_distribution = posterior.encode_distribution
-    elbo = posterior.elbo
-    log_likelihood = posterior.log_likelihood
+    encode_distribution = posteriors.encode_distribution
+    elbo = posteriors.elbo
+    log_likelihood = posteriors.log_likelihood
     annealed_log_likelihood = annealed.annealed_log_likelihood
     predict = OfMixture(components.predict)
     predict_proba = OfMixture(components.predict_proba)
@@ -204,7 +205,7 @@ class VAE(BaseAutoencoder, options=Coding):
 
     def _draw(self, batch: Batch, mean: Value, logvar: Value) -> Draw:
         """Return codes drawn from posteriors; of the normal ones' means where nothing is drawn."""
-        drawn, flow = posterior.draw(batch, mean, logvar), flowed.flow_of(self)
+        drawn, flow = posteriors.draw(batch, mean, logvar), flowed.flow_of(self)
         return drawn if flow is None else flowed.flowed(flow, batch, drawn)
 
     def _log_prior(self, batch: Batch, z: Value) -> Value:
@@ -243,7 +244,7 @@ class VAE(BaseAutoencoder, options=Coding):
             mean, logvar = (Reshape(v, (batch.n, -1)) for v in (mean, logvar))
         batch.code = self._shaped(mean)
         if batch.noise == "on":
-            batch.noted["moments"] = posterior.moments(batch.code.data, logvar.data, batch.weight)
+            batch.noted["moments"] = posteriors.moments(batch.code.data, logvar.data, batch.weight)
         return batch.code, logvar
 
     def _latent(self, batch: Batch) -> Value:
@@ -280,7 +281,7 @@ class VAE(BaseAutoencoder, options=Coding):
         batch.weights["kl"] *= self.divergence.kl
         for name, share in self.divergence.weights().items():
             batch.weights[name] = weight * share
-        found = posterior.estimated(self.divergence, batch, drawn.z, drawn.mean, drawn.logvar)
+        found = posteriors.estimated(self.divergence, batch, drawn.z, drawn.mean, drawn.logvar)
         return {"kl": kl} | found
 
     def _kl_weight(self, batch: Batch) -> float:
@@ -303,7 +304,7 @@ class VAE(BaseAutoencoder, options=Coding):
         known = super()._epoch_terms(means, noted, n, observed)
         if not noted:
             return known
-        extra = posterior.activity(noted["moments"] / n)
+        extra = posteriors.activity(noted["moments"] / n)
         if self.loss in ("bce", "cross_entropy", *COUNTS):
             bound = means.get("iwae", means["recon"] + means["kl"])
             entries = self._loss.classes if self.loss == "cross_entropy" else 1  # of one variable
