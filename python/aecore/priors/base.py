@@ -86,7 +86,7 @@ class Prior(Choice, Estimator):
             f"got {type(self).__name__}"
         )
 
-    def start_on(self, module: LearnedPrior, codes: np.ndarray, seed: int) -> None:
+    def start_on(self, module: LearnedPrior, codes: np.ndarray) -> None:
         """Give a module first parameters that fit the codes (N, dim) of a pretrained model.
 
         Modules whose `LearnedPrior.fits_codes` says so are given some.

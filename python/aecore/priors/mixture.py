@@ -240,7 +240,7 @@ class GaussianMixture(Mixture):
         mixture, _ = self._mixture()
         return LearnedMixture(len(mixture.weights), dim, mixture.factors.ndim == 3, mixture)
 
-    def start_on(self, module: LearnedPrior, codes: np.ndarray, seed: int) -> None:
+    def start_on(self, module: LearnedPrior, codes: np.ndarray) -> None:
         """Give the components of a module those of the likeliest mixture of several starts."""
         assert isinstance(module, LearnedMixture)
         found: list[tuple[float, Gaussians]] = []

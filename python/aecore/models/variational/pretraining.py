@@ -95,4 +95,4 @@ def start_on_codes(model: VAE, given: Input, rows: np.ndarray | None) -> None:
             codes.append(code.data.reshape(-1, width).copy())
     found = np.concatenate(group.over_rows(np.concatenate(codes)))
     with model._network.lock:
-        model.prior.start_on(module, found, model._network.seed)
+        model.prior.start_on(module, found)
