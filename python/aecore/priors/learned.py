@@ -63,6 +63,11 @@ class LearnedPrior(Module):
         """Whether it can start from the codes of a pretrained model: see `Prior.start_on`."""
         return False
 
+    @property
+    def widths(self) -> np.ndarray:
+        """The variance of each dimension given all others, (D,), where it can start from codes."""
+        raise NotImplementedError
+
 
 class Components:
     """A mixture in one pass: its numbers are values on the tape. See `MixtureDensity`."""
@@ -124,6 +129,15 @@ class LearnedMixture(LearnedPrior):
     def fits_codes(self) -> bool:
         """Whether the components are learned."""
         return isinstance(self.means, Parameter)
+
+    @property
+    def widths(self) -> np.ndarray:
+        """The variance of each dimension given all others: a harmonic mean over the components."""
+        weights, _, factors = self.mixture()
+        roots = triangular_inverse(factors) if self.full else 1 / factors
+        precisions = np.einsum("kij,kij->kj", roots, roots) if self.full else roots**2
+        found: np.ndarray = 1 / np.einsum("k,kj->j", weights, precisions)
+        return found
 
     def density(self, tape: Tape, encode: Encode) -> Components:
         """Return the components."""

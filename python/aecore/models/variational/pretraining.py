@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .vae import VAE
 
 LEVEL = {"level": 1}  # what marks the records of pretraining
+NARROW = 0.1  # of the variance that a component leaves to a dimension, given the others
 
 
 class Plain:
@@ -83,16 +84,33 @@ def pretrain(model: VAE, given: Input, rows: np.ndarray | None, saver: Saver) ->
 
 
 def start_on_codes(model: VAE, given: Input, rows: np.ndarray | None) -> None:
-    """Give the prior first parameters that fit the codes of all samples."""
-    module = priors.module_of(model)
+    """Give the prior first parameters that fit the codes of all samples.
+
+    Pretraining has no use for the posteriors' variances. If they stayed as they are in a fresh
+    network, draws would be far from what the decoder has learned and from the thin components of
+    the mixture, and the clusters among the codes would be lost in the first steps. So they begin as
+    a small part of what a component leaves open in each dimension.
+    """
+    module, d = priors.module_of(model), int(model.latent_dim)
     if module is None or not module.fits_codes:
         return
-    codes: list[np.ndarray] = []
+    codes, logvars = list[np.ndarray](), list[np.ndarray]()
     for batch in given.batches(INFERENCE_BATCH, rows=rows)():
         with model._network.lock, model._pass(batch):
-            code = model._latent(batch)
-            width: Any = int(model.latent_dim) if batch.room else code.shape[1]
-            codes.append(code.data.reshape(-1, width).copy())
-    found = np.concatenate(group.over_rows(np.concatenate(codes)))
+            code, (_, logvar) = model._latent(batch), model._posterior(batch)
+            codes.append(code.data.reshape(-1, d).copy())
+            logvars.append(logvar.data.reshape(-1, d).copy())
+    found, widths = (np.concatenate(group.over_rows(np.concatenate(a))) for a in (codes, logvars))
     with model._network.lock:
         model.prior.start_on(module, found)
+        bias = _bias_of_logvars(model)
+        if bias is not None:
+            bias += np.log(NARROW * module.widths) - widths.mean(0, dtype=np.float64)
+
+
+def _bias_of_logvars(model: VAE) -> np.ndarray | None:
+    """Return what is added to the log-variances in the encoder's last layer, if it has that."""
+    d, found = int(model.latent_dim), list(model._network.encoder.parameters())
+    name, last = found[-1]
+    wanted = (model._encoder_outputs,)
+    return last.value[d : 2 * d] if name.endswith("bias") and last.shape == wanted else None
