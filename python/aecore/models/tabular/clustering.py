@@ -60,6 +60,7 @@ class TabularClustering(TableModel, DeepClustering, options=TablesOfClusters):
         latent_dim: int = 10,
         *,
         categorical: Any = (),
+        numbers: str = "normal",
         hidden: float = 0.1,
         gamma: float = 0.1,
         reconstruction: bool = True,
