@@ -6,6 +6,7 @@ import aecore as ae
 import numpy as np
 import pytest
 from aecore.nn.clusters import Clusters
+from aecore.nn.quantize.kmeans import best_kmeans
 from support.resuming import state
 
 D = ae.Dense((16,))
@@ -54,6 +55,24 @@ def test_the_record():
         assert r["loss"] == pytest.approx(r["recon"] + 0.1 * 8 * r["cluster"], rel=1e-5)
         assert 0 <= r["changed"] <= 1 and r["cluster"] > 0
     assert all("changed" not in r for r in model.history_[:10])
+
+
+@pytest.mark.parametrize(("start", "least", "most"), [("kmeans", 0.5, 0.6), ("mixture", 0.8, 1)])
+def test_a_mixture_finds_clusters_that_are_long(start, least, most):
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], 200)
+    X = rng.normal(0, (1.2, 0.1), (400, 2))
+    c, s = np.cos(0.3), np.sin(0.3)
+    X[y == 1] = X[y == 1] @ [[c, s], [-s, c]] + (0, 1)
+    how = {"pretrain_epochs": 0, "epochs": 0, "warm_start": True, "random_state": 0}
+    model = ae.DeepClustering(2, ae.Dense(()), 2, start=start, **how).initialize(X)
+    model.parameters_["encoder.0.weight"][...] = np.eye(2)
+    model.fit(X)
+    assert least <= ae.metrics.clustering_accuracy(y, model.labels_) <= most
+    means = model.cluster_centers_[np.argsort(model.cluster_centers_[:, 1])]
+    if start == "mixture":
+        Z = model.transform(X)
+        np.testing.assert_allclose(means, [Z[y == k].mean(0) for k in (0, 1)], atol=0.05)
 
 
 def test_dec_leaves_the_decoder_as_it_is():
@@ -180,7 +199,7 @@ def test_what_is_known_of_members():
     codes = rng.normal(0, 1, (50, 2)).astype(np.float32) + np.repeat([[0, 0], [9, 9]], 25, 0)
     codes, weight = codes.astype(np.float32), rng.integers(1, 4, 50).astype(np.float32)
     clusters = Clusters(2, 2)
-    clusters.start(codes, 0, 3)
+    clusters.start(codes, best_kmeans(codes, 2, 0, 3, 100)[0])
     q = clusters.assign(codes)
     clusters.observe(clusters.sums(codes, q, weight))
     labels = q.argmax(1)
@@ -203,8 +222,9 @@ def test_codes_may_be_of_any_size():
     found = []
     for size in (1e-3, 1.0, 1e3):
         clusters = Clusters(2, 3)
-        clusters.start(codes * np.float32(size), 0, 3)
-        found.append(clusters.assign(codes * np.float32(size)))
+        these = codes * np.float32(size)
+        clusters.start(these, best_kmeans(these, 2, 0, 3, 100)[0])
+        found.append(clusters.assign(these))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
     np.testing.assert_allclose(found[2], found[1], rtol=1e-3)
 
@@ -323,6 +343,7 @@ def test_files(cls, tmp_path):
         ({"reconstruction": 2}, "reconstruction: expected"),
         ({"tol": math.nan}, "tol: expected"),
         ({"n_init": 0}, "n_init: expected"),
+        ({"start": "gmm"}, "start: expected"),
         ({"pretrain_epochs": -1}, "pretrain_epochs: expected"),
     ],
 )

@@ -10,11 +10,9 @@ from ..base.checks import integer
 from .module import Module
 from .ops.clusters import ClusterDivergence, near, shared, sharpened
 from .parameter import Parameter, reserve
-from .quantize.kmeans import best_kmeans
 from .tape import Value
 
 BLOCK = 4096  # codes whose assignments are computed together
-ITERATIONS = 100  # of k-means, at most
 
 
 class Clusters(Module):
@@ -52,23 +50,18 @@ class Clusters(Module):
 
     @property
     def is_started(self) -> bool:
-        """Whether the centers are where k-means has put them, or further."""
+        """Whether the centers are where clusters have been found, or further."""
         return bool(self.buffer("share").any())
 
     @property
     def _scale(self) -> float:
         return float(self.buffer("scale")[0])
 
-    def start(self, codes: np.ndarray, seed: int, starts: int) -> None:
-        """Put the centers where k-means finds clusters, by the best of several starts.
-
-        Parameters
-        ----------
-        codes : ndarray of float32, shape (N, D)
-        seed, starts : int
-        """
-        k = len(self.centers.value)
-        self.centers.value[...], _, inertia = best_kmeans(codes, k, seed, starts, ITERATIONS)
+    def start(self, codes: np.ndarray, centers: np.ndarray) -> None:
+        """Put the centers (K, D) where clusters have been found among codes (N, D)."""
+        self.centers.value[...] = centers
+        square = np.stack([((codes - center) ** 2).sum(1) for center in self.centers.value], 1)
+        inertia = square.min(1).sum(dtype=np.float64)
         self.buffer("scale").fill(np.sqrt(inertia / codes.size) or 1.0)
 
     def assign(self, codes: np.ndarray) -> np.ndarray:

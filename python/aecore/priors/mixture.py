@@ -243,12 +243,17 @@ class GaussianMixture(Mixture):
     def start_on(self, module: LearnedPrior, codes: np.ndarray) -> None:
         """Give the components of a module those of the likeliest mixture of several starts."""
         assert isinstance(module, LearnedMixture)
-        found: list[tuple[float, Gaussians]] = []
-        for number in range(STARTS):
-            known = int(self.random_state) + number
-            fit = type(self)(**self.get_params(deep=False) | {"random_state": known}).fit(codes)
-            found.append((fit.score(codes), fit._mixture()[0]))
-        module.take(max(found, key=lambda one: one[0])[1])
+        module.take(self.likeliest(codes)._mixture()[0])
+
+    def likeliest(self, codes: np.ndarray) -> GaussianMixture:
+        """Return the likeliest of several mixtures like this one that are fitted to codes (N, D).
+
+        Their seeds follow from ``random_state``.
+        """
+        given, first = self.get_params(deep=False), int(self.random_state)
+        seeds = range(first, first + STARTS)
+        found = [type(self)(**given | {"random_state": seed}).fit(codes) for seed in seeds]
+        return max(found, key=lambda one: one.score(codes))
 
     def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> GaussianMixture:
         """Return a mixture with the components of a fitted network."""

@@ -15,6 +15,7 @@ from ...data.conditions import Conditioner
 from ...data.readers import Reader
 from ...nn.clusters import Clusters
 from ...nn.module import Module
+from ...nn.quantize.kmeans import best_kmeans
 from ...nn.tape import Value
 from ...priors import GaussianMixture, Prior
 from ...training import group
@@ -26,6 +27,8 @@ from ..base.model import at_once, fitted
 from ..base.options import Matching, Unpack
 from ..base.resume import LoadedCheckpoint
 
+ITERATIONS = 100  # of k-means, at most
+PRECISE: dict[str, Any] = {"max_iter": 500, "tol": 1e-5}  # it starts from k-means, and goes on
 STEPS = 100  # at least, in which hardly a sample changes its cluster: epochs may be short
 WHILE_TRAINED = "_given", "_refreshed", "_before"
 RIDGE = 1e-6  # of a cluster's covariance, in units of the codes' variance
@@ -35,7 +38,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     r"""An autoencoder that finds clusters: its codes are drawn towards centers that learn too.
 
     For ``pretrain_epochs`` it is an `Autoencoder`, a denoising one with ``corruption``. Then
-    k-means finds centers c of K clusters among the codes, and for ``epochs`` both terms of
+    k-means or a mixture (``start``) finds centers c of K clusters among the codes, and for
+    ``epochs`` both terms of
 
     .. math:: \frac{1}{F} E\,[\ell(x, g(f(\tilde x)))] + \gamma\, E\,[\mathrm{KL}(P \,\|\, Q)]
 
@@ -71,6 +75,10 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     tol : float
         Training ends once a smaller share of the samples has changed its cluster in an epoch, or in
         each of so many that they have a hundred steps together.
+    start : {"kmeans", "mixture"}
+        What finds the first centers: k-means, or a `GaussianMixture` with full covariance matrices,
+        whose means they are. Clusters of codes are seldom round, and k-means is apt to cut a long
+        one in two.
     n_init : int
         How many times k-means starts; the best end counts.
     corruption : GaussianNoise or another corruption, callable, sequence of these, or None
@@ -131,6 +139,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         gamma: float = 0.1,
         reconstruction: bool = True,
         tol: float = 1e-3,
+        start: str = "kmeans",
         n_init: int = 20,
         pretrain_epochs: int = 50,
         **options: Unpack[Matching],
@@ -141,6 +150,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     gamma: float
     reconstruction: bool
     tol: float
+    start: str
     n_init: int
 
     labels_: np.ndarray
@@ -175,6 +185,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         checks.real("gamma", self.gamma)
         checks.boolean("reconstruction", self.reconstruction)
         checks.real("tol", self.tol)
+        checks.choice("start", self.start, ("kmeans", "mixture"))
         checks.integer("n_init", self.n_init, 1)
         super()._check_params()
 
@@ -302,10 +313,17 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         last = self.history_[-several:]
         return len(last) == several and all(r.get("changed", math.inf) < self.tol for r in last)
 
+    def _first_centers(self, codes: np.ndarray, seed: int) -> np.ndarray:
+        """Return the centers (K, D) of the clusters that are found among codes."""
+        if self.start == "kmeans":
+            return best_kmeans(codes, int(self.n_clusters), seed, int(self.n_init), ITERATIONS)[0]
+        mixture = GaussianMixture(int(self.n_clusters), random_state=seed, **PRECISE)
+        return mixture.likeliest(codes).means_
+
     def _refresh(self, given: Input, rows: np.ndarray | None, begins: bool = False) -> float:
         """Look at the clusters of all samples; return the share of those in others than before.
 
-        Where there are no clusters yet, or they are to begin, k-means makes some.
+        Where there are no clusters yet, or they are to begin, some are found.
         """
         network, clusters = self._network, self._clusters
         with network.lock, runtime.products_of_half(False):
@@ -313,7 +331,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
             chosen = slice(None) if rows is None else rows
             if begins or not clusters.is_started:
                 of_all = np.concatenate(group.over_rows(codes[chosen]))
-                clusters.start(of_all, network.seed, int(self.n_init))
+                clusters.start(of_all, self._first_centers(of_all, network.seed))
                 network.steps = 0  # what is minimised is another function from here on
                 for moment in network.moments.values():
                     moment.fill(0)

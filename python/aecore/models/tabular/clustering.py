@@ -65,6 +65,7 @@ class TabularClustering(TableModel, DeepClustering, options=TablesOfClusters):
         gamma: float = 0.1,
         reconstruction: bool = True,
         tol: float = 1e-3,
+        start: str = "kmeans",
         n_init: int = 20,
         pretrain_epochs: int = 50,
         **options: Unpack[TablesOfClusters],
