@@ -13,6 +13,7 @@ from aecore import _core, divergences, nn
 from aecore.base.streams import DROPOUT
 from aecore.losses.mixed import Mixed, Scales
 from aecore.nn.columns import Columns
+from aecore.nn.flows.masked import MaskedProduct
 from aecore.nn.module import Module
 from aecore.nn.ops import (
     clusters,
@@ -431,6 +432,19 @@ def linear_cases() -> list[TapeCase]:
     plain = linear_twin(False, None, False)
     how = {"parameters": [(4, 3)], "flops": 2 * 7 * 3 * 4}
     found.append(TapeCase("Linear", linear(), [(7, 3)], "no bias", plain, **how))
+    for n, i, o in ((7, 3, 5), (0, 3, 5), (1, 1, 1), (97, 65, 33)):
+        mask = np.tri(o, i, dtype=np.float32)
+        found.append(
+            TapeCase(
+                "MaskedProduct",
+                lambda x, w, b, m=mask: MaskedProduct(x, w, b, m, None),
+                [(n, i)],
+                name_of([(n, i), (o, i)]),
+                lambda x, w, b, m=mask: x @ (w * m).T + b,
+                parameters=[(o, i), (o,)],
+                flops=2 * n * i * o,
+            )
+        )
     return found
 
 
