@@ -27,6 +27,7 @@ from typing import NamedTuple
 STYLES = Path(__file__).resolve().parent
 DOCS = STYLES.parent / "docs"
 LARGE = 40_000  # bytes of a picture
+LARGEST = 80_000  # bytes, above which it has fewer colours still
 BLOCK = re.compile(
     r"^```(?:python\n(?P<code>.*?)|sh\n(?P<shell>(?=(?:(?!^```).)*?^aecore ).*?))^```\n"
     r"(\n*```text\n(?P<printed>.*?)^```\n)?",
@@ -127,16 +128,17 @@ def keep(light, dark, target):
 
 
 def store(path, target):
-    """Copy a picture; a large one in 256 colours, which takes a third of the bytes."""
+    """Copy a picture; a large one in few colours, which takes a third of the bytes or less."""
     shutil.copyfile(path, target)
-    if os.path.getsize(path) > LARGE:
-        from PIL import Image
+    for most, colours in (LARGE, 256), (LARGEST, 128):
+        if os.path.getsize(target) > most:
+            from PIL import Image
 
-        full = Image.open(path)
-        few = full.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        # The resolution says how large a picture is to be shown.
-        resolution = {"dpi": full.info["dpi"]} if "dpi" in full.info else {}
-        few.save(target, optimize=True, **resolution)
+            full = Image.open(path)
+            few = full.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+            # The resolution says how large a picture is to be shown.
+            resolution = {"dpi": full.info["dpi"]} if "dpi" in full.info else {}
+            few.save(target, optimize=True, **resolution)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,8 @@ MODELS = {
     "Recirculation": (ae.Recirculation(3, **KW), table),
     "TabularAutoencoder": (ae.TabularAutoencoder(DENSE, 3, **KW), table),
     "TabularVAE": (ae.TabularVAE(DENSE, 3, corruption=ae.SwapNoise(), **KW), table),
+    "DeepClustering": (ae.DeepClustering(2, DENSE, 3, pretrain_epochs=1, **KW), table),
+    "TabularClustering": (ae.TabularClustering(2, DENSE, 3, pretrain_epochs=1, **KW), table),
     "user's own modules": (ae.Autoencoder((ENCODER, ae.nn.Linear(3, 8)), 3, **KW), table),
 }
 
@@ -169,6 +171,8 @@ def test_every_public_class_is_here():
         "Step": (4, 0.5),
         "Warmup": (2,),
         "Cosine": (7,),
+        "Ordered": (["start", "end"],),
+        "SumTo": ("total", ["a", "b"]),
     }
     apart = {"LearningRates", "Normal", "Profile", "ProfileRow", "TrainingState"}
     for name in sorted(public - models - apart):

@@ -52,6 +52,10 @@ class Layout:
         links: Sequence[Link] = (),
     ) -> None:
         self.columns, self.names, self.form, self.links = columns, names, form, list(links)
+        self._index()
+
+    def _index(self) -> None:
+        links, columns = self.links, self.columns
         summed = {link.column for link in links if link.is_sum}
         self.levels = tuple(-1 if j in summed else c.levels for j, c in enumerate(columns))
         self.binned = {
@@ -60,6 +64,10 @@ class Layout:
             if isinstance(c, Numeric) and c.bins is not None and j not in summed
         }
         self.surprise = np.array([c.surprise if isinstance(c, Levels) else 0.0 for c in columns])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({"links": []} | state)
+        self._index()
 
     @classmethod
     def learn(
