@@ -125,6 +125,9 @@ def _beats() -> Split:
     return *beats(500), *beats(600)
 
 
+AGES = "18 to 20,21 to 25,26 to 30,31 to 35,36 to 40,41 to 50,51 to 65,over 65".split(",")
+
+
 def _claims() -> Split:
     """A few columns of the claims; those of fraud are dear, of new cars and soon after signing."""
     rng = np.random.default_rng(0)
@@ -132,6 +135,7 @@ def _claims() -> Split:
     def claims(n: int) -> tuple[np.ndarray, np.ndarray]:
         fraud = rng.random(n) < 0.06
         words = ("VehicleCategory", "BasePolicy", "PolicyType", "AgeOfPolicyHolder", "Fault")
+        words += ("Sex", "MaritalStatus", "AgeOfVehicle")
         X = np.zeros(n, [("Age", float), ("Deductible", float), *((w, "U21") for w in words)])
         age = rng.integers(18, 80, n)
         X["Age"] = age
@@ -141,7 +145,10 @@ def _claims() -> Split:
         X["PolicyType"] = [
             f"{a} - {b}" for a, b in zip(X["VehicleCategory"], X["BasePolicy"], strict=True)
         ]
-        X["AgeOfPolicyHolder"] = [f"{a // 10 * 10} to {a // 10 * 10 + 9}" for a in age]
+        X["AgeOfPolicyHolder"] = np.array(AGES)[np.digitize(age, [21, 26, 31, 36, 41, 51, 66])]
+        X["Sex"] = rng.choice(["Female", "Male"], n, p=[0.2, 0.8])
+        X["MaritalStatus"] = np.where(rng.random(n) < (age - 15) / 50, "Married", "Single")
+        X["AgeOfVehicle"] = rng.choice(["new", "4 years", "7 years", "more than 7"], n)
         third = rng.random(n) < np.where(fraud, 0.05, 0.3)
         X["Fault"] = np.where(third, "Third Party", "Policy Holder")
         X["Age"][rng.random(n) < 0.02] = np.nan

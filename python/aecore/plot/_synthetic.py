@@ -198,4 +198,4 @@ def _draw_distances(ax: Any, distances: dict[str, NDArray[Any]], theme: Theme) -
     ax.set(xlim=(0, most), ylim=(0, None))
     ax.set_xlabel("Gower's distance", fontsize=theme.pt(7.5))
     _heading(ax, "distance to the closest real row", theme)
-    legend(ax, inside="upper right")
+    legend(ax, inside="best")
