@@ -35,7 +35,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.preprocessing import StandardScaler
 
 NETWORK, CODE = ae.Dense((500, 500, 2000)), 10
-PRETRAINED, CLUSTERED = 30, 10  # epochs
+PRETRAINED, CLUSTERED = 25, 10  # epochs
 TRAINING = {"loss": "bce", "init": "uniform", "batch_size": BATCH, "precision": "bfloat16"}
 
 
@@ -72,7 +72,8 @@ def autoencoder(kind: str, seed: int) -> ae.Autoencoder:
     path = None if folder is None else pathlib.Path(folder) / f"{kind}-{seed}.aecore"
     if path is not None and path.exists():
         return ae.load(path)
-    model = ae.Autoencoder(NETWORK, CODE, epochs=PRETRAINED, random_state=seed, **TRAINING)
+    how = {"epochs": PRETRAINED, "schedule": ae.Cosine(PRETRAINED), "random_state": seed}
+    model = ae.Autoencoder(NETWORK, CODE, **TRAINING | how)
     model.fit(Moved(seed) if kind == "moved" else digits()[0])
     if path is not None:
         model.save(path)

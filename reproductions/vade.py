@@ -20,7 +20,7 @@ from digits import BATCH, Moved, digits
 from results import over_seeds, record
 
 SEEDS = 5
-PRETRAINED, TOGETHER = 30, 10  # epochs
+PRETRAINED, TOGETHER = 25, 10  # epochs
 KINDS = {"moved": ", turned and moved a little", "plain": ""}
 
 

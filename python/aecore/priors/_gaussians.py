@@ -55,9 +55,18 @@ def log_density(joint: np.ndarray) -> np.ndarray:
 
 
 def fit_mixture(
-    Z: np.ndarray, k: int, full: bool, regularization: float, most: int, tol: float, seed: int
+    Z: np.ndarray,
+    k: int,
+    full: bool,
+    regularization: float,
+    most: int,
+    tol: float,
+    seed: int,
+    starts: int = KMEANS_STARTS,
 ) -> tuple[Gaussians, int, bool]:
     """Fit k components to codes by expectation maximisation, which starts from k-means.
+
+    That is the best of some starts.
 
     Returns
     -------
@@ -70,7 +79,7 @@ def fit_mixture(
     regularization *= float(Z.var(0).mean()) or 1.0
     responsibilities = np.zeros((len(Z), k))
     rows = np.ascontiguousarray(Z, np.float32)
-    _, labels, _ = best_kmeans(rows, k, seed, KMEANS_STARTS, 20)
+    _, labels, _ = best_kmeans(rows, k, seed, starts, 20)
     responsibilities[np.arange(len(Z)), labels] = 1
     mixture, before = _m_step(Z, responsibilities, full, regularization), -math.inf
     for iteration in range(1, most + 1):

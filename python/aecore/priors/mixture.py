@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..base import checks
+from ..base.streams import derived_seed
 from ..data import foreign
-from ._gaussians import Gaussians, cholesky, fit_mixture
+from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
 from ._mixture import Known, Mixture
 from .base import EncodeArray, read_codes
 from .learned import LearnedMixture, LearnedPrior
 
-STARTS = 3  # of a mixture on a model's codes, of which the likeliest is taken
+STARTS = 10  # of a mixture on a model's codes, of which the likeliest is taken
 LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
 
@@ -248,12 +249,20 @@ class GaussianMixture(Mixture):
     def likeliest(self, codes: np.ndarray) -> GaussianMixture:
         """Return the likeliest of several mixtures like this one that are fitted to codes (N, D).
 
-        Their seeds follow from ``random_state``.
+        The first is that of `fit`, and the others start from single runs of k-means, which end in
+        more different places than the best of several.
         """
-        given, first = self.get_params(deep=False), int(self.random_state)
-        seeds = range(first, first + STARTS)
-        found = [type(self)(**given | {"random_state": seed}).fit(codes) for seed in seeds]
-        return max(found, key=lambda one: one.score(codes))
+        found = type(self)(**self.get_params(deep=False)).fit(codes)
+        Z, k, full = read_codes(codes), int(self.components), self.covariance == "full"
+        how = float(self.regularization), int(self.max_iter), float(self.tol)
+        best = found.score(Z)
+        for start in range(1, STARTS):
+            seed = derived_seed(int(self.random_state), start)
+            mixture, *_ = fit_mixture(Z, k, full, *how, seed, starts=1)
+            score = float(log_density(log_joint(mixture, Z)).mean())
+            if score > best:
+                best, found._learned = score, (mixture, None)
+        return found
 
     def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> GaussianMixture:
         """Return a mixture with the components of a fitted network."""

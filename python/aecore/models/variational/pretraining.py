@@ -14,6 +14,7 @@ from ...training import group
 from ...training.checkpoint import Saver
 from ...training.loop import Phase, backpropagate, train
 from ...training.progress import Progress
+from ...training.schedules import Cosine
 from ..base.model import INFERENCE_BATCH
 from ..base.own_rows import shared
 from . import prior as priors
@@ -62,9 +63,8 @@ def pretrain(model: VAE, given: Input, rows: np.ndarray | None, saver: Saver) ->
     network, todo = model._network, int(model.pretrain_epochs)
     noise, size = corruption.made(model._corruptions()[0]), int(model.batch_size)
     batches = shared(given.batches(size, rows=rows, corruption=noise, seed=network.seed), size)
-    plan = dataclasses.replace(
-        model._plan(max(0, todo - network.epoch), bool(model.shuffle)), schedule=None
-    )
+    plan = model._plan(max(0, todo - network.epoch), bool(model.shuffle))
+    plan = dataclasses.replace(plan, schedule=Cosine(max(1, todo)))
     together = group.current()
     verbose = model.verbose if together is None or together.rank == 0 else 0
     progress = Progress(verbose, plan.epochs, len(batches), network.epoch)

@@ -80,8 +80,8 @@ class VAE(BaseAutoencoder, options=Coding):
         the draw, as with a prior.
     pretrain_epochs : int
         With a prior: for so many epochs encoder and decoder are first trained as an autoencoder, on
-        the posteriors' means and at a constant rate, and then a mixture that is learned is fitted
-        to the codes. Their records have a ``level``. 0 without a prior.
+        the posteriors' means and at a rate that falls to 0, and then a mixture that is learned is
+        fitted to the codes. Their records have a ``level``. 0 without a prior.
 
     Attributes
     ----------
