@@ -8,7 +8,7 @@ import threading
 import aecore as ae
 import numpy as np
 import pytest
-from aecore.files import document
+from aecore.files import codec, document
 from aecore.training.schedules import Product
 from safetensors import safe_open
 
@@ -535,3 +535,10 @@ def test_products_of_schedules_come_back(X, tmp_path):
     ae.Autoencoder(ae.Dense(()), 2, schedule=schedule, **KW).fit(X).save(tmp_path / "m")
     again = ae.load(tmp_path / "m").schedule
     assert again == schedule and isinstance(again, Product) and again(2.5) == schedule(2.5)
+
+
+def test_what_files_of_before_lack_is_plain():
+    """Values that JSON has stand for themselves in files and in pickles alike."""
+    added = [codec.ADDED_TO_MODELS, *codec.ADDED.values()]
+    for value in (v for values in added for v in values.values()):
+        assert value is None or isinstance(value, (bool, int, float, str))

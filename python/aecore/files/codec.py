@@ -35,7 +35,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "SoftmaxClassifier": {"class_weight": None},
     "TabularAutoencoder": {"numbers": "normal"},
     "TabularVAE": {
-        "constraints": (),
+        "constraints": None,
         "numbers": "normal",
         "prior": None,
         "posterior": None,

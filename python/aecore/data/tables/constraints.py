@@ -143,6 +143,8 @@ class Link(NamedTuple):
 
 def links_of(constraints: Any, table: Table, place: Any) -> list[Link]:
     """Return all that follows from anything in a table, in the order in which it can be made."""
+    if constraints is None:
+        return []
     if not isinstance(constraints, (list, tuple)):
         raise TypeError(f"constraints: expected a list of SumTo and Ordered, got {constraints!r}")
     found: list[Link] = []

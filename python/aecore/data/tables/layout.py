@@ -75,7 +75,7 @@ class Layout:
         table: Table,
         categorical: Iterable[Any] = (),
         binned: bool = False,
-        constraints: Any = (),
+        constraints: Any = None,
     ) -> Layout:
         """Learn the columns of a table.
 
@@ -86,7 +86,7 @@ class Layout:
             Columns that have levels even if their cells are numbers, by name or index.
         binned : bool
             Whether bins of numbers are learned.
-        constraints : list of Constraint
+        constraints : list of Constraint, or None
         """
         chosen = places_of(table, categorical)
         links = links_of(constraints, table, lambda key: _place(table, key, "constraints"))

@@ -35,7 +35,7 @@ class TableReader(Reader):
     def fresh(cls, model: Any, X: Any, mask: Any = None, name: str = "X") -> TableData:
         """Read a table, and learn the kinds of its columns."""
         table = Table(X, mask, name=name)
-        binned, constraints = model.numbers == HISTOGRAM, getattr(model, "constraints", ())
+        binned, constraints = model.numbers == HISTOGRAM, getattr(model, "constraints", None)
         layout = Layout.learn(table, model.categorical, binned, constraints)
         return TableData(layout.matrix(table), layout, _names(table.names))
 
@@ -47,7 +47,7 @@ class TableReader(Reader):
     @classmethod
     def summary(cls, model: Any) -> TableSummary:
         """Return what takes note of such rows."""
-        if len(getattr(model, "constraints", ())):
+        if getattr(model, "constraints", None):
             raise ValueError("constraints: expected none for rows that come in parts, got some")
         return TableSummary(model.categorical, model.numbers == HISTOGRAM)
 

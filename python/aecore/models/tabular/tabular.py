@@ -128,7 +128,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
     ----------
     latent_dim : int
         The length of a code.
-    constraints : list of SumTo and Ordered
+    constraints : list of SumTo and Ordered, or None
         What holds in every row, and is to hold in every one that is drawn. `fit` refuses rows that
         don't meet them.
 
@@ -162,7 +162,7 @@ class TabularVAE(TableModel, VAE, options=Tables):
         *,
         categorical: Any = (),
         numbers: str = "histogram",
-        constraints: Any = (),
+        constraints: Any = None,
         hidden: float = 0.3,
         beta: float = 1.0,
         kl_warmup: float = 0,
