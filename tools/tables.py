@@ -432,7 +432,8 @@ def pairs(found: dict) -> str:
 
 def mean_and_spread(unit: str, values: list[float]) -> str:
     mean, spread = sum(values) / len(values), max(values) - min(values)
-    found = f"{mean:.3g} ({spread:.1g})" if "dB" not in unit else f"{mean:.2f} ({spread:.2f})"
+    apart = f"{spread:.1g}" if spread < 9.5 else f"{spread:.0f}"
+    found = f"{mean:.3g} ({apart})" if "dB" not in unit else f"{mean:.2f} ({spread:.2f})"
     return found if spread else found.partition(" ")[0]
 
 
