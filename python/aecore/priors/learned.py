@@ -132,11 +132,11 @@ class LearnedMixture(LearnedPrior):
 
     @property
     def widths(self) -> np.ndarray:
-        """The variance of each dimension given all others: a harmonic mean over the components."""
+        """The variance of each dimension given all others: a geometric mean over the components."""
         weights, _, factors = self.mixture()
         roots = triangular_inverse(factors) if self.full else 1 / factors
         precisions = np.einsum("kij,kij->kj", roots, roots) if self.full else roots**2
-        found: np.ndarray = 1 / np.einsum("k,kj->j", weights, precisions)
+        found: np.ndarray = np.exp(-np.einsum("k,kj->j", weights, np.log(precisions)))
         return found
 
     def density(self, tape: Tape, encode: Encode) -> Components:

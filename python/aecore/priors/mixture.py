@@ -15,6 +15,7 @@ from .base import EncodeArray, read_codes
 from .learned import LearnedMixture, LearnedPrior
 
 STARTS = 10  # of a mixture on a model's codes, of which the likeliest is taken
+FLOOR = 1e-3  # of variances then, in units of the codes' own
 LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
 
@@ -250,11 +251,14 @@ class GaussianMixture(Mixture):
         """Return the likeliest of several mixtures like this one that are fitted to codes (N, D).
 
         The first is that of `fit`, and the others start from single runs of k-means, which end in
-        more different places than the best of several.
+        more different places than the best of several. Variances have a floor: the likeliest of all
+        would be a component of two codes, without any.
         """
-        found = type(self)(**self.get_params(deep=False)).fit(codes)
+        floor = max(float(self.regularization), FLOOR)
+        found = type(self)(**self.get_params(deep=False) | {"regularization": floor}).fit(codes)
+        found.regularization = self.regularization
         Z, k, full = read_codes(codes), int(self.components), self.covariance == "full"
-        how = float(self.regularization), int(self.max_iter), float(self.tol)
+        how = floor, int(self.max_iter), float(self.tol)
         best = found.score(Z)
         for start in range(1, STARTS):
             seed = derived_seed(int(self.random_state), start)
