@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     from .exchange import from_torch, to_onnx, to_torch
     from .pretrained import load_denoiser
     from .profiling import Profile, ProfileRow, profile
-    from .tuning import LearningRates, find_learning_rate
+    from .tuning import ClusterCounts, LearningRates, choose_clusters, find_learning_rate
 
 __all__ = [
     "CVAE",
@@ -86,6 +86,7 @@ __all__ = [
     "Autoencoder",
     "Blocks",
     "Checkpoint",
+    "ClusterCounts",
     "Constant",
     "Contractive",
     "Conv",
@@ -129,6 +130,7 @@ __all__ = [
     "Warmup",
     "build_info",
     "callbacks",
+    "choose_clusters",
     "compress",
     "data",
     "datasets",
@@ -166,7 +168,9 @@ _LATER = {  # imported when they are used: names and where they are
     "plot": "",
     "profiling": "",
     "tuning": "",
+    "ClusterCounts": "tuning",
     "LearningRates": "tuning",
+    "choose_clusters": "tuning",
     "Profile": "profiling",
     "ProfileRow": "profiling",
     "compress": "compression",
