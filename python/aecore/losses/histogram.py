@@ -82,8 +82,7 @@ class Histogram:
 
     def draw(self, output: np.ndarray, chance: np.ndarray) -> np.ndarray:
         """Return the codes of numbers (n,) drawn by chances 0..1, (n, 2): of a bin, and within."""
-        below = np.cumsum(self.probabilities(output), axis=1)
-        at = (chance[:, :1] * below[:, -1:] >= below[:, :-1]).sum(1)
+        at = pick(self.probabilities(output), chance[:, 0])
         return self.bins.drawn(at, chance[:, 1])
 
 
@@ -92,3 +91,11 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     x = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     x /= x.sum(1, keepdims=True)
     return x
+
+
+def pick(weights: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """Return for each row of weights (n, K) the place that a chance 0..1 falls on, (n,)."""
+    below = np.cumsum(np.maximum(weights, 0), axis=1)
+    at: np.ndarray = (chance[:, None] * below[:, -1:] >= below).sum(1)
+    last = weights.shape[1] - 1 - (weights[:, ::-1] > 0).argmax(1)  # against rounding
+    return np.minimum(at, last)

@@ -245,28 +245,23 @@ class GaussianMixture(Mixture):
     def start_on(self, module: LearnedPrior, codes: np.ndarray) -> None:
         """Give the components of a module those of the likeliest mixture of several starts."""
         assert isinstance(module, LearnedMixture)
-        module.take(self.likeliest(codes)._mixture()[0])
+        module.take(self.likeliest(codes))
 
-    def likeliest(self, codes: np.ndarray) -> GaussianMixture:
-        """Return the likeliest of several mixtures like this one that are fitted to codes (N, D).
+    def likeliest(self, codes: np.ndarray) -> Gaussians:
+        """Return the likeliest of several mixtures that are fitted to codes (N, D).
 
         The first is that of `fit`, and the others start from single runs of k-means, which end in
         more different places than the best of several. Variances have a floor: the likeliest of all
         would be a component of two codes, without any.
         """
-        floor = max(float(self.regularization), FLOOR)
-        found = type(self)(**self.get_params(deep=False) | {"regularization": floor}).fit(codes)
-        found.regularization = self.regularization
+        floor, first = max(float(self.regularization), FLOOR), int(self.random_state)
+        like_this = type(self)(**self.get_params(deep=False) | {"regularization": floor})
+        found = [like_this.fit(codes)._mixture()[0]]
         Z, k, full = read_codes(codes), int(self.components), self.covariance == "full"
-        how = floor, int(self.max_iter), float(self.tol)
-        best = found.score(Z)
-        for start in range(1, STARTS):
-            seed = derived_seed(int(self.random_state), start)
-            mixture, *_ = fit_mixture(Z, k, full, *how, seed, starts=1)
-            score = float(log_density(log_joint(mixture, Z)).mean())
-            if score > best:
-                best, found._learned = score, (mixture, None)
-        return found
+        how = k, full, floor, int(self.max_iter), float(self.tol)
+        seeds = (derived_seed(first, start) for start in range(1, STARTS))
+        found += [fit_mixture(Z, *how, seed, starts=1)[0] for seed in seeds]
+        return max(found, key=lambda mixture: float(log_density(log_joint(mixture, Z)).mean()))
 
     def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> GaussianMixture:
         """Return a mixture with the components of a fitted network."""

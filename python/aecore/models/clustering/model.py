@@ -318,7 +318,7 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         if self.start == "kmeans":
             return best_kmeans(codes, int(self.n_clusters), seed, int(self.n_init), ITERATIONS)[0]
         mixture = GaussianMixture(int(self.n_clusters), random_state=seed, **PRECISE)
-        return mixture.likeliest(codes).means_
+        return mixture.likeliest(codes).means
 
     def _refresh(self, given: Input, rows: np.ndarray | None, begins: bool = False) -> float:
         """Look at the clusters of all samples; return the share of those in others than before.

@@ -14,6 +14,7 @@ from ...data.tables import Layout, Table
 from ...data.tables.columns import Empty, Levels, Numeric, as_numbers
 from ...data.tables.constraints import TOLERANCE
 from ...data.tables.source import Column
+from ...losses.histogram import pick
 from ...losses.mixed import Mixed
 
 LEAST = 1e-300  # of probabilities
@@ -187,11 +188,11 @@ class Given:
         """Write what is given into cells (n, C) that were drawn, by chances 0..1 (n, 2)."""
         np.copyto(drawn, self.cells, where=~np.isnan(self.cells))
         for j, chosen in self.levels.items():
-            drawn[:, j] = _pick(loss.probabilities(output, j) * chosen, chance[:, 0])
+            drawn[:, j] = pick(loss.probabilities(output, j) * chosen, chance[:, 0])
         for j, (low, high) in self.ranges.items():
             if j in loss.histograms:
                 bins = loss.histograms[j].bins
-                at = _pick(
+                at = pick(
                     loss.probabilities(output, j) * self._shares(j, (low, high)), chance[:, 0]
                 )
                 first, last = (bins.below_number(v)[at] for v in (low, high))
@@ -269,11 +270,3 @@ def _range(column: Any, label: str, value: tuple[Any, ...]) -> tuple[float, floa
             f"{value!r}"
         )
     return low, high
-
-
-def _pick(weights: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Return for each row of weights (n, K) the place that a chance 0..1 falls on, (n,)."""
-    below = np.cumsum(np.maximum(weights, 0), axis=1)
-    at: np.ndarray = (chance[:, None] * below[:, -1:] >= below).sum(1)
-    last = weights.shape[1] - 1 - (weights[:, ::-1] > 0).argmax(1)  # against rounding
-    return np.minimum(at, last)

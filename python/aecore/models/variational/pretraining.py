@@ -97,20 +97,19 @@ def start_on_codes(model: VAE, given: Input, rows: np.ndarray | None) -> None:
     codes, logvars = list[np.ndarray](), list[np.ndarray]()
     for batch in given.batches(INFERENCE_BATCH, rows=rows)():
         with model._network.lock, model._pass(batch):
-            code, (_, logvar) = model._latent(batch), model._posterior(batch)
-            codes.append(code.data.reshape(-1, d).copy())
+            mean, logvar = model._posterior(batch)
+            codes.append(model._behind(batch, mean).data.reshape(-1, d).copy())
             logvars.append(logvar.data.reshape(-1, d).copy())
-    found, widths = (np.concatenate(group.over_rows(np.concatenate(a))) for a in (codes, logvars))
+    every, now = (np.concatenate(group.over_rows(np.concatenate(a))) for a in (codes, logvars))
     with model._network.lock:
-        model.prior.start_on(module, found)
+        model.prior.start_on(module, every)
         bias = _bias_of_logvars(model)
         if bias is not None:
-            bias += np.log(NARROW * module.widths) - widths.mean(0, dtype=np.float64)
+            bias += np.log(NARROW * module.widths) - now.mean(0, dtype=np.float64)
 
 
 def _bias_of_logvars(model: VAE) -> np.ndarray | None:
     """Return what is added to the log-variances in the encoder's last layer, if it has that."""
-    d, found = int(model.latent_dim), list(model._network.encoder.parameters())
-    name, last = found[-1]
-    wanted = (model._encoder_outputs,)
-    return last.value[d : 2 * d] if name.endswith("bias") and last.shape == wanted else None
+    d, (name, last) = int(model.latent_dim), list(model._network.encoder.parameters())[-1]
+    is_there = name.endswith("bias") and last.shape == (model._encoder_outputs,)
+    return last.value[d : 2 * d] if is_there else None

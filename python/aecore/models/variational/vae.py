@@ -249,8 +249,12 @@ class VAE(BaseAutoencoder, options=Coding):
 
     def _latent(self, batch: Batch) -> Value:
         """Return the codes of samples, without noise: the means, or what the flow makes of them."""
-        z, flow = self._posterior(batch)[0], flowed.flow_of(self)
-        return z if flow is None else flowed.through(flow, batch, z, batch.context)[0]
+        return self._behind(batch, self._posterior(batch)[0])
+
+    def _behind(self, batch: Batch, mean: Value) -> Value:
+        """Return the codes that the means of a batch's posteriors stand for."""
+        flow = flowed.flow_of(self)
+        return mean if flow is None else flowed.through(flow, batch, mean, batch.context)[0]
 
     def _nearby(self, batch: Batch, points: np.ndarray) -> np.ndarray:
         flow = flowed.flow_of(self)
