@@ -272,6 +272,16 @@ class ClusterCounts(NamedTuple):
         their ``deviation``. pandas takes it as it is: ``pandas.DataFrame(found.table)``.
     suggestion : int
         A number to begin with.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import aecore as ae
+    >>> rng = np.random.default_rng(0)
+    >>> Z = np.concatenate([rng.normal(center, 0.5, (40, 2)) for center in (0, 4, 8)])
+    >>> found = ae.choose_clusters(Z, range(2, 6))
+    >>> found.table["n_clusters"].tolist(), found.suggestion
+    ([2, 3, 4, 5], 3)
     """
 
     table: np.ndarray
@@ -340,7 +350,7 @@ def choose_clusters(
     >>> import aecore as ae
     >>> rng = np.random.default_rng(0)
     >>> Z = np.concatenate([rng.normal(center, 0.5, (40, 2)) for center in (0, 4, 8)])
-    >>> found = ae.tuning.choose_clusters(Z, range(2, 6))
+    >>> found = ae.choose_clusters(Z, range(2, 6))
     >>> found.suggestion, found.table.dtype.names
     (3, ('n_clusters', 'score', 'deviation'))
     """
