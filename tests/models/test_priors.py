@@ -9,6 +9,7 @@ import pytest
 from aecore import _core
 from aecore.base import runtime
 from aecore.base.streams import SAMPLE
+from aecore.priors import mixture
 from aecore.priors._gaussians import Gaussians, cholesky, log_density, log_joint, triangular_inverse
 
 KW = {"batch_size": 16, "random_state": 0, "epochs": 2}
@@ -151,6 +152,21 @@ def test_fit_finds_the_groups(blobs):
     np.testing.assert_allclose(one.covariances_[0], np.cov(Z.T, bias=True), rtol=1e-6)
     scores = [ae.GaussianMixture(3, max_iter=n, tol=0.0).fit(Z).score(Z) for n in (1, 2, 4, 8)]
     assert (np.diff(scores) > -1e-12).all()  # every step is uphill
+
+
+@pytest.mark.parametrize("part", [500, 60])  # codes a component: all of them, or half
+def test_the_likeliest_of_many_starts_is_likelier_than_one_fit(part, rng, monkeypatch):
+    monkeypatch.setattr(mixture, "PART", part)
+    wide = np.array([[0, 0], [14, 0]]) + rng.normal(size=(480, 2, 2)) * 2.5
+    narrow = np.stack([4 + 2.0 * (np.arange(8) // 2), 10 + 3.0 * (np.arange(8) % 2)], 1)
+    narrow = narrow + rng.normal(size=(30, 8, 2)) * 0.3
+    Z = np.concatenate([wide.reshape(-1, 2), narrow.reshape(-1, 2)])
+    for seed in range(2):
+        prior = ae.GaussianMixture(10, random_state=seed)
+        found = prior.likeliest(Z)
+        assert log_density(log_joint(found, Z)).mean() > prior.fit(Z).score_samples(Z).mean() + 0.1
+        assert found.weights.sum() == pytest.approx(1)
+        np.testing.assert_array_equal(prior.likeliest(Z).means, found.means)
 
 
 def test_fit_is_deterministic_for_any_number_of_threads(blobs):

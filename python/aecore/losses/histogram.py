@@ -10,6 +10,7 @@ over their ranks, and where it is and how wide takes two numbers, which few rows
 
 from __future__ import annotations
 
+import functools
 from statistics import NormalDist
 
 import numpy as np
@@ -17,6 +18,16 @@ import numpy as np
 from .. import _core
 from ..base import runtime
 from ..data.tables.bins import CodedBins
+
+
+@functools.cache
+def _shapes(k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a and b are multiplied by for K bins: a loss is made for each batch."""
+    ranks = [NormalDist().inv_cdf((i + 0.5) / k) for i in range(k)]
+    shift = np.array(ranks, np.float32)
+    width = (shift**2 - 1) / 2
+    shift.flags.writeable = width.flags.writeable = False
+    return shift, width
 
 
 class Histogram:
@@ -35,9 +46,7 @@ class Histogram:
     def __init__(self, bins: CodedBins) -> None:
         self.bins, k = bins, len(bins)
         self.outputs = k + 2 if k > 1 else 0
-        ranks = [NormalDist().inv_cdf((i + 0.5) / k) for i in range(k)]
-        self._shift = np.array(ranks, np.float32)
-        self._width = (self._shift**2 - 1) / 2
+        self._shift, self._width = _shapes(k)
 
     def _logits(self, output: np.ndarray) -> np.ndarray:
         """Return the logits of the bins (n, K)."""

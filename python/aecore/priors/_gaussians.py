@@ -76,12 +76,20 @@ def fit_mixture(
     converged : bool
         Whether the mean log-density rose by less than `tol` in the last one.
     """
-    regularization *= float(Z.var(0).mean()) or 1.0
     responsibilities = np.zeros((len(Z), k))
     rows = np.ascontiguousarray(Z, np.float32)
     _, labels, _ = best_kmeans(rows, k, seed, starts, 20)
     responsibilities[np.arange(len(Z)), labels] = 1
-    mixture, before = _m_step(Z, responsibilities, full, regularization), -math.inf
+    mixture = _m_step(Z, responsibilities, full, regularization * _unit(Z))
+    return go_on(Z, mixture, regularization, most, tol)
+
+
+def go_on(
+    Z: np.ndarray, mixture: Gaussians, regularization: float, most: int, tol: float
+) -> tuple[Gaussians, int, bool]:
+    """Fit a mixture to codes from where it is; return what `fit_mixture` does."""
+    before, regularization = -math.inf, regularization * _unit(Z)
+    full = mixture.factors.ndim == 3
     for iteration in range(1, most + 1):
         joint = log_joint(mixture, Z)
         density = log_density(joint)
@@ -91,6 +99,11 @@ def fit_mixture(
             return mixture, iteration, True
         before = now
     return mixture, most, False
+
+
+def _unit(Z: np.ndarray) -> float:
+    """Return the variance of codes, which variances are regularised in units of."""
+    return float(Z.var(0).mean()) or 1.0
 
 
 def _m_step(

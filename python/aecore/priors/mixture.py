@@ -9,12 +9,13 @@ import numpy as np
 from ..base import checks
 from ..base.streams import derived_seed
 from ..data import foreign
-from ._gaussians import Gaussians, cholesky, fit_mixture, log_density, log_joint
+from ._gaussians import Gaussians, cholesky, fit_mixture, go_on, log_density, log_joint
 from ._mixture import Known, Mixture
 from .base import EncodeArray, read_codes
 from .learned import LearnedMixture, LearnedPrior
 
-STARTS = 10  # of a mixture on a model's codes, of which the likeliest is taken
+STARTS = 30  # of a mixture on a model's codes, of which the likeliest is taken
+PART = 500  # codes for each component, that a start is tried on
 FLOOR = 1e-3  # of variances then, in units of the codes' own
 LARGEST = 1e17  # of codes: squares of distances are finite in float32
 
@@ -250,18 +251,28 @@ class GaussianMixture(Mixture):
     def likeliest(self, codes: np.ndarray) -> Gaussians:
         """Return the likeliest of several mixtures that are fitted to codes (N, D).
 
-        The first is that of `fit`, and the others start from single runs of k-means, which end in
-        more different places than the best of several. Variances have a floor: the likeliest of all
-        would be a component of two codes, without any.
+        One is that of `fit`. The others start from single runs of k-means, which end in more
+        different places than the best of several; they are fitted to a part of the codes, and the
+        likeliest of them goes on with all. Variances have a floor: the likeliest of all would be a
+        component of two codes, without any.
+
+        C. Biernacki, G. Celeux and G. Govaert, "Choosing starting values for the EM algorithm",
+        Computational Statistics and Data Analysis 41, 2003.
         """
         floor, first = max(float(self.regularization), FLOOR), int(self.random_state)
         like_this = type(self)(**self.get_params(deep=False) | {"regularization": floor})
-        found = [like_this.fit(codes)._mixture()[0]]
-        Z, k, full = read_codes(codes), int(self.components), self.covariance == "full"
-        how = k, full, floor, int(self.max_iter), float(self.tol)
+        fitted = like_this.fit(codes)._mixture()[0]
+        part = Z = read_codes(codes)
+        k, full = int(self.components), self.covariance == "full"
+        limits = int(self.max_iter), float(self.tol)
+        if len(Z) > PART * k:
+            part = Z[np.random.default_rng(first).choice(len(Z), PART * k, replace=False)]
         seeds = (derived_seed(first, start) for start in range(1, STARTS))
-        found += [fit_mixture(Z, *how, seed, starts=1)[0] for seed in seeds]
-        return max(found, key=lambda mixture: float(log_density(log_joint(mixture, Z)).mean()))
+        tried = [fit_mixture(part, k, full, floor, *limits, seed, starts=1)[0] for seed in seeds]
+        best = _likeliest(tried, part)
+        if part is not Z:
+            best = go_on(Z, best, floor, *limits)[0]
+        return _likeliest([fitted, best], Z)
 
     def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> GaussianMixture:
         """Return a mixture with the components of a fitted network."""
@@ -309,3 +320,7 @@ def _classes(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     if y.shape != (n,):
         raise ValueError(f"y: expected {n} labels, one for each code, got shape {y.shape}")
     return np.unique(checks.labels("y", y), return_inverse=True)
+
+
+def _likeliest(mixtures: list[Gaussians], Z: np.ndarray) -> Gaussians:
+    return max(mixtures, key=lambda mixture: float(log_density(log_joint(mixture, Z)).mean()))
