@@ -12,7 +12,7 @@ Products are of bfloat16.
 
 usage: AECORE_DATA=folder python reproductions/likelihood.py [rows] [--seeds 3]
 
-Rows are plain, flow, inverse, vamp, iwae and ais; none is all of them. Those of plain and flow are
+Rows are plain, ais, flow, inverse, vamp and iwae; none is all of them. Those of plain and flow are
 of several seeds.
 """
 
@@ -106,6 +106,12 @@ def main(which: list[str], seeds: int) -> None:
         source = f"pythae's reproducibility page: 89.8; {BURDA}: 88.7; {TOMCZAK}: 88.6"
         run = functools.partial(several, seeds)
         record(f"VAE {WHAT}", "at most 90.0 nats", source, run, seeds)
+    if "ais" in which:
+        name = (
+            f"VAE 784-300-300-40, binary MNIST: {DIGITS} test digits, AIS of 16 chains of 500 steps"
+        )
+        wanted = "within 0.5 nats of importance sampling"
+        record(name, wanted, "Wu et al. 2017 (the method)", annealed, 1)
     if "flow" in which:
         run = functools.partial(several, seeds, prior=ae.RealNVP(6, 64))
         name, wanted = f"VAE with a RealNVP prior, {WHAT}", "below 89.0 nats, and below N(0, I)"
@@ -122,15 +128,9 @@ def main(which: list[str], seeds: int) -> None:
         record(f"IWAE of 5, {WHAT}", "87.6 nats", BURDA, run)
         name = f"IWAE of 50, the last 10 epochs of the former, {WHAT}"
         record(name, "87.1 nats", BURDA, many_draws)
-    if "ais" in which:
-        name = (
-            f"VAE 784-300-300-40, binary MNIST: {DIGITS} test digits, AIS of 16 chains of 500 steps"
-        )
-        wanted = "within 0.5 nats of importance sampling"
-        record(name, wanted, "Wu et al. 2017 (the method)", annealed, 1)
 
 
-ROWS = ("plain", "flow", "inverse", "vamp", "iwae", "ais")
+ROWS = ("plain", "ais", "flow", "inverse", "vamp", "iwae")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
