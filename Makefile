@@ -48,7 +48,7 @@ test: $(VENV)/.has-test ## run the tests, in about ten minutes
 bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)
 
-reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/, in a night; ARGS='vade sda': some
+reproductions: $(VENV)/.has-reproductions ## run every script of reproductions/, in a night; ARGS='clustering sda': some
 	set -e; for script in $(if $(ARGS),$(ARGS:%=reproductions/%.py),reproductions/*.py); do \
 	    echo "== $$script"; $(BIN)/python "$$script"; done
 

@@ -28,9 +28,9 @@ import numpy as np
 from results import over_seeds, record
 
 SAMPLES = 200  # of the estimate
-EPOCHS = 120
+EPOCHS = 200
 DIGITS = 100  # of the test set, to which the slow estimate is put
-MANY = 20_000  # samples, for which importance sampling is beside it
+MANY = 100_000  # samples, for which importance sampling is beside it
 BURDA = "Burda et al. 2016, one stochastic layer, fixed binarisation"
 TOMCZAK = "Tomczak & Welling 2018, table 1, static MNIST"
 WHAT = "784-300-300-40, binary MNIST: test NLL, 200 importance samples"

@@ -41,7 +41,7 @@ from results import over_seeds, record
 SEEDS = range(int(os.environ.get("SEEDS", "3")))
 TRIAL = int(os.environ.get("EPOCHS", "0"))  # in place of each method's own epochs
 OTHER = os.environ.get("CTGAN_PYTHON", sys.executable)
-METHODS = {"TabularVAE": 20, "TVAE": 300, "TVAE, 30 epochs": 30}  # and their epochs
+METHODS = {"TabularVAE": 24, "TVAE": 300, "TVAE, 30 epochs": 30}  # and their epochs
 Found = dict[str, float]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -831,29 +830,23 @@ def cells(rng: np.random.Generator) -> np.ndarray:
     return x
 
 
-EDGES = {2: np.array([-0.5, 0.25], np.float32)}  # three bins of a column of numbers
-
-
-def columns_of(weights: Sequence[Any], edges: Any = None) -> Columns:
+def columns_of(weights: Sequence[Any]) -> Columns:
     """Return the layer with the rows of these parameters or arrays."""
-    layer = Columns((0, 3, 0, 2), edges)
+    layer = Columns((0, 3, 0, 2))
     for one, weight in zip(layer.embeddings, weights, strict=True):
         one.weight = weight
     return layer
 
 
-def columns_twin(x: Any, *tables: Any, edges: Any = None) -> Any:
+def columns_twin(x: Any, *tables: Any) -> Any:
     numbers = np.nan_to_num(x[:, [0, 2]])
     parts = [numbers, np.isnan(x[:, [0, 2]])]
-    layer = Columns((0, 3, 0, 2), edges)
+    layer = Columns((0, 3, 0, 2))
     for one, table in zip(layer.embeddings, tables, strict=True):
         at = 0
         for j in one.places:
-            levels, cells = int(layer.levels[j]), np.nan_to_num(x[:, j])
-            if edges and j in edges:
-                levels = len(edges[j]) + 1
-                cells = (cells[:, None] >= edges[j]).sum(1)
-            row = np.where(np.isnan(x[:, j]), levels + 1, cells).astype(int)
+            levels = int(layer.levels[j])
+            row = np.where(np.isnan(x[:, j]), levels + 1, np.nan_to_num(x[:, j])).astype(int)
             parts.append(table[at + row])
             at += levels + 2
     return np.concatenate(parts, 1)
@@ -871,19 +864,18 @@ def table_cases() -> list[TapeCase]:
         )
         for rows in ((3, 5), (0,), (), (2, 1, 4), (67,))
     ]
-    for label, edges in (("", None), ("bins", EDGES)):
-        shapes = [one.weight.shape for one in Columns((0, 3, 0, 2), edges).embeddings]
-        found.append(
-            TapeCase(
-                "Columns",
-                lambda x, *tables, edges=edges: columns_of(tables, edges)(x),
-                [cells],
-                label,
-                functools.partial(columns_twin, edges=edges),
-                parameters=shapes,
-                differentiable=tuple(range(1, 1 + len(shapes))),
-            )
+    shapes = [one.weight.shape for one in Columns((0, 3, 0, 2)).embeddings]
+    found.append(
+        TapeCase(
+            "Columns",
+            lambda x, *tables: columns_of(tables)(x),
+            [cells],
+            "",
+            columns_twin,
+            parameters=shapes,
+            differentiable=tuple(range(1, 1 + len(shapes))),
         )
+    )
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -25,39 +25,29 @@ class Columns(Module):
     Shapes: x (N, C), NaN where a cell is missing, y (N, D): the M numeric columns, 0 where a cell
     is missing, M values that are 1 there and 0 elsewhere, and for each column of levels a vector
     that is learned, one for each level, one for a level that nobody has seen and one for a missing
-    cell. A column of numbers that has bins has a vector for each bin beside the number, so that
-    what is said of a single number, or changes at one, is as easily learned as it is of a level.
-    Columns whose vectors have the same length are looked up together. There is no gradient of x.
-    Fresh vectors of levels are normal, of a length of about 1: a column weighs as much as a
-    number. All others are zero: of a number with bins the number counts at first.
+    cell. Columns whose vectors have the same length are looked up together. There is no gradient of
+    x. Fresh vectors of levels are normal, of a length of about 1: a column weighs as much as a
+    number. The other two are zero.
 
-    C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016. Y. Gorishniy et al.,
-    "On embeddings for numerical features in tabular deep learning", NeurIPS 2022 (bins).
+    C. Guo and F. Berkhahn, "Entity embeddings of categorical variables", 2016.
 
     Parameters
     ----------
     levels : sequence of int
         For each column the number of its levels, 0 for a numeric one, -1 for one to be ignored.
-    edges : dict of int to ndarray of float32, optional
-        What is between the bins of columns of numbers, in order.
 
     Attributes
     ----------
     embeddings : tuple of Embeddings
     """
 
-    def __init__(
-        self, levels: Sequence[int], edges: Mapping[int, np.ndarray] | None = None
-    ) -> None:
+    def __init__(self, levels: Sequence[int]) -> None:
         self.levels = tuple(integer("levels", k, -1) for k in levels)
-        edges = {j: e for j, e in (edges or {}).items() if len(e)}
         self.numeric = _places(k == 0 for k in self.levels)
-        counts = [len(edges[j]) + 1 if j in edges else k for j, k in enumerate(self.levels)]
-        widths = [width(k) if k > 0 else 0 for k in counts]
+        widths = [width(k) if k > 0 else 0 for k in self.levels]
         groups = {w: _places(v == w for v in widths) for w in sorted(set(widths) - {0})}
         self.embeddings = tuple(
-            Embeddings(places, [counts[j] for j in places], w, edges)
-            for w, places in groups.items()
+            Embeddings(places, [self.levels[j] for j in places], w) for w, places in groups.items()
         )
         self.features = 2 * len(self.numeric) + sum(e.features for e in self.embeddings)
 
@@ -88,19 +78,14 @@ class Embeddings(Module):
         K for each. It has K + 2 rows: level K is one that nobody has seen, NaN a missing cell.
     width : int
         W.
-    edges : dict of int to ndarray of float32
-        Between the bins of columns of numbers, by their places.
 
     Attributes
     ----------
     weight : Parameter, shape (sum of K + 2, W)
     """
 
-    def __init__(
-        self, places: np.ndarray, levels: list[int], width: int, edges: Mapping[int, np.ndarray]
-    ) -> None:
+    def __init__(self, places: np.ndarray, levels: list[int], width: int) -> None:
         self.places, self.width = places, width
-        self.edges = {g: edges[j] for g, j in enumerate(places) if j in edges}
         self.missing = np.array(levels, np.float32) + 1
         ends = np.cumsum([k + 2 for k in levels])
         self.first = np.concatenate(([0], ends[:-1])).astype(np.int64)
@@ -109,19 +94,14 @@ class Embeddings(Module):
         self.features = len(places) * width
 
     def reset(self, seed: int, offset: int) -> int:
-        """Make vectors zero: those of unseen levels and missing cells, and of bins, as it says."""
+        """Make the vectors zero that may never be learned: of unseen levels and missing cells."""
         nothing = self.first + self.missing.astype(np.int64)
         self.weight.value[nothing] = self.weight.value[nothing - 1] = 0
-        for g in self.edges:
-            self.weight.value[self.first[g] : nothing[g]] = 0
         return offset
 
     def rows(self, x: np.ndarray) -> np.ndarray:
         """Return which rows of the table stand for cells x (N, C): int64 (N, G)."""
         codes = np.take(x, self.places, axis=1)
-        for g, edges in self.edges.items():
-            there = ~np.isnan(codes[:, g])
-            codes[there, g] = np.searchsorted(edges, codes[there, g], side="right")
         np.copyto(codes, self.missing, where=np.isnan(codes))
         return codes.astype(np.int64) + self.first
 

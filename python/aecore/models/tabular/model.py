@@ -46,8 +46,7 @@ class TableModel(BaseAutoencoder):
     numbers : {"histogram", "normal"}
         What is learned of a cell that is a number, given a code: the probabilities of up to 64
         bins, which hold equally many of the column's numbers in fit, and of single numbers that are
-        frequent; or the mean of a normal distribution, whose deviation is the column's. Where there
-        are bins, the encoder sees which one a number is in beside the number.
+        frequent; or the mean of a normal distribution, whose deviation is the column's.
     hidden : float
         The share of the cells that is hidden from the encoder in training, others in every batch.
         Without any, the model isn't trained to fill in missing cells.
@@ -95,9 +94,8 @@ class TableModel(BaseAutoencoder):
     def _modules(self, reader: Reader, condition: int) -> dict[str, Module]:
         assert isinstance(reader, TableReader)
         layout = reader.layout
+        columns = Columns(layout.levels)
         loss = Mixed(layout.levels, layout.surprise, None, layout.binned)
-        edges = {j: column.coded_bins.edges for j, column in layout.binned.items()}
-        columns = Columns(layout.levels, edges)
         code = Code(self._encoder_outputs, self.latent_dim)
         arch = Dense() if self.arch is None else self.arch
         encoder = Sequential(columns, *arch.down(columns.features, code.outputs))

@@ -103,24 +103,9 @@ class Columns(Op):
             found.append(graph.add("Where", nothing, np.float32(0), numbers))
             found.append(graph.add("Cast", nothing, to=1))
         for e in self.embeddings:
-            codes = _codes(graph, x, e)
+            codes = graph.add("Gather", x, e.places, axis=1)
             codes = graph.add("Where", graph.add("IsNaN", codes), e.missing, codes)
             rows = graph.add("Add", graph.add("Cast", codes, to=7), e.first)
             vectors = graph.add("Gather", e.weight.value, rows, axis=0)
             found.append(graph.reshape(vectors, 0, e.features))
         return graph.add("Concat", *found, axis=1)
-
-
-def _codes(graph: Any, x: str, embeddings: Any) -> str:
-    """Return the cells (N, G) of the embeddings' columns in a graph; of numbers their bins."""
-    if not embeddings.edges:
-        return str(graph.add("Gather", x, embeddings.places, axis=1))
-    columns = list[str]()
-    for g, place in enumerate(embeddings.places):
-        column = graph.add("Gather", x, place[None], axis=1)
-        if g in embeddings.edges:
-            behind = graph.add("GreaterOrEqual", column, embeddings.edges[g])
-            bins = graph.add("ReduceSum", graph.add("Cast", behind, to=1), np.array([1]))
-            column = graph.add("Where", graph.add("IsNaN", column), column, bins)
-        columns.append(column)
-    return str(graph.add("Concat", *columns, axis=1))
