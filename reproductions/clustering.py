@@ -111,40 +111,35 @@ def clustered(**params: Any) -> str:
         how = {"start": "mixture", "pretrain_epochs": 0, "epochs": CLUSTERED, "tol": 0}
         how["learning_rate"] = 1e-4
         model = ae.DeepClustering(10, NETWORK, CODE, random_state=seed, **TRAINING | how | params)
-        model.set_params(warm_start=True).initialize(X[:BATCH])
-        for name, weights in autoencoder("moved", seed).parameters_.items():
-            model.parameters_[name][...] = weights
-        return scored(y, model.fit_predict(X))
+        return scored(y, continuing(model, seed).fit_predict(X))
 
     return means(score)
 
 
 def mixed() -> str:
-    """Return the scores of a VAE whose prior is a mixture, and of that mixture at its start."""
-    y, starts = digits()[1], list[float]()
+    """Return the scores of a VAE whose prior is a mixture, and of that mixture at its start.
+
+    The mixture comes behind pretraining: an epoch of steps that are too small to change anything.
+    """
+    (X, y), starts = digits(), list[float]()
 
     def score(seed: int) -> tuple[float, float]:
-        model, data = started(seed), Moved(seed)
-        starts.append(ae.metrics.clustering_accuracy(y, model.predict(digits()[0])))
+        how = {"prior": ae.GaussianMixture(10), "pretrain_epochs": 1, "learning_rate": 1e-9}
+        model = ae.VAE(NETWORK, CODE, epochs=0, random_state=seed, **TRAINING | how)
+        continuing(model, seed).fit(X)
+        starts.append(ae.metrics.clustering_accuracy(y, model.predict(X)))
         how = {"learning_rate": 1e-3, "schedule": ae.Cosine(CLUSTERED, 0.1), "epochs": CLUSTERED}
-        return scored(y, model.set_params(**how).fit(data).predict(digits()[0]))
+        return scored(y, model.set_params(**how).fit(Moved(seed)).predict(X))
 
     return f"{means(score)}; the mixture at its start {over_seeds(starts)}"
 
 
-def started(seed: int) -> ae.VAE:
-    """Return a VAE that is an autoencoder yet, and has the mixture that fits its codes.
-
-    The mixture comes behind pretraining: an epoch of steps that are too small to change anything.
-    """
-    X, _ = digits()
-    how = {"prior": ae.GaussianMixture(10), "pretrain_epochs": 1, "learning_rate": 1e-9}
-    model = ae.VAE(NETWORK, CODE, epochs=0, warm_start=True, random_state=seed, **TRAINING | how)
-    model.initialize(X[:BATCH])
+def continuing(model: Any, seed: int) -> Any:
+    """Return a model with the weights of an autoencoder; those of codes' variances are fresh."""
+    model.set_params(warm_start=True).initialize(digits()[0][:BATCH])
     for name, weights in autoencoder("moved", seed).parameters_.items():
-        mine = model.parameters_[name]
-        mine[tuple(slice(n) for n in weights.shape)] = weights  # of the codes, not their variances
-    return model.fit(X)
+        model.parameters_[name][tuple(slice(n) for n in weights.shape)] = weights
+    return model
 
 
 # ---- smaller ones -------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ DIGITS = 100  # of the test set, to which the slow estimate is put
 MANY = 100_000  # samples, for which importance sampling is beside it
 BURDA = "Burda et al. 2016, one stochastic layer, fixed binarisation"
 TOMCZAK = "Tomczak & Welling 2018, table 1, static MNIST"
+ROWS = ("plain", "ais", "flow", "inverse", "vamp", "iwae")
 WHAT = "784-300-300-40, binary MNIST: test NLL, 200 importance samples"
 
 
@@ -59,8 +60,8 @@ def trained(seed: int = 0, **options: Any) -> ae.VAE:
 def fresh(seed: int, **options: Any) -> ae.VAE:
     how: dict[str, Any] = {"loss": "bce", "batch_size": 100, "epochs": EPOCHS, "kl_warmup": 20}
     how |= {"schedule": ae.Cosine(EPOCHS), "corruption": ae.SaltAndPepper(0.02)}
-    how |= {"validation_fraction": 1 / 12, "patience": EPOCHS, "random_state": seed}
-    how["precision"] = "bfloat16"
+    how |= {"validation_fraction": 1 / 12, "patience": EPOCHS, "precision": "bfloat16"}
+    how["random_state"] = seed
     return ae.VAE(ae.Dense((300, 300)), 40, **how, **options).fit(X)
 
 
@@ -129,8 +130,6 @@ def main(which: list[str], seeds: int) -> None:
         name = f"IWAE of 50, the last 10 epochs of the former, {WHAT}"
         record(name, "87.1 nats", BURDA, many_draws)
 
-
-ROWS = ("plain", "ais", "flow", "inverse", "vamp", "iwae")
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])

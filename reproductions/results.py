@@ -49,7 +49,8 @@ def record(what: str, wanted: str, source: str, run: Callable[[], str], seeds: i
 
 
 def over_seeds(values: Sequence[float], form: str = ".3f") -> str:
-    """Return mean, standard deviation and range of what several seeds gave."""
+    """Return mean, standard deviation and range of what several seeds gave; of one the value."""
+    if len(values) == 1:
+        return f"{values[0]:{form}}"
     lowest, highest = min(values), max(values)
-    spread = stdev(values) if len(values) > 1 else 0.0
-    return f"{fmean(values):{form}} ± {spread:{form}} ({lowest:{form}} to {highest:{form}})"
+    return f"{fmean(values):{form}} ± {stdev(values):{form}} ({lowest:{form}} to {highest:{form}})"
