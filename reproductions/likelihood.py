@@ -136,4 +136,6 @@ if __name__ == "__main__":
     parser.add_argument("rows", nargs="*", metavar="row", help=", ".join(ROWS))
     parser.add_argument("--seeds", type=int, default=3)
     found = parser.parse_args()
+    for row in set(found.rows) - set(ROWS):
+        parser.error(f"rows: expected {', '.join(ROWS)}, got {row!r}")
     main(found.rows or list(ROWS), found.seeds)

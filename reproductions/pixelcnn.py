@@ -26,7 +26,7 @@ import numpy as np
 from aecore import nn
 from results import over_seeds, record
 
-EPOCHS, PRIOR_EPOCHS = 16, 4  # the reference has 30 and 30
+EPOCHS, PRIOR_EPOCHS = 16, 7  # the reference has 30 and 30
 USUAL_EPOCHS = 8  # of the codebook as it is by default
 SEEDS = 0, 1, 2
 images, _, test_images, _ = ae.datasets.load_mnist()

@@ -21,13 +21,13 @@ from ..data.tables.bins import CodedBins
 
 
 @functools.cache
-def _shapes(k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return what a and b are multiplied by for K bins: a loss is made for each batch."""
+def _shapes(k: int) -> np.ndarray:
+    """Return what a and b are multiplied by for K bins, (2, K)."""
     ranks = [NormalDist().inv_cdf((i + 0.5) / k) for i in range(k)]
     shift = np.array(ranks, np.float32)
-    width = (shift**2 - 1) / 2
-    shift.flags.writeable = width.flags.writeable = False
-    return shift, width
+    shapes = np.stack([shift, (shift**2 - 1) / 2])
+    shapes.flags.writeable = False
+    return shapes
 
 
 class Histogram:
@@ -46,13 +46,13 @@ class Histogram:
     def __init__(self, bins: CodedBins) -> None:
         self.bins, k = bins, len(bins)
         self.outputs = k + 2 if k > 1 else 0
-        self._shift, self._width = _shapes(k)
+        self._shapes = _shapes(k)
 
     def _logits(self, output: np.ndarray) -> np.ndarray:
         """Return the logits of the bins (n, K)."""
         k = len(self.bins)
-        logits: np.ndarray = output[:, :k] + output[:, k, None] * self._shift
-        logits += output[:, k + 1, None] * self._width
+        logits: np.ndarray = output[:, k:] @ self._shapes
+        logits += output[:, :k]
         return logits
 
     def losses(
@@ -75,8 +75,7 @@ class Histogram:
         _core.cross_entropy(nats, dx, weight, x, labels, mask, runtime.current())
         if grad is not None and dx is not None:
             grad[:, :k] = dx = dx[:, 0]
-            grad[:, k] = np.einsum("nk,k->n", dx, self._shift)
-            grad[:, k + 1] = np.einsum("nk,k->n", dx, self._width)
+            grad[:, k:] = dx @ self._shapes.T
         return nats
 
     def probabilities(self, output: np.ndarray) -> np.ndarray:

@@ -27,7 +27,6 @@ import numpy as np
 from .. import _core
 from ..base import runtime
 from ..base.streams import CELLS, derived_seed
-from ..base.sums import sum_of
 from ..data.batches import Batch
 from ..data.tables.columns import Numeric
 from ..nn.module import Module
@@ -358,14 +357,12 @@ class Mixed(Loss):
     @np.errstate(all="ignore")
     def squares_of(self, grad: np.ndarray, weight: float = 1.0) -> float:
         """Return the sum of squared errors from the gradient of the loss with equal weights."""
-        if self.scales is None and not self.histograms:
-            return _core.sum_squares(grad, runtime.current()) / weight**2
-        errors = grad / np.float64(weight)
+        errors = grad.copy()
         if self.scales is not None:
             errors[:, self.parts[0]] *= np.exp(2 * self.scales.log_sigmas)
         for _, histogram, run in self.binned():
             errors[:, run][:, len(histogram.bins) :] = 0  # not of bins
-        return sum_of(errors**2)
+        return _core.sum_squares(errors, runtime.current()) / weight**2
 
 
 class _CellLoss(Late):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from ...nn.init import use_init
 from ...nn.module import Module
 from ...penalties import check_encoder
 from ...training.loop import Phase
+from ...training.network import Network
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
 
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 NUMBERS = ("normal", HISTOGRAM)
 GROUPS = 8  # of columns that are hidden together where cells are scored
+
+# The loss of each network, and the layout it is of: every batch asks for it more than once.
+_losses: WeakKeyDictionary[Network, tuple[Layout, Mixed]] = WeakKeyDictionary()
 
 
 class TableModel(BaseAutoencoder):
@@ -116,10 +121,13 @@ class TableModel(BaseAutoencoder):
 
     @property
     def _loss(self) -> Mixed:
-        network = self._fitted()
-        layout = self._layout
-        scales = getattr(network, "scales", None)
-        return Mixed(layout.levels, layout.surprise, scales, layout.binned)
+        network, layout = self._fitted(), self._layout
+        known = _losses.get(network)
+        if known is None or known[0] is not layout:
+            scales = getattr(network, "scales", None)
+            known = layout, Mixed(layout.levels, layout.surprise, scales, layout.binned)
+            _losses[network] = known
+        return known[1]
 
     # ---- tables in ------------------------------------------------------------------------------
 
