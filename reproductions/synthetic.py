@@ -10,12 +10,13 @@ how good the rows are, on all of them.
 Then rows are drawn given some of their cells. How many of them have these cells, and how alike they
 are to the real rows that do, beside those of the holdout that do, is in a row for each condition.
 
-Three seeds: figures are means, with their standard deviation. TVAE has the defaults of its package,
-300 epochs in batches of 500. Most of its time goes to products of subnormal numbers, as soon as
-weights have become so small, and PyTorch can be told to take them for 0: so it has three
-seeds, also with fewer epochs, and as it comes one. TabularVAE has batches of 512,
-products of bfloat16 and settings that were found with another seed. It is shown as one model of all
-rows, and as one of each class of the label, whose rows are drawn in the shares that classes have.
+Three seeds: figures are means, with their standard deviation. Each generator has a thread. TVAE has
+the defaults of its package, 300 epochs in batches of 500. Most of its time goes to products of
+subnormal numbers, which some of its weights become; PyTorch can be told to take them for 0. So told
+it has three seeds, and is shown with fewer epochs too; as it comes it has one. TabularVAE has
+batches of 512, products of bfloat16 and settings that were found with other seeds. It is shown as
+one model of all rows, and as one of each class of the label, whose rows are drawn in the shares
+that classes have.
 
 usage: AECORE_DATA=folder python reproductions/synthetic.py [adult] [claims] [method ...]
 (parts of methods' names, "given" for conditions; all without any). SEEDS=1 has one seed, EPOCHS=1
@@ -185,7 +186,8 @@ def drawn(method: str, target: str, seed: int, folder: pathlib.Path) -> tuple[pd
     python = OTHER if method.startswith("TVAE") else sys.executable
     epochs = str(TRIAL or METHODS[method])
     command = [python, __file__, "--draw", method, target, epochs, str(seed), str(folder)]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    how: dict[str, Any] = {"env": os.environ | {"OMP_NUM_THREADS": "1"}, "text": True}
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, **how).stdout
     return read(folder, "drawn.csv")[0], json.loads(told.splitlines()[-1])
 
 
@@ -310,7 +312,8 @@ def ratios(found: dict[str, list[Found]]) -> str:
     took = {n: np.mean([part["fit"] + part["draw"] for part in p]) for n, p in found.items()}
     one, each = (took["TVAE"] / took[name] for name in ("TabularVAE", EACH))
     flushed = took[FLUSHED] / took[EACH]
-    return f"{one:.1f}, {each:.1f} by one of each class, {flushed:.1f} without subnormal numbers"
+    rest = f"{each:.1f}, without subnormal numbers {flushed:.1f}"
+    return f"{one:.1f}; by one of each class {rest}"
 
 
 def main(arguments: list[str]) -> None:
