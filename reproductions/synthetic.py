@@ -11,8 +11,8 @@ Then rows are drawn given some of their cells. How many of them have these cells
 are to the real rows that do, beside those of the holdout that do, is in a row for each condition.
 
 Three seeds: figures are means, with their standard deviation. Each generator has a thread. TVAE has
-the defaults of its package, 300 epochs in batches of 500. Most of its time goes to products of
-subnormal numbers, which some of its weights become; PyTorch can be told to take them for 0. So told
+the defaults of its package, 300 epochs in batches of 500. Some of its weights become subnormal
+numbers, whose products take most of its time for Adult; PyTorch can take them for 0. So told
 it has three seeds, and is shown with fewer epochs too; as it comes it has one. TabularVAE has
 batches of 512, products of bfloat16 and settings that were found with other seeds. It is shown as
 one model of all rows, and as one of each class of the label, whose rows are drawn in the shares

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 NUMBERS = ("normal", HISTOGRAM)
 GROUPS = 8  # of columns that are hidden together where cells are scored
 
-# The loss of each network, and the layout it is of: every batch asks for it more than once.
-_losses: WeakKeyDictionary[Network, tuple[Layout, Mixed]] = WeakKeyDictionary()
+# The loss of each network, whose layout and scales never change: a batch asks for it twice.
+_losses: WeakKeyDictionary[Network, Mixed] = WeakKeyDictionary()
 
 
 class TableModel(BaseAutoencoder):
@@ -121,13 +121,13 @@ class TableModel(BaseAutoencoder):
 
     @property
     def _loss(self) -> Mixed:
-        network, layout = self._fitted(), self._layout
-        known = _losses.get(network)
-        if known is None or known[0] is not layout:
-            scales = getattr(network, "scales", None)
-            known = layout, Mixed(layout.levels, layout.surprise, scales, layout.binned)
-            _losses[network] = known
-        return known[1]
+        network = self._fitted()
+        loss = _losses.get(network)
+        if loss is None:
+            layout, scales = self._layout, getattr(network, "scales", None)
+            loss = Mixed(layout.levels, layout.surprise, scales, layout.binned)
+            _losses[network] = loss
+        return loss
 
     # ---- tables in ------------------------------------------------------------------------------
 
