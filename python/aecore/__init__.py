@@ -14,6 +14,7 @@ from .arch import GRU, LSTM, Conv, Dense, ResNet, Transformer, UNet
 from .base import moved
 from .base.hints import CLASSES as _CLASSES
 from .base.hints import hint as _hint
+from .base.hints import no_attribute as _no_attribute
 from .data.corruption import Blocks, GaussianNoise, Masking, SaltAndPepper, SwapNoise
 from .data.tables.constraints import Ordered, SumTo
 from .divergences import MMD, TotalCorrelation
@@ -188,11 +189,10 @@ _LATER = {  # imported when they are used: names and where they are
 
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
-        text = f"module {__name__!r} has no attribute {name!r}"
-        if not name.startswith("_"):
-            text += f"; did you mean nn.{name}?" if name in nn.__all__ else ""
-            text += "" if name in nn.__all__ else _hint(name, __all__, _CLASSES)
-        raise AttributeError(text)
+        meant = f"; did you mean nn.{name}?" if name in nn.__all__ else ""
+        if not meant and not name.startswith("_"):
+            meant = _hint(name, __all__, _CLASSES)
+        raise _no_attribute(f"module {__name__!r}", name, meant)
     place = _LATER[name]
     module = importlib.import_module(f"{__name__}.{place or name}")
     value = globals()[name] = getattr(module, name) if place else module

@@ -3,6 +3,8 @@
 import copy
 import inspect
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import aecore as ae
@@ -53,6 +55,14 @@ MODELS = [getattr(ae, name) for name in ae.__all__ if hasattr(getattr(ae, name),
 def test_what_was_meant(call, error, meant):
     with pytest.raises(error, match=meant):
         call()
+
+
+@pytest.mark.parametrize("what", ["VAE().encode", "VAE().fitt", "Vae", "nn.Conv", "VAE()._fittd"])
+def test_a_traceback_guesses_at_most_once(what):
+    # Python adds a guess of its own where it knows the object
+    code = f"import aecore as ae; ae.{what}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.lower().count("did you mean") == ("_" not in what), done.stderr
 
 
 @pytest.mark.parametrize("name", ["xyzzy", "_lr", "history_", "__array__"])

@@ -241,6 +241,11 @@ def hint(name: str, known: Iterable[str], elsewhere: dict[str, str]) -> str:
     return f"; did you mean {lower[close[0]]}?" if close else ""
 
 
+def no_attribute(owner: str, name: str, meant: str) -> AttributeError:
+    """Return the error of an unknown attribute; without its object, or Python guesses as well."""
+    return AttributeError(f"{owner} has no attribute {name!r}{meant}", name=name, obj=None)
+
+
 def choice_hint(value: str, options: Iterable[str]) -> str:
     """Return what to add to a message about a text that is none of the options."""
     options, name = list(options), value.lower().replace(" ", "_").replace("-", "_")

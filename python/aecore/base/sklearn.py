@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import checks, names, routing, tracebacks
-from .hints import ATTRIBUTES, hint
+from .hints import ATTRIBUTES, hint, no_attribute
 from .params import Params
 from .streams import fresh_seed
 
@@ -74,12 +74,12 @@ class Estimator(Params):
         def __getattr__(self, name):
             if hasattr(type(self), name):  # a property, whose own error this is
                 return object.__getattribute__(self, name)
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            meant = ""
             if not name.startswith("_") and not name.endswith("_"):
                 learned = (getattr(c, "__annotations__", ()) for c in type(self).__mro__)
                 known = {*dir(type(self)), *chain(*learned)}
-                text += hint(name, (k for k in known if not k.startswith("_")), ATTRIBUTES)
-            raise AttributeError(text, name=name, obj=self)
+                meant = hint(name, (k for k in known if not k.startswith("_")), ATTRIBUTES)
+            raise no_attribute(f"{type(self).__name__!r} object", name, meant)
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in vars(self)

@@ -1,6 +1,7 @@
 """Layers: parameters and a forward pass. What they compute is differentiated by a tape."""
 
 from ..base.hints import hint as _hint
+from ..base.hints import no_attribute as _no_attribute
 from .activation import Activation
 from .attention import MultiHeadAttention, TransformerBlock
 from .containers import Residual, Sequential, SkipConcat, TimeDistributed
@@ -93,5 +94,5 @@ def __getattr__(name: str) -> object:
         text = f"aecore.nn.{name} is now called {new}; the old name will go"
         warnings.warn(text, DeprecationWarning, stacklevel=2)
         return globals()[new]
-    text = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(text if name.startswith("_") else text + _hint(name, __all__, {}))
+    meant = "" if name.startswith("_") else _hint(name, __all__, {})
+    raise _no_attribute(f"module {__name__!r}", name, meant)
