@@ -39,6 +39,15 @@ def test_bins_hold_about_equally_many(n):
     np.testing.assert_allclose((held * mean).sum(), numbers.sum(), rtol=1e-6, atol=1e-6)
 
 
+def test_missing_numbers_have_no_density_and_those_beyond_the_bins_are_far():
+    c = column(np.random.default_rng(0).lognormal(5, 2, 1000))
+    codes = c.coded(np.array([np.nan, c.low, c.high]))
+    assert c.log_scale(codes)[0] == 0 and (c.log_scale(codes)[1:] < 0).all()
+    np.testing.assert_array_equal(c.coded_bins.beyond(codes), 0)
+    away = c.coded_bins.beyond(codes + np.float32(3))
+    assert away[:2].tolist() == [0, 0] and away[2] == pytest.approx(3, rel=1e-5)
+
+
 def test_what_is_drawn_in_a_bin_has_its_mean_and_range():
     rng = np.random.default_rng(0)
     c = column(rng.exponential(size=5000))

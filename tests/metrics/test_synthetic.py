@@ -143,6 +143,41 @@ def test_copies_are_found_out(tables):
     assert report["copies"] == 0 and report["closer than holdout"] > 0.9
 
 
+def test_copies_do_not_hide_what_can_be_told_apart():
+    rng = np.random.default_rng(0)
+    real = rng.normal(size=(600, 3))
+    assert report_of(real, real.copy())["detection AUROC"] == pytest.approx(0.5, abs=0.02)
+    far = rng.normal(size=(240, 3)) + [4, 0, 0]
+    mixed = report_of(real, np.concatenate([real[:360], far]))["detection AUROC"]
+    assert 0.65 < mixed < 0.8  # of 40 % that are told apart always: 0.7
+    words = rng.integers(0, 3, (600, 2)).astype(float)  # rows are equal by chance, and often
+    rare = np.where(rng.random((600, 1)) < 0.8, words[0], rng.integers(0, 3, (600, 2)))
+    assert report_of(words, rare)["detection AUROC"] > 0.75
+
+
+def test_copies_are_equal_in_all_digits():
+    rng = np.random.default_rng(0)
+    seconds = rng.integers(0, 10**8, 300).astype("datetime64[s]")
+    real = np.zeros(300, [("when", "M8[s]"), ("x", float)])
+    real["when"], real["x"] = seconds, rng.random(300)
+    later, near = real.copy(), real.copy()
+    later["when"] += np.timedelta64(1, "s")
+    near["x"] = np.nextafter(near["x"], 2)
+    for made, share in ((real, 1), (later, 0), (near, 0)):
+        assert report_of(real, made)["copies"] == share
+
+
+def test_columns_with_hardly_any_cells():
+    rng = np.random.default_rng(0)
+    real = np.c_[rng.normal(size=(200, 2)), np.full(200, np.nan)]
+    real[0, 2] = 3.5
+    made = np.c_[rng.normal(size=(200, 2)), np.full(200, np.nan)]
+    report = report_of(real, made)
+    assert 0.3 < report["detection AUROC"] < 0.7
+    made[:, 0] = np.nan
+    assert np.isfinite(report_of(real, made, target=1)["TSTR R2"])
+
+
 def test_targets_of_levels_and_without_a_holdout(tables):
     real, other, _ = tables
     three = report_of(real, other, target="shape")

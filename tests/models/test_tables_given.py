@@ -3,8 +3,10 @@
 import aecore as ae
 import numpy as np
 import pytest
-from aecore.data.tables import Layout
-from aecore.models.tabular.posterior import _decoded
+from aecore.data.tables import Layout, Table
+from aecore.data.tables.constraints import Link
+from aecore.models.tabular.given import Given
+from aecore.models.tabular.posterior import _decoded, particles
 
 SMALL = ae.Dense((32,))
 
@@ -110,6 +112,7 @@ def test_rare_rows_are_warned_of():
         ({"age": (400, 500)}, ValueError, "'age': expected a range"),
         ({"sex": ("F", "M")}, ValueError, "'sex': expected a level or a list"),
         ({"sex": []}, ValueError, "'sex': expected levels, got none"),
+        ({"age": (40.2, 40.8)}, ValueError, "'age': expected a multiple of 1"),
         (people(3)[["sex"]], ValueError, "expected a row for each of n=4, got 3"),
         (7, ValueError, "given: Expected 2D array"),
     ],
@@ -117,8 +120,75 @@ def test_rare_rows_are_warned_of():
 def test_odd_conditions(model, given, error, text):
     with pytest.raises(error, match=text):
         model.sample(4, given=given)
-    with pytest.raises(ValueError, match="near: expected None"):
-        model.sample(4, given={"sex": "F"}, near=people(1))
+    for name, value in {"near": people(1), "scale": 2, "y": 0}.items():
+        word = "y" if name == "y" else "near"
+        with pytest.raises(ValueError, match=f"{word}: expected None"):
+            model.sample(4, given={"sex": "F"}, **{name: value})
+
+
+def test_a_range_without_width_is_a_number(model):
+    for given in ({"age": (45, 45)}, {"age": (44.5, 45.5)}):
+        one, two = (model.sample(50, given=g, random_state=0) for g in (given, {"age": 45}))
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("numbers", ["histogram", "normal"])
+def test_ranges_that_no_row_is_in(numbers):
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((500, 1)) < 0.5, 0, 10) + rng.integers(0, 3, (500, 1))
+    how = {"learning_rate": 1e-2, "batch_size": 50, "epochs": 60, "random_state": 0}
+    m = ae.TabularVAE(SMALL, 2, numbers=numbers, **how).fit(np.repeat(X, 2, axis=1) * [1.0, 2.0])
+    if numbers == "histogram":
+        with pytest.raises(ValueError, match="given: 0: expected a range with numbers of fit"):
+            m.sample(5, given={0: (5, 7)})
+    else:
+        drawn = m.sample(200, given={0: (5, 7)}, random_state=0)
+        assert ((drawn[:, 0] >= 5) & (drawn[:, 0] <= 7)).all()
+    wide = m.sample(500, given={0: (5, 11)}, random_state=0)
+    assert set(wide[:, 0]) <= {5, 6, 7, 8, 9, 10, 11} and (wide[:, 1] > 5).mean() > 0.9
+
+
+def test_what_has_no_probability_is_refused(model, monkeypatch):
+    def nothing(self, loss, output):
+        return np.full(len(output), -np.inf)
+
+    monkeypatch.setattr(Given, "log_chance", nothing)
+    with pytest.raises(ValueError, match="given: expected what the model may draw"):
+        model.sample(4, given={"age": (40, 50)})
+
+
+@pytest.mark.parametrize("flow", [ae.PlanarFlow(4), ae.InverseAutoregressiveFlow(2, 32, 8)])
+def test_codes_behind_a_flow_are_weighed_by_their_density(flow, monkeypatch):
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 3, 2000)
+    X = np.stack([group * 4 + rng.normal(size=2000) for _ in range(3)], axis=1)
+    how = {"learning_rate": 5e-3, "epochs": 20, "numbers": "normal", "random_state": 0}
+    m = ae.TabularVAE(SMALL, 2, posterior=flow, **how).fit(X)
+    for step in m._network.posterior.steps:  # far from the identity, whatever was learned
+        for _, p in step.parameters():
+            p.value += rng.normal(size=p.shape).astype(np.float32) * 0.2
+    gaps = X[:60].copy()
+    gaps[:, 2] = np.nan
+    given = m._layout.matrix(Table(gaps))
+    totals = []
+    for share in (0.5, 0.999):  # all but one from the prior: no flow has a part in their weights
+        how = {"share": share, "alike": True}
+        parts = list(particles(m, given, 4000, ae.Normal(), 0, **how))
+        outs = [np.einsum("ns,nso->no", p.shares, p.output) for p in parts]
+        totals.append(np.concatenate(outs)[:, 2])
+    assert np.abs(totals[0] - totals[1]).mean() < 0.1
+
+
+def test_a_row_of_gaps_is_certain():
+    X = np.random.default_rng(0).lognormal(5, 2, (500, 2))
+    for numbers in ("histogram", "normal"):
+        m = ae.TabularVAE(SMALL, 2, epochs=5, numbers=numbers, random_state=0).fit(X)
+        nothing = np.full((1, 2), np.nan)
+        assert m.log_likelihood(nothing, n_samples=5000, random_state=0) == pytest.approx(
+            0, abs=0.1
+        )
+        scores = m.score_cells(np.array([[X[:, 0].max(), X[0, 1]], [1e9, X[0, 1]]]))
+        assert scores[1, 0] > scores[0, 0] + 5  # beyond all that fit has seen
 
 
 # ---- constraints ---------------------------------------------------------------------------------
@@ -172,6 +242,36 @@ def test_gaps_are_filled_by_the_constraints(constrained):
     check(constrained.impute(X))
     for full in constrained.impute(X, n_draws=2, random_state=0):
         check(full)
+
+
+def test_gaps_before_what_is_there_are_filled_by_the_constraints(constrained):
+    for gone in (["a"], ["a", "b"], ["start"], ["a", "b", "start", "end"], ["total", "b"]):
+        X = tied()
+        for name in gone:
+            X[name] = np.nan if name != "b" else 7
+        mask = np.ones((len(X), 5), bool)
+        for name in gone:
+            mask[:, X.dtype.names.index(name)] = False
+        for full in (
+            constrained.impute(X, sample_mask=mask),
+            *constrained.impute(X, sample_mask=mask, n_draws=2, random_state=0),
+        ):
+            np.testing.assert_allclose(full["total"], full["a"] + full["b"], atol=1e-12)
+            assert (full["start"] <= full["end"]).all()
+            for name in set(X.dtype.names) - set(gone):
+                np.testing.assert_array_equal(full[name], X[name])
+
+
+def test_terms_of_a_sum_that_is_there():
+    link = Link(3, (0, 1, 2), True, 0.0, 9.0)
+    numbers = {0: [1.0, 1, 1, 0], 1: [2.0, 2, -1, 0], 2: [3.0, 3, 3, 3], 3: [9.0, 7, 4, 5]}
+    made = {0: [True, True, True, True], 1: [True, False, True, True]}
+    made |= {2: [False] * 4, 3: [False] * 4}
+    numbers, made = ({j: np.array(v) for j, v in d.items()} for d in (numbers, made))
+    link.settle(numbers, made, {0: 1.0, 1: 0.0, 2: 1.0, 3: 1.0})
+    assert numbers[0].tolist() == [2, 2, 2, 1]  # scaled by 2; alone; moved by 1/2, to 1.5; from 0
+    assert numbers[1].tolist() == [4, 2, -1, 1]
+    assert numbers[2].tolist() == [3] * 4 and numbers[3].tolist() == [9, 7, 4, 5]
 
 
 def test_what_follows_from_others_can_be_given_with_them(constrained):

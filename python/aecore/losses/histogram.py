@@ -6,6 +6,9 @@ Of the K + 2 outputs of such a column K are one for each bin; the others, a and 
 
 with :math:`c_k = \Phi^{-1}((k + 1/2) / K)`. So with h at rest the bins have a normal distribution
 over their ranks, and where it is and how wide takes two numbers, which few rows can teach.
+
+A number beyond those of fit has the loss of the bin at that end, and as a normal distribution has
+it half the square of how many deviations of the column it is away, so that it is odd.
 """
 
 from __future__ import annotations
@@ -64,7 +67,7 @@ class Histogram:
     ) -> np.ndarray:
         """Return the loss of each cell (n,); write the gradient of the outputs, if it is given."""
         n, k = len(codes), len(self.bins)
-        nats = np.zeros(n, np.float32)
+        nats = np.float32(0.5) * np.square(self.bins.beyond(codes))
         if k == 1:
             return nats
         found, there = self.bins.find(codes), ~np.isnan(codes)
@@ -72,10 +75,12 @@ class Histogram:
         mask = there.astype(np.float32).reshape(-1, 1)
         x = self._logits(output).reshape(n, 1, k)
         dx = None if grad is None else np.empty_like(x)
-        _core.cross_entropy(nats, dx, weight, x, labels, mask, runtime.current())
+        inner = np.empty(n, np.float32)
+        _core.cross_entropy(inner, dx, weight, x, labels, mask, runtime.current())
         if grad is not None and dx is not None:
             grad[:, :k] = dx = dx[:, 0]
             grad[:, k:] = dx @ self._shapes.T
+        nats += inner
         return nats
 
     def probabilities(self, output: np.ndarray) -> np.ndarray:

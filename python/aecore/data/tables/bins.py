@@ -78,6 +78,7 @@ class CodedBins:
         low, high, self.means = np.array(column.bins, np.float64).T
         self._coded = column.coded
         self.edges = self._coded((high[:-1] + low[1:]) / 2)
+        self._ends = self._coded(np.array([low[0], high[-1]]))
         self.alone = low == high
         margin = np.where(self.alone, 0, column.step / 2)
         self.low, self.high = low - margin, high + margin
@@ -93,6 +94,10 @@ class CodedBins:
         """Return the bin of each code, float32, NaN where it is missing."""
         found = self._places(codes).astype(np.float32)
         return np.where(np.isnan(codes), np.float32(np.nan), found)
+
+    def beyond(self, codes: np.ndarray) -> np.ndarray:
+        """Return how far codes are from those of fit, in deviations of the column; NaN has 0."""
+        return np.nan_to_num(codes - np.clip(codes, *self._ends))
 
     def expected(self, chances: np.ndarray) -> np.ndarray:
         """Return the codes (n,) of the expected numbers, for probabilities of the bins (n, K)."""
@@ -122,13 +127,14 @@ class CodedBins:
     def log_density(self, codes: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Return the logarithm of the density of numbers (n,) within their bins.
 
-        Numbers that have a bin of their own keep their probability, and have 0.
+        Numbers that have a bin of their own keep their probability, and have 0, as missing ones do.
         """
-        at, inner = self._places(codes), ~self.alone
+        at = self._places(codes)
         with np.errstate(divide="ignore", invalid="ignore"):
             lower = np.log(self.below / (self.means - self.low))
             upper = np.log((1 - self.below) / (self.high - self.means))
-        return np.where(inner[at], np.where(numbers < self.means[at], lower[at], upper[at]), 0.0)
+        inner = ~self.alone[at] & ~np.isnan(codes)
+        return np.where(inner, np.where(numbers < self.means[at], lower[at], upper[at]), 0.0)
 
     def restore(self, codes: np.ndarray, numbers: np.ndarray) -> None:
         """Write the numbers that have bins of their own, which a code of 32 bits blurs."""

@@ -36,6 +36,9 @@ class Constraint(Choice):
 class SumTo(Constraint):
     """One column is the sum of others: it isn't learned, but added up.
 
+    It may be more than in `fit`, and less. Where it is there and some of the others are missing
+    `TabularVAE.impute` makes these fit it.
+
     Parameters
     ----------
     total : str or int
@@ -139,6 +142,34 @@ class Link(NamedTuple):
             return np.asarray(sum(known[j] for j in self.of))
         before = known[self.of[0]]
         return np.maximum(np.clip(before + difference, self.low, self.high), before)
+
+    def settle(
+        self, numbers: dict[int, np.ndarray], made: dict[int, np.ndarray], steps: dict[int, float]
+    ) -> None:
+        """Change numbers (N,) that were made, by which the column's own, if given, follow.
+
+        Terms of a sum are scaled to what those that are given leave of it; where that has the other
+        sign, or they are 0, they are moved, all by as much. Steps are those of columns, 0 for none.
+        The term with the least step is the last, and takes what rounding to multiples leaves.
+        """
+        whole = numbers[self.column]
+        if not self.is_sum:
+            (j,) = self.of
+            numbers[j] = np.where(made[j], np.minimum(numbers[j], whole), numbers[j])
+            return
+        of = sorted(self.of, key=lambda j: -steps[j])
+        terms, free = (np.array([v[j] for j in of]) for v in (numbers, made))
+        left = whole - np.where(free, 0, terms).sum(0)
+        total, remaining = np.where(free, terms, 0).sum(0), free.sum(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            moved = terms + (left - total) / remaining
+            terms = np.where(left * total > 0, terms * (left / total), moved)
+        for j, term, one in zip(of, terms, free & ~made[self.column], strict=True):
+            remaining = remaining - one
+            found = np.rint(term / steps[j]) * steps[j] if steps[j] else term
+            found = np.where(remaining > 0, found, left)
+            numbers[j] = np.where(one, found, numbers[j])
+            left = left - np.where(one, found, 0)
 
 
 def links_of(constraints: Any, table: Table, place: Any) -> list[Link]:

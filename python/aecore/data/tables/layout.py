@@ -140,7 +140,8 @@ class Layout:
     ) -> dict[int, np.ndarray]:
         """Return the numbers of all columns that have to do with constraints, of a matrix (N, C).
 
-        Some may be known, by index, NaN where they aren't.
+        Some may be known, by index, NaN where they aren't: the others meet the constraints with
+        them.
         """
         found = dict(numbers or {})
         given = set(found)
@@ -154,6 +155,12 @@ class Layout:
         for link in self.links:
             j = link.column
             put(j, link.numbers(found, self.columns[j].decode(matrix[:, j])))
+        everywhere = np.ones(len(matrix), bool)
+        made = {j: np.isnan(numbers[j]) if numbers and j in given else everywhere for j in found}
+        steps = {j: getattr(self.columns[j], "step", 0.0) for j in found}
+        for link in reversed(self.links):
+            if link.column in given:
+                link.settle(found, made, steps)
         return found
 
     def log_scale(self, matrix: np.ndarray) -> np.ndarray:

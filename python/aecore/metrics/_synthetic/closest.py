@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .tables import Matrix, Tables
+from .tables import Encoded, Matrix, Tables, as_bytes
 
 ROWS, OTHERS = 64, 2048  # pairs that are measured at a time: their distances stay in the cache
 FAR = np.float32(1e6)  # from all that isn't missing
@@ -64,9 +64,7 @@ def share_closer(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float((less + same / 2).mean() / len(b))
 
 
-def share_of_copies(rows: Matrix, others: Matrix) -> float:
-    """Return the share of rows that are among others."""
-    # One kind of NaN, and 0 for -0.
-    found, known = (np.where(np.isnan(part), FAR, part + np.float32(0)) for part in (rows, others))
-    there = {row.tobytes() for row in known}
-    return sum(row.tobytes() in there for row in found) / len(found)
+def share_of_copies(tables: Tables, rows: Encoded, others: Encoded) -> float:
+    """Return the share of rows whose cells are, exactly, those of one of the others."""
+    there = set(as_bytes(tables.exact(others)))
+    return sum(row in there for row in as_bytes(tables.exact(rows))) / len(rows.cells)

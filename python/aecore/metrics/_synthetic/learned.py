@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...data.tables.columns import Numeric
-from .tables import Encoded, Matrix, Tables
+from .tables import Encoded, Matrix, Tables, as_bytes
 
 MOST = 10_000  # rows of each table that are told apart
 LEAST = 10
@@ -43,8 +43,8 @@ def told_apart(tables: Tables, other: Encoded, seed: int) -> float:
     ]
     X, y = np.concatenate(parts), np.repeat([0, 1], n)
     areas = []
-    for train, test in _folds(y, True, seed):
-        model = _trees(tables, tables.is_empty, True, seed).fit(X[train], y[train])
+    for train, test in _folds(y, True, seed, _pairs(X, n)):
+        model = _trees(tables, tables.is_empty, True, seed).fit(_filled(X[train]), y[train])
         areas.append(roc_auc_score(y[test], model.predict_proba(X[test])[:, 1]))
     return float(np.mean(areas))
 
@@ -115,6 +115,26 @@ def _trees(tables: Tables, left_out: NDArray[np.bool_], classes: bool, seed: int
     )
 
 
+def _filled(X: Matrix) -> Matrix:
+    """Return features to learn from, 0 where a column has no cell, as trees want some."""
+    return np.where(np.isnan(X).all(axis=0), np.float32(0), X)
+
+
+def _pairs(X: Matrix, n: int) -> NDArray[np.int64]:
+    """Return for each row the first of a pair, of one of the first n and its copy among the others.
+
+    If a row and its copy were in different folds, trees would learn that what they are to tell
+    apart is the other kind. Of others it is the row itself.
+    """
+    first, times = np.arange(len(X)), dict[bytes, list[int]]()
+    for i, row in enumerate(as_bytes(X)):
+        if i < n:
+            times.setdefault(row, []).append(i)
+        elif times.get(row):
+            first[i] = times[row].pop()
+    return first
+
+
 def _predicted(tables: Tables, rows: Rows, X: Matrix, j: int, seed: int) -> NDArray[np.float64]:
     """Return what a model of some rows says of others: probabilities of levels, or numbers."""
     features, y = rows
@@ -122,14 +142,14 @@ def _predicted(tables: Tables, rows: Rows, X: Matrix, j: int, seed: int) -> NDAr
     if not leveled:
         if len(y) < 2:
             return np.full(len(X), y[0] if len(y) else np.nan)
-        model = _trees(tables, left_out, False, seed).fit(features, y)
+        model = _trees(tables, left_out, False, seed).fit(_filled(features), y)
         return np.asarray(model.predict(X), np.float64)
     out = np.zeros((len(X), tables.layout.levels[j] + 1))
     seen = np.unique(y)
     if len(seen) < 2:  # nothing to learn
         out[:, seen] = 1
         return out
-    model = _trees(tables, left_out, True, seed).fit(features, y)
+    model = _trees(tables, left_out, True, seed).fit(_filled(features), y)
     out[:, model.classes_] = model.predict_proba(X)
     return out
 
@@ -148,13 +168,16 @@ def _cross_validated(
     return np.asarray(out)
 
 
-def _folds(y: NDArray[Any], stratified: bool, seed: int) -> Iterator[tuple[Any, Any]]:
-    """Yield the rows to learn from and to test on, each row once in a test."""
+def _folds(
+    y: NDArray[Any], stratified: bool, seed: int, first: NDArray[np.int64] | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """Yield the rows to learn from and to test on, each row once in a test, with its `first`."""
     order = np.random.default_rng(seed).permutation(len(y))
     if stratified:  # so that each fold has all levels in their shares
         order = order[np.argsort(y[order], kind="stable")]
     fold = np.empty(len(y), np.int64)
     fold[order] = np.arange(len(y)) % FOLDS
+    fold = fold if first is None else fold[first]
     for k in range(min(FOLDS, len(y))):
         yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
 

@@ -167,15 +167,15 @@ def synthetic_report(
                          :math:`1 - \frac12 \sum_k |p_k - q_k|` for levels, that of the total
                          variation; of the cells that are there
     column pairs         mean over pairs of :math:`1 - |r - s| / 2` with the correlations r and s of
-                         two numbers, and of the complement of the joint total variation otherwise,
-                         with numbers in ten bins of equally many real cells and a missing cell as a
-                         level of its own
+                         two numbers (scaled as for distances), and of the complement of the joint
+                         total variation otherwise, with numbers in ten bins of equally many real
+                         cells and a missing cell as a level of its own
     missing rates        mean over columns of 1 less the difference of the shares of missing cells
     within range         mean over columns of the share of cells that are within the real range, or
                          one of the real levels
     detection AUROC      of gradient boosted trees that tell synthetic from real rows, by five-fold
                          cross-validation on up to 10,000 of each: 0.5 if they can't, 1 if they
-                         always can
+                         always can; a copy is in the fold of its real row
     TSTR accuracy, ...   of gradient boosted trees for ``target``, trained on synthetic and tested
                          on real rows; beside them those trained on real rows. Levels have an
                          accuracy, two of them also an AUROC, and numbers an R2
@@ -359,5 +359,5 @@ def _privacy(tables: Tables, distances: dict[str, NDArray[np.float32]]) -> Itera
     if held is not None:
         yield Figure("closer than holdout", closest.share_closer(found, held), 0.5, 0.5)
     parts = [tables.synthetic] if tables.holdout is None else [tables.synthetic, tables.holdout]
-    copies = [closest.share_of_copies(part.cells, tables.real.cells) for part in parts]
+    copies = [closest.share_of_copies(tables, part, tables.real) for part in parts]
     yield Figure("copies", copies[0], copies[1] if held is not None else nan, 0.0)

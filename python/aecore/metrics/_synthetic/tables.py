@@ -59,6 +59,20 @@ class Tables(NamedTuple):
         """Which columns of the real table have no cell."""
         return np.array(self.layout.levels) < 0
 
+    def exact(self, part: Encoded) -> NDArray[np.float64]:
+        """Return a table's cells (N, C) with its numbers as they came, which cells round."""
+        found = part.cells.astype(np.float64)
+        for j, column in enumerate(self.layout.columns):
+            if isinstance(column, Numeric):
+                found[:, j] = part.numbers(j, column)
+        return found
+
+
+def as_bytes(X: NDArray[Any]) -> list[bytes]:
+    """Return rows that are equal as equal bytes: with one kind of NaN, and 0 for -0."""
+    alike = np.where(np.isnan(X), np.array(np.nan, X.dtype), X + X.dtype.type(0))
+    return [row.tobytes() for row in alike]
+
 
 def read(real: Any, synthetic: Any, holdout: Any, categorical: Iterable[Any]) -> Tables:
     """Read tables; ValueError or TypeError where they haven't the same columns."""

@@ -14,6 +14,7 @@ from ...data.streams import Item, Stream
 from ...files.codec import Decoder
 from ...training import group
 from ...training.checkpoint import Checkpoint, Stage
+from ...training.loop import array_of
 from ..base import state
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
@@ -172,7 +173,8 @@ class CodesWithPrior(BaseAutoencoder):
         .. math:: \ln p(x) \ge \ln p(x | c) + \ln p(c | y)
 
         with c the sample's codes, all that the encoder allows for: their divergence from the prior
-        is :math:`-\ln p(c | y)`. Without a prior codes are uniform and independent, as in `sample`.
+        is :math:`-\ln p(c | y)`. What draws codes and codebook together isn't in it. Without any
+        codes are uniform and independent, as in `sample`.
 
         Parameters
         ----------
@@ -192,9 +194,10 @@ class CodesWithPrior(BaseAutoencoder):
             nats = np.full(len(codes), -each)
         else:
             nats = trained.log_likelihood(codes, y).astype(np.float64)
-        recon = self.score_samples(X, target=target, sample_mask=sample_mask)
-        found: np.ndarray = recon + nats
-        return found.astype(np.float32)
+        given = self._input(X, None, sample_mask, target, compares=True)
+        for rows, batch in self._chunks(given):
+            nats[rows] -= array_of(self.terms(batch)["recon"])
+        return nats.astype(np.float32)
 
     def _trained_prior(self) -> PixelCNN | None:
         """Return the prior that is trained, None where there is none to be trained."""

@@ -119,7 +119,16 @@ class Given:
         """Take note of what is given of one column for all rows."""
         column, label = self.layout.columns[j], f"given: {key!r}"
         if isinstance(value, tuple):
-            self.ranges[j] = _range(column, label, value)
+            if not isinstance(column, Numeric):
+                raise ValueError(f"{label}: expected a level or a list of levels, got a range")
+            low, high = _range(column, label, value, self._ends(j))
+            if low == high:
+                self.numbers[j] = np.array([low])
+                self.cells[:, j] = column.coded(self.numbers[j])
+                return
+            self.ranges[j] = low, high
+            if j in self.layout.binned and not self._shares(j, (low, high)).any():
+                raise ValueError(f"{label}: expected a range with numbers of fit, got {value!r}")
         elif isinstance(value, (list, set, frozenset, np.ndarray)):
             if not isinstance(column, Levels):
                 raise ValueError(f"{label}: expected a number or a range (low, high), got a list")
@@ -174,14 +183,14 @@ class Given:
         total = np.zeros(len(output))
         for j, chosen in self.levels.items():
             chances = loss.probabilities(output, j)
-            total += np.log(np.maximum(np.einsum("nk,k->n", chances, chosen), LEAST))
+            total += _log(np.einsum("nk,k->n", chances, chosen))
         for j, ends in self.ranges.items():
             if j in loss.histograms:
                 chances = np.einsum("nk,k->n", loss.probabilities(output, j), self._shares(j, ends))
             else:
-                low, high = self._tails(loss, output, j, ends)
+                low, high, _ = self._tails(loss, output, j, ends)
                 chances = high - low
-            total += np.log(np.maximum(chances, LEAST))
+            total += _log(chances)
         return total
 
     def put(self, loss: Mixed, output: np.ndarray, drawn: np.ndarray, chance: np.ndarray) -> None:
@@ -198,9 +207,9 @@ class Given:
                 first, last = (bins.below_number(v)[at] for v in (low, high))
                 drawn[:, j] = bins.drawn(at, first + chance[:, 1] * (last - first))
             else:
-                first, last = self._tails(loss, output, j, (low, high))
-                u = np.clip(first + chance[:, 1] * (last - first), 1e-16, 1 - 1e-16)
-                drawn[:, j] = loss.normal_at(output, j, _normal_quantile(u).astype(float))
+                first, last, sign = self._tails(loss, output, j, (low, high))
+                u = np.clip(first + chance[:, 1] * (last - first), LEAST, 1 - 1e-16)
+                drawn[:, j] = loss.normal_at(output, j, sign * _normal_quantile(u).astype(float))
 
     def numbers_of(self, drawn: np.ndarray) -> dict[int, np.ndarray]:
         """Return the numbers (n,) of columns with cells or ranges that are given."""
@@ -213,13 +222,7 @@ class Given:
                 continue
             found[j] = column.decode(drawn[:, j])
             if j in self.ranges:
-                low, high = self.ranges[j]
-                if column.step:
-                    low, high = (
-                        math.ceil(low / column.step) * column.step,
-                        math.floor(high / column.step) * column.step,
-                    )
-                found[j] = np.clip(found[j], low, high)
+                found[j] = np.clip(found[j], *self.ranges[j])
             else:
                 found[j] = np.where(np.isnan(self.numbers[j]), found[j], self.numbers[j])
         return found
@@ -234,13 +237,26 @@ class Given:
 
     def _tails(
         self, loss: Mixed, output: np.ndarray, j: int, ends: tuple[float, float]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the probabilities of numbers below both ends of a range, (n,) each."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the probabilities of numbers below both ends of a range, and a sign, (n,) each.
+
+        Where the range is above the mean they are those of the same range below it, which are far
+        from 1, and the sign is -1.
+        """
         column: Any = self.layout.columns[j]
         margin = column.step / 2
         codes = column.coded(np.array([ends[0] - margin, ends[1] + margin]))
-        low, high = (_normal(loss.deviations_from(output, j, c)).astype(float) for c in codes)
-        return low, high
+        low, high = (loss.deviations_from(output, j, c) for c in codes)
+        above = low > 0
+        low, high = np.where(above, -high, low), np.where(above, -low, high)
+        return _normal(low).astype(float), _normal(high).astype(float), np.where(above, -1.0, 1.0)
+
+
+def _log(chances: np.ndarray) -> np.ndarray:
+    """Return logarithms of probabilities, -inf of 0."""
+    with np.errstate(divide="ignore"):
+        found: np.ndarray = np.log(np.maximum(chances, 0))
+    return found
 
 
 def _cell(value: Any, label: str) -> Column:
@@ -253,20 +269,28 @@ def _cell(value: Any, label: str) -> Column:
     return found
 
 
-def _range(column: Any, label: str, value: tuple[Any, ...]) -> tuple[float, float]:
-    """Return the ends of a range; None is the least or the largest number in fit."""
-    if not isinstance(column, Numeric):
-        raise ValueError(f"{label}: expected a level or a list of levels, got a range")
+def _range(
+    column: Numeric, label: str, value: tuple[Any, ...], ends: tuple[float, float]
+) -> tuple[float, float]:
+    """Return the least and the largest number that a range allows for.
+
+    `ends` are those of fit, which None stands for.
+    """
     if len(value) != 2:
         raise ValueError(f"{label}: expected a range (low, high), got {value!r}")
-    ends = [column.low, column.high]
-    for i, end in enumerate(value):
-        if end is not None:
-            ends[i] = float(as_numbers(_cell(end, label), column.time, column.zone)[0])
-    low, high = max(ends[0], column.low), min(ends[1], column.high)
-    if low > high or ends[0] > ends[1]:
+    low, high = (
+        own if end is None else float(as_numbers(_cell(end, label), column.time, column.zone)[0])
+        for own, end in zip(ends, value, strict=True)
+    )
+    inner = max(low, ends[0]), min(high, ends[1])
+    if low > high or inner[0] > inner[1]:
         raise ValueError(
-            f"{label}: expected a range within {column.low:g} to {column.high:g}, as in fit, got "
-            f"{value!r}"
+            f"{label}: expected a range within {ends[0]:g} to {ends[1]:g}, as in fit, got {value!r}"
         )
+    low, high = inner
+    if column.step:
+        low, high = math.ceil(low / column.step), math.floor(high / column.step)
+        if low > high:
+            raise ValueError(f"{label}: expected a multiple of {column.step:g}, got {value!r}")
+        low, high = low * column.step, high * column.step
     return low, high

@@ -22,7 +22,10 @@ from ...base import runtime
 from ...base.streams import ESTIMATE, SAMPLE, derived_seed
 from ...data.batches import Input
 from ...data.tables.samples import TableData
+from ...nn.flows import Chain
+from ...nn.tape import Tape
 from ...priors import Prior
+from ..variational.flowed import flow_of
 
 if TYPE_CHECKING:
     from .tabular import TabularVAE
@@ -93,7 +96,8 @@ def particles(
         the others.
     """
     first, dim, loss = max(1, int(share * size)), int(model.latent_dim), model._loss
-    mean, logvar = _posterior(model, cells)
+    mean, logvar, context = _posterior(model, cells)
+    flow = flow_of(model)
     step = max(1, TOGETHER // size)
     for start in range(0, len(cells), step):
         rows = slice(start, min(start + step, len(cells)))
@@ -105,11 +109,15 @@ def particles(
         at = before * (size - first) * dim
         _core.random_normal(eps, seed, ESTIMATE, at, runtime.current())
         deviation = np.exp(logvar[rows] / 2)[:, None]
-        theirs = mean[rows, None] + deviation * eps
-        z = np.concatenate([ours, theirs], axis=1).astype(np.float32)
+        theirs = (mean[rows, None] + deviation * eps).astype(np.float32)
+        if flow is None:
+            normal = z = np.concatenate([ours, theirs], axis=1).astype(np.float32)
+            log_det = np.zeros((n, size))
+        else:
+            normal, z, log_det = _flowed(flow, ours, theirs, context[rows])
         log_p = prior.score_samples(z.reshape(-1, dim)).reshape(n, size)
-        away = ((z - mean[rows, None]) / deviation).astype(np.float64)
-        log_q = -0.5 * (away**2 + logvar[rows, None] + math.log(2 * math.pi)).sum(2)
+        away = ((normal - mean[rows, None]) / deviation).astype(np.float64)
+        log_q = -0.5 * (away**2 + logvar[rows, None] + math.log(2 * math.pi)).sum(2) - log_det
         parts = np.log([first / size, 1 - first / size])
         output = _decoded(model, z.reshape(-1, dim))
         known = np.repeat(cells[rows], size, axis=0)
@@ -118,6 +126,11 @@ def particles(
         log_w -= nats.reshape(n, size)
         if log_chance is not None:
             log_w += log_chance(output).reshape(n, size)
+        if (log_w.max(1) == -np.inf).any():
+            raise ValueError(
+                "given: expected what the model may draw, got what has no probability with any of "
+                f"{size} codes"
+            )
         weights = np.exp(log_w - log_w.max(1, keepdims=True))
         weights /= weights.sum(1, keepdims=True)
         yield Particles(rows, output.reshape(n, size, -1), weights)
@@ -130,13 +143,39 @@ def chances(n: int, width: int, seed: int, number: int) -> np.ndarray:
     return out.astype(np.float64)
 
 
-def _posterior(model: TabularVAE, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the means and log-variances (N, D) of the codes of rows, float64."""
+def _posterior(model: TabularVAE, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the means and log-variances (N, D) of the codes of rows, float64, and contexts (N, H).
+
+    The contexts are what a flow sees; H is 0 where there are none.
+    """
     mean, logvar = np.empty((2, len(cells), int(model.latent_dim)))
+    width = 0 if model.posterior is None else int(model.posterior.context)
+    context = np.empty((len(cells), width), np.float32)
     data = TableData(np.ascontiguousarray(cells), model._layout)
     for rows, batch in model._chunks(Input(data)):
         mean[rows], logvar[rows] = (first.data for first in model._posterior(batch))
-    return mean, logvar
+        if batch.context is not None:
+            context[rows] = batch.context.data
+    return mean, logvar, context
+
+
+def _flowed(
+    flow: Chain, ours: np.ndarray, theirs: np.ndarray, context: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return codes before a flow and behind it, and log-determinants, of all codes of rows.
+
+    `ours` (n, P, D) are behind it, `theirs` (n, S - P, D) before; contexts are (n, H).
+    """
+    (n, first, dim), size = ours.shape, ours.shape[1] + theirs.shape[1]
+    seen = [np.repeat(context, k, axis=0) if context.size else None for k in (first, size)]
+    before = flow.inverse(np.ascontiguousarray(ours, np.float32).reshape(-1, dim), seen[0])
+    normal = np.concatenate([before.reshape(ours.shape), theirs], axis=1)
+    with Tape(records=False) as tape:
+        given = None if seen[1] is None else tape.constant(seen[1])
+        behind, log_det = flow.forward(tape.constant(normal.reshape(-1, dim)), given)
+        z = behind.data.reshape(normal.shape).copy()
+        z[:, :first] = ours
+        return normal, z, log_det.data.reshape(n, size).astype(np.float64)
 
 
 def _decoded(model: TabularVAE, z: np.ndarray) -> np.ndarray:

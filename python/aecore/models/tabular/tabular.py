@@ -122,15 +122,18 @@ class TabularVAE(TableModel, VAE, options=Tables):
     ``history_``, whose gradient is that of the second alone. So the decoder and the prior of codes
     are those of a model that hides nothing.
 
-    What is drawn is within the ranges of the columns in `fit`, and meets the ``constraints``.
+    What is drawn is within the ranges of the columns in `fit`, and meets the ``constraints``, which
+    have precedence: a sum may be beyond those in `fit`, and so may what isn't below such a number.
+    `impute` meets them too, with what is there.
 
     Parameters
     ----------
     latent_dim : int
         The length of a code.
     constraints : list of SumTo and Ordered, or None
-        What holds in every row, and is to hold in every one that is drawn. `fit` refuses rows that
-        don't meet them.
+        What holds in every row, and is to hold in every one that is drawn or filled in. `fit`
+        refuses rows that don't meet them. What a column is the sum of tells all about it, so that
+        the model, its likelihoods and scores take no notice of the sum.
 
     Attributes
     ----------
@@ -222,8 +225,9 @@ class TabularVAE(TableModel, VAE, options=Tables):
         Parameters
         ----------
         n : int
-        y : None
-            Not used.
+        y : optional
+            The component of a mixture that the model has learned: one for all rows, or one for
+            each. None where ``given`` is.
         given : dict, DataFrame, structured array or matrix, optional
             What is known of the rows. A dictionary is for all: by the name of a column (its place,
             in a table without names) a value, a range ``(low, high)`` of numbers or times, of which
@@ -239,7 +243,8 @@ class TabularVAE(TableModel, VAE, options=Tables):
         Raises
         ------
         ValueError
-            For columns, levels and numbers that `fit` hasn't seen.
+            For columns, levels and numbers that `fit` hasn't seen, and for what has no probability,
+            such as a range between the numbers of `fit`.
 
         Examples
         --------
@@ -257,8 +262,9 @@ class TabularVAE(TableModel, VAE, options=Tables):
         how = {"prior": prior, "random_state": random_state}
         if given is None:
             return super().sample(n, y=y, near=near, scale=scale, **how)
-        if near is not None or scale != 1:
-            raise ValueError("near: expected None where given is, got both")
+        for name, there in (("y", y is not None), ("near", near is not None or scale != 1)):
+            if there:
+                raise ValueError(f"{name}: expected None where given is, got both")
         n, seed = checks.integer("n", n, 0), new_seed(random_state)
         checks.instance("prior", prior, Prior, "Normal()")
         known = Given(self._layout, given)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..ops.elementwise import activation
-from ..tape import Value
+from ..tape import Tape, Value
 from .base import Flow
 from .masked import MADE
 
@@ -36,3 +38,13 @@ class InverseAutoregressive(Flow):
         gate = s + OPEN
         log_det = -activation(-gate, "softplus").sum(axis=1)
         return m + activation(gate, "sigmoid") * (z - m), log_det
+
+    def inverse(self, z: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Return the codes that are taken to some: in D passes, one more coordinate in each."""
+        found = z
+        for _ in range(z.shape[1]):
+            with Tape(records=False) as tape:
+                given = None if context is None else tape.constant(context)
+                m, s = (v.data for v in self.made.forward(tape.constant(found), given))
+            found = m + (z - m) * (1 + np.exp(-(s + np.float32(OPEN))))
+        return found

@@ -23,8 +23,8 @@ class Flow(Module):
         """Return f(z), and the logarithm of the absolute value of its Jacobian determinant."""
         raise NotImplementedError
 
-    def inverse(self, z: np.ndarray) -> np.ndarray:
-        """Return the codes (N, D) that the flow takes to some, where it can be inverted."""
+    def inverse(self, z: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
+        """Return the codes (N, D) that the flow takes to some, given contexts (N, H)."""
         raise NotImplementedError
 
 
@@ -52,8 +52,8 @@ class Chain(Flow):
             total = total + log_det
         return z, total
 
-    def inverse(self, z: np.ndarray) -> np.ndarray:
+    def inverse(self, z: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         """Return the codes that are taken to some, by the inverses in reverse."""
         for step in reversed(self.steps):
-            z = step.inverse(z)
+            z = step.inverse(z, context)
         return z

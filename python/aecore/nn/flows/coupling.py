@@ -49,7 +49,7 @@ class AffineCoupling(Flow):
         s, t = self._network(z)
         return z * np.exp(s) + t, s.sum(axis=1)
 
-    def inverse(self, z: np.ndarray) -> np.ndarray:
+    def inverse(self, z: np.ndarray, context: np.ndarray | None = None) -> np.ndarray:
         with Tape(records=False) as tape:
             s, t = self._network(tape.constant(z))
             moved: np.ndarray = np.exp(-s.data) * (z - t.data)
