@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV = .venv
 DEV = .venv-dev
 ARGS =
+SPREAD = -n auto --maxprocesses 4 --dist worksteal
 
 BIN = $(VENV)/bin
 BUILD = tools/build_env.sh
@@ -43,7 +44,7 @@ demo: $(VENV)/.has-demo ## train six autoencoders on pictures of clothes and sho
 
 test: $(VENV)/.has-test ## run the tests, in about ten minutes
 	$(if $(ARGS),,@echo "All tests take about ten minutes; make test ARGS='-k vae' runs some")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
 
 bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)

@@ -398,5 +398,10 @@ def _agreements(codes: np.ndarray, k: int, size: int, repeats: int, seed: int) -
     scores = list[float]()
     for one, two in zip(found, found[1:] + found[:1], strict=True):
         both = (one >= 0) & (two >= 0)
+        if both.sum() < 2:
+            raise ValueError(
+                "fraction: expected parts with codes in common, got two of "
+                f"{size} of {len(codes)} codes without"
+            )
         scores.append(metrics.ari(one[both], two[both]))
     return scores

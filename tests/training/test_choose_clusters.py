@@ -70,6 +70,7 @@ def test_the_best_start_counts(codes):
         ((np.eye(9), [2]), {"criterion": "elbow"}, "criterion: expected"),
         ((np.eye(9), [2]), {"fraction": 0}, "fraction: expected"),
         ((np.eye(9), [2]), {"fraction": 1.5}, "fraction: expected"),
+        ((np.eye(99), [2]), {"fraction": 0.03}, "fraction: expected parts with codes in common"),
         ((np.eye(9), [2]), {"repeats": 1}, "repeats: expected"),
         ((np.eye(9), [2]), {"random_state": -1}, "random_state: expected"),
         ((np.eye(9), [2]), {"criterion": "bic", "covariance": "tied"}, "covariance: expected"),
