@@ -300,6 +300,13 @@ def test_times_in_order():
     assert (drawn["from"] <= drawn["to"]).all() and drawn.dtype == X.dtype
     days = (drawn["to"] - drawn["from"]).astype(int)
     assert days.max() <= 19 and days.mean() == pytest.approx(9.5, abs=2)
+    gaps = X.copy()
+    gaps["from"][:100] = gaps["to"][50:150] = np.datetime64("NaT")
+    full = m.impute(gaps)
+    assert (full["from"] <= full["to"]).all() and (full["to"][:50] == X["to"][:50]).all()
+    years = np.zeros(300, [("from", int), ("to", "M8[D]")])
+    with pytest.raises(TypeError, match="times alone, or numbers, got both"):
+        ae.TabularVAE(SMALL, 2, constraints=[ae.Ordered(["from", "to"])], **HOW).fit(years)
 
 
 @pytest.mark.parametrize(

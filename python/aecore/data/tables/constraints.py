@@ -105,6 +105,8 @@ class Ordered(Constraint):
                 f"{self.columns!r}"
             )
         places = [place(key) for key in self.columns]
+        if len({_time(table.column(j)) for j in places}) > 1:
+            raise TypeError(f"constraints: {self}: expected times alone, or numbers, got both")
         found = []
         for before, j in zip(places, places[1:], strict=False):
             numbers = _numbers(table, j)
@@ -214,9 +216,14 @@ def _ends(numbers: np.ndarray) -> tuple[float, float]:
     return (float(there.min()), float(there.max())) if len(there) else (0.0, 0.0)
 
 
-def _as_numbers(column: Column) -> np.ndarray:
+def _time(column: Column) -> str:
+    """Return "M" for times, "m" for durations, and nothing for others."""
     kind = column.values.dtype.kind
-    return as_numbers(column, kind if kind in "Mm" else "")
+    return kind if kind in "Mm" else ""
+
+
+def _as_numbers(column: Column) -> np.ndarray:
+    return as_numbers(column, _time(column))
 
 
 def _refuse(constraint: Constraint, wrong: np.ndarray, wanted: str) -> None:
