@@ -5,7 +5,10 @@ PYTHON ?= python3
 VENV = .venv
 DEV = .venv-dev
 ARGS =
-SPREAD = -n auto --maxprocesses 4 --dist worksteal
+
+# A process for each core, and a thread for each process: threads of several processes that wait for
+# each other on the same cores take twice as long.
+SPREAD = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 BIN = $(VENV)/bin
 BUILD = tools/build_env.sh
@@ -44,7 +47,7 @@ demo: $(VENV)/.has-demo ## train six autoencoders on pictures of clothes and sho
 
 test: $(VENV)/.has-test ## run the tests, in about ten minutes
 	$(if $(ARGS),,@echo "All tests take about ten minutes; make test ARGS='-k vae' runs some")
-	$(BIN)/python -m pytest $(SPREAD) $(ARGS)
+	$(SPREAD) $(ARGS)
 
 bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)

@@ -72,22 +72,24 @@ def test_steady_state_allocates_nothing(rng, workspace):
     def traced(*sizes):
         batches = [normal(rng, n, 16, 16, 3) for n in sizes]
         step(batches)
-        grown, nbytes = ws.grown, tape.nbytes
+        grown, nbytes, found = ws.grown, tape.nbytes, []
         tracemalloc.start()
         try:
             for _ in range(40):  # so that what is made once is there, and plans have settled
                 step(batches)
-            gc.collect()  # and Python's own spare objects aren't
-            before, _ = tracemalloc.get_traced_memory()
-            tracemalloc.reset_peak()
-            step(batches)
-            _, peak = tracemalloc.get_traced_memory()
-            gc.collect()
-            after, _ = tracemalloc.get_traced_memory()
+            for _ in range(5):
+                gc.collect()  # and Python's own spare objects aren't
+                before, _ = tracemalloc.get_traced_memory()
+                tracemalloc.reset_peak()
+                step(batches)
+                _, peak = tracemalloc.get_traced_memory()
+                gc.collect()
+                after, _ = tracemalloc.get_traced_memory()
+                found.append((peak - before, after - before))
         finally:
             tracemalloc.stop()
         assert ws.grown == grown and tape.nbytes == nbytes
-        return peak - before, after - before
+        return np.min(found, axis=0)  # other threads of the process allocate now and then
 
     alone, _ = traced(1, 2, 1, 2)
     on_the_way, stayed = traced(24, 16, 24, 16)

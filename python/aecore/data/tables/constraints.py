@@ -148,7 +148,7 @@ class Link(NamedTuple):
     def settle(
         self, numbers: dict[int, np.ndarray], made: dict[int, np.ndarray], steps: dict[int, float]
     ) -> None:
-        """Change numbers (N,) that were made, by which the column's own, if given, follow.
+        """Change numbers (N,) that were made so that the column, where it is given, follows.
 
         Terms of a sum are scaled to what those that are given leave of it; where that has the other
         sign, or they are 0, they are moved, all by as much. Steps are those of columns, 0 for none.
