@@ -89,7 +89,7 @@ class Prior(Choice, Estimator):
     def start_on(self, module: LearnedPrior, codes: np.ndarray) -> None:
         """Give a module first parameters that fit the codes (N, dim) of a pretrained model.
 
-        Modules whose `LearnedPrior.fits_codes` says so are given some.
+        Modules whose `LearnedPrior.fewest_codes` isn't 0 are given at least so many.
         """
 
     def learned(self, module: LearnedPrior, encode: EncodeArray, numbered: bool) -> Prior:

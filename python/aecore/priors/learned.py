@@ -59,9 +59,12 @@ class LearnedPrior(Module):
         """Start from as many training samples (n, ...) as are `wanted`, as encoders see them."""
 
     @property
-    def fits_codes(self) -> bool:
-        """Whether it can start from the codes of a pretrained model: see `Prior.start_on`."""
-        return False
+    def fewest_codes(self) -> int:
+        """How many codes of a pretrained model it needs to start from them; 0 if it doesn't.
+
+        See `Prior.start_on`.
+        """
+        return 0
 
     @property
     def widths(self) -> np.ndarray:
@@ -126,9 +129,9 @@ class LearnedMixture(LearnedPrior):
             self.skew = found[3].astype(np.float32) if full else None
 
     @property
-    def fits_codes(self) -> bool:
-        """Whether the components are learned."""
-        return isinstance(self.means, Parameter)
+    def fewest_codes(self) -> int:
+        """One for each component; 0 where they aren't learned."""
+        return len(self.means.value) if isinstance(self.means, Parameter) else 0
 
     @property
     def widths(self) -> np.ndarray:

@@ -92,7 +92,7 @@ def start_on_codes(model: VAE, given: Input, rows: np.ndarray | None) -> None:
     a small part of what a component leaves open in each dimension.
     """
     module, d = priors.module_of(model), int(model.latent_dim)
-    if module is None or not module.fits_codes:
+    if module is None or not module.fewest_codes:
         return
     codes, logvars = list[np.ndarray](), list[np.ndarray]()
     for batch in given.batches(INFERENCE_BATCH, rows=rows)():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,12 @@ def check_same(model: VAE) -> None:
 def start(model: VAE, network: Network, given: Input) -> None:
     """Let the prior of a fresh network start from training samples, where it wants some."""
     module: LearnedPrior | None = getattr(network, "prior", None)
-    if module is None or not module.wanted:
+    if module is None:
+        return
+    if model.pretrain_epochs and not model._needs_y:
+        codes = group.place(len(given.data))[1] * math.prod(network.room(0))
+        _check_components(module.fewest_codes, codes)
+    if not module.wanted:
         return
     if network.room(0):
         raise ValueError(
@@ -80,14 +86,19 @@ def start(model: VAE, network: Network, given: Input) -> None:
     module.start(some_samples(given, module.wanted, network.seed))
 
 
+def _check_components(n: int, samples: int) -> None:
+    """Raise ValueError for more components than there are samples to start from."""
+    if n > samples:
+        raise ValueError(
+            f"prior: expected at most as many components as there are samples, {samples}, got {n}"
+        )
+
+
 def some_samples(given: Input, n: int, seed: int) -> np.ndarray:
     """Return n samples as the encoder sees them: of a stream the first ones, else any."""
     own = len(given.data)
     total = group.place(own)[1]
-    if n > total:
-        raise ValueError(
-            f"prior: expected at most as many components as there are samples, {total}, got {n}"
-        )
+    _check_components(n, total)
     mine, options = -(-n * own // total), dict[str, Any]()
     if isinstance(given, Input):
         order = shuffled(np.arange(own), seed, PRIOR, 0)
