@@ -150,7 +150,10 @@ def test_copies_do_not_hide_what_can_be_told_apart():
     far = rng.normal(size=(240, 3)) + [4, 0, 0]
     mixed = report_of(real, np.concatenate([real[:360], far]))["detection AUROC"]
     assert 0.65 < mixed < 0.8  # of 40 % that are told apart always: 0.7
-    words = rng.integers(0, 3, (600, 2)).astype(float)  # rows are equal by chance, and often
+    for high in (3, 20):  # rows are equal by chance
+        one, two = rng.integers(0, high, (2, 600, 2)).astype(float)
+        assert report_of(one, two)["detection AUROC"] == pytest.approx(0.5, abs=0.06)
+    words = rng.integers(0, 3, (600, 2)).astype(float)
     rare = np.where(rng.random((600, 1)) < 0.8, words[0], rng.integers(0, 3, (600, 2)))
     assert report_of(words, rare)["detection AUROC"] > 0.75
 

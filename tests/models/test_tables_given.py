@@ -268,10 +268,96 @@ def test_terms_of_a_sum_that_is_there():
     made = {0: [True, True, True, True], 1: [True, False, True, True]}
     made |= {2: [False] * 4, 3: [False] * 4}
     numbers, made = ({j: np.array(v) for j, v in d.items()} for d in (numbers, made))
-    link.settle(numbers, made, {0: 1.0, 1: 0.0, 2: 1.0, 3: 1.0})
+    fixed = {j: ~v for j, v in made.items()}
+    link.settle(numbers, made, fixed, {0: 1.0, 1: 0.0, 2: 1.0, 3: 1.0})
+    assert fixed[0].all() and fixed[1].all()
     assert numbers[0].tolist() == [2, 2, 2, 1]  # scaled by 2; alone; moved by 1/2, to 1.5; from 0
     assert numbers[1].tolist() == [4, 2, -1, 1]
     assert numbers[2].tolist() == [3] * 4 and numbers[3].tolist() == [9, 7, 4, 5]
+
+
+def filled(X, constraints, gone, **options):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X)
+    m = ae.TabularVAE(SMALL, 2, constraints=constraints, epochs=4, random_state=0).fit(frame)
+    return m.impute(frame.assign(**dict.fromkeys(gone, np.nan)), **options)
+
+
+def test_terms_of_both_signs_stay_what_they_are_like():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(100, 10, 500), -rng.normal(99, 10, 500)
+    Z = filled({"a": a, "b": b, "t": a + b}, [ae.SumTo("t", ["a", "b"])], ["a", "b"])
+    assert Z["a"].between(40, 160).all()
+    np.testing.assert_allclose(Z["a"] + Z["b"], a + b, atol=1e-9)
+    nothing = np.where(rng.random(500) < 0.5, 0, rng.random(500))
+    both = {"a": nothing, "b": nothing * 2, "t": nothing * 3}
+    Z = filled(both, [ae.SumTo("t", ["a", "b"])], ["a", "b"])
+    assert (Z["a"] >= 0).all() and (Z["b"] >= 0).all() and (Z["a"][nothing == 0] == 0).all()
+
+
+def test_sums_of_sums_and_of_what_is_in_order():
+    rng = np.random.default_rng(0)
+    a, b, c = rng.random((3, 300))
+    nested = {"a": a, "b": b, "c": c, "s": a + b, "t": a + b + c}
+    for gone in ("as", "sc", "sab", "sac", "sabc", "sabct", "at"):
+        Z = filled(nested, [ae.SumTo("s", ["a", "b"]), ae.SumTo("t", ["s", "c"])], gone)
+        for total, parts in (("s", ["a", "b"]), ("t", ["s", "c"])):
+            np.testing.assert_allclose(Z[total], Z[parts].sum(axis=1), atol=1e-9)
+        for name in set("abcst") - set(gone):
+            np.testing.assert_array_equal(Z[name], nested[name])
+    a = rng.integers(0, 10, 300)
+    b = a + rng.poisson(1, 300)
+    ordered = {"a": a, "b": b, "u": a + b}
+    rules = [ae.Ordered(["a", "b"]), ae.SumTo("u", ["a", "b"])]
+    for gone in ("ab", "au", "bu", "abu", "a", "u"):
+        Z = filled(ordered, rules, gone, n_draws=1, random_state=0)[0]
+        assert (Z["a"] <= Z["b"]).all() and (Z["u"] == Z["a"] + Z["b"]).all()
+
+
+def test_whole_totals_of_parts_that_are_not():
+    rng = np.random.default_rng(0)
+    t = rng.integers(1, 20, 300)
+    a = (rng.random(300) * t).round(2)
+    X = {"a": a, "b": (t - a).round(2), "t": t}
+    Z = filled(X, [ae.SumTo("t", ["a", "b"])], ["t"])
+    assert (Z["t"] == t).all()
+    a = rng.integers(-50, 50, 300)
+    Z = filled({"a": a, "b": a + rng.exponential(1, 300)}, [ae.Ordered(["a", "b"])], ["a"])
+    assert (Z["a"] <= Z["b"]).all() and (Z["a"] % 1 == 0).all()
+    a = a + 0.5  # differences are whole, and what they are of isn't
+    X = np.stack([a, a + rng.poisson(1, 300)], axis=1)
+    m = ae.TabularVAE(SMALL, 2, constraints=[ae.Ordered([0, 1])], epochs=4, random_state=0).fit(X)
+    drawn = m.sample(500, random_state=0)
+    away = drawn[:, 1] - drawn[:, 0]
+    assert away.min() >= 0 and np.abs(away - away.round()).mean() < 0.01
+    assert (m.sample(3, given={0: 10.5, 1: 12.5}, random_state=0) == [10.5, 12.5]).all()
+
+
+def test_the_ends_of_a_range_are_as_likely_as_what_is_within():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 1000, (3000, 1)).astype(float)
+    m = ae.TabularVAE(SMALL, 1, epochs=4, random_state=0).fit(x)
+    drawn = m.sample(20_000, given={0: (500, 502)}, random_state=2)[:, 0]
+    _, counts = np.unique(drawn, return_counts=True)
+    assert counts.min() > 5000
+    m = ae.TabularVAE(SMALL, 1, epochs=4, numbers="normal", random_state=0).fit(
+        rng.random((2000, 1))
+    )
+    free, drawn = (m.sample(50_000, random_state=1, **g) for g in ({}, {"given": {0: (0.9, None)}}))
+    free, top = free[free >= 0.9], free.max()
+    assert (drawn == top).mean() == pytest.approx((free == top).mean(), abs=0.05)
+
+
+def test_gaps_that_no_number_fills():
+    rng = np.random.default_rng(0)
+    a = rng.random(100)
+    X = np.stack([a, a + 1, 2 * a + 1], axis=1)
+    rules = [ae.Ordered([0, 1]), ae.SumTo(2, [0, 1])]
+    m = ae.TabularVAE(SMALL, 2, constraints=rules, epochs=2, random_state=0).fit(X)
+    X[:7, 1], X[:7, 2] = np.nan, 0.1  # the end would be before its start
+    X[:7, 0] = 0.9
+    with pytest.warns(UserWarning, match="so that they are met, got 7 rows"):
+        m.impute(X)
 
 
 def test_what_follows_from_others_can_be_given_with_them(constrained):

@@ -13,6 +13,7 @@ import numpy as np
 from .columns import Empty, Kind, Numeric
 
 YEAR = 366 * 86400 * 10**6  # microseconds; units of times are no longer
+WHOLE = 1e-9  # by what share of it a number that was added up may be off a whole one
 
 
 class Cells(NamedTuple):
@@ -45,8 +46,10 @@ class Cells(NamedTuple):
                 micros = np.rint(cells * 1e6).astype(np.int64)
                 values = micros.view(f"{column.time}8[us]")
                 return cls(values, column.zone or _zone_of(column.dtype), column.objects)
-            whole = column.step and (np.abs(cells) < 2.0**62).all()
-            return cls(cells.astype(np.int64) if whole else cells, "", column.objects)
+            ints = np.rint(cells)
+            whole = column.step and (np.abs(ints) < 2.0**62).all()
+            whole = whole and (np.abs(cells - ints) <= WHOLE * (1 + np.abs(ints))).all()
+            return cls(ints.astype(np.int64) if whole else cells, "", column.objects)
         if isinstance(column, Empty):
             return cls(cells)
         kinds, values = {type(label) for label in column.labels}, cells

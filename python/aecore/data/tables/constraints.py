@@ -76,6 +76,9 @@ class SumTo(Constraint):
 class Ordered(Constraint):
     """Columns don't decrease from one to the next: what is learned are their differences.
 
+    Where a cell is missing so is its difference to the next one, and what that says of the row has
+    no part: a missing start is filled in by the other columns, and is the end at most.
+
     Parameters
     ----------
     *columns : str or int
@@ -146,32 +149,56 @@ class Link(NamedTuple):
         return np.maximum(np.clip(before + difference, self.low, self.high), before)
 
     def settle(
-        self, numbers: dict[int, np.ndarray], made: dict[int, np.ndarray], steps: dict[int, float]
+        self,
+        numbers: dict[int, np.ndarray],
+        free: dict[int, np.ndarray],
+        fixed: dict[int, np.ndarray],
+        steps: dict[int, float],
     ) -> None:
-        """Change numbers (N,) that were made so that the column, where it is given, follows.
+        """Change free terms so that the column follows from them where it is fixed.
 
-        Terms of a sum are scaled to what those that are given leave of it; where that has the other
-        sign, or they are 0, they are moved, all by as much. Steps are those of columns, 0 for none.
-        The term with the least step is the last, and takes what rounding to multiples leaves.
+        Terms of a sum are scaled to what the others leave of it if they have one sign, and it too;
+        else they are moved, all by as much. Steps are those of columns, 0 for none. The term with
+        the least step is the last, and takes what rounding to multiples leaves.
         """
         whole = numbers[self.column]
         if not self.is_sum:
             (j,) = self.of
-            numbers[j] = np.where(made[j], np.minimum(numbers[j], whole), numbers[j])
+            most = np.floor(whole / steps[j]) * steps[j] if steps[j] else whole
+            changed = free[j] & fixed[self.column] & (numbers[j] > most)
+            numbers[j] = np.where(changed, most, numbers[j])
+            fixed[j], free[j] = fixed[j] | changed, free[j] & ~changed
             return
         of = sorted(self.of, key=lambda j: -steps[j])
-        terms, free = (np.array([v[j] for j in of]) for v in (numbers, made))
-        left = whole - np.where(free, 0, terms).sum(0)
-        total, remaining = np.where(free, terms, 0).sum(0), free.sum(0)
+        terms, moves = (np.array([v[j] for j in of]) for v in (numbers, free))
+        left = whole - np.where(moves, 0, terms).sum(0)
+        own = np.where(moves, terms, 0)
+        total, remaining = own.sum(0), moves.sum(0)
+        scales = (np.abs(own).sum(0) == np.abs(total)) & (total != 0) & (left * total >= 0)
         with np.errstate(divide="ignore", invalid="ignore"):
             moved = terms + (left - total) / remaining
-            terms = np.where(left * total > 0, terms * (left / total), moved)
-        for j, term, one in zip(of, terms, free & ~made[self.column], strict=True):
+            terms = np.where(scales, terms * (left / total), moved)
+        for j, term, one in zip(of, terms, moves & fixed[self.column], strict=True):
             remaining = remaining - one
             found = np.rint(term / steps[j]) * steps[j] if steps[j] else term
             found = np.where(remaining > 0, found, left)
             numbers[j] = np.where(one, found, numbers[j])
+            fixed[j] = fixed[j] | one
             left = left - np.where(one, found, 0)
+
+    def follow(self, numbers: dict[int, np.ndarray]) -> np.ndarray:
+        """Return the column's numbers (N,), changed where they don't follow from the others."""
+        if self.is_sum:
+            return np.asarray(sum(numbers[j] for j in self.of))
+        return np.maximum(numbers[self.column], numbers[self.of[0]])
+
+    def unmet(self, numbers: dict[int, np.ndarray]) -> np.ndarray:
+        """Return where numbers (N,) don't meet it."""
+        whole, terms = numbers[self.column], [numbers[j] for j in self.of]
+        size = TOLERANCE * (np.abs(whole) + sum(np.abs(v) for v in terms))
+        away = sum(terms) - whole
+        found: np.ndarray = (np.abs(away) if self.is_sum else away) > size
+        return found
 
 
 def links_of(constraints: Any, table: Table, place: Any) -> list[Link]:

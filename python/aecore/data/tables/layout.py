@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...base import checks
 from ...base import names as column_names
 from ...base.text import printable
 from . import frames
@@ -155,13 +156,31 @@ class Layout:
         for link in self.links:
             j = link.column
             put(j, link.numbers(found, self.columns[j].decode(matrix[:, j])))
-        everywhere = np.ones(len(matrix), bool)
-        made = {j: np.isnan(numbers[j]) if numbers and j in given else everywhere for j in found}
-        steps = {j: getattr(self.columns[j], "step", 0.0) for j in found}
-        for link in reversed(self.links):
-            if link.column in given:
-                link.settle(found, made, steps)
+        if numbers and given & derived:
+            self._settle(found, numbers)
         return found
+
+    def _settle(self, found: dict[int, np.ndarray], known: Mapping[int, np.ndarray]) -> None:
+        """Change numbers that were made so that constraints are met with those that are known."""
+        n, ends = len(next(iter(found.values()))), {link.column for link in self.links}
+        steps = {j: 0.0 if j in ends else getattr(self.columns[j], "step", 0.0) for j in found}
+        made = {j: np.isnan(known[j]) if j in known else np.ones(n, bool) for j in found}
+        free, fixed = dict(made), {j: ~v for j, v in made.items()}
+        for link in self.links:
+            if link.is_sum:  # free if a term is
+                free[link.column] = made[link.column] & np.any([free[j] for j in link.of], axis=0)
+        for link in 2 * self.links[::-1]:  # an order may lower what a sum is to have
+            link.settle(found, free, fixed, steps)
+        for link in self.links:
+            j = link.column
+            found[j] = np.where(made[j], link.follow(found), found[j])
+        unmet = np.any([link.unmet(found) for link in self.links], axis=0).sum()
+        if unmet:
+            checks.warn(
+                f"constraints: expected gaps that can be filled so that they are met, got {unmet} "
+                "rows in which they aren't",
+                UserWarning,
+            )
 
     def log_scale(self, matrix: np.ndarray) -> np.ndarray:
         r"""Return :math:`\ln |dv / dx|` of rows: of what numbers x are encoded as, v (N, C).

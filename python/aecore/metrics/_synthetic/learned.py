@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -124,14 +125,15 @@ def _pairs(X: Matrix, n: int) -> NDArray[np.int64]:
     """Return for each row the first of a pair, of one of the first n and its copy among the others.
 
     If a row and its copy were in different folds, trees would learn that what they are to tell
-    apart is the other kind. Of others it is the row itself.
+    apart is the other kind. Rows that are there several times say how frequent they are, and are no
+    pairs. Of others it is the row itself.
     """
-    first, times = np.arange(len(X)), dict[bytes, list[int]]()
-    for i, row in enumerate(as_bytes(X)):
-        if i < n:
-            times.setdefault(row, []).append(i)
-        elif times.get(row):
-            first[i] = times[row].pop()
+    first, rows = np.arange(len(X)), as_bytes(X)
+    real, others = Counter(rows[:n]), Counter(rows[n:])
+    place = {row: i for i, row in enumerate(rows[:n])}
+    for i in range(n, len(rows)):
+        if real[rows[i]] == others[rows[i]] == 1:
+            first[i] = place[rows[i]]
     return first
 
 

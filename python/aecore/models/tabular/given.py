@@ -155,7 +155,8 @@ class Given:
                     f"{found.label}: expected numbers from {low:g} to {high:g}, as in fit, got "
                     f"{numbers[odd][0]:g}"
                 )
-            if column.step and (np.remainder(numbers[there], column.step) != 0).any():
+            tied = any(link.column == j for link in self.layout.links)  # its step is of differences
+            if column.step and not tied and (np.remainder(numbers[there], column.step) != 0).any():
                 raise ValueError(f"{found.label}: expected multiples of {column.step:g}, as in fit")
 
     def _ends(self, j: int) -> tuple[float, float]:
@@ -200,11 +201,12 @@ class Given:
             drawn[:, j] = pick(loss.probabilities(output, j) * chosen, chance[:, 0])
         for j, (low, high) in self.ranges.items():
             if j in loss.histograms:
-                bins = loss.histograms[j].bins
+                column: Any = self.layout.columns[j]
+                bins, margin = loss.histograms[j].bins, column.step / 2
                 at = pick(
                     loss.probabilities(output, j) * self._shares(j, (low, high)), chance[:, 0]
                 )
-                first, last = (bins.below_number(v)[at] for v in (low, high))
+                first, last = (bins.below_number(v)[at] for v in (low - margin, high + margin))
                 drawn[:, j] = bins.drawn(at, first + chance[:, 1] * (last - first))
             else:
                 first, last, sign = self._tails(loss, output, j, (low, high))
@@ -247,6 +249,10 @@ class Given:
         margin = column.step / 2
         codes = column.coded(np.array([ends[0] - margin, ends[1] + margin]))
         low, high = (loss.deviations_from(output, j, c) for c in codes)
+        if ends[0] <= column.low:  # what is drawn beyond is clipped to the ends of fit
+            low = np.full_like(low, -np.inf)
+        if ends[1] >= column.high:
+            high = np.full_like(high, np.inf)
         above = low > 0
         low, high = np.where(above, -high, low), np.where(above, -low, high)
         return _normal(low).astype(float), _normal(high).astype(float), np.where(above, -1.0, 1.0)
