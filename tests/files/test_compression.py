@@ -511,3 +511,36 @@ def test_too_little_memory_is_no_damage(X, coder, monkeypatch):
     monkeypatch.setattr(_packing, "unpack", full)
     with pytest.raises(MemoryError, match="^full"):
         ae.decompress(coder, data)
+
+
+# ---- maps of codes ------------------------------------------------------------------------------
+
+
+def of_maps(kind):
+    arch = ae.Conv((8, 8), flatten=False)
+    return ae.VQVAE(arch, 16, 4, **KW) if kind == "quantized" else ae.Autoencoder(arch, 4, **KW)
+
+
+@pytest.mark.parametrize("kind", ["quantized", "continuous"])
+def test_maps_of_codes_come_back(kind, rng):
+    X = rng.integers(0, 256, (20, 8, 8, 1), np.uint8)
+    m = of_maps(kind).fit(X)
+    codes = m.transform(X)
+    if kind == "continuous":
+        codes = rounded(codes.reshape(20, -1), 8).reshape(codes.shape).astype(np.float32)
+        data = ae.compress(m, X, bits=8)
+    else:
+        data = ae.compress(m, X)
+    found = ae.decompress(m, data)
+    np.testing.assert_allclose(found, m.inverse_transform(codes), rtol=1e-4, atol=1e-4)
+    assert ae.compress(m, list(X), **({"bits": 8} if kind == "continuous" else {})) == data
+
+
+@pytest.mark.parametrize("kind", ["quantized", "continuous"])
+@pytest.mark.parametrize("size", [(16, 12), (7, 8), (9, 9)])
+def test_images_of_other_sizes_are_refused(kind, size, rng):
+    m = of_maps(kind).fit(rng.integers(0, 256, (20, 8, 8, 1), np.uint8))
+    others = rng.integers(0, 256, (3, *size, 1), np.uint8)
+    for X in (others, [np.zeros((8, 8, 1), np.uint8), *others]):
+        with pytest.raises(ValueError, match=r"X: expected samples of shape \(8, 8, 1\)"):
+            ae.compress(m, X)

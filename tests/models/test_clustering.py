@@ -360,3 +360,11 @@ def test_samples_that_make_no_sense():
         make().fit(X, target=X)
     with pytest.raises(ValueError, match="flatten=True for DeepClustering"):
         ae.DeepClustering(2, ae.Conv((4,), flatten=False), 2).fit(np.zeros((9, 8, 8, 1)))
+
+
+@pytest.mark.parametrize("value", [0.0, 3.3])
+@pytest.mark.parametrize("seed", range(4))
+def test_codes_that_all_coincide_can_be_drawn_about(value, seed):
+    how = {"pretrain_epochs": 2, "epochs": 2, "random_state": seed}
+    m = ae.DeepClustering(3, ae.Dense((16,)), 3, **how).fit(np.full((50, 4), value))
+    assert np.isfinite(m.sample(3, random_state=0)).all()

@@ -124,7 +124,8 @@ def compress(
     Raises
     ------
     TypeError, ValueError
-        The model has no codes, or `transform` doesn't take the samples.
+        The model has no codes, `transform` doesn't take the samples, or they are larger or smaller
+        than those in fit.
 
     Notes
     -----
@@ -157,14 +158,14 @@ def compress(
             raise ValueError(
                 f"bits: expected None for a VQVAE, whose codes are whole numbers, got {bits!r}"
             )
-        codes = np.asarray(model.transform(X, y, sample_mask=sample_mask))
+        codes = _codes(model, X, y, sample_mask)
         header, symbols, sizes = _encode_indices(model, codes)
         # frequencies may differ between codebooks, or between places
         codings = {(c, _packing.ALL_BITS) for c in (_codebooks(model), symbols.shape[1])}
     else:
         depth = _read_bits(bits, width)
-        codes = np.asarray(model.transform(X, y, sample_mask=sample_mask))
-        header, symbols, sizes = _encode_points(codes, depth)
+        codes = _codes(model, X, y, sample_mask)
+        header, symbols, sizes = _encode_points(codes.reshape(len(codes), -1), depth)
         # for evenly spread values: as many bins as a histogram of so many samples would have
         coarse = math.ceil(math.log2(2 * max(1, len(codes)) ** (1 / 3)))
         codings = {(width, learned) for learned in (_packing.ALL_BITS, coarse)}
@@ -323,6 +324,20 @@ def _most_samples(model: BaseAutoencoder, size: int) -> int:
     return FREE_BYTES // (4 * values) + SAMPLES_PER_BYTE * size
 
 
+def _codes(model: Any, X: Any, y: Any, sample_mask: Any) -> np.ndarray:
+    """Return the codes of samples; ValueError unless these are as large as in fit."""
+    codes, wanted = model.transform(X, y, sample_mask=sample_mask), model._code_space.shape
+    codes = codes if isinstance(codes, list) else np.asarray(codes)  # or a frame
+    shape, sizes = model._fitted().input_shape, set[tuple[int, ...]]()
+    if model._takes_other_sizes:
+        sizes = {np.shape(x)[:2] for x in X} if isinstance(X, list) else {np.shape(X)[1:3]}
+    if {np.shape(code) for code in codes} - {wanted} or sizes - {shape[:2]}:
+        raise ValueError(
+            f"X: expected samples of shape {shape}, as in fit, since decompress gives no others"
+        )
+    return np.asarray(codes)
+
+
 def _decode(model: BaseAutoencoder, data: Any, most: int | None = None) -> np.ndarray:
     """Return the codes, of so many samples at most, in the bytes that `compress` gave."""
     reader = _Reader(_payload(data))
@@ -351,14 +366,15 @@ def _decode(model: BaseAutoencoder, data: Any, most: int | None = None) -> np.nd
             raise ValueError(f"data: expected {model._quantizer.n_codes} indices, got {size}")
         sizes = np.full(math.prod(shape), size, np.int64)
     else:
-        quantizer = _read_quantizer(reader, *shape)
+        quantizer = _read_quantizer(reader, math.prod(shape))
         sizes = quantizer.sizes
     packed = _packing.Packed(contexts, learned, reader.bytes(len(reader.data) - reader.at))
     try:
         symbols = _packing.unpack(packed, n, sizes)
     except (ValueError, OverflowError) as error:
         raise ValueError(f"data: expected what compress gives: {error}") from None
-    return symbols.reshape(n, *shape) if quantizer is None else quantizer.dequantize(symbols)
+    codes = symbols if quantizer is None else quantizer.dequantize(symbols)
+    return codes.reshape(n, *shape)
 
 
 def _payload(data: Any) -> bytes:

@@ -761,7 +761,8 @@ class BaseModel(Estimator):
             return
         steps, lengths = found[0].shape[0], found[0].lengths
         assert lengths is not None
-        takers, this = "AdversarialAutoencoder, Autoencoder, VAE and CVAE", type(self).__name__
+        takers = "AdversarialAutoencoder, Autoencoder, CVAE, DeepClustering and VAE"
+        this = type(self).__name__
         if self._ragged:
             takers = "the architectures Conv, GRU, LSTM and Transformer"
             this = type(self.arch).__name__ if isinstance(self.arch, Arch) else "this encoder"

@@ -31,6 +31,7 @@ ITERATIONS = 100  # of k-means, at most
 PRECISE: dict[str, Any] = {"max_iter": 500, "tol": 1e-5}  # it starts from k-means, and goes on
 STEPS = 100  # at least, in which hardly a sample changes its cluster: epochs may be short
 WHILE_TRAINED = "_given", "_refreshed", "_before"
+ROUNDING = 1e-12  # of squared codes: what their covariances are not known below
 RIDGE = 1e-6  # of a cluster's covariance, in units of the codes' variance
 
 
@@ -436,7 +437,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
         weight, mean = (clusters.buffer(n).astype(np.float64) for n in ("weight", "mean"))
         spread = clusters.buffer("covariance").astype(np.float64)
         used = np.flatnonzero(weight > 0)
-        ridge = RIDGE * np.einsum("kdd->", spread[used]) / mean.size or RIDGE
+        ridge = RIDGE * np.einsum("kdd->", spread[used]) / mean.size
+        ridge = max(ridge, ROUNDING * (mean[used] ** 2).max(initial=0)) or RIDGE
         return GaussianMixture(
             means=mean[used],
             covariances=spread[used] + ridge * np.eye(mean.shape[1]),

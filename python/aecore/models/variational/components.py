@@ -70,7 +70,8 @@ def predict(self: VAE, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.
     Returns
     -------
     ndarray of int64, shape (N,), or (N, h, w) of maps
-        Numbers of components, as in ``prior_.means_``, and as `sample` takes them for y.
+        Numbers of components, as in ``prior_.means_``. `sample` takes them for y, unless the prior
+        was given labels of its own, ``prior_.labels_`` (in the order of the components).
     """
     return self._collected(self._input(X, y, sample_mask), lambda b: _shares(self, b).argmax(-1))
 
