@@ -280,6 +280,7 @@ def check_requests(name, threads, requests):
             if n // threads % 4 == 3:
                 asked = COPIES[n // threads // 4 % len(COPIES)](model)
             answers[i].append((probe, PROBES[probe](asked)))
+            time.sleep(0.002)  # so that there are steps between, however busy the machine is
 
     trainer = threading.Thread(target=train, daemon=True)
     trainer.start()
