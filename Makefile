@@ -6,10 +6,6 @@ VENV = .venv
 DEV = .venv-dev
 ARGS =
 
-# A process for each core, and a thread for each process: threads of several processes that wait for
-# each other on the same cores take twice as long.
-SPREAD = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
-
 BIN = $(VENV)/bin
 BUILD = tools/build_env.sh
 PIP = -m pip --disable-pip-version-check install --quiet
@@ -45,9 +41,11 @@ help: ## this list
 demo: $(VENV)/.has-demo ## train six autoencoders on pictures of clothes and show what they do
 	@$(BIN)/aecore demo $(ARGS)
 
+# A process for each core, and a thread for each process: threads of several processes that wait for
+# each other on the same cores take twice as long.
 test: $(VENV)/.has-test ## run the tests, in about ten minutes
 	$(if $(ARGS),,@echo "All tests take about ten minutes; make test ARGS='-k vae' runs some")
-	$(SPREAD) $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 bench: $(VENV)/.has-bench ## time it beside PyTorch, JAX, ONNX Runtime if in .venv; ARGS='train encode': parts
 	$(BIN)/python -m bench --json bench/results.json $(ARGS)

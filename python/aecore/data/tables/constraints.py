@@ -66,11 +66,10 @@ class SumTo(Constraint):
         if not isinstance(self.parts, Sequence) or isinstance(self.parts, str) or not self.parts:
             raise ValueError(f"constraints: {self}: expected a list of columns, got {self.parts!r}")
         total, parts = place(self.total), [place(key) for key in self.parts]
-        whole, numbers = _numbers(table, total), [_numbers(table, j) for j in parts]
-        size = np.abs(whole) + sum(np.abs(v) for v in numbers)
-        away = np.abs(whole - sum(numbers))
-        _refuse(self, away > TOLERANCE * size, "total == sum of parts")
-        return [Link(total, tuple(parts), True, *_ends(whole))]
+        numbers = {j: _numbers(table, j) for j in (total, *parts)}
+        link = Link(total, tuple(parts), True, *_ends(numbers[total]))
+        _refuse(self, link.unmet(numbers), "total == sum of parts")
+        return [link]
 
 
 class Ordered(Constraint):
@@ -111,10 +110,11 @@ class Ordered(Constraint):
         if len({_time(table.column(j)) for j in places}) > 1:
             raise TypeError(f"constraints: {self}: expected times alone, or numbers, got both")
         found = []
+        numbers = {j: _numbers(table, j) for j in places}
         for before, j in zip(places, places[1:], strict=False):
-            numbers = _numbers(table, j)
-            _refuse(self, _numbers(table, before) > numbers, "columns in order")
-            found.append(Link(j, (before,), False, *_ends(numbers)))
+            link = Link(j, (before,), False, *_ends(numbers[j]))
+            _refuse(self, link.unmet(numbers), "columns in order")
+            found.append(link)
         return found
 
 
@@ -143,10 +143,10 @@ class Link(NamedTuple):
 
     def numbers(self, known: dict[int, np.ndarray], difference: np.ndarray) -> np.ndarray:
         """Return the column's numbers from those of others, and the difference of an order."""
-        if self.is_sum:
-            return np.asarray(sum(known[j] for j in self.of))
-        before = known[self.of[0]]
-        return np.maximum(np.clip(before + difference, self.low, self.high), before)
+        if not self.is_sum:
+            own = np.clip(known[self.of[0]] + difference, self.low, self.high)
+            known = known | {self.column: own}
+        return self.follow(known)
 
     def settle(
         self,
@@ -193,12 +193,12 @@ class Link(NamedTuple):
         return np.maximum(numbers[self.column], numbers[self.of[0]])
 
     def unmet(self, numbers: dict[int, np.ndarray]) -> np.ndarray:
-        """Return where numbers (N,) don't meet it."""
+        """Return where numbers (N,) don't meet it; NaN meets all."""
         whole, terms = numbers[self.column], [numbers[j] for j in self.of]
-        size = TOLERANCE * (np.abs(whole) + sum(np.abs(v) for v in terms))
-        away = sum(terms) - whole
-        found: np.ndarray = (np.abs(away) if self.is_sum else away) > size
-        return found
+        if not self.is_sum:
+            return np.asarray(terms[0] > whole)
+        size = np.abs(whole) + sum(np.abs(v) for v in terms)
+        return np.asarray(np.abs(whole - sum(terms)) > TOLERANCE * size)
 
 
 def links_of(constraints: Any, table: Table, place: Any) -> list[Link]:

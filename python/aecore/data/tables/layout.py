@@ -39,6 +39,8 @@ class Layout:
     ----------
     levels : tuple of int
         The number of levels of each column; 0 if it is numeric, -1 if it was empty or is a sum.
+    derived : set of int
+        The columns that follow from others.
     binned : dict of int to Numeric
         The columns of numbers that have bins.
     surprise : ndarray of float64, shape (C,)
@@ -57,6 +59,7 @@ class Layout:
 
     def _index(self) -> None:
         links, columns = self.links, self.columns
+        self.derived = {link.column for link in links}
         summed = {link.column for link in links if link.is_sum}
         self.levels = tuple(-1 if j in summed else c.levels for j, c in enumerate(columns))
         self.binned = {
@@ -150,21 +153,20 @@ class Layout:
         def put(j: int, made: np.ndarray) -> None:
             found[j] = np.where(np.isnan(found[j]), made, found[j]) if j in given else made
 
-        derived = {link.column for link in self.links}
-        for j in {j for link in self.links for j in link.of} - derived:
+        for j in {j for link in self.links for j in link.of} - self.derived:
             put(j, self.columns[j].decode(matrix[:, j]))
         for link in self.links:
             j = link.column
             put(j, link.numbers(found, self.columns[j].decode(matrix[:, j])))
-        if numbers and given & derived:
+        if numbers and given & self.derived:
             self._settle(found, numbers)
         return found
 
     def _settle(self, found: dict[int, np.ndarray], known: Mapping[int, np.ndarray]) -> None:
         """Change numbers that were made so that constraints are met with those that are known."""
-        n, ends = len(next(iter(found.values()))), {link.column for link in self.links}
-        steps = {j: 0.0 if j in ends else getattr(self.columns[j], "step", 0.0) for j in found}
-        made = {j: np.isnan(known[j]) if j in known else np.ones(n, bool) for j in found}
+        kinds: Any = self.columns
+        steps = {j: 0.0 if j in self.derived else kinds[j].step for j in found}
+        made = {j: np.isnan(known.get(j, np.full(len(v), np.nan))) for j, v in found.items()}
         free, fixed = dict(made), {j: ~v for j, v in made.items()}
         for link in self.links:
             if link.is_sum:  # free if a term is

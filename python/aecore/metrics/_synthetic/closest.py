@@ -64,7 +64,8 @@ def share_closer(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float((less + same / 2).mean() / len(b))
 
 
-def share_of_copies(tables: Tables, rows: Encoded, others: Encoded) -> float:
-    """Return the share of rows whose cells are, exactly, those of one of the others."""
-    there = set(as_bytes(tables.exact(others)))
-    return sum(row in there for row in as_bytes(tables.exact(rows))) / len(rows.cells)
+def shares_of_copies(tables: Tables, parts: Sequence[Encoded]) -> list[float]:
+    """Return the share of each table's rows whose cells are, exactly, those of a real one."""
+    real = set(as_bytes(tables.exact(tables.real)))
+    rows = [as_bytes(tables.exact(part)) for part in parts]
+    return [sum(row in real for row in part) / len(part) for part in rows]

@@ -45,7 +45,7 @@ def told_apart(tables: Tables, other: Encoded, seed: int) -> float:
     X, y = np.concatenate(parts), np.repeat([0, 1], n)
     areas = []
     for train, test in _folds(y, True, seed, _pairs(X, n)):
-        model = _trees(tables, tables.is_empty, True, seed).fit(_filled(X[train]), y[train])
+        model = _trees(tables, tables.is_empty, True, seed, (X[train], y[train]))
         areas.append(roc_auc_score(y[test], model.predict_proba(X[test])[:, 1]))
     return float(np.mean(areas))
 
@@ -104,21 +104,21 @@ def _features(tables: Tables, part: Encoded, left_out: NDArray[np.bool_]) -> Mat
     return X
 
 
-def _trees(tables: Tables, left_out: NDArray[np.bool_], classes: bool, seed: int) -> Any:
+def _trees(
+    tables: Tables, left_out: NDArray[np.bool_], classes: bool, seed: int, rows: Rows
+) -> Any:
+    """Return trees that have learned from rows; a column without any cell has 0 there."""
     from sklearn import ensemble
 
+    X, y = rows
     name = "HistGradientBoostingClassifier" if classes else "HistGradientBoostingRegressor"
     levels = tables.is_level[~left_out]
-    return getattr(ensemble, name)(
+    trees = getattr(ensemble, name)(
         categorical_features=levels if levels.any() else None,
         early_stopping=False,
         random_state=seed % 2**32,
     )
-
-
-def _filled(X: Matrix) -> Matrix:
-    """Return features to learn from, 0 where a column has no cell, as trees want some."""
-    return np.where(np.isnan(X).all(axis=0), np.float32(0), X)
+    return trees.fit(np.where(np.isnan(X).all(axis=0), np.float32(0), X), y)
 
 
 def _pairs(X: Matrix, n: int) -> NDArray[np.int64]:
@@ -139,19 +139,19 @@ def _pairs(X: Matrix, n: int) -> NDArray[np.int64]:
 
 def _predicted(tables: Tables, rows: Rows, X: Matrix, j: int, seed: int) -> NDArray[np.float64]:
     """Return what a model of some rows says of others: probabilities of levels, or numbers."""
-    features, y = rows
+    y = rows[1]
     leveled, left_out = bool(tables.is_level[j]), _left_out(tables, j)
     if not leveled:
         if len(y) < 2:
             return np.full(len(X), y[0] if len(y) else np.nan)
-        model = _trees(tables, left_out, False, seed).fit(_filled(features), y)
+        model = _trees(tables, left_out, False, seed, rows)
         return np.asarray(model.predict(X), np.float64)
     out = np.zeros((len(X), tables.layout.levels[j] + 1))
     seen = np.unique(y)
     if len(seen) < 2:  # nothing to learn
         out[:, seen] = 1
         return out
-    model = _trees(tables, left_out, True, seed).fit(_filled(features), y)
+    model = _trees(tables, left_out, True, seed, rows)
     out[:, model.classes_] = model.predict_proba(X)
     return out
 

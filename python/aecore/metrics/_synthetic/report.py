@@ -359,5 +359,5 @@ def _privacy(tables: Tables, distances: dict[str, NDArray[np.float32]]) -> Itera
     if held is not None:
         yield Figure("closer than holdout", closest.share_closer(found, held), 0.5, 0.5)
     parts = [tables.synthetic] if tables.holdout is None else [tables.synthetic, tables.holdout]
-    copies = [closest.share_of_copies(tables, part, tables.real) for part in parts]
+    copies = closest.shares_of_copies(tables, parts)
     yield Figure("copies", copies[0], copies[1] if held is not None else nan, 0.0)

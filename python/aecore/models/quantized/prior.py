@@ -195,9 +195,8 @@ class CodesWithPrior(BaseAutoencoder):
         else:
             nats = trained.log_likelihood(codes, y).astype(np.float64)
         given = self._input(X, None, sample_mask, target, compares=True)
-        for rows, batch in self._chunks(given):
-            nats[rows] -= array_of(self.terms(batch)["recon"])
-        return nats.astype(np.float32)
+        recon = self._collected(given, lambda batch: array_of(self.terms(batch)["recon"]))
+        return (nats - recon).astype(np.float32)
 
     def _trained_prior(self) -> PixelCNN | None:
         """Return the prior that is trained, None where there is none to be trained."""

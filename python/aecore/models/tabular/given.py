@@ -12,7 +12,6 @@ import numpy as np
 from ...base.text import printable
 from ...data.tables import Layout, Table
 from ...data.tables.columns import Empty, Levels, Numeric, as_numbers
-from ...data.tables.constraints import TOLERANCE
 from ...data.tables.source import Column
 from ...losses.histogram import pick
 from ...losses.mixed import Mixed
@@ -76,16 +75,10 @@ class Given:
                 known = ", ".join(repr(self._name(k)) for k in link.of)
                 raise ValueError(f"{label}: expected {known} with it, which it follows from")
             numbers = dict(zip(link.of, others, strict=True)) | {j: self.numbers[j]}
-            differences = link.coded(numbers)
-            if link.is_sum:
-                differences = differences - sum(others)
-                size = np.abs(self.numbers[j]) + sum(np.abs(v) for v in others)
-                wrong = np.abs(differences) > TOLERANCE * size
-            else:
-                wrong = differences < 0
-                self.cells[:, j] = column.coded(differences)  # type: ignore[union-attr]
-            if wrong.any():
+            if link.unmet(numbers).any():
                 raise ValueError(f"{label}: expected what the constraints say, got others")
+            if not link.is_sum:
+                self.cells[:, j] = column.coded(link.coded(numbers))  # type: ignore[union-attr]
 
     def _name(self, j: int) -> Any:
         return j if self.layout.names is None else self.layout.names[j]
@@ -155,8 +148,8 @@ class Given:
                     f"{found.label}: expected numbers from {low:g} to {high:g}, as in fit, got "
                     f"{numbers[odd][0]:g}"
                 )
-            tied = any(link.column == j for link in self.layout.links)  # its step is of differences
-            if column.step and not tied and (np.remainder(numbers[there], column.step) != 0).any():
+            own = column.step and j not in self.layout.derived  # whose step is of differences
+            if own and (np.remainder(numbers[there], column.step) != 0).any():
                 raise ValueError(f"{found.label}: expected multiples of {column.step:g}, as in fit")
 
     def _ends(self, j: int) -> tuple[float, float]:
@@ -216,10 +209,9 @@ class Given:
     def numbers_of(self, drawn: np.ndarray) -> dict[int, np.ndarray]:
         """Return the numbers (n,) of columns with cells or ranges that are given."""
         found = {}
-        tied = {link.column for link in self.layout.links}
         for j in {*self.numbers, *self.ranges}:
             column: Any = self.layout.columns[j]
-            if j in tied:  # follows from others where it isn't given
+            if j in self.layout.derived:  # follows from others where it isn't given
                 found[j] = np.broadcast_to(self.numbers[j], len(drawn))
                 continue
             found[j] = column.decode(drawn[:, j])
