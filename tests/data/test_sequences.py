@@ -382,7 +382,7 @@ def test_models_without_lengths_say_so(arch, rng):
     lstm = ARCHS[arch]
     for model, text in [
         (ae.Autoencoder(flat, 3, **KW), "for this encoder, since only .*LSTM and Transformer"),
-        (ae.VQVAE(lstm, 4, 2, **KW), "for VQVAE, since only .*Autoencoder, VAE and CVAE take"),
+        (ae.VQVAE(lstm, 4, 2, **KW), "for VQVAE, .*Autoencoder, CVAE, DeepClustering and VAE take"),
     ]:
         whole = [np.resize(x, (11, 3)) for x in X]
         for method in ("fit", "partial_fit", "initialize"):

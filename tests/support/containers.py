@@ -229,7 +229,7 @@ ANY_TYPE = "TabularAutoencoder, TabularVAE and AnomalyDetector take columns of a
 GAPS = r"sample_mask|use astype\(int\)"
 MASKED = r"sample_mask=~X\.mask|X\.filled\("
 BATCHES = "partial_fit takes|read a part at a time"
-RAGGED = r"(Autoencoder, VAE and CVAE|LSTM (and|or) Transformer|each)"
+RAGGED = r"(Autoencoder, CVAE, DeepClustering and VAE|LSTM (and|or) Transformer|each)"
 CONTAINERS = {
     "NumPy array": Container(lambda v: v),
     "list of lists": Container(lambda v: v.tolist()),
