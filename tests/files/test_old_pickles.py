@@ -65,3 +65,16 @@ def test_they_train_on(name):
         model.fit(X)
     copied = pickle.loads(pickle.dumps(model))
     assert repr(copied) == repr(model)
+
+
+@pytest.mark.parametrize("name", ["Autoencoder", "VAE", "CVAE", "TabularVAE"])
+def test_parameters_set_afterwards(name):
+    model, X, y, _ = read(name)
+    X = mixed() if X is None else X
+    model.set_params(warm_start=True, epochs=1, init="he")
+    if "beta" in model.get_params():
+        model.set_params(beta=0.5)
+    model.fit(X, y)
+    was = model.latent_dim
+    with pytest.raises(ValueError, match=f"latent_dim: expected {was}, as in fit, got {was + 1}"):
+        model.set_params(latent_dim=was + 1).fit(X, y)

@@ -48,6 +48,7 @@ class Reader:
     """
 
     keys: tuple[str, ...] = (PIXELS, SPAN, TARGET, RECURRENT)  # of `describe`
+    params: tuple[str, ...] = ()  # of models, that `fresh` looks at
     target: Reader | None = None
     recurrent = True
 

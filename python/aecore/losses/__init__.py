@@ -290,11 +290,6 @@ class Loss:
         """Return sums over samples to report with a term, after its backward pass."""
         return {"sigma": self.sigma * batch.n} if self.name == "gaussian" else {}
 
-    def check_learned(self) -> None:
-        """Raise ValueError where the network lacks what the loss learns."""
-        if self.name in LEARNED:
-            _ = self._learned
-
     @property
     def _learned(self) -> Any:
         """What the loss has learned."""

@@ -136,6 +136,7 @@ class Network(Module):
     usual: Any  # of a model of tables: what cells cost
 
     counts = False  # in pickles that know nothing of it
+    made_with: dict[str, str] | None = None  # the parameters of the model, there too
 
     def __init__(
         self, modules: Mapping[str, Module], reader: Reader, seed: int, counts: bool = False

@@ -26,6 +26,7 @@ class TableReader(Reader):
     """
 
     keys = (TABLE,)
+    params = ("categorical", "numbers", "constraints")
 
     def __init__(self, layout: Layout) -> None:
         super().__init__((len(layout.columns),))

@@ -43,7 +43,7 @@ from ...training.loop import Phase, Plan, backpropagate, means_of, weighted_sums
 from ...training.network import InferencePass, Network
 from ...training.parts import add
 from ...training.schedules import Schedule
-from . import beside, explained, psnr, state, traps
+from . import beside, explained, psnr, state, traps, unchanged
 from ._html import model_html
 from .options import complete
 from .own_rows import check_given, shared, summary_of, take_first_state
@@ -253,6 +253,9 @@ class BaseModel(Estimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take a state, perhaps of 0.1.0, which had one way to draw first weights."""
         super().__setstate__({"init": "uniform"} | state if "init" in names(type(self)) else state)
+        network = vars(self).get("_network")
+        if network is not None and network.made_with is None:
+            network.made_with = unchanged.noted(self)
 
     def __init_subclass__(
         cls, options: type | None = None, defaults: dict[str, Any] | None = None
@@ -602,7 +605,7 @@ class BaseModel(Estimator):
         weight = beside.read_weight(self, item, len(data))
         if resume:
             self._check_names(data.columns)
-            self._check_loss()
+            unchanged.check(self)
             conditioner = self._network.conditioner
         else:
             conditioner = known or self._conditioner(y, len(data))
@@ -656,17 +659,6 @@ class BaseModel(Estimator):
                 f"y: expected None for a {name} fitted without conditions, got {type(y).__name__}"
             )
         return read(known, y, n)
-
-    def _check_loss(self) -> None:
-        """Raise ValueError where the network lacks what the loss learns."""
-        if self.loss in NAMES:
-            self._loss.check_learned()
-        if self._sees_logs(self._network.reader) != self._network.counts:
-            which = "is" if self._network.counts else "isn't"
-            raise ValueError(
-                f"loss: expected one that {which} of counts, as in fit, of which the encoder sees "
-                f"log(1 + x), got {self.loss!r}; fit it afresh"
-            )
 
     def _read_stream_batch(self, item: Item, reader: Reader | None) -> beside.Parts:
         """Check a batch that a stream gives."""
@@ -792,8 +784,7 @@ class BaseModel(Estimator):
 
     def _start(self, conditioner: Conditioner | None, given: Input, *others: Data) -> None:
         """Make a network for the samples, with fresh parameters; nothing changes if that fails."""
-        most = memory_limit() // BYTES_PER_PARAMETER
-        network = self._make_network(self._reader_of(given), conditioner, most)
+        network = self._make_network(self._reader_of(given), conditioner)
         self._check_lengths(network, given.data, *others)
         self._prepare(network, given)
         if self.loss in DATA_FIRST:
@@ -809,21 +800,27 @@ class BaseModel(Estimator):
         self,
         reader: Reader,
         conditioner: Conditioner | None,
-        most: int,
+        most: int | None = None,
         seed: int | None = None,
     ) -> Network:
         """Return a network of at most so many parameters, with fresh ones, for certain samples.
 
         Without a seed it has that of ``random_state``.
         """
-        with budget(most):
-            modules = self._modules_for(reader, conditioner)
-            modules |= learned_by(self.loss, reader.of_output.shape)
+        modules = self._make_modules(reader, conditioner, most)
         if seed is None:
             seed = group.first(lambda: new_seed(self.random_state))
         network = Network(modules, reader, seed, self._sees_logs(reader))
-        network.conditioner = conditioner
+        network.conditioner, network.made_with = conditioner, unchanged.noted(self)
         return network
+
+    def _make_modules(
+        self, reader: Reader, conditioner: Conditioner | None, most: int | None = None
+    ) -> dict[str, Module]:
+        """Return all parts of a network, of at most so many parameters."""
+        with budget(memory_limit() // BYTES_PER_PARAMETER if most is None else most):
+            modules = self._modules_for(reader, conditioner)
+            return modules | learned_by(self.loss, reader.of_output.shape)
 
     def _set_network(self, network: Network, columns: np.ndarray | None) -> None:
         """Give the model a network, in place of all that was learned before."""

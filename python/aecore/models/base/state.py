@@ -27,6 +27,7 @@ from ...training import optim
 from ...training.checkpoint import Best, Stage
 from ...training.network import Network
 from ...training.progress import is_number
+from . import unchanged
 
 if TYPE_CHECKING:
     from .model import BaseModel
@@ -104,6 +105,7 @@ def describe(model: BaseModel) -> tuple[Config, Tensors]:
     """
     network = model._fitted()
     with network.lock:
+        unchanged.check(model)
         tensors = tensors_of(network)
         if not network.is_mine:
             tensors = {name: array.copy() for name, array in tensors.items()}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...base.sklearn import Estimator, not_fitted
 from ...base.text import printable
-from ..base import state
+from ..base import state, unchanged
 from ..base._html import model_html
 from .frozen import FrozenDetector
 
@@ -49,6 +49,16 @@ class BaseDetector(Estimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_state" in vars(self)
+
+    def _take_state(self, found: Any) -> None:
+        """Take a learned state, and note the parameters that it was learned with."""
+        self._state, self._made_with = found, unchanged.noted(self)
+
+    def _check_unchanged(self) -> None:
+        """Raise ValueError where parameters aren't those of `fit`, with which a file has them."""
+        then = vars(self).get("_made_with")  # which pickles of earlier versions lack
+        if then is not None and unchanged.noted(self) != then:
+            raise unchanged.changed(self, then)
 
     @property
     def offset_(self) -> float:

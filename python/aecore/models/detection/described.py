@@ -30,6 +30,7 @@ Params = dict[str, Any]
 def describe(detector: AnomalyDetector) -> tuple[Params, Tensors]:
     """Return a fitted detector's configuration and arrays."""
     found = detector._fitted_state()
+    detector._check_unchanged()
     columns = found.columns
     described = [member.model._describe() for member in found.members]
     config = {

@@ -388,7 +388,7 @@ class AnomalyDetector(BaseDetector):
     def _set_state(self, state: Fitted) -> None:
         """Set the learned attributes; methods look at the state alone."""
         plain = column_names.are_default(state.columns)
-        self._state = state._replace(columns=None) if plain else state
+        self._take_state(state._replace(columns=None) if plain else state)
         self.estimators_ = [member.model for member in state.members]
         self.n_features_in_ = math.prod(state.shape)
         self._set_names(state.columns)

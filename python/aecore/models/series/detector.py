@@ -471,7 +471,7 @@ class SeriesDetector(BaseDetector):
 
     def _set_state(self, found: Fitted) -> None:
         """Set the learned attributes; methods look at the state alone."""
-        self._state = found
+        self._take_state(found)
         self.estimators_ = found.members
         self.window_, self.step_ = found.window, found.step
         self.n_features_in_ = len(found.scaling.center)

@@ -51,19 +51,6 @@ def check(model: VAE) -> None:
         )
 
 
-def check_same(model: VAE) -> None:
-    """Raise ValueError unless a fitted model's network has what its prior and posterior want."""
-    wanted = model._distributions(model._network.reader)
-    for name in ("prior", "posterior"):
-        parts = wanted.get(name), getattr(model._network, name, None)
-        shapes = [p and {key: value.shape for key, value in p.parameters()} for p in parts]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"{name}: expected that of fit, to go on with the fitted model, got "
-                f"{getattr(model, name)!r}"
-            )
-
-
 def start(model: VAE, network: Network, given: Input) -> None:
     """Let the prior of a fresh network start from training samples, where it wants some."""
     module: LearnedPrior | None = getattr(network, "prior", None)

@@ -334,10 +334,6 @@ class VAE(BaseAutoencoder, options=Coding):
         context = 0 if self.posterior is None else int(self.posterior.context)
         return super()._encoder_outputs + context
 
-    def _check_loss(self) -> None:
-        super()._check_loss()
-        priors.check_same(self)
-
     def _prepare(self, network: Network, given: Input) -> None:
         priors.start(self, network, given)
 
