@@ -5,6 +5,7 @@ import math
 import aecore as ae
 import numpy as np
 import pytest
+from aecore.data.weights import repeated
 from aecore.nn.clusters import Clusters
 from aecore.nn.quantize.kmeans import best_kmeans
 from support.resuming import state
@@ -146,6 +147,18 @@ def test_going_on_gives_the_same_bits(epochs, tmp_path):
     np.testing.assert_array_equal(over.labels_, whole.labels_)
 
 
+@pytest.mark.parametrize("first", [4, 10, 12])
+def test_going_on_after_a_callback_has_stopped_gives_the_same_bits(first):
+    X, _ = blobs()
+    whole = make(tol=0).fit(X)
+    model = make(tol=0, callbacks=[lambda s: s.epoch == first]).fit(X)
+    assert len(model.history_) == first
+    left = 5 - max(0, first - 10)
+    model.set_params(warm_start=True, callbacks=(), epochs=left).fit(X)
+    assert state(model) == state(whole)
+    np.testing.assert_array_equal(model.labels_, whole.labels_)
+
+
 def test_passes_pretrain_first():
     X, _ = blobs()
     model = make(pretrain_epochs=2, shuffle=False)
@@ -243,6 +256,44 @@ def test_weights_make_clusters_heavier():
     own = np.bincount(model.labels_[y == 0]).argmax()
     share = model._network.clusters.buffer("weight")
     assert share[own] / share.sum() == pytest.approx(0.6, abs=0.02)
+
+
+@pytest.mark.parametrize("start", ["kmeans", "mixture"])
+def test_samples_without_weight_have_no_cluster_of_their_own(start):
+    X, y = blobs(k=4)
+    counted = y < 3
+    X[~counted] *= 8  # so that they are a cluster, if there is one
+    model = make(3, start=start).fit(X, sample_weight=counted)
+    assert ae.metrics.clustering_accuracy(y[counted], model.labels_[counted]) == 1
+
+
+def test_a_variational_mixture_starts_by_weights():
+    X, y = blobs(k=4)
+    counted = y < 3
+    X[~counted] *= 8  # so that they are a cluster, if there is one
+    how = {"prior": ae.GaussianMixture(3), "pretrain_epochs": 20, "epochs": 0, "random_state": 0}
+    model = ae.VAE(D, 2, batch_size=16, learning_rate=5e-3, **how).fit(X, sample_weight=counted)
+    assert ae.metrics.clustering_accuracy(y[counted], model.predict(X[counted])) == 1
+
+
+@pytest.mark.parametrize(
+    "weight, wanted",
+    [
+        ([1, 1, 1], [0, 1, 2]),
+        ([2, 0, 1], [0, 0, 2]),
+        ([0, 0, 5], [2, 2, 2]),
+        ([1, 3, 0, 0], [0, 1, 1, 1]),
+    ],
+)
+def test_samples_are_repeated_by_weight(weight, wanted):
+    assert repeated(np.array(weight, np.float32)).tolist() == wanted
+
+
+def test_repetitions_are_as_near_as_whole_numbers_allow(rng):
+    weight = rng.random(5000).astype(np.float32) ** 4
+    counts = np.bincount(repeated(weight), minlength=5000)
+    assert np.abs(counts - weight * 5000 / weight.sum(dtype=np.float64)).max() < 1 + 1e-6
+    assert counts.sum() == 5000
 
 
 # ---- what is clustered --------------------------------------------------------------------------

@@ -89,3 +89,14 @@ def mean(values: np.ndarray, weight: Any = None) -> float:
     if not total > 0:
         raise ValueError(f"sample_weight: {NOTHING}")
     return float(values.astype(np.float64) @ found / total)
+
+
+def repeated(weight: np.ndarray) -> np.ndarray:
+    """Return n of n samples' numbers (n,) in order, each as often as its weight says.
+
+    For what takes samples alone: one of twice the mean is there twice, one of 0 isn't, and others
+    are as near as whole numbers allow.
+    """
+    ends = np.cumsum(weight, dtype=np.float64)
+    places = (np.arange(len(ends)) + 0.5) * (ends[-1] / len(ends))
+    return np.searchsorted(ends, places, side="right")

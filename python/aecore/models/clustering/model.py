@@ -13,6 +13,7 @@ from ...data.arrays import Data
 from ...data.batches import Batch, Batches, Input
 from ...data.conditions import Conditioner
 from ...data.readers import Reader
+from ...data.weights import repeated
 from ...nn.clusters import Clusters
 from ...nn.module import Module
 from ...nn.quantize.kmeans import best_kmeans
@@ -70,7 +71,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
     latent_dim : int
         The length of a code.
     gamma : float
-        :math:`\gamma`, the weight of the clusters beside the mean loss of a value.
+        :math:`\gamma`, the weight of the clusters beside the mean loss of a value; without
+        ``reconstruction`` there is nothing beside them, and it has no part.
     reconstruction : bool
         Whether samples are to be restored while clusters are learned.
     tol : float
@@ -332,10 +334,13 @@ class DeepClustering(BaseAutoencoder, options=Matching):
             chosen = slice(None) if rows is None else rows
             if begins or not clusters.is_started:
                 of_all = np.concatenate(group.over_rows(codes[chosen]))
+                if weight is not None:
+                    of_all = of_all[repeated(np.concatenate(group.over_rows(weight[chosen])))]
                 clusters.start(of_all, self._first_centers(of_all, network.seed))
-                network.steps = 0  # what is minimised is another function from here on
-                for moment in network.moments.values():
-                    moment.fill(0)
+                if network.epoch >= self.pretrain_epochs:
+                    network.steps = 0  # what is minimised is another function from here on
+                    for moment in network.moments.values():
+                        moment.fill(0)
             q = clusters.assign(codes)
             some = None if weight is None else weight[chosen]
             sums = clusters.sums(codes[chosen], q[chosen], some)

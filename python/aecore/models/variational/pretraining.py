@@ -10,6 +10,7 @@ import numpy as np
 
 from ...data import corruption
 from ...data.batches import Batch, Input
+from ...data.weights import repeated
 from ...training import group
 from ...training.checkpoint import Saver
 from ...training.loop import Phase, backpropagate, train
@@ -94,13 +95,18 @@ def start_on_codes(model: VAE, given: Input, rows: np.ndarray | None) -> None:
     module, d = priors.module_of(model), int(model.latent_dim)
     if module is None or not module.fewest_codes:
         return
-    codes, logvars = list[np.ndarray](), list[np.ndarray]()
+    codes, logvars, weights = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
     for batch in given.batches(INFERENCE_BATCH, rows=rows)():
         with model._network.lock, model._pass(batch):
             mean, logvar = model._posterior(batch)
             codes.append(model._behind(batch, mean).data.reshape(-1, d).copy())
             logvars.append(logvar.data.reshape(-1, d).copy())
+        if batch.weight is not None:
+            weights.append(np.repeat(batch.weight, len(codes[-1]) // batch.n))
     every, now = (np.concatenate(group.over_rows(np.concatenate(a))) for a in (codes, logvars))
+    if weights:
+        chosen = repeated(np.concatenate(group.over_rows(np.concatenate(weights))))
+        every, now = every[chosen], now[chosen]
     with model._network.lock:
         model.prior.start_on(module, every)
         bias = _bias_of_logvars(model)
