@@ -729,12 +729,18 @@ def test_fitted_models_refuse_too(X):
             lambda: model.set_params(warm_start=True).fit(X, Y + 1),
             "y: expected labels as in fit, 0, 1, 2, got 3",
         ),
-        (lambda: model.set_params(conditional=False).fit(X), "conditional: expected True to go on"),
+        (
+            lambda: model.set_params(conditional=False).fit(X),
+            "conditional: expected True, as in fit",
+        ),
         (
             lambda: aae(prior=mixture(), conditional=True).fit(X, Y).sample(2, y=5),
             "expected labels of the prior, 0, 1, 2, got 5",
         ),
-        (lambda: model.set_params(conditional=False).partial_fit(X), "conditional: expected True"),
+        (
+            lambda: model.set_params(conditional=False).partial_fit(X),
+            "conditional: expected True, as in",
+        ),
         (lambda: ae.GAN().sample(1), "This GAN instance is not fitted yet"),
         (lambda: ae.GAN().score_samples(X), "This GAN instance is not fitted yet"),
         (lambda: ae.AdversarialAutoencoder().transform(X), "is not fitted yet"),

@@ -1,5 +1,7 @@
 """Rows with some cells given, constraints, and several imputations."""
 
+import copy
+
 import aecore as ae
 import numpy as np
 import pytest
@@ -412,6 +414,24 @@ def test_constraints_that_rows_do_not_meet(constraints, error, text):
     m = ae.TabularVAE(SMALL, 2, constraints=constraints, **HOW)
     with pytest.raises(error, match=text):
         m.fit(tied())
+
+
+@pytest.mark.parametrize("wanted, column", [("columns in order", "end"), ("total == sum", "total")])
+def test_further_rows_meet_them_too(constrained, wanted, column):
+    model, odd = copy.deepcopy(constrained).set_params(warm_start=True), tied(50)
+    odd[column][[3, 7]] = -1
+    text = f"^X: expected {wanted}.* as constraints say, got 2 others: rows 3, 7$"
+    for train in (model.partial_fit, model.fit):
+        with pytest.raises(ValueError, match=text):
+            train(odd)
+        with pytest.raises(ValueError, match=text):
+            train(odd[list(odd.dtype.names[::-1])])
+    with pytest.raises(ValueError, match=f"^batch 2: {text[1:]}"):
+        model.fit(lambda: iter([tied(50), odd]))
+    before = len(model.history_)
+    model.partial_fit(tied(50)[list(odd.dtype.names[::-1])])
+    assert len(model.history_) == before + 1
+    assert np.isfinite(model.score_samples(odd)).all()  # they may be scored
 
 
 @pytest.mark.parametrize(

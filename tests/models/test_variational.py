@@ -111,11 +111,10 @@ def test_gaussian_learns_the_deviation_of_the_noise(rng):
 def test_gaussian_needs_a_network_that_has_it(X):
     model = ae.VAE(TANH, 3, epochs=1, **KW).fit(X).set_params(loss="gaussian", warm_start=True)
     before = {k: v.tobytes() for k, v in model._network.arrays().items()}
-    for use in (model.fit, model.score_samples):
-        with pytest.raises(
-            ValueError, match="loss: expected one that learns no standard deviation"
-        ):
-            use(X)
+    with pytest.raises(ValueError, match="loss: expected 'mse', as in fit, got 'gaussian'"):
+        model.fit(X)
+    with pytest.raises(ValueError, match="loss: expected one that learns no standard deviation"):
+        model.score_samples(X)
     assert {k: v.tobytes() for k, v in model._network.arrays().items()} == before
     model.set_params(warm_start=False).fit(X)
     constant = ae.Autoencoder(TANH, 2, loss="gaussian", epochs=1, **KW).fit(np.ones((20, 3)))

@@ -126,6 +126,10 @@ class Reader:
             arrays.read(X, **how, longer=longer, pixels=bool(pixels), sized=sized), name
         )
 
+    def more(self, model: Any, X: Any, mask: Any = None) -> Data:
+        """Check samples to go on training with."""
+        return self.read(model, X, mask)
+
     def _held(self, data: Data, name: str) -> Data:
         """Return samples that are held to the scale of those in `fit`."""
         if self.span is not None:

@@ -68,7 +68,7 @@ class SumTo(Constraint):
         total, parts = place(self.total), [place(key) for key in self.parts]
         numbers = {j: _numbers(table, j) for j in (total, *parts)}
         link = Link(total, tuple(parts), True, *_ends(numbers[total]))
-        _refuse(self, link.unmet(numbers), "total == sum of parts")
+        link.refuse(numbers, f"{self} says")
         return [link]
 
 
@@ -113,7 +113,7 @@ class Ordered(Constraint):
         numbers = {j: _numbers(table, j) for j in places}
         for before, j in zip(places, places[1:], strict=False):
             link = Link(j, (before,), False, *_ends(numbers[j]))
-            _refuse(self, link.unmet(numbers), "columns in order")
+            link.refuse(numbers, f"{self} says")
             found.append(link)
         return found
 
@@ -200,6 +200,17 @@ class Link(NamedTuple):
         size = np.abs(whole) + sum(np.abs(v) for v in terms)
         return np.asarray(np.abs(whole - sum(terms)) > TOLERANCE * size)
 
+    def refuse(self, numbers: dict[int, np.ndarray], says: str) -> None:
+        """Raise ValueError for rows that don't meet it; `says` is who says that they are to."""
+        rows = np.flatnonzero(self.unmet(numbers))
+        if len(rows):
+            wanted = "total == sum of parts" if self.is_sum else "columns in order"
+            named = ", ".join(map(str, rows[:ROWS])) + (", ..." if len(rows) > ROWS else "")
+            raise ValueError(
+                f"X: expected {wanted} in every row, as {says}, got {len(rows)} others: rows "
+                f"{named}"
+            )
+
 
 def links_of(constraints: Any, table: Table, place: Any) -> list[Link]:
     """Return all that follows from anything in a table, in the order in which it can be made."""
@@ -251,18 +262,6 @@ def _time(column: Column) -> str:
 
 def _as_numbers(column: Column) -> np.ndarray:
     return as_numbers(column, _time(column))
-
-
-def _refuse(constraint: Constraint, wrong: np.ndarray, wanted: str) -> None:
-    """Raise ValueError for rows that don't meet a constraint; NaN meets all."""
-    rows = np.flatnonzero(wrong)
-    if len(rows):
-        more = ", ..." if len(rows) > ROWS else ""
-        named = ", ".join(map(str, rows[:ROWS])) + more
-        raise ValueError(
-            f"X: expected {wanted} in every row, as {constraint} says, got {len(rows)} others: "
-            f"rows {named}"
-        )
 
 
 def learned(table: Table, links: list[Link], binned: bool) -> dict[int, Numeric]:

@@ -128,10 +128,21 @@ class Layout:
         for j, kind in enumerate(self.columns):
             out[:, j] = kind.encode(table.column(j if places is None else places[j]))
         for link in self.links:
-            numbers = {j: self._numbers(table, places, j) for j in (link.column, *link.of)}
             column: Any = self.columns[link.column]
+            numbers = self._numbers_of(link, table, places)
             out[:, link.column] = column.coded(link.coded(numbers))
         return out
+
+    def check_constraints(self, table: Table, places: list[int] | None = None) -> None:
+        """Raise ValueError for a table with rows that don't meet the constraints; see `matrix`."""
+        for link in self.links:
+            link.refuse(self._numbers_of(link, table, places), "constraints say")
+
+    def _numbers_of(
+        self, link: Link, table: Table, places: list[int] | None
+    ) -> dict[int, np.ndarray]:
+        """Return a table's numbers, by index, of the columns of a constraint."""
+        return {j: self._numbers(table, places, j) for j in (link.column, *link.of)}
 
     def _numbers(self, table: Table, places: list[int] | None, j: int) -> np.ndarray:
         """Return the numbers of a table's cells of column j, NaN where they are missing."""

@@ -69,6 +69,13 @@ class TableReader(Reader):
         """Read a table whose columns must be those in `fit`, by name or in order."""
         return self._data(model, Table(X, mask, name=name))
 
+    def more(self, model: Any, X: Any, mask: Any = None) -> TableData:
+        """Read a table to go on training with, which must meet the constraints, too."""
+        table = Table(X, mask)
+        found = self._data(model, table)
+        self.layout.check_constraints(table, self.layout.places(table))
+        return found
+
     def one(self, model: Any, x: Any, name: str, takes: Any = None) -> TableData:
         """Read a table of one row, or a row."""
         if hasattr(x, "to_frame") and not hasattr(x, "columns"):  # of a data frame of pandas

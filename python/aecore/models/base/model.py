@@ -584,18 +584,15 @@ class BaseModel(Estimator):
         self, item: Item, resume: bool, known: Conditioner | None = None
     ) -> tuple[Conditioner | None, Input]:
         """Check what fit is given; `known` is the conditioner of a fresh model, if there is one."""
-        if resume and self._ignores_y and self._needs_y == (self._network.conditioner is None):
-            raise ValueError(
-                f"conditional: expected {not self._needs_y} to go on with the fitted model, got "
-                f"{self._needs_y}"
-            )
+        if resume:
+            unchanged.check(self)
         check_given(self, item.X)
         if is_stream(item.X) and self._streams:
             return read_stream(self, item, resume)  # type: ignore[return-value]
         item, reader = beside.placed(self, item), self._network.reader if resume else None
         y = self._read_y(item.y)
         if reader is not None:
-            data = reader.read(self, item.X, item.sample_mask)
+            data = reader.more(self, item.X, item.sample_mask)
         else:
             data = self._read_fresh(item.X, item.sample_mask)
         target = beside.read_target(self, item, data, reader)
@@ -605,7 +602,6 @@ class BaseModel(Estimator):
         weight = beside.read_weight(self, item, len(data))
         if resume:
             self._check_names(data.columns)
-            unchanged.check(self)
             conditioner = self._network.conditioner
         else:
             conditioner = known or self._conditioner(y, len(data))
@@ -663,7 +659,7 @@ class BaseModel(Estimator):
     def _read_stream_batch(self, item: Item, reader: Reader | None) -> beside.Parts:
         """Check a batch that a stream gives."""
         item = beside.placed(self, item, stream=True)
-        read = self._reader.look if reader is None else reader.read
+        read = self._reader.look if reader is None else reader.more
         data = read(self, item.X, item.sample_mask)
         target = beside.read_target(self, item, data, reader)
         self._check_samples(data, target)

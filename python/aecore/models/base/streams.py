@@ -14,7 +14,7 @@ from ...data.conditions import Conditioner, check_length, conditions
 from ...data.readers import Reader
 from ...data.rows import Rows, RowsInput
 from ...data.streams import Item, Stream, StreamInput, Summary
-from . import beside, unchanged
+from . import beside
 from .own_rows import summary_of
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ def read_stream(
         raise ValueError("X: expected at least one batch, got none")
     if going_on:
         conditioner = model._network.conditioner
-        unchanged.check(model)
     else:
         conditioner = model._conditioner(joined(labels), len(summary))
 

@@ -94,7 +94,7 @@ def _form(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {k: v for k, v in value.items() if k != "seed" and not k.startswith("_")}
         return {name: _form(v) for name, v in kept.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return tuple(map(_form, value))
     if isinstance(value, np.ndarray):
         return value.tolist() if value.dtype.kind in "iub" else value.shape
