@@ -731,7 +731,7 @@ def test_fitted_models_refuse_too(X):
         ),
         (
             lambda: model.set_params(conditional=False).fit(X),
-            "conditional: expected True, as in fit",
+            "conditional: expected True, as",
         ),
         (
             lambda: aae(prior=mixture(), conditional=True).fit(X, Y).sample(2, y=5),

@@ -221,7 +221,7 @@ BAD = [
     (lambda m: m.partial_fit(C), ValueError, "context: expected maps of codes"),
     (lambda m: m.log_likelihood(C), ValueError, "context: expected maps of codes"),
     (lambda m: m.log_likelihood(C, context=D + 2), ValueError, "codes of 0 to 1, got 2 to 2"),
-    (lambda m: m.log_likelihood(C, context=D[:, :, :1]), ValueError, "shape (1, 2), as in fit"),
+    (lambda m: m.log_likelihood(C, context=D[:, :, :1]), ValueError, "shape (N, 1, 2), as in fit"),
     (lambda m: m.log_likelihood(C, np.arange(6), context=D), ValueError, "y: expected None"),
     (lambda m: m.sample(2), ValueError, "context: expected maps of codes"),
     (lambda m: m.sample(2, context=D), ValueError, "context: expected a map, or 2"),

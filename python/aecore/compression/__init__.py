@@ -327,7 +327,8 @@ def _most_samples(model: BaseAutoencoder, size: int) -> int:
 def _codes(model: Any, X: Any, y: Any, sample_mask: Any) -> np.ndarray:
     """Return the codes of samples; ValueError unless these are as large as in fit."""
     codes, wanted = model.transform(X, y, sample_mask=sample_mask), model._code_space.shape
-    codes = codes if isinstance(codes, list) else np.asarray(codes)  # or a frame
+    if hasattr(codes, "columns"):  # a frame, of flat codes
+        codes = np.asarray(codes).reshape(-1, *wanted)
     shape, sizes = model._fitted().input_shape, set[tuple[int, ...]]()
     if model._takes_other_sizes:
         sizes = {np.shape(x)[:2] for x in X} if isinstance(X, list) else {np.shape(X)[1:3]}

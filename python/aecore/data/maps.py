@@ -100,7 +100,8 @@ def read_maps(context: Any, shape: tuple[int, ...] | None, size: int) -> np.ndar
             f"context: expected integers, numbers of codes, got {context.dtype}: use astype(int)"
         )
     if not context.size or (shape is not None and context.shape[1:] != shape):
-        expected = "some maps of codes" if shape is None else f"maps of shape {shape}, as in fit"
+        each = None if shape is None else ", ".join(map(str, ("N", *shape)))
+        expected = "some maps of codes" if each is None else f"maps of shape ({each}), as in fit"
         raise ValueError(f"context: expected {expected}, got {context.shape}")
     if not (context.min() >= 0 and context.max() < size):
         raise ValueError(

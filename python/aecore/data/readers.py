@@ -48,7 +48,7 @@ class Reader:
     """
 
     keys: tuple[str, ...] = (PIXELS, SPAN, TARGET, RECURRENT)  # of `describe`
-    params: tuple[str, ...] = ()  # of models, that `fresh` looks at
+    params: tuple[str, ...] = ()  # of models, by which data are learned from
     target: Reader | None = None
     recurrent = True
 
@@ -260,6 +260,7 @@ class MapReader(Reader):
     """
 
     keys = ()
+    params = ("codebook_size", "context_size")
 
     @property
     def features(self) -> int:

@@ -45,8 +45,9 @@ class Parts(NamedTuple):
 def placed(model: BaseModel, item: Item, stream: bool = False) -> Item:
     """Return what is given, with y out of a data set's items, and each array where it belongs.
 
-    The second of two arrays in a stream, or in a data set's items, is the target of a model that
-    takes no y, if it is more than labels.
+    What is second in a data set's items is y of a model that needs or takes labels, and else the
+    target if it is more than a label; so is the second of two arrays in a stream, for a model that
+    takes no y.
 
     Raises
     ------
@@ -57,10 +58,12 @@ def placed(model: BaseModel, item: Item, stream: bool = False) -> Item:
     if foreign.is_dataset(X) and y is None and item.target is None:
         if model._needs_y:
             return item._replace(y=foreign.labels(X))
-        second = None if takes_y or model._no_target else foreign.second(X)
-        if second is None or second.ndim == 0:
+        second = foreign.second(X)
+        if second is None:
             return item
-        return item._replace(target=foreign.Items(X, "target", part=1))
+        if second.ndim and not model._no_target:
+            return item._replace(target=foreign.Items(X, "target", part=1))
+        return item._replace(y=foreign.labels(X)) if takes_y else item
     if y is None or takes_y or _axes(y) < 2:
         return item
     if stream and item.target is None and not model._no_target and np.shape(y)[1:] != (1,):
@@ -82,20 +85,22 @@ def _axes(y: Any) -> int:
         return 2
 
 
-def validation_of(model: BaseModel, X_val: Any, reader: Reader) -> Item:
-    """Return what X_val has: samples, or a tuple of them and their y or target, or a dictionary."""
+def validation_of(model: BaseModel, X_val: Any, pairs: bool) -> Item:
+    """Return what X_val has: samples, or a tuple of them and their y or target, or a dictionary.
+
+    `pairs` says that `fit` was given targets.
+    """
     if isinstance(X_val, (dict, Item)):
         return item_of(X_val, "X_val")
     if not isinstance(X_val, tuple):
-        y = foreign.labels(X_val, "X_val") if model._needs_y else None
-        if model._needs_y and y is None:
+        found = placed(model, Item(X_val))
+        if model._needs_y and found.y is None:
             raise ValueError("X_val: expected (X, y), as y is needed too, got X alone")
-        return placed(model, Item(X_val, y))
+        return found
     if len(X_val) != 2:
         raise ValueError(f"X_val: expected an array or (X, y), got {len(X_val)} things")
     first, second = X_val
-    pairs = reader.target is not None
-    if pairs and model._takes_y:
+    if pairs and model._needs_y:
         raise ValueError(
             "X_val: expected {'X': ..., 'y': ..., 'target': ...}, as both are needed, got a pair"
         )

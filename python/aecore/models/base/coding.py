@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,7 +28,7 @@ from ...training.network import Network, conditioned
 from .codes import Codes, Maps, NoCodes, no_codes
 from .frozen import Frozen
 from .model import BaseModel, fitted
-from .sizes import TILED, Sight, by_size, sight, tiled_codes, tiled_output
+from .sizes import TILED, Sight, are_maps, by_size, sight, tiled_codes, tiled_output
 
 
 class BaseAutoencoder(BaseModel):
@@ -296,20 +297,21 @@ class BaseAutoencoder(BaseModel):
             return self._collected(given, self._codes)
         return np.concatenate([tiled_codes(self, batch, looks) for batch in given.batches(1)()])
 
+    @functools.partial(by_size, apply=are_maps)
     @fitted
-    def inverse_transform(self, Z: Any, y: Any = None) -> np.ndarray:
+    def inverse_transform(self, Z: Any, y: Any = None) -> Any:
         """Decode codes.
 
         Parameters
         ----------
-        Z : array-like, shape (N, latent_dim), or (N, h, w, latent_dim) of maps
+        Z : array-like, shape (N, latent_dim), or (N, h, w, latent_dim) of maps, or a list of maps
             Codes, as `transform` gives them.
         y : array-like, optional
             The condition of a `CVAE`.
 
         Returns
         -------
-        ndarray of float32, shape (N, ...)
+        ndarray of float32, shape (N, ...), or a list for maps of different sizes
             Samples in data space: probabilities where the loss is bce, cross_entropy or
             multinomial, expected counts where it is poisson or negative_binomial. Sequences have as
             many steps as the longest in fit. A map of another size than in fit gives an image that

@@ -417,7 +417,8 @@ class BaseModel(Estimator):
 
         X may also be an object with ``__len__`` and ``__getitem__`` (a PyTorch Dataset is one), as
         in all methods: its items are x, (x,) or (x, y), and y is taken from there where one is
-        needed; more than a label is the target, as in a stream. Tensors are taken like arrays.
+        needed, or the prior of a `VQVAE` has a use for labels; more than a label is the target, as
+        in a stream. Tensors are taken like arrays.
         """
         with group.joined(comm):
             self._check_params()
@@ -682,7 +683,7 @@ class BaseModel(Estimator):
         if isinstance(X_val, Rows):
             rows = rows_to_validate(self, X_val, reader, conditioner, names_in)
             return rows.batches(INFERENCE_BATCH)  # type: ignore[return-value]
-        item = beside.validation_of(self, X_val, reader)
+        item = beside.validation_of(self, X_val, reader.target is not None)
         y_val = self._read_y(item.y)
         data = reader.read(self, item.X, item.sample_mask, name="X_val", longer=True)
         column_names.check(type(self).__name__, names_in, data.columns, "X_val")
@@ -1052,7 +1053,7 @@ class BaseModel(Estimator):
 
     def _read_input(self, item: Item, compares: bool = False, stream: bool = False) -> Input:
         """Do so for samples that aren't rows of a file."""
-        if item.y is not None or compares or self._needs_y:
+        if item.y is not None or compares or self._coding_conditioner is not None:
             item = beside.placed(self, item, stream)
         data, reader = self._samples(item.X, item.sample_mask), self._network.reader
         if compares:

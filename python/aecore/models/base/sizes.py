@@ -45,16 +45,24 @@ def are_images(X: Any) -> bool:
     return several and all(getattr(x, "ndim", 0) == 3 for x in X)
 
 
-def by_size(method: Method) -> Method:
+def are_maps(Z: Any) -> bool:
+    """Return whether Z is a list of the codes of images that have different sizes."""
+    if isinstance(Z, np.ndarray) and Z.dtype != object:
+        return False
+    several = isinstance(Z, (list, tuple, np.ndarray)) and len(Z) > 0
+    return several and len({getattr(z, "shape", None) for z in Z} - {None, (), (1,)}) > 1
+
+
+def by_size(method: Method, apply: Callable[[Any], bool] = are_images) -> Method:
     """Let a method take a list of images of different sizes, if the fitted model does.
 
     It is called with an array for each size. Results of one number for a sample are an array, all
-    others a list.
+    others a list. `apply` says of an argument whether it is such a list.
     """
 
     @functools.wraps(method)
     def run(self: Any, X: Any, y: Any = None, **options: Any) -> Any:
-        if not are_images(X) or not self._takes_other_sizes:
+        if not apply(X) or not self._takes_other_sizes:
             return method(self, X, y, **options)
         others = {name: options.pop(name, None) for name in ("sample_mask", "target")}
         for name, values in {"y": y, **others}.items():

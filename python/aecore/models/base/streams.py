@@ -55,6 +55,7 @@ def read_stream(
             raise type(error)(f"batch {number}: {error}") from None
         if not going_on and number == 1:
             model._warn_of_traps(data, target is not None)
+    y = joined(labels) if model._takes_y else None
     known = summary_of(summary)
     if targets is not None:
         targets = summary_of(targets)
@@ -63,9 +64,9 @@ def read_stream(
     if going_on:
         conditioner = model._network.conditioner
     else:
-        conditioner = model._conditioner(joined(labels), len(summary))
+        conditioner = model._conditioner(y, len(summary))
 
-    factors = beside.class_factors(model, conditioner, joined(labels))
+    factors = beside.class_factors(model, conditioner, y)
     if factors is not None:
         places = [conditions(conditioner, own, len(own)) for own in labels]
         found = [beside.weighted(*pair, factors) for pair in zip(found, places, strict=True)]
@@ -127,10 +128,15 @@ def rows_to_validate(
 
 
 def joined(parts: Iterable[Any]) -> Any:
-    """Return the conditions of all batches; None unless each has some."""
+    """Return the conditions of all batches; ValueError unless each has some, or none has."""
     found = list(parts)
-    if any(part is None for part in found):
+    missing = [number for number, part in enumerate(found, 1) if part is None]
+    if len(missing) == len(found):
         return None
+    if missing:
+        raise ValueError(
+            f"batch {missing[0]}: y: expected labels or properties, as with other batches, got None"
+        )
     if all(isinstance(part, list) for part in found):  # of rows of words and numbers, say
         return [row for part in found for row in part]
     return np.concatenate(found)

@@ -32,7 +32,14 @@ def noted(model: Estimator) -> dict[str, str]:
     It costs microseconds, and what a network is made of milliseconds.
     """
     params = model.get_params(deep=False)
-    return {name: repr(value) for name, value in params.items() if name not in FREE}
+    return {name: _text(value) for name, value in params.items() if name not in FREE}
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # of an architecture of the user's that doesn't store its arguments
+        return object.__repr__(value)
 
 
 def check(model: BaseModel) -> None:

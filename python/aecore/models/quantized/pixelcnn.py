@@ -217,6 +217,22 @@ class PixelCNN(BaseModel, options=Training):
         """
         return super().partial_fit(X, _together(y, context), comm=comm)
 
+    def initialize(  # type: ignore[override]
+        self, X: Any, y: Any = None, *, context: Any = None
+    ) -> Self:
+        """Make the network that `fit` would start from, and don't train it.
+
+        Parameters
+        ----------
+        X, y, context
+            As in `fit`.
+
+        Returns
+        -------
+        self
+        """
+        return super().initialize(X, _together(y, context))
+
     def _modules_for(self, reader: Reader, conditioner: Conditioner | None) -> dict[str, Module]:
         (*shape, size), depth = reader.shape, int(self.depth)
         if not is_map(tuple(shape), depth):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...base import runtime
+from ...data import foreign
 from ...data.arrays import is_stream
 from ...data.sparse import count_of
 from ...data.streams import Item, Stream
@@ -15,11 +17,12 @@ from ...files.codec import Decoder
 from ...training import group
 from ...training.checkpoint import Checkpoint, Stage
 from ...training.loop import array_of
-from ..base import state
+from ..base import beside, state, unchanged
 from ..base.coding import BaseAutoencoder
 from ..base.model import fitted
 from ..base.own_rows import optional_conditioner_of
 from ..base.resume import checkpoint_of, find_checkpoint
+from ..base.sizes import by_size
 from ..base.streams import joined
 from .pixelcnn import PixelCNN
 
@@ -115,12 +118,14 @@ class CodesWithPrior(BaseAutoencoder):
     def _fit_both(self, item: Item, X_val: Any, resume: bool) -> None:
         """Train the model, and then the prior, if any."""
         self._check_params()
+        if self.prior is not None and not is_stream(item.X):
+            item = beside.placed(self, item)
         saving = checkpoint_of(self)
         found = find_checkpoint(self, saving, resume)
         self._agree_on_call(self._goes_on(found), found)
         of_prior = None if self.prior is None else checkpoint_of(self.prior)
         if self.prior is not None:
-            self._check_prior_data(item.X, item.y, X_val)
+            self._check_prior_data(item, X_val)
         saver = self._fit_from(found, saving, item, X_val)
         if self.prior is None:
             vars(self).pop("prior_", None)
@@ -155,8 +160,9 @@ class CodesWithPrior(BaseAutoencoder):
             codes = self._all_codes(X, item.sample_mask)
         validation = None
         if X_val is not None and not self.prior.validation_fraction:
-            x, y_val = _validation(X_val)
-            validation = self._all_codes(x), None if y is None else y_val
+            held = beside.validation_of(self, X_val, item.target is not None)
+            codes_val = self._all_codes(held.X, held.sample_mask)
+            validation = codes_val, None if y is None else held.y
         with runtime.threads(self.n_threads):
             trained.set_params(**params)
             self.prior_ = trained.fit(codes, y, X_val=validation, resume=resume)
@@ -165,6 +171,7 @@ class CodesWithPrior(BaseAutoencoder):
     def _all_codes(self, X: Any, sample_mask: Any = None) -> np.ndarray:
         return self._collected(self._input(X, None, sample_mask), self._codes)
 
+    @by_size
     def elbo(
         self, X: Any, y: Any = None, *, target: Any = None, sample_mask: Any = None
     ) -> np.ndarray:
@@ -193,6 +200,13 @@ class CodesWithPrior(BaseAutoencoder):
             each = math.prod(codes.shape[1:]) * math.log(self._network.quantizer.n_codes)
             nats = np.full(len(codes), -each)
         else:
+            if codes.shape[1:] != trained._fitted().input_shape[:-1]:
+                raise ValueError(
+                    f"X: expected samples of shape {self._network.input_shape}, as in fit, since "
+                    "the prior knows their codes alone, got others"
+                )
+            if y is None and trained._fitted().conditioner is not None:
+                y = foreign.labels(X)
             nats = trained.log_likelihood(codes, y).astype(np.float64)
         given = self._input(X, None, sample_mask, target, compares=True)
         recon = self._collected(given, lambda batch: array_of(self.terms(batch)["recon"]))
@@ -207,32 +221,39 @@ class CodesWithPrior(BaseAutoencoder):
             )
         return trained
 
-    def _check_prior_data(self, X: Any, y: Any, X_val: Any) -> None:
+    def _check_prior_data(self, item: Item, X_val: Any) -> None:
         """Raise the errors of the prior's own `fit`, before anything changes."""
-        trained = vars(self).get("prior_") if self.warm_start else None
+        X, y = item.X, item.y
         if is_stream(X):
             counts, labels = zip(*((count_of(part.X), part.y) for part in Stream(X)), strict=True)
             n, y = sum(counts), joined(labels)
-            self._check_prior_labels(n, y, X_val, trained)
-            return
-        try:
-            n = count_of(X)
-        except TypeError:
-            return  # fit says what is wrong with X
-        self._check_prior_labels(n, y, X_val, trained)
-
-    def _check_prior_labels(self, n: int, y: Any, X_val: Any, trained: Any) -> None:
+        else:
+            try:
+                n = count_of(X)
+            except TypeError:
+                return  # fit says what is wrong with X
         self.prior._held_out(n)
+        trained = vars(self).get("prior_") if self.warm_start else None
         if trained is not None:
+            self._check_prior_unchanged(trained)
             trained._conditions(trained._network.conditioner, y, n)
         conditioner = optional_conditioner_of(y, n)
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
-            x, y_val = _validation(X_val)
-            if y_val is None:
+            held = beside.validation_of(self, X_val, item.target is not None)
+            if held.y is None:
                 raise ValueError(
                     "X_val: expected (X_val, y_val) where the prior takes y, got no y_val"
                 )
-            conditioner.read(y_val, len(x))
+            conditioner.read(held.y, count_of(held.X))
+
+    def _check_prior_unchanged(self, trained: PixelCNN) -> None:
+        """Raise ValueError for parameters of the prior that make another network than its own."""
+        now = copy.copy(trained)
+        known = {name: getattr(trained, name) for name in ("codebook_size", "depth")}
+        try:
+            unchanged.check(now.set_params(**self.prior.get_params(deep=False) | known))
+        except ValueError as error:
+            raise ValueError(f"prior: {error}") from None
 
     # ---- files ----------------------------------------------------------------------------------
 
@@ -260,10 +281,3 @@ class CodesWithPrior(BaseAutoencoder):
         if shape != wanted:
             raise ValueError(f"{PRIOR}: expected the model's maps of codes {wanted}, got {shape}")
         self.prior_ = trained
-
-
-def _validation(X_val: Any) -> tuple[Any, Any]:
-    """Return the samples to validate on, and their y or None."""
-    if isinstance(X_val, dict):
-        return X_val.get("X"), X_val.get("y")
-    return X_val if isinstance(X_val, tuple) and len(X_val) == 2 else (X_val, None)

@@ -33,6 +33,7 @@ from ...training import group
 from ...training.network import Network
 from ..base.model import fitted
 from ..base.options import Coding, Unpack
+from ..base.sizes import by_size
 from .codes import QuantizedCodes
 from .prior import CodesWithPrior
 
@@ -126,9 +127,9 @@ class VQVAE(CodesWithPrior, options=Coding):
     history_ : list of dict
         Beside what `Autoencoder` has: ``vq`` and ``commitment`` (the last two terms above), or with
         code_bits ``commitment`` and ``entropy``; and ``perplexity``, the exponential of the entropy
-        of how often entries were used in the epoch: codebook_size if all were equally often, 1 if
-        only one was. With several codebooks that is their mean, and each has its own as
-        ``perplexity_1``, ``perplexity_2`` and so on.
+        of how often entries were used in the epoch, whatever samples weigh: codebook_size if all
+        were equally often, 1 if only one was. With several codebooks that is their mean, and each
+        has its own as ``perplexity_1``, ``perplexity_2`` and so on.
 
     References
     ----------
@@ -388,13 +389,14 @@ class VQVAE(CodesWithPrior, options=Coding):
         self._fitted()
         return self._quantizer.codebook.copy()
 
+    @by_size
     @fitted
-    def encode_vectors(self, X: Any, *, sample_mask: Any = None) -> np.ndarray:
+    def encode_vectors(self, X: Any, y: Any = None, *, sample_mask: Any = None) -> np.ndarray:
         """Return what the encoder gives, before it is quantised.
 
         Parameters
         ----------
-        X, sample_mask
+        X, y, sample_mask
             As in `transform`.
 
         Returns
@@ -477,11 +479,12 @@ class VQVAE(CodesWithPrior, options=Coding):
             raise ValueError(f"values: expected a vector of integers, got shape {values.shape}")
         code = self._collected(Input(self._sample("x", x)), self._codes)
         codes = np.repeat(code, len(values), axis=0)
-        if values.dtype.kind not in "iu" and (values != np.floor(values)).any():
+        numbers = values.dtype.kind in "iuf"
+        if not numbers or (values.dtype.kind == "f" and (values != np.floor(values)).any()):
             raise ValueError(
                 f"values: expected integers, numbers of codebook entries, got {values!r}"
             )
-        codes.reshape(len(values), -1)[:, dim] = values
+        codes.reshape(len(values), self._n_features_out)[:, dim] = values
         return self._decoded(self._code_space.read(codes), None)
 
 

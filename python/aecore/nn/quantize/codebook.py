@@ -252,7 +252,7 @@ class Codebook(Quantizer):
 
         `offered` gives vectors for dead entries to restart on, if there are any.
         """
-        seen = int(counts.sum(dtype=np.float64))
+        seen = float(counts.sum(dtype=np.float64))
         if seen == 0 or not math.isfinite(sum_of(sums)):
             return  # there is nothing, or the step is going to fail: leave everything as it is
         unused = counts == 0
@@ -260,7 +260,7 @@ class Codebook(Quantizer):
         if self.mode == "ema":
             self._average("sum", sums)
         if self.restart_dead:
-            self._restart(unused, seen, offered)
+            self._restart(unused, max(1, int(seen)), offered)
         if self.mode == "ema":
             total = float(self.buffer("count").sum())
             smooth = self.buffer("count")[:, None] + np.float32(EPSILON)
