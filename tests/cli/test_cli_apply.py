@@ -200,6 +200,72 @@ def test_samples_of_a_component(files, tmp_path, capsys):
     np.testing.assert_array_equal(drawn, model.sample(4, random_state=7, y=2))
 
 
+@pytest.fixture
+def maps(files):
+    """Models of codes, and files of maps."""
+    rng, small = np.random.default_rng(0), {"epochs": 1, "random_state": 0}
+    coarse = rng.integers(0, 3, (20, 2, 2))
+    fine = rng.integers(0, 4, (20, 4, 4))
+    prior = ae.PixelCNN(4, layers=1, kernel_size=3, **small)
+    found = {
+        "plain": ae.PixelCNN(4, layers=1, kernel_size=3, **small).fit(fine),
+        "fine": ae.PixelCNN(4, layers=1, kernel_size=3, **small).fit(fine, context=coarse),
+        "both": ae.PixelCNN(4, layers=1, kernel_size=3, **small).fit(
+            fine, np.arange(20) % 2, context=coarse
+        ),
+        "drawn": ae.VQVAE(ae.ResNet(8, 4, 1, 1), 4, 4, prior=prior, **small).fit(IMAGES),
+    }
+    for name, model in found.items():
+        model.save(files / f"{name}.safetensors")
+    known = np.full((4, 4), -1)
+    known[0] = 1
+    np.save(files / "known.npy", known)
+    np.save(files / "coarse.npy", coarse[:5])
+    return found | {"known": known, "coarse": coarse[:5]}
+
+
+@pytest.mark.parametrize(
+    "kind, options, arguments",
+    [
+        ("plain", ("--temperature", "0.5", "--top-k", "2"), {"temperature": 0.5, "top_k": 2}),
+        ("plain", ("--given", "known.npy"), {"given": "known"}),
+        ("fine", ("--context", "coarse.npy"), {"context": "coarse"}),
+        ("both", ("--context", "coarse.npy", "--y", "1"), {"context": "coarse", "y": 1}),
+        ("drawn", ("--temperature", "0"), {"temperature": 0.0}),
+        ("drawn", ("--top-k", "3"), {"top_k": 3}),
+    ],
+)
+def test_draws_of_codes(kind, options, arguments, maps, files, monkeypatch, capsys):
+    monkeypatch.chdir(files)
+    drawn, _ = result(capsys, files, "sample", kind, "-n", "5", "--seed", "7", *options)
+    how = {name: maps.get(v, v) for name, v in arguments.items()}
+    np.testing.assert_array_equal(drawn, maps[kind].sample(5, random_state=7, **how))
+
+
+@pytest.mark.parametrize(
+    "kind, options, message",
+    [
+        ("fine", (), "--context: expected a file of maps of 2 x 2, as in training"),
+        ("both", ("--context", "coarse.npy"), "--y: expected the condition of the samples, one of"),
+        ("plain", ("--context", "coarse.npy"), "context: expected None for a PixelCNN fitted"),
+        ("plain", ("--given", "a=1"), "a=1"),
+        ("plain", ("--given", "known.npy", "--given", "known.npy"), "--given: expected one file"),
+        ("plain", ("--temperature", "warm"), "--temperature"),
+        ("vqvae", ("--temperature", "0.5"), "temperature: expected none without a prior"),
+        ("vae", ("--temperature", "0.5"), "--temperature: expected none for the kind vae"),
+        ("vae", ("--given", "a=1"), "--given: expected none for the kind vae"),
+        ("gan", ("--top-k", "2"), "--top-k: expected none for the kind gan"),
+    ],
+)
+def test_draws_of_codes_that_make_no_sense(
+    kind, options, message, maps, files, monkeypatch, capsys
+):
+    monkeypatch.chdir(files)
+    call = ("sample", f"{kind}.safetensors", "-n", "5", "-o", "new.npy", *options)
+    assert message in complaint(capsys, *call)
+    assert not (files / "new.npy").exists()
+
+
 def test_a_prior_is_fitted_to_codes(models, files, capsys):
     data = ("--data", files / "table.npy")
     prior = ("--prior", "GaussianMixture(2, random_state=0)")

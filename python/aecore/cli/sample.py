@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..data.maps import MapConditioner
+from ..models.tabular.model import TableModel
 from . import _cells
 from ._command import (
     CommandError,
@@ -23,7 +25,7 @@ from ._command import (
 from ._flags import unknown
 from ._kinds import kind_of
 from ._model import CONDITION, add_model, is_conditional, load_model, method
-from ._open import open_samples, reading_for
+from ._open import open_samples, read_array, reading_for
 from ._results import FORMS, open_results
 from ._source import network_of, shape_of
 from ._table import split_names
@@ -46,6 +48,8 @@ def add_sample(commands: Subparsers) -> None:
             --data digits -o new.npy
         aecore sample tables.safetensors -n 500 -o women.csv \\
             --given sex=Female --given age=30..40 --given job=Sales,Tech-support
+        aecore sample vqvae.safetensors -n 16 -o pictures/ --temperature 0.8
+        aecore sample fine.safetensors -o fine.npy --context coarse.npy
         """,
     )
     add_model(parser)
@@ -59,7 +63,22 @@ def add_sample(commands: Subparsers) -> None:
         "--given",
         action="append",
         metavar="COLUMN=VALUE",
-        help="what all rows of a table have: a value, a range as 30..40, or levels as A,B",
+        help="what all rows of a table have: a value, a range as 30..40, or levels as A,B; of "
+        "models of codes a file of maps, -1 for what is to be drawn",
+    )
+    parser.add_argument(
+        "--context",
+        metavar="FILE",
+        help="maps of codes that those of a pixelcnn depend on: one for all, or one for each",
+    )
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="of draws of codes: below 1 likely ones are drawn more often",
+    )
+    parser.add_argument(
+        "--top-k", type=positive, metavar="K", help="draw from the K likeliest codes alone"
     )
     parser.add_argument("--data", metavar="DATA", help="samples as train takes them, for --prior")
     parser.add_argument("--seed", type=parse, metavar="N", help="of all that is random")
@@ -71,16 +90,14 @@ def _sample(options: Any) -> int:
     model = load_model(options)
     sample = method(model, "sample", "samples")
     arguments: dict[str, Any] = {"random_state": options.seed}
-    if options.y is None and is_conditional(model):
-        classes = network_of(model).conditioner.classes
-        known = CONDITION if classes is None else f"one of {', '.join(map(str, classes[:20]))}"
-        raise CommandError(f"--y: expected the condition of the samples, {known}")
+    _check_condition(options, model)
     with command_errors():
+        arguments |= _of_codes(options, model, sample)
         if options.prior is not None or options.data is not None:
             arguments["prior"] = _prior(options, model, sample)
         if options.y is not None:
             arguments["y"] = condition_of(options.y, model, arguments.get("prior"))
-        if options.given:
+        if options.given and isinstance(model, TableModel):
             arguments["given"] = _given(options.given, model, sample)
     _check_prior(options, model)
     columns = getattr(model, "feature_names_in_", None)
@@ -102,6 +119,41 @@ def _sample(options: Any) -> int:
     place = "stdout" if writes_stdout(options) else options.out
     answer(options, facts, [f"{place}: {' x '.join(map(str, size))}"])
     return 0
+
+
+def _check_condition(options: Any, model: Any) -> None:
+    """Raise CommandError for a conditional model without what its samples depend on."""
+    if not is_conditional(model):
+        return
+    conditioner = network_of(model).conditioner
+    if isinstance(conditioner, MapConditioner):
+        if options.context is None:
+            shape = " x ".join(map(str, conditioner.shape))
+            raise CommandError(f"--context: expected a file of maps of {shape}, as in training")
+        conditioner = conditioner.inner
+    if options.y is None and conditioner is not None:
+        classes = conditioner.classes
+        known = CONDITION if classes is None else f"one of {', '.join(map(str, classes[:20]))}"
+        raise CommandError(f"--y: expected the condition of the samples, {known}")
+
+
+def _of_codes(options: Any, model: Any, sample: Any) -> dict[str, Any]:
+    """Return the arguments of draws of codes, for models that draw some."""
+    found = {name: getattr(options, name) for name in ("temperature", "top_k", "context")}
+    if not isinstance(model, TableModel):
+        found["given"] = options.given
+    found = {name: value for name, value in found.items() if value is not None}
+    for name in found:
+        if unknown(sample, [name]):
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag}: expected none for the kind {kind_of(model)}")
+    if "context" in found:
+        found["context"] = read_array(found["context"])
+    if "given" in found:
+        if len(found["given"]) > 1:
+            raise ValueError(f"--given: expected one file of maps, got {len(found['given'])}")
+        found["given"] = read_array(*found["given"])
+    return found
 
 
 def _given(texts: list[str], model: Any, sample: Any) -> dict[Any, Any]:
