@@ -17,7 +17,7 @@ from .data.corruption import made
 from .data.streams import Item
 from .models.base import traps
 from .models.base.model import BaseModel
-from .nn.quantize.kmeans import best_kmeans
+from .nn.quantize.kmeans import as_rows, best_kmeans
 from .priors import GaussianMixture
 from .priors.base import read_codes
 from .training.loop import Phase, Plan, train
@@ -100,8 +100,9 @@ def find_learning_rate(
     Step k has the rate :math:`a (b / a)^{k / (S - 1)}` in place of ``learning_rate`` and
     ``schedule``; a discriminator's own rate keeps its ratio to the other. The test ends early once
     the loss has grown far beyond where it began. Model and data stay as they are, and the same seed
-    gives the same bits, where ``random_state`` is an integer. Nothing is pretrained; a fitted model
-    with ``warm_start=True`` is tried as it is.
+    gives the same bits, where ``random_state`` is an integer. Nothing is pretrained, but for the
+    stack of a `SoftmaxClassifier` that isn't fitted; a fitted model with
+    ``warm_start=True`` is tried as it is.
 
     Parameters
     ----------
@@ -361,6 +362,9 @@ def choose_clusters(
     repeats = checks.integer("repeats", repeats, 2)
     seed = checks.integer("random_state", random_state)
     stable = criterion == "stability"
+    checks.choice("covariance", covariance, ("full", "diag"))
+    if isinstance(n_clusters, (int, np.integer)):
+        raise TypeError(f"n_clusters: expected several numbers, such as [2, 3], got {n_clusters}")
     most = max(1, round(fraction * len(codes))) if stable else len(codes)
     counts = [checks.integer("n_clusters", k, 2 if stable else 1, most) for k in n_clusters]
     if not counts:
@@ -391,9 +395,9 @@ def _agreements(codes: np.ndarray, k: int, size: int, repeats: int, seed: int) -
     for i in range(repeats):
         rng = np.random.default_rng([seed, i])  # the same parts for any number of clusters
         part = np.sort(rng.permutation(len(codes))[:size])
-        rows = np.ascontiguousarray(codes[part], np.float32)
         labels = np.full(len(codes), -1)
-        labels[part] = best_kmeans(rows, k, derived_seed(seed, i), STARTS, ITERATIONS)[1]
+        rows, own = as_rows(codes[part]), derived_seed(seed, i)
+        labels[part] = best_kmeans(rows, k, own, STARTS, ITERATIONS)[1]
         found.append(labels)
     scores = list[float]()
     for one, two in zip(found, found[1:] + found[:1], strict=True):

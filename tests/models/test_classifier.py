@@ -270,7 +270,7 @@ def test_what_does_not_fit_together(X, y):
     with pytest.raises(ValueError, match=r"samples of shape \(12,\), as in the fit of model"):
         classifier(model).fit(X[:, :5], y)
     model.latent_dim = 4
-    with pytest.raises(ValueError, match="model: expected the arch and latent_dim of its fit"):
+    with pytest.raises(ValueError, match="^model: latent_dim: expected 3, as in fit, got 4"):
         classifier(model).fit(X, y)
     good = classifier().fit(X, y)
     for X_val in (X, (X, y, y)):

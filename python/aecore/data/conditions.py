@@ -22,7 +22,14 @@ class Conditioner:
         The labels in order; conditions are one-hot vectors then.
     mean, scale : ndarray of float64, shape (p,), optional
         Of the properties, which are standardised.
+
+    Attributes
+    ----------
+    names : list of str or None
+        Of the columns of a table, if they have some.
     """
+
+    names: list[str] | None = None
 
     def __init__(
         self,
@@ -39,8 +46,9 @@ class Conditioner:
         A column (n, 1) of integers, booleans or strings is one of labels too: that of a data frame.
         Of a table of words and numbers each column is either.
         """
+        names = names_of(y)
         if (columns := mixed(y)) is not None:
-            return MixedConditioner([cls.learn(column, n) for column in columns])
+            return MixedConditioner([cls.learn(column, n) for column in columns]).named(names)
         y = read(y, labels=True)
         check_length(y, n)
         if y.ndim == 1:
@@ -52,7 +60,21 @@ class Conditioner:
                 )
             return cls(classes=classes)
         mean, scale = y.mean(0), y.std(0)
-        return cls(mean=mean, scale=np.where(scale > 0, scale, 1.0))
+        return cls(mean=mean, scale=np.where(scale > 0, scale, 1.0)).named(names)
+
+    def named(self, names: list[str] | None) -> Conditioner:
+        """Take the names of columns; return the conditioner."""
+        self.names = names
+        return self
+
+    def _check_names(self, y: Any) -> None:
+        """Raise ValueError for a table with other columns than in fit, or in another order."""
+        now = names_of(y)
+        if now is not None and self.names is not None and now != self.names:
+            raise ValueError(
+                f"y: expected the columns {_listed(self.names)} in this order, as in fit, got "
+                f"{_listed(now)}"
+            )
 
     @property
     def width(self) -> int:
@@ -69,6 +91,7 @@ class Conditioner:
         TypeError, ValueError
             For another number of them, for labels not seen in fit, another number of properties.
         """
+        self._check_names(y)
         y = read(y, labels=self.classes is not None)
         check_length(y, n)
         if self.classes is not None:
@@ -136,6 +159,7 @@ class MixedConditioner(Conditioner):
 
     def read(self, y: Any, n: int) -> Condition:
         """Return the conditions of n samples; see `Conditioner.read`."""
+        self._check_names(y)
         found = columns_of(y)
         if found is None or len(found) != len(self.parts):
             got = "something else" if found is None else str(len(found))
@@ -152,7 +176,8 @@ class MixedConditioner(Conditioner):
     def repeat(self, y: Any, n: int) -> Condition:
         """Return the conditions of n samples from y: a row for all of them, or one for each."""
         if isinstance(y, dict):
-            y = tuple(y.values())
+            in_order = self.names is not None and set(self.names) == set(y)
+            y = tuple(y[name] for name in (self.names or ()) if in_order) or tuple(y.values())
         if isinstance(y, np.void) or (
             isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.names is None
         ):
@@ -160,6 +185,19 @@ class MixedConditioner(Conditioner):
         if isinstance(y, (tuple, list)) and all(np.ndim(v) == 0 for v in y):
             y = [y] * n
         return self.read(y, n)
+
+
+def names_of(y: Any) -> list[str] | None:
+    """Return the names of a table's columns, where there are several, and all are text."""
+    if hasattr(y, "columns") and hasattr(y, "shape"):
+        names = list(getattr(y, "column_names", None) or y.columns)
+    else:
+        names = list(getattr(getattr(y, "dtype", None), "names", None) or ())
+    return names if len(names) > 1 and all(isinstance(name, str) for name in names) else None
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(printable, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
 def columns_of(y: Any) -> list[np.ndarray] | None:
@@ -257,6 +295,8 @@ def _from_objects(y: np.ndarray) -> np.ndarray:
     kinds = {type(v) for v in y.ravel()}
     if all(issubclass(k, str) for k in kinds):
         return y.astype(str)
+    if y.ndim == 1 and kinds and all(issubclass(k, (bool, np.bool_)) for k in kinds):
+        return y.astype(bool)
     if y.ndim == 1 and all(issubclass(k, (int, np.integer)) for k in kinds):
         with checks.expecting("y: expected integers of 64 bits"):
             return y.astype(np.int64)

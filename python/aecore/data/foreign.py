@@ -79,6 +79,8 @@ def _parts(item: Any, name: str) -> tuple[Any, Any]:
     """Return the sample and the label, None for none, of an item: x, (x,) or (x, y)."""
     if isinstance(item, Mapping):
         raise TypeError(f"{name}: expected x, (x,) or (x, y), got a {type(item).__name__}")
+    if isinstance(item, tuple) and len(item) > 2 and hasattr(item[0], "shape"):
+        raise TypeError(f"{name}: expected x, (x,) or (x, y), got {len(item)} things")
     paired = isinstance(item, (tuple, list)) and len(item) in (1, 2)
     if paired and (hasattr(item[0], "shape") or hasattr(item[0], "__array_interface__")):
         return item[0], item[1] if len(item) == 2 else None

@@ -77,6 +77,11 @@ def scaled(weight: np.ndarray, total: float, n: int) -> np.ndarray:
     """
     if not total > 0:
         raise ValueError(f"sample_weight: {NOTHING}")
+    if not (np.isfinite(total) and np.isfinite(n / total)):
+        raise ValueError(
+            f"sample_weight: expected weights whose sum is a finite number, and no tiny one, got "
+            f"{total:g}"
+        )
     return (weight * (n / total)).astype(np.float32)
 
 

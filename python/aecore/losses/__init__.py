@@ -127,6 +127,7 @@ class Likelihood(Module):
         """Begin with the deviation of a batch's values about their features' means."""
         values = batch.target
         seen = np.ones_like(values) if batch.mask is None else batch.mask
+        values = np.where(seen > 0, values, np.float32(0))
         if batch.weight is not None:
             seen = seen * batch.weight[:, None]
         counts = seen.sum(0, dtype=np.float64)

@@ -170,7 +170,7 @@ def ari(y: ArrayLike, clusters: ArrayLike, *, sample_weight: ArrayLike | None = 
     Raises
     ------
     TypeError, ValueError
-        The labels are floats, empty, not of rank 1 or not of equal length.
+        The labels are floats, empty, not of rank 1 or not of equal length, or weights aren't whole.
 
     References
     ----------
@@ -184,6 +184,10 @@ def ari(y: ArrayLike, clusters: ArrayLike, *, sample_weight: ArrayLike | None = 
     -0.5
     """
     rows, columns, counts, n = _contingency(y, clusters, sample_weight)
+    if (np.mod(counts, 1) != 0).any():
+        raise ValueError(
+            "sample_weight: expected whole numbers, as pairs of samples are counted, got others"
+        )
 
     def pairs(sizes: Any) -> float:
         return float((sizes * (sizes - 1)).sum()) / 2

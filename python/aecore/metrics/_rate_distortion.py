@@ -90,9 +90,9 @@ def rate_distortion(
 
 
 def _scaled(name: str, values: ArrayLike) -> checks.Floats:
-    """Check samples and return them as (N, D) float64, bytes scaled to 0..1."""
+    """Check samples and return them as (N, D) float64, bytes that aren't 0 and 1 scaled to 0..1."""
     X = checks.samples(name, values)
-    return X / 255 if np.asarray(values).dtype == np.uint8 else X
+    return X / 255 if np.asarray(values).dtype == np.uint8 and X.max() > 1 else X
 
 
 def _count_bytes(data: Any) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..nn.quantize.kmeans import best_kmeans
+from ..nn.quantize.kmeans import as_rows, best_kmeans
 
 KMEANS_STARTS = 8
 
@@ -77,8 +77,7 @@ def fit_mixture(
         Whether the mean log-density rose by less than `tol` in the last one.
     """
     responsibilities = np.zeros((len(Z), k))
-    rows = np.ascontiguousarray(Z, np.float32)
-    _, labels, _ = best_kmeans(rows, k, seed, starts, 20)
+    _, labels, _ = best_kmeans(as_rows(Z), k, seed, starts, 20)
     responsibilities[np.arange(len(Z)), labels] = 1
     mixture = _m_step(Z, responsibilities, full, regularization * _unit(Z))
     return go_on(Z, mixture, regularization, most, tol)

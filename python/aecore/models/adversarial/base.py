@@ -36,7 +36,8 @@ class Adversarial(BaseModel):
     pretrain_epochs = 0
     patience = None
 
-    _of_draws: frozenset[str] = frozenset()  # the terms about draws, which samples' weights leave
+    # terms about draws, which samples' weights leave alone, unless draws have samples' labels
+    _of_draws: frozenset[str] = frozenset()
 
     def _check_adversarial_params(self) -> None:
         checks.integer("latent_dim", self.latent_dim, 1)
@@ -70,7 +71,7 @@ class Adversarial(BaseModel):
 
     def _discriminate(self, batch: Batch) -> dict[str, float]:
         """Run the discriminator's passes; return its loss, and how many it classifies correctly."""
-        batch.unweighted = self._of_draws
+        batch.unweighted = frozenset() if self._needs_y else self._of_draws
         batch.real, batch.fake = self._pair(batch)
         fake = batch.fake.detach()
         made = batch.tape.mark()  # the ops before get their gradients in the generator's step

@@ -45,25 +45,19 @@ class Parts(NamedTuple):
 def placed(model: BaseModel, item: Item, stream: bool = False) -> Item:
     """Return what is given, with y out of a data set's items, and each array where it belongs.
 
-    What is second in a data set's items is y of a model that needs or takes labels, and else the
-    target if it is more than a label; so is the second of two arrays in a stream, for a model that
-    takes no y.
+    What is second in a data set's items is y where the model needs it, or takes labels, and none is
+    given; else it is the target if it is more than a label. So is the second of two arrays in a
+    stream, for a model that takes no y.
 
     Raises
     ------
     ValueError
         For a y of several axes that the model has no use for: it may be meant as the target.
     """
-    X, y, takes_y = item.X, item.y, model._takes_y
-    if foreign.is_dataset(X) and y is None and item.target is None:
-        if model._needs_y:
-            return item._replace(y=foreign.labels(X))
-        second = foreign.second(X)
-        if second is None:
-            return item
-        if second.ndim and not model._no_target:
-            return item._replace(target=foreign.Items(X, "target", part=1))
-        return item._replace(y=foreign.labels(X)) if takes_y else item
+    takes_y = model._takes_y
+    if foreign.is_dataset(item.X):
+        item = _with_second(model, item)
+    y = item.y
     if y is None or takes_y or _axes(y) < 2:
         return item
     if stream and item.target is None and not model._no_target and np.shape(y)[1:] != (1,):
@@ -72,6 +66,20 @@ def placed(model: BaseModel, item: Item, stream: bool = False) -> Item:
         f"y: expected None or labels (N,), of which {type(model).__name__} takes no notice, got an "
         f"array of {_axes(y)} axes: what samples are to become goes to target="
     )
+
+
+def _with_second(model: BaseModel, item: Item) -> Item:
+    """Return what is given, with what is second in a data set's items."""
+    second = foreign.second(item.X)
+    if second is None:
+        return item
+    several = second.ndim > 0 and second.shape != (1,)  # or else a label
+    taken = model._takes_y and (not several or bool(model._no_target))
+    if item.y is None and (model._needs_y or taken or second.shape == (1,)):
+        return item._replace(y=foreign.labels(item.X))
+    if several and item.target is None:
+        return item._replace(target=foreign.Items(item.X, "target", part=1))
+    return item
 
 
 def _axes(y: Any) -> int:
@@ -91,7 +99,7 @@ def validation_of(model: BaseModel, X_val: Any, pairs: bool) -> Item:
     `pairs` says that `fit` was given targets.
     """
     if isinstance(X_val, (dict, Item)):
-        return item_of(X_val, "X_val")
+        return placed(model, item_of(X_val, "X_val"))
     if not isinstance(X_val, tuple):
         found = placed(model, Item(X_val))
         if model._needs_y and found.y is None:
@@ -195,7 +203,9 @@ def scale_of(own: list[np.ndarray | None], name: str = "sample_weight") -> tuple
     given = [weight for weight in own if weight is not None]
     if len(given) not in (0, len(own)):
         raise ValueError(f"{name}: expected weights with every batch or with none, got some")
-    sums = sum(float(weight.sum()) for weight in given), sum(map(len, given)), bool(given)
+    with np.errstate(over="ignore"):  # which is refused later
+        total = sum(float(weight.sum()) for weight in given)
+    sums = total, sum(map(len, given)), bool(given)
     found = group.over_rows(sums)
     if len({weighted for _, _, weighted in found}) > 1:
         raise ValueError(f"{name}: expected weights in every process or in none, got some")
@@ -207,6 +217,11 @@ def class_factors(model: BaseModel, conditioner: Conditioner | None, y: Any) -> 
     chosen = getattr(model, "class_weight", None)
     if chosen is None:
         return None
+    if model._no_weights:
+        kind = type(model).__name__
+        raise ValueError(
+            f"class_weight: expected None for {kind}, {model._no_weights}, got {chosen!r}"
+        )
     if conditioner is None or conditioner.classes is None:
         raise ValueError(
             f"class_weight: expected None where y has properties and no labels, got {chosen!r}"

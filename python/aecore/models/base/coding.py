@@ -647,7 +647,7 @@ class BaseAutoencoder(BaseModel):
         if near is not None:
             if prior is not None:
                 raise ValueError("near: expected None where prior is given, got both")
-            z = self._near(near, y, n, checks.real("scale", scale), seed)
+            z = self._near(near, condition, n, checks.real("scale", scale), seed)
             return self._generated(z, condition, self._code_space.decode, seed)
         if scale != 1:
             raise ValueError(f"scale: expected 1 without a sample to be near, got {scale!r}")
@@ -667,17 +667,29 @@ class BaseAutoencoder(BaseModel):
         z = z.reshape(n, *self._code_space.shape)
         return self._generated(z, condition, self._code_space.decode, seed)
 
-    def _near(self, x: Any, y: Any, n: int, scale: float, seed: int) -> np.ndarray:
-        """Draw points about a sample's code."""
-        given = Input(self._sample("near", x), shared(self._coding_conditioner, y, 1))
-        for _, batch in self._chunks(given):
-            point, logvar = self._posterior(batch)
-            width = math.prod(point.shape[1:])
-            noise = Normal().draw(n, width, seed).reshape(n, *point.shape[1:])
-            deviation = 1.0 if logvar is None else np.exp(logvar.data / 2)
-            z = point.data + np.float32(scale) * deviation * noise
-            z = self._mapped(batch, self._nearby(batch, z))
-        return z
+    def _near(
+        self, x: Any, condition: Condition | None, n: int, scale: float, seed: int
+    ) -> np.ndarray:
+        """Draw points about a sample's code, which is that under the condition of each."""
+        data, found = self._sample("near", x), list[tuple[np.ndarray, np.ndarray]]()
+        vectors = np.zeros((n, 0)) if condition is None else condition.take(slice(0, n))
+        different, which = np.unique(vectors, axis=0, return_inverse=True)
+        for number, vector in enumerate(different):
+            rows = np.flatnonzero(which.reshape(-1) == number)
+            own = None if condition is None else Condition(vector[None])
+            for _, batch in self._chunks(Input(data, own)):
+                point, logvar = self._posterior(batch)
+                width = math.prod(point.shape[1:])
+                noise = Normal().draw(n, width, seed).reshape(n, *point.shape[1:])[rows]
+                deviation = 1.0 if logvar is None else np.exp(logvar.data / 2)
+                z = point.data + np.float32(scale) * deviation * noise
+                found.append((rows, self._mapped(batch, self._nearby(batch, z))))
+        if not found:
+            return np.empty((0, *self._code_space.shape), np.float32)
+        out = np.empty((n, *found[0][1].shape[1:]), found[0][1].dtype)
+        for rows, z in found:
+            out[rows] = z
+        return out
 
     def _nearby(self, batch: Batch, points: np.ndarray) -> np.ndarray:
         """Return the codes that points about a sample stand for."""

@@ -476,10 +476,8 @@ class BaseModel(Estimator):
         if going_on and found is None and 0 < LOOP * int(self.epochs) <= len(self.history_):
             fit.thin(self.history_)
         if holds:
-            n = len(given.data)
-            order = shuffled(np.arange(n), network.seed, SPLIT, group.place(n)[0])
-            rows = np.sort(order[held:])
-            validation = given.batches(INFERENCE_BATCH, rows=np.sort(order[:held]))
+            validated, rows = self._parted(network, len(given.data))
+            validation = given.batches(INFERENCE_BATCH, rows=validated)
         saver = saver_of(self, saving or checkpoint_of(self), found)
         if self._pretrains and self.pretrain_epochs and self._is_pretraining(saver):
             with network.in_training():
@@ -705,6 +703,12 @@ class BaseModel(Estimator):
                 f"{self.validation_fraction:g} of {total}"
             )
         return ends[1] - ends[0], ends[2] > 0
+
+    def _parted(self, network: Network, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of n samples are for validation, and which for training."""
+        held, _ = self._held_out(n)
+        order = shuffled(np.arange(n), network.seed, SPLIT, group.place(n)[0])
+        return np.sort(order[:held]), np.sort(order[held:])
 
     def _allows_ragged(self, network: Network) -> bool:
         """Return whether sequences may have different lengths."""

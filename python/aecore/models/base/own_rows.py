@@ -77,7 +77,9 @@ def conditioner_of(y: Any, n: int) -> Conditioner:
     if not group.has_own_rows():
         return Conditioner.learn(y, n)
     if (columns := conditions.mixed(y)) is not None:
-        return MixedConditioner([conditioner_of(column, n) for column in columns])
+        found = [conditioner_of(column, n) for column in columns]
+        return MixedConditioner(found).named(conditions.names_of(y))
+    names = conditions.names_of(y)
     y = conditions.read(y, labels=True)
     conditions.check_length(y, n)
     kinds = group.over_rows((y.shape[1:], y.dtype.kind in "US"))
@@ -94,7 +96,7 @@ def conditioner_of(y: Any, n: int) -> Conditioner:
     shares = np.array(counts)[:, None] / sum(counts)
     mean = (shares * means).sum(0)
     scale = np.sqrt((shares * (squares + (np.array(means) - mean) ** 2)).sum(0))
-    return Conditioner(mean=mean, scale=np.where(scale > 0, scale, 1.0))
+    return Conditioner(mean=mean, scale=np.where(scale > 0, scale, 1.0)).named(names)
 
 
 def optional_conditioner_of(y: Any, n: int) -> Conditioner | None:

@@ -41,6 +41,7 @@ FIELDS = (
 TRAINING = "training"  # the stage of the training, where the file is a checkpoint
 BEST, LEVEL = "best", "level"  # prefixes of the arrays of a training, beside the model's
 THREADS = 64  # that a file may ask for, on a machine with fewer processors too
+BYTES = "latin-1"  # each byte of a label of bytes is a character in a file
 LABELS = 1 << 26  # bytes that the labels of classes may have, whatever is in them
 CHUNK = 1 << 20  # numbers that are looked at together
 # What reading raises for a file that isn't whole. Too little memory isn't among it: that of
@@ -157,14 +158,21 @@ def own_params(model: Any) -> Config:
 def _conditions(conditioner: Conditioner | None) -> Config | None:
     if conditioner is None:
         return None
+    names = {} if conditioner.names is None else {"names": conditioner.names}
+    return _learned_of(conditioner) | names
+
+
+def _learned_of(conditioner: Conditioner) -> Config:
     if isinstance(conditioner, MapConditioner):
         shape, size = list(conditioner.shape), conditioner.size
         return {"maps": shape, "codes": size, "y": _conditions(conditioner.inner)}
     if isinstance(conditioner, MixedConditioner):
         return {"columns": [_conditions(part) for part in conditioner.parts]}
     if conditioner.classes is not None:
-        dtype = conditioner.classes.dtype
-        return {"classes": conditioner.classes.tolist(), "dtype": dtype.str}
+        classes, dtype = conditioner.classes, conditioner.classes.dtype
+        if dtype.kind == "S":
+            classes = np.char.decode(classes, BYTES)
+        return {"classes": classes.tolist(), "dtype": dtype.str}
     assert conditioner.mean is not None and conditioner.scale is not None
     return {"mean": conditioner.mean.tolist(), "scale": conditioner.scale.tolist()}
 
@@ -362,6 +370,18 @@ def compare_arrays(tensors: Tensors, wanted: Tensors) -> None:
 
 
 def _read_conditions(found: Any) -> Conditioner | None:
+    if not isinstance(found, dict) or "names" not in found:
+        return _read_unnamed(found)
+    names = _list(found["names"], "names")
+    conditioner = _read_unnamed({k: v for k, v in found.items() if k != "names"})
+    columns = getattr(conditioner, "parts", getattr(conditioner, "mean", None))
+    if columns is None or len(columns) != len(names) or any(type(n) is not str for n in names):
+        raise ValueError(f"names: expected a name for each column of conditions, got {names}")
+    assert conditioner is not None
+    return conditioner.named(names)
+
+
+def _read_unnamed(found: Any) -> Conditioner | None:
     if found is None:
         return None
     if isinstance(found, dict) and set(found) == {"classes", "dtype"}:
@@ -389,12 +409,14 @@ def _read_conditions(found: Any) -> Conditioner | None:
 
 def _classes(found: Config) -> np.ndarray:
     values, dtype = _list(found["classes"], "classes"), found["dtype"]
-    kinds = {"U": str, "i": int, "u": int, "b": bool, "S": None}
+    kinds = {"U": str, "i": int, "u": int, "b": bool, "S": str}
     kind = kinds.get(np.dtype(dtype).kind) if isinstance(dtype, str) else None
     if kind is None or not values or any(type(v) is not kind for v in values):
         raise ValueError(f"classes: expected labels of dtype {dtype!r}, got others")
     if np.dtype(dtype).itemsize * len(values) > max(np.array(values).nbytes, LABELS):
         raise ValueError(f"classes: expected room for {len(values)} labels, got {dtype!r} for each")
+    if np.dtype(dtype).kind == "S":
+        values = [value.encode(BYTES) for value in values]
     classes = np.array(values, dtype=np.dtype(dtype))
     if classes.tolist() != values or (classes[1:] <= classes[:-1]).any():
         raise ValueError("classes: expected distinct labels in order, got others")

@@ -42,28 +42,32 @@ def _text(value: Any) -> str:
         return object.__repr__(value)
 
 
-def check(model: BaseModel) -> None:
-    """Raise ValueError where a fitted model's parameters would make another network than it has."""
+def check(model: BaseModel, name: str = "") -> None:
+    """Raise ValueError where a fitted model's parameters would make another network than it has.
+
+    `name` is the parameter that the model is of another one.
+    """
     network, now = model._network, noted(model)
     if network.made_with == now:
         return
     then = network.made_with or {}
     learned = any(now.get(name) != then.get(name) for name in network.reader.params)
     if learned or not _is_same(model, network):
-        raise changed(model, then)
+        raise changed(model, then, name)
     network.made_with = now
 
 
-def changed(model: Estimator, then: dict[str, str]) -> ValueError:
+def changed(model: Estimator, then: dict[str, str], name: str = "") -> ValueError:
     """Return the error for a fitted estimator that isn't what it was fitted as."""
     now = noted(model)
-    names = [name for name in now if now[name] != then.get(name)]
+    names = [own for own in now if now[own] != then.get(own)]
     expected, got = (
-        ", ".join(f"{' '.join(params.get(name, 'another').split()):.60}" for name in names)
+        ", ".join(f"{' '.join(params.get(own, 'another').split()):.60}" for own in names)
         for params in (then, now)
     )
+    what = f"{name}: " if name else ""
     return ValueError(
-        f"{', '.join(names) or 'parameters'}: expected {expected or 'those'}, as in fit, got "
+        f"{what}{', '.join(names) or 'parameters'}: expected {expected or 'those'}, as in fit, got "
         f"{got or 'others'}; set it back, or fit afresh"
     )
 

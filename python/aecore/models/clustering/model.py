@@ -311,8 +311,8 @@ class DeepClustering(BaseAutoencoder, options=Matching):
 
     def _converged(self, record: dict[str, Any]) -> bool:
         network = self._network
-        steps = -(-network.samples // (network.epoch * int(self.batch_size)))  # of an epoch
-        several = -(-STEPS // max(1, steps))
+        steps = network.steps / max(1, network.epoch - int(self.pretrain_epochs))  # of an epoch
+        several = math.ceil(STEPS / max(1, steps))
         last = self.history_[-several:]
         return len(last) == several and all(r.get("changed", math.inf) < self.tol for r in last)
 
@@ -350,7 +350,9 @@ class DeepClustering(BaseAutoencoder, options=Matching):
                 self._remember()
         if before is None or len(before) != len(q):
             return 1.0
-        changes = group.over_rows((int(np.sum(before != self.labels_)), len(q)))
+        changed = (before != self.labels_)[chosen]
+        counts = np.ones(len(changed)) if some is None else some.astype(np.float64)
+        changes = group.over_rows((float(counts @ changed), float(counts.sum())))
         return sum(c for c, _ in changes) / sum(n for _, n in changes)
 
     def _remember(self) -> None:

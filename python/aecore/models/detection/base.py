@@ -54,10 +54,11 @@ class BaseDetector(Estimator):
         """Take a learned state, and note the parameters that it was learned with."""
         self._state, self._made_with = found, unchanged.noted(self)
 
-    def _check_unchanged(self) -> None:
-        """Raise ValueError where parameters aren't those of `fit`, with which a file has them."""
+    def _check_unchanged(self, *names: str) -> None:
+        """Raise ValueError where some parameters, all by default, aren't those of `fit`."""
         then = vars(self).get("_made_with")  # which pickles of earlier versions lack
-        if then is not None and unchanged.noted(self) != then:
+        now = unchanged.noted(self)
+        if then is not None and any(now[name] != then[name] for name in names or now):
             raise unchanged.changed(self, then)
 
     @property

@@ -641,6 +641,7 @@ class AnomalyDetector(BaseDetector):
 
     def _read(self, X: Any, state: Fitted) -> Samples:
         """Check samples that must be like those in fit."""
+        self._check_unchanged("measure")
         table = isinstance(self.model, TableModel)
         if state.robust is not None:
             table = state.robust.levels is not None

@@ -235,7 +235,9 @@ class CodesWithPrior(BaseAutoencoder):
         self.prior._held_out(n)
         trained = vars(self).get("prior_") if self.warm_start else None
         if trained is not None:
-            self._check_prior_unchanged(trained)
+            known = {name: getattr(trained, name) for name in ("codebook_size", "depth")}
+            now = copy.copy(trained).set_params(**self.prior.get_params(deep=False) | known)
+            unchanged.check(now, "prior")
             trained._conditions(trained._network.conditioner, y, n)
         conditioner = optional_conditioner_of(y, n)
         if X_val is not None and conditioner is not None and not self.prior.validation_fraction:
@@ -245,15 +247,6 @@ class CodesWithPrior(BaseAutoencoder):
                     "X_val: expected (X_val, y_val) where the prior takes y, got no y_val"
                 )
             conditioner.read(held.y, count_of(held.X))
-
-    def _check_prior_unchanged(self, trained: PixelCNN) -> None:
-        """Raise ValueError for parameters of the prior that make another network than its own."""
-        now = copy.copy(trained)
-        known = {name: getattr(trained, name) for name in ("codebook_size", "depth")}
-        try:
-            unchanged.check(now.set_params(**self.prior.get_params(deep=False) | known))
-        except ValueError as error:
-            raise ValueError(f"prior: {error}") from None
 
     # ---- files ----------------------------------------------------------------------------------
 

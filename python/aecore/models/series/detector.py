@@ -345,6 +345,7 @@ class SeriesDetector(BaseDetector):
             return self.fit(X)
         self._check_params()
         found = self._fitted_state()
+        self._check_unchanged()
         parts = self._read(X, found)
         runs = [run for part in parts for run in part.runs(found.window, found.step)]
         chosen = self._training_windows(runs, found.scaling, found.window)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...base import checks, sklearn
 from ...base.sklearn import Estimator, not_fitted
-from ...data import conditions, corruption, weights
+from ...data import conditions, corruption, foreign, weights
 from ...data.arrays import Data, is_stream
 from ...data.batches import Batch, Input
 from ...data.conditions import Conditioner
@@ -29,6 +29,7 @@ from ...nn.tape import Value
 from ...training import group
 from ...training.network import Network
 from ..autoencoder import Autoencoder
+from ..base import unchanged
 from ..base._html import model_html
 from ..base.levels import depth, encoder_levels, linears, split
 from ..base.model import BaseModel, fitted
@@ -312,7 +313,8 @@ class SoftmaxClassifier(BaseModel, options=Training):
         What is done to the input in training, as in `Autoencoder`.
     class_weight : None, "balanced" or dict
         How much a sample counts in training by its label, as ``sample_weight`` does, with which it
-        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes.
+        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes. Samples
+        that ``validation_fraction`` holds out are weighted by it too, those of X_val aren't.
 
     Attributes
     ----------
@@ -475,6 +477,9 @@ class SoftmaxClassifier(BaseModel, options=Training):
             if isinstance(given.data, Data):  # batches of a stream were checked one by one
                 Loss(stack.loss, given.data.shape).check(given.data, "X")
             stack._fit(False, None, given.alone())
+        else:
+            unchanged.check(stack, "model")
+            stack._check_names(given.data.columns)
         theirs, shape = stack._fitted(), given.data.shape
         if theirs.input_shape != shape:
             raise ValueError(
@@ -483,8 +488,6 @@ class SoftmaxClassifier(BaseModel, options=Training):
             )
         sources = [p.value for _, p in theirs.encoder.parameters()]
         targets = [p.value for _, p in network.encoder.parameters()]
-        if any(a.shape != b.shape for a, b in zip(sources, targets, strict=False)):
-            raise ValueError("model: expected the arch and latent_dim of its fit, got others")
         for source, target in zip(sources, targets, strict=False):
             np.copyto(target, source)
 
@@ -565,8 +568,8 @@ class SoftmaxClassifier(BaseModel, options=Training):
         -------
         float
         """
-        if isinstance(X, Rows) and y is None:
-            y = joined(item.y for item in X)
+        if y is None:
+            y = joined(item.y for item in X) if isinstance(X, Rows) else foreign.labels(X)
         y = conditions.read(self._read_y(y))
         found = self.predict(X, sample_mask=sample_mask)
         if len(y) != len(found):

@@ -80,6 +80,9 @@ def _shares(model: VAE, batch: Any) -> np.ndarray:
     """Return how likely the components are for a batch, (n, K)."""
     codes = (model._latent(batch),) if flowed.flow_of(model) else model._posterior(batch)
     density = priors.density_of(model, batch)
-    assert isinstance(density, Components)
+    if not isinstance(density, Components):
+        raise ValueError(
+            f"prior: expected a mixture in fit, to tell components, got {model.prior!r} since"
+        )
     found = density.responsibilities(*priors.places(model, batch, *codes))
     return found.reshape(batch.n, *batch.room, -1).astype(np.float32)

@@ -28,7 +28,8 @@ class CVAE(VAE):
         The weight of the KL term, or of the divergence. 1 is the evidence lower bound of p(x | y).
     class_weight : None, "balanced" or dict
         How much a sample counts in training by its label, as ``sample_weight`` does, with which it
-        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes.
+        is multiplied: "balanced" is N / (K n) for a class with n of N samples in K classes. Samples
+        that ``validation_fraction`` holds out are weighted by it too, those of X_val aren't.
 
     Attributes
     ----------

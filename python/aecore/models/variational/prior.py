@@ -70,7 +70,8 @@ def start(model: VAE, network: Network, given: Input) -> None:
         raise ValueError(
             f"prior: expected another for sequences of different lengths, got {model.prior!r}"
         )
-    module.start(some_samples(given, module.wanted, network.seed))
+    chosen = model._parted(network, len(given.data))[1] if model.validation_fraction else None
+    module.start(some_samples(given, module.wanted, network.seed, chosen))
 
 
 def _check_components(n: int, samples: int) -> None:
@@ -81,14 +82,23 @@ def _check_components(n: int, samples: int) -> None:
         )
 
 
-def some_samples(given: Input, n: int, seed: int) -> np.ndarray:
-    """Return n samples as the encoder sees them: of a stream the first ones, else any."""
-    own = len(given.data)
+def some_samples(given: Input, n: int, seed: int, chosen: np.ndarray | None = None) -> np.ndarray:
+    """Return n samples as the encoder sees them: of a stream the first ones, else any that weigh.
+
+    `chosen` are those to take them from, if not all.
+    """
+    own, order = len(given.data), np.empty(0, np.int64)
+    if isinstance(given, Input):
+        order = shuffled(np.arange(own), seed, PRIOR, 0)
+        if chosen is not None:
+            order = order[np.isin(order, chosen)]
+        if given.weight is not None:
+            order = order[given.weight[order] > 0]
+        own = len(order)
     total = group.place(own)[1]
     _check_components(n, total)
     mine, options = -(-n * own // total), dict[str, Any]()
     if isinstance(given, Input):
-        order = shuffled(np.arange(own), seed, PRIOR, 0)
         options["rows"] = np.sort(order[:mine])
     found, count = list[np.ndarray](), 0
     for batch in given.batches(INFERENCE_BATCH, **options)():

@@ -9,6 +9,21 @@ import numpy as np
 from ...base.streams import derived_seed
 from .codebook import kmeans
 
+FAR = 1e3  # deviations from 0, beyond which float32 begins to lose what tells points apart
+SIZES = 1e-10, 1e10  # of deviations, whose squares float32 has
+
+
+def as_rows(points: np.ndarray) -> np.ndarray:
+    """Return points (N, D) for k-means: as float32, about their mean if they are far from 0.
+
+    They are in units of their deviation then, too, as they are if they are very small or large.
+    """
+    points = np.asarray(points, np.float64)
+    center, spread = points.mean(0), float(np.sqrt(points.var(0).mean())) or 1.0
+    if np.abs(center).max() > FAR * spread or not SIZES[0] < spread < SIZES[1]:
+        points = (points - center) / spread
+    return np.ascontiguousarray(points, np.float32)
+
 
 def best_kmeans(
     rows: np.ndarray, k: int, seed: int, starts: int, iterations: int
