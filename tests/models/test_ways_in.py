@@ -134,6 +134,25 @@ def test_properties_keep_the_order_of_their_columns(X, rng, tmp_path):
         np.testing.assert_array_equal(*drawn)
 
 
+def test_targets_have_the_columns_of_the_samples_in_their_order(X):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=list("abcdefgh"))
+    turned = (frame / 2)[list("hgfedcba")]
+    model = ae.Autoencoder(D, 2, **KW)
+    with pytest.raises(ValueError, match="^target: expected columns in the order of those of X"):
+        model.fit(frame, target=turned)
+    model.fit(frame, target=frame / 2, X_val=(frame, frame / 2))
+    with pytest.raises(ValueError, match="^target: expected columns in the order"):
+        model.score_samples(frame, target=turned)
+    with pytest.raises(ValueError, match="^X_val: target: expected columns in the order"):
+        model.fit(frame, target=frame / 2, X_val=(frame, turned))
+    other = (frame / 2).rename(columns=str.upper)
+    assert state(model.fit(frame, target=other)) == state(model.fit(frame, target=frame / 2))
+    mask = frame > 0.2  # which is placed by names
+    masked = ae.Autoencoder(D, 2, **KW).fit(frame, sample_mask=mask[list("hgfedcba")])
+    assert state(masked) == state(ae.Autoencoder(D, 2, **KW).fit(frame, sample_mask=mask))
+
+
 def test_files_with_odd_names_of_conditions(X, rng, tmp_path):
     from aecore.models.base.state import _read_conditions
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ...base import names
 from ...base.arrays import as_array
 from ...data import foreign, weights
 from ...data.arrays import Data
@@ -151,6 +152,9 @@ def read_target(
         target = reader.of_output.read(model, item.target, mask, name=name, **how)
     if len(target) != len(data):
         raise ValueError(f"{name}: expected {len(data)} samples, as X has, got {len(target)}")
+    places = names.places(data.columns, target.columns)
+    if places is not None and places != sorted(places):
+        raise ValueError(f"{name}: expected columns in the order of those of X, got another order")
     _check_lengths(data, target, name)
     _check_crops(data, target, name)
     return target
