@@ -295,8 +295,8 @@ class SoftmaxClassifier(BaseModel, options=Training):
 
     over W, b and the encoder's layers, which start from the model's. `fit` copies these if the
     model is fitted. If it isn't, a copy of it is first trained on the same samples, without their
-    labels. That is so in each fold of a cross-validation, because scikit-learn clones: test samples
-    have no part in the pretraining.
+    labels, those that ``validation_fraction`` holds out among them. That is so in each fold of a
+    cross-validation, because scikit-learn clones: test samples have no part in the pretraining.
 
     Parameters
     ----------
