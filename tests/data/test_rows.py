@@ -586,7 +586,6 @@ class Counted(Rows):
 
 
 def test_memory_does_not_grow_with_the_number_of_rows():
-    most = {}
     for blocks in (20, 200):
         rows, seen = Counted(blocks, 500), []
 
@@ -597,8 +596,7 @@ def test_memory_does_not_grow_with_the_number_of_rows():
 
         Spy(D, 2, epochs=1, batch_size=128, random_state=0).fit(rows)
         assert len(rows.made) >= 2 * blocks
-        most[blocks] = max(seen)
-    assert most[200] <= most[20] * 1.5 <= 20_000
+        assert max(seen) <= 2 * OPEN * 500  # blocks that are mixed, and as many read ahead
 
 
 def test_gz_is_read(tmp_path):

@@ -332,7 +332,12 @@ PARAMETERS = [
     ("vae", {"importance_samples": 0}, ValueError, "importance_samples"),
     ("vae", {"divergence": "mmd"}, ValueError, "'kl'"),
     ("vae", {"divergence": ae.MMD(kernel="linear")}, ValueError, "'imq'"),
-    ("vae", {"loss": "gaussian", "warm_start": True}, ValueError, "fit it afresh"),
+    (
+        "vae",
+        {"loss": "gaussian", "warm_start": True},
+        ValueError,
+        "loss: expected 'mse', as in fit",
+    ),
     ("vqvae", {"codebook_size": 0}, ValueError, "codebook_size"),
     ("vqvae", {"codebook_size": 10**12}, MemoryError, "too large"),
     ("vqvae", {"code_dim": -1}, ValueError, "code_dim"),
