@@ -101,8 +101,8 @@ def find_learning_rate(
     ``schedule``; a discriminator's own rate keeps its ratio to the other. The test ends early once
     the loss has grown far beyond where it began. Model and data stay as they are, and the same seed
     gives the same bits, where ``random_state`` is an integer. Nothing is pretrained, but for the
-    stack of a `SoftmaxClassifier` that isn't fitted; a fitted model with
-    ``warm_start=True`` is tried as it is.
+    stack of a `SoftmaxClassifier` that isn't fitted; a fitted model with ``warm_start=True`` is
+    tried as it is.
 
     Parameters
     ----------

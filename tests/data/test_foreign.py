@@ -6,26 +6,10 @@ import sys
 import aecore as ae
 import numpy as np
 import pytest
+from support.items import Items
 
 KW = {"batch_size": 16, "random_state": 0, "epochs": 2}
 DENSE = ae.Dense((8,))
-
-
-class Pairs:
-    """A data set as PyTorch has them, without PyTorch."""
-
-    def __init__(self, *parts, bare=False):
-        self.parts, self.bare, self.asked = parts, bare, []
-
-    def __len__(self):
-        return len(self.parts[0])
-
-    def __getitem__(self, i):
-        if not 0 <= i < len(self):
-            raise IndexError(i)
-        self.asked.append(i)
-        item = tuple(part[i] for part in self.parts)
-        return item[0] if self.bare else item
 
 
 @pytest.fixture
@@ -41,20 +25,20 @@ def same(a, b):
 def test_items_are_the_array(dtype, rng):
     X = (rng.random((40, 6)) * 100).astype(dtype)
     want = ae.Autoencoder(DENSE, 2, **KW).fit(X)
-    for given in (Pairs(X), Pairs(X, np.arange(40)), Pairs(X, bare=True)):
+    for given in (Items(X), Items(X, np.arange(40)), Items(X, bare=True)):
         found = ae.Autoencoder(DENSE, 2, **KW).fit(given)
         same(found, want)
         np.testing.assert_array_equal(found.transform(given), want.transform(X))
         assert found.score(given) == want.score(X)
     images = rng.random((20, 6, 6, 1))
-    same(*(ae.Autoencoder(None, 2, **KW).fit(x) for x in (images, Pairs(images))))
+    same(*(ae.Autoencoder(None, 2, **KW).fit(x) for x in (images, Items(images))))
     steps = rng.random((20, 5, 2))
-    same(*(ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(x) for x in (steps, Pairs(steps))))
+    same(*(ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(x) for x in (steps, Items(steps))))
 
 
 def test_labels_come_from_items(X):
     y = np.arange(40) % 3
-    pairs = Pairs(X, y)
+    pairs = Items(X, y)
     want = ae.CVAE(DENSE, 2, **KW).fit(X, y, X_val=(X, y))
     found = ae.CVAE(DENSE, 2, **KW).fit(pairs, X_val=pairs)
     same(found, want)
@@ -62,10 +46,10 @@ def test_labels_come_from_items(X):
     names = np.array(["a", "b"])[y % 2]
     classifier = ae.SoftmaxClassifier(ae.StackedAutoencoder(DENSE, 2, epochs=0), **KW)
     same(
-        classifier.fit(Pairs(X, names)),
+        classifier.fit(Items(X, names)),
         ae.SoftmaxClassifier(**classifier.get_params(False)).fit(X, names),
     )
-    for bad in (Pairs(X), Pairs(X, bare=True)):
+    for bad in (Items(X), Items(X, bare=True)):
         with pytest.raises(ValueError, match="requires y to be passed"):
             ae.CVAE(DENSE, 2, **KW).fit(bad)
         with pytest.raises(ValueError, match=r"X_val: expected \(X, y\)"):
@@ -73,22 +57,22 @@ def test_labels_come_from_items(X):
 
 
 def test_detectors_take_items(X):
-    want, found = (ae.AnomalyDetector(n_models=1, random_state=0).fit(x) for x in (X, Pairs(X)))
-    np.testing.assert_array_equal(found.score_samples(Pairs(X)), want.score_samples(X))
+    want, found = (ae.AnomalyDetector(n_models=1, random_state=0).fit(x) for x in (X, Items(X)))
+    np.testing.assert_array_equal(found.score_samples(Items(X)), want.score_samples(X))
 
 
 def test_odd_items(X):
     ragged = [np.zeros((3 + i % 2, 2)) for i in range(8)]
     with pytest.raises(ValueError, match="X: item 1: expected float64 of shape .* given as a list"):
-        ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(Pairs(ragged))
+        ae.Autoencoder(ae.LSTM(3), 2, **KW).fit(Items(ragged))
     with pytest.raises(TypeError, match=r"X: item 0: expected x, \(x,\) or \(x, y\), got a dict"):
-        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs([{"x": 1}], bare=True))
+        ae.Autoencoder(DENSE, 2, **KW).fit(Items([{"x": 1}], bare=True))
     with pytest.raises(ValueError, match="Expected 2D array"):
-        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs([1.0, 2.0], bare=True))
+        ae.Autoencoder(DENSE, 2, **KW).fit(Items([1.0, 2.0], bare=True))
     with pytest.raises(ValueError, match=r"Expected 2D array|0 sample"):
-        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs(X[:0]))
+        ae.Autoencoder(DENSE, 2, **KW).fit(Items(X[:0]))
     with pytest.raises(TypeError, match="expected numbers"):
-        ae.Autoencoder(DENSE, 2, **KW).fit(Pairs(np.array([["a", "b"]])))
+        ae.Autoencoder(DENSE, 2, **KW).fit(Items(np.array([["a", "b"]])))
 
 
 @pytest.mark.parity
@@ -196,7 +180,7 @@ def test_sequences_may_be_frames(rng):
 def test_tables_take_items(rng):
     X = rng.random((40, 3))
     want = ae.TabularAutoencoder(DENSE, 2, **KW).fit(X)
-    for given in (Pairs(X, np.arange(40)), Pairs(X, bare=True)):
+    for given in (Items(X, np.arange(40)), Items(X, bare=True)):
         same(ae.TabularAutoencoder(DENSE, 2, **KW).fit(given), want)
         np.testing.assert_array_equal(want.transform(given), want.transform(X))
     torch = pytest.importorskip("torch")

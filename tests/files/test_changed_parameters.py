@@ -9,8 +9,7 @@ import pickle
 import aecore as ae
 import numpy as np
 import pytest
-
-from tests.support.objectives import OBJECTIVES, PAIRS, images
+from support.objectives import OBJECTIVES, PAIRS, images
 
 KW = {"epochs": 1, "batch_size": 16, "random_state": 0, "n_threads": 1}
 N = 48

@@ -3,6 +3,7 @@
 import aecore as ae
 import numpy as np
 import pytest
+from support.items import Items, state
 
 PRIOR = {"channels": 8, "layers": 2, "kernel_size": 3, "epochs": 2}
 Y = np.arange(40) % 3
@@ -20,23 +21,6 @@ def model(**params):
 @pytest.fixture
 def X(rng):
     return rng.random((40, 8, 8, 1), dtype=np.float32)
-
-
-class Items:
-    """A data set whose items are pairs."""
-
-    def __init__(self, *parts):
-        self.parts = parts
-
-    def __len__(self):
-        return len(self.parts[0])
-
-    def __getitem__(self, i):
-        return tuple(part[i] for part in self.parts)
-
-
-def state(model):
-    return {k: v.tobytes() for k, v in model._network.arrays().items()}
 
 
 # ---- what is second -----------------------------------------------------------------------------

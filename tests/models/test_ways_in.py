@@ -5,6 +5,7 @@ import math
 import aecore as ae
 import numpy as np
 import pytest
+from support.items import Items, state
 
 D = ae.Dense((16,))
 KW = {"batch_size": 16, "epochs": 2, "random_state": 0}
@@ -15,23 +16,6 @@ WORDS = np.array(["a", "b", "c"])[LABELS]
 @pytest.fixture
 def X(rng):
     return rng.random((60, 8), dtype=np.float32)
-
-
-class Items:
-    """A data set whose items are tuples."""
-
-    def __init__(self, *parts):
-        self.parts = parts
-
-    def __len__(self):
-        return len(self.parts[0])
-
-    def __getitem__(self, i):
-        return tuple(part[i] for part in self.parts)
-
-
-def state(model):
-    return {k: v.tobytes() for k, v in model._network.arrays().items()}
 
 
 # ---- masks --------------------------------------------------------------------------------------

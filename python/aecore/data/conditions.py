@@ -117,9 +117,8 @@ class Conditioner:
         places = np.minimum(places, len(classes) - 1)
         unknown = classes[places] != y
         if unknown.any():
-            shown = ", ".join(map(printable, classes[:10])) + (", ..." if len(classes) > 10 else "")
             found = y[unknown].tolist()[0]
-            raise ValueError(f"y: expected labels as in fit, {shown}, got {found!r}")
+            raise ValueError(f"y: expected labels as in fit, {_listed(classes)}, got {found!r}")
         return places.astype(np.int64)
 
     def repeat(self, y: Any, n: int) -> Condition:
@@ -189,24 +188,28 @@ class MixedConditioner(Conditioner):
 
 def names_of(y: Any) -> list[str] | None:
     """Return the names of a table's columns, where there are several, and all are text."""
-    if hasattr(y, "columns") and hasattr(y, "shape"):
-        names = list(getattr(y, "column_names", None) or y.columns)
-    else:
-        names = list(getattr(getattr(y, "dtype", None), "names", None) or ())
+    names = _all_names(y) or []
     return names if len(names) > 1 and all(isinstance(name, str) for name in names) else None
 
 
-def _listed(names: list[str]) -> str:
-    return ", ".join(map(printable, names[:10])) + (", ..." if len(names) > 10 else "")
+def _all_names(y: Any) -> list[Any] | None:
+    """Return the names of the columns of a data frame or a structured array; None for others."""
+    if hasattr(y, "columns") and hasattr(y, "shape"):
+        return list(getattr(y, "column_names", None) or y.columns)
+    if isinstance(y, np.ndarray) and y.dtype.names is not None and y.ndim == 1:
+        return list(y.dtype.names)
+    return None
+
+
+def _listed(values: Any) -> str:
+    """Return the first of some values, for a message."""
+    return ", ".join(map(printable, values[:10])) + (", ..." if len(values) > 10 else "")
 
 
 def columns_of(y: Any) -> list[np.ndarray] | None:
     """Return the columns of a table: labels (N,) or properties (N, 1); None if it is none."""
-    if hasattr(y, "columns") and hasattr(y, "shape"):
-        names = list(getattr(y, "column_names", None) or y.columns)
+    if (names := _all_names(y)) is not None:
         return [_column(np.asarray(y[name])) for name in names]
-    if isinstance(y, np.ndarray) and y.dtype.names is not None and y.ndim == 1:
-        return [_column(y[name]) for name in y.dtype.names]
     if isinstance(y, (list, tuple)) and y and all(isinstance(row, (list, tuple)) for row in y):
         if len({len(row) for row in y}) != 1:
             return None

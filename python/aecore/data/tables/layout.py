@@ -115,7 +115,9 @@ class Layout:
             raise ValueError(f"{name}: expected a cell that isn't missing, got none")
         return cls(columns, None if column_names.are_default(names) else names, form, links)
 
-    def matrix(self, table: Table, places: list[int] | None = None) -> np.ndarray:
+    def matrix(
+        self, table: Table, places: list[int] | None = None, strict: bool = False
+    ) -> np.ndarray:
         """Return a table's cells as float32 (N, C), NaN where they are missing.
 
         Parameters
@@ -123,26 +125,19 @@ class Layout:
         table : Table
         places : list of int, optional
             The index of each column in the table; by default they are in order.
+        strict : bool
+            Whether rows that don't meet the constraints are a ValueError.
         """
         out = np.empty((len(table), len(self.columns)), np.float32)
         for j, kind in enumerate(self.columns):
             out[:, j] = kind.encode(table.column(j if places is None else places[j]))
         for link in self.links:
+            numbers = {j: self._numbers(table, places, j) for j in (link.column, *link.of)}
+            if strict:
+                link.refuse(numbers, "constraints say")
             column: Any = self.columns[link.column]
-            numbers = self._numbers_of(link, table, places)
             out[:, link.column] = column.coded(link.coded(numbers))
         return out
-
-    def check_constraints(self, table: Table, places: list[int] | None = None) -> None:
-        """Raise ValueError for a table with rows that don't meet the constraints; see `matrix`."""
-        for link in self.links:
-            link.refuse(self._numbers_of(link, table, places), "constraints say")
-
-    def _numbers_of(
-        self, link: Link, table: Table, places: list[int] | None
-    ) -> dict[int, np.ndarray]:
-        """Return a table's numbers, by index, of the columns of a constraint."""
-        return {j: self._numbers(table, places, j) for j in (link.column, *link.of)}
 
     def _numbers(self, table: Table, places: list[int] | None, j: int) -> np.ndarray:
         """Return the numbers of a table's cells of column j, NaN where they are missing."""

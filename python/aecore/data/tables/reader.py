@@ -71,10 +71,7 @@ class TableReader(Reader):
 
     def more(self, model: Any, X: Any, mask: Any = None) -> TableData:
         """Read a table to go on training with, which must meet the constraints, too."""
-        table = Table(X, mask)
-        found = self._data(model, table)
-        self.layout.check_constraints(table, self.layout.places(table))
-        return found
+        return self._data(model, Table(X, mask), strict=True)
 
     def one(self, model: Any, x: Any, name: str, takes: Any = None) -> TableData:
         """Read a table of one row, or a row."""
@@ -90,7 +87,7 @@ class TableReader(Reader):
             raise ValueError(f"{name}: expected one row of a table, got {len(table)}")
         return self._data(model, table)
 
-    def _data(self, model: Any, table: Table) -> TableData:
+    def _data(self, model: Any, table: Table, strict: bool = False) -> TableData:
         layout = self.layout
         places = layout.places(table)
         seen, new = layout.names, table.names
@@ -103,7 +100,7 @@ class TableReader(Reader):
                 f"expecting {len(layout.columns)} features as input."
             )
         names = layout.names if places is not None else table.names
-        return TableData(layout.matrix(table, places), layout, _names(names))
+        return TableData(layout.matrix(table, places, strict), layout, _names(names))
 
     def samples(self, values: np.ndarray, data: Data | None = None) -> Any:
         """Return likeliest cells (N, C), as the layout numbers them, as what fit was given."""

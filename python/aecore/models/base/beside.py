@@ -221,11 +221,7 @@ def class_factors(model: BaseModel, conditioner: Conditioner | None, y: Any) -> 
     chosen = getattr(model, "class_weight", None)
     if chosen is None:
         return None
-    if model._no_weights:
-        kind = type(model).__name__
-        raise ValueError(
-            f"class_weight: expected None for {kind}, {model._no_weights}, got {chosen!r}"
-        )
+    _check_weighs(model, "class_weight", repr(chosen))
     if conditioner is None or conditioner.classes is None:
         raise ValueError(
             f"class_weight: expected None where y has properties and no labels, got {chosen!r}"
@@ -234,6 +230,13 @@ def class_factors(model: BaseModel, conditioner: Conditioner | None, y: Any) -> 
     assert places is not None
     counts = np.bincount(places, minlength=len(conditioner.classes))
     return weights.of_classes(chosen, conditioner.classes, np.sum(group.over_rows(counts), axis=0))
+
+
+def _check_weighs(model: BaseModel, name: str, got: str) -> None:
+    """Raise ValueError for weights that are given to a model for which all samples count alike."""
+    if model._no_weights:
+        kind = type(model).__name__
+        raise ValueError(f"{name}: expected None for {kind}, {model._no_weights}, got {got}")
 
 
 def weighted(
@@ -251,7 +254,5 @@ def read_weight(model: BaseModel, item: Item, n: int) -> np.ndarray | None:
     """Check how much n samples count; None where all count alike."""
     if item.sample_weight is None:
         return None
-    if model._no_weights:
-        kind = type(model).__name__
-        raise ValueError(f"sample_weight: expected None for {kind}, {model._no_weights}, got some")
+    _check_weighs(model, "sample_weight", "some")
     return weights.read(item.sample_weight, n)

@@ -674,15 +674,17 @@ class BaseAutoencoder(BaseModel):
         data, found = self._sample("near", x), list[tuple[np.ndarray, np.ndarray]]()
         vectors = np.zeros((n, 0)) if condition is None else condition.take(slice(0, n))
         different, which = np.unique(vectors, axis=0, return_inverse=True)
+        noise: np.ndarray | None = None
         for number, vector in enumerate(different):
             rows = np.flatnonzero(which.reshape(-1) == number)
             own = None if condition is None else Condition(vector[None])
             for _, batch in self._chunks(Input(data, own)):
                 point, logvar = self._posterior(batch)
-                width = math.prod(point.shape[1:])
-                noise = Normal().draw(n, width, seed).reshape(n, *point.shape[1:])[rows]
+                if noise is None:
+                    width = math.prod(point.shape[1:])
+                    noise = Normal().draw(n, width, seed).reshape(n, *point.shape[1:])
                 deviation = 1.0 if logvar is None else np.exp(logvar.data / 2)
-                z = point.data + np.float32(scale) * deviation * noise
+                z = point.data + np.float32(scale) * deviation * noise[rows]
                 found.append((rows, self._mapped(batch, self._nearby(batch, z))))
         if not found:
             return np.empty((0, *self._code_space.shape), np.float32)
